@@ -1,0 +1,61 @@
+"""What every command shares: arguments by typer, one line for bad input, exit statuses.
+
+Exit status 0: done. 1: training cannot go on. 2: wrong arguments or bad input. 75: stopped by a signal, everything
+saved. 130: interrupted.
+"""
+
+import errno
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import click
+import typer
+
+from glowseis.errors import FittingError, InputError, StoppedError
+
+
+def run(function: Callable[..., Any], arguments: list[str] | None = None) -> NoReturn:
+    """Run a command function and leave the process with its exit status.
+
+    Args:
+        function: A function with typer annotations; its docstring is the help text.
+        arguments: The words after the command's name; those of the process when None.
+    """
+    name = f"python -m {function.__module__}" if function.__module__ != "__main__" else _module_name()
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command()(function)
+    try:
+        status = typer.main.get_command(app).main(args=arguments, prog_name=name, standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as wrong:
+        _fail(name, f"{wrong.format_message().rstrip('.')}; see {name} --help", 2)
+    except InputError as wrong:
+        _fail(name, str(wrong), 2)
+    except FittingError as wrong:
+        _fail(name, str(wrong), 1)
+    except StoppedError as stop:
+        _fail(name, str(stop), 75)
+    except OSError as wrong:
+        _fail(name, _describe(wrong), 2)
+    except (KeyboardInterrupt, click.Abort):
+        _fail(name, "interrupted", 130)
+
+
+def _fail(name: str, message: str, status: int) -> NoReturn:
+    print(f"{name.removeprefix('python -m ')}: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(status)
+
+
+def _module_name() -> str:
+    spec = sys.modules["__main__"].__spec__
+    return f"python -m {spec.name}" if spec else sys.argv[0]
+
+
+def _describe(wrong: OSError) -> str:
+    where = f"{wrong.filename}: " if wrong.filename else ""
+    if wrong.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+        return f"{where}no space left to write; nothing was kept half written; free some space and run it again"
+    return f"{where}{wrong.strerror or wrong}"

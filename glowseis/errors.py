@@ -1,0 +1,13 @@
+"""What can go wrong in a user's hands, each with one line that says what, where and how to mend it."""
+
+
+class InputError(Exception):
+    """Wrong arguments or bad input. Commands print its one line and leave with exit status 2."""
+
+
+class FittingError(Exception):
+    """Training cannot go on (the loss is not finite, the flow no longer inverts). Exit status 1."""
+
+
+class StoppedError(Exception):
+    """Stopped by a signal with everything saved; the same command goes on. Exit status 75."""

@@ -1,0 +1,100 @@
+"""One marine shot gather: its picture, its geometry and its label."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+LABELS = ("good", "medium", "bad")
+"""The paper's classes (section 5.1), in the order of their frequency."""
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where and when a gather was recorded.
+
+    Attributes:
+        sail_line: Number of the sail line.
+        shot: Shot number (SEG-Y FieldRecord).
+        cable: Number of the streamer, from 1.
+        sample_interval_s: Time between two samples, in seconds.
+        channel: Channel numbers, int32 `[trace]`.
+        offset_m: Signed source-receiver distances, float32 `[trace]`, in metres, as the source file gives them.
+        source_x_m: Source coordinate, in metres.
+        source_y_m: Source coordinate, in metres.
+        receiver_x_m: Receiver coordinates, float64 `[trace]`, in metres.
+        receiver_y_m: Receiver coordinates, float64 `[trace]`, in metres.
+    """
+
+    sail_line: int
+    shot: int
+    cable: int
+    sample_interval_s: float
+    channel: np.ndarray
+    offset_m: np.ndarray
+    source_x_m: float
+    source_y_m: float
+    receiver_x_m: np.ndarray
+    receiver_y_m: np.ndarray
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A gather as it was recorded or simulated, before it becomes a picture.
+
+    Attributes:
+        gather_id: Stable name, unique in a survey, such as `line0001-shot00012-cable3`.
+        amplitude: Pressure, float32 `[time, trace]`, in the units of the source.
+        label: One of a survey's labels, or `""` when unlabelled.
+        geometry: Where and when.
+        source: The file or simulator it came from.
+    """
+
+    gather_id: str
+    amplitude: np.ndarray
+    label: str
+    geometry: Geometry
+    source: str
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How a synthetic gather was made: all that is needed to make it again.
+
+    Attributes:
+        parents: Gather ids; the first one gives the geometry and the valid region.
+        alpha: Weight of the second parent in latent space, 0 to 1.
+        seed: Seed of the draw of pairs and alphas.
+        model: Name and version of the SavedModel.
+    """
+
+    parents: tuple[str, ...] = ()
+    alpha: float = 0.0
+    seed: int = 0
+    model: str = ""
+
+
+@dataclass(frozen=True)
+class Gather:
+    """A gather as a picture of a survey's size.
+
+    Attributes:
+        gather_id: Stable name, unique in a survey.
+        image: Grey levels, uint8 `[time, trace]`; zero amplitude and everything outside the valid region is 128.
+        label: One of the survey's labels, or `""` when unlabelled.
+        geometry: Where and when; its arrays have `valid_traces` elements.
+        source: The file or simulator it came from.
+        clip_amplitude: Amplitude that is rendered as white, in the units of the source.
+        valid_samples: Rows of the picture that hold recorded samples; padding follows below.
+        valid_traces: Columns of the picture that hold recorded traces; padding follows on the right.
+        origin: How it was made, when synthetic.
+    """
+
+    gather_id: str
+    image: np.ndarray
+    label: str
+    geometry: Geometry
+    source: str
+    clip_amplitude: float
+    valid_samples: int
+    valid_traces: int
+    origin: Origin = field(default_factory=Origin)
