@@ -1,0 +1,61 @@
+"""Activation normalisation: one scale and one bias a channel."""
+
+import keras
+from keras import ops
+
+from glowseis.layers.invertible import InvertibleLayer
+
+
+@keras.saving.register_keras_serializable("glowseis")
+class ActNorm(InvertibleLayer):
+    """Scale and shift every channel.
+
+    forward: `y = exp(log_scale) * x + bias`
+    log-det: `time * trace * sum(log_scale)`
+    inverse: `x = (y - bias) * exp(-log_scale)`
+    log-det: `-time * trace * sum(log_scale)`
+
+    `adapt` sets both from data, so that every channel of `y` has zero mean and unit variance. It is an explicit pass
+    before training: at batch size one a first batch is too small to start from, and under a distribution strategy each
+    replica would start from its own.
+
+    Shapes:
+        x, y: `[batch, time, trace, channel]`; log_det: `[batch]`.
+
+    Source: the paper's section 4.1; Kingma & Dhariwal (2018), "Glow", section 3.1. The scale is positive here.
+    """
+
+    minimum_variance = 1e-10
+    """A channel that varies less than this counts as constant and keeps its scale."""
+
+    def build(self, input_shape):
+        """Make scale and bias: the identity."""
+        channels = (input_shape[-1],)
+        self.log_scale = self.add_weight(name="log_scale", shape=channels, initializer="zeros")
+        self.bias = self.add_weight(name="bias", shape=channels, initializer="zeros")
+
+    def forward(self, x):
+        """Scale, then shift."""
+        return x * ops.exp(self.log_scale) + self.bias, self._constant_log_det(x, ops.sum(self.log_scale))
+
+    def inverse(self, y):
+        """Shift back, then scale back."""
+        x = (y - self.bias) * ops.exp(-self.log_scale)
+        return x, self._constant_log_det(y, -ops.sum(self.log_scale))
+
+    def adapt(self, mean, variance):
+        """Set scale and bias from the input's statistics.
+
+        Args:
+            mean: Mean of each channel of the input, `[channel]`.
+            variance: Variance of each channel of the input, `[channel]`. A constant channel keeps scale one.
+        """
+        self.log_scale.assign(adapted_log_scale(variance))
+        self.bias.assign(-ops.convert_to_tensor(mean) * ops.exp(self.log_scale))
+
+
+def adapted_log_scale(variance):
+    """Log-scale that brings channels of this variance to unit variance; zero for constant channels. `[channel]`."""
+    variance = ops.convert_to_tensor(variance)
+    constant = variance < ActNorm.minimum_variance
+    return ops.where(constant, ops.zeros_like(variance), -0.5 * ops.log(ops.where(constant, 1.0, variance)))

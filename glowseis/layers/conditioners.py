@@ -1,0 +1,128 @@
+"""The networks inside the couplings: ordinary layers, not maps.
+
+Both take half of the channels and return twice as many as they take: a raw log-scale and a shift for the other half.
+Their last convolution starts at zero, so that a coupling starts as the identity (the paper's section 4.3).
+"""
+
+import keras
+
+_CONVOLUTION = {"padding": "same", "kernel_initializer": "he_normal"}
+
+
+class _Conditioner(keras.layers.Layer):
+    """A chain of layers, made when the number of channels is known."""
+
+    def __init__(self, filters=96, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+
+    def build(self, input_shape):
+        """Make and build the chain."""
+        self.chain = self._make_chain(2 * input_shape[-1])
+        for layer in self.chain:
+            layer.build(input_shape)
+            input_shape = layer.compute_output_shape(input_shape)
+
+    def call(self, x):
+        """`[batch, time, trace, channel] -> [batch, time, trace, 2 * channel]`."""
+        for layer in self.chain:
+            x = layer(x)
+        return x
+
+    def compute_output_shape(self, input_shape):
+        """Twice the channels."""
+        return (*input_shape[:-1], 2 * input_shape[-1])
+
+    def _convolution(self, filters, size, activation, name):
+        return keras.layers.Conv2D(
+            filters, size, activation=activation, dtype=self.dtype_policy, name=name, **_CONVOLUTION
+        )
+
+    def _zero_convolution(self, filters):
+        settings = {**_CONVOLUTION, "kernel_initializer": "zeros"}
+        return keras.layers.Conv2D(filters, 3, dtype=self.dtype_policy, name="last", **settings)
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {**super().get_config(), "filters": self.filters}
+
+
+@keras.saving.register_keras_serializable("glowseis")
+class ConvolutionalConditioner(_Conditioner):
+    """3x3 convolution, ReLU, 1x1 convolution, ReLU, layer normalisation, 3x3 convolution that starts at zero.
+
+    Args:
+        filters: Channels of the hidden convolutions.
+
+    Shapes:
+        `[batch, time, trace, channel] -> [batch, time, trace, 2 * channel]`.
+
+    Source: the paper's section 5.2, the first four levels.
+    """
+
+    def _make_chain(self, channels_out):
+        return [
+            self._convolution(self.filters, 3, "relu", "first"),
+            self._convolution(self.filters, 1, "relu", "second"),
+            keras.layers.LayerNormalization(dtype=self.dtype_policy, name="normalization"),
+            self._zero_convolution(channels_out),
+        ]
+
+
+@keras.saving.register_keras_serializable("glowseis")
+class AttentionConditioner(_Conditioner):
+    """Self-attention over all positions, layer normalisation, 3x3 convolution, ReLU, 3x3 convolution from zero.
+
+    Args:
+        filters: Width of the attention and channels of the hidden convolution.
+        heads: Attention heads; each has keys of `filters // heads`.
+
+    Shapes:
+        `[batch, time, trace, channel] -> [batch, time, trace, 2 * channel]`.
+
+    Source: the paper's sections 4 and 5.2, the last two levels; Vaswani et al. (2017). No residual runs around it.
+    """
+
+    def __init__(self, filters=96, heads=4, **kwargs):
+        super().__init__(filters, **kwargs)
+        if filters % heads:
+            raise ValueError(
+                f"AttentionConditioner shares {filters} filters among {heads} heads; make filters a multiple of heads."
+            )
+        self.heads = heads
+
+    def _make_chain(self, channels_out):
+        return [
+            _SelfAttention(self.filters, self.heads, dtype=self.dtype_policy, name="attention"),
+            keras.layers.LayerNormalization(dtype=self.dtype_policy, name="normalization"),
+            self._convolution(self.filters, 3, "relu", "first"),
+            self._zero_convolution(channels_out),
+        ]
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {**super().get_config(), "heads": self.heads}
+
+
+class _SelfAttention(keras.layers.Layer):
+    """Multi-head attention with every position of `[batch, time, trace, channel]` as a token."""
+
+    def __init__(self, filters, heads, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.attention = keras.layers.MultiHeadAttention(
+            heads, filters // heads, output_shape=filters, dtype=self.dtype_policy, name="attention"
+        )
+
+    def build(self, input_shape):
+        batch, time, trace, channels = input_shape
+        tokens = (batch, time * trace, channels)
+        self.attention.build(tokens, tokens)
+
+    def call(self, x):
+        _, time, trace, channels = x.shape
+        tokens = keras.ops.reshape(x, (-1, time * trace, channels))
+        return keras.ops.reshape(self.attention(tokens, tokens), (-1, time, trace, self.filters))
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.filters)

@@ -1,0 +1,74 @@
+"""The affine coupling: half of the channels scales and shifts the other half."""
+
+import keras
+from keras import ops
+
+from glowseis.layers.invertible import InvertibleLayer, bounded_log_scale, even_channels, sum_per_item
+
+
+@keras.saving.register_keras_serializable("glowseis")
+class AffineCoupling(InvertibleLayer):
+    """Scale and shift the second half of the channels by a network of the first half.
+
+    With `x1, x2` the halves, `raw, t = conditioner(x1)` and `log_s = scale_cap * tanh(raw / scale_cap)`:
+
+    forward: `y1 = x1`, `y2 = x2 * exp(log_s) + t`
+    log-det: `sum(log_s)`
+    inverse: `x1 = y1`, `x2 = (y2 - t) * exp(-log_s)`
+    log-det: `-sum(log_s)`
+
+    Args:
+        conditioner: A layer from `[batch, time, trace, channel / 2]` to `[batch, time, trace, channel]`, zero at its
+            start, which makes the coupling the identity.
+        scale_cap: Bound of the log-scale. An unbounded exponential is a known cause of NaN in the inverse.
+
+    Shapes:
+        x, y: `[batch, time, trace, channel]`, an even number of channels; log_det: `[batch]`.
+
+    Raises:
+        ValueError: The number of channels is odd.
+
+    Source: the paper's section 4.3, equations 12 to 14; Dinh et al. (2016), "Density estimation using Real NVP". The
+    bound is ours.
+    """
+
+    def __init__(self, conditioner, scale_cap=2.0, **kwargs):
+        super().__init__(**kwargs)
+        self.conditioner = conditioner
+        self.scale_cap = scale_cap
+
+    def build(self, input_shape):
+        """Build the conditioner on half of the channels."""
+        channels = even_channels(self, input_shape)
+        if not self.conditioner.built:
+            self.conditioner.build((*input_shape[:-1], channels // 2))
+
+    def forward(self, x):
+        """Scale and shift the second half."""
+        kept, changed = ops.split(x, 2, axis=-1)
+        log_scale, shift = self._scale_and_shift(kept)
+        changed = changed * ops.exp(log_scale) + shift
+        return ops.concatenate([kept, changed], axis=-1), sum_per_item(log_scale)
+
+    def inverse(self, y):
+        """Shift and scale the second half back."""
+        kept, changed = ops.split(y, 2, axis=-1)
+        log_scale, shift = self._scale_and_shift(kept)
+        changed = (changed - shift) * ops.exp(-log_scale)
+        return ops.concatenate([kept, changed], axis=-1), -sum_per_item(log_scale)
+
+    def _scale_and_shift(self, kept):
+        raw, shift = ops.split(ops.cast(self.conditioner(kept), self.variable_dtype), 2, axis=-1)
+        return bounded_log_scale(raw, self.scale_cap), shift
+
+    def get_config(self):
+        """The constructor's arguments."""
+        config = super().get_config()
+        conditioner = keras.saving.serialize_keras_object(self.conditioner)
+        return {**config, "conditioner": conditioner, "scale_cap": self.scale_cap}
+
+    @classmethod
+    def from_config(cls, config):
+        """Make the layer from `get_config`'s dictionary."""
+        conditioner = keras.saving.deserialize_keras_object(config["conditioner"])
+        return cls(**{**config, "conditioner": conditioner})

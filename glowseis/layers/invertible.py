@@ -1,0 +1,80 @@
+"""The contract that every map of the flow keeps."""
+
+import keras
+from keras import ops
+
+
+class InvertibleLayer(keras.layers.Layer):
+    """An invertible map with a tractable log-determinant.
+
+    `layer(x)` maps data towards the latent space, `layer(y, inverse=True)` back. Both return the mapped tensor (or tuple
+    of tensors) and `log_det`, the logarithm of the absolute Jacobian determinant of the direction that was taken:
+    shape `[batch]`, float32 or wider. The two directions' log-dets sum to zero.
+
+    Subclasses write `forward(x)` and `inverse(y)`. Weights are made in `build`, which receives the forward shape: a layer
+    whose two sides differ in shape must be built, or called forward, before it is called backward.
+
+    Inputs are never cast: under a mixed policy Keras would cast them to bfloat16, which no flow survives.
+
+    Shapes:
+        x: `[batch, time, trace, channel]` unless the layer says otherwise.
+        log_det: `[batch]`.
+    """
+
+    def __init__(self, *, dtype="float32", **kwargs):
+        kwargs.setdefault("autocast", False)
+        super().__init__(dtype=dtype, **kwargs)
+
+    def call(self, x, inverse=False):
+        """Map `x` forward, or backward if `inverse`; return the result and its log-det."""
+        self._check_rank(x)
+        return self.inverse(x) if inverse else self.forward(x)
+
+    def forward(self, x):
+        """Map data towards the latent space; return `(y, log_det)`."""
+        raise TypeError(f"{type(self).__name__} must define forward(x) -> (y, log_det)")
+
+    def inverse(self, y):
+        """Undo `forward`; return `(x, log_det)`, the log-det being that of the inverse."""
+        raise TypeError(f"{type(self).__name__} must define inverse(y) -> (x, log_det)")
+
+    def compute_output_shape(self, input_shape):
+        """Shapes of `(y, log_det)` for a forward call."""
+        return input_shape, (input_shape[0],)
+
+    def _check_rank(self, x):
+        for tensor in x if isinstance(x, (tuple, list)) else (x,):
+            if len(tensor.shape) != 4:
+                raise ValueError(
+                    f"{type(self).__name__} maps tensors [batch, time, trace, channel]; it received shape "
+                    f"{tuple(tensor.shape)}. Add the missing axes, for example with x[None, ..., None]."
+                )
+
+    def _constant_log_det(self, x, log_det_per_position):
+        """Log-det of a map that treats all positions alike: `time * trace * log_det_per_position`, for every item."""
+        positions = ops.cast(ops.shape(x)[1] * ops.shape(x)[2], self.variable_dtype)
+        return ops.broadcast_to(positions * log_det_per_position, (ops.shape(x)[0],))
+
+    def _zero_log_det(self, x):
+        return ops.zeros((ops.shape(x)[0],), dtype=self.variable_dtype)
+
+
+def sum_per_item(x):
+    """Sum over all axes but the first: `[batch, ...] -> [batch]`."""
+    return ops.sum(x, axis=tuple(range(1, len(x.shape))))
+
+
+def bounded_log_scale(raw, cap):
+    """Squash a network's raw log-scale smoothly into (-cap, cap), the identity near zero."""
+    return cap * ops.tanh(raw / cap)
+
+
+def even_channels(layer, shape):
+    """Number of channels of `shape`, or a ValueError when it cannot be split in halves."""
+    channels = shape[-1]
+    if channels % 2:
+        raise ValueError(
+            f"{layer.name} splits its channels in halves; it received shape {tuple(shape)} with {channels} channels. "
+            "Put a Squeeze before it."
+        )
+    return channels

@@ -1,0 +1,83 @@
+"""The invertible 1x1 convolution, which mixes the channels."""
+
+import keras
+from keras import ops
+
+from glowseis.layers.invertible import InvertibleLayer
+
+
+@keras.saving.register_keras_serializable("glowseis")
+class InvertibleConv1x1(InvertibleLayer):
+    """Multiply the channels of every position by one invertible matrix.
+
+    forward: `y = x W`, with `W = P L (U + diag(sign * exp(log_diagonal)))`
+    log-det: `time * trace * sum(log_diagonal)`
+    inverse: `x = y W^-1`, by two triangular solves
+    log-det: `-time * trace * sum(log_diagonal)`
+
+    P is a fixed permutation, L unit lower triangular, U strictly upper triangular. W starts as a random rotation, so the
+    log-det starts at zero. In this form the log-det is a sum: no determinant, whose gradient fails on singular
+    matrices and which XLA has no kernel for.
+
+    Shapes:
+        x, y: `[batch, time, trace, channel]`; log_det: `[batch]`.
+
+    Source: the paper's section 4.2; Kingma & Dhariwal (2018), "Glow", section 3.2 (the LU form).
+    """
+
+    def build(self, input_shape):
+        """Make the factors of a random rotation."""
+        channels = input_shape[-1]
+        permutation, factors, sign = _factors_of_rotation(channels, self.variable_dtype)
+        # One matrix holds L below, U above and log_diagonal on its diagonal: as many weights as W has.
+        self.factors = self.add_weight(name="factors", shape=(channels, channels), initializer=_constant(factors))
+        self.permutation = self.add_weight(
+            name="permutation", shape=(channels, channels), initializer=_constant(permutation), trainable=False
+        )
+        self.sign = self.add_weight(name="sign", shape=(channels,), initializer=_constant(sign), trainable=False)
+
+    def forward(self, x):
+        """Mix the channels."""
+        lower, upper = self._triangles()
+        matrix = ops.matmul(self.permutation, ops.matmul(lower, upper))
+        return _mix(x, matrix), self._constant_log_det(x, self._sum_of_log_diagonal())
+
+    def inverse(self, y):
+        """Unmix the channels."""
+        lower, upper = self._triangles()
+        permuted = ops.solve_triangular(lower, ops.transpose(self.permutation), lower=True)
+        matrix = ops.solve_triangular(upper, permuted)
+        return _mix(y, matrix), self._constant_log_det(y, -self._sum_of_log_diagonal())
+
+    def _sum_of_log_diagonal(self):
+        return ops.sum(ops.diagonal(self.factors))
+
+    def _triangles(self):
+        lower = ops.tril(self.factors, -1) + ops.eye(self.factors.shape[0], dtype=self.variable_dtype)
+        upper = ops.triu(self.factors, 1) + ops.diag(self.sign * ops.exp(ops.diagonal(self.factors)))
+        return lower, upper
+
+
+def _mix(x, matrix):
+    channels = matrix.shape[0]
+    # As one matrix product: a product of rank four with rank two runs as many small ones.
+    return ops.reshape(ops.matmul(ops.reshape(x, (-1, channels)), matrix), ops.shape(x))
+
+
+def _constant(value):
+    def initializer(shape, dtype=None):
+        return ops.cast(ops.reshape(value, shape), dtype)
+
+    return initializer
+
+
+def _factors_of_rotation(channels, dtype):
+    """Permutation `[channel, channel]`, packed factors `[channel, channel]` and signs `[channel]` of a rotation."""
+    rotation, _ = ops.qr(keras.random.normal((channels, channels), dtype=dtype))
+    packed, _ = ops.lu_factor(rotation)
+    # The permutation is read off the product, because backends write pivots differently.
+    product = ops.matmul(ops.tril(packed, -1) + ops.eye(channels, dtype=dtype), ops.triu(packed))
+    permutation = ops.round(ops.matmul(rotation, ops.inv(product)))
+    diagonal = ops.diagonal(packed)
+    factors = ops.tril(packed, -1) + ops.triu(packed, 1) + ops.diag(ops.log(ops.abs(diagonal)))
+    return permutation, factors, ops.sign(diagonal)

@@ -1,0 +1,1 @@
+"""The models' mathematics. Imports keras and the layers."""

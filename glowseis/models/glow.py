@@ -1,0 +1,258 @@
+"""The multi-scale flow: SeismoGlow."""
+
+import math
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from keras import ops
+
+from glowseis.layers import AttentionConditioner, ConvolutionalConditioner, FactorOut, FlowStep, Squeeze, StepStack
+from glowseis.layers.invertible import sum_per_item
+
+GREY_LEVELS = 256
+"""An 8-bit picture's grey level k is modelled as the interval [k, k + 1) / 256."""
+
+
+@keras.saving.register_keras_serializable("glowseis")
+class Glow(keras.Model):
+    """A normalising flow of `levels` scales, each a squeeze, a stack of flow steps and a factored-out half.
+
+    forward: `latents = f(x)`, the factored-out halves of levels 1 .. L-1 and all of level L
+    log-det: the sum over all maps
+    inverse: `x = f^-1(latents)`
+    log-det: the sum over all inverses
+
+    `glow(x)` returns `(latents, log_det)`, `glow(latents, inverse=True)` returns `(x, log_det)`.
+
+    Args:
+        image_shape: `(time, trace, channel)` of the pictures.
+        levels: Number of scales.
+        steps: Flow steps a level: one number, or one a level.
+        filters: Channels of the conditioners' hidden layers: one number, or one a level.
+        attention_levels: How many of the last levels have attention conditioners; the others are convolutional.
+        heads: Attention heads.
+        scale_cap: Bound of every log-scale that a network predicts.
+
+    Shapes:
+        x: `[batch, time, trace, channel]`, grey levels as fractions in [0, 1).
+        latents: `[batch, time / 2^l, trace / 2^l, channel * 2^l]` for level l < L, twice the channels for level L.
+        log_det: `[batch]`.
+
+    Raises:
+        ValueError: Time or trace is not divisible by 2^levels, or a setting a level has not one value a level.
+
+    Source: the paper's sections 4 and 5.2, whose sizes are the defaults.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int] = (896, 640, 1),
+        levels: int = 6,
+        steps: int | Sequence[int] = 15,
+        filters: int | Sequence[int] = 96,
+        attention_levels: int = 2,
+        heads: int = 4,
+        scale_cap: float = 2.0,
+        *,
+        dtype="float32",
+        **kwargs,
+    ):
+        super().__init__(dtype=dtype, autocast=False, **kwargs)
+        self.image_shape = tuple(image_shape)
+        self.levels = levels
+        self.steps = _per_level("steps", steps, levels)
+        self.filters = _per_level("filters", filters, levels)
+        self.attention_levels = attention_levels
+        self.heads = heads
+        self.scale_cap = scale_cap
+        _check_divisible(self.image_shape, levels)
+        if not 0 <= attention_levels <= levels:
+            raise ValueError(f"attention_levels is {attention_levels}; it must be between 0 and levels, {levels}.")
+        self.squeezes = [Squeeze(dtype=dtype, name=f"squeeze_{level}") for level in range(1, levels + 1)]
+        self.stacks = [self._stack(level) for level in range(1, levels + 1)]
+        self.factor_outs = [FactorOut(scale_cap, dtype=dtype, name=f"factor_out_{level}") for level in range(1, levels)]
+
+    def _stack(self, level):
+        width = self.filters[level - 1]
+        if level > self.levels - self.attention_levels:
+            conditioner = AttentionConditioner(width, self.heads, dtype=self.dtype_policy, name="conditioner")
+        else:
+            conditioner = ConvolutionalConditioner(width, dtype=self.dtype_policy, name="conditioner")
+        step = FlowStep(conditioner, self.scale_cap, dtype=self.dtype_policy, name="step")
+        return StepStack(step, self.steps[level - 1], dtype=self.dtype_policy, name=f"steps_{level}")
+
+    def build(self, input_shape=None):
+        """Make all weights; the shape is `image_shape`'s, whatever the batch."""
+        if self.built:
+            return
+        shape = (None, *self.image_shape)
+        for squeeze, stack, factor_out in self._levels():
+            squeeze.build(shape)
+            shape, _ = squeeze.compute_output_shape(shape)
+            stack.build(shape)
+            if factor_out is not None:
+                factor_out.build(shape)
+                (shape, _), _ = factor_out.compute_output_shape(shape)
+        self.built = True
+
+    def _levels(self):
+        return list(zip(self.squeezes, self.stacks, [*self.factor_outs, None], strict=True))
+
+    @property
+    def latent_shapes(self) -> list[tuple[int, int, int]]:
+        """`(time, trace, channel)` of each level's latent."""
+        time, trace, channels = self.image_shape
+        shapes = [(time >> level, trace >> level, channels << level) for level in range(1, self.levels + 1)]
+        last = shapes[-1]
+        return [*shapes[:-1], (last[0], last[1], 2 * last[2])]
+
+    def call(self, x, inverse=False):
+        """Map pictures to latents, or latents to pictures if `inverse`; return the result and its log-det."""
+        return self.decode_with_log_det(x) if inverse else self.encode_with_log_det(x)
+
+    def encode_with_log_det(self, x):
+        """Latents of pictures in [0, 1), `[batch, time, trace, channel]`, and the log-det, `[batch]`."""
+        h = x - 0.5
+        log_det = ops.zeros((ops.shape(x)[0],), dtype=self.variable_dtype)
+        latents = []
+        for squeeze, stack, factor_out in self._levels():
+            h, _ = squeeze(h)
+            h, change = stack(h)
+            log_det = log_det + change
+            if factor_out is not None:
+                (h, eps), change = factor_out(h)
+                log_det = log_det + change
+                latents.append(eps)
+        return (*latents, h), log_det
+
+    def decode_with_log_det(self, latents):
+        """Pictures of latents, and the inverse's log-det."""
+        *factored_out, h = latents
+        log_det = ops.zeros((ops.shape(h)[0],), dtype=self.variable_dtype)
+        for squeeze, stack, factor_out in reversed(self._levels()):
+            if factor_out is not None:
+                h, change = factor_out((h, factored_out.pop()), inverse=True)
+                log_det = log_det + change
+            h, change = stack(h, inverse=True)
+            log_det = log_det + change
+            h, _ = squeeze(h, inverse=True)
+        return h + 0.5, log_det
+
+    def encode(self, x):
+        """Latents, a tuple with one tensor a level, of pictures in [0, 1), `[batch, time, trace, channel]`."""
+        return self.encode_with_log_det(x)[0]
+
+    def decode(self, latents):
+        """Pictures, `[batch, time, trace, channel]`, of latents. Values outside [0, 1) are possible."""
+        return self.decode_with_log_det(latents)[0]
+
+    def log_prob(self, x):
+        """Log-density in nats, `[batch]`, of pictures in [0, 1), `[batch, time, trace, channel]` (equation 8)."""
+        latents, log_det = self.encode_with_log_det(x)
+        for eps in latents:
+            log_det = log_det - 0.5 * sum_per_item(ops.square(eps) + math.log(2 * math.pi))
+        return log_det
+
+    def bits_per_dimension(self, log_prob):
+        """Bits a grey value of 8-bit data from the log-density of `log_prob`: the paper's loss with c (equation 2)."""
+        return math.log2(GREY_LEVELS) - log_prob / (math.prod(self.image_shape) * math.log(2))
+
+    def sample(self, count: int, temperature: float = 1.0, seed: int | None = None):
+        """Pictures, `[count, time, trace, channel]`, of standard normal latents times `temperature`."""
+        generator = keras.random.SeedGenerator(seed)
+        return self.decode(
+            [
+                temperature * keras.random.normal((count, *shape), dtype=self.variable_dtype, seed=generator)
+                for shape in self.latent_shapes
+            ]
+        )
+
+    def interpolate(self, first, second, alpha):
+        """Pictures on the straight line between two pictures' latents, at all scales (the paper's section 1).
+
+        Args:
+            first: Pictures in [0, 1), `[batch, time, trace, channel]`; the result at alpha 0.
+            second: Pictures in [0, 1), `[batch, time, trace, channel]`; the result at alpha 1.
+            alpha: Weights of the second, `[batch]`.
+
+        Returns:
+            Pictures `[batch, time, trace, channel]`.
+        """
+        alpha = ops.reshape(ops.cast(alpha, self.variable_dtype), (-1, 1, 1, 1))
+        pairs = zip(self.encode(first), self.encode(second), strict=True)
+        return self.decode([(1 - alpha) * one + alpha * other for one, other in pairs])
+
+    def adapt(self, images, progress=None):
+        """Set every ActNorm from data: steps in order, each from the whole set, which then goes through the step.
+
+        Args:
+            images: Batches of pictures in [0, 1), each `[batch, time, trace, channel]`. One batch or many; all of them
+                are held in memory.
+            progress: Called after every step of the flow, to show that it goes on.
+
+        Source: the paper's section 4.1. It is done once, before training.
+        """
+        batches = [ops.convert_to_numpy(batch) - np.float32(0.5) for batch in images]
+        for squeeze, stack, factor_out in self._levels():
+            batches = [ops.convert_to_numpy(squeeze(h)[0]) for h in batches]
+            for index in range(stack.count):
+                stack.adapt_step(index, *_moments(batches))
+                batches = [ops.convert_to_numpy(stack.step(index, h)[0]) for h in batches]
+                if progress is not None:
+                    progress()
+            if factor_out is not None:
+                batches = [ops.convert_to_numpy(factor_out(h)[0][0]) for h in batches]
+
+    def get_config(self):
+        """The constructor's arguments."""
+        names = ("image_shape", "levels", "steps", "filters", "attention_levels", "heads", "scale_cap")
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": self.dtype_policy.name,
+            **{name: getattr(self, name) for name in names},
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        """Make the model from `get_config`'s dictionary."""
+        return cls(**config)
+
+
+def to_levels(x) -> np.ndarray:
+    """Grey levels, uint8, of pictures in [0, 1): `floor(256 x)`, clipped. Any shape."""
+    return np.clip(np.floor(np.asarray(x) * GREY_LEVELS), 0, GREY_LEVELS - 1).astype(np.uint8)
+
+
+def from_levels(image) -> np.ndarray:
+    """Centres `(k + 0.5) / 256`, float32, of grey levels. Any shape."""
+    return (np.asarray(image, dtype=np.float32) + np.float32(0.5)) / np.float32(GREY_LEVELS)
+
+
+def _moments(batches):
+    """Mean and variance of each channel, `[channel]`, over all batches, in float64."""
+    pixels = sum(batch[..., 0].size for batch in batches)
+    mean = sum(batch.sum(axis=(0, 1, 2), dtype=np.float64) for batch in batches) / pixels
+    variance = sum(((batch - mean) ** 2).sum(axis=(0, 1, 2), dtype=np.float64) for batch in batches) / pixels
+    return mean, variance
+
+
+def _per_level(name, value, levels):
+    values = (value,) * levels if isinstance(value, int) else tuple(value)
+    if len(values) != levels:
+        raise ValueError(f"{name} has {len(values)} values for {levels} levels; give one number, or one a level.")
+    return values
+
+
+def _check_divisible(image_shape, levels):
+    time, trace, _ = image_shape
+    unit = 2**levels
+    if levels < 1:
+        raise ValueError(f"A flow has at least one level; levels is {levels}.")
+    if time % unit or trace % unit:
+        padded = f"{-(-time // unit) * unit} x {-(-trace // unit) * unit}"
+        raise ValueError(
+            f"Pictures of {time} x {trace} cannot be halved {levels} times: both sides must be divisible by "
+            f"2^levels = {unit}. Pad them to {padded}, or use fewer levels."
+        )

@@ -1,0 +1,188 @@
+"""Every map inverts, its log-det is the Jacobian's, and it survives being saved."""
+
+import inspect
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from glowseis import layers
+from glowseis.layers.flow_step import FlowStep
+from glowseis.testing import check_invertible, perturb
+
+MAPS = {
+    "ActNorm": lambda dtype: layers.ActNorm(dtype=dtype),
+    "InvertibleConv1x1": lambda dtype: layers.InvertibleConv1x1(dtype=dtype),
+    "AffineCoupling": lambda dtype: layers.AffineCoupling(convolutional(dtype), dtype=dtype),
+    "Squeeze": lambda dtype: layers.Squeeze(dtype=dtype),
+    "FactorOut": lambda dtype: layers.FactorOut(dtype=dtype),
+    "FlowStep": lambda dtype: FlowStep(attention(dtype), dtype=dtype),
+    "StepStack": lambda dtype: layers.StepStack(FlowStep(convolutional(dtype), dtype=dtype), 3, dtype=dtype),
+}
+
+
+def convolutional(dtype):
+    return layers.ConvolutionalConditioner(8, dtype=dtype)
+
+
+def attention(dtype):
+    return layers.AttentionConditioner(8, heads=2, dtype=dtype)
+
+
+def pictures(dtype, shape=(2, 4, 6, 4), seed=3):
+    return tf.constant(np.random.default_rng(seed).standard_normal(shape), dtype=dtype)
+
+
+def test_every_map_is_in_the_registry():
+    maps = {
+        name
+        for name, value in vars(layers).items()
+        if inspect.isclass(value) and issubclass(value, layers.InvertibleLayer)
+    }
+    assert maps - {"InvertibleLayer"} == set(MAPS)
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_map_is_invertible_in_double_precision(name):
+    check_invertible(MAPS[name]("float64"), pictures("float64"), tolerance=1e-6)
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_map_is_invertible_in_single_precision(name):
+    check_invertible(MAPS[name]("float32"), pictures("float32", (2, 16, 24, 8)), tolerance=1e-4, jacobian=False)
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_map_survives_being_saved(name, tmp_path):
+    layer = MAPS[name]("float32")
+    x = pictures("float32")
+    inputs = keras.Input(x.shape[1:])
+    model = keras.Model(inputs, layer(inputs))
+    perturb(model)
+    model.save(tmp_path / "map.keras")
+    loaded = keras.saving.load_model(tmp_path / "map.keras")
+    for one, other in zip(tf.nest.flatten(model(x)), tf.nest.flatten(loaded(x)), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert len(loaded.weights) == len(model.weights)
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_map_compiles_with_xla(name):
+    layer = MAPS[name]("float32")
+    x = pictures("float32")
+    layer(x)
+    perturb(layer)
+
+    @tf.function(jit_compile=True)
+    def there_and_back(x):
+        y, log_det = layer(x)
+        return *tf.nest.flatten(y), log_det, layer(y, inverse=True)[0]
+
+    y, log_det = layer(x)
+    for one, other in zip(there_and_back(x), [*tf.nest.flatten(y), log_det, x], strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+class Broken(layers.ActNorm):
+    """Its log-det forgets the number of positions."""
+
+    def forward(self, x):
+        y, log_det = super().forward(x)
+        return y, log_det / 24
+
+    def inverse(self, y):
+        x, log_det = super().inverse(y)
+        return x, log_det / 24
+
+
+class BadInverse(layers.ActNorm):
+    def inverse(self, y):
+        x, log_det = super().inverse(y)
+        return x + 1e-3, log_det
+
+
+class NoGradient(layers.ActNorm):
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.unused = self.add_weight(name="unused", shape=(1,))
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"), [(Broken, "Jacobian"), (BadInverse, "input back"), (NoGradient, "no gradient")]
+)
+def test_the_check_finds_a_broken_map(layer, message):
+    with pytest.raises(AssertionError, match=message):
+        check_invertible(layer(dtype="float64"), pictures("float64"))
+
+
+def test_actnorm_adapts_to_zero_mean_and_unit_variance_and_survives_a_constant_channel():
+    x = np.random.default_rng(0).normal(3.0, 5.0, (4, 8, 8, 3)).astype("float32")
+    x[..., 2] = 7.0
+    layer = layers.ActNorm()
+    layer(x)
+    layer.adapt(x.mean((0, 1, 2)), x.var((0, 1, 2)))
+    y = np.asarray(layer(x)[0])
+    np.testing.assert_allclose(y.mean((0, 1, 2)), 0, atol=1e-4)
+    np.testing.assert_allclose(y.var((0, 1, 2)), [1, 1, 0], atol=1e-4)
+
+
+def test_convolution_starts_as_a_random_rotation():
+    layer = layers.InvertibleConv1x1(dtype="float64")
+    x = pictures("float64", (1, 3, 3, 16))
+    y, log_det = layer(x)
+    np.testing.assert_allclose(log_det, 0, atol=1e-8)
+    np.testing.assert_allclose(np.linalg.norm(y, axis=-1), np.linalg.norm(x, axis=-1))
+    assert np.abs(y - x).max() > 0.1
+    other = layers.InvertibleConv1x1(dtype="float64")
+    assert np.abs(y - other(x)[0]).max() > 0.1
+
+
+def test_step_stack_runs_its_steps_in_order_and_each_step_has_its_own_weights():
+    stack = MAPS["StepStack"]("float64")
+    x = pictures("float64")
+    expected, _ = stack(x)
+    h = x
+    for index in range(3):
+        before, (h, _) = h, stack.step(index, h)
+        assert np.abs(h - before).max() > 0.1
+    np.testing.assert_allclose(h, expected)
+    kernels = next(w for w in stack.weights if "first" in w.path and w.path.endswith("kernel"))
+    assert np.abs(np.asarray(kernels[0]) - np.asarray(kernels[1])).max() > 0.01
+
+
+@pytest.mark.parametrize("make", [convolutional, attention])
+def test_conditioner_has_twice_the_channels_starts_at_zero_and_reaches_every_weight(make):
+    conditioner = make("float64")
+    x = pictures("float64")
+    assert not np.asarray(conditioner(x)).any()
+    assert conditioner(x).shape == (2, 4, 6, 8)
+    perturb(conditioner)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.square(conditioner(x)))
+    values = [weight.value for weight in conditioner.trainable_weights]
+    for weight, gradient in zip(conditioner.trainable_weights, tape.gradient(loss, values), strict=True):
+        if weight.path.endswith("key/bias"):
+            # Softmax is blind to what all of a query's scores share, and that is all a key's bias adds.
+            np.testing.assert_allclose(gradient, 0, atol=1e-9)
+        else:
+            assert np.abs(gradient).max() > 1e-9, weight.path
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "message"),
+    [
+        (lambda: layers.Squeeze(), (1, 5, 6, 4), "Pad both"),
+        (lambda: layers.FactorOut(), (1, 4, 6, 3), "3 channels"),
+        (lambda: MAPS["AffineCoupling"]("float32"), (1, 4, 6, 3), "3 channels"),
+        (lambda: layers.ActNorm(), (4, 6, 4), "batch, time, trace, channel"),
+    ],
+)
+def test_a_wrong_shape_is_named(make, shape, message):
+    with pytest.raises(ValueError, match=message):
+        make()(np.zeros(shape, "float32"))
+
+
+def test_heads_must_share_the_filters():
+    with pytest.raises(ValueError, match="multiple of heads"):
+        layers.AttentionConditioner(10, heads=4)
