@@ -86,6 +86,8 @@ class Gather:
         clip_amplitude: Amplitude that is rendered as white, in the units of the source.
         valid_samples: Rows of the picture that hold recorded samples; padding follows below.
         valid_traces: Columns of the picture that hold recorded traces; padding follows on the right.
+        fit: What brought the recording to the picture's size: `pad`, or `crop` where a window was cut.
+        recorded_shape: Samples and traces of the recording before that; None where they are the valid region.
         origin: How it was made, when synthetic.
     """
 
@@ -97,4 +99,6 @@ class Gather:
     clip_amplitude: float
     valid_samples: int
     valid_traces: int
+    fit: str = "pad"
+    recorded_shape: tuple[int, int] | None = None
     origin: Origin = field(default_factory=Origin)

@@ -1,0 +1,126 @@
+"""Output that appears whole or not at all: written beside its final name, flushed to disk, then renamed.
+
+A writer that fails removes what it wrote. One that was killed leaves a hidden `.NAME.writing` behind, never
+anything under the final name; the next writer of the same output removes it. A lock on it tells a dead writer
+from a live one.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from glowseis.errors import InputError
+
+
+def check_output(out: Path) -> None:
+    """Make sure that an output can be written before long work starts.
+
+    Args:
+        out: Folder or file to be made. An empty folder may stand there.
+
+    Raises:
+        InputError: Something else stands there already.
+    """
+    if out.is_dir():
+        if any(out.iterdir()):
+            raise InputError(f"{out}: the folder is not empty; give another --out or remove it")
+    elif out.exists() or out.is_symlink():
+        raise InputError(f"{out}: exists already; give another --out or remove it")
+
+
+@contextlib.contextmanager
+def whole_folder(out: Path) -> Iterator[Path]:
+    """Give a temporary folder that becomes `out` when the block ends without an error.
+
+    Args:
+        out: Folder to be made; missing parents are made too.
+
+    Yields:
+        The folder to write into.
+
+    Raises:
+        InputError: Something stands at `out` already, or another process is writing it.
+        OSError: The disk is full or not writable; nothing is left behind.
+    """
+    with _staging(out) as folder:
+        yield folder
+        for path in sorted(folder.rglob("*")):
+            _flush(path)
+        _flush(folder)
+        check_output(out)
+        os.rename(folder, out)
+
+
+@contextlib.contextmanager
+def whole_file(out: Path) -> Iterator[Path]:
+    """Give a temporary file name whose file becomes `out` when the block ends without an error.
+
+    Args:
+        out: File to be made; missing parents are made too.
+
+    Yields:
+        The file to write.
+
+    Raises:
+        InputError: Something stands at `out` already, or another process is writing it.
+        OSError: The disk is full or not writable; nothing is left behind.
+    """
+    if out.is_dir():
+        raise InputError(f"{out}: is a folder; give --out the name of a file")
+    with _staging(out) as folder:
+        path = folder / out.name
+        yield path
+        _flush(path)
+        check_output(out)
+        os.rename(path, out)
+        shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def _staging(out: Path) -> Iterator[Path]:
+    out = Path(os.path.abspath(out))
+    check_output(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    folder = out.parent / f".{out.name}.writing"
+    lock = _claim(folder, out)
+    try:
+        yield folder
+        _flush(out.parent)
+    except BaseException as wrong:
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(wrong, OSError) and wrong.errno and wrong.filename is None:
+            wrong.filename = str(out)
+        raise
+    finally:
+        os.close(lock)
+
+
+def _claim(folder: Path, out: Path) -> int:
+    """Make or take over a staging folder; what a killed writer left in it is removed."""
+    folder.mkdir(exist_ok=True)
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise InputError(f"{out}: another process is writing it; wait for it or give another --out") from None
+    except OSError as wrong:
+        # Some cluster file systems know no locks; one writer at a time is then up to the user.
+        if wrong.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF):
+            raise
+    for left in folder.iterdir():
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    return lock
+
+
+def _flush(path: Path) -> None:
+    """Have the disk hold a file's or a folder's content before its name says that it is there."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,44 @@
+"""Sizes of pictures as users write them: samples by traces, such as `896x640`."""
+
+import re
+from collections.abc import Iterable
+
+from glowseis.errors import InputError
+
+LARGEST = 32_768
+"""Longest side of a picture, in samples or traces; more is a slip of the keyboard, not a gather."""
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Read a size such as `896x640`.
+
+    Args:
+        text: Height in samples, an `x`, width in traces.
+
+    Returns:
+        Height in samples and width in traces.
+
+    Raises:
+        InputError: The text is not such a size, or a side is not between 1 and 32768.
+    """
+    match = re.fullmatch(r"\s*([0-9]{1,9})\s*[xX×]\s*([0-9]{1,9})\s*", text)
+    if not match:
+        raise InputError(f"size {text!r} is not samples x traces; write it like 896x640")
+    height, width = int(match[1]), int(match[2])
+    if not (1 <= height <= LARGEST and 1 <= width <= LARGEST):
+        raise InputError(f"size {text!r}: each side must be between 1 and {LARGEST}; write it like 896x640")
+    return height, width
+
+
+def enclosing_size(shapes: Iterable[tuple[int, int]], multiple: int = 64) -> tuple[int, int]:
+    """Smallest size that holds every shape and whose sides are multiples.
+
+    Args:
+        shapes: Samples and traces of each gather; at least one.
+        multiple: What both sides are divisible by; 64 = 2^6 suits a flow of six levels.
+
+    Returns:
+        Height in samples and width in traces.
+    """
+    samples, traces = (max(side) for side in zip(*shapes, strict=True))
+    return -(-samples // multiple) * multiple, -(-traces // multiple) * multiple
