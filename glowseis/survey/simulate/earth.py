@@ -74,8 +74,8 @@ def earth_of_line(seed: int, sail_line: int, acquisition: Acquisition) -> Earth:
     random = np.random.default_rng([seed, _EARTH_STREAM, sail_line])
     scale = acquisition.scale
     water_s = scale * random.uniform(0.85, 0.94)
-    refractor_s = scale * random.uniform(0.88, 1.0)
-    refractor_velocity = random.uniform(2680.0, 2800.0)
+    refractor_s = scale * random.uniform(0.93, 1.05)
+    refractor_velocity = random.uniform(2690.0, 2790.0)
 
     layers_s = [water_s]
     below_s = 0.0
@@ -95,7 +95,7 @@ def earth_of_line(seed: int, sail_line: int, acquisition: Acquisition) -> Earth:
     trend = np.where(
         np.arange(1, count + 1) < refractor,
         1650.0 + 750.0 * ratio,
-        refractor_velocity + 850.0 * np.clip((top_s - refractor_s / scale) / 5.0, 0.0, 1.0),
+        refractor_velocity - 120.0 + 900.0 * np.clip((top_s - refractor_s / scale) / 5.0, 0.0, 1.0),
     )
     # Beds alternate in hardness: a few strong contrasts among many weak ones.
     hardness = random.laplace(0.0, 0.03, count)
@@ -104,13 +104,15 @@ def earth_of_line(seed: int, sail_line: int, acquisition: Acquisition) -> Earth:
     sediment = np.where(above, np.clip(sediment, 1560.0, 2520.0), sediment)
     if refractor <= count:
         sediment[refractor - 1] = refractor_velocity
-        sediment[refractor:] = np.clip(sediment[refractor:], 2300.0, None)
+        # Softer beds under it: otherwise their wide-angle reflections would overtake the head wave.
+        ceiling = np.maximum(refractor_velocity, trend[refractor:])
+        sediment[refractor:] = np.clip(sediment[refractor:], 2300.0, ceiling)
     velocity = np.concatenate([[WATER_VELOCITY_M_S], sediment])
     density = np.concatenate([[1030.0], 310.0 * sediment**0.25 * (1.0 + random.normal(0.0, 0.025, count))])
-    density[1] = random.uniform(1700.0, 2000.0)
+    density[1] = random.uniform(1850.0, 2150.0)
 
     # The quality factor scales with the earth, so that a small survey keeps the full one's frequencies.
-    quality = np.where(top_s < refractor_s / scale, 110.0, 190.0) * scale * random.uniform(0.85, 1.15)
+    quality = np.where(top_s < refractor_s / scale, 140.0, 240.0) * scale * random.uniform(0.85, 1.15)
     decay_s = np.concatenate([[0.0], np.cumsum(time_s[1:] / quality[:-1])])
 
     depth = np.cumsum(time_s) / acquisition.record_length_s

@@ -23,6 +23,8 @@ _MOST_REFLECTIONS = 260
 _MOST_BOUNCES = 7
 _SOURCE_DEPTH_M = 6.0
 _SURFACE_REFLECTION = -0.92
+# Arrays of guns and of hydrophones are made to favour what comes from below.
+_HORIZONTAL_RADIATION = 0.4
 _WIDE_ANGLE_REFLECTION = 0.55
 # Absorption is applied in this many steps of decay time (seconds); arrivals take the nearest.
 _DECAYS_S = np.array([0.0, 0.006, 0.014, 0.026])
@@ -78,8 +80,8 @@ def direct_wave(offset_m: np.ndarray, streamer_depth_m: np.ndarray) -> Arrivals:
     """The wave through the water and its echo at the sea surface; far away the two nearly cancel."""
     arrivals = []
     for height_m, sign in (
-        (streamer_depth_m - _SOURCE_DEPTH_M, 1.0),
-        (streamer_depth_m + _SOURCE_DEPTH_M, _SURFACE_REFLECTION),
+        (streamer_depth_m - _SOURCE_DEPTH_M, _HORIZONTAL_RADIATION),
+        (streamer_depth_m + _SOURCE_DEPTH_M, _HORIZONTAL_RADIATION * _SURFACE_REFLECTION),
     ):
         distance_m = np.hypot(offset_m, height_m)
         arrivals.append((distance_m / WATER_VELOCITY_M_S, sign / distance_m))
@@ -327,16 +329,18 @@ def _transform_length(samples: int) -> int:
 def _wavelet_spectra(length: int, sample_interval_s: float) -> np.ndarray:
     """Spectra of the recorded wavelet for each step of absorption, complex64 `[decay, frequency]`.
 
-    An air-gun array's pulse (minimum phase, 5 to 50 Hz, falling towards high frequencies), its bubble after
+    An air-gun array's pulse (minimum phase, 6 to 46 Hz, falling towards high frequencies), its bubble after
     0.11 s with a peak-to-bubble ratio above 15, the recorder's low-cut and the anti-alias filter of 8 ms.
     Absorption is exp(-pi f t*) with the phase that makes it causal. Ghosts are not in it: they depend on the
     angle.
     """
     size = 4096
     frequency = np.fft.rfftfreq(size, sample_interval_s / _GRID_PER_SAMPLE)
-    low_cut = (frequency / 5.0) ** 3 / np.sqrt(1.0 + (frequency / 5.0) ** 6)
-    high_cut = 1.0 / np.sqrt(1.0 + (frequency / 50.0) ** 20)
-    pulse = low_cut * high_cut / np.sqrt(1.0 + (frequency / 30.0) ** 2)
+    low_cut = (frequency / 6.0) ** 3 / np.sqrt(1.0 + (frequency / 6.0) ** 6)
+    high_cut = 1.0 / np.sqrt(1.0 + (frequency / 46.0) ** 20)
+    # Down to nothing at the Nyquist frequency, whose phase no filter can turn: it would ring through the record.
+    high_cut *= np.cos(0.5 * np.pi * np.clip((frequency - 50.0) / 12.0, 0.0, 1.0)) ** 2
+    pulse = low_cut * high_cut / (1.0 + (frequency / 15.0) ** 2)
     signature = _minimum_phase(pulse, size)
     bubble = sum(
         strength * np.exp(-((frequency / 14.0) ** 2) - 2j * np.pi * frequency * delay_s)

@@ -161,19 +161,19 @@ def draw_any_noise(traces: int, random: np.random.Generator) -> NoisePlan:
         random: Source of randomness.
     """
     rough = random.random() < 0.06
-    swell_microbar = random.lognormal(math.log(2.2), 0.35) if rough else random.lognormal(math.log(0.2), 0.5)
+    swell_microbar = random.lognormal(math.log(2.4), 0.35) if rough else random.lognormal(math.log(0.11), 0.7)
     loud = random.random() < 0.31
-    columns_microbar = random.lognormal(math.log(1.7), 0.4) if loud else random.lognormal(math.log(0.18), 0.5)
+    columns_microbar = random.lognormal(math.log(1.9), 0.4) if loud else random.lognormal(math.log(0.09), 0.8)
     rate = traces / 640.0 * (6.0 if random.random() < 0.04 else 1.0)
     dead, weak, reverse, spiky = (
         tuple(random.integers(traces, size=random.poisson(rate * often)).tolist())
-        for often in (0.4, 0.8, 0.2, 0.8)
+        for often in (0.25, 0.5, 0.15, 0.3)
     )
     return NoisePlan(
         traces=traces,
-        ambient_microbar=random.lognormal(math.log(0.85), 0.4),
+        ambient_microbar=random.lognormal(math.log(0.65), 0.5),
         swell=_bands(swell_microbar, 0.15 if rough else 0.06, _SWELL_WIDTH_TRACES, traces, random),
-        columns=_bands(columns_microbar, 0.14 if loud else 0.04, _COLUMN_WIDTH_TRACES, traces, random),
+        columns=_bands(columns_microbar, 0.19 if loud else 0.04, _COLUMN_WIDTH_TRACES, traces, random),
         dead=dead,
         weak=weak,
         reversed=reverse,

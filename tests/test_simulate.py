@@ -1,0 +1,268 @@
+import itertools
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from glowseis.errors import InputError
+from glowseis.survey.gather import LABELS
+from glowseis.survey.simulate import Acquisition, simulate_recording, simulate_recordings
+from glowseis.survey.simulate.acquisition import WATER_VELOCITY_M_S, Position
+from glowseis.survey.simulate.earth import earth_of_line
+from glowseis.survey.simulate.labels import Band, NoisePlan, draw_noise, judge
+
+SMALL = Acquisition.of_size(112, 80)
+FULL = Acquisition.of_size(896, 640)
+ONLY = dict(zip(LABELS, ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)), strict=True))
+
+
+def same(first, second):
+    return (
+        first.gather_id == second.gather_id
+        and first.label == second.label
+        and np.array_equal(first.amplitude, second.amplitude)
+        and np.array_equal(first.geometry.offset_m, second.geometry.offset_m)
+        and first.geometry.sail_line == second.geometry.sail_line
+    )
+
+
+def rows_of(seconds):
+    return np.asarray(seconds) / FULL.sample_interval_s
+
+
+def test_gather_is_a_function_of_seed_and_index_alone():
+    alone = simulate_recording(5, 3, SMALL)
+    in_a_row = list(simulate_recordings(8, 3, SMALL))
+    fewer_in_processes = list(simulate_recordings(6, 3, SMALL, workers=2))
+    assert same(alone, in_a_row[5])
+    assert all(map(same, fewer_in_processes, in_a_row[:6]))
+    assert not np.array_equal(alone.amplitude, simulate_recording(5, 4, SMALL).amplitude)
+    assert [recording.gather_id for recording in in_a_row] == [f"sim3-{index:06d}" for index in range(8)]
+
+
+def test_iterating_can_be_broken_off():
+    recordings = simulate_recordings(10_000, 3, SMALL, workers=2)
+    taken = list(itertools.islice(recordings, 2))
+    recordings.close()
+    assert len(taken) == 2
+    assert next(recordings, None) is None
+
+
+@pytest.mark.parametrize("size", [(896, 640), (112, 80), (48, 32), (128, 128), (64, 256)])
+def test_smaller_pictures_are_smaller_acquisitions(size):
+    acquisition = Acquisition.of_size(*size)
+    recording = simulate_recording(0, 1, acquisition)
+    samples, traces = recording.amplitude.shape
+    assert samples == round(size[0] * 876 / 896)
+    assert round(size[1] * 632 / 640) <= traces <= round(size[1] * 639 / 640)
+    assert recording.amplitude.dtype == np.float32
+    assert np.isfinite(recording.amplitude).all()
+    geometry = recording.geometry
+    assert geometry.sample_interval_s == 0.008
+    assert geometry.offset_m.shape == geometry.channel.shape == geometry.receiver_x_m.shape == (traces,)
+    apart = np.hypot(np.diff(geometry.receiver_x_m), np.diff(geometry.receiver_y_m))
+    assert np.allclose(apart, 12.5)
+    offset = np.hypot(
+        geometry.receiver_x_m - geometry.source_x_m, geometry.receiver_y_m - geometry.source_y_m
+    )
+    assert np.allclose(offset, geometry.offset_m, rtol=1e-5)
+
+
+def test_full_size_has_the_paper_s_widths():
+    assert (FULL.samples, FULL.fewest_traces, FULL.most_traces) == (876, 632, 639)
+
+
+def test_places_are_drawn_without_repeats_from_all_lines_and_cables():
+    places = [SMALL.position(index, 1) for index in range(2000)]
+    assert len(set(places)) == 2000
+    assert {place.sail_line for place in places} == set(range(1, 21))
+    assert {place.cable for place in places} == set(range(1, 9))
+    assert places[:5] != [SMALL.position(index, 2) for index in range(5)]
+
+
+def test_labels_come_in_the_asked_for_fractions():
+    labels = [
+        recording.label
+        for recording in simulate_recordings(300, 2, Acquisition.of_size(48, 32), (50, 30, 20))
+    ]
+    shares = np.array([labels.count(label) for label in LABELS]) / 300
+    assert np.allclose(shares, (0.5, 0.3, 0.2), atol=0.09)
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_first_arrival_is_the_direct_wave_near_the_source(index):
+    recording = simulate_recording(index, 1, FULL, noise=False)
+    loud = np.abs(recording.amplitude)
+    traces = np.arange(0, 200, 10)
+    picked = [int(np.argmax(loud[:, trace] > 0.05 * loud[:300, trace].max())) for trace in traces]
+    expected = rows_of(recording.geometry.offset_m[traces] / WATER_VELOCITY_M_S)
+    assert np.abs(picked - expected).max() < 3.0
+    assert 12 < expected[0] < 30
+    assert 0.7 < (picked[2] - picked[0]) / 20 < 1.15
+    assert (picked[-1] - picked[-6]) / 50 == pytest.approx(12.5 / 1500 / 0.008, abs=0.05)
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_head_wave_comes_first_at_the_far_end(index):
+    recording = simulate_recording(index, 1, FULL, noise=False)
+    loud = np.abs(recording.amplitude)
+    traces = np.arange(520, 630, 10)
+    picked = [int(np.argmax(loud[:, trace] > 0.1 * loud[:, trace].max())) for trace in traces]
+    assert np.polyfit(traces, picked, 1)[0] == pytest.approx(0.57, abs=0.05)
+    assert picked[-1] == pytest.approx(548, abs=20)
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_sea_floor_reflection_follows_its_hyperbola(index):
+    recording = simulate_recording(index, 1, FULL, noise=False)
+    geometry = recording.geometry
+    water_s = earth_of_line(1, geometry.sail_line, FULL).time_s[0]
+    loud = np.abs(recording.amplitude)
+    expected = rows_of(np.hypot(water_s, geometry.offset_m / WATER_VELOCITY_M_S))
+    assert 100 < expected[0] < 125
+    for trace in (0, 40, 80):
+        around = int(expected[trace])
+        quiet = loud[around - 20 : around - 8, trace].max()
+        window = loud[around - 6 : around + 12, trace]
+        assert window.max() > 2.0 * quiet
+        assert abs(int(np.argmax(window > 0.5 * window.max())) - 6) <= 6
+
+
+def test_a_good_gather_is_quiet_before_the_first_arrivals():
+    for index in range(3):
+        recording = simulate_recording(index, 1, FULL, ONLY["good"])
+        clip = np.quantile(np.abs(recording.amplitude), 0.96)
+        triangle = recording.amplitude[:250, 350:620]
+        assert 0.0005 < np.sqrt(np.mean(triangle**2)) / clip < 0.04
+
+
+def low_share(label):
+    """Median over gathers: share of 1 to 10 Hz in the power of the loud columns of the quiet triangle."""
+    frequency = np.fft.rfftfreq(250, 0.008)
+    shares = []
+    for index in range(12):
+        triangle = simulate_recording(index, 1, FULL, ONLY[label]).amplitude[:250, 350:620]
+        power = np.abs(np.fft.rfft(triangle * np.hanning(250)[:, None], axis=0)) ** 2
+        loud = power[:, power.sum(axis=0) > 4.0 * np.median(power.sum(axis=0))]
+        if loud.size:
+            shares.append(loud[(frequency > 1) & (frequency < 10)].sum() / loud.sum())
+    return np.median(shares)
+
+
+def test_swell_of_bad_gathers_is_lower_in_frequency_than_medium_noise():
+    bad, medium = low_share("bad"), low_share("medium")
+    assert bad > 0.6
+    assert medium < bad - 0.25
+
+
+def test_without_noise_the_label_changes_nothing():
+    clean = [simulate_recording(3, 1, SMALL, ONLY[label], noise=False) for label in LABELS]
+    assert [recording.label for recording in clean] == list(LABELS)
+    for other in clean[1:]:
+        assert np.array_equal(other.amplitude, clean[0].amplitude)
+        assert np.array_equal(other.geometry.receiver_x_m, clean[0].geometry.receiver_x_m)
+    noisy = simulate_recording(3, 1, SMALL, ONLY["bad"])
+    assert not np.array_equal(noisy.amplitude, clean[0].amplitude)
+
+
+def test_neighbouring_shots_resemble_each_other_and_lines_differ():
+    from glowseis.survey.simulate.events import seismic_events
+
+    def events(line, shot):
+        geometry = SMALL.geometry(Position(line, shot, 4), 79, 1)
+        return seismic_events(earth_of_line(1, line, SMALL), geometry, SMALL)
+
+    def likeness(first, second):
+        return np.corrcoef(first.ravel(), second.ravel())[0, 1]
+
+    assert likeness(events(1, 100), events(1, 102)) > 0.95
+    assert likeness(events(1, 100), events(2, 100)) < 0.9
+
+
+def plan_of(swell=(), columns=(), dead=()):
+    return NoisePlan(600, 0.7, tuple(swell), tuple(columns), tuple(dead), (), (), (), 0.0, 0.0)
+
+
+def test_the_rule_grades_swell_by_loudness_and_width_and_columns_as_medium():
+    assert judge(plan_of()) == "good"
+    assert judge(plan_of(swell=[Band(10, 90, 6.0)])) == "bad"
+    assert judge(plan_of(swell=[Band(10, 12, 6.0)])) == "medium"
+    assert judge(plan_of(columns=[Band(10, 90, 60.0)])) == "medium"
+    assert judge(plan_of(dead=range(12))) == "medium"
+
+
+def test_classes_overlap_but_mostly_follow_the_rule():
+    random = np.random.default_rng(0)
+    followed = {
+        label: np.mean([judge(draw_noise(label, 640, random)) == label for _ in range(150)])
+        for label in LABELS
+    }
+    assert all(share > 0.8 for share in followed.values())
+    assert min(followed.values()) < 1.0
+
+
+@pytest.mark.parametrize("size", [(47, 32), (48, 31), (897, 640), (896, 641), (0, 0), (-112, 80)])
+def test_absurd_sizes_are_refused(size):
+    with pytest.raises(InputError, match="48x32 to 896x640"):
+        Acquisition.of_size(*size)
+
+
+@pytest.mark.parametrize(
+    "fractions", [(0, 0, 0), (-1, 1, 1), (1, 1), (float("nan"), 1, 1), (float("inf"), 1, 1)]
+)
+def test_absurd_fractions_are_refused(fractions):
+    with pytest.raises(InputError, match="fractions"):
+        simulate_recordings(1, 1, SMALL, fractions)
+
+
+@pytest.mark.parametrize(("count", "seed", "workers"), [(0, 1, 1), (-3, 1, 1), (1, -1, 1), (1, 1, 0)])
+def test_absurd_counts_are_refused(count, seed, workers):
+    with pytest.raises(InputError, match="at least"):
+        simulate_recordings(count, seed, SMALL, workers=workers)
+
+
+def simulate(*words):
+    command = [sys.executable, "-m", "glowseis.simulate", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_command_writes_a_survey(tmp_path):
+    out = tmp_path / "survey"
+    done = simulate(
+        "--out", out, "--count", 12, "--size", "64x48", "--seed", 4, "--fractions", "1,1,1", "--workers", 2
+    )
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["gathers"] == 12
+    assert manifest["size"] == [64, 48]
+    assert sum(manifest["counts"].values()) == 12
+    assert '"seed": 4' in json.dumps(manifest)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--size", "10x10"), "48x32 to 896x640"),
+        (("--size", "large"), "896x640"),
+        (("--fractions", "1,2"), "fractions"),
+        (("--fractions", "0,0,0"), "fractions"),
+        (("--count", "0"), "at least 1"),
+        (("--seed", "-1"), "at least 0"),
+    ],
+)
+def test_command_tells_wrong_arguments_in_one_line(tmp_path, words, told):
+    failed = simulate("--out", tmp_path / "survey", *words)
+    assert failed.returncode == 2
+    assert told in failed.stderr
+    assert len(failed.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "survey").exists()
+
+
+def test_command_leaves_a_folder_with_other_things_alone(tmp_path):
+    (tmp_path / "mine.txt").write_text("keep")
+    failed = simulate("--out", tmp_path)
+    assert failed.returncode == 2
+    assert "not empty" in failed.stderr
+    assert (tmp_path / "mine.txt").read_text() == "keep"
