@@ -1,0 +1,88 @@
+"""A run's state on disk, so that a stopped run goes on as if it had never been stopped."""
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from glowseis.errors import InputError
+from glowseis.fitting.trainer import FlowTrainer
+
+
+class Checkpoints:
+    """The last state of a run, and its best weights.
+
+    The last state holds weights, optimiser and the counters below, all that the rest of the run depends on: order and
+    noise of the data are functions of the seed and the epoch. TensorFlow writes each checkpoint beside the former one
+    and then moves the pointer, so that a killed writer leaves the former one in place.
+
+    Args:
+        folder: Where they lie; made when missing.
+        trainer: The compiled trainer whose state it is.
+
+    Attributes:
+        step: Steps done.
+        best_bits: Best held-out bits per dimension so far; infinite before the first.
+        best_step: The step it was measured at.
+    """
+
+    def __init__(self, folder: Path, trainer: FlowTrainer):
+        self.folder = folder
+        self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._best_bits = tf.Variable(float("inf"), dtype=tf.float64, trainable=False)
+        self._best_step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        weights = [weight.value for weight in trainer.flow.weights]
+        optimizer = [variable.value for variable in trainer.optimizer.variables]
+        self._last = tf.train.CheckpointManager(
+            tf.train.Checkpoint(
+                weights=weights,
+                optimizer=optimizer,
+                step=self._step,
+                best_bits=self._best_bits,
+                best_step=self._best_step,
+            ),
+            str(folder / "last"),
+            max_to_keep=2,
+        )
+        self._best = tf.train.CheckpointManager(
+            tf.train.Checkpoint(weights=weights), str(folder / "best"), max_to_keep=1
+        )
+
+    step = property(lambda self: int(self._step))
+    best_bits = property(lambda self: float(self._best_bits))
+    best_step = property(lambda self: int(self._best_step))
+
+    def restore(self) -> bool:
+        """Bring the last state back; False when there is none yet."""
+        if self._last.latest_checkpoint is None:
+            return False
+        self._restore(self._last)
+        return True
+
+    def restore_best(self) -> None:
+        """Bring the best weights back."""
+        self._restore(self._best)
+
+    def save(self, step: int) -> None:
+        """Keep the present state as that after `step` steps."""
+        self._step.assign(step)
+        self._last.save(checkpoint_number=step)
+
+    def offer(self, step: int, bits: float) -> bool:
+        """Keep the present weights as the best if their held-out bits per dimension are; tell whether they are."""
+        if bits >= self.best_bits:
+            return False
+        self._best.save(checkpoint_number=step)
+        self._best_bits.assign(bits)
+        self._best_step.assign(step)
+        return True
+
+    @staticmethod
+    def _restore(manager: tf.train.CheckpointManager) -> None:
+        path = manager.latest_checkpoint
+        try:
+            manager.checkpoint.restore(path).assert_consumed()
+        except (AssertionError, ValueError, tf.errors.OpError) as wrong:
+            reason = str(wrong).splitlines()[0]
+            raise InputError(
+                f"{path}: this checkpoint cannot be read ({reason}); remove the run's folder to begin anew"
+            ) from None

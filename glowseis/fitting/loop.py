@@ -1,0 +1,194 @@
+"""The training loop: phases of epochs, measured, logged, checkpointed, and resumed to the bit."""
+
+import math
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from glowseis.errors import FittingError
+from glowseis.fitting.checkpoints import Checkpoints
+from glowseis.fitting.log import Pictures, RunLog
+from glowseis.fitting.schedule import PlannedPhase, learning_rate, plan
+from glowseis.fitting.selection import Selection
+from glowseis.fitting.stopping import Stopping
+from glowseis.fitting.trainer import FlowTrainer
+from glowseis.models.glow import Glow, from_levels
+from glowseis.recipe import Recipe
+from glowseis.survey.pipeline import batches, epoch_order, fixed_batches, images, training_batches
+from glowseis.survey.records import Survey
+
+ROUND_TRIP_BOUND = 1e-3
+"""Largest |decode(encode(x)) - x| of a usable flow, of full scale: half of what would change a grey level."""
+
+ROUND_TRIP_GATHERS = 2
+
+
+def make_flow(recipe: Recipe, size: tuple[int, int]) -> Glow:
+    """The recipe's flow for pictures of a size, with weights drawn from the recipe's seed.
+
+    Raises:
+        ValueError: The size is not divisible by 2^levels.
+    """
+    keras.utils.set_random_seed(recipe.seed)
+    flow = Glow(image_shape=(*size, 1), **recipe.flow.model_dump())
+    flow.build()
+    return flow
+
+
+class FlowFitting:
+    """One run of a recipe on a survey, from its first or its last checkpoint to its end.
+
+    Args:
+        recipe: What to do.
+        survey: The gathers.
+        selection: Which of them are trained on and held out.
+        folder: The run's folder, which gets `checkpoints/` and `logs/`.
+        stopping: Asked between steps.
+    """
+
+    def __init__(self, recipe: Recipe, survey: Survey, selection: Selection, folder: Path, stopping: Stopping):
+        self.recipe = recipe
+        self.survey = survey
+        self.selection = selection
+        self.folder = folder
+        self.stopping = stopping
+        self.planned = plan(recipe.phases, [len(rows) for rows in selection.phases], recipe.training.batch)
+        self.trainer = FlowTrainer(make_flow(recipe, survey.size))
+        self.trainer.compile(optimizer=_optimizer(recipe, self.planned))
+        self.trainer.optimizer.build(self.trainer.flow.trainable_variables)
+        self.checkpoints = Checkpoints(folder / "checkpoints", self.trainer)
+        self._optimise = tf.function(self.trainer.optimise)
+        self._bits = tf.function(self.trainer.call)
+        self._round_trip = tf.function(lambda x: self.trainer.flow.decode(self.trainer.flow.encode(x)))
+        judged = selection.held_out if len(selection.held_out) else selection.rare
+        shown = images(survey, judged[:8])
+        self._judged = tf.constant(from_levels(shown[:ROUND_TRIP_GATHERS, ..., np.newaxis]))
+        self._pictures = Pictures(self.trainer, shown if len(shown) > 1 else images(survey, selection.rare[:3]))
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+        return self.planned[-1].end
+
+    def run(self) -> Glow:
+        """Train to the end; return the flow with the weights that the recipe keeps.
+
+        Raises:
+            StoppedError: A signal came; the state is saved.
+            FittingError: The loss is not finite, or the flow no longer inverts.
+            InputError: A record or a checkpoint cannot be read.
+        """
+        if not self.checkpoints.restore():
+            self._adapt()
+            self.checkpoints.save(0)
+        log = RunLog(self.folder / "logs", self.steps, self.checkpoints.step)
+        try:
+            for phase, rows in zip(self.planned, self.selection.phases, strict=True):
+                self._run_phase(phase, rows, log)
+        finally:
+            log.close()
+        if self.recipe.training.keep == "best":
+            self.checkpoints.restore_best()
+        return self.trainer.flow
+
+    def held_out_bits(self) -> float | None:
+        """Mean bits per dimension of the held-out gathers with the present weights; None when there are none."""
+        rows = self.selection.held_out
+        if not len(rows):
+            return None
+        # Equal batches, so that one trace serves all.
+        batch = max(size for size in range(1, self.recipe.training.batch + 1) if len(rows) % size == 0)
+        dataset = fixed_batches(self.survey, rows, batch, self.recipe.seed)
+        return float(np.mean([np.mean(self._bits(x)) for x in batches(self.survey, dataset)]))
+
+    def round_trip_error(self) -> float:
+        """Largest |decode(encode(x)) - x| over a few gathers, of full scale."""
+        return float(np.max(np.abs(self._round_trip(self._judged) - self._judged)))
+
+    def _adapt(self) -> None:
+        rows = epoch_order(self.survey, self.selection.phases[0], self.recipe.seed, 0)
+        rows = rows[: self.recipe.training.adapt_gathers]
+        batch = min(self.recipe.training.batch, len(rows))
+        dataset = fixed_batches(self.survey, rows[: len(rows) // batch * batch], batch, self.recipe.seed)
+        self.trainer.flow.adapt(batches(self.survey, dataset), progress=self.stopping.check)
+
+    def _run_phase(self, phase: PlannedPhase, rows: np.ndarray, log: RunLog) -> None:
+        for epoch in range(phase.phase.epochs):
+            start = phase.start + epoch * phase.steps_per_epoch
+            end = start + phase.steps_per_epoch
+            if end > self.checkpoints.step:
+                self._run_epoch(rows, start, end, log)
+
+    def _run_epoch(self, rows: np.ndarray, start: int, end: int, log: RunLog) -> None:
+        # The number of the first step names the epoch: unique in a run, whatever its phases.
+        dataset = training_batches(
+            self.survey,
+            rows,
+            self.recipe.training.batch,
+            self.recipe.seed,
+            epoch=start,
+            skip=max(0, self.checkpoints.step - start),
+            augment=self.recipe.data.augment,
+        )
+        saved_at = time.monotonic()
+        for step, x in enumerate(batches(self.survey, dataset), start=max(start, self.checkpoints.step) + 1):
+            rate = float(self.trainer.optimizer.learning_rate)
+            bits, gradient_norm = (float(value) for value in self._optimise(x))
+            self._require_finite(step, bits, gradient_norm)
+            log.step(step, bits, gradient_norm, rate)
+            if step == end:
+                self._evaluate(step, log)
+            due = time.monotonic() - saved_at > self.recipe.training.checkpoint_every_s
+            if due or step == self.steps or self.stopping.requested:
+                self.checkpoints.save(step)
+                saved_at = time.monotonic()
+                if step < self.steps:
+                    self.stopping.check()
+
+    def _evaluate(self, step: int, log: RunLog) -> None:
+        last = step == self.steps
+        epochs = self._epochs_done(step)
+        if last or epochs % self.recipe.training.evaluate_every_epochs == 0:
+            error = self.round_trip_error()
+            bits = self.held_out_bits()
+            self._require_invertible(step, error)
+            best = bits is not None and self.checkpoints.offer(step, bits)
+            log.evaluation(step, bits, error, best)
+        if last or epochs % self.recipe.training.pictures_every_epochs == 0:
+            log.pictures(step, self._pictures.rows())
+
+    def _epochs_done(self, step: int) -> int:
+        return sum(min(max(step - one.start, 0), one.end - one.start) // one.steps_per_epoch for one in self.planned)
+
+    def _require_finite(self, step: int, bits: float, gradient_norm: float) -> None:
+        if math.isfinite(bits) and math.isfinite(gradient_norm):
+            return
+        raise FittingError(
+            f"step {step}: the loss is {bits:.4g} bits per dimension and its gradient's norm {gradient_norm:.4g}; "
+            f"{self._last_good()}; lower the phase's learning_rate or set training.clip_norm, and give another --out"
+        )
+
+    def _require_invertible(self, step: int, error: float) -> None:
+        if error <= ROUND_TRIP_BOUND:
+            return
+        raise FittingError(
+            f"step {step}: the flow no longer inverts: |decode(encode(x)) - x| reaches {error:.3g} of full scale, more "
+            f"than {ROUND_TRIP_BOUND:g}; {self._last_good()}; lower the phase's learning_rate or flow.scale_cap, and "
+            "give another --out"
+        )
+
+    def _last_good(self) -> str:
+        return f"the last good checkpoint, after step {self.checkpoints.step}, is kept in {self.checkpoints.folder}"
+
+
+def _optimizer(recipe: Recipe, planned: list[PlannedPhase]) -> keras.optimizers.Optimizer:
+    """Adam with Keras' default moments (0.9, 0.999), or AdamW when the recipe has weight decay."""
+    settings = {"learning_rate": learning_rate(planned)}
+    if recipe.training.clip_norm:
+        settings["global_clipnorm"] = recipe.training.clip_norm
+    if recipe.training.weight_decay:
+        return keras.optimizers.AdamW(weight_decay=recipe.training.weight_decay, **settings)
+    return keras.optimizers.Adam(**settings)

@@ -1,0 +1,47 @@
+"""Which gathers of a survey a recipe trains on, and which it holds out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from glowseis.errors import InputError
+from glowseis.recipe import Recipe
+from glowseis.survey.pipeline import epoch_order
+from glowseis.survey.records import Survey
+
+HELD_OUT_EPOCH = -2
+"""The epoch whose order says which gathers are held out; training counts from 0 and evaluation uses -1."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Row numbers of a survey.
+
+    Attributes:
+        phases: Training rows of each phase of the recipe, int64 `[gather]` each.
+        rare: Training rows of the recipe's label.
+        held_out: Rows of that label that no phase trains on; may be empty.
+    """
+
+    phases: list[np.ndarray]
+    rare: np.ndarray
+    held_out: np.ndarray
+
+
+def select(survey: Survey, recipe: Recipe) -> Selection:
+    """Choose training and held-out gathers; a function of the recipe's seed and the gather ids.
+
+    Raises:
+        InputError: The survey lacks a label, or has fewer than two training gathers of the recipe's.
+    """
+    label = recipe.data.label
+    rare = survey.select(labels=[label])
+    count = max(1, round(recipe.data.held_out * len(rare))) if recipe.data.held_out else 0
+    if len(rare) - count < 2:
+        raise InputError(
+            f"{survey.path}: {len(rare)} gathers are labelled {label!r} and {count} of them are held out; training and "
+            "interpolation need at least two: label more, or lower data.held_out"
+        )
+    held_out = np.sort(epoch_order(survey, rare, recipe.seed, HELD_OUT_EPOCH)[:count])
+    phases = [np.setdiff1d(survey.select(labels=phase.labels), held_out) for phase in recipe.phases]
+    return Selection(phases, np.setdiff1d(rare, held_out), held_out)

@@ -1,0 +1,65 @@
+"""The flow as a Keras model that can be fitted."""
+
+import keras
+import tensorflow as tf
+
+from glowseis.models.glow import Glow
+
+
+class FlowTrainer(keras.Model):
+    """Fits a flow by maximum likelihood, in bits per dimension.
+
+    `fit`, `evaluate` and our own loop all use its `train_step` and `test_step`. Batches are dequantised 8-bit pictures,
+    float32 `[batch, time, trace, channel]` in [0, 1), as `glowseis.survey.pipeline` makes them.
+
+    Args:
+        flow: The flow. ActNorm must have been adapted (`Glow.adapt`) or restored before the first step.
+
+    Source: the paper's section 3, equation 2.
+    """
+
+    def __init__(self, flow: Glow, **kwargs):
+        super().__init__(**kwargs)
+        self.flow = flow
+        flow.build()
+        compile_steps(flow)
+        self.bits = keras.metrics.Mean(name="bits_per_dimension")
+        self.gradient_norm = keras.metrics.Mean(name="gradient_norm")
+
+    def build(self, input_shape=None):
+        """Nothing to make: the flow made its weights."""
+
+    def call(self, x):
+        """Bits per dimension of each picture, `[batch]`."""
+        return self.flow.bits_per_dimension(self.flow.log_prob(x))
+
+    def optimise(self, x):
+        """One optimiser step; returns the batch's mean bits per dimension and the gradient's global norm, scalars."""
+        variables = self.flow.trainable_variables
+        with tf.GradientTape() as tape:
+            bits = tf.reduce_mean(self(x))
+        gradients = tape.gradient(bits, [variable.value for variable in variables])
+        self.optimizer.apply(gradients, variables)
+        return bits, tf.linalg.global_norm(gradients)
+
+    def train_step(self, x):
+        """One optimiser step, as Keras calls it; returns the running means over the epoch."""
+        bits, gradient_norm = self.optimise(x)
+        self.bits.update_state(bits)
+        self.gradient_norm.update_state(gradient_norm)
+        return {metric.name: metric.result() for metric in self.metrics}
+
+    def test_step(self, x):
+        """Bits per dimension, averaged."""
+        self.bits.update_state(self(x))
+        return {self.bits.name: self.bits.result()}
+
+
+def compile_steps(flow: Glow) -> None:
+    """Trace the step of every level once, as a TensorFlow function that is called, not inlined.
+
+    Inlined, the 90 steps of the paper's flow make one graph of tens of thousands of operations, whose optimisation alone
+    takes longer than a training step.
+    """
+    for stack in flow.stacks:
+        stack.wrap_step(lambda step: tf.function(step, experimental_attributes={"_noinline": True}))

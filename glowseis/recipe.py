@@ -1,0 +1,186 @@
+"""What a run is: settings read strictly from a TOML recipe. An unknown or ill-typed key is an error that names it."""
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+
+from glowseis.errors import InputError
+from glowseis.survey.size import parse_size
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+NotNegative = Annotated[float, Field(ge=0)]
+PerLevel = PositiveInt | list[PositiveInt]
+
+
+class Section(BaseModel):
+    """Settings that belong together: strictly typed, nothing unknown, never changed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class SurveySection(Section):
+    """The survey that a recipe makes for itself when the command names none (see `glowseis.simulate`)."""
+
+    count: PositiveInt = 5223
+    size: str = "896x640"
+    fractions: list[NotNegative] = Field(default=[66.68, 31.54, 1.76], min_length=3, max_length=3)
+    seed: int = Field(default=1, ge=0)
+
+
+class DataSection(Section):
+    """Which gathers the flow learns."""
+
+    label: str = "bad"
+    """The rare class: held out, measured and generated."""
+    held_out: Fraction = 0.0
+    """Part of that class's gathers that no phase trains on."""
+    augment: list[Literal["shift_time", "shift_trace", "polarity"]] = []
+    """Random changes of every training gather, drawn anew in every epoch."""
+
+
+class FlowSection(Section):
+    """The flow's size (the paper's section 5.2)."""
+
+    levels: PositiveInt = 6
+    steps: PerLevel = 15
+    filters: PerLevel = 96
+    attention_levels: int = Field(default=2, ge=0)
+    heads: PositiveInt = 4
+    scale_cap: PositiveFloat = 2.0
+
+
+class Phase(Section):
+    """A stretch of training: which classes, for how long, at which learning rate."""
+
+    labels: list[str] = Field(min_length=1)
+    epochs: PositiveInt
+    learning_rate: PositiveFloat
+    warmup_steps: int = Field(default=0, ge=0)
+    """Steps in which the learning rate rises from zero."""
+    decay_power: PositiveFloat = 1.0
+    """After the warm-up the learning rate falls as (1 - progress)^power."""
+    end_learning_rate: NotNegative = 0.0
+
+
+class TrainingSection(Section):
+    """How the flow is fitted."""
+
+    batch: PositiveInt = 1
+    clip_norm: NotNegative = 0.0
+    """Bound of the gradient's global norm; 0 leaves it alone."""
+    weight_decay: NotNegative = 0.0
+    """Decoupled weight decay (AdamW); 0 is plain Adam."""
+    adapt_gathers: PositiveInt = 16
+    """Gathers that set ActNorm before the first step."""
+    keep: Literal["best", "last"] = "best"
+    """Which weights become the SavedModel: those of the best held-out figure, or the last."""
+    evaluate_every_epochs: PositiveInt = 1
+    pictures_every_epochs: PositiveInt = 10
+    checkpoint_every_s: PositiveFloat = 60.0
+
+
+class Recipe(Section):
+    """A whole run."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    seed: int = Field(default=1, ge=0)
+    survey: SurveySection = SurveySection()
+    data: DataSection = DataSection()
+    flow: FlowSection = FlowSection()
+    phases: list[Phase] = Field(min_length=1)
+    training: TrainingSection = TrainingSection()
+
+
+def read_recipe(path: Path, changes: list[str] | None = None) -> Recipe:
+    """Read a recipe.
+
+    Args:
+        path: A TOML file.
+        changes: Changes such as `training.batch=2`, the value written as in TOML (a bare word is taken as text).
+
+    Raises:
+        InputError: The file is missing or no TOML, a key is unknown, or a value is of the wrong type or out of range.
+    """
+    try:
+        values = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such recipe; the recipes that come with glowseis lie in train/") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
+        raise InputError(f"{path}: not a TOML file: {wrong}") from None
+    for change in changes or []:
+        _set(values, change)
+    try:
+        recipe = Recipe.model_validate(values)
+    except ValidationError as wrong:
+        raise InputError(f"{path}: {_first_problem(wrong)}") from None
+    _check(recipe, path)
+    return recipe
+
+
+def _check(recipe: Recipe, path: Path) -> None:
+    parse_size(recipe.survey.size)
+    if recipe.training.keep == "best" and recipe.data.held_out == 0:
+        raise InputError(
+            f'{path}: training.keep = "best" needs gathers to be judged on; set data.held_out above 0, '
+            'or training.keep = "last"'
+        )
+    for key in ("steps", "filters"):
+        value = getattr(recipe.flow, key)
+        if isinstance(value, list) and len(value) != recipe.flow.levels:
+            raise InputError(f"{path}: flow.{key} has {len(value)} values for flow.levels = {recipe.flow.levels}")
+    if recipe.flow.attention_levels > recipe.flow.levels:
+        raise InputError(f"{path}: flow.attention_levels = {recipe.flow.attention_levels} is more than flow.levels")
+    if recipe.flow.attention_levels:
+        filters = recipe.flow.filters
+        widths = filters[-recipe.flow.attention_levels :] if isinstance(filters, list) else [filters]
+        if any(width % recipe.flow.heads for width in widths):
+            raise InputError(f"{path}: flow.filters of an attention level must be a multiple of flow.heads")
+
+
+def _set(values: dict[str, Any], change: str) -> None:
+    key, equals, text = change.partition("=")
+    if not equals or not key.strip():
+        raise InputError(f"--set {change}: write it as key=value, such as training.batch=2")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    *sections, last = key.strip().split(".")
+    place: Any = values
+    try:
+        for section in sections:
+            place = place[int(section)] if isinstance(place, list) else place.setdefault(section, {})
+        place[int(last) if isinstance(place, list) else last] = value
+    except (ValueError, IndexError, TypeError, AttributeError):
+        raise InputError(f"--set {change}: there is no such place in the recipe") from None
+
+
+def _first_problem(wrong: ValidationError) -> str:
+    problem = wrong.errors()[0]
+    # A union adds the names of its members to the place; they are no keys of the recipe.
+    place = [str(part) for part in problem["loc"] if not str(part).startswith(("int", "list", "constrained"))]
+    key = ".".join(place)
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(place[:-1])
+        near = difflib.get_close_matches(place[-1], known, 1)
+        return f"unknown key {key}" + (f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(known)}")
+    if problem["type"] == "missing":
+        return f"the key {key} is missing"
+    return f"{key} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def _known_keys(place: list[str]) -> list[str]:
+    section: type[BaseModel] = Recipe
+    sections = {
+        "survey": SurveySection,
+        "data": DataSection,
+        "flow": FlowSection,
+        "phases": Phase,
+        "training": TrainingSection,
+    }
+    if place:
+        section = sections.get(place[0], Recipe)
+    return list(section.model_fields)

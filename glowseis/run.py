@@ -1,0 +1,230 @@
+"""A run on disk: its record, its survey, its training, its SavedModel and its figures.
+
+```
+runs/NAME/
+  run.json       recipe, survey and its checksum, versions, git commit
+  checkpoints/   last state and best weights
+  logs/          TensorBoard
+  result.json    the figures, when it is done
+```
+"""
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import glowseis
+from glowseis.errors import InputError
+from glowseis.export import export_flow, newest_version
+from glowseis.fitting.loop import FlowFitting
+from glowseis.fitting.rivals import lossless_bits, patch_gaussian_bits
+from glowseis.fitting.selection import Selection, select
+from glowseis.fitting.stopping import Stopping
+from glowseis.recipe import Recipe, SurveySection
+from glowseis.survey.pipeline import images
+from glowseis.survey.records import Survey, open_survey, write_survey
+from glowseis.survey.render import render_recording
+from glowseis.survey.simulate import SIMULATOR_VERSION, Acquisition, simulate_recordings
+from glowseis.survey.size import parse_size
+
+RECORD, RESULT = "run.json", "result.json"
+
+
+def train(recipe: Recipe, survey: Survey, folder: Path, savedmodels: Path, say: Callable[[str], None]) -> dict[str, Any]:
+    """Train a recipe's flow on a survey, or go on where an earlier process stopped, and export it.
+
+    Args:
+        recipe: What to do.
+        survey: The gathers.
+        folder: The run's folder; made when missing.
+        savedmodels: Where the SavedModel goes, as `NAME/VERSION` with the next free version.
+        say: Called with lines for the user.
+
+    Returns:
+        The figures, as they stand in `result.json`.
+
+    Raises:
+        InputError: The folder holds another run or something else, or the survey does not suit the recipe.
+        StoppedError: A signal came; the state is saved.
+        FittingError: The loss is not finite, or the flow no longer inverts.
+    """
+    selection = select(survey, recipe)
+    _check_size(recipe, survey)
+    _claim(folder, _record(recipe, survey))
+    if (folder / RESULT).exists():
+        say(f"{folder}: this run is done; its figures:")
+        return json.loads((folder / RESULT).read_text())
+    with Stopping() as stopping:
+        fitting = FlowFitting(recipe, survey, selection, folder, stopping)
+        weights = fitting.trainer.flow.count_params()
+        say(f"flow of {weights:,} weights; {len(selection.rare)} {recipe.data.label} gathers to train on, "
+            f"{len(selection.held_out)} held out; {fitting.steps} steps")  # fmt: skip
+        if fitting.checkpoints.restore():
+            say(f"going on after step {fitting.checkpoints.step} of {fitting.steps}")
+        flow = fitting.run()
+        result = _figures(fitting, survey, selection)
+        version = newest_version(savedmodels / recipe.name)
+        target = savedmodels / recipe.name / str(int(version.name) + 1 if version else 1)
+        about = {
+            **_record(recipe, survey),
+            "label": recipe.data.label,
+            "training_ids": _ids(survey, selection.rare),
+            "held_out_ids": _ids(survey, selection.held_out),
+            "figures": result,
+        }
+        export_flow(flow, target, about)
+    result["savedmodel"] = str(target)
+    _write_json(folder / RESULT, result)
+    return result
+
+
+def own_survey(section: SurveySection, folder: Path, progress: Callable[[Any, int], Any]) -> Survey:
+    """The survey that a recipe makes for itself, made now unless it is there already.
+
+    Args:
+        section: The recipe's.
+        folder: Where it lies or goes.
+        progress: Wraps the gathers as they are made: `progress(gathers, count)`.
+
+    Raises:
+        InputError: The folder holds another survey or something else.
+    """
+    about = {"simulator": {"version": SIMULATOR_VERSION, **section.model_dump()}}
+    if not folder.exists() or not any(folder.iterdir()):
+        height, width = parse_size(section.size)
+        fractions = (section.fractions[0], section.fractions[1], section.fractions[2])
+        acquisition = Acquisition.of_size(height, width)
+        recordings = simulate_recordings(
+            section.count, section.seed, acquisition, fractions, workers=os.cpu_count() or 1
+        )
+        gathers = (render_recording(recording, height, width) for recording in recordings)
+        write_survey(folder, progress(gathers, section.count), (height, width), about)
+    survey = open_survey(folder)
+    if survey.manifest.about != about:
+        raise InputError(f"{folder}: is not the survey that the recipe describes; give it as --survey, or remove it")
+    return survey
+
+
+def lines(result: dict[str, Any], label: str) -> list[str]:
+    """A run's figures for the terminal."""
+    shown = []
+    if "held_out_bits" in result:
+        shown = [
+            f"bits a grey value of the {result['held_out']} held-out {label} gathers:",
+            f"  flow                    {result['held_out_bits']:6.3f}   (weights of step {result['step']})",
+            f"  Gaussian, 8x8 patches   {result['patch_gaussian_bits']:6.3f}   (fitted to all training gathers)",
+            f"                          {result['rare_patch_gaussian_bits']:6.3f}   (fitted to the {label} ones alone)",
+            f"  PNG, lossless           {result['png_bits']:6.3f}",
+            f"  WebP, lossless          {result['webp_bits']:6.3f}",
+        ]
+    return [
+        *shown,
+        f"round-trip error {result['round_trip_error']:.2g} of full scale",
+        f"SavedModel: {result['savedmodel']}",
+    ]
+
+
+def _figures(fitting: FlowFitting, survey: Survey, selection: Selection) -> dict[str, Any]:
+    """Measure the kept weights, and the rivals on the same gathers."""
+    best = fitting.recipe.training.keep == "best"
+    result: dict[str, Any] = {
+        "step": fitting.checkpoints.best_step if best else fitting.steps,
+        "steps": fitting.steps,
+        "round_trip_error": fitting.round_trip_error(),
+    }
+    if not len(selection.held_out):
+        return result
+    held_out = images(survey, selection.held_out)
+    rare = images(survey, selection.rare[:_RIVAL_GATHERS])
+    everything = images(survey, max(selection.phases, key=len)[:_RIVAL_GATHERS])
+    return {
+        **result,
+        "held_out": len(held_out),
+        "held_out_bits": fitting.held_out_bits(),
+        "patch_gaussian_bits": patch_gaussian_bits(everything, held_out),
+        "rare_patch_gaussian_bits": patch_gaussian_bits(rare, held_out),
+        "png_bits": lossless_bits(held_out, "PNG"),
+        "webp_bits": lossless_bits(held_out, "WEBP"),
+    }
+
+
+_RIVAL_GATHERS = 1000
+"""Gathers that a rival is fitted to at the most; all of them are in memory."""
+
+
+def _ids(survey: Survey, rows: Any) -> list[str]:
+    return [str(name) for name in survey.index["gather_id"].to_numpy()[rows]]
+
+
+def _check_size(recipe: Recipe, survey: Survey) -> None:
+    height, width = survey.size
+    unit = 2**recipe.flow.levels
+    if height % unit or width % unit:
+        padded = f"{-(-height // unit) * unit}x{-(-width // unit) * unit}"
+        raise InputError(
+            f"{survey.path}: gathers of {height}x{width} cannot be halved {recipe.flow.levels} times; make the survey "
+            f"with --size {padded}, or lower flow.levels"
+        )
+
+
+def _record(recipe: Recipe, survey: Survey) -> dict[str, Any]:
+    """What tells a run from another."""
+    packages = ("tensorflow", "keras", "numpy")
+    return {
+        "recipe": recipe.model_dump(),
+        "survey": str(survey.path),
+        "survey_checksum": survey.checksum,
+        "versions": {
+            "glowseis": glowseis.__version__,
+            "python": platform.python_version(),
+            **{package: metadata.version(package) for package in packages},
+        },
+        "commit": _commit(),
+    }
+
+
+def _commit() -> str | None:
+    """The checkout's commit, with `-dirty` when it was changed; None outside a checkout."""
+    try:
+        asked = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _claim(folder: Path, record: dict[str, Any]) -> None:
+    """Make the run's folder, or make sure that it holds this very run."""
+    path = folder / RECORD
+    if not folder.exists() or not any(folder.iterdir()):
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_json(path, record)
+        return
+    try:
+        there = json.loads(path.read_text())
+        changed = _difference(there["recipe"], json.loads(json.dumps(record["recipe"])))
+        other_data = there["survey_checksum"] != record["survey_checksum"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(f"{folder}: holds something else than a run; give another --out") from None
+    if changed:
+        raise InputError(f"{folder}: holds a run of another recipe ({changed}); give another --out or remove it")
+    if other_data:
+        raise InputError(f"{folder}: holds a run on another survey, {there['survey']}; give another --out or remove it")
+
+
+def _difference(old: Any, new: Any, place: str = "") -> str | None:
+    """The first setting in which two recipes differ, in words."""
+    if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
+        changes = (_difference(old[key], new[key], f"{place}.{key}".lstrip(".")) for key in old)
+        return next((change for change in changes if change), None)
+    return None if old == new else f"{place or 'settings'} was {old!r}, now {new!r}"
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    unfinished = path.with_suffix(".writing")
+    unfinished.write_text(json.dumps(content, indent=2) + "\n")
+    os.replace(unfinished, path)

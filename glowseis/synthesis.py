@@ -1,0 +1,114 @@
+"""New gathers of a rare class: pairs of real ones, interpolated in latent space."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from glowseis.errors import InputError
+from glowseis.export import SavedFlow
+from glowseis.survey.gather import Gather, Origin
+from glowseis.survey.records import Survey
+
+MID_GREY = 128
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two parents and the weight of the second.
+
+    Attributes:
+        first: Row number of the parent that gives geometry and valid region.
+        second: Row number of the other one.
+        alpha: Weight of the second in latent space, in [0, 1).
+    """
+
+    first: int
+    second: int
+    alpha: float
+
+
+def draw_pairs(rows: np.ndarray, count: int, seed: int) -> list[Pair]:
+    """Draw pairs of distinct gathers and their weights, all uniform.
+
+    The first pairs of a longer draw are those of a shorter one with the same seed.
+
+    Args:
+        rows: Row numbers of the possible parents, at least two.
+        count: Number of pairs.
+        seed: Seed of the draw.
+    """
+    pairs = []
+    for index in range(count):
+        random = np.random.default_rng([seed, index])
+        first, second = random.choice(rows, 2, replace=False)
+        pairs.append(Pair(int(first), int(second), float(random.uniform())))
+    return pairs
+
+
+def synthesise(flow: SavedFlow, survey: Survey, label: str, count: int, seed: int, batch: int = 4) -> Iterator[Gather]:
+    """Make new gathers of a label.
+
+    A child has its first parent's geometry, clip amplitude and valid region; outside of that it is exactly mid-grey, so
+    that its border is no sign of its making.
+
+    Args:
+        flow: A flow trained on such gathers.
+        survey: Where the parents are.
+        label: The parents' label, and the children's.
+        count: Number of gathers.
+        seed: Seed of the pairs and weights.
+        batch: Gathers made at a time; memory grows with it.
+
+    Yields:
+        Gathers of the survey's size with their origin.
+
+    Raises:
+        InputError: The flow has another size, or the survey has fewer than two gathers of the label.
+
+    Source: the paper's sections 1 and 5.4.
+    """
+    check_parents(flow, survey, label)
+    pairs = draw_pairs(survey.select(labels=[label]), count, seed)
+    for start in range(0, count, batch):
+        yield from _children(flow, survey, label, seed, start, pairs[start : start + batch])
+
+
+def check_parents(flow: SavedFlow, survey: Survey, label: str) -> None:
+    """Make sure that a flow can interpolate a survey's gathers of a label.
+
+    Raises:
+        InputError: The flow has another size, or the survey has fewer than two gathers of the label.
+    """
+    if flow.size != tuple(survey.size):
+        raise InputError(
+            f"{flow.name}: this SavedModel is for gathers of {flow.size[0]}x{flow.size[1]}, and {survey.path} has "
+            f"{survey.size[0]}x{survey.size[1]}; train one on this survey"
+        )
+    rows = survey.select(labels=[label])
+    if len(rows) < 2:
+        raise InputError(f"{survey.path}: one gather is labelled {label!r}; interpolation needs at least two")
+
+
+def _children(
+    flow: SavedFlow, survey: Survey, label: str, seed: int, start: int, pairs: list[Pair]
+) -> Iterator[Gather]:
+    first = [survey.read(pair.first) for pair in pairs]
+    second = [survey.read(pair.second) for pair in pairs]
+    made = flow.signatures["interpolate"](
+        first=np.stack([gather.image for gather in first])[..., np.newaxis],
+        second=np.stack([gather.image for gather in second])[..., np.newaxis],
+        alpha=np.array([pair.alpha for pair in pairs], np.float32),
+    )["image"].numpy()[..., 0]
+    for number, (parent, other, pair, levels) in enumerate(zip(first, second, pairs, made, strict=True), start=start):
+        image = np.full_like(levels, MID_GREY)
+        valid = np.s_[: parent.valid_samples, : parent.valid_traces]
+        image[valid] = levels[valid]
+        yield replace(
+            parent,
+            gather_id=f"synthetic{seed}-{number:06d}",
+            image=image,
+            label=label,
+            source=f"glowseis {flow.name}",
+            origin=Origin((parent.gather_id, other.gather_id), pair.alpha, seed, flow.name),
+        )
