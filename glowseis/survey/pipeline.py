@@ -8,20 +8,21 @@ lie, so an epoch is shuffled as a whole without a buffer, and memory does not gr
 import contextlib
 import hashlib
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from glowseis.errors import InputError
+from glowseis.survey.augment import AUGMENTATIONS
 from glowseis.survey.records import Survey
 
 FIXED_EPOCH = -1
 """Epoch of the noise of evaluation: training, which counts from 0, never draws it."""
 
-SHIFTED_BY = 8
-"""Largest shift of an augmented gather, in samples or traces: what events move by between near shots."""
+READ_AT_ONCE = 8
+"""Gathers that are read by one call into Python, at least."""
 
 
 def training_batches(
@@ -60,9 +61,7 @@ def training_batches(
         InputError: There are fewer gathers than workers, or an augmentation is unknown.
     """
     if len(rows) < workers:
-        raise InputError(
-            f"{survey.path}: {len(rows)} gathers cannot be shared by {workers} workers; use fewer workers"
-        )
+        raise InputError(f"{survey.path}: {len(rows)} gathers cannot be shared by {workers} workers; use fewer workers")
     unknown = sorted(set(augment or ()) - set(AUGMENTATIONS))
     if unknown:
         raise InputError(f"augmentation {unknown[0]!r} is unknown; choose among {', '.join(AUGMENTATIONS)}")
@@ -70,8 +69,7 @@ def training_batches(
     share = order[worker::workers][: len(order) // workers]
     full = len(share) // batch * batch
     share = share[: full or None][skip * batch :]
-    dataset = _dequantised(survey, share, seed, epoch, augment or ())
-    return dataset.batch(batch, drop_remainder=bool(full)).prefetch(2)
+    return _dequantised(survey, share, batch, seed, epoch, augment=augment or (), full=bool(full))
 
 
 def fixed_batches(survey: Survey, rows: np.ndarray, batch: int, seed: int) -> tf.data.Dataset:
@@ -86,7 +84,7 @@ def fixed_batches(survey: Survey, rows: np.ndarray, batch: int, seed: int) -> tf
     Returns:
         Pictures in [0, 1), float32 `[batch, time, trace, 1]`.
     """
-    return _dequantised(survey, rows, seed, FIXED_EPOCH, ()).batch(batch).prefetch(2)
+    return _dequantised(survey, rows, batch, seed, FIXED_EPOCH)
 
 
 def image_batches(survey: Survey, rows: np.ndarray, batch: int) -> tf.data.Dataset:
@@ -100,13 +98,13 @@ def image_batches(survey: Survey, rows: np.ndarray, batch: int) -> tf.data.Datas
     Returns:
         Pairs of pictures, uint8 `[batch, time, trace]`, and ids, string `[batch]`, in the order given.
     """
-    read = _reader(survey)
-    places = _places(survey, rows) | {"gather_id": survey.index["gather_id"].to_numpy(str)[rows]}
-    return _map(places, lambda place: (read(place), place["gather_id"])).batch(batch).prefetch(2)
+    ids = survey.index["gather_id"].to_numpy(str)[rows]
+    dataset = _read(survey, rows, {"gather_id": ids}, batch, full=False)
+    return dataset.map(lambda place: (place["image"], place["gather_id"])).prefetch(2)
 
 
 def images(survey: Survey, rows: np.ndarray) -> np.ndarray:
-    """Pictures of a small set, all in memory: height x width bytes a gather, 573 kB at 896 x 640.
+    """Pictures of a small set, all in memory: `Survey.read_images`, 573 kB a gather at 896 x 640.
 
     Args:
         survey: Where to read.
@@ -118,10 +116,7 @@ def images(survey: Survey, rows: np.ndarray) -> np.ndarray:
     Raises:
         InputError: A record is damaged.
     """
-    result = np.empty((len(rows), *survey.size), np.uint8)
-    for number, row in enumerate(rows):
-        result[number] = survey.read(int(row)).image
-    return result
+    return survey.read_images(rows)
 
 
 @contextlib.contextmanager
@@ -138,13 +133,13 @@ def reading(survey: Survey) -> Iterator[None]:
     """
     try:
         yield
-    except (tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.InvalidArgumentError) as wrong:
-        place = re.search(r"record at (\d+)", str(wrong))
-        if place:
-            survey.verify(np.flatnonzero(survey.index["offset_bytes"] == int(place[1])))
-        if not isinstance(wrong, tf.errors.InvalidArgumentError):
-            survey.verify()
-        raise
+    except tf.errors.OpError as wrong:
+        # The Survey's own error comes back as text inside TensorFlow's.
+        said = re.search(rf"{InputError.__name__}: (.*)", wrong.message)
+        if said is None:
+            wrong.add_note(f"while the survey {survey.path} was read")
+            raise
+        raise InputError(said[1]) from None
 
 
 def batches(survey: Survey, dataset: tf.data.Dataset) -> Iterator[Any]:
@@ -198,69 +193,55 @@ def _keys(survey: Survey, rows: np.ndarray, purpose: str, seed: int, epoch: int)
     return np.frombuffer(joined, "<i8").reshape(-1, 2).astype(np.int64)
 
 
-def _places(survey: Survey, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Where the rows' records lie."""
-    numbers = {shard.file: number for number, shard in enumerate(survey.manifest.shards)}
-    index = survey.index.iloc[rows]
-    return {
-        "shard": index["shard"].map(numbers).to_numpy(np.int64),
-        "offset_bytes": index["offset_bytes"].to_numpy(np.int64),
-    }
+def _read(survey: Survey, rows: np.ndarray, extra: dict[str, np.ndarray], batch: int, full: bool) -> tf.data.Dataset:
+    """Batches of pictures with what goes with each row, in the order given.
 
+    Reading through the index takes a call into Python, which releases its lock while it reads. The call costs
+    more than the read itself, so small batches are read several at once.
+    """
+    height, width = survey.size
+    at_once = max(READ_AT_ONCE // batch, 1) * batch
 
-def _map(places: dict[str, np.ndarray], function: Callable[[dict[str, tf.Tensor]], Any]) -> tf.data.Dataset:
-    dataset = tf.data.Dataset.from_tensor_slices(places)
-    dataset = dataset.map(function, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    def read(place: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        image = tf.numpy_function(survey.read_images, [place["row"]], tf.uint8, stateful=False)
+        return place | {"image": tf.ensure_shape(image, (None, height, width))}
+
+    places = {"row": np.asarray(rows, np.int64)} | extra
+    dataset = tf.data.Dataset.from_tensor_slices(places).batch(at_once)
+    dataset = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    dataset = dataset.rebatch(batch, drop_remainder=full)
     options = tf.data.Options()
-    options.deterministic = True
     # The rows are shared out here, by worker; TensorFlow must not share them out once more.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return dataset.with_options(options)
 
 
-def _reader(survey: Survey) -> Callable[[dict[str, tf.Tensor]], tf.Tensor]:
-    """A function of the graph that reads one picture, uint8 `[time, trace]`, and checks its checksums."""
-    height, width = survey.size
-    shards = [str((survey.path / shard.file).absolute()) for shard in survey.manifest.shards]
-
-    def read(place: dict[str, tf.Tensor]) -> tf.Tensor:
-        # A dataset for one record: the only reader of TensorFlow that starts at an offset and checks the CRC.
-        # Unbuffered, because it reads one record of known length and no more.
-        records = tf.raw_ops.TFRecordDatasetV2(
-            filenames=[tf.gather(tf.constant(shards), place["shard"])],
-            compression_type="",
-            buffer_size=tf.constant(0, tf.int64),
-            byte_offsets=[place["offset_bytes"]],
-        )
-        record = (
-            tf.data.experimental.from_variant(records, tf.TensorSpec([], tf.string))
-            .take(1)
-            .get_single_element()
-        )
-        example = tf.io.parse_single_example(record, {"image": tf.io.FixedLenFeature([], tf.string)})
-        return tf.reshape(tf.io.decode_raw(example["image"], tf.uint8), (height, width))
-
-    return read
-
-
 def _dequantised(
-    survey: Survey, rows: np.ndarray, seed: int, epoch: int, augment: Collection[str]
+    survey: Survey,
+    rows: np.ndarray,
+    batch: int,
+    seed: int,
+    epoch: int,
+    *,
+    augment: Collection[str] = (),
+    full: bool = False,
 ) -> tf.data.Dataset:
-    read = _reader(survey)
     rows = np.asarray(rows, np.int64)
-    places = _places(survey, rows) | {"noise": _keys(survey, rows, "noise", seed, epoch)}
-    for name in augment:
-        places[name] = _keys(survey, rows, name, seed, epoch)
-    valid = survey.index[["valid_samples", "valid_traces"]].to_numpy(np.int64)[rows]
+    extra = {name: _keys(survey, rows, name, seed, epoch) for name in ("noise", *augment)}
+    extra["valid"] = survey.index[["valid_samples", "valid_traces"]].to_numpy(np.int64)[rows]
 
     def picture(place: dict[str, tf.Tensor]) -> tf.Tensor:
-        image = read(place)
+        image = place["image"]
         for name, change in AUGMENTATIONS.items():
             if name in augment:
                 image = change(image, place["valid"], place[name])
         return dequantise(image, place["noise"])[..., tf.newaxis]
 
-    return _map(places | {"valid": valid}, picture)
+    def pictures(places: dict[str, tf.Tensor]) -> tf.Tensor:
+        return tf.map_fn(picture, places, fn_output_signature=tf.TensorSpec((*survey.size, 1), tf.float32))
+
+    dataset = _read(survey, rows, extra, batch, full)
+    return dataset.map(pictures, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2)
 
 
 def dequantise(image: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
@@ -284,30 +265,3 @@ def dequantise(image: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
     fine = tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:count], tf.shape(image))
     level = tf.cast(image, tf.float32) * 2.0**16 + tf.cast(fine, tf.float32)
     return tf.ensure_shape(level * 2.0**-24, image.shape)
-
-
-def _shift(image: tf.Tensor, valid: tf.Tensor, key: tf.Tensor, axis: int) -> tf.Tensor:
-    """Move the valid region along an axis; its mirror image comes in at the border, and padding stays."""
-    shift = tf.random.stateless_uniform([], key, -SHIFTED_BY, SHIFTED_BY + 1, tf.int64, alg="philox")
-    last = valid[axis] - 1
-    positions = tf.range(image.shape[axis], dtype=tf.int64)
-    moved = last - tf.abs(last - tf.abs(positions - shift))
-    return tf.gather(
-        image, tf.where(positions <= last, tf.clip_by_value(moved, 0, last), positions), axis=axis
-    )
-
-
-def _polarity(image: tf.Tensor, valid: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
-    """Turn half of the gathers about mid-grey, which keeps zero and padding; level 0 becomes 255."""
-    del valid
-    turned = tf.cast(tf.minimum(256 - tf.cast(image, tf.int32), 255), tf.uint8)
-    return tf.where(tf.random.stateless_uniform([], key, 0, 2, tf.int32, alg="philox") == 1, turned, image)
-
-
-AUGMENTATIONS: dict[str, Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]] = {
-    "shift_time": lambda image, valid, key: _shift(image, valid, key, 0),
-    "shift_trace": lambda image, valid, key: _shift(image, valid, key, 1),
-    "polarity": _polarity,
-}
-"""Augmentations by name: (image uint8 `[time, trace]`, valid samples and traces int64 `[2]`, seed int64
-`[2]`) -> image. They are applied in this order."""

@@ -13,23 +13,21 @@ import csv
 import functools
 import hashlib
 import json
-import os
 import re
-import struct
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-import google_crc32c
 import numpy as np
 import pandas as pd
 import pydantic
-import tensorflow as tf
 
 import glowseis
 from glowseis.errors import InputError
-from glowseis.survey.gather import LABELS, Gather, Geometry, Origin
+from glowseis.survey.example import ARRAYS, parse, serialise
+from glowseis.survey.framing import FOOTER_BYTES, HEADER_BYTES, Shard, ShardWriter, read_into
+from glowseis.survey.gather import LABELS, Gather
 from glowseis.survey.output import check_output, whole_folder
 
 __all__ = ["SCHEMA", "Manifest", "Shard", "Survey", "check_output", "open_survey", "write_survey"]
@@ -53,6 +51,7 @@ COLUMNS: dict[str, type] = {
     "shard": str,
     "offset_bytes": np.int64,
     "length_bytes": np.int64,
+    "image_offset_bytes": np.int64,
     "valid_samples": np.int64,
     "valid_traces": np.int64,
     "recorded_samples": np.int64,
@@ -66,20 +65,9 @@ COLUMNS: dict[str, type] = {
     "seed": np.int64,
     "model": str,
 }
-"""Columns of the index. `offset_bytes` is where the record's frame begins, `length_bytes` the Example's own
-length, `parents` their ids joined by semicolons; samples and traces are counts."""
-
-HEADER_BYTES, FOOTER_BYTES = 12, 4
-"""A TFRecord frame: length (uint64), its masked CRC-32C, the data, their masked CRC-32C; little-endian."""
-
-
-class Shard(pydantic.BaseModel, frozen=True, extra="forbid"):
-    """One TFRecord file: its name, its number of records, its length in bytes and its SHA-256."""
-
-    file: str = pydantic.Field(pattern=r"^\w[\w.-]*$")
-    records: int
-    bytes: int
-    sha256: str
+"""Columns of the index. `offset_bytes` is where the record's frame begins, `length_bytes` the Example's own length,
+`image_offset_bytes` where in the Example the picture begins, `parents` their ids joined by semicolons; samples and
+traces are counts."""
 
 
 class Manifest(pydantic.BaseModel, frozen=True, extra="forbid"):
@@ -125,6 +113,10 @@ class Survey:
         self.path = path
         self.manifest = manifest
         self.index = index
+        self._shards = index["shard"].tolist()
+        self._offsets = index["offset_bytes"].to_numpy()
+        self._lengths = index["length_bytes"].to_numpy()
+        self._image_offsets = index["image_offset_bytes"].to_numpy()
 
     def __len__(self) -> int:
         return len(self.index)
@@ -199,7 +191,24 @@ class Survey:
             InputError: No such gather, or its record is damaged.
         """
         row = self.row(gather) if isinstance(gather, str) else int(gather)
-        return _parse(self._record(row), *self.size)
+        return parse(self._record(row))
+
+    def read_images(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Read the pictures of some gathers, all in memory: 573 kB a gather at 896 x 640.
+
+        Args:
+            rows: Row numbers.
+
+        Returns:
+            Grey levels, uint8 `[gather, time, trace]`.
+
+        Raises:
+            InputError: A record is damaged.
+        """
+        result = _aligned((len(rows), *self.size))
+        for image, row in zip(result, rows, strict=True):
+            self._read(int(row), image.reshape(-1), int(self._image_offsets[row]))
+        return result
 
     def verify(self, rows: Iterable[int] | None = None) -> None:
         """Check the checksums of records and, when all are asked for, of whole shards.
@@ -219,26 +228,25 @@ class Survey:
 
     def record_name(self, row: int) -> str:
         """Words that name a record in an error: shard, number in the shard from 0, gather id."""
-        shard = self.index["shard"].iat[row]
-        number = row - int(np.argmax(self.index["shard"].to_numpy() == shard))
-        return f"{self.path / shard}: record {number} (gather {self.index['gather_id'].iat[row]})"
+        shard, gather_id = self._shards[row], self.index["gather_id"].iat[row]
+        return f"{self.path / shard}: record {row - self._shards.index(shard)} (gather {gather_id})"
 
     def _record(self, row: int) -> bytes:
-        """Read the bytes of one record and check both of its checksums."""
-        length = int(self.index["length_bytes"].iat[row])
-        path = self.path / self.index["shard"].iat[row]
-        count = HEADER_BYTES + length + FOOTER_BYTES
+        record = np.empty(self._lengths[row], np.uint8)
+        self._read(row, record, 0)
+        return record.tobytes()
+
+    def _read(self, row: int, part: np.ndarray, part_bytes: int) -> None:
+        """Read a part of a record, all of which is checked."""
+        path = self.path / self._shards[row]
         try:
-            with path.open("rb", buffering=0) as file:
-                frame = os.pread(file.fileno(), count, int(self.index["offset_bytes"].iat[row]))
+            whole = read_into(path, int(self._offsets[row]), int(self._lengths[row]), part, part_bytes)
         except FileNotFoundError:
             raise InputError(f"{path}: this shard is missing; {_MEND}") from None
-        if len(frame) < count:
-            raise InputError(f"{self.record_name(row)} is cut short; {_MEND}")
-        record = frame[HEADER_BYTES:-FOOTER_BYTES]
-        if frame[:HEADER_BYTES] != _header(length) or frame[-FOOTER_BYTES:] != _checksum(record):
+        except OSError as wrong:
+            raise InputError(f"{self.record_name(row)} cannot be read: {wrong.strerror}; {_MEND}") from None
+        if not whole:
             raise InputError(f"{self.record_name(row)} is damaged: its checksum differs; {_MEND}")
-        return record
 
 
 _MEND = "copy the survey again or make it anew"
@@ -271,13 +279,21 @@ def write_survey(
         labels: Counter[str] = Counter()
         sources: dict[str, None] = {}
         seen: set[str] = set()
-        with contextlib.closing(_ShardWriter(folder, shard_bytes)) as shards, _index_writer(folder) as index:
+        with contextlib.closing(ShardWriter(folder, shard_bytes)) as writer, _index_writer(folder) as index:
             for gather in gathers:
                 _check(gather, size, seen)
                 seen.add(gather.gather_id)
                 labels[gather.label] += 1
                 sources[gather.source] = None
-                index.writerow(_index_row(gather, *shards.write(_serialise(gather))))
+                record = serialise(gather)
+                shard, offset_bytes = writer.write(record)
+                place = {
+                    "shard": shard,
+                    "offset_bytes": offset_bytes,
+                    "length_bytes": len(record),
+                    "image_offset_bytes": record.index(gather.image.tobytes()),
+                }
+                index.writerow(place | _index_row(gather))
         if not seen:
             raise InputError(f"{out}: there are no gathers to write; check the sources")
         known = [label for label in LABELS if labels[label]]
@@ -290,7 +306,7 @@ def write_survey(
             gathers=len(seen),
             labels=used,
             counts={label: labels[label] for label in used},
-            shards=tuple(shards.done),
+            shards=tuple(writer.shards),
             index_sha256=hashlib.sha256((folder / INDEX).read_bytes()).hexdigest(),
             sources=tuple(sources),
             about=about,
@@ -339,9 +355,7 @@ def _read_manifest(path: Path) -> Manifest:
     if not path.exists():
         raise InputError(f"{path}: no such survey; make one with python -m glowseis.simulate --out {path}")
     if not file.is_file():
-        raise InputError(
-            f"{path}: not a survey, it has no {MANIFEST}; give the folder that ingest or simulate made"
-        )
+        raise InputError(f"{path}: not a survey, it has no {MANIFEST}; give the folder that ingest or simulate made")
     try:
         content = json.loads(file.read_bytes())
         version = content["schema_version"]
@@ -367,56 +381,20 @@ def _read_index(path: Path, manifest: Manifest) -> pd.DataFrame:
     return pd.read_csv(file, dtype=COLUMNS, keep_default_na=False, float_precision="round_trip")
 
 
-class _ShardWriter:
-    """Appends records to numbered shards and keeps their checksums."""
-
-    def __init__(self, folder: Path, shard_bytes: int):
-        self.folder = folder
-        self.shard_bytes = shard_bytes
-        self.done: list[Shard] = []
-        self._file: BinaryIO | None = None
-        self._name = ""
-        self._records = self._bytes = 0
-        self._sha256 = hashlib.sha256()
-
-    def write(self, record: bytes) -> tuple[str, int, int]:
-        """Append a record; gives shard, offset of the frame and length of the record, in bytes."""
-        frame = b"".join((_header(len(record)), record, _checksum(record)))
-        if self._file and self._bytes + len(frame) > self.shard_bytes:
-            self.close()
-        if self._file is None:
-            self._name = f"gathers-{len(self.done):05d}.tfrecord"
-            self._file = _open_shard(self.folder / self._name)
-        offset_bytes = self._bytes
-        self._file.write(frame)
-        self._sha256.update(frame)
-        self._records += 1
-        self._bytes += len(frame)
-        return self._name, offset_bytes, len(record)
-
-    def close(self) -> None:
-        """End the shard that is open, if any."""
-        if self._file is None:
-            return
-        file, self._file = self._file, None
-        file.close()
-        self.done.append(
-            Shard(file=self._name, records=self._records, bytes=self._bytes, sha256=self._sha256.hexdigest())
-        )
-        self._records = self._bytes = 0
-        self._sha256 = hashlib.sha256()
-
-
-def _open_shard(path: Path) -> BinaryIO:
-    return path.open("wb")
-
-
 @contextlib.contextmanager
 def _index_writer(folder: Path) -> Iterator[Any]:
     with (folder / INDEX).open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         yield writer
+
+
+def _aligned(shape: tuple[int, ...]) -> np.ndarray:
+    """Memory at a multiple of 64 bytes, which TensorFlow takes over without a copy."""
+    count = int(np.prod(shape))
+    memory = np.empty(count + 63, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + count].reshape(shape)
 
 
 def _check(gather: Gather, size: tuple[int, int], seen: set[str]) -> None:
@@ -433,14 +411,14 @@ def _check(gather: Gather, size: tuple[int, int], seen: set[str]) -> None:
             f"gather {name} is a picture of {shape} {gather.image.dtype}, the survey's are "
             f"{size[0]}x{size[1]} uint8; render it to the survey's size"
         )
-    for field in _ARRAYS:
+    for field in ARRAYS:
         if len(getattr(gather.geometry, field)) != gather.valid_traces:
             raise ValueError(
                 f"gather {name}: geometry.{field} must have {gather.valid_traces} elements, one a valid trace"
             )
 
 
-def _index_row(gather: Gather, shard: str, offset_bytes: int, length_bytes: int) -> dict[str, Any]:
+def _index_row(gather: Gather) -> dict[str, Any]:
     geometry, origin = gather.geometry, gather.origin
     recorded_samples, recorded_traces = gather.recorded_shape or (gather.valid_samples, gather.valid_traces)
     return {
@@ -449,9 +427,6 @@ def _index_row(gather: Gather, shard: str, offset_bytes: int, length_bytes: int)
         "sail_line": geometry.sail_line,
         "shot": geometry.shot,
         "cable": geometry.cable,
-        "shard": shard,
-        "offset_bytes": offset_bytes,
-        "length_bytes": length_bytes,
         "valid_samples": gather.valid_samples,
         "valid_traces": gather.valid_traces,
         "recorded_samples": recorded_samples,
@@ -465,108 +440,3 @@ def _index_row(gather: Gather, shard: str, offset_bytes: int, length_bytes: int)
         "seed": origin.seed,
         "model": origin.model,
     }
-
-
-def _header(length: int) -> bytes:
-    packed = struct.pack("<Q", length)
-    return packed + _checksum(packed)
-
-
-def _checksum(data: bytes) -> bytes:
-    """Masked CRC-32C of TFRecord: a CRC of data that hold CRCs is weak, hence the masking."""
-    crc = google_crc32c.value(data)
-    return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
-
-
-_ARRAYS = {"channel": "<i4", "offset_m": "<f4", "receiver_x_m": "<f8", "receiver_y_m": "<f8"}
-"""Geometry's arrays as they lie in a record: little-endian bytes, because an Example's floats are 32 bits."""
-
-_SCALARS = ("sample_interval_s", "source_x_m", "source_y_m")
-"""Geometry's 64-bit numbers, kept the same way."""
-
-
-def _serialise(gather: Gather) -> bytes:
-    geometry, origin = gather.geometry, gather.origin
-    recorded = gather.recorded_shape or (gather.valid_samples, gather.valid_traces)
-    values: dict[str, list[Any]] = {
-        "image": [np.ascontiguousarray(gather.image).tobytes()],
-        "shape": list(gather.image.shape),
-        "valid_shape": [gather.valid_samples, gather.valid_traces],
-        "recorded_shape": list(recorded),
-        "fit": [gather.fit.encode()],
-        "clip_amplitude": [np.float64(gather.clip_amplitude).astype("<f8").tobytes()],
-        "gather_id": [gather.gather_id.encode()],
-        "label": [gather.label.encode()],
-        "sail_line": [geometry.sail_line],
-        "shot": [geometry.shot],
-        "cable": [geometry.cable],
-        "source": [gather.source.encode()],
-        "parents": [parent.encode() for parent in origin.parents],
-        "alpha": [np.float64(origin.alpha).astype("<f8").tobytes()],
-        "seed": [origin.seed],
-        "model": [origin.model.encode()],
-    }
-    for name in _SCALARS:
-        values[name] = [np.float64(getattr(geometry, name)).astype("<f8").tobytes()]
-    for name, kind in _ARRAYS.items():
-        values[name] = [np.asarray(getattr(geometry, name)).astype(kind).tobytes()]
-    features = {}
-    for name, value in values.items():
-        if all(isinstance(item, bytes) for item in value):
-            features[name] = tf.train.Feature(bytes_list=tf.train.BytesList(value=value))
-        else:
-            features[name] = tf.train.Feature(
-                int64_list=tf.train.Int64List(value=[int(item) for item in value])
-            )
-    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString(
-        deterministic=True
-    )
-
-
-def _parse(record: bytes, height: int, width: int) -> Gather:
-    feature = tf.train.Example.FromString(record).features.feature
-
-    def text(name: str) -> str:
-        return feature[name].bytes_list.value[0].decode()
-
-    def array(name: str, kind: str) -> np.ndarray:
-        # astype copies, so that the arrays are the reader's own, writable and in the machine's byte order.
-        return np.frombuffer(feature[name].bytes_list.value[0], kind).astype(kind.replace("<", "="))
-
-    def number(name: str) -> float:
-        return float(array(name, "<f8")[0])
-
-    def integers(name: str) -> list[int]:
-        return list(feature[name].int64_list.value)
-
-    valid_samples, valid_traces = integers("valid_shape")
-    recorded_samples, recorded_traces = integers("recorded_shape")
-    return Gather(
-        gather_id=text("gather_id"),
-        image=array("image", "<u1").reshape(height, width),
-        label=text("label"),
-        geometry=Geometry(
-            sail_line=integers("sail_line")[0],
-            shot=integers("shot")[0],
-            cable=integers("cable")[0],
-            sample_interval_s=number("sample_interval_s"),
-            channel=array("channel", _ARRAYS["channel"]),
-            offset_m=array("offset_m", _ARRAYS["offset_m"]),
-            source_x_m=number("source_x_m"),
-            source_y_m=number("source_y_m"),
-            receiver_x_m=array("receiver_x_m", _ARRAYS["receiver_x_m"]),
-            receiver_y_m=array("receiver_y_m", _ARRAYS["receiver_y_m"]),
-        ),
-        source=text("source"),
-        clip_amplitude=number("clip_amplitude"),
-        valid_samples=valid_samples,
-        valid_traces=valid_traces,
-        fit=text("fit"),
-        recorded_shape=(recorded_samples, recorded_traces),
-        origin=Origin(
-            parents=tuple(parent.decode() for parent in feature["parents"].bytes_list.value),
-            alpha=number("alpha"),
-            seed=integers("seed")[0],
-            model=text("model"),
-        ),
-    )

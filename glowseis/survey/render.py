@@ -41,9 +41,7 @@ def render_recording(recording: Recording, height: int, width: int, fit: str = "
     samples, traces = recording.amplitude.shape
     name = recording.gather_id
     if not samples or not traces:
-        raise InputError(
-            f"gather {name} of {recording.source} has {samples} samples and {traces} traces; leave it out"
-        )
+        raise InputError(f"gather {name} of {recording.source} has {samples} samples and {traces} traces; leave it out")
     if fit == "pad" and (samples > height or traces > width):
         raise InputError(
             f"gather {name} of {recording.source} has {samples} samples x {traces} traces, more than the "
