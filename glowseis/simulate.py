@@ -18,14 +18,10 @@ def simulate(
     out: Annotated[Path, typer.Option(help="Folder of the survey to be made.")] = Path("surveys/demo"),
     count: Annotated[int, typer.Option(help="Number of gathers.")] = 100,
     seed: Annotated[int, typer.Option(help="Seed of the survey; the same seed makes the same gathers.")] = 7,
-    size: Annotated[
-        str, typer.Option(help="Samples x traces; a smaller size is a smaller acquisition.")
-    ] = "896x640",
+    size: Annotated[str, typer.Option(help="Samples x traces; a smaller size is a smaller acquisition.")] = "896x640",
     fractions: Annotated[str, typer.Option(help="Per cent good, medium, bad.")] = "66.68,31.54,1.76",
     workers: Annotated[int, typer.Option(help="Processes; 0 takes one for each core.")] = 0,
-    segy: Annotated[
-        bool, typer.Option("--segy", help="Write survey.segy too, simulating a second time.")
-    ] = False,
+    segy: Annotated[bool, typer.Option("--segy", help="Write survey.segy too, simulating a second time.")] = False,
 ) -> None:
     """Make a survey of simulated marine shot gathers with labels.
 
@@ -50,18 +46,14 @@ def simulate(
     from glowseis.survey.records import write_survey
     from glowseis.survey.render import render_recording
 
-    about = {
-        "version": SIMULATOR_VERSION,
-        "seed": seed,
-        "count": count,
-        "size": [height, width],
-        "fractions": list(shares),
-    }
-    gathers = (render_recording(recording, height, width) for recording in first)
-    write_survey(out, gathers, size=(height, width), about={"simulator": about})
     if segy:
         from glowseis.survey.formats.segy import write_segy
 
+    about = {"version": SIMULATOR_VERSION, "seed": seed, "count": count}
+    about |= {"size": [height, width], "fractions": list(shares)}
+    gathers = (render_recording(recording, height, width) for recording in first)
+    write_survey(out, gathers, size=(height, width), about={"simulator": about})
+    if segy:
         write_segy(out / "survey.segy", recordings("SEG-Y"))
     print(f"{out}: {count} gathers of {height}x{width}")
 

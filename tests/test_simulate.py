@@ -64,9 +64,7 @@ def test_smaller_pictures_are_smaller_acquisitions(size):
     assert geometry.offset_m.shape == geometry.channel.shape == geometry.receiver_x_m.shape == (traces,)
     apart = np.hypot(np.diff(geometry.receiver_x_m), np.diff(geometry.receiver_y_m))
     assert np.allclose(apart, 12.5)
-    offset = np.hypot(
-        geometry.receiver_x_m - geometry.source_x_m, geometry.receiver_y_m - geometry.source_y_m
-    )
+    offset = np.hypot(geometry.receiver_x_m - geometry.source_x_m, geometry.receiver_y_m - geometry.source_y_m)
     assert np.allclose(offset, geometry.offset_m, rtol=1e-5)
 
 
@@ -83,10 +81,7 @@ def test_places_are_drawn_without_repeats_from_all_lines_and_cables():
 
 
 def test_labels_come_in_the_asked_for_fractions():
-    labels = [
-        recording.label
-        for recording in simulate_recordings(300, 2, Acquisition.of_size(48, 32), (50, 30, 20))
-    ]
+    labels = [recording.label for recording in simulate_recordings(300, 2, Acquisition.of_size(48, 32), (50, 30, 20))]
     shares = np.array([labels.count(label) for label in LABELS]) / 300
     assert np.allclose(shares, (0.5, 0.3, 0.2), atol=0.09)
 
@@ -196,8 +191,7 @@ def test_the_rule_grades_swell_by_loudness_and_width_and_columns_as_medium():
 def test_classes_overlap_but_mostly_follow_the_rule():
     random = np.random.default_rng(0)
     followed = {
-        label: np.mean([judge(draw_noise(label, 640, random)) == label for _ in range(150)])
-        for label in LABELS
+        label: np.mean([judge(draw_noise(label, 640, random)) == label for _ in range(150)]) for label in LABELS
     }
     assert all(share > 0.8 for share in followed.values())
     assert min(followed.values()) < 1.0
@@ -209,9 +203,7 @@ def test_absurd_sizes_are_refused(size):
         Acquisition.of_size(*size)
 
 
-@pytest.mark.parametrize(
-    "fractions", [(0, 0, 0), (-1, 1, 1), (1, 1), (float("nan"), 1, 1), (float("inf"), 1, 1)]
-)
+@pytest.mark.parametrize("fractions", [(0, 0, 0), (-1, 1, 1), (1, 1), (float("nan"), 1, 1), (float("inf"), 1, 1)])
 def test_absurd_fractions_are_refused(fractions):
     with pytest.raises(InputError, match="fractions"):
         simulate_recordings(1, 1, SMALL, fractions)
@@ -230,9 +222,7 @@ def simulate(*words):
 
 def test_command_writes_a_survey(tmp_path):
     out = tmp_path / "survey"
-    done = simulate(
-        "--out", out, "--count", 12, "--size", "64x48", "--seed", 4, "--fractions", "1,1,1", "--workers", 2
-    )
+    done = simulate("--out", out, "--count", 12, "--size", "64x48", "--seed", 4, "--fractions", "1,1,1", "--workers", 2)
     assert done.returncode == 0, done.stderr
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest["gathers"] == 12

@@ -142,7 +142,5 @@ def earth_of_line(seed: int, sail_line: int, acquisition: Acquisition) -> Earth:
         scatterer_x_m=random.uniform(-reach_m, line_m, scatterers),
         scatterer_y_m=random.normal(0.0, scale * 250.0, scatterers),
         scatterer_layer=np.minimum(random.geometric(0.12, scatterers) - 1, count - 1),
-        scatterer_strength=scale
-        * random.lognormal(np.log(12.0), 0.6, scatterers)
-        * random.choice([-1, 1], scatterers),
+        scatterer_strength=scale * random.lognormal(np.log(12.0), 0.6, scatterers) * random.choice([-1, 1], scatterers),
     )

@@ -144,11 +144,7 @@ def reflections(
     slowness_p = slowness[layer]
     stretch = np.gradient(distance_p, axis=1) / np.gradient(slowness_p, axis=1)
     spreading_m = cosine[layer, 0] * np.sqrt(distance_p / slowness_p * stretch) / WATER_VELOCITY_M_S
-    echo = (
-        coefficient[layer]
-        * (-sea_floor[layer]) ** bounce[:, None]
-        * (paths[layer, bounce] * loss[layer])[:, None]
-    )
+    echo = coefficient[layer] * (-sea_floor[layer]) ** bounce[:, None] * (paths[layer, bounce] * loss[layer])[:, None]
     strength_p = echo / spreading_m
 
     time_s, p, strength = _at_offsets(distance_p, time_p, slowness_p, strength_p, offset_m)
@@ -269,11 +265,7 @@ def _streamer_depth_m(geometry: Geometry) -> np.ndarray:
     """Depths of the channels, 7 to 9 m: depth controllers keep the cable, but not exactly."""
     along = geometry.channel / 640
     phase = 0.7 * geometry.cable + 0.05 * geometry.shot + 1.3 * geometry.sail_line
-    return (
-        8.0
-        + 0.5 * np.sin(2 * np.pi * 3.0 * along + phase)
-        + 0.3 * np.sin(2 * np.pi * 8.0 * along + 2 * phase)
-    )
+    return 8.0 + 0.5 * np.sin(2 * np.pi * 3.0 * along + phase) + 0.3 * np.sin(2 * np.pi * 8.0 * along + 2 * phase)
 
 
 def _with_ghosts(arrivals: Arrivals, streamer_depth_m: np.ndarray) -> Arrivals:

@@ -107,9 +107,7 @@ def check_fractions(fractions: tuple[float, float, float]) -> tuple[float, ...]:
     right = len(fractions) == len(LABELS) and all(0.0 <= part < math.inf for part in fractions)
     if not (right and 0.0 < total < math.inf):
         given = ",".join(f"{part:g}" for part in fractions)
-        raise InputError(
-            f"fractions {given}: give three numbers of at least 0, not all 0, such as 66.68,31.54,1.76"
-        )
+        raise InputError(f"fractions {given}: give three numbers of at least 0, not all 0, such as 66.68,31.54,1.76")
     return tuple(part / total for part in fractions)
 
 
@@ -161,17 +159,16 @@ def draw_any_noise(traces: int, random: np.random.Generator) -> NoisePlan:
         random: Source of randomness.
     """
     rough = random.random() < 0.06
-    swell_microbar = random.lognormal(math.log(2.4), 0.35) if rough else random.lognormal(math.log(0.11), 0.7)
+    swell_microbar = random.lognormal(math.log(2.1), 0.35) if rough else random.lognormal(math.log(0.09), 0.75)
     loud = random.random() < 0.31
-    columns_microbar = random.lognormal(math.log(1.9), 0.4) if loud else random.lognormal(math.log(0.09), 0.8)
+    columns_microbar = random.lognormal(math.log(1.9), 0.4) if loud else random.lognormal(math.log(0.07), 0.85)
     rate = traces / 640.0 * (6.0 if random.random() < 0.04 else 1.0)
     dead, weak, reverse, spiky = (
-        tuple(random.integers(traces, size=random.poisson(rate * often)).tolist())
-        for often in (0.25, 0.5, 0.15, 0.3)
+        tuple(random.integers(traces, size=random.poisson(rate * often)).tolist()) for often in (0.25, 0.5, 0.15, 0.3)
     )
     return NoisePlan(
         traces=traces,
-        ambient_microbar=random.lognormal(math.log(0.65), 0.5),
+        ambient_microbar=random.lognormal(math.log(0.72), 0.5),
         swell=_bands(swell_microbar, 0.15 if rough else 0.06, _SWELL_WIDTH_TRACES, traces, random),
         columns=_bands(columns_microbar, 0.19 if loud else 0.04, _COLUMN_WIDTH_TRACES, traces, random),
         dead=dead,

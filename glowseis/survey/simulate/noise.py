@@ -1,7 +1,8 @@
 """What the sea, the vessels and the instruments add to a gather. Each function is one kind of noise.
 
-Levels and looks follow Dondurur, "Acquisition and Processing of Marine Seismic Data" (2018), chapter 3, and
-the measurements in `docs/survey.md`. Pressures are in microbar, float32 `[trace, time]`.
+Kinds and frequencies follow Dondurur, "Acquisition and Processing of Marine Seismic Data" (2018); widths,
+spectra and lateral correlation follow the published example of each class. Pressures are in microbar, float32
+`[trace, time]`.
 """
 
 import math
@@ -17,9 +18,7 @@ _LATERAL_LENGTH_TRACES = 5.8
 _LATERAL_POWER = 1.7
 
 
-def disturb(
-    pressure: np.ndarray, plan: NoisePlan, acquisition: Acquisition, random: np.random.Generator
-) -> np.ndarray:
+def disturb(pressure: np.ndarray, plan: NoisePlan, acquisition: Acquisition, random: np.random.Generator) -> np.ndarray:
     """A gather's pressure with all of a plan's noise.
 
     Args:
@@ -43,9 +42,7 @@ def disturb(
     return spoil_traces(noisy, plan, streams[5])
 
 
-def ambient(
-    traces: int, level_microbar: float, acquisition: Acquisition, random: np.random.Generator
-) -> np.ndarray:
+def ambient(traces: int, level_microbar: float, acquisition: Acquisition, random: np.random.Generator) -> np.ndarray:
     """Noise on every trace, falling with frequency; channels differ by some ten per cent in level."""
     frequency = _frequencies_hz(acquisition)
     amplitude = _band(frequency, 3.0, 50.0) * (1.0 + 5.0 / np.maximum(frequency, 1.0))
@@ -76,30 +73,22 @@ def swell(band: Band, acquisition: Acquisition, random: np.random.Generator) -> 
 def loud_columns(band: Band, acquisition: Acquisition, random: np.random.Generator) -> np.ndarray:
     """Cable noise of 15 to 36 Hz, its peak near 16 Hz; each trace has its own, and some are far louder."""
     frequency = _frequencies_hz(acquisition)
-    octaves = np.log(np.maximum(frequency, 0.5) / random.uniform(13.5, 17.0))
+    octaves = np.log(np.maximum(frequency, 0.5) / random.uniform(12.5, 15.5))
     # Steep below the peak, with a long tail above it.
-    amplitude = np.exp(-0.5 * (octaves / np.where(octaves < 0, 0.13, 0.55)) ** 2) * _band(
-        frequency, 6.0, 45.0
-    )
+    amplitude = np.exp(-0.5 * (octaves / np.where(octaves < 0, 0.09, 0.6)) ** 2) * _band(frequency, 6.0, 45.0)
     independent = _coloured(band.traces, amplitude, acquisition, random)
     alike = 0.8 * independent
     alike[1:] += 0.6 * independent[:-1]
-    level = np.exp(random.normal(0.0, 0.9, band.traces)).astype(np.float32)
+    level = np.exp(random.normal(0.0, 1.0, band.traces)).astype(np.float32)
     bursts = _bursts(band.traces, 0.3, 0.4, acquisition, random)
     return _to_level(alike * bursts * level[:, None], band.level_microbar)
 
 
-def vessel(
-    traces: int, level_microbar: float, acquisition: Acquisition, random: np.random.Generator
-) -> np.ndarray:
+def vessel(traces: int, level_microbar: float, acquisition: Acquisition, random: np.random.Generator) -> np.ndarray:
     """Tug and propeller noise: 3 to 10 Hz and a line near 20 Hz, running down the cable and fading."""
     frequency = _frequencies_hz(acquisition)
-    amplitude = _band(frequency, 3.0, 10.0) + 1.5 * np.exp(
-        -0.5 * ((frequency - random.uniform(17.0, 22.0)) / 0.8) ** 2
-    )
-    source = amplitude * (
-        random.standard_normal(frequency.size) + 1j * random.standard_normal(frequency.size)
-    )
+    amplitude = _band(frequency, 3.0, 10.0) + 1.5 * np.exp(-0.5 * ((frequency - random.uniform(17.0, 22.0)) / 0.8) ** 2)
+    source = amplitude * (random.standard_normal(frequency.size) + 1j * random.standard_normal(frequency.size))
     distance_m = np.arange(traces) * acquisition.channel_interval_m
     delay_s = distance_m / WATER_VELOCITY_M_S
     running = source[None, :] * np.exp(-2j * np.pi * np.outer(delay_s, frequency))
@@ -164,9 +153,7 @@ def _bursts(
     return np.exp(depth * slow[start[:, None] + np.arange(samples)[None, :]]).astype(np.float32)
 
 
-def _coloured(
-    traces: int, amplitude: np.ndarray, acquisition: Acquisition, random: np.random.Generator
-) -> np.ndarray:
+def _coloured(traces: int, amplitude: np.ndarray, acquisition: Acquisition, random: np.random.Generator) -> np.ndarray:
     """Independent noise on traces, of this amplitude spectrum `[frequency]` and unit root mean square."""
     values = random.standard_normal((traces, amplitude.size, 2), dtype=np.float32).view(np.complex64)[..., 0]
     power = np.sum(2.0 * 2.0 * amplitude[1:-1] ** 2) / _length(acquisition) ** 2

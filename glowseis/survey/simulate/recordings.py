@@ -46,9 +46,7 @@ def simulate_recording(
         raise InputError(f"gather {index} of seed {seed}: give numbers of at least 0")
     shares = check_fractions(fractions)
     streams = np.random.SeedSequence([seed, _GATHER_STREAM, index]).spawn(3)
-    label_stream, plan_stream, noise_stream = (
-        np.random.Generator(np.random.Philox(stream)) for stream in streams
-    )
+    label_stream, plan_stream, noise_stream = (np.random.Generator(np.random.Philox(stream)) for stream in streams)
     traces = int(label_stream.integers(acquisition.fewest_traces, acquisition.most_traces + 1))
     label = LABELS[int(np.searchsorted(np.cumsum(shares)[:-1], label_stream.random(), side="right"))]
 
@@ -89,8 +87,7 @@ def simulate_recordings(
     """
     if count < 1 or workers < 1 or seed < 0:
         raise InputError(
-            f"count {count}, workers {workers}, seed {seed}: "
-            "give at least 1 gather, 1 worker and a seed of at least 0"
+            f"count {count}, workers {workers}, seed {seed}: give at least 1 gather, 1 worker and a seed of at least 0"
         )
     check_fractions(fractions)
     if workers == 1:
