@@ -8,7 +8,7 @@ lie, so an epoch is shuffled as a whole without a buffer, and memory does not gr
 import contextlib
 import hashlib
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -99,8 +99,7 @@ def image_batches(survey: Survey, rows: np.ndarray, batch: int) -> tf.data.Datas
         Pairs of pictures, uint8 `[batch, time, trace]`, and ids, string `[batch]`, in the order given.
     """
     ids = survey.index["gather_id"].to_numpy(str)[rows]
-    dataset = _read(survey, rows, {"gather_id": ids}, batch, full=False)
-    return dataset.map(lambda place: (place["image"], place["gather_id"])).prefetch(2)
+    return _read(survey, rows, batch, {"gather_id": ids}, lambda image, extra: (image, extra["gather_id"]))
 
 
 def images(survey: Survey, rows: np.ndarray) -> np.ndarray:
@@ -193,23 +192,30 @@ def _keys(survey: Survey, rows: np.ndarray, purpose: str, seed: int, epoch: int)
     return np.frombuffer(joined, "<i8").reshape(-1, 2).astype(np.int64)
 
 
-def _read(survey: Survey, rows: np.ndarray, extra: dict[str, np.ndarray], batch: int, full: bool) -> tf.data.Dataset:
-    """Batches of pictures with what goes with each row, in the order given.
+def _read(
+    survey: Survey,
+    rows: np.ndarray,
+    batch: int,
+    extra: dict[str, np.ndarray],
+    finish: Callable[[tf.Tensor, dict[str, tf.Tensor]], Any],
+    *,
+    full: bool = False,
+) -> tf.data.Dataset:
+    """Batches of what `finish` makes of pictures and of what goes with their rows, in the order given.
 
-    Reading through the index takes a call into Python, which releases its lock while it reads. The call costs
-    more than the read itself, so small batches are read several at once.
+    A call into Python costs more than the read that it asks for, and so does each further stage of tf.data: so
+    small batches are read several at once, finished in the same stage, and taken apart after. Python's lock is
+    free while the file is read.
     """
-    height, width = survey.size
     at_once = max(READ_AT_ONCE // batch, 1) * batch
 
-    def read(place: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        image = tf.numpy_function(survey.read_images, [place["row"]], tf.uint8, stateful=False)
-        return place | {"image": tf.ensure_shape(image, (None, height, width))}
+    def read(numbers: tf.Tensor, extra: dict[str, tf.Tensor]) -> Any:
+        image = tf.numpy_function(survey.read_images, [numbers], tf.uint8, stateful=False)
+        return finish(tf.ensure_shape(image, (None, *survey.size)), extra)
 
-    places = {"row": np.asarray(rows, np.int64)} | extra
-    dataset = tf.data.Dataset.from_tensor_slices(places).batch(at_once)
+    dataset = tf.data.Dataset.from_tensor_slices((np.asarray(rows, np.int64), extra)).batch(at_once)
     dataset = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    dataset = dataset.rebatch(batch, drop_remainder=full)
+    dataset = dataset.rebatch(batch, drop_remainder=full).prefetch(max(2, at_once // batch))
     options = tf.data.Options()
     # The rows are shared out here, by worker; TensorFlow must not share them out once more.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
@@ -230,18 +236,18 @@ def _dequantised(
     extra = {name: _keys(survey, rows, name, seed, epoch) for name in ("noise", *augment)}
     extra["valid"] = survey.index[["valid_samples", "valid_traces"]].to_numpy(np.int64)[rows]
 
-    def picture(place: dict[str, tf.Tensor]) -> tf.Tensor:
-        image = place["image"]
+    def picture(one: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> tf.Tensor:
+        image, drawn = one
         for name, change in AUGMENTATIONS.items():
             if name in augment:
-                image = change(image, place["valid"], place[name])
-        return dequantise(image, place["noise"])[..., tf.newaxis]
+                image = change(image, drawn["valid"], drawn[name])
+        return dequantise(image, drawn["noise"])[..., tf.newaxis]
 
-    def pictures(places: dict[str, tf.Tensor]) -> tf.Tensor:
-        return tf.map_fn(picture, places, fn_output_signature=tf.TensorSpec((*survey.size, 1), tf.float32))
+    def pictures(image: tf.Tensor, drawn: dict[str, tf.Tensor]) -> tf.Tensor:
+        signature = tf.TensorSpec((*survey.size, 1), tf.float32)
+        return tf.map_fn(picture, (image, drawn), fn_output_signature=signature)
 
-    dataset = _read(survey, rows, extra, batch, full)
-    return dataset.map(pictures, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2)
+    return _read(survey, rows, batch, extra, pictures, full=full)
 
 
 def dequantise(image: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
