@@ -1,9 +1,13 @@
-"""A gather as a `tf.train.Example`, and back."""
+"""A gather as a `tf.train.Example`, and back.
+
+The message is described here a second time, so that simulating, reading SEG-Y and looking at a survey need not load
+TensorFlow, which takes seconds and writes to the terminal.
+"""
 
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from glowseis.survey.gather import Gather, Geometry, Origin
 
@@ -12,6 +16,42 @@ ARRAYS = {"channel": "<i4", "offset_m": "<f4", "receiver_x_m": "<f8", "receiver_
 
 _SCALARS = ("sample_interval_s", "source_x_m", "source_y_m")
 """Geometry's 64-bit numbers, kept the same way."""
+
+
+def _example() -> Any:
+    """The class of `tf.train.Example` messages: tensorflow/core/example/example.proto and feature.proto."""
+    field = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(name="example.proto", package="tensorflow", syntax="proto3")
+
+    def message(name: str, fields: list[tuple[str, int, int, int, str]], into: Any = None) -> Any:
+        made = (file.message_type if into is None else into.nested_type).add(name=name)
+        for number, (field_name, kind, label, oneof, type_name) in enumerate(fields, start=1):
+            made.field.add(name=field_name, number=number, type=kind, label=label, type_name=type_name or None)
+            if oneof >= 0:
+                made.field[-1].oneof_index = oneof
+        return made
+
+    one, many = field.LABEL_OPTIONAL, field.LABEL_REPEATED
+    message("BytesList", [("value", field.TYPE_BYTES, many, -1, "")])
+    message("FloatList", [("value", field.TYPE_FLOAT, many, -1, "")])
+    message("Int64List", [("value", field.TYPE_INT64, many, -1, "")])
+    lists = [("bytes_list", ".tensorflow.BytesList"), ("float_list", ".tensorflow.FloatList")]
+    lists.append(("int64_list", ".tensorflow.Int64List"))
+    feature = message("Feature", [(name, field.TYPE_MESSAGE, one, 0, kind) for name, kind in lists])
+    feature.oneof_decl.add(name="kind")
+    entries = ".tensorflow.Features.FeatureEntry"
+    features = message("Features", [("feature", field.TYPE_MESSAGE, many, -1, entries)])
+    pair = [("key", field.TYPE_STRING, one, -1, ""), ("value", field.TYPE_MESSAGE, one, -1, ".tensorflow.Feature")]
+    message("FeatureEntry", pair, into=features).options.map_entry = True
+    message("Example", [("features", field.TYPE_MESSAGE, one, -1, ".tensorflow.Features")])
+    # A pool of our own: TensorFlow adds its own messages of these names to the common one.
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("tensorflow.Example"))
+
+
+Example = _example()
+"""A message that any reader of `tf.train.Example` understands."""
 
 
 def serialise(gather: Gather) -> bytes:
@@ -47,13 +87,14 @@ def serialise(gather: Gather) -> bytes:
         values[name] = [np.float64(getattr(geometry, name)).astype("<f8").tobytes()]
     for name, kind in ARRAYS.items():
         values[name] = [np.asarray(getattr(geometry, name)).astype(kind).tobytes()]
-    features = {}
+    example = Example()
     for name, value in values.items():
+        feature = example.features.feature[name]
         if all(isinstance(item, bytes) for item in value):
-            features[name] = tf.train.Feature(bytes_list=tf.train.BytesList(value=value))
+            feature.bytes_list.value.extend(value)
         else:
-            features[name] = tf.train.Feature(int64_list=tf.train.Int64List(value=[int(item) for item in value]))
-    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString(deterministic=True)
+            feature.int64_list.value.extend(int(item) for item in value)
+    return example.SerializeToString(deterministic=True)
 
 
 def parse(record: bytes) -> Gather:
@@ -65,7 +106,7 @@ def parse(record: bytes) -> Gather:
     Returns:
         The gather.
     """
-    feature = tf.train.Example.FromString(record).features.feature
+    feature = Example.FromString(record).features.feature
 
     def text(name: str) -> str:
         return feature[name].bytes_list.value[0].decode()

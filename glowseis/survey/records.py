@@ -9,13 +9,11 @@ surveys/NAME/
 """
 
 import contextlib
-import csv
 import functools
 import hashlib
 import json
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,7 @@ from glowseis.errors import InputError
 from glowseis.survey.example import ARRAYS, parse, serialise
 from glowseis.survey.framing import FOOTER_BYTES, HEADER_BYTES, Shard, ShardWriter, read_into
 from glowseis.survey.gather import LABELS, Gather
+from glowseis.survey.index import check_id, index_writer, read_index
 from glowseis.survey.output import check_output, whole_folder
 
 __all__ = ["SCHEMA", "Manifest", "Shard", "Survey", "check_output", "open_survey", "write_survey"]
@@ -41,33 +40,6 @@ RENDERING = (
     "level = clip(rint(128 + 128 amplitude / clip_amplitude), 0, 255); clip_amplitude is exceeded by 4 % of "
     "a gather's absolute amplitudes; zero and padding are 128; padded below and on the right"
 )
-
-COLUMNS: dict[str, type] = {
-    "gather_id": str,
-    "label": str,
-    "sail_line": np.int64,
-    "shot": np.int64,
-    "cable": np.int64,
-    "shard": str,
-    "offset_bytes": np.int64,
-    "length_bytes": np.int64,
-    "image_offset_bytes": np.int64,
-    "valid_samples": np.int64,
-    "valid_traces": np.int64,
-    "recorded_samples": np.int64,
-    "recorded_traces": np.int64,
-    "fit": str,
-    "clip_amplitude": np.float64,
-    "sample_interval_s": np.float64,
-    "source": str,
-    "parents": str,
-    "alpha": np.float64,
-    "seed": np.int64,
-    "model": str,
-}
-"""Columns of the index. `offset_bytes` is where the record's frame begins, `length_bytes` the Example's own length,
-`image_offset_bytes` where in the Example the picture begins, `parents` their ids joined by semicolons; samples and
-traces are counts."""
 
 
 class Manifest(pydantic.BaseModel, frozen=True, extra="forbid"):
@@ -106,7 +78,7 @@ class Survey:
     Attributes:
         path: Its folder.
         manifest: What it is.
-        index: One row a gather, with the columns of `COLUMNS`.
+        index: One row a gather, with the columns of `glowseis.survey.index`.
     """
 
     def __init__(self, path: Path, manifest: Manifest, index: pd.DataFrame):
@@ -279,7 +251,7 @@ def write_survey(
         labels: Counter[str] = Counter()
         sources: dict[str, None] = {}
         seen: set[str] = set()
-        with contextlib.closing(ShardWriter(folder, shard_bytes)) as writer, _index_writer(folder) as index:
+        with contextlib.closing(ShardWriter(folder, shard_bytes)) as writer, index_writer(folder / INDEX) as write_row:
             for gather in gathers:
                 _check(gather, size, seen)
                 seen.add(gather.gather_id)
@@ -293,7 +265,7 @@ def write_survey(
                     "length_bytes": len(record),
                     "image_offset_bytes": record.index(gather.image.tobytes()),
                 }
-                index.writerow(place | _index_row(gather))
+                write_row(gather, place)
         if not seen:
             raise InputError(f"{out}: there are no gathers to write; check the sources")
         known = [label for label in LABELS if labels[label]]
@@ -378,15 +350,7 @@ def _read_index(path: Path, manifest: Manifest) -> pd.DataFrame:
         raise InputError(f"{file}: the index is missing; {_MEND}")
     if hashlib.sha256(file.read_bytes()).hexdigest() != manifest.index_sha256:
         raise InputError(f"{file}: was changed after it was written; {_MEND}")
-    return pd.read_csv(file, dtype=COLUMNS, keep_default_na=False, float_precision="round_trip")
-
-
-@contextlib.contextmanager
-def _index_writer(folder: Path) -> Iterator[Any]:
-    with (folder / INDEX).open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        yield writer
+    return read_index(file)
 
 
 def _aligned(shape: tuple[int, ...]) -> np.ndarray:
@@ -399,12 +363,7 @@ def _aligned(shape: tuple[int, ...]) -> np.ndarray:
 
 def _check(gather: Gather, size: tuple[int, int], seen: set[str]) -> None:
     name = gather.gather_id
-    if not re.fullmatch(r"\w[\w.-]*", name):
-        raise InputError(f"gather id {name!r}: use letters, digits, dots, hyphens and underscores alone")
-    if name in seen:
-        raise InputError(
-            f"gather id {name} of {gather.source} is given twice; ingest each source once, under its own name"
-        )
+    check_id(gather, seen)
     if gather.image.shape != tuple(size) or gather.image.dtype != np.uint8:
         shape = "x".join(map(str, gather.image.shape))
         raise InputError(
@@ -416,27 +375,3 @@ def _check(gather: Gather, size: tuple[int, int], seen: set[str]) -> None:
             raise ValueError(
                 f"gather {name}: geometry.{field} must have {gather.valid_traces} elements, one a valid trace"
             )
-
-
-def _index_row(gather: Gather) -> dict[str, Any]:
-    geometry, origin = gather.geometry, gather.origin
-    recorded_samples, recorded_traces = gather.recorded_shape or (gather.valid_samples, gather.valid_traces)
-    return {
-        "gather_id": gather.gather_id,
-        "label": gather.label,
-        "sail_line": geometry.sail_line,
-        "shot": geometry.shot,
-        "cable": geometry.cable,
-        "valid_samples": gather.valid_samples,
-        "valid_traces": gather.valid_traces,
-        "recorded_samples": recorded_samples,
-        "recorded_traces": recorded_traces,
-        "fit": gather.fit,
-        "clip_amplitude": repr(float(gather.clip_amplitude)),
-        "sample_interval_s": repr(float(geometry.sample_interval_s)),
-        "source": gather.source,
-        "parents": ";".join(origin.parents),
-        "alpha": repr(float(origin.alpha)),
-        "seed": origin.seed,
-        "model": origin.model,
-    }

@@ -1,0 +1,1 @@
+"""Files that gathers come from and go to, one format a module."""

@@ -1,0 +1,125 @@
+"""The index of gathers, a CSV file with one row a gather: in a survey and beside pictures."""
+
+import contextlib
+import csv
+import re
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from glowseis.errors import InputError
+from glowseis.survey.gather import Gather
+
+COLUMNS: dict[str, type] = {
+    "gather_id": str,
+    "label": str,
+    "sail_line": np.int64,
+    "shot": np.int64,
+    "cable": np.int64,
+    "valid_samples": np.int64,
+    "valid_traces": np.int64,
+    "recorded_samples": np.int64,
+    "recorded_traces": np.int64,
+    "fit": str,
+    "clip_amplitude": np.float64,
+    "sample_interval_s": np.float64,
+    "first_offset_m": np.float64,
+    "last_offset_m": np.float64,
+    "source": str,
+    "parents": str,
+    "alpha": np.float64,
+    "seed": np.int64,
+    "model": str,
+}
+"""What is said of a gather. Samples and traces are counts; `first_offset_m` is the first trace's; `parents` are their
+ids joined by semicolons."""
+
+PLACE: dict[str, type] = {
+    "shard": str,
+    "offset_bytes": np.int64,
+    "length_bytes": np.int64,
+    "image_offset_bytes": np.int64,
+}
+"""Where a survey's record lies: its file, where its frame begins there, the Example's own length, and where in the
+Example the picture begins."""
+
+
+@contextlib.contextmanager
+def index_writer(
+    file: Path, place: Collection[str] = tuple(PLACE)
+) -> Iterator[Callable[[Gather, dict[str, Any]], None]]:
+    """Write an index row by row.
+
+    Args:
+        file: The CSV file to be made.
+        place: Names of the columns that say where the gather lies.
+
+    Yields:
+        A function that takes a gather and the values of those columns.
+    """
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, [*COLUMNS, *place], lineterminator="\n")
+        writer.writeheader()
+        yield lambda gather, where: writer.writerow(_row(gather) | where)
+
+
+def read_index(file: Path) -> pd.DataFrame:
+    """Read the index of a survey.
+
+    Args:
+        file: The CSV file.
+
+    Returns:
+        One row a gather. An empty field is empty text, and `NA` is a label like any other.
+    """
+    return pd.read_csv(file, dtype=COLUMNS | PLACE, keep_default_na=False, float_precision="round_trip")
+
+
+def check_id(gather: Gather, seen: Collection[str]) -> None:
+    """Make sure that a gather's id can be a file's name and is not taken.
+
+    Args:
+        gather: The gather.
+        seen: Ids that are taken.
+
+    Raises:
+        InputError: It cannot, or it is.
+    """
+    if not re.fullmatch(r"\w[\w.-]{0,199}", gather.gather_id):
+        raise InputError(
+            f"gather id {gather.gather_id!r}: use at most 200 letters, digits, dots, hyphens and underscores, no others"
+        )
+    if gather.gather_id in seen:
+        raise InputError(
+            f"gather id {gather.gather_id} of {gather.source} is given twice; "
+            "give each source once, and sources of one name another name"
+        )
+
+
+def _row(gather: Gather) -> dict[str, Any]:
+    geometry, origin = gather.geometry, gather.origin
+    recorded_samples, recorded_traces = gather.recorded_shape or (gather.valid_samples, gather.valid_traces)
+    return {
+        "gather_id": gather.gather_id,
+        "label": gather.label,
+        "sail_line": geometry.sail_line,
+        "shot": geometry.shot,
+        "cable": geometry.cable,
+        "valid_samples": gather.valid_samples,
+        "valid_traces": gather.valid_traces,
+        "recorded_samples": recorded_samples,
+        "recorded_traces": recorded_traces,
+        "fit": gather.fit,
+        "clip_amplitude": float(gather.clip_amplitude),
+        "sample_interval_s": float(geometry.sample_interval_s),
+        "first_offset_m": float(geometry.offset_m[0]),
+        "last_offset_m": float(geometry.offset_m[-1]),
+        "source": gather.source,
+        "parents": ";".join(origin.parents),
+        "alpha": float(origin.alpha),
+        "seed": origin.seed,
+        "model": origin.model,
+    }
