@@ -1,0 +1,84 @@
+"""`python -m glowseis.generate`: new gathers of a label, from a survey and a trained flow."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from glowseis import command
+from glowseis.errors import InputError
+from glowseis.survey.gather import Gather, Recording
+
+
+class Format(StrEnum):
+    """What can be written."""
+
+    SEGY = "segy"
+    PICTURES = "pictures"
+    SURVEY = "survey"
+
+
+def main(
+    savedmodel: Annotated[Path, typer.Argument(help="savedmodels/NAME for the newest version, or NAME/VERSION")],
+    survey: Annotated[Path, typer.Option(help="where the parents are")],
+    out: Annotated[Path, typer.Option(help="a .segy file, or a folder")],
+    label: Annotated[str, typer.Option(help="which gathers to make")] = "bad",
+    count: Annotated[int, typer.Option(min=1, help="how many")] = 600,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the pairs and weights")] = 1,
+    batch: Annotated[int, typer.Option(min=1, help="gathers made at a time; memory grows with it")] = 4,
+    kind: Annotated[
+        Format | None, typer.Option("--format", help="segy for a file that ends so, survey for a folder, if left out")
+    ] = None,
+) -> None:
+    """Interpolate new gathers of a label between a survey's real ones, in a flow's latent space.
+
+    Each has the geometry of its first parent; beside SEG-Y and pictures lies a table of parents, alphas, seed and model.
+
+    Example: python -m glowseis.generate savedmodels/demo --survey surveys/demo --count 20 --out new.segy
+    """
+    kind = kind or _format_of(out)
+
+    from tqdm import tqdm
+
+    from glowseis.export import load_flow
+    from glowseis.survey.records import check_output, open_survey
+    from glowseis.synthesis import check_parents, synthesise
+
+    check_output(out)
+    parents = open_survey(survey)
+    flow = load_flow(savedmodel)
+    check_parents(flow, parents, label)
+    made = synthesise(flow, parents, label, count, seed, batch)
+    write = _writer(kind, (parents.size[0], parents.size[1]), f"{flow.name}, seed {seed}")
+    write(out, tqdm(made, "generating", count, unit="gather"))
+    print(f"{count} synthetic {label} gathers by {flow.name}: {out}")
+
+
+def _format_of(out: Path) -> Format:
+    if out.suffix.lower() in (".segy", ".sgy"):
+        return Format.SEGY
+    if out.suffix:
+        raise InputError(f"{out}: no format ends in {out.suffix}; name a .segy file or a folder, or give --format")
+    return Format.SURVEY
+
+
+def _writer(kind: Format, size: tuple[int, int], maker: str) -> Callable[[Path, Iterable[Gather]], object]:
+    if kind is Format.PICTURES:
+        from glowseis.survey.formats.pictures import write_pictures
+
+        return write_pictures
+    if kind is Format.SURVEY:
+        from glowseis.survey.records import write_survey
+
+        return lambda out, gathers: write_survey(out, gathers, size, {"synthetic": maker})
+
+    from glowseis.survey.formats.segy import write_segy
+
+    return lambda out, gathers: write_segy(out, map(_recording, gathers), ["SYNTHETIC", maker])
+
+
+if __name__ == "__main__":
+    command.run(main)
