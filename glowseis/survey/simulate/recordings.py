@@ -1,10 +1,12 @@
 """Simulated gathers, one or many, the same whatever the number of worker processes."""
 
+import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 
 import numpy as np
 
@@ -98,8 +100,8 @@ def simulate_recordings(
 def _in_processes(
     count: int, seed: int, acquisition: Acquisition, fractions: tuple[float, float, float], workers: int
 ) -> Iterator[Recording]:
-    # Spawned, not forked: TensorFlow's threads do not survive a fork. The parent alone is interrupted.
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    # Spawned, not forked: TensorFlow's threads do not survive a fork.
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker)
     in_flight: deque[Future[Recording]] = deque()
     try:
         for index in range(count):
@@ -110,3 +112,16 @@ def _in_processes(
             yield in_flight.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _start_worker() -> None:
+    """Leave interruptions to the parent, and end with it even when it was killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
