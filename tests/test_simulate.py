@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import segyio
 
 from glowseis.errors import InputError
 from glowseis.survey.gather import LABELS
@@ -229,6 +230,18 @@ def test_command_writes_a_survey(tmp_path):
     assert manifest["size"] == [64, 48]
     assert sum(manifest["counts"].values()) == 12
     assert '"seed": 4' in json.dumps(manifest)
+
+
+def test_command_writes_segy_beside_the_records(tmp_path):
+    out = tmp_path / "survey"
+    done = simulate("--out", out, "--count", 3, "--size", "64x48", "--seed", 4, "--segy")
+    assert done.returncode == 0, done.stderr
+    with segyio.open(out / "survey.segy", ignore_geometry=True) as file:
+        first = simulate_recording(0, 4, Acquisition.of_size(64, 48))
+        traces = first.amplitude.shape[1]
+        assert np.array_equal(file.trace.raw[:traces].T, first.amplitude)
+        assert segyio.tools.dt(file) == 8000
+        assert file.header[0][segyio.TraceField.FieldRecord] == first.geometry.shot
 
 
 @pytest.mark.parametrize(
