@@ -228,7 +228,7 @@ def _shots(
                 start, current = first + position, key
         if last - start > LARGEST:
             raise InputError(
-                f"{path}: more than {LARGEST} traces in a row have {shot_header} {current}; "
+                f"{path}: more than {LARGEST} traces in a row have {shot_header} {' '.join(map(str, current))}; "
                 "pass --shot-header with the header word that tells shots apart"
             )
     yield start, file.tracecount, current
