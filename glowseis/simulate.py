@@ -15,7 +15,7 @@ from glowseis.survey.gather import Recording
 
 def simulate(
     *,
-    out: Annotated[Path, typer.Option(help="Folder of the survey to be made.")] = Path("surveys/demo"),
+    out: Annotated[Path, typer.Option(help="Folder of the survey to be made.")] = Path("surveys/simulated"),
     count: Annotated[int, typer.Option(help="Number of gathers.")] = 100,
     seed: Annotated[int, typer.Option(help="Seed of the survey; the same seed makes the same gathers.")] = 7,
     size: Annotated[str, typer.Option(help="Samples x traces; a smaller size is a smaller acquisition.")] = "896x640",

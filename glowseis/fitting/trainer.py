@@ -22,9 +22,21 @@ class FlowTrainer(keras.Model):
         super().__init__(**kwargs)
         self.flow = flow
         flow.build()
-        compile_steps(flow)
         self.bits = keras.metrics.Mean(name="bits_per_dimension")
         self.gradient_norm = keras.metrics.Mean(name="gradient_norm")
+
+    def compile(self, optimizer, jit_compile: bool = False):
+        """Choose the optimiser, and whether XLA compiles the whole step.
+
+        Args:
+            optimizer: A Keras optimiser.
+            jit_compile: Compile with XLA. Off by default, also on a GPU: it takes long for a deep flow.
+        """
+        if jit_compile:
+            inline_steps(self.flow)
+        else:
+            call_steps(self.flow)
+        super().compile(optimizer=optimizer, jit_compile=jit_compile)
 
     def build(self, input_shape=None):
         """Nothing to make: the flow made its weights."""
@@ -55,7 +67,7 @@ class FlowTrainer(keras.Model):
         return {self.bits.name: self.bits.result()}
 
 
-def compile_steps(flow: Glow) -> None:
+def call_steps(flow: Glow) -> None:
     """Trace the step of every level once, as a TensorFlow function that is called, not inlined.
 
     Inlined, the 90 steps of the paper's flow make one graph of tens of thousands of operations, whose optimisation alone
@@ -63,3 +75,13 @@ def compile_steps(flow: Glow) -> None:
     """
     for stack in flow.stacks:
         stack.wrap_step(lambda step: tf.function(step, experimental_attributes={"_noinline": True}))
+
+
+def inline_steps(flow: Glow) -> None:
+    """Write every step out in the graph, for XLA.
+
+    XLA inlines all calls anyway. Given calls, it takes what a step's forward function hands to its backward function for
+    constants of the compilation, and compiles anew in every training step.
+    """
+    for stack in flow.stacks:
+        stack.wrap_step(lambda step: step)
