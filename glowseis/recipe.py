@@ -173,14 +173,11 @@ def _first_problem(wrong: ValidationError) -> str:
 
 
 def _known_keys(place: list[str]) -> list[str]:
-    section: type[BaseModel] = Recipe
-    sections = {
+    sections: dict[str, type[Section]] = {
         "survey": SurveySection,
         "data": DataSection,
         "flow": FlowSection,
         "phases": Phase,
         "training": TrainingSection,
     }
-    if place:
-        section = sections.get(place[0], Recipe)
-    return list(section.model_fields)
+    return list((sections[place[0]] if place else Recipe).model_fields)

@@ -4,7 +4,9 @@ import keras
 import numpy as np
 
 
-def check_invertible(layer, x, tolerance: float = 1e-6, jacobian: bool = True, perturbation: float = 0.1, seed: int = 0):
+def check_invertible(
+    layer, x, tolerance: float = 1e-6, *, jacobian: bool = True, perturbation: float = 0.1, seed: int = 0
+) -> None:
     """Check that a map inverts, that its log-det is the Jacobian's, and that every weight gets a gradient.
 
     The weights are perturbed first: a zero-initialised flow is the identity, which passes everything.
@@ -35,7 +37,8 @@ def check_invertible(layer, x, tolerance: float = 1e-6, jacobian: bool = True, p
         _require(np.isfinite(values).all(), f"the gradient of {weight.path} is not finite")
         _require(values.any(), f"the gradient of {weight.path} is zero")
 
-    _require(tuple(log_det.shape) == (_parts(x)[0].shape[0],), f"log_det has shape {tuple(log_det.shape)}, not (batch,)")
+    batch = _parts(x)[0].shape[0]
+    _require(tuple(log_det.shape) == (batch,), f"log_det has shape {tuple(log_det.shape)}, not ({batch},)")
     back, log_det_back = layer(y, inverse=True)
     for one, other in zip(_parts(x), _parts(back), strict=True):
         _close(other, one, tolerance, "the inverse does not give the input back")

@@ -21,7 +21,9 @@ def compare(layer, bijector, x, event_ndims=3):
     np.testing.assert_allclose(log_det, bijector.forward_log_det_jacobian(x, event_ndims), atol=1e-9)
     back, inverse_log_det = layer(y, inverse=True)
     np.testing.assert_allclose(back, bijector.inverse(tf.identity(y)), atol=1e-9)
-    np.testing.assert_allclose(inverse_log_det, bijector.inverse_log_det_jacobian(tf.identity(y), event_ndims), atol=1e-9)
+    np.testing.assert_allclose(
+        inverse_log_det, bijector.inverse_log_det_jacobian(tf.identity(y), event_ndims), atol=1e-9
+    )
 
 
 def test_actnorm_is_scale_then_shift():
@@ -29,7 +31,9 @@ def test_actnorm_is_scale_then_shift():
     x = pictures()
     layer(x)
     perturb(layer, 0.5)
-    compare(layer, bijectors.Chain([bijectors.Shift(layer.bias.value), bijectors.Scale(log_scale=layer.log_scale.value)]), x)
+    compare(
+        layer, bijectors.Chain([bijectors.Shift(layer.bias.value), bijectors.Scale(log_scale=layer.log_scale.value)]), x
+    )
 
 
 def test_convolution_is_a_product_with_an_lu_decomposed_matrix():

@@ -172,10 +172,10 @@ def test_conditioner_has_twice_the_channels_starts_at_zero_and_reaches_every_wei
 @pytest.mark.parametrize(
     ("make", "shape", "message"),
     [
-        (lambda: layers.Squeeze(), (1, 5, 6, 4), "Pad both"),
-        (lambda: layers.FactorOut(), (1, 4, 6, 3), "3 channels"),
+        (layers.Squeeze, (1, 5, 6, 4), "Pad both"),
+        (layers.FactorOut, (1, 4, 6, 3), "3 channels"),
         (lambda: MAPS["AffineCoupling"]("float32"), (1, 4, 6, 3), "3 channels"),
-        (lambda: layers.ActNorm(), (4, 6, 4), "batch, time, trace, channel"),
+        (layers.ActNorm, (4, 6, 4), "batch, time, trace, channel"),
     ],
 )
 def test_a_wrong_shape_is_named(make, shape, message):

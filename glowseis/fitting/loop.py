@@ -3,6 +3,7 @@
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -186,7 +187,7 @@ class FlowFitting:
 
 def _optimizer(recipe: Recipe, planned: list[PlannedPhase]) -> keras.optimizers.Optimizer:
     """Adam with Keras' default moments (0.9, 0.999), or AdamW when the recipe has weight decay."""
-    settings = {"learning_rate": learning_rate(planned)}
+    settings: dict[str, Any] = {"learning_rate": learning_rate(planned)}
     if recipe.training.clip_norm:
         settings["global_clipnorm"] = recipe.training.clip_norm
     if recipe.training.weight_decay:

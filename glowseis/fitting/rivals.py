@@ -16,14 +16,15 @@ def lossless_bits(images: np.ndarray, kind: str) -> float:
         images: Grey levels, uint8 `[gather, time, trace]`.
         kind: `PNG` or `WEBP`. WebP knows no grey pictures; three equal channels cost it next to nothing.
     """
-    settings = {"PNG": {"optimize": True}, "WEBP": {"lossless": True, "quality": 100, "method": 6}}[kind]
-    return 8 * sum(_size(image, kind, settings) for image in images) / images.size
+    return 8 * float(np.sum([_bytes(image, kind) for image in images])) / images.size
 
 
-def _size(image: np.ndarray, kind: str, settings: dict) -> int:
+def _bytes(image: np.ndarray, kind: str) -> int:
     stream = io.BytesIO()
-    picture = Image.fromarray(image)
-    (picture if kind == "PNG" else picture.convert("RGB")).save(stream, kind, **settings)
+    if kind == "PNG":
+        Image.fromarray(image).save(stream, kind, optimize=True)
+    else:
+        Image.fromarray(image).convert("RGB").save(stream, kind, lossless=True, quality=100, method=6)
     return stream.tell()
 
 

@@ -70,8 +70,8 @@ class FlowTrainer(keras.Model):
 def call_steps(flow: Glow) -> None:
     """Trace the step of every level once, as a TensorFlow function that is called, not inlined.
 
-    Inlined, the 90 steps of the paper's flow make one graph of tens of thousands of operations, whose optimisation alone
-    takes longer than a training step.
+    Inlined, the 90 steps of the paper's flow make one graph of tens of thousands of operations, whose optimisation
+    alone takes longer than a training step.
     """
     for stack in flow.stacks:
         stack.wrap_step(lambda step: tf.function(step, experimental_attributes={"_noinline": True}))
@@ -80,8 +80,8 @@ def call_steps(flow: Glow) -> None:
 def inline_steps(flow: Glow) -> None:
     """Write every step out in the graph, for XLA.
 
-    XLA inlines all calls anyway. Given calls, it takes what a step's forward function hands to its backward function for
-    constants of the compilation, and compiles anew in every training step.
+    XLA inlines all calls anyway. Given calls, it takes what a step's forward function hands to its backward function
+    for constants of the compilation, and compiles anew in every training step.
     """
     for stack in flow.stacks:
         stack.wrap_step(lambda step: step)

@@ -7,12 +7,12 @@ from keras import ops
 class InvertibleLayer(keras.layers.Layer):
     """An invertible map with a tractable log-determinant.
 
-    `layer(x)` maps data towards the latent space, `layer(y, inverse=True)` back. Both return the mapped tensor (or tuple
-    of tensors) and `log_det`, the logarithm of the absolute Jacobian determinant of the direction that was taken:
-    shape `[batch]`, float32 or wider. The two directions' log-dets sum to zero.
+    `layer(x)` maps data towards the latent space, `layer(y, inverse=True)` back. Both return the mapped tensor (or
+    tuple of tensors) and `log_det`, the logarithm of the absolute Jacobian determinant of the direction that was
+    taken: shape `[batch]`, float32 or wider. The two directions' log-dets sum to zero.
 
-    Subclasses write `forward(x)` and `inverse(y)`. Weights are made in `build`, which receives the forward shape: a layer
-    whose two sides differ in shape must be built, or called forward, before it is called backward.
+    Subclasses write `forward(x)` and `inverse(y)`. Weights are made in `build`, which receives the forward shape: a
+    layer whose two sides differ in shape must be built, or called forward, before it is called backward.
 
     Inputs are never cast: under a mixed policy Keras would cast them to bfloat16, which no flow survives.
 

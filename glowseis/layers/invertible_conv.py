@@ -15,8 +15,8 @@ class InvertibleConv1x1(InvertibleLayer):
     inverse: `x = y W^-1`, by two triangular solves
     log-det: `-time * trace * sum(log_diagonal)`
 
-    P is a fixed permutation, L unit lower triangular, U strictly upper triangular. W starts as a random rotation, so the
-    log-det starts at zero. In this form the log-det is a sum: no determinant, whose gradient fails on singular
+    P is a fixed permutation, L unit lower triangular, U strictly upper triangular. W starts as a random rotation, so
+    the log-det starts at zero. In this form the log-det is a sum: no determinant, whose gradient fails on singular
     matrices and which XLA has no kernel for.
 
     Shapes:

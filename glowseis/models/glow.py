@@ -45,6 +45,8 @@ class Glow(keras.Model):
     Source: the paper's sections 4 and 5.2, whose sizes are the defaults.
     """
 
+    built: bool
+
     def __init__(
         self,
         image_shape: tuple[int, int, int] = (896, 640, 1),
