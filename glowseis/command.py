@@ -5,6 +5,7 @@ saved. 130: interrupted.
 """
 
 import errno
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -42,6 +43,27 @@ def run(function: Callable[..., Any], arguments: list[str] | None = None) -> NoR
         _fail(name, _describe(wrong), 2)
     except (KeyboardInterrupt, click.Abort):
         _fail(name, "interrupted", 130)
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow without its remarks on the machine, which come before it reads its own log level.
+
+    With TF_CPP_MIN_LOG_LEVEL below 3 in the environment nothing is kept back.
+    """
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "3":
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        import tensorflow as tf
+
+        tf.config.list_logical_devices()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _fail(name: str, message: str, status: int) -> NoReturn:

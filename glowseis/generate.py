@@ -43,6 +43,7 @@ def main(
 
     from tqdm import tqdm
 
+    command.import_tensorflow()
     from glowseis.export import load_flow
     from glowseis.survey.records import check_output, open_survey
     from glowseis.synthesis import check_parents, synthesise

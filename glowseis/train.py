@@ -33,6 +33,7 @@ def main(
 
     from tqdm import tqdm
 
+    command.import_tensorflow()
     from glowseis import run
     from glowseis.survey.records import open_survey
 
