@@ -12,6 +12,9 @@ from glowseis.models.glow import from_levels, to_levels
 SHOWN = 3
 """Gathers in a row of pictures."""
 
+GAP = 4
+"""White columns between them."""
+
 SAMPLE_TEMPERATURE = 0.7
 
 
@@ -49,10 +52,11 @@ class RunLog:
         self._bar.set_postfix(self._shown)
 
     def pictures(self, step: int, rows: dict[str, np.ndarray]) -> None:
-        """Log rows of pictures, uint8 `[gather, time, trace, 1]` each."""
+        """Log rows of pictures, uint8 `[gather, time, trace, 1]` each; a row is shown side by side."""
         with self._writer.as_default(step):
             for name, images in rows.items():
-                tf.summary.image(f"gathers/{name}", images, max_outputs=SHOWN)
+                apart = np.pad(images, ((0, 0), (0, 0), (0, GAP), (0, 0)), constant_values=255)
+                tf.summary.image(f"gathers/{name}", np.concatenate(list(apart), axis=1)[np.newaxis])
 
     def close(self) -> None:
         """Flush everything."""
