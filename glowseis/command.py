@@ -6,14 +6,24 @@ saved. 130: interrupted.
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-import click
 import typer
 
 from glowseis.errors import FittingError, InputError, StoppedError
+
+INTERRUPTED = 130
+
+UsageError: Any = typer.BadParameter.__base__
+"""What wrong words on the command line raise. Older versions of typer have it from click, newer ones bring their own."""
+
+FULL = r"No space left|File too large|Disk quota exceeded"
+"""What TensorFlow says, in errors of its own, about a disk that takes no more."""
+
+NO_SPACE = "no space left to write; nothing was kept half written; free some space and run it again"
 
 
 def run(function: Callable[..., Any], arguments: list[str] | None = None) -> NoReturn:
@@ -28,10 +38,11 @@ def run(function: Callable[..., Any], arguments: list[str] | None = None) -> NoR
     app.command()(function)
     try:
         status = typer.main.get_command(app).main(args=arguments, prog_name=name, standalone_mode=False)
+        # typer takes an interruption for a status of its own.
+        if status == INTERRUPTED:
+            raise KeyboardInterrupt
         sys.exit(status if isinstance(status, int) else 0)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
-    except click.ClickException as wrong:
+    except UsageError as wrong:
         _fail(name, f"{wrong.format_message().rstrip('.')}; see {name} --help", 2)
     except InputError as wrong:
         _fail(name, str(wrong), 2)
@@ -41,8 +52,12 @@ def run(function: Callable[..., Any], arguments: list[str] | None = None) -> NoR
         _fail(name, str(stop), 75)
     except OSError as wrong:
         _fail(name, _describe(wrong), 2)
-    except (KeyboardInterrupt, click.Abort):
-        _fail(name, "interrupted", 130)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail(name, "interrupted", INTERRUPTED)
+    except Exception as wrong:
+        if not re.search(FULL, str(wrong)):
+            raise
+        _fail(name, NO_SPACE, 2)
 
 
 def import_tensorflow() -> None:
@@ -79,5 +94,5 @@ def _module_name() -> str:
 def _describe(wrong: OSError) -> str:
     where = f"{wrong.filename}: " if wrong.filename else ""
     if wrong.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
-        return f"{where}no space left to write; nothing was kept half written; free some space and run it again"
+        return where + NO_SPACE
     return f"{where}{wrong.strerror or wrong}"

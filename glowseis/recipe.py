@@ -18,7 +18,7 @@ PerLevel = PositiveInt | list[PositiveInt]
 class Section(BaseModel):
     """Settings that belong together: strictly typed, nothing unknown, never changed."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class SurveySection(Section):
@@ -85,8 +85,8 @@ class TrainingSection(Section):
 class Recipe(Section):
     """A whole run."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
-    seed: int = Field(default=1, ge=0)
+    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
+    seed: int = Field(default=1, ge=0, lt=2**32)
     survey: SurveySection = SurveySection()
     data: DataSection = DataSection()
     flow: FlowSection = FlowSection()
@@ -159,7 +159,8 @@ def _set(values: dict[str, Any], change: str) -> None:
 
 
 def _first_problem(wrong: ValidationError) -> str:
-    problem = wrong.errors()[0]
+    # Of a value that may be of several types, the deepest problem is that of the type which was meant.
+    problem = max(wrong.errors(), key=lambda one: len(one["loc"]))
     # A union adds the names of its members to the place; they are no keys of the recipe.
     place = [str(part) for part in problem["loc"] if not str(part).startswith(("int", "list", "constrained"))]
     key = ".".join(place)
