@@ -4,6 +4,7 @@ The message is described here a second time, so that simulating, reading SEG-Y a
 TensorFlow, which takes seconds and writes to the terminal.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ def _example() -> Any:
     field = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(name="example.proto", package="tensorflow", syntax="proto3")
 
-    def message(name: str, fields: list[tuple[str, int, int, int, str]], into: Any = None) -> Any:
+    def message(name: str, fields: Sequence[tuple[str, Any, Any, int, str]], into: Any = None) -> Any:
         made = (file.message_type if into is None else into.nested_type).add(name=name)
         for number, (field_name, kind, label, oneof, type_name) in enumerate(fields, start=1):
             made.field.add(name=field_name, number=number, type=kind, label=label, type_name=type_name or None)
