@@ -18,7 +18,7 @@ from glowseis.errors import FittingError, InputError, StoppedError
 INTERRUPTED = 130
 
 UsageError: Any = typer.BadParameter.__base__
-"""What wrong words on the command line raise. Older versions of typer have it from click, newer ones bring their own."""
+"""What wrong words on the command line raise: click's with older versions of typer, typer's own with newer ones."""
 
 FULL = r"No space left|File too large|Disk quota exceeded"
 """What TensorFlow says, in errors of its own, about a disk that takes no more."""

@@ -69,9 +69,10 @@ def _served(flow: Glow) -> tf.Module:
         return {"log_prob": nats, "bits_per_dimension": flow.bits_per_dimension(nats)}
 
     def sample(count, temperature, seed):
+        seeds = [tf.random.experimental.stateless_fold_in(seed, level) for level in range(flow.levels)]
         latents = [
-            temperature * tf.random.stateless_normal((count, *shape), seed + [0, level])
-            for level, shape in enumerate(flow.latent_shapes)
+            temperature * tf.random.stateless_normal((count, *shape), one)
+            for shape, one in zip(flow.latent_shapes, seeds, strict=True)
         ]
         return {"image": levels(flow.decode(latents))}
 
@@ -125,16 +126,20 @@ def load_flow(path: Path) -> SavedFlow:
     """
     folder = newest_version(path) or path
     if not (folder / "saved_model.pb").is_file():
-        raise InputError(f"{path}: no SavedModel there; python -m glowseis.train makes one under savedmodels/NAME/VERSION")
+        raise InputError(
+            f"{path}: no SavedModel there; python -m glowseis.train makes one under savedmodels/NAME/VERSION"
+        )
     try:
         about = json.loads((folder / ABOUT).read_text())
         module = tf.saved_model.load(str(folder))
-        flow = SavedFlow(f"{folder.parent.name}/{folder.name}", about, dict(module.signatures), module)
+        flow = SavedFlow("/".join(folder.resolve().parts[-2:]), about, dict(module.signatures), module)
         if "interpolate" not in flow.signatures or len(flow.size) != 2:
             raise KeyError("interpolate")
     except (OSError, ValueError, KeyError, TypeError, tf.errors.OpError) as wrong:
         reason = str(wrong).splitlines()[0] if str(wrong) else type(wrong).__name__
-        raise InputError(f"{folder}: not a SavedModel of a glowseis flow, or damaged ({reason}); train it again") from None
+        raise InputError(
+            f"{folder}: not a SavedModel of a glowseis flow, or damaged ({reason}); train it again"
+        ) from None
     return flow
 
 

@@ -1,7 +1,6 @@
 """`python -m glowseis.generate`: new gathers of a label, from a survey and a trained flow."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -35,7 +34,7 @@ def main(
 ) -> None:
     """Interpolate new gathers of a label between a survey's real ones, in a flow's latent space.
 
-    Each has the geometry of its first parent; beside SEG-Y and pictures lies a table of parents, alphas, seed and model.
+    Each has the geometry of its first parent; a table beside SEG-Y and pictures has its parents, alpha, seed and model.
 
     Example: python -m glowseis.generate savedmodels/demo --survey surveys/demo --count 20 --out new.segy
     """
@@ -77,8 +76,35 @@ def _writer(kind: Format, size: tuple[int, int], maker: str) -> Callable[[Path, 
         return lambda out, gathers: write_survey(out, gathers, size, {"synthetic": maker})
 
     from glowseis.survey.formats.segy import write_segy
+    from glowseis.survey.output import whole_file
 
-    return lambda out, gathers: write_segy(out, map(_recording, gathers), ["SYNTHETIC", maker])
+    def write(out: Path, gathers: Iterable[Gather]) -> int:
+        with whole_file(out.with_suffix(".csv")) as table:
+            return write_segy(out, _recordings(gathers, table), _text(maker, out), numbered=True)
+
+    return write
+
+
+def _text(maker: str, out: Path) -> list[str]:
+    """The text header of a SEG-Y file."""
+    return [
+        "SYNTHETIC GATHERS, NOT RECORDED: INTERPOLATED IN THE LATENT SPACE OF A FLOW",
+        f"MODEL AND SEED: {maker}",
+        "GEOMETRY: THAT OF THE FIRST PARENT; ITS SHOT IN BYTES 17-20,",
+        "RUNNING NUMBER OF THE SYNTHETIC GATHER IN BYTES 9-12",
+        f"PARENTS, ALPHA, SEED AND MODEL OF EACH: {out.with_suffix('.csv').name}",
+    ]
+
+
+def _recordings(gathers: Iterable[Gather], table: Path) -> Iterator[Recording]:
+    """Gathers as recordings, with a row each in a table; closed before the last one's file has its name."""
+    from glowseis.survey.index import index_writer
+    from glowseis.survey.render import amplitudes
+
+    with index_writer(table, ["field_record"]) as write_row:
+        for number, gather in enumerate(gathers, start=1):
+            write_row(gather, {"field_record": number})
+            yield Recording(gather.gather_id, amplitudes(gather), gather.label, gather.geometry, gather.source)
 
 
 if __name__ == "__main__":

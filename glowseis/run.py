@@ -13,10 +13,13 @@ import json
 import os
 import platform
 import subprocess
+import time
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 import glowseis
 from glowseis.errors import InputError
@@ -35,7 +38,9 @@ from glowseis.survey.size import parse_size
 RECORD, RESULT = "run.json", "result.json"
 
 
-def train(recipe: Recipe, survey: Survey, folder: Path, savedmodels: Path, say: Callable[[str], None]) -> dict[str, Any]:
+def train(
+    recipe: Recipe, survey: Survey, folder: Path, savedmodels: Path, say: Callable[[str], None]
+) -> dict[str, Any]:
     """Train a recipe's flow on a survey, or go on where an earlier process stopped, and export it.
 
     Args:
@@ -53,15 +58,16 @@ def train(recipe: Recipe, survey: Survey, folder: Path, savedmodels: Path, say: 
         StoppedError: A signal came; the state is saved.
         FittingError: The loss is not finite, or the flow no longer inverts.
     """
+    started = time.monotonic()
     selection = select(survey, recipe)
-    _check_size(recipe, survey)
+    check_size(recipe, survey.size, str(survey.path))
     _claim(folder, _record(recipe, survey))
     if (folder / RESULT).exists():
         say(f"{folder}: this run is done; its figures:")
         return json.loads((folder / RESULT).read_text())
     with Stopping() as stopping:
         fitting = FlowFitting(recipe, survey, selection, folder, stopping)
-        weights = fitting.trainer.flow.count_params()
+        weights = sum(int(np.prod(weight.shape)) for weight in fitting.trainer.flow.trainable_weights)
         say(f"flow of {weights:,} weights; {len(selection.rare)} {recipe.data.label} gathers to train on, "
             f"{len(selection.held_out)} held out; {fitting.steps} steps")  # fmt: skip
         if fitting.checkpoints.restore():
@@ -79,6 +85,9 @@ def train(recipe: Recipe, survey: Survey, folder: Path, savedmodels: Path, say: 
         }
         export_flow(flow, target, about)
     result["savedmodel"] = str(target)
+    result["training_s"] = round(time.monotonic() - started, 1)
+    if fitting.first_step_at is not None:
+        result["first_step_s"] = round(fitting.first_step_at - started, 1)
     _write_json(folder / RESULT, result)
     return result
 
@@ -125,6 +134,7 @@ def lines(result: dict[str, Any], label: str) -> list[str]:
     return [
         *shown,
         f"round-trip error {result['round_trip_error']:.2g} of full scale",
+        f"{result['training_s']:g} s, first step after {result.get('first_step_s', 0):g} s (of the last process)",
         f"SavedModel: {result['savedmodel']}",
     ]
 
@@ -161,14 +171,24 @@ def _ids(survey: Survey, rows: Any) -> list[str]:
     return [str(name) for name in survey.index["gather_id"].to_numpy()[rows]]
 
 
-def _check_size(recipe: Recipe, survey: Survey) -> None:
-    height, width = survey.size
+def check_size(recipe: Recipe, size: tuple[int, int], where: str) -> None:
+    """Make sure that the recipe's flow can halve gathers of a size as often as it has levels.
+
+    Args:
+        recipe: The recipe.
+        size: Height in samples and width in traces.
+        where: What has this size, for the error.
+
+    Raises:
+        InputError: It cannot.
+    """
+    height, width = size
     unit = 2**recipe.flow.levels
     if height % unit or width % unit:
         padded = f"{-(-height // unit) * unit}x{-(-width // unit) * unit}"
         raise InputError(
-            f"{survey.path}: gathers of {height}x{width} cannot be halved {recipe.flow.levels} times; make the survey "
-            f"with --size {padded}, or lower flow.levels"
+            f"{where}: gathers of {height}x{width} cannot be halved {recipe.flow.levels} times; make the survey with "
+            f"a size of {padded}, or lower flow.levels"
         )
 
 
@@ -191,8 +211,9 @@ def _record(recipe: Recipe, survey: Survey) -> dict[str, Any]:
 def _commit() -> str | None:
     """The checkout's commit, with `-dirty` when it was changed; None outside a checkout."""
     try:
-        asked = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+        asked = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+        here = Path(__file__).parent
+        return subprocess.run(asked, cwd=here, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
 

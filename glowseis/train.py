@@ -36,8 +36,10 @@ def main(
     command.import_tensorflow()
     from glowseis import run
     from glowseis.survey.records import open_survey
+    from glowseis.survey.size import parse_size
 
     if survey is None:
+        run.check_size(settings, parse_size(settings.survey.size), "survey.size")
         own = Path("surveys") / settings.name
         data = run.own_survey(
             settings.survey, own, lambda gathers, count: tqdm(gathers, "simulating", count, unit="gather")

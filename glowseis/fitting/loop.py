@@ -48,6 +48,9 @@ class FlowFitting:
         selection: Which of them are trained on and held out.
         folder: The run's folder, which gets `checkpoints/` and `logs/`.
         stopping: Asked between steps.
+
+    Attributes:
+        first_step_at: When this process had done its first step, by `time.monotonic`; None before.
     """
 
     def __init__(self, recipe: Recipe, survey: Survey, selection: Selection, folder: Path, stopping: Stopping):
@@ -61,11 +64,13 @@ class FlowFitting:
         self.trainer.compile(optimizer=_optimizer(recipe, self.planned))
         self.trainer.optimizer.build(self.trainer.flow.trainable_variables)
         self.checkpoints = Checkpoints(folder / "checkpoints", self.trainer)
+        self.first_step_at: float | None = None
         self._optimise = tf.function(self.trainer.optimise)
         self._bits = tf.function(self.trainer.call)
         self._round_trip = tf.function(lambda x: self.trainer.flow.decode(self.trainer.flow.encode(x)))
         judged = selection.held_out if len(selection.held_out) else selection.rare
         shown = images(survey, judged[:8])
+        self._saved_at = 0.0
         self._judged = tf.constant(from_levels(shown[:ROUND_TRIP_GATHERS, ..., np.newaxis]))
         self._pictures = Pictures(self.trainer, shown if len(shown) > 1 else images(survey, selection.rare[:3]))
 
@@ -84,7 +89,8 @@ class FlowFitting:
         """
         if not self.checkpoints.restore():
             self._adapt()
-            self.checkpoints.save(0)
+            self._save(0)
+        self._saved_at = time.monotonic()
         log = RunLog(self.folder / "logs", self.steps, self.checkpoints.step)
         try:
             for phase, rows in zip(self.planned, self.selection.phases, strict=True):
@@ -134,20 +140,25 @@ class FlowFitting:
             skip=max(0, self.checkpoints.step - start),
             augment=self.recipe.data.augment,
         )
-        saved_at = time.monotonic()
         for step, x in enumerate(batches(self.survey, dataset), start=max(start, self.checkpoints.step) + 1):
             rate = float(self.trainer.optimizer.learning_rate)
             bits, gradient_norm = (float(value) for value in self._optimise(x))
-            self._require_finite(step, bits, gradient_norm)
+            self.first_step_at = self.first_step_at or time.monotonic()
+            self._require_finite(step, {"the loss": bits, "its gradient's norm": gradient_norm})
             log.step(step, bits, gradient_norm, rate)
             if step == end:
                 self._evaluate(step, log)
-            due = time.monotonic() - saved_at > self.recipe.training.checkpoint_every_s
+            due = time.monotonic() - self._saved_at > self.recipe.training.checkpoint_every_s
             if due or step == self.steps or self.stopping.requested:
-                self.checkpoints.save(step)
-                saved_at = time.monotonic()
+                self._save(step)
                 if step < self.steps:
                     self.stopping.check()
+
+    def _save(self, step: int) -> None:
+        # The loss of a step says nothing of the weights that the step leaves behind; only good ones are kept.
+        self._require_invertible(step, self.round_trip_error())
+        self.checkpoints.save(step)
+        self._saved_at = time.monotonic()
 
     def _evaluate(self, step: int, log: RunLog) -> None:
         last = step == self.steps
@@ -156,6 +167,7 @@ class FlowFitting:
             error = self.round_trip_error()
             bits = self.held_out_bits()
             self._require_invertible(step, error)
+            self._require_finite(step, {} if bits is None else {"the held-out loss": bits})
             best = bits is not None and self.checkpoints.offer(step, bits)
             log.evaluation(step, bits, error, best)
         if last or epochs % self.recipe.training.pictures_every_epochs == 0:
@@ -164,12 +176,12 @@ class FlowFitting:
     def _epochs_done(self, step: int) -> int:
         return sum(min(max(step - one.start, 0), one.end - one.start) // one.steps_per_epoch for one in self.planned)
 
-    def _require_finite(self, step: int, bits: float, gradient_norm: float) -> None:
-        if math.isfinite(bits) and math.isfinite(gradient_norm):
+    def _require_finite(self, step: int, values: dict[str, float]) -> None:
+        if all(math.isfinite(value) for value in values.values()):
             return
+        found = " and ".join(f"{name} is {value:.4g}" for name, value in values.items())
         raise FittingError(
-            f"step {step}: the loss is {bits:.4g} bits per dimension and its gradient's norm {gradient_norm:.4g}; "
-            f"{self._last_good()}; lower the phase's learning_rate or set training.clip_norm, and give another --out"
+            f"step {step}: {found}; {self._last_good()}; lower the phase's learning_rate or set training.clip_norm, and give another --out"
         )
 
     def _require_invertible(self, step: int, error: float) -> None:

@@ -107,7 +107,9 @@ def segy_shapes(path: Path, shot_header: str = "FieldRecord") -> Iterator[tuple[
             yield len(file.samples), last - first
 
 
-def write_segy(path: Path, recordings: Iterable[Recording], text_lines: Sequence[str] = ()) -> int:
+def write_segy(
+    path: Path, recordings: Iterable[Recording], text_lines: Sequence[str] = (), *, numbered: bool = False
+) -> int:
     """Write recordings as SEG-Y revision 1, IEEE float, whole or not at all, with memory for one recording.
 
     Offsets are whole metres, as the standard has them; coordinates are kept to the centimetre.
@@ -116,6 +118,8 @@ def write_segy(path: Path, recordings: Iterable[Recording], text_lines: Sequence
         path: The file to be made.
         recordings: What to write, one after another; all with as many samples and the same sample interval.
         text_lines: What the text header says, 36 lines at most; long ones are broken.
+        numbered: FieldRecord counts the recordings from 1, so that several of one shot stay apart, and
+            EnergySourcePoint keeps the shot; otherwise both are the shot.
 
     Returns:
         The number of recordings.
@@ -133,9 +137,9 @@ def write_segy(path: Path, recordings: Iterable[Recording], text_lines: Sequence
                 first = recording
                 file.write(_text_header(text_lines) + _binary_header(recording))
             _check_alike(recording, first)
-            file.write(_traces(recording, traces))
-            traces += recording.amplitude.shape[1]
             count += 1
+            file.write(_traces(recording, traces, count if numbered else recording.geometry.shot))
+            traces += recording.amplitude.shape[1]
         if not count:
             raise InputError(f"{path}: there are no gathers to write; check the sources")
     return count
@@ -328,7 +332,7 @@ WORDS = {
 """Trace header words that we write."""
 
 
-def _traces(recording: Recording, before: int) -> bytes:
+def _traces(recording: Recording, before: int, field_record: int) -> bytes:
     """A recording's traces with their headers; `before` traces precede them in the file."""
     geometry = recording.geometry
     samples, traces = recording.amplitude.shape
@@ -336,7 +340,7 @@ def _traces(recording: Recording, before: int) -> bytes:
     values: dict[int, Any] = {
         TraceField.TRACE_SEQUENCE_LINE: number,
         TraceField.TRACE_SEQUENCE_FILE: number,
-        TraceField.FieldRecord: geometry.shot,
+        TraceField.FieldRecord: field_record,
         TraceField.TraceNumber: geometry.channel,
         TraceField.EnergySourcePoint: geometry.shot,
         TraceField.TraceIdentificationCode: 1,
