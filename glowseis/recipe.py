@@ -121,7 +121,10 @@ def read_recipe(path: Path, changes: list[str] | None = None) -> Recipe:
 
 
 def _check(recipe: Recipe, path: Path) -> None:
-    parse_size(recipe.survey.size)
+    try:
+        parse_size(recipe.survey.size)
+    except InputError as wrong:
+        raise InputError(f"{path}: survey.{wrong}") from None
     if recipe.training.keep == "best" and recipe.data.held_out == 0:
         raise InputError(
             f'{path}: training.keep = "best" needs gathers to be judged on; set data.held_out above 0, '

@@ -1,3 +1,114 @@
 import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+CHECKOUT = Path(__file__).parent.parent
+
+TINY = """
+name = "tiny"
+seed = 3
+
+[data]
+held_out = 0.25
+augment = ["shift_time", "polarity"]
+
+[flow]
+levels = 2
+steps = [1, 2]
+filters = 8
+attention_levels = 1
+heads = 2
+
+[[phases]]
+labels = ["good", "bad"]
+epochs = 3
+learning_rate = 1e-2
+warmup_steps = 3
+end_learning_rate = 3e-3
+
+[[phases]]
+labels = ["bad"]
+epochs = 8
+learning_rate = 3e-3
+
+[training]
+batch = 3
+clip_norm = 10.0
+adapt_gathers = 6
+evaluate_every_epochs = 2
+pictures_every_epochs = 6
+checkpoint_every_s = 0.05
+"""
+"""A training of seconds: 3 epochs of 7 steps, then 8 of 3."""
+
+
+def start(module, *words, folder=None):
+    """Start a command of glowseis in a process of its own; runs and SavedModels go below `folder`."""
+    path = os.pathsep.join([str(CHECKOUT), os.environ.get("PYTHONPATH", "")])
+    return subprocess.Popen(
+        [sys.executable, "-m", f"glowseis.{module}", *map(str, words)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process):
+    """Wait for a command; its exit status, what it printed, and its errors line by line, progress bars apart."""
+    out, error = process.communicate()
+    lines = [line for line in error.replace("\r", "\n").splitlines() if line.strip() and "/s]" not in line]
+    return SimpleNamespace(status=process.returncode, out=out, error=[line for line in lines if "?step" not in line])
+
+
+@pytest.fixture
+def command(capsys):
+    """A command of glowseis in this process: exit status, what it printed, its errors as `finish` gives them."""
+
+    def call(module, *words):
+        import importlib
+
+        from glowseis.command import run
+
+        with pytest.raises(SystemExit) as left:
+            run(importlib.import_module(f"glowseis.{module}").main, [str(word) for word in words])
+        out, error = capsys.readouterr()
+        lines = [line for line in error.replace("\r", "\n").splitlines() if line.strip() and "/s]" not in line]
+        return SimpleNamespace(status=left.value.code, out=out, error=lines)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """A recipe and a survey of 12 good and 12 bad gathers, smaller than their pictures and of several widths."""
+    from random_gathers import random_gather
+
+    from glowseis.survey.records import write_survey
+
+    folder = tmp_path_factory.mktemp("tiny")
+    (folder / "tiny.toml").write_text(TINY)
+    gathers = (
+        random_gather(shot, (32, 32), samples=30, traces=28 + shot % 5, label=("good", "bad")[shot % 2])
+        for shot in range(24)
+    )
+    write_survey(folder / "survey", gathers, (32, 32), {})
+    return SimpleNamespace(recipe=folder / "tiny.toml", survey=folder / "survey")
+
+
+@pytest.fixture(scope="session")
+def trained(tiny, tmp_path_factory):
+    """The tiny recipe trained without a stop by `python -m glowseis.train`."""
+    folder = tmp_path_factory.mktemp("trained")
+    done = finish(start("train", tiny.recipe, "--survey", tiny.survey, folder=folder))
+    assert done.status == 0, done.error
+    return SimpleNamespace(
+        folder=folder, run=folder / "runs" / "tiny", savedmodel=folder / "savedmodels" / "tiny" / "1", out=done.out
+    )

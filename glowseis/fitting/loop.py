@@ -181,7 +181,8 @@ class FlowFitting:
             return
         found = " and ".join(f"{name} is {value:.4g}" for name, value in values.items())
         raise FittingError(
-            f"step {step}: {found}; {self._last_good()}; lower the phase's learning_rate or set training.clip_norm, and give another --out"
+            f"step {step}: {found}; {self._last_good()}; lower the phase's learning_rate or set training.clip_norm, "
+            "and give another --out"
         )
 
     def _require_invertible(self, step: int, error: float) -> None:

@@ -1,0 +1,143 @@
+from pathlib import Path
+
+import pytest
+
+from glowseis.errors import InputError
+from glowseis.recipe import read_recipe
+
+TRAIN = Path(__file__).parent.parent / "train"
+
+BASE = """
+name = "small"
+[data]
+held_out = 0.2
+[[phases]]
+labels = ["bad"]
+epochs = 5
+learning_rate = 1e-3
+"""
+
+
+def read(tmp_path, text=BASE, *changes):
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    return read_recipe(path, list(changes))
+
+
+@pytest.mark.parametrize("path", sorted(TRAIN.glob("*.toml")), ids=lambda path: path.stem)
+def test_recipes_that_come_with_glowseis_are_valid(path):
+    assert read_recipe(path).name == path.stem
+
+
+def test_the_papers_recipe_is_the_papers():
+    recipe = read_recipe(TRAIN / "paper.toml")
+    flow = recipe.flow
+    assert (flow.levels, flow.steps, flow.filters, flow.attention_levels) == (6, 15, 96, 2)
+    assert recipe.survey.size == "896x640"
+    assert max(phase.learning_rate for phase in recipe.phases) == 1e-4
+    assert recipe.phases[0].warmup_steps == 456
+
+
+def test_what_is_left_out_has_its_default(tmp_path):
+    recipe = read(tmp_path)
+    assert (recipe.seed, recipe.flow.levels, recipe.training.batch, recipe.phases[0].decay_power) == (1, 6, 1, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("flow.levls=3", "unknown key flow.levls; did you mean levels?"),
+        ("phases.0.epoch=3", "unknown key phases.0.epoch; did you mean epochs?"),
+        ("training.zzz=3", "unknown key training.zzz; known here: batch, clip_norm"),
+        ("sed=3", "unknown key sed; did you mean seed?"),
+        ("weather.rain=1", "unknown key weather; known here: name, seed"),
+        ("training.batch=two", "training.batch = 'two': input should be a valid integer"),
+        ("training.batch=2.0", "training.batch = 2.0: input should be a valid integer"),
+        ("training.batch=true", "training.batch = True: input should be a valid integer"),
+        ("training.batch=0", "training.batch = 0: input should be greater than 0"),
+        ("phases.0.epochs='5'", "phases.0.epochs = '5': input should be a valid integer"),
+        ("phases.0.labels='bad'", "phases.0.labels = 'bad': input should be a valid list"),
+        ("phases.0.labels=[1]", "phases.0.labels.0 = 1: input should be a valid string"),
+        ("phases.0.learning_rate=inf", "phases.0.learning_rate = inf: input should be a finite number"),
+        ("training.clip_norm=nan", "training.clip_norm = nan: input should be a finite number"),
+        ("flow.steps='many'", "flow.steps = 'many': input should be a valid integer"),
+        ("flow.steps=[1,'x',3]", "flow.steps.1 = 'x': input should be a valid integer"),
+        ("flow.steps=[1,0,3]", "flow.steps.1 = 0: input should be greater than 0"),
+        ("data.held_out=1", "data.held_out = 1: input should be less than 1"),
+        ("data.augment=['flip']", "data.augment.0 = 'flip': input should be 'shift_time'"),
+        ("training.keep=first", "training.keep = 'first': input should be 'best' or 'last'"),
+        ("seed=-1", "seed = -1: input should be greater than or equal to 0"),
+        ("seed=4294967296", "seed = 4294967296: input should be less than 4294967296"),
+        ("name=..", "name = '..': string should match pattern"),
+        ("name=a/b", "name = 'a/b': string should match pattern"),
+        ("flow=3", "flow = 3: input should be a valid dictionary"),
+        ("phases=[]", "phases = []: list should have at least 1 item"),
+        ("survey.fractions=[1,2]", "survey.fractions = [1, 2]: list should have at least 3 items"),
+        ("survey.size=large", "survey.size 'large' is not samples x traces"),
+        ("data.held_out=0.0", 'training.keep = "best" needs gathers to be judged on; set data.held_out above 0'),
+        ("flow.filters=[8,16]", "flow.filters has 2 values for flow.levels = 6"),
+        ("flow.attention_levels=7", "flow.attention_levels = 7 is more than flow.levels"),
+        ("flow.filters=90", "flow.filters of an attention level must be a multiple of flow.heads"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_place_and_value(tmp_path, change, message):
+    with pytest.raises(InputError) as wrong:
+        read(tmp_path, BASE, change)
+    assert str(wrong.value).startswith(str(tmp_path / "recipe.toml"))
+    assert message in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (BASE.replace('name = "small"', ""), "the key name is missing"),
+        (BASE.replace("epochs = 5", ""), "the key phases.0.epochs is missing"),
+        ("", "the key name is missing"),
+        ("name = ", "not a TOML file: Invalid value"),
+        ("name = 'a'\nname = 'b'", "not a TOML file"),
+    ],
+)
+def test_files_that_are_no_recipe(tmp_path, text, message):
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, text)
+
+
+def test_files_that_are_no_text_or_not_there(tmp_path):
+    (tmp_path / "picture.toml").write_bytes(b"\x89PNG\r\n\xff")
+    with pytest.raises(InputError, match=r"picture\.toml: not a TOML file"):
+        read_recipe(tmp_path / "picture.toml")
+    with pytest.raises(InputError, match=r"nowhere\.toml: no such recipe; the recipes that come with glowseis"):
+        read_recipe(tmp_path / "nowhere.toml")
+
+
+def test_changes(tmp_path):
+    recipe = read(
+        tmp_path,
+        BASE,
+        "phases.0.epochs=1",
+        "training.batch = 2",
+        "data.label=very bad",
+        "flow.steps=[1, 2, 3, 4, 5, 6]",
+        "data.augment=['polarity']",
+        "data.held_out=0.0",
+        "training.keep=last",
+    )
+    assert recipe.phases[0].epochs == 1 and recipe.phases[0].learning_rate == 1e-3
+    assert (recipe.training.batch, recipe.training.keep) == (2, "last")
+    assert recipe.data.label == "very bad" and recipe.data.augment == ["polarity"]
+    assert recipe.flow.steps == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("batch", "write it as key=value"),
+        ("=2", "write it as key=value"),
+        ("phases.1.epochs=1", "there is no such place in the recipe"),
+        ("phases.first.epochs=1", "there is no such place in the recipe"),
+        ("name.first=1", "there is no such place in the recipe"),
+    ],
+)
+def test_changes_that_cannot_be_made(tmp_path, change, message):
+    with pytest.raises(InputError, match=f"--set {change}: {message}"):
+        read(tmp_path, BASE, change)
