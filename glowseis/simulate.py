@@ -54,7 +54,7 @@ def simulate(
     gathers = (render_recording(recording, height, width) for recording in first)
     write_survey(out, gathers, size=(height, width), about={"simulator": about})
     if segy:
-        write_segy(out / "survey.segy", recordings("SEG-Y"))
+        write_segy(out / "survey.segy", recordings("SEG-Y"), [f"SIMULATED BY GLOWSEIS, SEED {seed}"])
     print(f"{out}: {count} gathers of {height}x{width}")
 
 
