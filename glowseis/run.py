@@ -123,11 +123,15 @@ def lines(result: dict[str, Any], label: str) -> list[str]:
     """A run's figures for the terminal."""
     shown = []
     if "held_out_bits" in result:
+        patches, rare_patches = (
+            "     -" if result[name] is None else f"{result[name]:6.3f}"
+            for name in ("patch_gaussian_bits", "rare_patch_gaussian_bits")
+        )
         shown = [
             f"bits a grey value of the {result['held_out']} held-out {label} gathers:",
             f"  flow                    {result['held_out_bits']:6.3f}   (weights of step {result['step']})",
-            f"  Gaussian, 8x8 patches   {result['patch_gaussian_bits']:6.3f}   (fitted to all training gathers)",
-            f"                          {result['rare_patch_gaussian_bits']:6.3f}   (fitted to the {label} ones alone)",
+            f"  Gaussian, 8x8 patches   {patches}   (fitted to all training gathers)",
+            f"                          {rare_patches}   (fitted to the {label} ones alone)",
             f"  PNG, lossless           {result['png_bits']:6.3f}",
             f"  WebP, lossless          {result['webp_bits']:6.3f}",
         ]

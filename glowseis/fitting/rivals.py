@@ -28,7 +28,7 @@ def _bytes(image: np.ndarray, kind: str) -> int:
     return stream.tell()
 
 
-def patch_gaussian_bits(training: np.ndarray, held_out: np.ndarray, seed: int = 0) -> float:
+def patch_gaussian_bits(training: np.ndarray, held_out: np.ndarray, seed: int = 0) -> float | None:
     """Bits per dimension of a full-covariance Gaussian on 8 x 8 patches of dequantised pictures.
 
     It is fitted to every patch of the training pictures at strides of four, and measured on the patches that tile the
@@ -38,20 +38,35 @@ def patch_gaussian_bits(training: np.ndarray, held_out: np.ndarray, seed: int = 
         training: Grey levels, uint8 `[gather, time, trace]`.
         held_out: Grey levels, uint8 `[gather, time, trace]`.
         seed: Seed of the dequantisation noise.
+
+    Returns:
+        Bits per dimension; None where the pictures give too few patches for a covariance, or are smaller than one.
     """
+    if min(*training.shape[1:], *held_out.shape[1:]) < PATCH:
+        return None
     random = np.random.default_rng(seed)
-    patches = _patches(training, PATCH // 2, random)
-    mean = patches.mean(axis=0)
-    covariance = np.cov(patches, rowvar=False)
-    test = _patches(held_out, PATCH, random) - mean
-    distance = np.einsum("ij,ij->i", test @ np.linalg.inv(covariance), test).mean()
+    # Picture by picture: the patches of a full survey fill no memory.
+    count, total, products = 0, np.zeros(PATCH**2), np.zeros((PATCH**2, PATCH**2))
+    for image in training:
+        patches = _patches(image, PATCH // 2, random)
+        count += len(patches)
+        total += patches.sum(axis=0)
+        products += patches.T @ patches
+    if count <= PATCH**2:
+        return None
+    mean = total / count
+    covariance = (products - count * np.outer(mean, mean)) / (count - 1)
+    precision = np.linalg.inv(covariance)
+    tiles = (_patches(image, PATCH, random) - mean for image in held_out)
+    distance = np.mean([np.einsum("ij,jk,ik->i", tile, precision, tile, optimize=True).mean() for tile in tiles])
     _, log_det = np.linalg.slogdet(covariance)
     nats = 0.5 * (distance + log_det + PATCH**2 * np.log(2 * np.pi))
     # Levels are counted in units of one grey level, so there is no further term for the discretisation.
     return float(nats / (PATCH**2 * np.log(2)))
 
 
-def _patches(images: np.ndarray, stride: int, random: np.random.Generator) -> np.ndarray:
-    windows = np.lib.stride_tricks.sliding_window_view(images, (PATCH, PATCH), axis=(1, 2))[:, ::stride, ::stride]
-    noisy = windows.reshape(-1, PATCH**2).astype(np.float64)
-    return noisy + random.uniform(size=noisy.shape)
+def _patches(image: np.ndarray, stride: int, random: np.random.Generator) -> np.ndarray:
+    """Dequantised patches of a picture, float64 `[patch, 64]`, about mid-grey."""
+    windows = np.lib.stride_tricks.sliding_window_view(image, (PATCH, PATCH))[::stride, ::stride]
+    levels = windows.reshape(-1, PATCH**2).astype(np.float64)
+    return levels - 128 + random.uniform(size=levels.shape)
