@@ -135,7 +135,8 @@ def load_flow(path: Path) -> SavedFlow:
         flow = SavedFlow("/".join(folder.resolve().parts[-2:]), about, dict(module.signatures), module)
         if "interpolate" not in flow.signatures or len(flow.size) != 2:
             raise KeyError("interpolate")
-    except (OSError, ValueError, KeyError, TypeError, tf.errors.OpError) as wrong:
+    # Of damaged files TensorFlow complains in errors of many kinds.
+    except Exception as wrong:
         reason = str(wrong).splitlines()[0] if str(wrong) else type(wrong).__name__
         raise InputError(
             f"{folder}: not a SavedModel of a glowseis flow, or damaged ({reason}); train it again"
@@ -145,5 +146,5 @@ def load_flow(path: Path) -> SavedFlow:
 
 def newest_version(path: Path) -> Path | None:
     """The version folder with the highest number in `savedmodels/NAME`; None when there is none."""
-    versions = [entry for entry in path.iterdir() if entry.name.isdecimal()] if path.is_dir() else []
+    versions = [entry for entry in path.iterdir() if entry.name.isdecimal() and entry.is_dir()] if path.is_dir() else []
     return max(versions, key=lambda entry: int(entry.name), default=None)

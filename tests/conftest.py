@@ -64,8 +64,11 @@ def start(module, *words, folder=None):
 def finish(process):
     """Wait for a command; its exit status, what it printed, and its errors line by line, progress bars apart."""
     out, error = process.communicate()
-    lines = [line for line in error.replace("\r", "\n").splitlines() if line.strip() and "/s]" not in line]
-    return SimpleNamespace(status=process.returncode, out=out, error=[line for line in lines if "?step" not in line])
+    return SimpleNamespace(status=process.returncode, out=out, error=_lines(error))
+
+
+def _lines(error):
+    return [line for line in error.replace("\r", "\n").splitlines() if line.strip() and "%|" not in line]
 
 
 @pytest.fixture
@@ -80,8 +83,7 @@ def command(capsys):
         with pytest.raises(SystemExit) as left:
             run(importlib.import_module(f"glowseis.{module}").main, [str(word) for word in words])
         out, error = capsys.readouterr()
-        lines = [line for line in error.replace("\r", "\n").splitlines() if line.strip() and "/s]" not in line]
-        return SimpleNamespace(status=left.value.code, out=out, error=lines)
+        return SimpleNamespace(status=left.value.code, out=out, error=_lines(error))
 
     return call
 

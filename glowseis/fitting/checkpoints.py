@@ -81,8 +81,9 @@ class Checkpoints:
         path = manager.latest_checkpoint
         try:
             manager.checkpoint.restore(path).assert_consumed()
-        except (AssertionError, ValueError, tf.errors.OpError) as wrong:
-            reason = str(wrong).splitlines()[0]
+        # Of damaged files TensorFlow complains in errors of many kinds.
+        except Exception as wrong:
+            reason = str(wrong).splitlines()[0] if str(wrong) else type(wrong).__name__
             raise InputError(
                 f"{path}: this checkpoint cannot be read ({reason}); remove the run's folder to begin anew"
             ) from None
