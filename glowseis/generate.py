@@ -26,7 +26,7 @@ def main(
     out: Annotated[Path, typer.Option(help="a .segy file, or a folder")],
     label: Annotated[str, typer.Option(help="which gathers to make")] = "bad",
     count: Annotated[int, typer.Option(min=1, help="how many")] = 600,
-    seed: Annotated[int, typer.Option(min=0, help="seed of the pairs and weights")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="seed of the pairs and weights")] = 1,
     batch: Annotated[int, typer.Option(min=1, help="gathers made at a time; memory grows with it")] = 4,
     kind: Annotated[
         Format | None, typer.Option("--format", help="segy for a file that ends so, survey for a folder, if left out")
@@ -48,12 +48,15 @@ def main(
     from glowseis.synthesis import check_parents, synthesise
 
     check_output(out)
+    if kind is Format.SEGY:
+        check_output(_table_of(out))
     parents = open_survey(survey)
     flow = load_flow(savedmodel)
     check_parents(flow, parents, label)
     made = synthesise(flow, parents, label, count, seed, batch)
     write = _writer(kind, (parents.size[0], parents.size[1]), f"{flow.name}, seed {seed}")
-    write(out, tqdm(made, "generating", count, unit="gather"))
+    with tqdm(made, "generating", count, unit="gather") as shown:
+        write(out, shown)
     print(f"{count} synthetic {label} gathers by {flow.name}: {out}")
 
 
@@ -79,10 +82,15 @@ def _writer(kind: Format, size: tuple[int, int], maker: str) -> Callable[[Path, 
     from glowseis.survey.output import whole_file
 
     def write(out: Path, gathers: Iterable[Gather]) -> int:
-        with whole_file(out.with_suffix(".csv")) as table:
+        with whole_file(_table_of(out)) as table:
             return write_segy(out, _recordings(gathers, table), _text(maker, out), numbered=True)
 
     return write
+
+
+def _table_of(out: Path) -> Path:
+    """Where the table beside a SEG-Y file goes."""
+    return out.with_suffix(".csv")
 
 
 def _text(maker: str, out: Path) -> list[str]:
@@ -92,7 +100,7 @@ def _text(maker: str, out: Path) -> list[str]:
         f"MODEL AND SEED: {maker}",
         "GEOMETRY: THAT OF THE FIRST PARENT; ITS SHOT IN BYTES 17-20,",
         "RUNNING NUMBER OF THE SYNTHETIC GATHER IN BYTES 9-12",
-        f"PARENTS, ALPHA, SEED AND MODEL OF EACH: {out.with_suffix('.csv').name}",
+        f"PARENTS, ALPHA, SEED AND MODEL OF EACH: {_table_of(out).name}",
     ]
 
 

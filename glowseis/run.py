@@ -9,6 +9,7 @@ runs/NAME/
 ```
 """
 
+import contextlib
 import json
 import os
 import platform
@@ -98,7 +99,7 @@ def own_survey(section: SurveySection, folder: Path, progress: Callable[[Any, in
     Args:
         section: The recipe's.
         folder: Where it lies or goes.
-        progress: Wraps the gathers as they are made: `progress(gathers, count)`.
+        progress: Wraps the gathers as they are made: `progress(gathers, count)`; closed after.
 
     Raises:
         InputError: The folder holds another survey or something else.
@@ -112,7 +113,8 @@ def own_survey(section: SurveySection, folder: Path, progress: Callable[[Any, in
             section.count, section.seed, acquisition, fractions, workers=os.cpu_count() or 1
         )
         gathers = (render_recording(recording, height, width) for recording in recordings)
-        write_survey(folder, progress(gathers, section.count), (height, width), about)
+        with contextlib.closing(progress(gathers, section.count)) as shown:
+            write_survey(folder, shown, (height, width), about)
     survey = open_survey(folder)
     if survey.manifest.about != about:
         raise InputError(f"{folder}: is not the survey that the recipe describes; give it as --survey, or remove it")
