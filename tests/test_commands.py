@@ -1,0 +1,163 @@
+"""What every command does with its arguments, its errors and its signals."""
+
+import errno
+import signal
+import subprocess
+import sys
+
+import pytest
+from conftest import CHECKOUT, finish, start
+
+from glowseis import command
+from glowseis.errors import FittingError, InputError, StoppedError
+
+COMMANDS = ("simulate", "ingest", "train", "generate")
+
+HEAVY = "[name for name in ('tensorflow', 'keras', 'pandas', 'segyio') if name in sys.modules]"
+
+
+def python(script, *words):
+    return subprocess.run(
+        [sys.executable, "-c", script, *words], check=False, cwd=CHECKOUT, capture_output=True, text=True
+    )
+
+
+def test_every_module_that_can_be_run_is_tested():
+    runnable = {path.stem for path in (CHECKOUT / "glowseis").glob("*.py") if "__main__" in path.read_text()}
+    assert runnable - {"command"} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_an_example_and_loads_nothing_heavy(name):
+    script = (
+        "import runpy, sys\n"
+        f"sys.argv = ['{name}', '--help']\n"
+        "try:\n"
+        f"    runpy.run_module('glowseis.{name}', run_name='__main__', alter_sys=True)\n"
+        "finally:\n"
+        f"    print('loaded', {HEAVY})\n"
+    )
+    done = python(script)
+    assert done.returncode == 0, done.stderr
+    assert f"Usage: python -m glowseis.{name} [OPTIONS]" in done.stdout
+    assert f"Example: python -m glowseis.{name}" in done.stdout
+    assert "loaded []" in done.stdout and not done.stderr
+
+
+def test_the_package_loads_nothing_heavy():
+    done = python(f"import sys, glowseis; print({HEAVY}, glowseis.__version__)")
+    assert done.stdout.startswith("[] ") and not done.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--zzzz",), "No such option: --zzzz"),
+        (("--out",), "Option '--out' requires an argument"),
+    ],
+)
+def test_wrong_words_are_told_in_one_line(name, words, message, tmp_path):
+    done = finish(start(name, *words, folder=tmp_path))
+    assert done.status == 2
+    assert done.error == [f"glowseis.{name}: {message}; see python -m glowseis.{name} --help"]
+    assert not done.out and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "message"),
+    [
+        ("train", ("nowhere.toml",), "nowhere.toml: no such recipe"),
+        ("train", ("--set", "training.batc=2"), "unknown key training.batc; did you mean batch?"),
+        ("train", ("a.toml", "b.toml"), "unexpected extra argument"),
+        ("generate", ("model", "--out", "new.xyz", "--survey", "s"), "new.xyz: no format ends in .xyz"),
+        ("generate", (), "Missing argument 'savedmodel'"),
+        ("generate", ("model", "--survey", "s", "--out", "new", "--count", "many"), "Invalid value for '--count'"),
+    ],
+)
+def test_bad_input_is_told_without_loading_tensorflow(name, words, message):
+    script = (
+        "import importlib, sys\n"
+        "from glowseis.command import run\n"
+        "try:\n"
+        f"    run(importlib.import_module('glowseis.{name}').main)\n"
+        "finally:\n"
+        f"    print('loaded', {HEAVY})\n"
+    )
+    done = python(script, *words)
+    assert done.returncode == 2 and "loaded []" in done.stdout
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"glowseis.{name}: ") and message in line
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (InputError("a: is\n  wrong"), 2, "a: is wrong"),
+        (FittingError("diverged"), 1, "diverged"),
+        (StoppedError("stopped"), 75, "stopped"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (PermissionError(errno.EACCES, "Permission denied", "a/b"), 2, "a/b: Permission denied"),
+        (OSError(errno.ENOSPC, "No space left on device", "a/b"), 2, "a/b: no space left to write; nothing was kept"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), 2, "no space left to write; nothing was kept"),
+        (RuntimeError("a/b; No space left on device"), 2, "no space left to write; nothing was kept"),
+    ],
+)
+def test_errors_become_a_line_and_a_status(error, status, message, capsys):
+    def main() -> None:
+        raise error
+
+    main.__module__ = "glowseis.main"
+    with pytest.raises(SystemExit) as left:
+        command.run(main, [])
+    out, told = capsys.readouterr()
+    assert left.value.code == status and not out
+    (line,) = told.splitlines()
+    assert line.startswith(f"glowseis.main: {message}")
+
+
+def test_errors_of_our_own_keep_their_traceback():
+    def main() -> None:
+        raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        command.run(main, [])
+
+
+def test_a_command_that_ends_well_has_status_0():
+    def main() -> None:
+        pass
+
+    with pytest.raises(SystemExit) as left:
+        command.run(main, [])
+    assert left.value.code == 0
+
+
+def test_an_interruption_is_told(tmp_path):
+    script = (
+        "import time, sys\n"
+        "from glowseis.command import run\n"
+        "def main() -> None:\n"
+        "    print('ready', flush=True)\n"
+        "    time.sleep(60)\n"
+        "main.__module__ = 'glowseis.main'\n"
+        "run(main, [])\n"
+    )
+    words = [sys.executable, "-c", script]
+    with subprocess.Popen(words, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate()
+    assert process.returncode == 130
+    assert told.strip().splitlines() == ["glowseis.main: interrupted"]
+
+
+def test_tensorflows_remarks_are_kept_back(tmp_path):
+    script = (
+        "import os, sys; os.environ.pop('TF_CPP_MIN_LOG_LEVEL', None)\n"
+        "from glowseis.command import import_tensorflow; import_tensorflow()\n"
+        "import tensorflow as tf; print(tf.reduce_sum([1, 2]).numpy())\n"
+        "print('heard', file=sys.stderr)\n"
+    )
+    done = python(script)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "3\n", "heard\n")
