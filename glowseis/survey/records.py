@@ -26,7 +26,7 @@ from glowseis.errors import InputError
 from glowseis.survey.example import ARRAYS, parse, serialise
 from glowseis.survey.framing import FOOTER_BYTES, HEADER_BYTES, Shard, ShardWriter, read_into
 from glowseis.survey.gather import LABELS, Gather
-from glowseis.survey.index import check_id, index_writer, read_index
+from glowseis.survey.index import COLUMNS, PLACE, check_id, index_writer, read_index
 from glowseis.survey.output import check_output, whole_folder
 
 __all__ = ["SCHEMA", "Manifest", "Shard", "Survey", "check_output", "open_survey", "write_survey"]
@@ -350,7 +350,11 @@ def _read_index(path: Path, manifest: Manifest) -> pd.DataFrame:
         raise InputError(f"{file}: the index is missing; {_MEND}")
     if hashlib.sha256(file.read_bytes()).hexdigest() != manifest.index_sha256:
         raise InputError(f"{file}: was changed after it was written; {_MEND}")
-    return read_index(file)
+    index = read_index(file)
+    missing = sorted(set(COLUMNS | PLACE) - set(index))
+    if missing:
+        raise InputError(f"{file}: has no column {missing[0]}; {_MEND}")
+    return index
 
 
 def _aligned(shape: tuple[int, ...]) -> np.ndarray:
