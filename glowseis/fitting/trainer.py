@@ -15,11 +15,14 @@ class FlowTrainer(keras.Model):
     Args:
         flow: The flow. ActNorm must have been adapted (`Glow.adapt`) or restored before the first step.
 
+    It trains on one device. To keep the flow, save `flow`, or export it (`glowseis.export`).
+
     Source: the paper's section 3, equation 2.
     """
 
     def __init__(self, flow: Glow, **kwargs):
-        super().__init__(**kwargs)
+        # Never autocast: dequantised pictures do not survive a mixed global policy.
+        super().__init__(**{"dtype": flow.dtype_policy, "autocast": False, **kwargs})
         self.flow = flow
         flow.build()
         self.bits = keras.metrics.Mean(name="bits_per_dimension")

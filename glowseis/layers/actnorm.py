@@ -50,12 +50,14 @@ class ActNorm(InvertibleLayer):
             mean: Mean of each channel of the input, `[channel]`.
             variance: Variance of each channel of the input, `[channel]`. A constant channel keeps scale one.
         """
-        self.log_scale.assign(adapted_log_scale(variance))
-        self.bias.assign(-ops.convert_to_tensor(mean) * ops.exp(self.log_scale))
+        log_scale, bias = adapted(mean, variance, self.variable_dtype)
+        self.log_scale.assign(log_scale)
+        self.bias.assign(bias)
 
 
-def adapted_log_scale(variance):
-    """Log-scale that brings channels of this variance to unit variance; zero for constant channels. `[channel]`."""
-    variance = ops.convert_to_tensor(variance)
+def adapted(mean, variance, dtype):
+    """Log-scale and bias, each `[channel]`, that bring channels of these statistics to zero mean and unit variance."""
+    variance = ops.cast(variance, dtype)
     constant = variance < ActNorm.minimum_variance
-    return ops.where(constant, ops.zeros_like(variance), -0.5 * ops.log(ops.where(constant, 1.0, variance)))
+    log_scale = ops.where(constant, ops.zeros_like(variance), -0.5 * ops.log(ops.where(constant, 1.0, variance)))
+    return log_scale, -ops.cast(mean, dtype) * ops.exp(log_scale)

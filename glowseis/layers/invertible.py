@@ -14,16 +14,21 @@ class InvertibleLayer(keras.layers.Layer):
     Subclasses write `forward(x)` and `inverse(y)`. Weights are made in `build`, which receives the forward shape: a
     layer whose two sides differ in shape must be built, or called forward, before it is called backward.
 
-    Inputs are never cast: under a mixed policy Keras would cast them to bfloat16, which no flow survives.
+    Inputs are never cast, and mixed policies are refused: Keras would read weights and inputs as bfloat16, which no
+    flow survives. The network inside a coupling may have a mixed policy of its own, for training.
 
     Shapes:
         x: `[batch, time, trace, channel]` unless the layer says otherwise.
         log_det: `[batch]`.
+
+    Raises:
+        ValueError: The policy is neither float32 nor float64.
     """
 
     def __init__(self, *, dtype="float32", **kwargs):
         kwargs.setdefault("autocast", False)
         super().__init__(dtype=dtype, **kwargs)
+        check_precision(self)
 
     def call(self, x, inverse=False):
         """Map `x` forward, or backward if `inverse`; return the result and its log-det."""
@@ -57,6 +62,16 @@ class InvertibleLayer(keras.layers.Layer):
 
     def _zero_log_det(self, x):
         return ops.zeros((ops.shape(x)[0],), dtype=self.variable_dtype)
+
+
+def check_precision(layer):
+    """Refuse a policy that a flow does not survive: mixed ones, and any below float32."""
+    policy = layer.dtype_policy
+    if policy.compute_dtype != policy.variable_dtype or policy.variable_dtype not in ("float32", "float64"):
+        raise ValueError(
+            f"{type(layer).__name__} needs float32 or float64 throughout; it received dtype {policy.name!r}. "
+            "Only the network inside a coupling may have a mixed policy."
+        )
 
 
 def sum_per_item(x):

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from glowseis.layers.actnorm import adapted_log_scale
+from glowseis.layers.actnorm import adapted
 from glowseis.layers.flow_step import FlowStep
 from glowseis.layers.invertible import InvertibleLayer
 
@@ -22,7 +22,9 @@ class StepStack(InvertibleLayer):
     compiles can trace the step once (`wrap_step`). FlowJAX's `Scan` is the precedent.
 
     Args:
-        step: The flow step to repeat; each repetition starts from its own random weights.
+        step: The flow step to repeat; each repetition starts from its own random weights. It is copied by its
+            configuration, so a conditioner of your own must be registered
+            (`keras.saving.register_keras_serializable`).
         count: Number of steps.
 
     Shapes:
@@ -98,8 +100,7 @@ class StepStack(InvertibleLayer):
             variance: Variance of each channel, `[channel]`.
         """
         actnorm = self._template.step.actnorm
-        log_scale = ops.cast(adapted_log_scale(variance), self.variable_dtype)
-        bias = -ops.cast(mean, self.variable_dtype) * ops.exp(log_scale)
+        log_scale, bias = adapted(mean, variance, self.variable_dtype)
         for weight, value in ((actnorm.log_scale, log_scale), (actnorm.bias, bias)):
             stacked = self._stacked[_index_of(weight, self._template.step.weights)]
             stacked.assign(ops.slice_update(stacked.value, (index, 0), value[None]))

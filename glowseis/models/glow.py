@@ -2,16 +2,20 @@
 
 import math
 from collections.abc import Sequence
+from numbers import Integral
 
 import keras
 import numpy as np
 from keras import ops
 
 from glowseis.layers import AttentionConditioner, ConvolutionalConditioner, FactorOut, FlowStep, Squeeze, StepStack
-from glowseis.layers.invertible import sum_per_item
+from glowseis.layers.invertible import check_precision, sum_per_item
 
 GREY_LEVELS = 256
 """An 8-bit picture's grey level k is modelled as the interval [k, k + 1) / 256."""
+
+CENTRE = 0.5
+"""Middle of the pictures' range [0, 1), which the flow subtracts; its log-det is zero."""
 
 
 @keras.saving.register_keras_serializable("glowseis")
@@ -61,6 +65,7 @@ class Glow(keras.Model):
         **kwargs,
     ):
         super().__init__(dtype=dtype, autocast=False, **kwargs)
+        check_precision(self)
         self.image_shape = tuple(image_shape)
         self.levels = levels
         self.steps = _per_level("steps", steps, levels)
@@ -115,7 +120,7 @@ class Glow(keras.Model):
 
     def encode_with_log_det(self, x):
         """Latents of pictures in [0, 1), `[batch, time, trace, channel]`, and the log-det, `[batch]`."""
-        h = x - 0.5
+        h = self._pictures(x) - CENTRE
         log_det = ops.zeros((ops.shape(x)[0],), dtype=self.variable_dtype)
         latents = []
         for squeeze, stack, factor_out in self._levels():
@@ -130,7 +135,8 @@ class Glow(keras.Model):
 
     def decode_with_log_det(self, latents):
         """Pictures of latents, and the inverse's log-det."""
-        *factored_out, h = latents
+        self.build()
+        *factored_out, h = self._latents(latents)
         log_det = ops.zeros((ops.shape(h)[0],), dtype=self.variable_dtype)
         for squeeze, stack, factor_out in reversed(self._levels()):
             if factor_out is not None:
@@ -139,7 +145,30 @@ class Glow(keras.Model):
             h, change = stack(h, inverse=True)
             log_det = log_det + change
             h, _ = squeeze(h, inverse=True)
-        return h + 0.5, log_det
+        return h + CENTRE, log_det
+
+    def _pictures(self, x):
+        """Pictures in the flow's precision, or a ValueError that says what is wrong with them."""
+        if "int" in keras.backend.standardize_dtype(getattr(x, "dtype", "float32")):
+            raise ValueError(
+                "Glow takes pictures in [0, 1); it received integers. Use glowseis.models.glow.from_levels."
+            )
+        x = ops.convert_to_tensor(x, dtype=self.variable_dtype)
+        self._check_shapes([x], [self.image_shape])
+        return x
+
+    def _latents(self, latents):
+        tensors = [ops.convert_to_tensor(eps, dtype=self.variable_dtype) for eps in latents]
+        self._check_shapes(tensors, self.latent_shapes)
+        return tensors
+
+    def _check_shapes(self, tensors, expected):
+        received = [tuple(tensor.shape[1:]) for tensor in tensors]
+        if received != list(expected):
+            raise ValueError(
+                f"This Glow is for pictures {self.image_shape}; it expects shapes (batch, *{list(expected)}) and "
+                f"received (batch, *{received})."
+            )
 
     def encode(self, x):
         """Latents, a tuple with one tensor a level, of pictures in [0, 1), `[batch, time, trace, channel]`."""
@@ -162,7 +191,7 @@ class Glow(keras.Model):
 
     def sample(self, count: int, temperature: float = 1.0, seed: int | None = None):
         """Pictures, `[count, time, trace, channel]`, of standard normal latents times `temperature`."""
-        generator = keras.random.SeedGenerator(seed)
+        generator = keras.random.SeedGenerator(int(np.random.default_rng().integers(2**31)) if seed is None else seed)
         return self.decode(
             [
                 temperature * keras.random.normal((count, *shape), dtype=self.variable_dtype, seed=generator)
@@ -195,7 +224,8 @@ class Glow(keras.Model):
 
         Source: the paper's section 4.1. It is done once, before training.
         """
-        batches = [ops.convert_to_numpy(batch) - np.float32(0.5) for batch in images]
+        self.build()
+        batches = [ops.convert_to_numpy(self._pictures(batch)) - np.float32(CENTRE) for batch in images]
         for squeeze, stack, factor_out in self._levels():
             batches = [ops.convert_to_numpy(squeeze(h)[0]) for h in batches]
             for index in range(stack.count):
@@ -241,13 +271,15 @@ def _moments(batches):
 
 
 def _per_level(name, value, levels):
-    values = (value,) * levels if isinstance(value, int) else tuple(value)
+    values = (int(value),) * levels if isinstance(value, Integral) else tuple(value)
     if len(values) != levels:
         raise ValueError(f"{name} has {len(values)} values for {levels} levels; give one number, or one a level.")
     return values
 
 
 def _check_divisible(image_shape, levels):
+    if len(image_shape) != 3:
+        raise ValueError(f"image_shape is (time, trace, channel); it received {image_shape}.")
     time, trace, _ = image_shape
     unit = 2**levels
     if levels < 1:
