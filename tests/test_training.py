@@ -62,6 +62,18 @@ def fitting_of(tiny, folder, *changes):
     return FlowFitting(recipe, survey, select(survey, recipe), folder, Stopping())
 
 
+def stepping(fitting, monkeypatch):
+    """In place of optimiser steps, which take long to be traced, small changes of one weight."""
+
+    def step(x):
+        fitting.trainer.optimizer.iterations.assign_add(1)
+        fitting.trainer.flow.weights[0].assign(fitting.trainer.flow.weights[0] + 1e-3)
+        return 7.0, 1.0
+
+    monkeypatch.setattr(fitting, "_optimise", step)
+    return fitting
+
+
 def test_a_finished_run_says_what_it_reached(trained):
     result = figures(trained.run)
     assert result["steps"] == STEPS and result["held_out"] == 3
@@ -145,8 +157,12 @@ def test_tensorboard_shows_figures_and_pictures(trained):
         assert (int(height), len(shown)) == (32, 1) and int(width) >= 3 * 32
         pictures[name] = tf.io.decode_png(shown[0]).numpy()
     assert np.array_equal(pictures["real"], pictures["reconstructed"])
-    assert not np.array_equal(pictures["real"], pictures["interpolated"])
-    assert not np.array_equal(pictures["real"], pictures["sampled"])
+    real, interpolated, sampled = (
+        pictures[name][:30].reshape(30, 3, -1)[..., :28].ravel() / 255
+        for name in ("real", "interpolated", "sampled")
+    )
+    # What lies between gathers looks like both, what is sampled like none of them.
+    assert 0.3 < np.corrcoef(real, interpolated)[0, 1] < 0.95 and abs(np.corrcoef(real, sampled)[0, 1]) < 0.2
 
 
 @pytest.mark.parametrize(("keep", "kept"), [("best", 14), ("last", 24)])
@@ -161,7 +177,7 @@ def test_the_weights_that_the_recipe_keeps(tiny, tmp_path, monkeypatch, keep, ke
     monkeypatch.setattr(FlowFitting, "held_out_bits", held_out_bits)
     changes = (f"training.keep={keep}", "phases.1.epochs=1", "training.evaluate_every_epochs=1")
     fitting = fitting_of(tiny, tmp_path, *changes, "training.pictures_every_epochs=99")
-    flow = fitting.run()
+    flow = stepping(fitting, monkeypatch).run()
     assert sorted(seen) == [7, 14, 21, 24]
     for step, there in seen.items():
         equal = all(np.array_equal(weight, one) for weight, one in zip(flow.weights, there, strict=True))
@@ -187,20 +203,33 @@ def failed(fitting):
     return str(wrong.value), fresh.checkpoints.step
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(tiny, tmp_path, monkeypatch):
-    fitting = fitting_of(tiny, tmp_path)
-    optimise = fitting._optimise
+@pytest.mark.parametrize("values", [(np.nan, 1.0), (7.0, np.inf)])
+def test_a_loss_or_gradient_that_is_not_finite_stops_the_run(tiny, tmp_path, monkeypatch, values):
+    fitting = fitting_of(tiny, tmp_path, "training.checkpoint_every_s=1e-9")
+    steps = iter([(7.0, 1.0)] * 5 + [values])
+    monkeypatch.setattr(fitting, "_optimise", lambda x: next(steps))
+    message, kept = failed(fitting)
+    assert kept == 5
+    assert message.startswith(
+        f"step 6: the loss is {values[0]:.4g} and its gradient's norm is {values[1]:.4g}; the last good checkpoint, "
+        "after step 5, is kept in"
+    )
+
+
+def test_weights_that_are_not_finite_are_never_kept(tiny, tmp_path, monkeypatch):
+    fitting = fitting_of(tiny, tmp_path, "training.checkpoint_every_s=1e-9")
+    optimise = stepping(fitting, monkeypatch)._optimise
 
     def poisoned(x):
-        bits, norm = optimise(x)
-        if int(fitting.trainer.optimizer.iterations) == 6:
+        result = optimise(x)
+        if int(fitting.trainer.optimizer.iterations) == 3:
             fitting.trainer.flow.weights[0].assign(fitting.trainer.flow.weights[0] * np.nan)
-        return bits, norm
+        return result
 
     monkeypatch.setattr(fitting, "_optimise", poisoned)
     message, kept = failed(fitting)
-    assert kept < 6
-    assert re.match(r"step [67]: .* nan.*; the last good checkpoint, after step \d, is kept in", message)
+    assert kept == 2
+    assert message.startswith("step 3: the flow no longer inverts") and "nan of full scale" in message
 
 
 def test_a_learning_rate_that_is_far_too_high_stops_the_run(tiny, tmp_path, monkeypatch, command):
@@ -217,7 +246,7 @@ def test_a_learning_rate_that_is_far_too_high_stops_the_run(tiny, tmp_path, monk
 def test_a_flow_that_no_longer_inverts_stops_the_run(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "ROUND_TRIP_BOUND", 1e-5)
     fitting = fitting_of(tiny, tmp_path, "phases.0.learning_rate=1e-6", "training.checkpoint_every_s=1000")
-    round_trip_error = fitting.round_trip_error
+    round_trip_error = stepping(fitting, monkeypatch).round_trip_error
     worse = {14: 2e-5}
     monkeypatch.setattr(
         fitting, "round_trip_error", lambda: worse.get(int(fitting.trainer.optimizer.iterations), round_trip_error())
@@ -231,7 +260,8 @@ def test_a_flow_that_no_longer_inverts_stops_the_run(tiny, tmp_path, monkeypatch
 
 
 def test_checkpoints_are_kept_across_epochs_shorter_than_their_interval(tiny, tmp_path, monkeypatch):
-    fitting = fitting_of(tiny, tmp_path, "training.checkpoint_every_s=50", "training.evaluate_every_epochs=99")
+    changes = ("training.checkpoint_every_s=50", "training.evaluate_every_epochs=99")
+    fitting = stepping(fitting_of(tiny, tmp_path, *changes), monkeypatch)
     now = iter(range(0, 10_000, 5))
     monkeypatch.setattr(loop.time, "monotonic", lambda: next(now))
     kept = []
@@ -365,7 +395,7 @@ def test_what_is_trained_on_is_the_selection(tiny, tmp_path, monkeypatch):
         return training_batches(survey, rows, *rest, **settings)
 
     monkeypatch.setattr(loop, "training_batches", watched)
-    fitting = fitting_of(tiny, tmp_path, "phases.0.epochs=2", "phases.1.epochs=2", "training.batch=9")
+    fitting = stepping(fitting_of(tiny, tmp_path, "phases.0.epochs=2", "phases.1.epochs=2"), monkeypatch)
     fitting.run()
     selection = fitting.selection
     assert [rows for rows, _ in asked] == [set(rows) for rows in selection.phases for _ in range(2)]
