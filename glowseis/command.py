@@ -8,12 +8,16 @@ import errno
 import os
 import re
 import sys
+import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 import typer
 
 from glowseis.errors import FittingError, InputError, StoppedError
+
+STARTED = time.monotonic()
+"""When the command started, but for Python itself."""
 
 INTERRUPTED = 130
 

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from glowseis.errors import InputError
-from glowseis.models.glow import GREY_LEVELS, Glow
+from glowseis.models.glow import Glow, from_levels, to_levels
 from glowseis.survey.output import whole_folder
 
 ABOUT = Path("assets.extra") / "glowseis.json"
@@ -52,32 +52,26 @@ def _served(flow: Glow) -> tf.Module:
         for name, shape in zip(names, flow.latent_shapes, strict=True)
     }
 
-    def centres(image):
-        return (tf.cast(image, tf.float32) + 0.5) / GREY_LEVELS
-
-    def levels(x):
-        return tf.cast(tf.clip_by_value(tf.floor(x * GREY_LEVELS), 0, GREY_LEVELS - 1), tf.uint8)
-
     def encode(image):
-        return dict(zip(names, flow.encode(centres(image)), strict=True))
+        return dict(zip(names, flow.encode(from_levels(image)), strict=True))
 
     def decode(**latents):
-        return {"image": levels(flow.decode([latents[name] for name in names]))}
+        return {"image": to_levels(flow.decode([latents[name] for name in names]))}
 
     def log_prob(image):
-        nats = flow.log_prob(centres(image))
+        nats = flow.log_prob(from_levels(image))
         return {"log_prob": nats, "bits_per_dimension": flow.bits_per_dimension(nats)}
 
     def sample(count, temperature, seed):
-        seeds = [tf.random.experimental.stateless_fold_in(seed, level) for level in range(flow.levels)]
+        seeds = [tf.random.experimental.stateless_fold_in(seed, level, alg="philox") for level in range(flow.levels)]
         latents = [
-            temperature * tf.random.stateless_normal((count, *shape), one)
+            temperature * tf.random.stateless_normal((count, *shape), one, alg="philox")
             for shape, one in zip(flow.latent_shapes, seeds, strict=True)
         ]
-        return {"image": levels(flow.decode(latents))}
+        return {"image": to_levels(flow.decode(latents))}
 
     def interpolate(first, second, alpha):
-        return {"image": levels(flow.interpolate(centres(first), centres(second), alpha))}
+        return {"image": to_levels(flow.interpolate(from_levels(first), from_levels(second), alpha))}
 
     module = tf.Module()
     # Only the variables are tracked, each once: the layers would bring them along again.

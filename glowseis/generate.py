@@ -45,19 +45,19 @@ def main(
     command.import_tensorflow()
     from glowseis.export import load_flow
     from glowseis.survey.records import check_output, open_survey
-    from glowseis.synthesis import check_parents, synthesise
+    from glowseis.synthesis import possible_parents, synthesise
 
     check_output(out)
     if kind is Format.SEGY:
         check_output(_table_of(out))
-    parents = open_survey(survey)
+    real = open_survey(survey)
     flow = load_flow(savedmodel)
-    check_parents(flow, parents, label)
-    made = synthesise(flow, parents, label, count, seed, batch)
-    write = _writer(kind, (parents.size[0], parents.size[1]), f"{flow.name}, seed {seed}")
+    possible = len(possible_parents(flow, real, label))
+    made = synthesise(flow, real, label, count, seed, batch)
+    write = _writer(kind, (real.size[0], real.size[1]), f"{flow.name}, seed {seed}")
     with tqdm(made, "generating", count, unit="gather") as shown:
         write(out, shown)
-    print(f"{count} synthetic {label} gathers by {flow.name}: {out}")
+    print(f"{count} synthetic {label} gathers by {flow.name}, of {possible} possible parents: {out}")
 
 
 def _format_of(out: Path) -> Format:

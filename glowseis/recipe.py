@@ -115,7 +115,7 @@ def read_recipe(path: Path, changes: list[str] | None = None) -> Recipe:
     try:
         recipe = Recipe.model_validate(values)
     except ValidationError as wrong:
-        raise InputError(f"{path}: {_first_problem(wrong)}") from None
+        raise InputError(f"{path}: {_first_problem(wrong, values)}") from None
     _check(recipe, path)
     return recipe
 
@@ -155,17 +155,22 @@ def _set(values: dict[str, Any], change: str) -> None:
     place: Any = values
     try:
         for section in sections:
-            place = place[int(section)] if isinstance(place, list) else place.setdefault(section, {})
-        place[int(last) if isinstance(place, list) else last] = value
+            place = place[_index(section)] if isinstance(place, list) else place.setdefault(section, {})
+        place[_index(last) if isinstance(place, list) else last] = value
     except (ValueError, IndexError, TypeError, AttributeError):
         raise InputError(f"--set {change}: there is no such place in the recipe") from None
 
 
-def _first_problem(wrong: ValidationError) -> str:
+def _index(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(text)
+    return int(text)
+
+
+def _first_problem(wrong: ValidationError, values: dict[str, Any]) -> str:
     # Of a value that may be of several types, the deepest problem is that of the type which was meant.
     problem = max(wrong.errors(), key=lambda one: len(one["loc"]))
-    # A union adds the names of its members to the place; they are no keys of the recipe.
-    place = [str(part) for part in problem["loc"] if not str(part).startswith(("int", "list", "constrained"))]
+    place = _place(problem, values)
     key = ".".join(place)
     if problem["type"] == "extra_forbidden":
         known = _known_keys(place[:-1])
@@ -174,6 +179,19 @@ def _first_problem(wrong: ValidationError) -> str:
     if problem["type"] == "missing":
         return f"the key {key} is missing"
     return f"{key} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def _place(problem: Any, values: dict[str, Any]) -> list[str]:
+    """Keys that lead to a problem: pydantic's place without the names of a union's members, which are no keys."""
+    place: list[str] = []
+    here: Any = values
+    for number, part in enumerate(problem["loc"]):
+        missing = problem["type"] == "missing" and number == len(problem["loc"]) - 1
+        is_key = part in here if isinstance(here, dict) else isinstance(here, list) and isinstance(part, int)
+        if missing or is_key:
+            place.append(str(part))
+            here = None if missing else here[part]
+    return place
 
 
 def _known_keys(place: list[str]) -> list[str]:

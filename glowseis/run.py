@@ -10,25 +10,29 @@ runs/NAME/
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 import glowseis
 from glowseis.errors import InputError
-from glowseis.export import export_flow, newest_version
+from glowseis.export import ABOUT, export_flow, newest_version
 from glowseis.fitting.loop import FlowFitting
 from glowseis.fitting.rivals import lossless_bits, patch_gaussian_bits
 from glowseis.fitting.selection import Selection, select
 from glowseis.fitting.stopping import Stopping
+from glowseis.models.glow import Glow
 from glowseis.recipe import Recipe, SurveySection
 from glowseis.survey.pipeline import images
 from glowseis.survey.records import Survey, open_survey, write_survey
@@ -40,7 +44,7 @@ RECORD, RESULT = "run.json", "result.json"
 
 
 def train(
-    recipe: Recipe, survey: Survey, folder: Path, savedmodels: Path, say: Callable[[str], None]
+    recipe: Recipe, survey: Survey, folder: Path, savedmodels: Path, say: Callable[[str], None], started: float
 ) -> dict[str, Any]:
     """Train a recipe's flow on a survey, or go on where an earlier process stopped, and export it.
 
@@ -50,6 +54,7 @@ def train(
         folder: The run's folder; made when missing.
         savedmodels: Where the SavedModel goes, as `NAME/VERSION` with the next free version.
         say: Called with lines for the user.
+        started: When the command started, by `time.monotonic`.
 
     Returns:
         The figures, as they stand in `result.json`.
@@ -59,38 +64,50 @@ def train(
         StoppedError: A signal came; the state is saved.
         FittingError: The loss is not finite, or the flow no longer inverts.
     """
-    started = time.monotonic()
     selection = select(survey, recipe)
     check_size(recipe, survey.size, str(survey.path))
-    _claim(folder, _record(recipe, survey))
-    if (folder / RESULT).exists():
-        say(f"{folder}: this run is done; its figures:")
-        return json.loads((folder / RESULT).read_text())
-    with Stopping() as stopping:
+    with _claimed(folder, _record(recipe, survey), say) as identity, Stopping() as stopping:
+        if (folder / RESULT).exists():
+            say(f"{folder}: this run is done; its figures:")
+            return _read_json(folder / RESULT)
+        if tf.config.list_physical_devices("GPU"):
+            # A GPU's fastest kernels add up in any order; a resumed run would end elsewhere.
+            tf.config.experimental.enable_op_determinism()
         fitting = FlowFitting(recipe, survey, selection, folder, stopping)
         weights = sum(int(np.prod(weight.shape)) for weight in fitting.trainer.flow.trainable_weights)
-        say(f"flow of {weights:,} weights; {len(selection.rare)} {recipe.data.label} gathers to train on, "
-            f"{len(selection.held_out)} held out; {fitting.steps} steps")  # fmt: skip
-        if fitting.checkpoints.restore():
+        held_out = len(selection.held_out)
+        say(
+            f"flow of {weights:,} weights; {len(selection.training)} gathers to train on, "
+            f"{len(selection.rare)} of them {recipe.data.label}; {held_out} held out; {fitting.steps} steps"
+        )
+        if fitting.restored:
             say(f"going on after step {fitting.checkpoints.step} of {fitting.steps}")
         flow = fitting.run()
         result = _figures(fitting, survey, selection)
-        version = newest_version(savedmodels / recipe.name)
-        target = savedmodels / recipe.name / str(int(version.name) + 1 if version else 1)
         about = {
             **_record(recipe, survey),
+            "run": identity,
             "label": recipe.data.label,
-            "training_ids": _ids(survey, selection.rare),
+            "training_ids": _ids(survey, selection.training),
             "held_out_ids": _ids(survey, selection.held_out),
             "figures": result,
         }
-        export_flow(flow, target, about)
-    result["savedmodel"] = str(target)
-    result["training_s"] = round(time.monotonic() - started, 1)
-    if fitting.first_step_at is not None:
-        result["first_step_s"] = round(fitting.first_step_at - started, 1)
-    _write_json(folder / RESULT, result)
+        result["savedmodel"] = str(_export(flow, savedmodels / recipe.name, about))
+        result["command_s"] = round(time.monotonic() - started, 1)
+        if fitting.first_step_at is not None:
+            result["first_step_s"] = round(fitting.first_step_at - started, 1)
+        _write_json(folder / RESULT, result)
     return result
+
+
+def _export(flow: Glow, folder: Path, about: dict[str, Any]) -> Path:
+    """Write the SavedModel as the next version, unless this run did so before it was stopped."""
+    newest = newest_version(folder)
+    if newest and (newest / ABOUT).exists() and _read_json(newest / ABOUT).get("run") == about["run"]:
+        return newest
+    target = folder / str(int(newest.name) + 1 if newest else 1)
+    export_flow(flow, target, about)
+    return target
 
 
 def own_survey(section: SurveySection, folder: Path, progress: Callable[[Any, int], Any]) -> Survey:
@@ -140,7 +157,8 @@ def lines(result: dict[str, Any], label: str) -> list[str]:
     return [
         *shown,
         f"round-trip error {result['round_trip_error']:.2g} of full scale",
-        f"{result['training_s']:g} s, first step after {result.get('first_step_s', 0):g} s (of the last process)",
+        f"{result['command_s']:g} s from the command's start"
+        + (f", the first step after {result['first_step_s']:g} s" if "first_step_s" in result else ""),
         f"SavedModel: {result['savedmodel']}",
     ]
 
@@ -156,21 +174,20 @@ def _figures(fitting: FlowFitting, survey: Survey, selection: Selection) -> dict
     if not len(selection.held_out):
         return result
     held_out = images(survey, selection.held_out)
-    rare = images(survey, selection.rare[:_RIVAL_GATHERS])
-    everything = images(survey, max(selection.phases, key=len)[:_RIVAL_GATHERS])
     return {
         **result,
         "held_out": len(held_out),
         "held_out_bits": fitting.held_out_bits(),
-        "patch_gaussian_bits": patch_gaussian_bits(everything, held_out),
-        "rare_patch_gaussian_bits": patch_gaussian_bits(rare, held_out),
+        "patch_gaussian_bits": patch_gaussian_bits(_each(survey, selection.training), held_out),
+        "rare_patch_gaussian_bits": patch_gaussian_bits(_each(survey, selection.rare), held_out),
         "png_bits": lossless_bits(held_out, "PNG"),
         "webp_bits": lossless_bits(held_out, "WEBP"),
     }
 
 
-_RIVAL_GATHERS = 1000
-"""Gathers that a rival is fitted to at the most; all of them are in memory."""
+def _each(survey: Survey, rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Grey levels of one gather after another, uint8 `[time, trace]`."""
+    return (survey.read(int(row)).image for row in rows)
 
 
 def _ids(survey: Survey, rows: Any) -> list[str]:
@@ -224,23 +241,44 @@ def _commit() -> str | None:
         return None
 
 
-def _claim(folder: Path, record: dict[str, Any]) -> None:
-    """Make the run's folder, or make sure that it holds this very run."""
-    path = folder / RECORD
-    if not folder.exists() or not any(folder.iterdir()):
-        folder.mkdir(parents=True, exist_ok=True)
-        _write_json(path, record)
-        return
+@contextlib.contextmanager
+def _claimed(folder: Path, record: dict[str, Any], say: Callable[[str], None]) -> Iterator[str]:
+    """Make the run's folder, or make sure that it holds this very run; keep other processes out. Gives its identity."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder, os.O_RDONLY)
     try:
-        there = json.loads(path.read_text())
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"{folder}: another process is training there; wait for it or give another --out"
+            ) from None
+        path = folder / RECORD
+        # What a killed writer of the record leaves is no run yet.
+        if all(entry == _unfinished(path) for entry in folder.iterdir()):
+            _write_json(path, {"run": uuid.uuid4().hex, **record})
+        yield _check_same(folder, record, say)
+    finally:
+        os.close(lock)
+
+
+def _check_same(folder: Path, record: dict[str, Any], say: Callable[[str], None]) -> str:
+    """Make sure that a folder holds this very run; give its identity."""
+    try:
+        there = json.loads((folder / RECORD).read_text())
         changed = _difference(there["recipe"], json.loads(json.dumps(record["recipe"])))
         other_data = there["survey_checksum"] != record["survey_checksum"]
+        identity, versions = str(there["run"]), there["versions"]
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(f"{folder}: holds something else than a run; give another --out") from None
     if changed:
         raise InputError(f"{folder}: holds a run of another recipe ({changed}); give another --out or remove it")
     if other_data:
         raise InputError(f"{folder}: holds a run on another survey, {there['survey']}; give another --out or remove it")
+    upgraded = _difference(versions, record["versions"])
+    if upgraded:
+        say(f"{folder}: begun with other versions ({upgraded}); it may not end as it would have with those")
+    return identity
 
 
 def _difference(old: Any, new: Any, place: str = "") -> str | None:
@@ -252,6 +290,16 @@ def _difference(old: Any, new: Any, place: str = "") -> str | None:
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    unfinished = path.with_suffix(".writing")
-    unfinished.write_text(json.dumps(content, indent=2) + "\n")
-    os.replace(unfinished, path)
+    _unfinished(path).write_text(json.dumps(content, indent=2) + "\n")
+    os.replace(_unfinished(path), path)
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_suffix(".writing")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):
+        raise InputError(f"{path}: cannot be read; remove it, and the same command makes it again") from None

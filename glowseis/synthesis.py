@@ -9,8 +9,7 @@ from glowseis.errors import InputError
 from glowseis.export import SavedFlow
 from glowseis.survey.gather import Gather, Origin
 from glowseis.survey.records import Survey
-
-MID_GREY = 128
+from glowseis.survey.render import ZERO_LEVEL
 
 
 @dataclass(frozen=True)
@@ -64,18 +63,20 @@ def synthesise(flow: SavedFlow, survey: Survey, label: str, count: int, seed: in
         Gathers of the survey's size with their origin.
 
     Raises:
-        InputError: The flow has another size, or the survey has fewer than two gathers of the label.
+        InputError: The flow has another size, or the survey has fewer than two such gathers.
 
     Source: the paper's sections 1 and 5.4.
     """
-    check_parents(flow, survey, label)
-    pairs = draw_pairs(survey.select(labels=[label]), count, seed)
+    pairs = draw_pairs(possible_parents(flow, survey, label), count, seed)
     for start in range(0, count, batch):
         yield from _children(flow, survey, label, seed, start, pairs[start : start + batch])
 
 
-def check_parents(flow: SavedFlow, survey: Survey, label: str) -> None:
-    """Make sure that a flow can interpolate a survey's gathers of a label.
+def possible_parents(flow: SavedFlow, survey: Survey, label: str) -> np.ndarray:
+    """Row numbers of the gathers of a label that a flow may interpolate.
+
+    On the survey that the flow was trained on, gathers that its training held out are left out, so that whatever is
+    judged on them has not seen their children.
 
     Raises:
         InputError: The flow has another size, or the survey has fewer than two gathers of the label.
@@ -86,8 +87,15 @@ def check_parents(flow: SavedFlow, survey: Survey, label: str) -> None:
             f"{survey.size[0]}x{survey.size[1]}; train one on this survey"
         )
     rows = survey.select(labels=[label])
+    if flow.about.get("survey_checksum") == survey.checksum:
+        held_out = survey.select(ids=flow.about["held_out_ids"])
+        rows = np.setdiff1d(rows, held_out)
     if len(rows) < 2:
-        raise InputError(f"{survey.path}: one gather is labelled {label!r}; interpolation needs at least two")
+        raise InputError(
+            f"{survey.path}: interpolation needs at least two gathers labelled {label!r} that training did not hold "
+            f"out; there are {len(rows)}"
+        )
+    return rows
 
 
 def _children(
@@ -101,12 +109,12 @@ def _children(
         alpha=np.array([pair.alpha for pair in pairs], np.float32),
     )["image"].numpy()[..., 0]
     for number, (parent, other, pair, levels) in enumerate(zip(first, second, pairs, made, strict=True), start=start):
-        image = np.full_like(levels, MID_GREY)
+        image = np.full_like(levels, ZERO_LEVEL)
         valid = np.s_[: parent.valid_samples, : parent.valid_traces]
         image[valid] = levels[valid]
         yield replace(
             parent,
-            gather_id=f"synthetic{seed}-{number:06d}",
+            gather_id=f"{flow.name.replace('/', '-')}-seed{seed}-{number:06d}",
             image=image,
             label=label,
             source=f"glowseis {flow.name}",

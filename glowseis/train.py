@@ -46,7 +46,8 @@ def main(
         )
     else:
         data = open_survey(survey)
-    result = run.train(settings, data, out or Path("runs") / settings.name, savedmodels, print)
+    folder = out or Path("runs") / settings.name
+    result = run.train(settings, data, folder, savedmodels, print, command.STARTED)
     print("\n".join(run.lines(result, settings.data.label)))
 
 

@@ -75,7 +75,7 @@ class Pictures:
     def __init__(self, trainer: FlowTrainer, images: np.ndarray):
         flow = trainer.flow
         self._images = images[:SHOWN, ..., np.newaxis]
-        real = tf.constant(from_levels(self._images))
+        real = from_levels(self._images)
 
         @tf.function
         def make(noise):
@@ -95,4 +95,4 @@ class Pictures:
         """Pictures by name, uint8 `[gather, time, trace, 1]` each."""
         names = ("reconstructed", "interpolated", "sampled")
         made = zip(names, self._make(self._noise), strict=True)
-        return {"real": self._images} | {name: to_levels(images) for name, images in made}
+        return {"real": self._images} | {name: np.asarray(to_levels(images)) for name, images in made}

@@ -50,6 +50,7 @@ class FlowFitting:
         stopping: Asked between steps.
 
     Attributes:
+        restored: Whether an earlier process left a state, which is the present one then.
         first_step_at: When this process had done its first step, by `time.monotonic`; None before.
     """
 
@@ -64,6 +65,7 @@ class FlowFitting:
         self.trainer.compile(optimizer=_optimizer(recipe, self.planned))
         self.trainer.optimizer.build(self.trainer.flow.trainable_variables)
         self.checkpoints = Checkpoints(folder / "checkpoints", self.trainer)
+        self.restored = self.checkpoints.restore()
         self.first_step_at: float | None = None
         self._optimise = tf.function(self.trainer.optimise)
         self._bits = tf.function(self.trainer.call)
@@ -71,7 +73,7 @@ class FlowFitting:
         judged = selection.held_out if len(selection.held_out) else selection.rare
         shown = images(survey, judged[:8])
         self._saved_at = 0.0
-        self._judged = tf.constant(from_levels(shown[:ROUND_TRIP_GATHERS, ..., np.newaxis]))
+        self._judged = from_levels(shown[:ROUND_TRIP_GATHERS, ..., np.newaxis])
         self._pictures = Pictures(self.trainer, shown if len(shown) > 1 else images(survey, selection.rare[:3]))
 
     @property
@@ -87,7 +89,7 @@ class FlowFitting:
             FittingError: The loss is not finite, or the flow no longer inverts.
             InputError: A record or a checkpoint cannot be read.
         """
-        if not self.checkpoints.restore():
+        if not self.restored:
             self._adapt()
             self._save(0)
         self._saved_at = time.monotonic()
@@ -169,6 +171,9 @@ class FlowFitting:
             self._require_invertible(step, error)
             self._require_finite(step, {} if bits is None else {"the held-out loss": bits})
             best = bits is not None and self.checkpoints.offer(step, bits)
+            if best:
+                # So that what is said of the best weights is never older than the weights.
+                self._save(step)
             log.evaluation(step, bits, error, best)
         if last or epochs % self.recipe.training.pictures_every_epochs == 0:
             log.pictures(step, self._pictures.rows())
@@ -188,10 +193,11 @@ class FlowFitting:
     def _require_invertible(self, step: int, error: float) -> None:
         if error <= ROUND_TRIP_BOUND:
             return
+        # Before the first step there is only ActNorm to blame, which a set without variation blows up.
+        cure = "lower the phase's learning_rate or flow.scale_cap" if step else "raise training.adapt_gathers"
         raise FittingError(
-            f"step {step}: the flow no longer inverts: |decode(encode(x)) - x| reaches {error:.3g} of full scale, more "
-            f"than {ROUND_TRIP_BOUND:g}; {self._last_good()}; lower the phase's learning_rate or flow.scale_cap, and "
-            "give another --out"
+            f"step {step}: the flow does not invert: |decode(encode(x)) - x| reaches {error:.3g} of full scale, more "
+            f"than {ROUND_TRIP_BOUND:g}; {self._last_good()}; {cure}, and give another --out"
         )
 
     def _last_good(self) -> str:

@@ -1,6 +1,7 @@
 """What a flow's bits per dimension must beat: lossless picture formats and a Gaussian on patches."""
 
 import io
+from collections.abc import Iterable
 
 import numpy as np
 from PIL import Image
@@ -28,21 +29,21 @@ def _bytes(image: np.ndarray, kind: str) -> int:
     return stream.tell()
 
 
-def patch_gaussian_bits(training: np.ndarray, held_out: np.ndarray, seed: int = 0) -> float | None:
+def patch_gaussian_bits(training: Iterable[np.ndarray], held_out: np.ndarray, seed: int = 0) -> float | None:
     """Bits per dimension of a full-covariance Gaussian on 8 x 8 patches of dequantised pictures.
 
     It is fitted to every patch of the training pictures at strides of four, and measured on the patches that tile the
     held-out ones; what does not fill a patch at the bottom and the right is left out.
 
     Args:
-        training: Grey levels, uint8 `[gather, time, trace]`.
+        training: Grey levels of one gather after another, uint8 `[time, trace]` each.
         held_out: Grey levels, uint8 `[gather, time, trace]`.
         seed: Seed of the dequantisation noise.
 
     Returns:
         Bits per dimension; None where the pictures give too few patches for a covariance, or are smaller than one.
     """
-    if min(*training.shape[1:], *held_out.shape[1:]) < PATCH:
+    if min(held_out.shape[1:]) < PATCH:
         return None
     random = np.random.default_rng(seed)
     # Picture by picture: the patches of a full survey fill no memory.

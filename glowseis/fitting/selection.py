@@ -19,11 +19,13 @@ class Selection:
 
     Attributes:
         phases: Training rows of each phase of the recipe, int64 `[gather]` each.
+        training: Rows that some phase trains on, in the order of the survey.
         rare: Training rows of the recipe's label.
         held_out: Rows of that label that no phase trains on; may be empty.
     """
 
     phases: list[np.ndarray]
+    training: np.ndarray
     rare: np.ndarray
     held_out: np.ndarray
 
@@ -44,4 +46,5 @@ def select(survey: Survey, recipe: Recipe) -> Selection:
         )
     held_out = np.sort(epoch_order(survey, rare, recipe.seed, HELD_OUT_EPOCH)[:count])
     phases = [np.setdiff1d(survey.select(labels=phase.labels), held_out) for phase in recipe.phases]
-    return Selection(phases, np.setdiff1d(rare, held_out), held_out)
+    training = np.unique(np.concatenate(phases))
+    return Selection(phases, training, np.setdiff1d(rare, held_out), held_out)

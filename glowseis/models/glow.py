@@ -252,14 +252,14 @@ class Glow(keras.Model):
         return cls(**config)
 
 
-def to_levels(x) -> np.ndarray:
-    """Grey levels, uint8, of pictures in [0, 1): `floor(256 x)`, clipped. Any shape."""
-    return np.clip(np.floor(np.asarray(x) * GREY_LEVELS), 0, GREY_LEVELS - 1).astype(np.uint8)
+def to_levels(x):
+    """Grey levels, a uint8 tensor, of pictures in [0, 1): `floor(256 x)`, clipped. Any shape."""
+    return ops.cast(ops.clip(ops.floor(ops.convert_to_tensor(x) * GREY_LEVELS), 0, GREY_LEVELS - 1), "uint8")
 
 
-def from_levels(image) -> np.ndarray:
-    """Centres `(k + 0.5) / 256`, float32, of grey levels. Any shape."""
-    return (np.asarray(image, dtype=np.float32) + np.float32(0.5)) / np.float32(GREY_LEVELS)
+def from_levels(image):
+    """Centres `(k + 0.5) / 256`, a float32 tensor, of grey levels. Any shape."""
+    return (ops.cast(image, "float32") + 0.5) / GREY_LEVELS
 
 
 def _moments(batches):
