@@ -91,6 +91,19 @@ def test_the_first_of_a_longer_draw_are_those_of_a_shorter(trained, parents, chi
     assert not np.array_equal(other.image, children[0].image)
 
 
+def test_gathers_that_training_held_out_are_no_parents(trained, parents):
+    flow = load_flow(trained.savedmodel)
+    held_out = set(flow.about["held_out_ids"])
+    used = {name for child in synthesise(flow, parents, "bad", 60, seed=1) for name in child.origin.parents}
+    assert len(held_out) == 3 and len(used) == 9 and used < set(flow.about["training_ids"]) and not used & held_out
+    good = {name for child in synthesise(flow, parents, "good", 60, seed=1) for name in child.origin.parents}
+    assert len(good) == 12
+    # Of another survey, even one with gathers of the same names, all may be.
+    elsewhere = dataclasses.replace(flow, about={**flow.about, "survey_checksum": "another"})
+    used = {name for child in synthesise(elsewhere, parents, "bad", 60, seed=1) for name in child.origin.parents}
+    assert len(used) == 12
+
+
 def test_pairs_and_weights_are_uniform():
     pairs = draw_pairs(np.array([3, 5, 8, 11]), 3000, seed=1)
     assert pairs[:40] == draw_pairs(np.array([3, 5, 8, 11]), 40, seed=1)
@@ -105,7 +118,7 @@ def test_pairs_and_weights_are_uniform():
 def test_a_survey(generate, children, tmp_path):
     done = generate("--out", "new")
     assert (done.status, done.error) == (0, [])
-    assert f"{COUNT} synthetic bad gathers by tiny/1: new" in done.out
+    assert f"{COUNT} synthetic bad gathers by tiny/1" in done.out
     survey = open_survey(tmp_path / "new")
     survey.verify()
     assert len(survey) == COUNT and survey.labels == ("bad",) and survey.size == (32, 32)
@@ -142,12 +155,12 @@ def test_segy(generate, children, parents, tmp_path):
     assert generate("--out", "new.segy").status == 0
     assert content(tmp_path) == ["new.csv", "new.segy"]
     read = list(read_segy(tmp_path / "new.segy"))
-    assert len(read) == COUNT
+    assert len({recording.gather_id for recording in read}) == len(read) == COUNT
     assert len({child.origin.parents[0] for child in children}) < COUNT
-    for number, (recording, child) in enumerate(zip(read, children, strict=True), start=1):
+    for recording, child in zip(read, children, strict=True):
         np.testing.assert_array_equal(recording.amplitude, amplitudes(child))
         there, parent = recording.geometry, parents.read(child.origin.parents[0]).geometry
-        assert (there.shot, there.sail_line, there.cable) == (number, parent.sail_line, parent.cable)
+        assert (there.shot, there.sail_line, there.cable) == (parent.shot, parent.sail_line, parent.cable)
         assert there.sample_interval_s == parent.sample_interval_s
         np.testing.assert_array_equal(there.channel, parent.channel)
         for name in ("offset_m", "receiver_x_m", "receiver_y_m", "source_x_m", "source_y_m"):
@@ -159,6 +172,7 @@ def test_segy(generate, children, parents, tmp_path):
         assert "SYNTHETIC" in text and "tiny/1, seed 5" in text and "new.csv" in text
         shots = file.attributes(TraceField.EnergySourcePoint)[:]
         records = file.attributes(TraceField.FieldRecord)[:]
+    assert list(dict.fromkeys(records.tolist())) == list(range(1, COUNT + 1))
     rows = check_table(tmp_path / "new.csv", children)
     for row, child in zip(rows, children, strict=True):
         of_this = records == int(row["field_record"])
@@ -206,7 +220,8 @@ def test_a_label_with_one_gather_is_told(generate, tmp_path):
     write_survey(tmp_path / "few", gathers, (32, 32), {})
     done = generate("--out", "new", "--survey", "few")
     assert done.status == 2
-    assert done.error == ["glowseis.generate: few: one gather is labelled 'bad'; interpolation needs at least two"]
+    assert len(done.error) == 1 and done.error[0].startswith("glowseis.generate: few: interpolation needs at least two")
+    assert "labelled 'bad'" in done.error[0] and done.error[0].endswith("there are 1")
     assert content(tmp_path) == sorted(["few", *(f"few/{name}" for name in content(tmp_path / "few"))])
 
 

@@ -1,8 +1,11 @@
 """Training by the command: measured, stopped, resumed, failed."""
 
+import fcntl
 import json
+import os
 import re
 import resource
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -85,7 +88,7 @@ def test_a_finished_run_says_what_it_reached(trained):
     record = json.loads((trained.run / "run.json").read_text())
     assert record["recipe"]["flow"]["steps"] == [1, 2] and record["versions"]["tensorflow"] == tf.__version__
     about = json.loads((trained.savedmodel / "assets.extra" / "glowseis.json").read_text())
-    assert len(about["training_ids"]) == 9 and len(about["held_out_ids"]) == 3 and about["label"] == "bad"
+    assert len(about["training_ids"]) == 12 + 9 and len(about["held_out_ids"]) == 3 and about["label"] == "bad"
     assert about["survey_checksum"] == record["survey_checksum"]
 
 
@@ -132,6 +135,38 @@ def test_a_finished_run_is_not_trained_again(tiny, trained, command, monkeypatch
     assert before == {path: path.stat().st_mtime_ns for path in trained.folder.rglob("*") if path.is_file()}
 
 
+def test_a_run_that_was_killed_before_its_end_was_written_is_exported_once(
+    tiny, trained, tmp_path, monkeypatch, command
+):
+    shutil.copytree(trained.folder, tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    (tmp_path / "copy" / "runs" / "tiny" / "result.json").unlink()
+    assert command("train", tiny.recipe, "--survey", tiny.survey).status == 0
+    assert figures(tmp_path / "copy" / "runs" / "tiny") == figures(trained.run)
+    assert [path.name for path in (tmp_path / "copy" / "savedmodels" / "tiny").iterdir()] == ["1"]
+
+
+def test_a_run_begun_with_other_versions_is_told(tiny, trained, tmp_path, command):
+    record = json.loads((trained.run / "run.json").read_text())
+    record["versions"]["tensorflow"] = "2.0.0"
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    shutil.copy(trained.run / "result.json", tmp_path)
+    done = command("train", tiny.recipe, "--survey", tiny.survey, "--out", tmp_path)
+    assert done.status == 0 and "begun with other versions (tensorflow was '2.0.0', now" in done.out
+
+
+def test_a_folder_where_another_process_trains_is_told(tiny, tmp_path, command):
+    other = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    try:
+        done = command("train", tiny.recipe, "--survey", tiny.survey, "--out", tmp_path)
+    finally:
+        os.close(other)
+    assert done.status == 2 and len(done.error) == 1
+    assert "another process is training there; wait for it or give another --out" in done.error[0]
+    assert not list(tmp_path.iterdir())
+
+
 def test_tensorboard_shows_figures_and_pictures(trained):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -158,8 +193,7 @@ def test_tensorboard_shows_figures_and_pictures(trained):
         pictures[name] = tf.io.decode_png(shown[0]).numpy()
     assert np.array_equal(pictures["real"], pictures["reconstructed"])
     real, interpolated, sampled = (
-        pictures[name][:30].reshape(30, 3, -1)[..., :28].ravel() / 255
-        for name in ("real", "interpolated", "sampled")
+        pictures[name][:30].reshape(30, 3, -1)[..., :28].ravel() / 255 for name in ("real", "interpolated", "sampled")
     )
     # What lies between gathers looks like both, what is sampled like none of them.
     assert 0.3 < np.corrcoef(real, interpolated)[0, 1] < 0.95 and abs(np.corrcoef(real, sampled)[0, 1]) < 0.2
@@ -229,7 +263,7 @@ def test_weights_that_are_not_finite_are_never_kept(tiny, tmp_path, monkeypatch)
     monkeypatch.setattr(fitting, "_optimise", poisoned)
     message, kept = failed(fitting)
     assert kept == 2
-    assert message.startswith("step 3: the flow no longer inverts") and "nan of full scale" in message
+    assert message.startswith("step 3: the flow does not invert") and "nan of full scale" in message
 
 
 def test_a_learning_rate_that_is_far_too_high_stops_the_run(tiny, tmp_path, monkeypatch, command):
@@ -254,7 +288,7 @@ def test_a_flow_that_no_longer_inverts_stops_the_run(tiny, tmp_path, monkeypatch
     message, kept = failed(fitting)
     assert kept == 0
     assert message.startswith(
-        "step 14: the flow no longer inverts: |decode(encode(x)) - x| reaches 2e-05 of full scale, more than 1e-05; "
+        "step 14: the flow does not invert: |decode(encode(x)) - x| reaches 2e-05 of full scale, more than 1e-05; "
         "the last good checkpoint, after step 0, is kept in"
     )
 
