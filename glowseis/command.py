@@ -1,15 +1,18 @@
 """What every command shares: arguments by typer, one line for bad input, exit statuses.
 
 Exit status 0: done. 1: training cannot go on. 2: wrong arguments or bad input. 75: stopped by a signal, everything
-saved. 130: interrupted.
+saved. 130: interrupted. 143: terminated.
 """
 
+import contextlib
 import errno
 import os
 import re
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import typer
@@ -19,7 +22,10 @@ from glowseis.errors import FittingError, InputError, StoppedError
 STARTED = time.monotonic()
 """When the command started, but for Python itself."""
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
+
+PATIENCE_S = 2.0
+"""How long a signal after the first is taken for the same wish: an impatient Ctrl-C must not break off cleaning up."""
 
 UsageError: Any = typer.BadParameter.__base__
 """What wrong words on the command line raise: click's with older versions of typer, typer's own with newer ones."""
@@ -40,6 +46,12 @@ def run(function: Callable[..., Any], arguments: list[str] | None = None) -> NoR
     name = f"python -m {function.__module__}" if function.__module__ != "__main__" else _module_name()
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command()(function)
+    with _signals() as came:
+        _run(app, name, arguments, came)
+    raise AssertionError("a command ends by leaving the process")
+
+
+def _run(app: typer.Typer, name: str, arguments: list[str] | None, came: list[int]) -> NoReturn:
     try:
         status = typer.main.get_command(app).main(args=arguments, prog_name=name, standalone_mode=False)
         # typer takes an interruption for a status of its own.
@@ -57,11 +69,44 @@ def run(function: Callable[..., Any], arguments: list[str] | None = None) -> NoR
     except OSError as wrong:
         _fail(name, _describe(wrong), 2)
     except (KeyboardInterrupt, typer.Abort):
+        if signal.SIGTERM in came:
+            _fail(name, "terminated", TERMINATED)
         _fail(name, "interrupted", INTERRUPTED)
     except Exception as wrong:
         if not re.search(FULL, str(wrong)):
             raise
         _fail(name, NO_SPACE, 2)
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Have SIGTERM end a command as Ctrl-C does, by KeyboardInterrupt, so that it cleans up; gives what came.
+
+    A command that installs handlers of its own, as training does, has them.
+    """
+    came: list[int] = []
+    first_s = -PATIENCE_S
+
+    def interrupt(number: int, frame: object) -> None:
+        nonlocal first_s
+        if time.monotonic() - first_s < PATIENCE_S:
+            return
+        first_s = time.monotonic()
+        came.append(number)
+        raise KeyboardInterrupt
+
+    former = {}
+    # Python knows no other thread's handlers; a signal that whoever started us ignores stays ignored.
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) != signal.SIG_IGN:
+                former[number] = signal.signal(number, interrupt)
+    try:
+        yield came
+    finally:
+        for number, handler in former.items():
+            # Once one came the process is on its way out; Python's own end would let the next one kill it.
+            signal.signal(number, signal.SIG_IGN if came else handler)
 
 
 def import_tensorflow() -> None:

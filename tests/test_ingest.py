@@ -10,7 +10,7 @@ import pytest
 from random_gathers import full_device, random_recording
 
 from glowseis.command import run
-from glowseis.ingest import ingest
+from glowseis.ingest import main
 from glowseis.survey import framing
 from glowseis.survey.formats.segy import write_segy
 from glowseis.survey.records import open_survey
@@ -101,7 +101,7 @@ def test_no_space_left(tmp_path, source, monkeypatch, capsys):
     """On a full device, and under a limit on the size of files."""
     monkeypatch.setattr(framing, "open_shard", full_device)
     with pytest.raises(SystemExit) as left:
-        run(ingest, [str(source), "--out", str(tmp_path / "out")])
+        run(main, [str(source), "--out", str(tmp_path / "out")])
     told = capsys.readouterr()
     assert left.value.code == 2 and told.out == ""
     assert "no space left" in told.err and len(told.err.splitlines()) == 1

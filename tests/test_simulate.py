@@ -1,7 +1,12 @@
+import errno
 import itertools
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +19,7 @@ from glowseis.survey.simulate.acquisition import WATER_VELOCITY_M_S, Position
 from glowseis.survey.simulate.earth import earth_of_line
 from glowseis.survey.simulate.labels import Band, NoisePlan, draw_noise, judge
 
+ROOT = Path(__file__).parent.parent
 SMALL = Acquisition.of_size(112, 80)
 FULL = Acquisition.of_size(896, 640)
 ONLY = dict(zip(LABELS, ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)), strict=True))
@@ -224,7 +230,7 @@ def simulate(*words):
 def test_command_writes_a_survey(tmp_path):
     out = tmp_path / "survey"
     done = simulate("--out", out, "--count", 12, "--size", "64x48", "--seed", 4, "--fractions", "1,1,1", "--workers", 2)
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest["gathers"] == 12
     assert manifest["size"] == [64, 48]
@@ -235,7 +241,7 @@ def test_command_writes_a_survey(tmp_path):
 def test_command_writes_segy_beside_the_records(tmp_path):
     out = tmp_path / "survey"
     done = simulate("--out", out, "--count", 3, "--size", "64x48", "--seed", 4, "--segy")
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     with segyio.open(out / "survey.segy", ignore_geometry=True) as file:
         first = simulate_recording(0, 4, Acquisition.of_size(64, 48))
         traces = first.amplitude.shape[1]
@@ -259,7 +265,7 @@ def test_command_tells_wrong_arguments_in_one_line(tmp_path, words, told):
     failed = simulate("--out", tmp_path / "survey", *words)
     assert failed.returncode == 2
     assert told in failed.stderr
-    assert len(failed.stderr.strip().splitlines()) == 1
+    assert len(failed.stderr.splitlines()) == 1
     assert not (tmp_path / "survey").exists()
 
 
@@ -269,3 +275,110 @@ def test_command_leaves_a_folder_with_other_things_alone(tmp_path):
     assert failed.returncode == 2
     assert "not empty" in failed.stderr
     assert (tmp_path / "mine.txt").read_text() == "keep"
+
+
+def until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def under_way(*words):
+    """The command at work in a session of its own, as a terminal would start it."""
+    command = [sys.executable, "-m", "glowseis.simulate", *map(str, words)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def children_of(process):
+    found = subprocess.run(
+        ["ps", "-o", "pid=,args=", "--ppid", str(process.pid)], check=True, capture_output=True, text=True
+    )
+    return [int(line.split()[0]) for line in found.stdout.splitlines() if "spawn_main" in line]
+
+
+@pytest.mark.parametrize(
+    ("stop", "status", "told"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_command_stopped_twice_leaves_nothing(tmp_path, stop, status, told, workers):
+    out = tmp_path / "survey"
+    with under_way("--out", out, "--count", 100_000, "--size", "112x80", "--workers", workers, "--segy") as process:
+        until(lambda: list(tmp_path.glob(".survey.writing/*.tfrecord")))
+        for _ in range(2):
+            os.killpg(process.pid, stop)
+            time.sleep(0.05)
+        _, error = process.communicate(timeout=60)
+    assert (process.returncode, error.splitlines()) == (status, [f"glowseis.simulate: {told}"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_iterating_stopped_twice_ends(tmp_path):
+    """Without the command's own handlers, at moments that differ."""
+    script = (
+        "from glowseis.survey.simulate import Acquisition, simulate_recordings\n"
+        "if __name__ == '__main__':\n"
+        "    for _ in simulate_recordings(100_000, 1, Acquisition.of_size(896, 640), workers=2):\n"
+        "        print('one', flush=True)\n"
+    )
+    (tmp_path / "script.py").write_text(script)
+    for pause_s in (0.0, 0.02, 0.1):
+        with subprocess.Popen(
+            [sys.executable, tmp_path / "script.py"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        ) as process:
+            assert process.stdout.readline() == b"one\n"
+            for _ in range(2):
+                os.killpg(process.pid, signal.SIGINT)
+                time.sleep(pause_s)
+            process.communicate(timeout=30)
+        assert process.returncode != 0
+
+
+def test_a_worker_that_was_killed_is_told_in_one_line(tmp_path):
+    out = tmp_path / "survey"
+    with under_way("--out", out, "--count", 100_000, "--size", "112x80", "--workers", 2) as process:
+        until(lambda: list(tmp_path.glob(".survey.writing/*.tfrecord")))
+        os.kill(children_of(process)[0], signal.SIGKILL)
+        _, error = process.communicate(timeout=60)
+    line = "glowseis.simulate: a worker process died (out of memory?); use fewer --workers"
+    assert (process.returncode, error.splitlines()) == (2, [line])
+    assert not list(tmp_path.iterdir())
+
+
+def test_segy_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch, capsys):
+    from glowseis.command import run
+    from glowseis.simulate import main
+    from glowseis.survey.formats import segy
+
+    def write(recording):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(segy, "segy_writer", lambda file, text_lines: write)
+    with pytest.raises(SystemExit) as left:
+        run(main, ["--out", str(tmp_path / "survey"), "--count", "3", "--size", "64x48", "--workers", "1", "--segy"])
+    told = capsys.readouterr()
+    assert (left.value.code, told.out, len(told.err.splitlines())) == (2, "", 1)
+    assert "no space left" in told.err and str(tmp_path / "survey") in told.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_gather_is_simulated_once(tmp_path, monkeypatch, capsys):
+    from glowseis.command import run
+    from glowseis.simulate import main
+    from glowseis.survey import simulate as room
+
+    calls = []
+
+    def counted(count, *rest):
+        calls.append(count)
+        return simulate_recordings(count, *rest)
+
+    monkeypatch.setattr(room, "simulate_recordings", counted)
+    with pytest.raises(SystemExit) as left:
+        run(main, ["--out", str(tmp_path / "survey"), "--count", "3", "--size", "64x48", "--workers", "1", "--segy"])
+    assert (left.value.code, capsys.readouterr().err, calls) == (0, "", [3])
+    assert (tmp_path / "survey" / "survey.segy").is_file()

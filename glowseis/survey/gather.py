@@ -1,6 +1,8 @@
 """One marine shot gather: its picture, its geometry and its label."""
 
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -46,7 +48,7 @@ class Recording:
         amplitude: Pressure, float32 `[time, trace]`, in the units of the source.
         label: One of a survey's labels, or `""` when unlabelled.
         geometry: Where and when.
-        source: The file or simulator it came from.
+        source: The file or simulator it came from, printable; `source_text` makes it of a path.
     """
 
     gather_id: str
@@ -102,3 +104,16 @@ class Gather:
     fit: str = "pad"
     recorded_shape: tuple[int, int] | None = None
     origin: Origin = field(default_factory=Origin)
+
+
+def source_text(path: Path) -> str:
+    r"""A path as printable text: bytes that are no UTF-8 and control characters become escapes such as `\r`.
+
+    Args:
+        path: Any path.
+
+    Returns:
+        What can be written to a CSV file, a record and a terminal.
+    """
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)

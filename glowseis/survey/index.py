@@ -47,6 +47,10 @@ PLACE: dict[str, type] = {
 Example the picture begins."""
 
 
+LABEL_CHARACTERS = 100
+"""Longest label."""
+
+
 @contextlib.contextmanager
 def index_writer(
     file: Path, place: Collection[str] = tuple(PLACE)
@@ -78,15 +82,15 @@ def read_index(file: Path) -> pd.DataFrame:
     return pd.read_csv(file, dtype=COLUMNS | PLACE, keep_default_na=False, float_precision="round_trip")
 
 
-def check_id(gather: Gather, seen: Collection[str]) -> None:
-    """Make sure that a gather's id can be a file's name and is not taken.
+def check_words(gather: Gather, seen: Collection[str]) -> None:
+    """Make sure that a gather's id can be a file's name and is not taken, and that its other words can be written.
 
     Args:
         gather: The gather.
         seen: Ids that are taken.
 
     Raises:
-        InputError: It cannot, or it is.
+        InputError: It cannot, it is, or they cannot.
     """
     if not re.fullmatch(r"\w[\w.-]{0,199}", gather.gather_id):
         raise InputError(
@@ -96,6 +100,27 @@ def check_id(gather: Gather, seen: Collection[str]) -> None:
         raise InputError(
             f"gather id {gather.gather_id} of {gather.source} is given twice; "
             "give each source once, and sources of one name another name"
+        )
+    if gather.label:
+        check_label(gather.label)
+    # A carriage return alone would end a row, and a file name of other bytes than UTF-8 fits in no text.
+    for name, text in (("source", gather.source), ("model", gather.origin.model)):
+        if not text.isprintable():
+            raise InputError(f"gather {gather.gather_id}: its {name} {text!r} cannot be printed; give it another name")
+
+
+def check_label(label: str) -> None:
+    """Make sure that a label can be written, and typed again.
+
+    Args:
+        label: The label.
+
+    Raises:
+        InputError: It is too long, or has blanks around it, control characters or bytes that are no UTF-8.
+    """
+    if not (label.isprintable() and label == label.strip() and 1 <= len(label) <= LABEL_CHARACTERS):
+        raise InputError(
+            f"label {label!r}: use 1 to {LABEL_CHARACTERS} printable characters without blanks around them, such as bad"
         )
 
 

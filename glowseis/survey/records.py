@@ -26,13 +26,16 @@ from glowseis.errors import InputError
 from glowseis.survey.example import ARRAYS, parse, serialise
 from glowseis.survey.framing import FOOTER_BYTES, HEADER_BYTES, Shard, ShardWriter, read_into
 from glowseis.survey.gather import LABELS, Gather
-from glowseis.survey.index import COLUMNS, PLACE, check_id, index_writer, read_index
+from glowseis.survey.index import COLUMNS, PLACE, check_words, index_writer, read_index
 from glowseis.survey.output import check_output, whole_folder
 
 __all__ = ["SCHEMA", "Manifest", "Shard", "Survey", "check_output", "open_survey", "write_survey"]
 
 SCHEMA = 1
 """Version of the layout on disk; a reader refuses newer ones."""
+
+SHARD_BYTES = 150_000_000
+"""Largest shard, unless one record is larger."""
 
 MANIFEST, INDEX = "manifest.json", "gathers.csv"
 
@@ -229,7 +232,7 @@ def write_survey(
     gathers: Iterable[Gather],
     size: tuple[int, int],
     about: dict[str, Any],
-    shard_bytes: int = 150_000_000,
+    shard_bytes: int = SHARD_BYTES,
 ) -> Manifest:
     """Write a survey, whole or not at all, with memory that does not grow with the number of gathers.
 
@@ -244,46 +247,73 @@ def write_survey(
         The manifest.
 
     Raises:
-        InputError: The output exists, there are no gathers, or one has another size or a bad or repeated id.
+        InputError: The output exists, there are no gathers, or one has another size, a bad or repeated id, or a bad
+            label.
         OSError: The disk is full or not writable; nothing is left behind.
     """
     with whole_folder(Path(out)) as folder:
-        labels: Counter[str] = Counter()
-        sources: dict[str, None] = {}
-        seen: set[str] = set()
-        with contextlib.closing(ShardWriter(folder, shard_bytes)) as writer, index_writer(folder / INDEX) as write_row:
-            for gather in gathers:
-                _check(gather, size, seen)
-                seen.add(gather.gather_id)
-                labels[gather.label] += 1
-                sources[gather.source] = None
-                record = serialise(gather)
-                shard, offset_bytes = writer.write(record)
-                place = {
-                    "shard": shard,
-                    "offset_bytes": offset_bytes,
-                    "length_bytes": len(record),
-                    "image_offset_bytes": record.index(gather.image.tobytes()),
-                }
-                write_row(gather, place)
-        if not seen:
-            raise InputError(f"{out}: there are no gathers to write; check the sources")
-        known = [label for label in LABELS if labels[label]]
-        used = (*known, *sorted(set(labels) - {"", *known}))
-        manifest = Manifest(
-            schema_version=SCHEMA,
-            glowseis=glowseis.__version__,
-            size=size,
-            rendering=RENDERING,
-            gathers=len(seen),
-            labels=used,
-            counts={label: labels[label] for label in used},
-            shards=tuple(writer.shards),
-            index_sha256=hashlib.sha256((folder / INDEX).read_bytes()).hexdigest(),
-            sources=tuple(sources),
-            about=about,
-        )
-        (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        return write_records(folder, gathers, size, about, shard_bytes)
+
+
+def write_records(
+    folder: Path,
+    gathers: Iterable[Gather],
+    size: tuple[int, int],
+    about: dict[str, Any],
+    shard_bytes: int = SHARD_BYTES,
+) -> Manifest:
+    """Write a survey's files into a folder that is there, for those who put more into it; else as `write_survey`.
+
+    Args:
+        folder: Where to write; becomes the survey.
+        gathers: What to write, one after another.
+        size: Height in samples and width in traces of every picture.
+        about: What to add to the manifest.
+        shard_bytes: A shard is closed before it would grow beyond this.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        InputError: There are no gathers, or one has another size, a bad or repeated id, or a bad label.
+        OSError: The disk is full or not writable.
+    """
+    labels: Counter[str] = Counter()
+    sources: dict[str, None] = {}
+    seen: set[str] = set()
+    with contextlib.closing(ShardWriter(folder, shard_bytes)) as writer, index_writer(folder / INDEX) as write_row:
+        for gather in gathers:
+            _check(gather, size, seen)
+            seen.add(gather.gather_id)
+            labels[gather.label] += 1
+            sources[gather.source] = None
+            record = serialise(gather)
+            shard, offset_bytes = writer.write(record)
+            place = {
+                "shard": shard,
+                "offset_bytes": offset_bytes,
+                "length_bytes": len(record),
+                "image_offset_bytes": record.index(gather.image.tobytes()),
+            }
+            write_row(gather, place)
+    if not seen:
+        raise InputError("there are no gathers to write; check the sources")
+    known = [label for label in LABELS if labels[label]]
+    used = (*known, *sorted(set(labels) - {"", *known}))
+    manifest = Manifest(
+        schema_version=SCHEMA,
+        glowseis=glowseis.__version__,
+        size=size,
+        rendering=RENDERING,
+        gathers=len(seen),
+        labels=used,
+        counts={label: labels[label] for label in used},
+        shards=tuple(writer.shards),
+        index_sha256=hashlib.sha256((folder / INDEX).read_bytes()).hexdigest(),
+        sources=tuple(sources),
+        about=about,
+    )
+    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return manifest
 
 
@@ -367,7 +397,7 @@ def _aligned(shape: tuple[int, ...]) -> np.ndarray:
 
 def _check(gather: Gather, size: tuple[int, int], seen: set[str]) -> None:
     name = gather.gather_id
-    check_id(gather, seen)
+    check_words(gather, seen)
     if gather.image.shape != tuple(size) or gather.image.dtype != np.uint8:
         shape = "x".join(map(str, gather.image.shape))
         raise InputError(

@@ -39,6 +39,16 @@ def enclosing_size(shapes: Iterable[tuple[int, int]], multiple: int = 64) -> tup
 
     Returns:
         Height in samples and width in traces.
+
+    Raises:
+        InputError: There is no shape, or a side is longer than 32768.
     """
-    samples, traces = (max(side) for side in zip(*shapes, strict=True))
+    sides = list(zip(*shapes, strict=True))
+    if not sides:
+        raise InputError("there are no gathers to write; check the sources")
+    samples, traces = map(max, sides)
+    if max(samples, traces) > LARGEST:
+        raise InputError(
+            f"gathers of {samples} samples and {traces} traces are larger than {LARGEST}; pass --size and --fit crop"
+        )
     return -(-samples // multiple) * multiple, -(-traces // multiple) * multiple

@@ -7,7 +7,7 @@ from PIL import Image, PngImagePlugin
 
 from glowseis.errors import InputError
 from glowseis.survey.gather import Gather
-from glowseis.survey.index import check_id, index_writer
+from glowseis.survey.index import check_words, index_writer
 from glowseis.survey.output import whole_folder
 
 
@@ -25,14 +25,14 @@ def write_pictures(folder: Path, gathers: Iterable[Gather]) -> int:
         The number of pictures.
 
     Raises:
-        InputError: The output exists, there are no gathers, or one has a bad id or one given twice.
+        InputError: The output exists, there are no gathers, or one has a bad id or label, or an id given twice.
         OSError: The disk is full or not writable; nothing is left behind.
     """
     seen: set[str] = set()
     with whole_folder(Path(folder)) as temporary:
         with index_writer(temporary / "gathers.csv", ["file"]) as write_row:
             for gather in gathers:
-                check_id(gather, seen)
+                check_words(gather, seen)
                 seen.add(gather.gather_id)
                 name = f"{gather.gather_id}.png"
                 valid = gather.image[: gather.valid_samples, : gather.valid_traces]

@@ -9,16 +9,16 @@ import re
 import struct
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import segyio
 from segyio import BinField, TraceField
 
 from glowseis.errors import InputError
-from glowseis.survey.gather import Geometry, Recording
+from glowseis.survey.gather import Geometry, Recording, source_text
 from glowseis.survey.output import whole_file
 from glowseis.survey.size import LARGEST
 
@@ -37,6 +37,9 @@ MARK = "GLOWSEIS: CABLE IN BYTES 233-236, SAIL LINE IN BYTES 237-240"
 COORDINATE_SCALAR = -100
 """Coordinates are written in centimetres."""
 
+ANGLES = (2, 3, 4)
+"""CoordinateUnits that are no lengths: seconds of arc, degrees, and degrees with minutes and seconds."""
+
 HEADERS_AT_ONCE = 1 << 16
 """Traces whose shot numbers are read in one go: little memory, and few turns of the loop."""
 
@@ -47,12 +50,14 @@ def read_segy(
     trace_header: str = "TraceNumber",
     label: str = "",
     sample_interval_s: float | None = None,
+    cable_header: str | None = None,
 ) -> Iterator[Recording]:
     """Read a SEG-Y file shot by shot, with memory for one shot.
 
     Neighbouring traces of one shot number are one gather, in the order of the file; in files of our own making, of
-    one sail line, shot and cable. Its id is `STEM-shotNUMBER`; a number that comes back later in the file gets `-2`,
-    `-3` and so on after it.
+    one sail line, shot and cable. Its id is `STEM-shotNUMBER`, with `-cableNUMBER` after it where cables are told
+    apart; an id that comes back later in the file gets `-2`, `-3` and so on after it. Coordinates that are angles
+    become NaN: nothing here can use them.
 
     Args:
         path: The file; revision 0 or 1, either byte order.
@@ -60,38 +65,52 @@ def read_segy(
         trace_header: Where the channel is, named likewise.
         label: Label of every gather, or `""`.
         sample_interval_s: Time between two samples, in seconds, instead of what the headers say.
+        cable_header: What tells the cables of a shot apart, named likewise; all traces of a shot are one gather when
+            None.
 
     Yields:
         Recordings with their geometry; feet become metres.
 
     Raises:
-        InputError: The file is missing, empty, cut short, not SEG-Y, or has too many traces in a shot.
+        InputError: The file is missing, empty, cut short, not SEG-Y, has too many traces in a shot, or gives no sample
+            interval or several.
     """
     path = Path(path)
     shot_field, trace_field = _trace_field(shot_header), _trace_field(trace_header)
     with _open(path) as file:
         interval_s = sample_interval_s or _sample_interval_s(path, file)
-        own, keys = _keys(file, shot_field)
+        keys = _keys(file, shot_header, cable_header)
         seen: Counter[str] = Counter()
         for first, last, key in _shots(path, file, keys, shot_header):
-            line, shot, cable = key if own else (int(file.bin[BinField.LineNumber]), key[0], 1)
-            name = f"line{line}-shot{shot}-cable{cable}" if own else f"shot{shot}"
+            if _is_own(file):
+                line, shot, cable = key
+                # FieldRecord may count the gathers of our own files; the shot itself is here.
+                if shot_field == TraceField.FieldRecord:
+                    shot = int(file.header[first][TraceField.EnergySourcePoint])
+                name = f"line{line}-shot{shot}-cable{cable}"
+            else:
+                line, shot, cable = int(file.bin[BinField.LineNumber]), key[0], key[-1] if cable_header else 1
+                name = f"shot{shot}-cable{cable}" if cable_header else f"shot{shot}"
             seen[name] += 1
             again = f"-{seen[name]}" if seen[name] > 1 else ""
-            with _told(path, first, last):
+            # A number too large for 32 bits becomes infinite; whoever cannot use it names gather and trace.
+            with _told(path, first, last), np.errstate(over="ignore"):
                 amplitude = np.ascontiguousarray(file.trace.raw[first:last].T, dtype=np.float32)
                 places = _places(file, first, last)
                 channel = file.attributes(trace_field)[first:last].astype(np.int32)
             geometry = Geometry(line, shot, cable, interval_s, channel, **places)
-            yield Recording(f"{_stem(path)}-{name}{again}", amplitude, label, geometry, str(path))
+            yield Recording(f"{_stem(path)}-{name}{again}", amplitude, label, geometry, source_text(path))
 
 
-def segy_shapes(path: Path, shot_header: str = "FieldRecord") -> Iterator[tuple[int, int]]:
+def segy_shapes(
+    path: Path, shot_header: str = "FieldRecord", cable_header: str | None = None
+) -> Iterator[tuple[int, int]]:
     """Look how large the gathers of a SEG-Y file are, without their amplitudes.
 
     Args:
         path: The file.
         shot_header: What tells shots apart, as for `read_segy`.
+        cable_header: What tells cables apart, as for `read_segy`.
 
     Yields:
         Samples and traces of each gather that `read_segy` would give.
@@ -100,11 +119,25 @@ def segy_shapes(path: Path, shot_header: str = "FieldRecord") -> Iterator[tuple[
         InputError: As `read_segy`.
     """
     path = Path(path)
-    shot_field = _trace_field(shot_header)
     with _open(path) as file:
-        _, keys = _keys(file, shot_field)
-        for first, last, _ in _shots(path, file, keys, shot_header):
+        for first, last, _ in _shots(path, file, _keys(file, shot_header, cable_header), shot_header):
             yield len(file.samples), last - first
+
+
+def segy_interval_s(path: Path) -> float:
+    """Look what sample interval the headers of a SEG-Y file give.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Time between two samples, in seconds.
+
+    Raises:
+        InputError: As `read_segy`.
+    """
+    with _open(Path(path)) as file:
+        return _sample_interval_s(Path(path), file)
 
 
 def write_segy(
@@ -112,7 +145,8 @@ def write_segy(
 ) -> int:
     """Write recordings as SEG-Y revision 1, IEEE float, whole or not at all, with memory for one recording.
 
-    Offsets are whole metres, as the standard has them; coordinates are kept to the centimetre.
+    Offsets are whole metres, as the standard has them; coordinates are kept to the centimetre. Where none is known
+    (all are NaN) they are 0 and their unit is 0, which `read_segy` takes for unknown in our own files.
 
     Args:
         path: The file to be made.
@@ -129,20 +163,44 @@ def write_segy(
             has no place in SEG-Y.
         OSError: The disk is full or not writable; nothing is left behind.
     """
-    count = traces = 0
-    first: Recording | None = None
+    count = 0
     with whole_file(Path(path)) as temporary, temporary.open("wb") as file:
+        write = segy_writer(file, text_lines, numbered=numbered)
         for recording in recordings:
-            if first is None:
-                first = recording
-                file.write(_text_header(text_lines) + _binary_header(recording))
-            _check_alike(recording, first)
+            write(recording)
             count += 1
-            file.write(_traces(recording, traces, count if numbered else recording.geometry.shot))
-            traces += recording.amplitude.shape[1]
         if not count:
             raise InputError(f"{path}: there are no gathers to write; check the sources")
     return count
+
+
+def segy_writer(
+    file: BinaryIO, text_lines: Sequence[str] = (), *, numbered: bool = False
+) -> Callable[[Recording], None]:
+    """Write recordings one by one to a file that is open, as `write_segy` does.
+
+    Args:
+        file: Where to write; it must be empty.
+        text_lines: What the text header says.
+        numbered: What FieldRecord is.
+
+    Returns:
+        A function that writes a recording. It raises InputError and OSError as `write_segy` does.
+    """
+    count = traces = 0
+    first: Recording | None = None
+
+    def write(recording: Recording) -> None:
+        nonlocal count, traces, first
+        if first is None:
+            first = recording
+            file.write(_text_header(text_lines) + _binary_header(recording))
+        _check_alike(recording, first)
+        count += 1
+        file.write(_traces(recording, traces, count if numbered else recording.geometry.shot))
+        traces += recording.amplitude.shape[1]
+
+    return write
 
 
 def _open(path: Path) -> Any:
@@ -202,23 +260,60 @@ def _trace_field(name: str) -> int:
     raise InputError(f"trace header {name!r} is unknown; give a name such as FieldRecord or a byte number such as 9")
 
 
-def _keys(file: Any, shot_field: int) -> tuple[bool, tuple[int, ...]]:
-    """Whether we wrote the file, and the header words that tell its gathers apart."""
-    own = MARK in file.text[0].decode("ascii", "replace")
-    return own, (SAIL_LINE, shot_field, CABLE) if own else (shot_field,)
+def _is_own(file: Any) -> bool:
+    """Whether we wrote the file."""
+    return MARK in file.text[0].decode("ascii", "replace")
+
+
+def _field_name(field: int) -> str:
+    """What segyio and the standard's readers call a trace header word."""
+    ours = {CABLE: "cable", SAIL_LINE: "sail line"}
+    return ours.get(field) or next(word for word, value in vars(TraceField).items() if value == field)
+
+
+def _keys(file: Any, shot_header: str, cable_header: str | None) -> tuple[int, ...]:
+    """The header words that tell a file's gathers apart."""
+    shot_field = _trace_field(shot_header)
+    cable_field = _trace_field(cable_header) if cable_header else None
+    if _is_own(file):
+        return SAIL_LINE, shot_field, cable_field or CABLE
+    return (shot_field, cable_field) if cable_field else (shot_field,)
 
 
 def _sample_interval_s(path: Path, file: Any) -> float:
-    interval_us = int(file.bin[BinField.Interval]) or int(file.header[0][TraceField.TRACE_SAMPLE_INTERVAL])
-    if interval_us <= 0:
+    """The sample interval of a file, on which its headers must agree."""
+    words = file.attributes(TraceField.TRACE_SAMPLE_INTERVAL)
+    found = {int(file.bin[BinField.Interval]): "the file"}
+    for first in range(0, file.tracecount, HEADERS_AT_ONCE):
+        last = min(first + HEADERS_AT_ONCE, file.tracecount)
+        with _told(path, first, last):
+            values, places = np.unique(words[first:last], return_index=True)
+        for value, place in zip(values.tolist(), places.tolist(), strict=True):
+            found.setdefault(value, f"trace {first + place + 1}")
+    given = [(value, where) for value, where in found.items() if value > 0]
+    if not given:
         raise InputError(f"{path}: its headers give no sample interval; pass --sample-interval in milliseconds")
-    return interval_us / 1e6
+    if len(given) > 1:
+        (one, here), (other, there) = given[:2]
+        raise InputError(
+            f"{path}: the header of {here} gives a sample interval of {one / 1e3:g} ms, that of {there} "
+            f"{other / 1e3:g} ms; pass --sample-interval in milliseconds"
+        )
+    return given[0][0] / 1e6
 
 
 def _shots(
     path: Path, file: Any, keys: tuple[int, ...], shot_header: str
 ) -> Iterator[tuple[int, int, tuple[int, ...]]]:
     """First trace, one past the last, and key of each run of traces that share their key."""
+
+    def check(last: int) -> None:
+        if last - start > LARGEST:
+            raise InputError(
+                f"{path}: more than {LARGEST} traces in a row have {shot_header} {' '.join(map(str, current))}; "
+                "pass --shot-header with the header word that tells shots apart"
+            )
+
     start, current = 0, tuple(int(file.header[0][key]) for key in keys)
     for first in range(0, file.tracecount, HEADERS_AT_ONCE):
         last = min(first + HEADERS_AT_ONCE, file.tracecount)
@@ -228,13 +323,10 @@ def _shots(
         for position in (0, *changes.tolist()):
             key = tuple(words[position].tolist())
             if key != current:
+                check(first + position)
                 yield start, first + position, current
                 start, current = first + position, key
-        if last - start > LARGEST:
-            raise InputError(
-                f"{path}: more than {LARGEST} traces in a row have {shot_header} {' '.join(map(str, current))}; "
-                "pass --shot-header with the header word that tells shots apart"
-            )
+        check(last)
     yield start, file.tracecount, current
 
 
@@ -244,10 +336,13 @@ def _places(file: Any, first: int, last: int) -> dict[str, Any]:
     def words(field: int) -> np.ndarray:
         return file.attributes(field)[first:last].astype(np.float64)
 
+    units = words(TraceField.CoordinateUnits)
+    unknown = np.isin(units, ANGLES) | (_is_own(file) & (units == 0))
     scalar = words(TraceField.SourceGroupScalar)
     unit_m = FEET_M if file.bin[BinField.MeasurementSystem] == 2 else 1.0
     # SEG-Y: a negative scalar divides, a positive one multiplies, 0 means 1.
     scale_m = unit_m * np.where(scalar < 0, 1 / np.where(scalar < 0, -scalar, 1), np.where(scalar > 0, scalar, 1))
+    scale_m = np.where(unknown, np.nan, scale_m)
     return {
         "offset_m": (words(TraceField.offset) * unit_m).astype(np.float32),
         "source_x_m": float(words(TraceField.SourceX)[0] * scale_m[0]),
@@ -337,6 +432,11 @@ def _traces(recording: Recording, before: int, field_record: int) -> bytes:
     geometry = recording.geometry
     samples, traces = recording.amplitude.shape
     number = np.arange(1, traces + 1) + before
+    places = ("source_x_m", "source_y_m", "receiver_x_m", "receiver_y_m")
+    coordinates = {name: np.rint(np.asarray(getattr(geometry, name)) * -COORDINATE_SCALAR) for name in places}
+    known = not all(np.isnan(value).all() for value in coordinates.values())
+    if not known:
+        coordinates = dict.fromkeys(places, np.zeros(()))
     values: dict[int, Any] = {
         TraceField.TRACE_SEQUENCE_LINE: number,
         TraceField.TRACE_SEQUENCE_FILE: number,
@@ -346,11 +446,11 @@ def _traces(recording: Recording, before: int, field_record: int) -> bytes:
         TraceField.TraceIdentificationCode: 1,
         TraceField.offset: np.rint(geometry.offset_m),
         TraceField.SourceGroupScalar: COORDINATE_SCALAR,
-        TraceField.SourceX: np.rint(geometry.source_x_m * -COORDINATE_SCALAR),
-        TraceField.SourceY: np.rint(geometry.source_y_m * -COORDINATE_SCALAR),
-        TraceField.GroupX: np.rint(geometry.receiver_x_m * -COORDINATE_SCALAR),
-        TraceField.GroupY: np.rint(geometry.receiver_y_m * -COORDINATE_SCALAR),
-        TraceField.CoordinateUnits: 1,
+        TraceField.SourceX: coordinates["source_x_m"],
+        TraceField.SourceY: coordinates["source_y_m"],
+        TraceField.GroupX: coordinates["receiver_x_m"],
+        TraceField.GroupY: coordinates["receiver_y_m"],
+        TraceField.CoordinateUnits: int(known),
         TraceField.TRACE_SAMPLE_COUNT: samples,
         TraceField.TRACE_SAMPLE_INTERVAL: round(geometry.sample_interval_s * 1e6),
         CABLE: geometry.cable,
@@ -368,7 +468,9 @@ def _traces(recording: Recording, before: int, field_record: int) -> bytes:
     for field, kind in WORDS.items():
         limits = np.iinfo(kind)
         if not np.all((np.asarray(values[field]) >= limits.min) & (np.asarray(values[field]) <= limits.max)):
-            raise InputError(f"gather {recording.gather_id}: its {field} has no place in a SEG-Y header; check it")
+            raise InputError(
+                f"gather {recording.gather_id}: its {_field_name(field)} has no place in a SEG-Y header; check it"
+            )
         block[str(field)] = values[field]
     block["amplitude"] = recording.amplitude.T
     return block.tobytes()

@@ -1,12 +1,13 @@
 """Simulated gathers, one or many, the same whatever the number of worker processes."""
 
+import contextlib
 import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context, parent_process
+from collections.abc import Generator, Iterator
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from multiprocessing import get_context, parent_process, resource_tracker
 
 import numpy as np
 
@@ -41,6 +42,9 @@ def simulate_recording(
         fractions: Shares of good, medium and bad, in any unit.
         noise: Whether to add the noise. Without it the label says what would have been added.
 
+    Returns:
+        The recording, in microbar.
+
     Raises:
         InputError: Negative index or seed, or fractions that are none.
     """
@@ -74,7 +78,7 @@ def simulate_recordings(
     acquisition: Acquisition,
     fractions: tuple[float, float, float] = PAPER_FRACTIONS,
     workers: int = 1,
-) -> Iterator[Recording]:
+) -> Generator[Recording, None, None]:
     """The first gathers of a labelled set, in order, with memory flat in their number.
 
     Args:
@@ -84,8 +88,11 @@ def simulate_recordings(
         fractions: Shares of good, medium and bad, in any unit.
         workers: Processes that simulate; 1 works in this one.
 
+    Returns:
+        The recordings; close the iterator to end the processes before the last one.
+
     Raises:
-        InputError: Fewer than one gather or worker, a negative seed, or fractions that are none.
+        InputError: Fewer than one gather or worker, a negative seed, or fractions that are none; a worker died.
     """
     if count < 1 or workers < 1 or seed < 0:
         raise InputError(
@@ -99,24 +106,57 @@ def simulate_recordings(
 
 def _in_processes(
     count: int, seed: int, acquisition: Acquisition, fractions: tuple[float, float, float], workers: int
-) -> Iterator[Recording]:
+) -> Generator[Recording, None, None]:
     # Spawned, not forked: TensorFlow's threads do not survive a fork.
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker)
     in_flight: deque[Future[Recording]] = deque()
     try:
         for index in range(count):
-            in_flight.append(pool.submit(simulate_recording, index, seed, acquisition, fractions))
+            with _signals_held():
+                in_flight.append(pool.submit(simulate_recording, index, seed, acquisition, fractions))
             if len(in_flight) == workers * _IN_FLIGHT_PER_WORKER:
                 yield in_flight.popleft().result()
         while in_flight:
             yield in_flight.popleft().result()
+        pool.shutdown()
+    except BrokenExecutor:
+        _abandon(pool)
+        raise InputError("a worker process died (out of memory?); use fewer --workers") from None
+    except BaseException:
+        _abandon(pool)
+        raise
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Hold back signals that stop a command: what starts here inherits that, so the parent alone answers them."""
+    resource_tracker.ensure_running()
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
     finally:
-        pool.shutdown(cancel_futures=True)
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
+def _abandon(pool: ProcessPoolExecutor) -> None:
+    """End a pool without waiting for its work; a further interruption changes nothing, as one is on its way already.
+
+    Python waits for a pool's processes at its exit, so none of them may be left at work.
+    """
+    # The pool's own way to end its processes came with Python 3.14.
+    processes = list((pool._processes or {}).values())
+    while True:
+        try:
+            for process in processes:
+                process.kill()
+            pool.shutdown(wait=False, cancel_futures=True)
+            return
+        except KeyboardInterrupt:
+            continue
 
 
 def _start_worker() -> None:
-    """Leave interruptions to the parent, and end with it even when it was killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """End with the parent even when it was killed."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
