@@ -1,13 +1,18 @@
+import dataclasses
 import json
 import os
 import re
 import resource
+import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+import segyio
 from random_gathers import full_device, random_recording
+from segyio import BinField, TraceField
 
 from glowseis.command import run
 from glowseis.ingest import main
@@ -15,14 +20,29 @@ from glowseis.survey import framing
 from glowseis.survey.formats.segy import write_segy
 from glowseis.survey.records import open_survey
 
-ROOT = os.path.dirname(os.path.dirname(__file__))
+ROOT = Path(__file__).parent.parent
 
 
 def command(*words, **settings):
     """Run the command as a user does; gives exit status, output and the lines of errors."""
-    call = [sys.executable, "-m", "glowseis.ingest", *map(str, words)]
+    words = [word if isinstance(word, bytes) else str(word) for word in words]
+    call = [sys.executable, "-m", "glowseis.ingest", *words]
     done = subprocess.run(call, check=False, cwd=ROOT, capture_output=True, text=True, **settings)
     return done.returncode, done.stdout, done.stderr.splitlines()
+
+
+def foreign_file(path, first=1.0, words=()):
+    """A SEG-Y file of others, in 64-bit numbers."""
+    spec = segyio.spec()
+    spec.format, spec.samples, spec.tracecount = 6, range(50), 4
+    with segyio.create(str(path), spec) as file:
+        file.bin.update({BinField.Interval: 4000})
+        for trace in range(4):
+            file.header[trace] = {TraceField.FieldRecord: 1, TraceField.TraceNumber: 1 + trace, **dict(words)}
+            file.trace[trace] = np.linspace(1, 2, 50)
+    content = bytearray(path.read_bytes())
+    content[3840:3848] = struct.pack(">d", first)
+    path.write_bytes(content)
 
 
 @pytest.fixture
@@ -66,6 +86,10 @@ def test_bad_input_is_one_line(tmp_path, source):
     bad = random_recording(1)
     bad.amplitude[2, 5] = np.nan
     write_segy(tmp_path / "nan.segy", [random_recording(0), bad], [])
+    other = random_recording(0)
+    other = dataclasses.replace(other, geometry=dataclasses.replace(other.geometry, sample_interval_s=0.002))
+    write_segy(tmp_path / "fast.segy", [other], [])
+    foreign_file(tmp_path / "huge.segy", first=1e300)
     out = tmp_path / "out"
     cases = [
         ((tmp_path / "nowhere.segy", "--out", out), "no such file"),
@@ -78,6 +102,13 @@ def test_bad_input_is_one_line(tmp_path, source):
         ((source, "--out", source), "exists already"),
         ((source, source, "--out", out), "given twice"),
         ((source, "--out", out, "--size", "wide"), "write it like 896x640"),
+        ((source, "--out", out, "--label", "bad\r"), r"label 'bad\\r': use 1 to 100 printable"),
+        ((source, "--out", out, "--label", b"caf\xe9"), r"label 'caf\\udce9'"),
+        ((source, "--out", out, "--label", " bad "), "without blanks around"),
+        ((source, "--out", out, "--label", "b" * 101), "use 1 to 100"),
+        ((tmp_path / "fast.segy", source, "--out", out), "line 1.segy has .* 8 ms, .*fast.segy every 2 ms"),
+        ((tmp_path / "huge.segy", "--out", out), "huge-shot1 .*NaN or infinite.*trace 1"),
+        ((source, "--out", out, "--cable-header", "Cable"), "FieldRecord"),
         ((source, "--out", out, "--fit", "squash"), "choose pad or crop"),
         ((source, "--out", out, "--shot-header", "Shot"), "FieldRecord"),
     ]
@@ -126,3 +157,30 @@ def test_manifest_says_where_it_came_from(tmp_path, source):
     command(source, "--out", tmp_path / "out")
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["sources"] == [str(source)] and manifest["about"] == {"command": "ingest", "fit": "pad"}
+
+
+def test_angles_are_remarked_on(tmp_path):
+    path = tmp_path / "a.segy"
+    foreign_file(path, words={TraceField.CoordinateUnits: 3})
+    status, output, errors = command(path, "--out", tmp_path / "out")
+    assert (status, errors) == (0, [])
+    assert f"{path}: 1 gathers without coordinates, which are angles there" in output
+    assert np.isnan(open_survey(tmp_path / "out").read(0).geometry.source_x_m)
+
+
+def test_cables_become_gathers_of_their_own(tmp_path):
+    path = tmp_path / "a.segy"
+    foreign_file(path)
+    status, _, errors = command(path, "--out", tmp_path / "out", "--cable-header", "TraceNumber")
+    assert (status, errors) == (0, [])
+    assert open_survey(tmp_path / "out").index["cable"].tolist() == [1, 2, 3, 4]
+
+
+def test_file_names_that_are_no_text(tmp_path, source):
+    out = tmp_path / os.fsdecode(b"out\xe9")
+    path = source.rename(tmp_path / "a\r.segy")
+    status, output, errors = command(path, "--out", os.fsencode(out), "--label", "b\u00fcse")
+    assert (status, errors) == (0, []) and r"out\xe9: 15 gathers" in output
+    survey = open_survey(out)
+    assert len(survey) == 15 and survey.labels == ("b\u00fcse",)
+    assert survey.manifest.sources == (f"{tmp_path}/a\\r.segy",) == tuple(survey.index["source"].unique())

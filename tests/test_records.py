@@ -103,6 +103,11 @@ def test_a_label_called_na_stays_a_label(tmp_path):
         ([random_gather(1, (64, 64))], "64x64 uint8, the survey's are 64x32"),
         ([dataclasses.replace(random_gather(1), gather_id="../x")], "letters, digits"),
         ([dataclasses.replace(random_gather(1), gather_id="a;b")], "letters, digits"),
+        ([random_gather(1, label="bad\r")], r"label 'bad\\r': use 1 to 100 printable"),
+        ([random_gather(1, label=" bad")], "without blanks around"),
+        ([random_gather(1, label="\udce9")], "label"),
+        ([random_gather(1, label="b" * 101)], "label"),
+        ([dataclasses.replace(random_gather(1), source="a\rb")], r"its source 'a\\rb' cannot be printed"),
     ],
 )
 def test_gathers_that_make_no_survey(tmp_path, gathers, message):

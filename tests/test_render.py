@@ -119,6 +119,9 @@ def test_empty_gathers(shape):
 def test_sizes():
     assert parse_size("896x640") == (896, 640) == parse_size(" 896 X 640")
     assert enclosing_size([(600, 120), (30, 129)]) == (640, 192)
+    with pytest.raises(InputError, match="pass --size and --fit crop"):
+        enclosing_size([(40_000, 5)])
+    assert enclosing_size([(32_768, 1)]) == (32_768, 64)
     for text in ("", "896", "896x", "x640", "-8x8", "0x8", "8x99999", "8.5x8", "896x640x1", "896×٣"):
         with pytest.raises(InputError, match="896x640"):
             parse_size(text)

@@ -1,6 +1,8 @@
 import dataclasses
 import errno
+import os
 import struct
+import warnings
 
 import numpy as np
 import pytest
@@ -9,7 +11,8 @@ from random_gathers import random_recording
 from segyio import BinField, TraceField
 
 from glowseis.errors import InputError
-from glowseis.survey.formats.segy import read_segy, segy_shapes, write_segy
+from glowseis.survey.formats.segy import read_segy, segy_interval_s, segy_shapes, write_segy
+from glowseis.survey.render import render_recording
 
 
 def field_file(path, shots=(3, 3, 3, 4, 4, 4, 3, 3), samples=50, *, sample_format=1, scalar=10, endian="big", **words):
@@ -100,10 +103,85 @@ def test_sample_interval(tmp_path):
     assert next(read_segy(path, sample_interval_s=0.001)).geometry.sample_interval_s == 0.001
 
 
-def test_one_shot_number_for_too_many_traces(tmp_path):
-    field_file(tmp_path / "a.sgy", shots=[0] * 40_000, samples=1)
-    with pytest.raises(InputError, match="have FieldRecord 0; pass --shot-header"):
-        list(read_segy(tmp_path / "a.sgy"))
+def test_a_file_that_contradicts_itself_about_its_sample_interval(tmp_path):
+    path = tmp_path / "a.sgy"
+    field_file(path, trace={TraceField.TRACE_SAMPLE_INTERVAL: 2000})
+    for look in (segy_interval_s, lambda path: next(read_segy(path))):
+        with pytest.raises(InputError, match=r"the file gives .* 4 ms, that of trace 1 2 ms; pass --sample-interval"):
+            look(path)
+    assert next(read_segy(path, sample_interval_s=0.002)).geometry.sample_interval_s == 0.002
+    field_file(path, binary={BinField.Interval: 0}, trace={TraceField.TRACE_SAMPLE_INTERVAL: 2000})
+    with segyio.open(str(path), "r+", ignore_geometry=True) as file:
+        file.header[5] = {TraceField.TRACE_SAMPLE_INTERVAL: 1000}
+    with pytest.raises(InputError, match="trace 6"):
+        segy_interval_s(path)
+
+
+@pytest.mark.parametrize("shots", [[0] * 40_000, [0] * 40_000 + [1] * 10, [1] * 10 + [0] * 70_000])
+def test_one_shot_number_for_too_many_traces(tmp_path, shots):
+    field_file(tmp_path / "a.sgy", shots=shots, samples=1)
+    for read in (read_segy, segy_shapes):
+        with pytest.raises(InputError, match="have FieldRecord 0; pass --shot-header"):
+            list(read(tmp_path / "a.sgy"))
+
+
+def test_cables_of_one_shot(tmp_path):
+    path = tmp_path / "a.sgy"
+    field_file(path, shots=[3] * 6)
+    with segyio.open(str(path), "r+", ignore_geometry=True) as file:
+        for trace in range(6):
+            file.header[trace] = {TraceField.CDP_TRACE: 1 + trace // 2}
+    assert [r.gather_id for r in read_segy(path)] == ["a-shot3"]
+    for word in ("CDP_TRACE", "25"):
+        read = list(read_segy(path, cable_header=word))
+        assert [r.gather_id for r in read] == ["a-shot3-cable1", "a-shot3-cable2", "a-shot3-cable3"]
+        assert [(r.geometry.shot, r.geometry.cable, r.amplitude.shape[1]) for r in read] == [
+            (3, 1, 2),
+            (3, 2, 2),
+            (3, 3, 2),
+        ]
+        assert list(segy_shapes(path, cable_header=word)) == [(50, 2)] * 3
+    with pytest.raises(InputError, match="'Cable' is unknown"):
+        next(read_segy(path, cable_header="Cable"))
+
+
+@pytest.mark.parametrize("unit", [2, 3, 4])
+def test_angles_are_no_coordinates(tmp_path, unit):
+    field_file(tmp_path / "a.sgy", trace={TraceField.CoordinateUnits: unit})
+    recording = next(read_segy(tmp_path / "a.sgy"))
+    geometry = recording.geometry
+    assert np.isnan([geometry.source_x_m, geometry.source_y_m, *geometry.receiver_x_m, *geometry.receiver_y_m]).all()
+    assert geometry.offset_m.tolist() == [-3237, -3212, -3187]
+    write_segy(tmp_path / "b.segy", [recording])
+    with segyio.open(str(tmp_path / "b.segy"), ignore_geometry=True) as file:
+        header = file.header[0]
+        assert (header[TraceField.CoordinateUnits], header[TraceField.SourceX], header[TraceField.GroupX]) == (0, 0, 0)
+    back = next(read_segy(tmp_path / "b.segy")).geometry
+    assert np.isnan(back.source_x_m) and np.isnan(back.receiver_x_m).all()
+
+
+@pytest.mark.filterwarnings("ignore:Implicit conversion")
+def test_a_number_too_large_for_32_bits_is_told_without_a_remark(tmp_path):
+    path = tmp_path / "a.sgy"
+    field_file(path, sample_format=6)
+    content = bytearray(path.read_bytes())
+    content[3600 + 240 : 3600 + 248] = struct.pack(">d", 1e300)
+    path.write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        recording = next(read_segy(path))
+    with pytest.raises(InputError, match="infinite amplitudes, first in its trace 1"):
+        render_recording(recording, 64, 64)
+
+
+def test_a_file_name_that_is_no_text(tmp_path):
+    field_file(tmp_path / "a\r.sgy")
+    recording = next(read_segy(tmp_path / "a\r.sgy"))
+    assert (recording.gather_id, recording.source) == ("a--shot3", f"{tmp_path}/a\\r.sgy")
+    path = tmp_path / os.fsdecode(b"a\xff.sgy")
+    (tmp_path / "a\r.sgy").rename(path)
+    with pytest.raises(InputError, match=r"a\\xff.sgy: its name is not UTF-8"):
+        next(read_segy(path))
 
 
 @pytest.fixture
@@ -192,6 +270,27 @@ def test_what_is_written_comes_back(tmp_path):
             assert getattr(got.geometry, name) == getattr(wanted.geometry, name)
 
 
+def test_gathers_of_one_shot_stay_apart_when_numbered(tmp_path):
+    """And keep their geometry, as generate's do."""
+    recordings = [random_recording(7), random_recording(7), random_recording(5), random_recording(7)]
+    path = tmp_path / "new.segy"
+    write_segy(path, recordings, numbered=True)
+    back = list(read_segy(path))
+    assert [r.gather_id for r in back] == [
+        "new-line3-shot7-cable2",
+        "new-line3-shot7-cable2-2",
+        "new-line3-shot5-cable2",
+        "new-line3-shot7-cable2-3",
+    ]
+    for wanted, got in zip(recordings, back, strict=True):
+        assert np.array_equal(got.amplitude, wanted.amplitude)
+        for name in ("sail_line", "shot", "cable", "sample_interval_s", "source_x_m"):
+            assert getattr(got.geometry, name) == getattr(wanted.geometry, name)
+    with segyio.open(str(path), ignore_geometry=True) as file:
+        assert file.attributes(TraceField.FieldRecord)[::24].tolist() == [1, 2, 3, 4]
+    assert list(segy_shapes(path)) == [(40, 24)] * 4
+
+
 def test_segyio_reads_what_is_written(tmp_path):
     recording = random_recording(7)
     path = tmp_path / "new.segy"
@@ -223,7 +322,8 @@ def with_geometry(recording, **changes):
         ([random_recording(1), with_geometry(random_recording(2), sample_interval_s=0.004)], "of 4 ms"),
         ([with_geometry(random_recording(1), sample_interval_s=0.0000005)], "no place in SEG-Y"),
         ([random_recording(1, samples=40_000, traces=1)], "SEG-Y holds 1 to 32767"),
-        ([with_geometry(random_recording(1), source_x_m=1e9)], "no place in a SEG-Y header"),
+        ([with_geometry(random_recording(1), source_x_m=1e9)], "its SourceX has no place in a SEG-Y header"),
+        ([with_geometry(random_recording(1), cable=2**40)], "its cable has no place in a SEG-Y header"),
         ([with_geometry(random_recording(1), source_x_m=float("nan"))], "no place in a SEG-Y header"),
     ],
 )

@@ -209,6 +209,9 @@ def _open(path: Path) -> Any:
         raise InputError(f"{path}: is a folder; give SEG-Y files")
     if not path.exists():
         raise InputError(f"{path}: no such file; check its name")
+    # segyio takes names as UTF-8.
+    if any("\ud800" <= character <= "\udfff" for character in str(path)):
+        raise InputError(f"{source_text(path)}: its name is not UTF-8; give it another name")
     size = path.stat().st_size
     start = TEXT_BYTES + BINARY_BYTES
     with path.open("rb") as file:
