@@ -218,9 +218,9 @@ def test_the_weights_that_the_recipe_keeps(tiny, tmp_path, monkeypatch, keep, ke
         assert equal == (step == kept)
 
 
-def test_without_gathers_held_out_all_are_trained_on(tiny, tmp_path):
+def test_without_gathers_held_out_all_are_trained_on(tiny, tmp_path, monkeypatch):
     changes = ("data.held_out=0.0", "training.keep=last", "phases.1.epochs=1", "phases.0.epochs=1", "training.batch=6")
-    fitting = fitting_of(tiny, tmp_path, *changes)
+    fitting = stepping(fitting_of(tiny, tmp_path, *changes), monkeypatch)
     assert len(fitting.selection.rare) == 12 and fitting.held_out_bits() is None
     fitting.run()
     assert fitting.checkpoints.step == 4 + 2
