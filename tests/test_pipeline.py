@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from random_gathers import random_survey
 
 from glowseis.errors import InputError
+from glowseis.survey import pipeline
 from glowseis.survey.augment import AUGMENTATIONS, SHIFTED_BY
 from glowseis.survey.pipeline import (
     batches,
@@ -114,6 +115,56 @@ def test_fewer_gathers_than_a_batch(survey):
     assert [len(batch) for batch in training_batches(survey, ROWS[:3], 8, seed=1, epoch=0)] == [3]
     with pytest.raises(InputError, match="1 gathers cannot be shared by 2 workers"):
         training_batches(survey, ROWS[:1], 1, seed=1, epoch=0, workers=2)
+
+
+def test_a_gather_given_twice_has_a_place_and_noise_of_its_own_each_time(survey):
+    once = pictures(fixed_batches(survey, ROWS[:3], 3, seed=1))
+    twice = pictures(fixed_batches(survey, np.array([0, 1, 0, 2, 0]), 5, seed=1))
+    assert np.array_equal(twice[[0, 1, 3]], once)
+    for first, second in itertools.combinations(twice[[0, 2, 4]], 2):
+        assert np.array_equal(np.floor(first * 256), np.floor(second * 256)) and (first == second).mean() < 0.001
+    rows = np.repeat(ROWS, 3)
+    order = epoch_order(survey, rows, 1, 0)
+    assert sorted(order) == sorted(rows) and (order[1:] == order[:-1]).mean() < 0.3
+    whole = pictures(training_batches(survey, rows, 4, seed=1, epoch=0, augment=["shift_time"]))
+    rest = pictures(training_batches(survey, rows, 4, seed=1, epoch=0, augment=["shift_time"], skip=7))
+    assert np.array_equal(rest, whole[28:])
+    assert len({picture.tobytes() for picture in whole}) == 60
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "told"),
+    [
+        ({"batch": 0}, ValueError, "batch is 0"),
+        ({"worker": 2, "workers": 2}, ValueError, "worker 2 of 2"),
+        ({"worker": -1}, ValueError, "worker -1 of 1"),
+        ({"workers": 0}, ValueError, "at least 1"),
+        ({"skip": -1}, ValueError, "skip -1; count both from 0"),
+        ({"epoch": -1}, ValueError, "epoch is -1"),
+        ({"rows": ROWS[:0]}, InputError, "no gathers to train on"),
+    ],
+)
+def test_arguments_out_of_range(survey, settings, error, told):
+    with pytest.raises(error, match=told):
+        training_batches(survey, **{"rows": ROWS, "batch": 4, "seed": 1, "epoch": 0, **settings})
+
+
+def test_every_purpose_draws_on_its_own(survey, monkeypatch):
+    """What is drawn for one purpose says nothing of what is drawn for another, nor of another epoch or seed."""
+    drawn = {}
+
+    def keys(names, purpose, seed, epoch):
+        drawn[purpose, seed, epoch] = made = whole(names, purpose, seed, epoch)
+        return made
+
+    whole = pipeline._keys
+    monkeypatch.setattr(pipeline, "_keys", keys)
+    for seed, epoch in itertools.product((1, 2), (0, 1)):
+        training_batches(survey, ROWS, 4, seed=seed, epoch=epoch, augment=list(AUGMENTATIONS))
+        fixed_batches(survey, ROWS, 4, seed=seed)
+    assert len(drawn) == 2 * 2 * (1 + len(AUGMENTATIONS)) + 2
+    together = np.concatenate(list(drawn.values()))
+    assert len(np.unique(together, axis=0)) == len(together) == 20 * len(drawn)
 
 
 def test_evaluation_takes_every_row_in_order(survey):

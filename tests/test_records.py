@@ -1,22 +1,26 @@
 import dataclasses
 import errno
+import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from random_gathers import full_device, random_gather, random_survey, same_gather
 
 from glowseis.errors import InputError
-from glowseis.survey import framing
+from glowseis.survey import framing, output
 from glowseis.survey.example import parse, serialise
 from glowseis.survey.formats.pictures import write_pictures
 from glowseis.survey.gather import Origin
-from glowseis.survey.records import check_output, open_survey, write_survey
+from glowseis.survey.output import check_output
+from glowseis.survey.records import open_survey, write_survey
 
 SIZE = (64, 32)
 
@@ -175,8 +179,43 @@ def test_a_killed_writer_leaves_nothing_under_the_name(tmp_path):
         writer.send_signal(signal.SIGKILL)
     assert not out.exists()
     assert nothing_left_but(tmp_path, [".survey.writing"])
-    assert len(random_survey(out, 3)) == 3
+    (tmp_path / ".survey.writing" / "left.csv").write_text("half")
+    (tmp_path / ".survey.writing" / "folder").mkdir()
+    survey = random_survey(out, 3)
+    assert len(survey) == 3
     assert nothing_left_but(tmp_path, ["survey"])
+    assert nothing_left_but(out, ["gathers-00000.tfrecord", "gathers.csv", "manifest.json"])
+
+
+@pytest.mark.parametrize("end", ["rename", "remove"])
+def test_a_writer_that_ends_while_another_takes_over(tmp_path, monkeypatch, end):
+    """Between the second one's opening of the folder and its lock."""
+    folder = tmp_path / ".survey.writing"
+    folder.mkdir()
+    (folder / "first.csv").write_text("whole")
+    flock = output.fcntl.flock
+
+    def ended(lock, how):
+        monkeypatch.setattr(output.fcntl, "flock", flock)
+        shutil.rmtree(folder) if end == "remove" else folder.rename(tmp_path / "other")
+        flock(lock, how)
+
+    monkeypatch.setattr(output.fcntl, "flock", ended)
+    assert len(random_survey(tmp_path / "survey", 3)) == 3
+    if end == "rename":
+        assert (tmp_path / "other" / "first.csv").read_text() == "whole"
+    assert not folder.exists()
+
+
+def test_output_that_is_a_link(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "survey").symlink_to(tmp_path / "disk")
+    assert len(random_survey(tmp_path / "survey", 2)) == 2
+    assert (tmp_path / "survey").is_symlink() and (tmp_path / "disk" / "gathers.csv").is_file()
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    with pytest.raises(InputError, match="exists already"):
+        random_survey(tmp_path / "nowhere", 2)
+    assert nothing_left_but(tmp_path, ["disk", "nowhere", "survey"])
 
 
 def damaged(survey, change):
@@ -262,6 +301,59 @@ def test_manifests_that_cannot_be_read(tmp_path, change, message):
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
     with pytest.raises(InputError, match=message):
         open_survey(survey.path)
+
+
+def with_index(survey, change):
+    """Change a survey's index, and its checksum with it."""
+    file, manifest = survey.path / "gathers.csv", survey.path / "manifest.json"
+    index = pd.read_csv(file, keep_default_na=False)
+    change(index)
+    index.to_csv(file, index=False)
+    content = json.loads(manifest.read_text()) | {"index_sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+    manifest.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("offset_bytes", -1, "gather line3-shot1 lies where gathers-00000.tfrecord has no picture of 64x32"),
+        ("offset_bytes", 2**62, "gather line3-shot1 lies"),
+        ("length_bytes", 2**62, "gather line3-shot1 lies"),
+        ("length_bytes", 7, "gather line3-shot1 lies"),
+        ("image_offset_bytes", 2**62, "gather line3-shot1 lies"),
+        ("image_offset_bytes", -5, "gather line3-shot1 lies"),
+        ("shard", "other.tfrecord", "gather line3-shot1 lies where other.tfrecord has no picture"),
+        ("offset_bytes", "far", r"gathers\.csv: cannot be read"),
+    ],
+)
+def test_an_index_that_makes_no_sense(tmp_path, column, value, message):
+    survey = random_survey(tmp_path / "survey", 3)
+
+    def change(index):
+        index[column] = index[column].astype(object)
+        index.loc[1, column] = value
+
+    with_index(survey, change)
+    with pytest.raises(InputError, match=message) as caught:
+        open_survey(survey.path)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_index_of_other_gathers_than_the_manifests(tmp_path):
+    survey = random_survey(tmp_path / "survey", 3)
+    with_index(survey, lambda index: index.drop(index=1, inplace=True))
+    with pytest.raises(InputError, match=r"manifest.json speaks of 3 gathers, gathers.csv has 2"):
+        open_survey(survey.path)
+
+
+def test_pictures_of_another_size_than_the_manifests(tmp_path):
+    survey = random_survey(tmp_path / "survey", 3)
+    file = survey.path / "manifest.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"size": [32, 64]}))
+    turned = open_survey(survey.path)
+    for read in (turned.verify, lambda: turned.read(0)):
+        with pytest.raises(InputError, match=r"record 0 \(gather line3-shot0\) is a picture of 64x32 .* says 32x64"):
+            read()
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe\x00", b"[" * 100_000, b"{}"])

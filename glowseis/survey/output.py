@@ -1,8 +1,8 @@
 """Output that appears whole or not at all: written beside its final name, flushed to disk, then renamed.
 
-A writer that fails removes what it wrote. One that was killed leaves a hidden `.NAME.writing` behind, never
-anything under the final name; the next writer of the same output removes it. A lock on it tells a dead writer
-from a live one.
+A writer that fails removes what it wrote, but not the folders above it that it had to make. One that was killed leaves
+a hidden `.NAME.writing` behind, never anything under the final name; the next writer of the same output removes it. A
+lock on it tells a dead writer from a live one.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ def whole_folder(out: Path) -> Iterator[Path]:
 
     Raises:
         InputError: Something stands at `out` already, or another process is writing it.
-        OSError: The disk is full or not writable; nothing is left behind.
+        OSError: The disk is full or not writable; of the output nothing is left behind.
     """
     with _staging(out) as folder:
         yield folder
@@ -52,7 +52,7 @@ def whole_folder(out: Path) -> Iterator[Path]:
             _flush(path)
         _flush(folder)
         check_output(out)
-        os.rename(folder, out)
+        os.rename(folder, _target(out))
 
 
 @contextlib.contextmanager
@@ -67,7 +67,7 @@ def whole_file(out: Path) -> Iterator[Path]:
 
     Raises:
         InputError: Something stands at `out` already, or another process is writing it.
-        OSError: The disk is full or not writable; nothing is left behind.
+        OSError: The disk is full or not writable; of the output nothing is left behind.
     """
     if out.is_dir():
         raise InputError(f"{out}: is a folder; give --out the name of a file")
@@ -82,8 +82,8 @@ def whole_file(out: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _staging(out: Path) -> Iterator[Path]:
-    out = Path(os.path.abspath(out))
     check_output(out)
+    out = _target(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     folder = out.parent / f".{out.name}.writing"
     lock = _claim(folder, out)
@@ -99,19 +99,34 @@ def _staging(out: Path) -> Iterator[Path]:
         os.close(lock)
 
 
+def _target(out: Path) -> Path:
+    """Where an output goes: into the empty folder that a link leads to, as a folder cannot replace a link."""
+    return Path(os.path.realpath(out) if out.is_symlink() else os.path.abspath(out))
+
+
 def _claim(folder: Path, out: Path) -> int:
     """Make or take over a staging folder; what a killed writer left in it is removed."""
-    folder.mkdir(exist_ok=True)
-    lock = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    while True:
+        folder.mkdir(exist_ok=True)
+        try:
+            lock = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            raise InputError(f"{out}: another process is writing it; wait for it or give another --out") from None
+        except OSError as wrong:
+            # Some cluster file systems know no locks; one writer at a time is then up to the user.
+            if wrong.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF):
+                os.close(lock)
+                raise
+        # Another writer may have ended between our opening and our lock, and have renamed or removed this folder.
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock), os.stat(folder)):
+                break
         os.close(lock)
-        raise InputError(f"{out}: another process is writing it; wait for it or give another --out") from None
-    except OSError as wrong:
-        # Some cluster file systems know no locks; one writer at a time is then up to the user.
-        if wrong.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF):
-            raise
     for left in folder.iterdir():
         shutil.rmtree(left) if left.is_dir() else left.unlink()
     return lock

@@ -1,13 +1,15 @@
 """From records to batches by tf.data: order, dequantisation, augmentation, sharing among workers.
 
 Order and noise are pure functions of (seed, epoch, gather id): the same whatever the batch size, the number
-of workers, the shards, or where in an epoch a run takes up again. Records are read where the index says they
+of workers, the shards, or where in an epoch a run takes up again. A gather that is given several times, to
+weigh more, has its own place and noise each time. Records are read where the index says they
 lie, so an epoch is shuffled as a whole without a buffer, and memory does not grow with the survey.
 """
 
 import contextlib
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
@@ -45,7 +47,7 @@ def training_batches(
 
     Args:
         survey: Where to read.
-        rows: Row numbers of the gathers to train on.
+        rows: Row numbers of the gathers to train on; one may come several times.
         batch: Gathers a batch of one worker.
         seed: Seed of order, noise and augmentation.
         epoch: Number of the epoch, from 0.
@@ -58,18 +60,30 @@ def training_batches(
         Pictures in [0, 1), float32 `[batch, time, trace, 1]`: (level + u) / 256 with u uniform in [0, 1).
 
     Raises:
-        InputError: There are fewer gathers than workers, or an augmentation is unknown.
+        InputError: There are no gathers, fewer than workers, or an augmentation is unknown.
+        ValueError: A number is out of its range.
     """
+    if batch < 1 or workers < 1 or not 0 <= worker < workers:
+        raise ValueError(
+            f"batch is {batch}, worker {worker} of {workers}; give at least 1 of batch and workers, and count the "
+            "workers from 0"
+        )
+    if epoch < 0 or skip < 0:
+        raise ValueError(f"epoch is {epoch}, skip {skip}; count both from 0")
+    if not len(rows):
+        raise InputError(f"{survey.path}: there are no gathers to train on; choose labels that it has")
     if len(rows) < workers:
         raise InputError(f"{survey.path}: {len(rows)} gathers cannot be shared by {workers} workers; use fewer workers")
     unknown = sorted(set(augment or ()) - set(AUGMENTATIONS))
     if unknown:
         raise InputError(f"augmentation {unknown[0]!r} is unknown; choose among {', '.join(AUGMENTATIONS)}")
-    order = epoch_order(survey, rows, seed, epoch)
-    share = order[worker::workers][: len(order) // workers]
+    rows = np.asarray(rows, np.int64)
+    names = _names(survey, rows)
+    share = _order(names, seed, epoch)[worker::workers][: len(rows) // workers]
     full = len(share) // batch * batch
     share = share[: full or None][skip * batch :]
-    return _dequantised(survey, share, batch, seed, epoch, augment=augment or (), full=bool(full))
+    named = [names[place] for place in share]
+    return _dequantised(survey, rows[share], named, batch, seed, epoch, augment=augment or (), full=bool(full))
 
 
 def fixed_batches(survey: Survey, rows: np.ndarray, batch: int, seed: int) -> tf.data.Dataset:
@@ -84,7 +98,7 @@ def fixed_batches(survey: Survey, rows: np.ndarray, batch: int, seed: int) -> tf
     Returns:
         Pictures in [0, 1), float32 `[batch, time, trace, 1]`.
     """
-    return _dequantised(survey, rows, batch, seed, FIXED_EPOCH)
+    return _dequantised(survey, rows, _names(survey, rows), batch, seed, FIXED_EPOCH)
 
 
 def image_batches(survey: Survey, rows: np.ndarray, batch: int) -> tf.data.Dataset:
@@ -176,19 +190,32 @@ def epoch_order(survey: Survey, rows: np.ndarray, seed: int, epoch: int) -> np.n
         The same rows in another order.
     """
     rows = np.asarray(rows, np.int64)
-    ids = survey.index["gather_id"].to_numpy()[rows]
-    digests = [_digest("order", seed, epoch, gather_id) for gather_id in ids]
-    return rows[sorted(range(len(rows)), key=digests.__getitem__)]
+    return rows[_order(_names(survey, rows), seed, epoch)]
 
 
-def _digest(purpose: str, seed: int, epoch: int, gather_id: str) -> bytes:
-    return hashlib.blake2b(f"{purpose}/{seed}/{epoch}/{gather_id}".encode(), digest_size=16).digest()
+def _names(survey: Survey, rows: np.ndarray) -> list[str]:
+    """Gather ids of rows, those that came before with the number of times that they did."""
+    before: Counter[str] = Counter()
+    names = []
+    for gather_id in survey.index["gather_id"].to_numpy()[np.asarray(rows, np.int64)]:
+        # No id has such a sign in it.
+        names.append(f"{gather_id}#{before[gather_id]}" if before[gather_id] else gather_id)
+        before[gather_id] += 1
+    return names
 
 
-def _keys(survey: Survey, rows: np.ndarray, purpose: str, seed: int, epoch: int) -> np.ndarray:
-    """Seeds of TensorFlow's stateless draws, int64 `[row, 2]`."""
-    ids = survey.index["gather_id"].to_numpy()[rows]
-    joined = b"".join(_digest(purpose, seed, epoch, gather_id) for gather_id in ids)
+def _order(names: list[str], seed: int, epoch: int) -> np.ndarray:
+    digests = [_digest("order", seed, epoch, name) for name in names]
+    return np.array(sorted(range(len(names)), key=digests.__getitem__), np.int64)
+
+
+def _digest(purpose: str, seed: int, epoch: int, name: str) -> bytes:
+    return hashlib.blake2b(f"{purpose}/{seed}/{epoch}/{name}".encode(), digest_size=16).digest()
+
+
+def _keys(names: list[str], purpose: str, seed: int, epoch: int) -> np.ndarray:
+    """Seeds of TensorFlow's stateless draws, int64 `[name, 2]`."""
+    joined = b"".join(_digest(purpose, seed, epoch, name) for name in names)
     return np.frombuffer(joined, "<i8").reshape(-1, 2).astype(np.int64)
 
 
@@ -225,6 +252,7 @@ def _read(
 def _dequantised(
     survey: Survey,
     rows: np.ndarray,
+    names: list[str],
     batch: int,
     seed: int,
     epoch: int,
@@ -233,7 +261,7 @@ def _dequantised(
     full: bool = False,
 ) -> tf.data.Dataset:
     rows = np.asarray(rows, np.int64)
-    extra = {name: _keys(survey, rows, name, seed, epoch) for name in ("noise", *augment)}
+    extra = {purpose: _keys(names, purpose, seed, epoch) for purpose in ("noise", *augment)}
     extra["valid"] = survey.index[["valid_samples", "valid_traces"]].to_numpy(np.int64)[rows]
 
     def picture(one: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> tf.Tensor:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pydantic
+from google.protobuf.message import DecodeError
 
 import glowseis
 from glowseis.errors import InputError
@@ -166,7 +167,7 @@ class Survey:
             InputError: No such gather, or its record is damaged.
         """
         row = self.row(gather) if isinstance(gather, str) else int(gather)
-        return parse(self._record(row))
+        return self._gather(row)
 
     def read_images(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """Read the pictures of some gathers, all in memory: 573 kB a gather at 896 x 640.
@@ -186,7 +187,7 @@ class Survey:
         return result
 
     def verify(self, rows: Iterable[int] | None = None) -> None:
-        """Check the checksums of records and, when all are asked for, of whole shards.
+        """Check the checksums and sizes of records and, when all are asked for, of whole shards.
 
         Args:
             rows: Rows whose records are checked; all records and shards when None.
@@ -195,7 +196,7 @@ class Survey:
             InputError: Something is damaged; names the first shard and record that is.
         """
         for row in range(len(self)) if rows is None else rows:
-            self._record(row)
+            self._gather(row)
         for shard in self.manifest.shards if rows is None else ():
             with (self.path / shard.file).open("rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != shard.sha256:
@@ -206,10 +207,17 @@ class Survey:
         shard, gather_id = self._shards[row], self.index["gather_id"].iat[row]
         return f"{self.path / shard}: record {row - self._shards.index(shard)} (gather {gather_id})"
 
-    def _record(self, row: int) -> bytes:
+    def _gather(self, row: int) -> Gather:
         record = np.empty(self._lengths[row], np.uint8)
         self._read(row, record, 0)
-        return record.tobytes()
+        try:
+            gather = parse(record.tobytes())
+        except (ValueError, IndexError, DecodeError) as wrong:
+            raise InputError(f"{self.record_name(row)} is no gather ({wrong}); {_MEND}") from None
+        if gather.image.shape != self.size:
+            shape, size = ("x".join(map(str, sides)) for sides in (gather.image.shape, self.size))
+            raise InputError(f"{self.record_name(row)} is a picture of {shape} where the manifest says {size}; {_MEND}")
+        return gather
 
     def _read(self, row: int, part: np.ndarray, part_bytes: int) -> None:
         """Read a part of a record, all of which is checked."""
@@ -335,6 +343,7 @@ def open_survey(path: Path) -> Survey:
     manifest = _read_manifest(path)
     index = _read_index(path, manifest)
     survey = Survey(path, manifest, index)
+    _check_places(path, manifest, index)
     for shard in manifest.shards:
         file = path / shard.file
         if not file.is_file():
@@ -380,11 +389,34 @@ def _read_index(path: Path, manifest: Manifest) -> pd.DataFrame:
         raise InputError(f"{file}: the index is missing; {_MEND}")
     if hashlib.sha256(file.read_bytes()).hexdigest() != manifest.index_sha256:
         raise InputError(f"{file}: was changed after it was written; {_MEND}")
-    index = read_index(file)
+    try:
+        index = read_index(file)
+    except (ValueError, OverflowError) as wrong:
+        raise InputError(f"{file}: cannot be read ({wrong}); {_MEND}") from None
     missing = sorted(set(COLUMNS | PLACE) - set(index))
     if missing:
         raise InputError(f"{file}: has no column {missing[0]}; {_MEND}")
     return index
+
+
+def _check_places(path: Path, manifest: Manifest, index: pd.DataFrame) -> None:
+    """Make sure that manifest and index speak of the same records."""
+    if not len(index) == manifest.gathers == sum(shard.records for shard in manifest.shards):
+        raise InputError(f"{path}: {MANIFEST} speaks of {manifest.gathers} gathers, {INDEX} has {len(index)}; {_MEND}")
+    bytes_of = {shard.file: shard.bytes for shard in manifest.shards}
+    offset, length, image = (index[name] for name in ("offset_bytes", "length_bytes", "image_offset_bytes"))
+    room = index["shard"].map(bytes_of)
+    height, width = manifest.size
+    # Subtracted, for sums of numbers that make no sense may overflow; a shard that is unknown has no room.
+    right = (offset >= 0) & (length >= 0) & (image >= 0) & (length <= room)
+    right &= offset <= room - length.clip(upper=room) - (HEADER_BYTES + FOOTER_BYTES)
+    right &= image <= length.clip(lower=0) - height * width
+    if not right.all():
+        row = int(np.argmin(right.to_numpy()))
+        raise InputError(
+            f"{path / INDEX}: gather {index['gather_id'].iat[row]} lies where {index['shard'].iat[row]} has no picture "
+            f"of {height}x{width}; {_MEND}"
+        )
 
 
 def _aligned(shape: tuple[int, ...]) -> np.ndarray:
