@@ -24,7 +24,9 @@ def main(
     savedmodel: Annotated[Path, typer.Argument(help="savedmodels/NAME for the newest version, or NAME/VERSION")],
     survey: Annotated[Path, typer.Option(help="where the parents are")],
     out: Annotated[Path, typer.Option(help="a .segy file, or a folder")],
-    label: Annotated[str, typer.Option(help="which gathers to make")] = "bad",
+    label: Annotated[
+        str | None, typer.Option(help="which gathers to make; those that the flow was trained for, if left out")
+    ] = None,
     count: Annotated[int, typer.Option(min=1, help="how many")] = 600,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="seed of the pairs and weights")] = 1,
     batch: Annotated[int, typer.Option(min=1, help="gathers made at a time; memory grows with it")] = 4,
@@ -52,6 +54,9 @@ def main(
         check_output(_table_of(out))
     real = open_survey(survey)
     flow = load_flow(savedmodel)
+    label = label or flow.about.get("label")
+    if not label:
+        raise InputError(f"{savedmodel}: does not say which gathers it was trained for; give --label")
     possible = len(possible_parents(flow, real, label))
     made = synthesise(flow, real, label, count, seed, batch)
     write = _writer(kind, (real.size[0], real.size[1]), f"{flow.name}, seed {seed}")

@@ -88,8 +88,7 @@ def possible_parents(flow: SavedFlow, survey: Survey, label: str) -> np.ndarray:
         )
     rows = survey.select(labels=[label])
     if flow.about.get("survey_checksum") == survey.checksum:
-        held_out = survey.select(ids=flow.about["held_out_ids"])
-        rows = np.setdiff1d(rows, held_out)
+        rows = np.setdiff1d(rows, survey.select(ids=flow.about.get("held_out_ids", [])))
     if len(rows) < 2:
         raise InputError(
             f"{survey.path}: interpolation needs at least two gathers labelled {label!r} that training did not hold "

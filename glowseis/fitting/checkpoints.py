@@ -51,9 +51,14 @@ class Checkpoints:
     best_bits = property(lambda self: float(self._best_bits))
     best_step = property(lambda self: int(self._best_step))
 
+    @property
+    def saved(self) -> bool:
+        """Whether there is a last state."""
+        return self._last.latest_checkpoint is not None
+
     def restore(self) -> bool:
         """Bring the last state back; False when there is none yet."""
-        if self._last.latest_checkpoint is None:
+        if not self.saved:
             return False
         self._restore(self._last)
         return True

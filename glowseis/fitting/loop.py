@@ -201,6 +201,8 @@ class FlowFitting:
         )
 
     def _last_good(self) -> str:
+        if not self.checkpoints.saved:
+            return "there is no checkpoint yet"
         return f"the last good checkpoint, after step {self.checkpoints.step}, is kept in {self.checkpoints.folder}"
 
 
