@@ -1,3 +1,4 @@
+import dataclasses
 import errno
 import itertools
 import json
@@ -14,9 +15,10 @@ import segyio
 
 from glowseis.errors import InputError
 from glowseis.survey.gather import LABELS
-from glowseis.survey.simulate import Acquisition, simulate_recording, simulate_recordings
+from glowseis.survey.simulate import Acquisition, noise, simulate_recording, simulate_recordings
 from glowseis.survey.simulate.acquisition import WATER_VELOCITY_M_S, Position
 from glowseis.survey.simulate.earth import earth_of_line
+from glowseis.survey.simulate.events import diffractions, seismic_events
 from glowseis.survey.simulate.labels import Band, NoisePlan, draw_noise, judge
 
 ROOT = Path(__file__).parent.parent
@@ -170,8 +172,6 @@ def test_without_noise_the_label_changes_nothing():
 
 
 def test_neighbouring_shots_resemble_each_other_and_lines_differ():
-    from glowseis.survey.simulate.events import seismic_events
-
     def events(line, shot):
         geometry = SMALL.geometry(Position(line, shot, 4), 79, 1)
         return seismic_events(earth_of_line(1, line, SMALL), geometry, SMALL)
@@ -382,3 +382,111 @@ def test_every_gather_is_simulated_once(tmp_path, monkeypatch, capsys):
         run(main, ["--out", str(tmp_path / "survey"), "--count", "3", "--size", "64x48", "--workers", "1", "--segy"])
     assert (left.value.code, capsys.readouterr().err, calls) == (0, "", [3])
     assert (tmp_path / "survey" / "survey.segy").is_file()
+
+
+def test_swell_is_alike_on_neighbours_as_measured():
+    """With ambient noise over it: about 0.92, 0.65 and 0.31 at 1, 3 and 6 traces."""
+    likeness = []
+    for seed in range(30):
+        random = np.random.default_rng(seed)
+        both = noise.swell(Band(0, 35, 6.0), FULL, random) + noise.ambient(35, 0.72, FULL, random)
+        matrix = np.corrcoef(both)
+        likeness.append([np.diag(matrix, lag).mean() for lag in (1, 3, 6)])
+    assert np.allclose(np.mean(likeness, axis=0), (0.92, 0.68, 0.33), atol=0.05)
+
+
+def centroid_hz(pressure, start_s):
+    """Mean frequency of a second of the near traces, weighed by power."""
+    first, count = round(start_s / 0.008), 125
+    frequency = np.fft.rfftfreq(count, 0.008)
+    power = np.abs(np.fft.rfft(pressure[:60, first : first + count] * np.hanning(count), axis=1)) ** 2
+    return (frequency * power).sum() / power.sum()
+
+
+@pytest.mark.parametrize("line", [1, 2, 3])
+def test_absorption_takes_high_frequencies_away_with_time(line):
+    earth, geometry = earth_of_line(1, line, FULL), FULL.geometry(Position(line, 50, 4), 639, 1)
+    pressure = seismic_events(earth, geometry, FULL)
+    without = seismic_events(dataclasses.replace(earth, decay_s=np.zeros_like(earth.decay_s)), geometry, FULL)
+    assert centroid_hz(pressure, 1.0) > centroid_hz(pressure, 3.5) > centroid_hz(pressure, 5.9)
+    assert centroid_hz(pressure, 1.0) == pytest.approx(centroid_hz(without, 1.0), abs=2.0)
+    assert centroid_hz(pressure, 5.9) < centroid_hz(without, 5.9) - 3.0
+
+
+def test_diffractions_lie_on_their_reflectors():
+    """Straight above a scatterer its echo comes when its reflector's does, wherever the line and its sources are."""
+    whole = earth_of_line(1, 3, SMALL)
+    for shot in (100, 101):
+        geometry = SMALL.geometry(Position(3, shot, 4), 2, 1)
+        above = {"receiver_x_m": np.full(2, geometry.source_x_m), "receiver_y_m": np.full(2, geometry.source_y_m)}
+        along_m = np.array([shot * SMALL.shot_interval_m])
+        for layer in (0, 3):
+            earth = dataclasses.replace(
+                whole,
+                scatterer_x_m=along_m,
+                scatterer_y_m=np.array([geometry.source_y_m - SMALL.line_y_m(3)]),
+                scatterer_layer=np.array([layer]),
+                scatterer_strength=np.ones(1),
+            )
+            found = diffractions(earth, dataclasses.replace(geometry, **above), SMALL).time_s
+            reflector_s = np.cumsum(whole.time_s)[layer] + whole.shift_s(along_m)[layer, 0]
+            assert np.allclose(found, reflector_s, rtol=1e-9)
+
+
+def test_spoilt_traces():
+    pressure = np.random.default_rng(0).normal(size=(600, FULL.samples)).astype(np.float32)
+
+    def noisy(**spoilt):
+        plan = dataclasses.replace(plan_of(swell=[Band(10, 20, 3.0)]), **spoilt)
+        return noise.disturb(pressure, plan, FULL, np.random.default_rng(1))
+
+    plain = noisy()
+    spoilt = noisy(dead=(7, 20), reversed=(11, 599), weak=(300,), spiky=(400,))
+    assert not spoilt[[7, 20]].any()
+    assert np.array_equal(spoilt[[11, 599]], -plain[[11, 599]])
+    assert 0.02 < np.abs(spoilt[300]).max() / np.abs(plain[300]).max() < 0.31
+    assert 1 <= (spoilt[400] != plain[400]).sum() < 30
+    others = np.setdiff1d(np.arange(600), [7, 20, 11, 599, 300, 400])
+    assert np.array_equal(spoilt[others], plain[others])
+
+
+def test_the_vessel_s_noise_runs_down_the_cable_and_fades():
+    made = noise.vessel(600, 2.0, FULL, np.random.default_rng(1))
+    for trace in (10, 20, 40):
+        later = np.argmax(np.correlate(made[trace], made[0], "full")) - (FULL.samples - 1)
+        assert later == pytest.approx(trace * 12.5 / WATER_VELOCITY_M_S / 0.008, abs=1.0)
+    level = np.sqrt((made**2).mean(axis=1))
+    assert level[0] == pytest.approx(2.0, rel=0.1) and level[300] < 0.05 * level[0]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_another_vessel_s_shot_crosses_the_cable_at_the_speed_of_sound(seed):
+    """First arrivals are no steeper than the direct wave, and a hyperbola opens downwards in time."""
+    loud = np.abs(noise.interference(600, 1.0, FULL, np.random.default_rng(seed))) > 0.02
+    first = loud.argmax(axis=1)[::40][loud.any(axis=1)[::40]].astype(float)
+    first = first[first < 0.85 * FULL.samples]
+    slope = np.diff(first) / 40
+    assert np.abs(slope).max() < 12.5 / WATER_VELOCITY_M_S / 0.008 + 0.2
+    if len(slope) > 4:
+        assert slope[-2:].mean() > slope[:2].mean() - 0.1
+
+
+def test_anomalous_traces_make_a_gather_medium_beyond_their_threshold():
+    def judged(count):
+        return judge(dataclasses.replace(plan_of(dead=range(count)), traces=1000))
+
+    assert [judged(count) for count in (0, 15, 16, 60)] == ["good", "good", "medium", "medium"]
+    # At twenty microbar an anomalous trace, as many as this weigh like a band of swell.
+    assert judged(68) == "bad"
+
+
+def test_bands_are_cut_off_at_both_ends():
+    random = np.random.default_rng(0)
+    bands = [band for _ in range(400) for band in draw_noise("bad", 640, random).swell]
+    near = [band.traces for band in bands if band.first == 0]
+    far = [band.traces for band in bands if band.first + band.traces == 640]
+    inner = [band.traces for band in bands if 0 < band.first < 600]
+    assert all(band.first >= 0 and band.first + band.traces <= 640 for band in bands)
+    assert min(inner) == 6 and 1 <= min(near) < 6 and 1 <= min(far) < 6
+    with pytest.raises(ValueError, match="label is 'awful'; give one of good, medium, bad"):
+        draw_noise("awful", 640, random)

@@ -1,4 +1,8 @@
-"""Harmless changes of a picture, for classes of few gathers: none of them makes a gather that could not be recorded."""
+"""Small changes of a picture, for classes of few gathers.
+
+They keep amplitudes, frequencies, slopes and noise, but what comes in at a border is a mirror image, times and offsets
+move a little, and every event may turn its sign: such a gather was not recorded, it only looks much like one that was.
+"""
 
 from collections.abc import Callable
 

@@ -79,7 +79,14 @@ class ShardWriter:
 
 
 def open_shard(path: Path) -> BinaryIO:
-    """Open a shard for writing."""
+    """Open a shard for writing.
+
+    Args:
+        path: The file to be made.
+
+    Returns:
+        It.
+    """
     return path.open("wb")
 
 
@@ -116,13 +123,27 @@ def read_into(path: Path, offset_bytes: int, length_bytes: int, part: np.ndarray
 
 
 def header(length_bytes: int) -> bytes:
-    """Give the first twelve bytes of a frame."""
+    """Give the first twelve bytes of a frame.
+
+    Args:
+        length_bytes: Length of the record.
+
+    Returns:
+        Length and its masked checksum.
+    """
     packed = struct.pack("<Q", length_bytes)
     return packed + masked_crc(packed)
 
 
 def masked_crc(data: bytes) -> bytes:
-    """Masked CRC-32C of TFRecord; masked because a CRC of data that hold CRCs is weak."""
+    """Masked CRC-32C of TFRecord; masked because a CRC of data that hold CRCs is weak.
+
+    Args:
+        data: What to check.
+
+    Returns:
+        Four bytes, little-endian.
+    """
     return _mask(google_crc32c.value(data))
 
 

@@ -145,7 +145,13 @@ class Survey:
         return np.flatnonzero(keep)
 
     def row(self, gather_id: str) -> int:
-        """Row number of a gather.
+        """Find a gather.
+
+        Args:
+            gather_id: Its id.
+
+        Returns:
+            Its row number.
 
         Raises:
             InputError: The survey has no such gather.
@@ -203,7 +209,14 @@ class Survey:
                     raise InputError(f"{self.path / shard.file}: differs from its checksum; {_MEND}")
 
     def record_name(self, row: int) -> str:
-        """Words that name a record in an error: shard, number in the shard from 0, gather id."""
+        """Name a record in an error.
+
+        Args:
+            row: Its row number.
+
+        Returns:
+            Shard, number in the shard from 0, gather id.
+        """
         shard, gather_id = self._shards[row], self.index["gather_id"].iat[row]
         return f"{self.path / shard}: record {row - self._shards.index(shard)} (gather {gather_id})"
 

@@ -71,6 +71,9 @@ class Acquisition:
             height: Rows of the picture, 48 to 896.
             width: Columns of the picture, 32 to 640.
 
+        Returns:
+            The acquisition.
+
         Raises:
             InputError: The size is outside those bounds.
         """
@@ -115,11 +118,25 @@ class Acquisition:
         Args:
             index: Number of the gather in the labelled set, from 0.
             seed: Seed of the survey. An index beyond the survey's last gather starts a fresh draw.
+
+        Returns:
+            Line, shot and cable.
         """
         turn, place = divmod(index, self.gathers)
         rest, cable = divmod(int(_shuffled(self.gathers, seed, turn)[place]), self.cables)
         line, shot = divmod(rest, self.shots_per_line)
         return Position(line + 1, shot + 1, cable + 1)
+
+    def line_y_m(self, sail_line: int) -> float:
+        """Coordinate across the lines at which the vessel sails.
+
+        Args:
+            sail_line: Number of the line.
+
+        Returns:
+            The coordinate, in metres.
+        """
+        return 6_500_000.0 + sail_line * self.cables * self.scale * _FULL_CABLE_SPACING_M / 2
 
     def geometry(self, position: Position, traces: int, seed: int) -> Geometry:
         """Source and receiver coordinates of one gather; the vessel sails towards positive x.
@@ -132,6 +149,9 @@ class Acquisition:
             position: Line, shot and cable.
             traces: Live channels, counted from the near end.
             seed: Seed of the survey.
+
+        Returns:
+            Coordinates and offsets, in metres.
         """
         random = np.random.default_rng([seed, _GEOMETRY_STREAM, position.sail_line])
         feather_rad = math.radians(
@@ -143,7 +163,7 @@ class Acquisition:
         # Two sources fire in turn, one on either side of the vessel.
         source_side_m = (0.25 if position.shot % 2 else -0.25) * spacing_m
         source_x_m = 500_000.0 + position.shot * self.shot_interval_m
-        line_y_m = 6_500_000.0 + position.sail_line * self.cables * spacing_m / 2
+        line_y_m = self.line_y_m(position.sail_line)
         source_y_m = line_y_m + source_side_m
         along_m = np.arange(traces) * self.channel_interval_m
         receiver_x_m = source_x_m - near_offset_m - along_m * math.cos(feather_rad)

@@ -51,6 +51,9 @@ class Earth:
 
         Args:
             along_m: Distances along the line `[point]`, in metres.
+
+        Returns:
+            The shifts, positive downwards.
         """
         phase = 2 * np.pi * along_m[None, None, :] / self.structure_length_m[None, :, None]
         waves = np.sin(phase + self.structure_phase_rad[:, :, None])
@@ -70,6 +73,9 @@ def earth_of_line(seed: int, sail_line: int, acquisition: Acquisition) -> Earth:
         seed: Seed of the survey.
         sail_line: Number of the line.
         acquisition: Gives the length of the record and the scale of the earth.
+
+    Returns:
+        The ground.
     """
     random = np.random.default_rng([seed, _EARTH_STREAM, sail_line])
     scale = acquisition.scale
@@ -102,11 +108,10 @@ def earth_of_line(seed: int, sail_line: int, acquisition: Acquisition) -> Earth:
     sediment = trend * (1.0 + np.clip(hardness, -0.1, 0.12))
     above = np.arange(1, count + 1) < refractor
     sediment = np.where(above, np.clip(sediment, 1560.0, 2520.0), sediment)
-    if refractor <= count:
-        sediment[refractor - 1] = refractor_velocity
-        # Softer beds under it: otherwise their wide-angle reflections would overtake the head wave.
-        ceiling = np.maximum(refractor_velocity, trend[refractor:])
-        sediment[refractor:] = np.clip(sediment[refractor:], 2300.0, ceiling)
+    sediment[refractor - 1] = refractor_velocity
+    # Softer beds under it: otherwise their wide-angle reflections would overtake the head wave.
+    ceiling = np.maximum(refractor_velocity, trend[refractor:])
+    sediment[refractor:] = np.clip(sediment[refractor:], 2300.0, ceiling)
     velocity = np.concatenate([[WATER_VELOCITY_M_S], sediment])
     density = np.concatenate([[1030.0], 310.0 * sediment**0.25 * (1.0 + random.normal(0.0, 0.025, count))])
     density[1] = random.uniform(1850.0, 2150.0)

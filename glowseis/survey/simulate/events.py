@@ -16,7 +16,7 @@ from glowseis.survey.simulate.acquisition import WATER_VELOCITY_M_S, Acquisition
 from glowseis.survey.simulate.earth import Earth
 
 CLIP_MICROBAR = 100.0
-"""Amplitude that 4 % of a noise-free gather exceed, before source and cable vary from shot to shot."""
+"""Amplitude that 4 % of every noise-free gather exceed, in microbar."""
 
 _RAYS = 72
 _MOST_REFLECTIONS = 260
@@ -66,7 +66,7 @@ def seismic_events(earth: Earth, geometry: Geometry, acquisition: Acquisition) -
     streamer_depth_m = _streamer_depth_m(geometry)
     kinds = (
         reflections(earth, offset_m, shift_s, along_m, acquisition),
-        head_waves(earth, offset_m, shift_s, acquisition),
+        head_waves(earth, offset_m, shift_s),
         diffractions(earth, geometry, acquisition),
     )
     ghosted = [_with_ghosts(kind, streamer_depth_m) for kind in kinds]
@@ -77,7 +77,15 @@ def seismic_events(earth: Earth, geometry: Geometry, acquisition: Acquisition) -
 
 
 def direct_wave(offset_m: np.ndarray, streamer_depth_m: np.ndarray) -> Arrivals:
-    """The wave through the water and its echo at the sea surface; far away the two nearly cancel."""
+    """The wave through the water and its echo at the sea surface; far away the two nearly cancel.
+
+    Args:
+        offset_m: Distances of the receivers `[trace]`, in metres.
+        streamer_depth_m: Their depths `[trace]`, in metres.
+
+    Returns:
+        Two arrivals a trace.
+    """
     arrivals = []
     for height_m, sign in (
         (streamer_depth_m - _SOURCE_DEPTH_M, _HORIZONTAL_RADIATION),
@@ -106,6 +114,9 @@ def reflections(
         shift_s: Time shifts of the reflectors `[layer, trace]`, in seconds.
         along_m: Midpoints along the line `[trace]`, in metres.
         acquisition: Gives the record length.
+
+    Returns:
+        The strongest arrivals, none of them after the record.
     """
     count = earth.time_s.size
     velocity = earth.velocity_m_s
@@ -156,19 +167,24 @@ def reflections(
     return Arrivals(time_s, strength * modulation[layer], p, earth.decay_s[layer])
 
 
-def head_waves(earth: Earth, offset_m: np.ndarray, shift_s: np.ndarray, acquisition: Acquisition) -> Arrivals:
+def head_waves(earth: Earth, offset_m: np.ndarray, shift_s: np.ndarray) -> Arrivals:
     """Waves along fast layers, with their multiples in the water: the first arrivals far from the source.
 
     t = x / v_j + sum of (vertical two-way time of layer i) cos(angle_i), beyond the critical distance. They
     are given the 1/x decay of waves that turn in a weak gradient under the refractor; a true head wave would
     fade faster than real records show.
+
+    Args:
+        earth: The ground under the line.
+        offset_m: Distances of the receivers `[trace]`, in metres.
+        shift_s: Time shifts of the reflectors `[layer, trace]`, in seconds.
+
+    Returns:
+        The refractors' arrivals with up to three bounces in the water.
     """
     velocity = earth.velocity_m_s
-    count = earth.time_s.size
     events = []
     for layer in _refractors(earth):
-        if layer > count:
-            continue
         slowness = 1.0 / velocity[layer]
         sine = slowness * velocity[:layer]
         cosine = np.sqrt(1.0 - sine**2)
@@ -188,7 +204,16 @@ def head_waves(earth: Earth, offset_m: np.ndarray, shift_s: np.ndarray, acquisit
 
 
 def diffractions(earth: Earth, geometry: Geometry, acquisition: Acquisition) -> Arrivals:
-    """Echoes of boulders, faults and channel edges: hyperbolas whose tops lie anywhere along the cable."""
+    """Echoes of boulders, faults and channel edges: hyperbolas whose tops lie anywhere along the cable.
+
+    Args:
+        earth: The ground under the line.
+        geometry: Source and receivers.
+        acquisition: Gives the places of line and shot, and the length of the spread.
+
+    Returns:
+        An arrival for each scatterer near the spread.
+    """
     velocity = earth.velocity_m_s[: earth.time_s.size]
     times = np.cumsum(earth.time_s)
     root_mean_square_velocity = np.sqrt(np.cumsum(velocity**2 * earth.time_s) / times)
@@ -196,9 +221,12 @@ def diffractions(earth: Earth, geometry: Geometry, acquisition: Acquisition) -> 
     near = np.abs(earth.scatterer_x_m - source_m + acquisition.spread_m / 2) < acquisition.spread_m
     layer = earth.scatterer_layer[near]
     v = root_mean_square_velocity[layer][:, None]
-    depth_m = (times[layer] / 2)[:, None] * v
+    # They lie on their reflector, which structure moves.
+    shift_s = earth.shift_s(earth.scatterer_x_m[near])[layer, np.arange(layer.size)]
+    depth_m = ((times[layer] + shift_s) / 2)[:, None] * v
     x = earth.scatterer_x_m[near][:, None] - source_m
-    y = earth.scatterer_y_m[near][:, None]
+    # The sources are towed on either side of the line.
+    y = earth.scatterer_y_m[near][:, None] + acquisition.line_y_m(geometry.sail_line) - geometry.source_y_m
     receiver_x_m = (geometry.receiver_x_m - geometry.source_x_m)[None, :]
     receiver_y_m = (geometry.receiver_y_m - geometry.source_y_m)[None, :]
     down_m = np.sqrt(depth_m**2 + x**2 + y**2)

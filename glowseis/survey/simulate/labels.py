@@ -100,6 +100,9 @@ def check_fractions(fractions: tuple[float, float, float]) -> tuple[float, ...]:
     Args:
         fractions: Any unit, such as per cent.
 
+    Returns:
+        The shares.
+
     Raises:
         InputError: Not three finite numbers of at least 0 with a positive sum.
     """
@@ -122,6 +125,9 @@ def judge(plan: NoisePlan, swell_factor: float = 1.0, columns_factor: float = 1.
         plan: The noise.
         swell_factor: By how much this judge overestimates swell and anomalies; 1 is the rule itself.
         columns_factor: The same for loud columns.
+
+    Returns:
+        One of `LABELS`.
     """
     swell = (plan.swell_microbar + ANOMALOUS_MICROBAR * plan.anomalous_share) * swell_factor
     if swell > BAD_SWELL_MICROBAR:
@@ -142,7 +148,15 @@ def draw_noise(label: str, traces: int, random: np.random.Generator) -> NoisePla
         label: One of `LABELS`.
         traces: Traces of the gather.
         random: Source of randomness.
+
+    Returns:
+        The noise.
+
+    Raises:
+        ValueError: The label is unknown.
     """
+    if label not in LABELS:
+        raise ValueError(f"label is {label!r}; give one of {', '.join(LABELS)}")
     for _ in range(_MOST_DRAWS):
         plan = draw_any_noise(traces, random)
         swell_factor, columns_factor = np.exp(random.normal(0.0, JUDGE_SPREAD, 2))
@@ -157,6 +171,9 @@ def draw_any_noise(traces: int, random: np.random.Generator) -> NoisePlan:
     Args:
         traces: Traces of the gather.
         random: Source of randomness.
+
+    Returns:
+        The noise, whatever its label.
     """
     rough = random.random() < 0.06
     swell_microbar = random.lognormal(math.log(2.1), 0.35) if rough else random.lognormal(math.log(0.09), 0.75)
@@ -191,10 +208,10 @@ def _bands(
     while covered < wanted:
         count = min(int(random.integers(narrow, wide + 1)), max(narrow, math.ceil(wanted - covered)))
         # Centres over the whole cable, so that a band may be cut off at either end.
-        first = max(0, int(random.integers(-count // 2, traces - count // 2)))
-        last = min(first + count, traces)
+        start = int(random.integers(-(count // 2), traces - count // 2))
+        first, last = max(start, 0), min(start + count, traces)
         places.append((first, last - first, random.lognormal(0.0, 0.3)))
-        covered += count
+        covered += last - first
     power = sum(count * weight**2 for _, count, weight in places) / traces
     scale = level_microbar / math.sqrt(power)
     return tuple(Band(first, count, weight * scale) for first, count, weight in places)

@@ -26,6 +26,9 @@ def disturb(pressure: np.ndarray, plan: NoisePlan, acquisition: Acquisition, ran
         plan: How much of each kind.
         acquisition: Sample interval and record length.
         random: Source of randomness.
+
+    Returns:
+        Pressure, float32 `[trace, time]`, in microbar.
     """
     traces = pressure.shape[0]
     # Every kind has its own stream, so that one switched off leaves the others as they were.
@@ -43,7 +46,17 @@ def disturb(pressure: np.ndarray, plan: NoisePlan, acquisition: Acquisition, ran
 
 
 def ambient(traces: int, level_microbar: float, acquisition: Acquisition, random: np.random.Generator) -> np.ndarray:
-    """Noise on every trace, falling with frequency; channels differ by some ten per cent in level."""
+    """Noise on every trace, falling with frequency; channels differ by some ten per cent in level.
+
+    Args:
+        traces: Traces of the gather.
+        level_microbar: Its root mean square.
+        acquisition: Sample interval and record length.
+        random: Source of randomness.
+
+    Returns:
+        Pressure, float32 `[trace, time]`, in microbar.
+    """
     frequency = _frequencies_hz(acquisition)
     amplitude = _band(frequency, 3.0, 50.0) * (1.0 + 5.0 / np.maximum(frequency, 1.0))
     noise = _coloured(traces, amplitude, acquisition, random)
@@ -57,6 +70,14 @@ def swell(band: Band, acquisition: Acquisition, random: np.random.Generator) -> 
 
     The correlation of traces n apart is exp(-(n / 5.8)^1.7). With ambient noise over it, that comes near the
     measured 0.92, 0.65 and 0.31 at 1, 3 and 6 traces.
+
+    Args:
+        band: Its traces and their level; where on the cable it lies plays no part.
+        acquisition: Sample interval and record length.
+        random: Source of randomness.
+
+    Returns:
+        Pressure, float32 `[trace, time]`, in microbar.
     """
     frequency = _frequencies_hz(acquisition)
     octaves = np.log(np.maximum(frequency, 0.5) / random.uniform(3.4, 4.4))
@@ -71,7 +92,16 @@ def swell(band: Band, acquisition: Acquisition, random: np.random.Generator) -> 
 
 
 def loud_columns(band: Band, acquisition: Acquisition, random: np.random.Generator) -> np.ndarray:
-    """Cable noise of 15 to 36 Hz, its peak near 16 Hz; each trace has its own, and some are far louder."""
+    """Cable noise of 15 to 36 Hz, its peak near 16 Hz; each trace has its own, and some are far louder.
+
+    Args:
+        band: Its traces and their level; where on the cable it lies plays no part.
+        acquisition: Sample interval and record length.
+        random: Source of randomness.
+
+    Returns:
+        Pressure, float32 `[trace, time]`, in microbar.
+    """
     frequency = _frequencies_hz(acquisition)
     octaves = np.log(np.maximum(frequency, 0.5) / random.uniform(12.5, 15.5))
     # Steep below the peak, with a long tail above it.
@@ -85,7 +115,17 @@ def loud_columns(band: Band, acquisition: Acquisition, random: np.random.Generat
 
 
 def vessel(traces: int, level_microbar: float, acquisition: Acquisition, random: np.random.Generator) -> np.ndarray:
-    """Tug and propeller noise: 3 to 10 Hz and a line near 20 Hz, running down the cable and fading."""
+    """Tug and propeller noise: 3 to 10 Hz and a line near 20 Hz, running down the cable and fading.
+
+    Args:
+        traces: Traces of the gather.
+        level_microbar: Its root mean square at the near end.
+        acquisition: Sample interval and record length.
+        random: Source of randomness.
+
+    Returns:
+        Pressure, float32 `[trace, time]`, in microbar.
+    """
     frequency = _frequencies_hz(acquisition)
     amplitude = _band(frequency, 3.0, 10.0) + 1.5 * np.exp(-0.5 * ((frequency - random.uniform(17.0, 22.0)) / 0.8) ** 2)
     source = amplitude * (random.standard_normal(frequency.size) + 1j * random.standard_normal(frequency.size))
@@ -100,7 +140,17 @@ def vessel(traces: int, level_microbar: float, acquisition: Acquisition, random:
 def interference(
     traces: int, peak_microbar: float, acquisition: Acquisition, random: np.random.Generator
 ) -> np.ndarray:
-    """Another vessel's shot: a train of tenths of a second, straight from astern, curved from abeam."""
+    """Another vessel's shot: a train of tenths of a second, straight from astern, curved from abeam.
+
+    Args:
+        traces: Traces of the gather.
+        peak_microbar: Its largest pressure.
+        acquisition: Sample interval and record length.
+        random: Source of randomness.
+
+    Returns:
+        Pressure, float32 `[trace, time]`, in microbar.
+    """
     frequency = _frequencies_hz(acquisition)
     distance_m = np.arange(traces) * acquisition.channel_interval_m
     spread_m = acquisition.spread_m
@@ -124,7 +174,16 @@ def interference(
 
 
 def spoil_traces(pressure: np.ndarray, plan: NoisePlan, random: np.random.Generator) -> np.ndarray:
-    """Weak, reversed, spiky and dead channels."""
+    """Weak, reversed, spiky and dead channels.
+
+    Args:
+        pressure: A gather with its noise, float32 `[trace, time]`, in microbar.
+        plan: Which channels.
+        random: Source of randomness.
+
+    Returns:
+        The gather with those channels spoilt.
+    """
     spoilt = pressure.copy()
     loud = 2.0 * float(np.quantile(np.abs(pressure[::2, ::3]), 0.98))
     for trace in plan.weak:
