@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import errno
 import itertools
@@ -290,6 +291,15 @@ def under_way(*words):
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
+def ended(process, seconds=60):
+    """What a process said until its end, which must come; nothing of it is left behind."""
+    try:
+        return process.communicate(timeout=seconds)[1]
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
 def children_of(process):
     found = subprocess.run(
         ["ps", "-o", "pid=,args=", "--ppid", str(process.pid)], check=True, capture_output=True, text=True
@@ -308,7 +318,7 @@ def test_command_stopped_twice_leaves_nothing(tmp_path, stop, status, told, work
         for _ in range(2):
             os.killpg(process.pid, stop)
             time.sleep(0.05)
-        _, error = process.communicate(timeout=60)
+        error = ended(process)
     assert (process.returncode, error.splitlines()) == (status, [f"glowseis.simulate: {told}"])
     assert not list(tmp_path.iterdir())
 
@@ -334,7 +344,7 @@ def test_iterating_stopped_twice_ends(tmp_path):
             for _ in range(2):
                 os.killpg(process.pid, signal.SIGINT)
                 time.sleep(pause_s)
-            process.communicate(timeout=30)
+            ended(process, 30)
         assert process.returncode != 0
 
 
@@ -343,7 +353,7 @@ def test_a_worker_that_was_killed_is_told_in_one_line(tmp_path):
     with under_way("--out", out, "--count", 100_000, "--size", "112x80", "--workers", 2) as process:
         until(lambda: list(tmp_path.glob(".survey.writing/*.tfrecord")))
         os.kill(children_of(process)[0], signal.SIGKILL)
-        _, error = process.communicate(timeout=60)
+        error = ended(process)
     line = "glowseis.simulate: a worker process died (out of memory?); use fewer --workers"
     assert (process.returncode, error.splitlines()) == (2, [line])
     assert not list(tmp_path.iterdir())
@@ -493,3 +503,10 @@ def test_bands_are_cut_off_at_both_ends():
 def test_noise_of_an_unknown_label():
     with pytest.raises(ValueError, match="label is 'awful'; give one of good, medium, bad"):
         draw_noise("awful", 640, np.random.default_rng(0))
+
+
+def test_an_error_in_a_worker_comes_out_with_its_traceback():
+    wrong = dataclasses.replace(SMALL, samples=-1)
+    with pytest.raises(ValueError, match="need at least one array") as caught:
+        list(simulate_recordings(4, 1, wrong, workers=2))
+    assert any("in simulate_recording" in note for note in caught.value.__notes__)

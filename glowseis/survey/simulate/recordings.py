@@ -4,10 +4,12 @@ import contextlib
 import os
 import signal
 import threading
-from collections import deque
-from collections.abc import Generator, Iterator
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+import traceback
+from collections.abc import Generator
 from multiprocessing import get_context, parent_process, resource_tracker
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +25,7 @@ SIMULATOR_VERSION = "0.1"
 """Changes whenever the same seed gives other gathers."""
 
 _GATHER_STREAM = 13
-_IN_FLIGHT_PER_WORKER = 3
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 def simulate_recording(
@@ -107,57 +109,87 @@ def simulate_recordings(
 def _in_processes(
     count: int, seed: int, acquisition: Acquisition, fractions: tuple[float, float, float], workers: int
 ) -> Generator[Recording, None, None]:
-    # Spawned, not forked: TensorFlow's threads do not survive a fork.
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker)
-    in_flight: deque[Future[Recording]] = deque()
+    """Worker k of n makes gathers k, k + n and so on; its pipe holds it back when they are not taken.
+
+    No pool of Python's: killing a worker of theirs while it sends a gather leaves a thread that waits for the rest, and
+    Python's exit waits for that thread.
+    """
+    started: list[tuple[BaseProcess, Connection]] = []
     try:
+        for worker in range(workers):
+            started.append(_start(range(worker, count, workers), seed, acquisition, fractions))
         for index in range(count):
-            with _signals_held():
-                in_flight.append(pool.submit(simulate_recording, index, seed, acquisition, fractions))
-            if len(in_flight) == workers * _IN_FLIGHT_PER_WORKER:
-                yield in_flight.popleft().result()
-        while in_flight:
-            yield in_flight.popleft().result()
-        pool.shutdown()
-    except BrokenExecutor:
-        _abandon(pool)
-        raise InputError("a worker process died (out of memory?); use fewer --workers") from None
-    except BaseException:
-        _abandon(pool)
-        raise
+            process, reader = started[index % workers]
+            try:
+                made = reader.recv()
+            except (EOFError, OSError):
+                # Time for a signal that ended workers and us alike.
+                process.join(1.0)
+                raise InputError("a worker process died (out of memory?); use fewer --workers") from None
+            if isinstance(made, Exception):
+                raise made
+            yield made
+    finally:
+        _end(started)
 
 
-@contextlib.contextmanager
-def _signals_held() -> Iterator[None]:
-    """Hold back signals that stop a command: what starts here inherits that, so the parent alone answers them."""
+def _start(indices: range, *settings: Any) -> tuple[BaseProcess, Connection]:
+    """A process that makes gathers, and where they come out."""
+    # Spawned, not forked: TensorFlow's threads do not survive a fork.
+    context = get_context("spawn")
     resource_tracker.ensure_running()
-    former = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    reader, writer = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(writer, indices, *settings), daemon=True)
+    # A process inherits what is held back, and Ctrl-C at its start would make it print a traceback.
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     try:
-        yield
+        process.start()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, former)
+        writer.close()
+    return process, reader
 
 
-def _abandon(pool: ProcessPoolExecutor) -> None:
-    """End a pool without waiting for its work; a further interruption changes nothing, as one is on its way already.
-
-    Python waits for a pool's processes at its exit, so none of them may be left at work.
-    """
-    # The pool's own way to end its processes came with Python 3.14.
-    processes = list((pool._processes or {}).values())
+def _end(started: list[tuple[BaseProcess, Connection]]) -> None:
+    """End processes whatever they do; an interruption waits until that is done."""
+    interruption = None
     while True:
         try:
-            for process in processes:
+            for process, _ in started:
                 process.kill()
-            pool.shutdown(wait=False, cancel_futures=True)
-            return
-        except KeyboardInterrupt:
-            continue
+            for process, reader in started:
+                process.join()
+                reader.close()
+            break
+        except KeyboardInterrupt as wrong:
+            interruption = wrong
+    if interruption:
+        raise interruption
 
 
-def _start_worker() -> None:
-    """End with the parent even when it was killed."""
+def _work(
+    writer: Connection,
+    indices: range,
+    seed: int,
+    acquisition: Acquisition,
+    fractions: tuple[float, float, float],
+) -> None:
+    """Make gathers and send them. Interruptions are the parent's; it is followed when it was killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    # When there is no more memory there is none for telling either: the parent sees the pipe's end.
+    with contextlib.suppress(BrokenPipeError, MemoryError):
+        for index in indices:
+            made: Recording | Exception
+            try:
+                made = simulate_recording(index, seed, acquisition, fractions)
+            except MemoryError:
+                raise
+            except Exception as wrong:
+                wrong.add_note(traceback.format_exc())
+                made = wrong
+            writer.send(made)
 
 
 def _end_with_parent() -> None:
