@@ -6,6 +6,7 @@ import resource
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -184,3 +185,17 @@ def test_file_names_that_are_no_text(tmp_path, source):
     survey = open_survey(out)
     assert len(survey) == 15 and survey.labels == ("b\u00fcse",)
     assert survey.manifest.sources == (f"{tmp_path}/a\\r.segy",) == tuple(survey.index["source"].unique())
+
+
+def test_a_terminated_command_cleans_up(tmp_path):
+    path = tmp_path / "a.segy"
+    write_segy(path, (random_recording(shot, samples=300, traces=60) for shot in range(1500)), [])
+    out = tmp_path / "out"
+    call = [sys.executable, "-m", "glowseis.ingest", path, "--out", out]
+    with subprocess.Popen(call, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not list(tmp_path.glob(".out.writing/*.tfrecord")):
+            time.sleep(0.01)
+        process.terminate()
+        output, error = process.communicate(timeout=60)
+    assert (process.returncode, output, error) == (143, "", "glowseis.ingest: terminated\n")
+    assert [each.name for each in tmp_path.iterdir()] == ["a.segy"]
