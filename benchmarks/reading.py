@@ -20,7 +20,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from glowseis.command import run
+from glowseis.command import import_tensorflow, run
 from glowseis.survey.gather import Gather, Geometry
 from glowseis.survey.size import parse_size
 
@@ -63,7 +63,7 @@ def main(
 
     Example: python benchmarks/reading.py --gathers 300 --csv reading.csv
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import_tensorflow()
     import tensorflow as tf
 
     from glowseis.survey.pipeline import epoch_order, image_batches, training_batches
