@@ -147,7 +147,7 @@ def test_cables_of_one_shot(tmp_path):
 
 @pytest.mark.parametrize("unit", [2, 3, 4])
 def test_angles_are_no_coordinates(tmp_path, unit):
-    field_file(tmp_path / "a.sgy", trace={TraceField.CoordinateUnits: unit})
+    field_file(tmp_path / "a.sgy", scalar=-10, trace={TraceField.CoordinateUnits: unit})
     recording = next(read_segy(tmp_path / "a.sgy"))
     geometry = recording.geometry
     assert np.isnan([geometry.source_x_m, geometry.source_y_m, *geometry.receiver_x_m, *geometry.receiver_y_m]).all()
@@ -158,6 +158,11 @@ def test_angles_are_no_coordinates(tmp_path, unit):
         assert (header[TraceField.CoordinateUnits], header[TraceField.SourceX], header[TraceField.GroupX]) == (0, 0, 0)
     back = next(read_segy(tmp_path / "b.segy")).geometry
     assert np.isnan(back.source_x_m) and np.isnan(back.receiver_x_m).all()
+
+
+def test_coordinates_beyond_the_circle_are_lengths_whatever_the_header_says(tmp_path):
+    field_file(tmp_path / "a.sgy", trace={TraceField.CoordinateUnits: 3})
+    assert next(read_segy(tmp_path / "a.sgy")).geometry.source_x_m == 3000
 
 
 @pytest.mark.filterwarnings("ignore:Implicit conversion")

@@ -37,8 +37,9 @@ MARK = "GLOWSEIS: CABLE IN BYTES 233-236, SAIL LINE IN BYTES 237-240"
 COORDINATE_SCALAR = -100
 """Coordinates are written in centimetres."""
 
-ANGLES = (2, 3, 4)
-"""CoordinateUnits that are no lengths: seconds of arc, degrees, and degrees with minutes and seconds."""
+ANGLES = {2: 1_296_000, 3: 360, 4: 3_600_000}
+"""CoordinateUnits that are no lengths, with their full circle: seconds of arc, degrees, degrees minutes seconds.
+Field files say so of metres too, such as the Viking Graben's: what goes beyond the circle is a length."""
 
 HEADERS_AT_ONCE = 1 << 16
 """Traces whose shot numbers are read in one go: little memory, and few turns of the loop."""
@@ -339,13 +340,15 @@ def _places(file: Any, first: int, last: int) -> dict[str, Any]:
     def words(field: int) -> np.ndarray:
         return file.attributes(field)[first:last].astype(np.float64)
 
-    units = words(TraceField.CoordinateUnits)
-    unknown = np.isin(units, ANGLES) | (_is_own(file) & (units == 0))
     scalar = words(TraceField.SourceGroupScalar)
     unit_m = FEET_M if file.bin[BinField.MeasurementSystem] == 2 else 1.0
     # SEG-Y: a negative scalar divides, a positive one multiplies, 0 means 1.
     scale_m = unit_m * np.where(scalar < 0, 1 / np.where(scalar < 0, -scalar, 1), np.where(scalar > 0, scalar, 1))
-    scale_m = np.where(unknown, np.nan, scale_m)
+    unit = int(file.header[first][TraceField.CoordinateUnits])
+    fields = (TraceField.SourceX, TraceField.SourceY, TraceField.GroupX, TraceField.GroupY)
+    largest = max(np.abs(words(field) * scale_m / unit_m).max() for field in fields)
+    if (unit in ANGLES and largest <= ANGLES[unit]) or (unit == 0 and _is_own(file)):
+        scale_m = np.full_like(scale_m, np.nan)
     return {
         "offset_m": (words(TraceField.offset) * unit_m).astype(np.float32),
         "source_x_m": float(words(TraceField.SourceX)[0] * scale_m[0]),
