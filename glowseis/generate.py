@@ -46,7 +46,8 @@ def main(
 
     command.import_tensorflow()
     from glowseis.export import load_flow
-    from glowseis.survey.records import check_output, open_survey
+    from glowseis.survey.output import check_output
+    from glowseis.survey.records import open_survey
     from glowseis.synthesis import possible_parents, synthesise
 
     check_output(out)
@@ -60,7 +61,7 @@ def main(
     possible = len(possible_parents(flow, real, label))
     made = synthesise(flow, real, label, count, seed, batch)
     write = _writer(kind, (real.size[0], real.size[1]), f"{flow.name}, seed {seed}")
-    with tqdm(made, "generating", count, unit="gather") as shown:
+    with tqdm(made, "generating", count, unit="gather", disable=None) as shown:
         write(out, shown)
     print(f"{count} synthetic {label} gathers by {flow.name}, of {possible} possible parents: {out}")
 

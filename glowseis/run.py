@@ -35,6 +35,7 @@ from glowseis.fitting.stopping import Stopping
 from glowseis.models.glow import Glow
 from glowseis.recipe import Recipe, SurveySection
 from glowseis.survey.pipeline import images
+from glowseis.survey.progress import progress
 from glowseis.survey.records import Survey, open_survey, write_survey
 from glowseis.survey.render import render_recording
 from glowseis.survey.simulate import SIMULATOR_VERSION, Acquisition, simulate_recordings
@@ -110,13 +111,12 @@ def _export(flow: Glow, folder: Path, about: dict[str, Any]) -> Path:
     return target
 
 
-def own_survey(section: SurveySection, folder: Path, progress: Callable[[Any, int], Any]) -> Survey:
+def own_survey(section: SurveySection, folder: Path) -> Survey:
     """The survey that a recipe makes for itself, made now unless it is there already.
 
     Args:
         section: The recipe's.
         folder: Where it lies or goes.
-        progress: Wraps the gathers as they are made: `progress(gathers, count)`; closed after.
 
     Raises:
         InputError: The folder holds another survey or something else.
@@ -126,12 +126,11 @@ def own_survey(section: SurveySection, folder: Path, progress: Callable[[Any, in
         height, width = parse_size(section.size)
         fractions = (section.fractions[0], section.fractions[1], section.fractions[2])
         acquisition = Acquisition.of_size(height, width)
-        recordings = simulate_recordings(
-            section.count, section.seed, acquisition, fractions, workers=os.cpu_count() or 1
-        )
-        gathers = (render_recording(recording, height, width) for recording in recordings)
-        with contextlib.closing(progress(gathers, section.count)) as shown:
-            write_survey(folder, shown, (height, width), about)
+        workers = len(os.sched_getaffinity(0))
+        made = simulate_recordings(section.count, section.seed, acquisition, fractions, workers)
+        with contextlib.closing(made):
+            gathers = (render_recording(one, height, width) for one in progress(made, section.count, "simulating"))
+            write_survey(folder, gathers, (height, width), about)
     survey = open_survey(folder)
     if survey.manifest.about != about:
         raise InputError(f"{folder}: is not the survey that the recipe describes; give it as --survey, or remove it")

@@ -31,8 +31,6 @@ def main(
 
     settings = read_recipe(recipe or _demo(), changes)
 
-    from tqdm import tqdm
-
     command.import_tensorflow()
     from glowseis import run
     from glowseis.survey.records import open_survey
@@ -40,10 +38,7 @@ def main(
 
     if survey is None:
         run.check_size(settings, parse_size(settings.survey.size), "survey.size")
-        own = Path("surveys") / settings.name
-        data = run.own_survey(
-            settings.survey, own, lambda gathers, count: tqdm(gathers, "simulating", count, unit="gather")
-        )
+        data = run.own_survey(settings.survey, Path("surveys") / settings.name)
     else:
         data = open_survey(survey)
     folder = out or Path("runs") / settings.name

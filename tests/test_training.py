@@ -393,14 +393,14 @@ def test_a_recipe_makes_its_own_survey(tiny, tmp_path, monkeypatch, command):
 
     monkeypatch.chdir(tmp_path)
     section = read_recipe(tiny.recipe, ["survey.count=6", "survey.size=112x80", "survey.fractions=[1, 1, 1]"]).survey
-    survey = run.own_survey(section, tmp_path / "own", lambda gathers, count: gathers)
+    survey = run.own_survey(section, tmp_path / "own")
     assert len(survey) == 6 and survey.size == (112, 80)
     monkeypatch.setattr(run, "simulate_recordings", None)
-    again = run.own_survey(section, tmp_path / "own", lambda gathers, count: gathers)
+    again = run.own_survey(section, tmp_path / "own")
     assert again.checksum == survey.checksum
     other = section.model_copy(update={"seed": 2})
     with pytest.raises(InputError, match="is not the survey that the recipe describes"):
-        run.own_survey(other, tmp_path / "own", lambda gathers, count: gathers)
+        run.own_survey(other, tmp_path / "own")
 
 
 @pytest.mark.parametrize("held_out", [0.05, 0.25, 0.5])

@@ -19,7 +19,7 @@ SAMPLE_TEMPERATURE = 0.7
 
 
 class RunLog:
-    """Scalars and pictures for TensorBoard, and a progress bar on the terminal.
+    """Scalars and pictures for TensorBoard, and a progress bar; where there is no terminal, a line an epoch.
 
     Args:
         folder: Where the event files go.
@@ -29,7 +29,8 @@ class RunLog:
 
     def __init__(self, folder: Path, steps: int, done: int):
         self._writer = tf.summary.create_file_writer(str(folder))
-        self._bar = tqdm(total=steps, initial=done, unit="step", desc="training", dynamic_ncols=True)
+        self._steps = steps
+        self._bar = tqdm(total=steps, initial=done, unit="step", desc="training", dynamic_ncols=True, disable=None)
         self._shown: dict[str, str] = {}
 
     def step(self, step: int, bits: float, gradient_norm: float, learning_rate: float) -> None:
@@ -49,6 +50,13 @@ class RunLog:
             if held_out_bits is not None:
                 tf.summary.scalar("bits_per_dimension/held_out", held_out_bits)
                 self._shown["held_out"] = f"{held_out_bits:.3f}" + ("*" if best else "")
+        if self._bar.disable:
+            # Not a terminal, such as a batch system's log: a line an epoch instead of a bar.
+            print(
+                f"step {step} of {self._steps}:",
+                *(f"{name} {value}" for name, value in self._shown.items()),
+                flush=True,
+            )
         self._bar.set_postfix(self._shown)
 
     def pictures(self, step: int, rows: dict[str, np.ndarray]) -> None:

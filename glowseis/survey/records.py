@@ -28,9 +28,9 @@ from glowseis.survey.example import ARRAYS, parse, serialise
 from glowseis.survey.framing import FOOTER_BYTES, HEADER_BYTES, Shard, ShardWriter, read_into
 from glowseis.survey.gather import LABELS, Gather
 from glowseis.survey.index import COLUMNS, PLACE, check_words, index_writer, read_index
-from glowseis.survey.output import check_output, whole_folder
+from glowseis.survey.output import whole_folder
 
-__all__ = ["SCHEMA", "Manifest", "Shard", "Survey", "check_output", "open_survey", "write_survey"]
+__all__ = ["SCHEMA", "Manifest", "Shard", "Survey", "open_survey", "write_survey"]
 
 SCHEMA = 1
 """Version of the layout on disk; a reader refuses newer ones."""
