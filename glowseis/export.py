@@ -14,6 +14,8 @@ from glowseis.survey.output import whole_folder
 ABOUT = Path("assets.extra") / "glowseis.json"
 """Where a SavedModel says what it was made from; the folder is TensorFlow's for files that it does not read."""
 
+SIGNATURES = ("encode", "decode", "log_prob", "sample", "interpolate", "interpolate_spherical")
+
 
 def export_flow(flow: Glow, folder: Path, about: dict[str, Any]) -> None:
     """Write a flow as a SavedModel that needs no glowseis to be loaded.
@@ -24,7 +26,8 @@ def export_flow(flow: Glow, folder: Path, about: dict[str, Any]) -> None:
     - `decode(latent_1 .. latent_L) -> image`
     - `log_prob(image) -> log_prob` in nats of pictures in [0, 1), and `bits_per_dimension`, each `[N]`
     - `sample(count, temperature, seed[2]) -> image`, stateless: the same seed gives the same pictures
-    - `interpolate(first, second, alpha[N]) -> image`
+    - `interpolate(first, second, alpha[N]) -> image`, on a line between their latents
+    - `interpolate_spherical(first, second, alpha[N]) -> image`, on an arc (see `glowseis.models.glow.between`)
 
     Args:
         flow: The trained flow.
@@ -36,7 +39,7 @@ def export_flow(flow: Glow, folder: Path, about: dict[str, Any]) -> None:
         OSError: The disk is full or not writable; nothing is left behind.
     """
     module = _served(flow)
-    signatures = {name: getattr(module, name) for name in ("encode", "decode", "log_prob", "sample", "interpolate")}
+    signatures = {name: getattr(module, name) for name in SIGNATURES}
     with whole_folder(folder) as unfinished:
         tf.saved_model.save(module, str(unfinished), signatures=signatures)
         path = unfinished / ABOUT
@@ -70,8 +73,11 @@ def _served(flow: Glow) -> tf.Module:
         ]
         return {"image": to_levels(flow.decode(latents))}
 
-    def interpolate(first, second, alpha):
-        return {"image": to_levels(flow.interpolate(from_levels(first), from_levels(second), alpha))}
+    def interpolate(path):
+        def function(first, second, alpha):
+            return {"image": to_levels(flow.interpolate(from_levels(first), from_levels(second), alpha, path))}
+
+        return function
 
     module = tf.Module()
     # Only the variables are tracked, each once: the layers would bring them along again.
@@ -82,7 +88,9 @@ def _served(flow: Glow) -> tf.Module:
     module.log_prob = tf.function(log_prob, input_signature=[pictures])
     scalars = [tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.float32), tf.TensorSpec((2,), tf.int32)]
     module.sample = tf.function(sample, input_signature=scalars)
-    module.interpolate = tf.function(interpolate, input_signature=[pictures, pictures, alpha])
+    pair = [pictures, pictures, alpha]
+    module.interpolate = tf.function(interpolate("linear"), input_signature=pair)
+    module.interpolate_spherical = tf.function(interpolate("spherical"), input_signature=pair)
     return module
 
 
@@ -127,8 +135,8 @@ def load_flow(path: Path) -> SavedFlow:
         about = json.loads((folder / ABOUT).read_text())
         module = tf.saved_model.load(str(folder))
         flow = SavedFlow("/".join(folder.resolve().parts[-2:]), about, dict(module.signatures), module)
-        if "interpolate" not in flow.signatures or len(flow.size) != 2:
-            raise KeyError("interpolate")
+        if not set(SIGNATURES) <= set(flow.signatures) or len(flow.size) != 2:
+            raise KeyError(f"it has not all of {', '.join(SIGNATURES)}")
     # Of damaged files TensorFlow complains in errors of many kinds.
     except Exception as wrong:
         reason = str(wrong).splitlines()[0] if str(wrong) else type(wrong).__name__

@@ -12,6 +12,13 @@ from glowseis.errors import InputError
 from glowseis.survey.gather import Gather, Recording
 
 
+class LatentPath(StrEnum):
+    """Ways between two parents in latent space."""
+
+    SPHERICAL = "spherical"
+    LINEAR = "linear"
+
+
 class Format(StrEnum):
     """What can be written."""
 
@@ -29,6 +36,9 @@ def main(
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="how many")] = 600,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="seed of the pairs and weights")] = 1,
+    path: Annotated[
+        LatentPath, typer.Option(help="spherical keeps the noise of the parents; linear lets it fade half-way")
+    ] = LatentPath.SPHERICAL,
     batch: Annotated[int, typer.Option(min=1, help="gathers made at a time; memory grows with it")] = 4,
     kind: Annotated[
         Format | None, typer.Option("--format", help="segy for a file that ends so, survey for a folder, if left out")
@@ -59,8 +69,8 @@ def main(
     if not label:
         raise InputError(f"{savedmodel}: does not say which gathers it was trained for; give --label")
     possible = len(possible_parents(flow, real, label))
-    made = synthesise(flow, real, label, count, seed, batch)
-    write = _writer(kind, (real.size[0], real.size[1]), f"{flow.name}, seed {seed}")
+    made = synthesise(flow, real, label, count, seed, path.value, batch)
+    write = _writer(kind, (real.size[0], real.size[1]), f"{flow.name}, seed {seed}, {path.value} path")
     with tqdm(made, "generating", count, unit="gather", disable=None) as shown:
         write(out, shown)
     print(f"{count} synthetic {label} gathers by {flow.name}, of {possible} possible parents: {out}")
@@ -103,7 +113,7 @@ def _text(maker: str, out: Path) -> list[str]:
     """The text header of a SEG-Y file."""
     return [
         "SYNTHETIC GATHERS, NOT RECORDED: INTERPOLATED IN THE LATENT SPACE OF A FLOW",
-        f"MODEL AND SEED: {maker}",
+        f"MODEL, SEED AND PATH: {maker}",
         "GEOMETRY: THAT OF THE FIRST PARENT; ITS SHOT IN BYTES 17-20,",
         "RUNNING NUMBER OF THE SYNTHETIC GATHER IN BYTES 9-12",
         f"PARENTS, ALPHA, SEED AND MODEL OF EACH: {_table_of(out).name}",

@@ -45,7 +45,13 @@ def draw_pairs(rows: np.ndarray, count: int, seed: int) -> list[Pair]:
     return pairs
 
 
-def synthesise(flow: SavedFlow, survey: Survey, label: str, count: int, seed: int, batch: int = 4) -> Iterator[Gather]:
+PATHS = {"spherical": "interpolate_spherical", "linear": "interpolate"}
+"""Ways between two parents' latents, and the signatures that take them."""
+
+
+def synthesise(
+    flow: SavedFlow, survey: Survey, label: str, count: int, seed: int, path: str = "spherical", batch: int = 4
+) -> Iterator[Gather]:
     """Make new gathers of a label.
 
     A child has its first parent's geometry, clip amplitude and valid region; outside of that it is exactly mid-grey, so
@@ -57,6 +63,8 @@ def synthesise(flow: SavedFlow, survey: Survey, label: str, count: int, seed: in
         label: The parents' label, and the children's.
         count: Number of gathers.
         seed: Seed of the pairs and weights.
+        path: Way between the parents' latents, from `PATHS`. The spherical one keeps the noise that makes a gather bad;
+            half-way on the linear one it fades.
         batch: Gathers made at a time; memory grows with it.
 
     Yields:
@@ -69,7 +77,7 @@ def synthesise(flow: SavedFlow, survey: Survey, label: str, count: int, seed: in
     """
     pairs = draw_pairs(possible_parents(flow, survey, label), count, seed)
     for start in range(0, count, batch):
-        yield from _children(flow, survey, label, seed, start, pairs[start : start + batch])
+        yield from _children(flow, survey, Origin(seed=seed, model=flow.name, path=path), start, pairs[start:][:batch])
 
 
 def possible_parents(flow: SavedFlow, survey: Survey, label: str) -> np.ndarray:
@@ -97,12 +105,10 @@ def possible_parents(flow: SavedFlow, survey: Survey, label: str) -> np.ndarray:
     return rows
 
 
-def _children(
-    flow: SavedFlow, survey: Survey, label: str, seed: int, start: int, pairs: list[Pair]
-) -> Iterator[Gather]:
+def _children(flow: SavedFlow, survey: Survey, origin: Origin, start: int, pairs: list[Pair]) -> Iterator[Gather]:
     first = [survey.read(pair.first) for pair in pairs]
     second = [survey.read(pair.second) for pair in pairs]
-    made = flow.signatures["interpolate"](
+    made = flow.signatures[PATHS[origin.path]](
         first=np.stack([gather.image for gather in first])[..., np.newaxis],
         second=np.stack([gather.image for gather in second])[..., np.newaxis],
         alpha=np.array([pair.alpha for pair in pairs], np.float32),
@@ -113,9 +119,8 @@ def _children(
         image[valid] = levels[valid]
         yield replace(
             parent,
-            gather_id=f"{flow.name.replace('/', '-')}-seed{seed}-{number:06d}",
+            gather_id=f"{flow.name.replace('/', '-')}-seed{origin.seed}-{number:06d}",
             image=image,
-            label=label,
             source=f"glowseis {flow.name}",
-            origin=Origin((parent.gather_id, other.gather_id), pair.alpha, seed, flow.name),
+            origin=replace(origin, parents=(parent.gather_id, other.gather_id), alpha=pair.alpha),
         )

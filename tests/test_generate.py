@@ -55,7 +55,7 @@ def test_a_child_says_how_it_was_made_and_lies_where_its_first_parent_does(paren
         origin = child.origin
         first, second = (parents.read(name) for name in origin.parents)
         assert first.gather_id != second.gather_id and first.label == second.label == child.label == "bad"
-        assert 0 <= origin.alpha < 1 and (origin.seed, origin.model) == (5, "tiny/1")
+        assert 0 <= origin.alpha < 1 and (origin.seed, origin.model, origin.path) == (5, "tiny/1", "spherical")
         assert child.source == "glowseis tiny/1"
         places = ("geometry", "clip_amplitude", "valid_samples", "valid_traces")
         assert same_gather(dataclasses.replace(first, **{name: getattr(child, name) for name in places}), first)
@@ -73,7 +73,7 @@ def test_a_child_is_mid_grey_outside_its_first_parents_region(children):
 
 
 def test_a_child_is_the_flows_interpolation_of_its_parents(trained, parents, children):
-    interpolate = load_flow(trained.savedmodel).signatures["interpolate"]
+    interpolate = load_flow(trained.savedmodel).signatures["interpolate_spherical"]
     for child in children:
         first, second = (parents.read(name).image[np.newaxis, ..., np.newaxis] for name in child.origin.parents)
         alpha = np.array([child.origin.alpha], np.float32)
@@ -124,7 +124,7 @@ def test_a_survey(generate, children, tmp_path):
     assert len(survey) == COUNT and survey.labels == ("bad",) and survey.size == (32, 32)
     assert all(same_gather(survey.read(row), child) for row, child in enumerate(children))
     assert survey.index["parents"][0] == ";".join(children[0].origin.parents)
-    assert survey.manifest.about == {"synthetic": "tiny/1, seed 5"}
+    assert survey.manifest.about == {"synthetic": "tiny/1, seed 5, spherical path"}
     assert generate("--out", "again").status == 0
     assert open_survey(tmp_path / "again").checksum == survey.checksum
 

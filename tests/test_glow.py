@@ -113,6 +113,18 @@ def test_interpolation_ends_at_its_parents_and_samples_follow_their_seed():
     for first, second, mixed in zip(flow.encode(one), flow.encode(other), flow.encode(between), strict=True):
         np.testing.assert_allclose(mixed[0], 0.7 * first[0] + 0.3 * second[0], atol=1e-3)
         np.testing.assert_allclose(mixed[1], 0.2 * first[1] + 0.8 * second[1], atol=1e-3)
+    around = flow.interpolate(one, other, np.array([0.3, 0.8]), "spherical")
+    ends = [flow.encode(one), flow.encode(other)]
+    for item, alpha in ((0, 0.3), (1, 0.8)):
+        start, end, way = (np.concatenate([np.ravel(eps[item]) for eps in z]) for z in (*ends, flow.encode(around)))
+        angle = np.arccos(start @ end / np.linalg.norm(start) / np.linalg.norm(end))
+        expected = np.sin((1 - alpha) * angle) / np.sin(angle) * start + np.sin(alpha * angle) / np.sin(angle) * end
+        np.testing.assert_allclose(way, expected, atol=2e-3)
+    for alpha, parent in ((np.zeros(2), one), (np.ones(2), other)):
+        np.testing.assert_array_equal(to_levels(flow.interpolate(one, other, alpha, "spherical")), to_levels(parent))
+    np.testing.assert_array_equal(to_levels(flow.interpolate(one, one, [0.4, 0.5], "spherical")), to_levels(one))
+    with pytest.raises(ValueError, match="'linear' or 'spherical'"):
+        flow.interpolate(one, other, [0.4, 0.5], "square")
     np.testing.assert_array_equal(flow.sample(2, seed=3), flow.sample(2, seed=3))
     assert np.abs(flow.sample(2, seed=3) - flow.sample(2, seed=4)).max() > 1e-3
     assert np.abs(flow.sample(2) - flow.sample(2)).max() > 1e-3

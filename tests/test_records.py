@@ -38,7 +38,7 @@ def test_gathers_come_back(tmp_path):
         random_gather(9),
         gather_id="child",
         label="",
-        origin=Origin(("line3-shot0", "line3-shot1"), 0.1 + 0.2, 2**62, "demo/1"),
+        origin=Origin(("line3-shot0", "line3-shot1"), 0.1 + 0.2, 2**62, "demo/1", "linear"),
     )
     gathers = [random_gather(0), random_gather(1, label="schlecht, sehr"), child]
     manifest = write_survey(tmp_path / "survey", iter(gathers), SIZE, {"seed": 7})
@@ -402,7 +402,7 @@ def test_pictures(tmp_path):
     from PIL import Image
 
     child = dataclasses.replace(
-        random_gather(2), gather_id="child", origin=Origin(("line3-shot0", "line3-shot1"), 0.25, 3, "demo/1")
+        random_gather(2), gather_id="child", origin=Origin(("line3-shot0", "line3-shot1"), 0.25, 3, "demo/1", "linear")
     )
     assert write_pictures(tmp_path / "pictures", [random_gather(0), child]) == 2
     assert nothing_left_but(tmp_path / "pictures", ["child.png", "gathers.csv", "line3-shot0.png"])
@@ -411,7 +411,7 @@ def test_pictures(tmp_path):
         assert picture.text["parents"] == "line3-shot0;line3-shot1" and picture.text["model"] == "demo/1"
         assert (picture.text["gather_id"], picture.text["label"], picture.text["alpha"]) == ("child", "good", "0.25")
     rows = (tmp_path / "pictures" / "gathers.csv").read_text().splitlines()
-    assert len(rows) == 3 and rows[2].startswith("child,good,3,2,2,") and rows[2].endswith("demo/1,child.png")
+    assert len(rows) == 3 and rows[2].startswith("child,good,3,2,2,") and rows[2].endswith("demo/1,linear,child.png")
     for gathers, message in (([], "no gathers"), ([child, child], "given twice")):
         with pytest.raises(InputError, match=message):
             write_pictures(tmp_path / "more", gathers)

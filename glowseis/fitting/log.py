@@ -7,7 +7,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from glowseis.fitting.trainer import FlowTrainer
-from glowseis.models.glow import from_levels, to_levels
+from glowseis.models.glow import between, from_levels, to_levels
 
 SHOWN = 3
 """Gathers in a row of pictures."""
@@ -89,8 +89,8 @@ class Pictures:
         def make(noise):
             latents = flow.encode(real)
             neighbours = [tf.roll(eps, 1, axis=0) for eps in latents]
-            between = [0.5 * (one + other) for one, other in zip(latents, neighbours, strict=True)]
-            return flow.decode(latents), flow.decode(between), flow.decode(noise)
+            half_way = between(latents, neighbours, tf.fill((len(real),), 0.5), "spherical")
+            return flow.decode(latents), flow.decode(half_way), flow.decode(noise)
 
         random = np.random.default_rng(0)
         self._noise = [

@@ -83,6 +83,7 @@ def serialise(gather: Gather) -> bytes:
         "alpha": [np.float64(origin.alpha).astype("<f8").tobytes()],
         "seed": [origin.seed],
         "model": [origin.model.encode()],
+        "path": [origin.path.encode()],
     }
     for name in _SCALARS:
         values[name] = [np.float64(getattr(geometry, name)).astype("<f8").tobytes()]
@@ -151,5 +152,6 @@ def parse(record: bytes) -> Gather:
             alpha=number("alpha"),
             seed=integers("seed")[0],
             model=text("model"),
+            path=text("path"),
         ),
     )

@@ -67,12 +67,14 @@ class Origin:
         alpha: Weight of the second parent in latent space, 0 to 1.
         seed: Seed of the draw of pairs and alphas.
         model: Name and version of the SavedModel.
+        path: Way between the parents' latents, `linear` or `spherical`.
     """
 
     parents: tuple[str, ...] = ()
     alpha: float = 0.0
     seed: int = 0
     model: str = ""
+    path: str = ""
 
 
 @dataclass(frozen=True)

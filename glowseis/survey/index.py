@@ -33,6 +33,7 @@ COLUMNS: dict[str, type] = {
     "alpha": np.float64,
     "seed": np.int64,
     "model": str,
+    "path": str,
 }
 """What is said of a gather. Samples and traces are counts; `first_offset_m` is the first trace's; `parents` are their
 ids joined by semicolons."""
@@ -147,4 +148,5 @@ def _row(gather: Gather) -> dict[str, Any]:
         "alpha": float(origin.alpha),
         "seed": origin.seed,
         "model": origin.model,
+        "path": origin.path,
     }

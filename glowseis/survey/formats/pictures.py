@@ -48,7 +48,7 @@ def _text(gather: Gather) -> PngImagePlugin.PngInfo:
     text = {"gather_id": gather.gather_id, "label": gather.label, "source": gather.source}
     if origin.parents:
         text |= {"parents": ";".join(origin.parents), "alpha": repr(float(origin.alpha))}
-        text |= {"seed": str(origin.seed), "model": origin.model}
+        text |= {"seed": str(origin.seed), "model": origin.model, "path": origin.path}
     chunks = PngImagePlugin.PngInfo()
     for key, value in text.items():
         chunks.add_text(key, value)
