@@ -285,10 +285,18 @@ def until(condition, seconds=60):
         time.sleep(0.01)
 
 
+@contextlib.contextmanager
 def under_way(*words):
-    """The command at work in a session of its own, as a terminal would start it."""
+    """The command at work in a session of its own, as a terminal would start it; a test that fails ends it."""
     command = [sys.executable, "-m", "glowseis.simulate", *map(str, words)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stderr.close()
 
 
 def ended(process, seconds=60):
@@ -302,7 +310,7 @@ def ended(process, seconds=60):
 
 def children_of(process):
     found = subprocess.run(
-        ["ps", "-o", "pid=,args=", "--ppid", str(process.pid)], check=True, capture_output=True, text=True
+        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(process.pid)], check=True, capture_output=True, text=True
     )
     return [int(line.split()[0]) for line in found.stdout.splitlines() if "spawn_main" in line]
 

@@ -85,7 +85,10 @@ class Checkpoints:
     def _restore(manager: tf.train.CheckpointManager) -> None:
         path = manager.latest_checkpoint
         try:
-            manager.checkpoint.restore(path).assert_consumed()
+            status = manager.checkpoint.restore(path)
+            # TensorFlow would say the same again, at the process's end.
+            status.expect_partial()
+            status.assert_consumed()
         # Of damaged files TensorFlow complains in errors of many kinds.
         except Exception as wrong:
             reason = str(wrong).splitlines()[0] if str(wrong) else type(wrong).__name__
