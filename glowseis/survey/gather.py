@@ -25,6 +25,9 @@ class Geometry:
         source_y_m: Source coordinate, in metres.
         receiver_x_m: Receiver coordinates, float64 `[trace]`, in metres.
         receiver_y_m: Receiver coordinates, float64 `[trace]`, in metres.
+        start_s: Time of the first sample after the shot, in seconds.
+
+    What a source does not tell is NaN; a shot or line that it does not tell is 0.
     """
 
     sail_line: int
@@ -37,6 +40,7 @@ class Geometry:
     source_y_m: float
     receiver_x_m: np.ndarray
     receiver_y_m: np.ndarray
+    start_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,25 @@ class Recording:
 
     gather_id: str
     amplitude: np.ndarray
+    label: str
+    geometry: Geometry
+    source: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A gather that somebody else has rendered already.
+
+    Attributes:
+        gather_id: Stable name, unique in a survey.
+        image: Grey levels, uint8 `[time, trace]`; zero amplitude is taken to be 128.
+        label: One of a survey's labels, or `""` when unlabelled.
+        geometry: Where and when, as far as it is known.
+        source: The file that it came from, printable.
+    """
+
+    gather_id: str
+    image: np.ndarray
     label: str
     geometry: Geometry
     source: str
@@ -85,14 +108,17 @@ class Gather:
         gather_id: Stable name, unique in a survey.
         image: Grey levels, uint8 `[time, trace]`; zero amplitude and everything outside the valid region is 128.
         label: One of the survey's labels, or `""` when unlabelled.
-        geometry: Where and when; its arrays have `valid_traces` elements.
+        geometry: Where and when; its arrays have `valid_traces` elements, or the recording's traces when it was
+            resized. Times and distances are always those of the recording.
         source: The file or simulator it came from.
         clip_amplitude: Amplitude that is rendered as white, in the units of the source.
         valid_samples: Rows of the picture that hold recorded samples; padding follows below.
         valid_traces: Columns of the picture that hold recorded traces; padding follows on the right.
-        fit: What brought the recording to the picture's size: `pad`, or `crop` where a window was cut.
+        fit: What brought the recording to the picture's size: `pad`, `crop` where a window was cut, or `resize`.
         recorded_shape: Samples and traces of the recording before that; None where they are the valid region.
         origin: How it was made, when synthetic.
+        dead_traces: Recorded traces whose samples are all zero, those made so included.
+        broken_traces: Traces that had NaN or infinite samples and were set to zero.
     """
 
     gather_id: str
@@ -106,6 +132,8 @@ class Gather:
     fit: str = "pad"
     recorded_shape: tuple[int, int] | None = None
     origin: Origin = field(default_factory=Origin)
+    dead_traces: int = 0
+    broken_traces: int = 0
 
 
 def source_text(path: Path) -> str:

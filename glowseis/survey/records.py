@@ -32,8 +32,8 @@ from glowseis.survey.output import whole_folder
 
 __all__ = ["SCHEMA", "Manifest", "Shard", "Survey", "open_survey", "write_survey"]
 
-SCHEMA = 1
-"""Version of the layout on disk; a reader refuses newer ones."""
+SCHEMA = 2
+"""Version of the layout on disk; a reader refuses others."""
 
 SHARD_BYTES = 150_000_000
 """Largest shard, unless one record is larger."""
@@ -350,7 +350,7 @@ def open_survey(path: Path) -> Survey:
         The survey.
 
     Raises:
-        InputError: Not a survey, written by a newer glowseis, damaged or incomplete.
+        InputError: Not a survey, written by an older or newer glowseis, damaged or incomplete.
     """
     path = Path(path)
     manifest = _read_manifest(path)
@@ -386,6 +386,11 @@ def _read_manifest(path: Path) -> Manifest:
         if isinstance(version, int) and version > SCHEMA:
             raise InputError(
                 f"{path}: written by a newer glowseis: schema {version}, this one reads {SCHEMA}; upgrade it"
+            )
+        if isinstance(version, int) and version < SCHEMA:
+            raise InputError(
+                f"{path}: written by an older glowseis: schema {version}, this one reads {SCHEMA}; make it anew from "
+                "its sources"
             )
         return Manifest.model_validate_json(json.dumps(content), strict=True)
     except pydantic.ValidationError as wrong:

@@ -1,0 +1,160 @@
+"""Miniception, the classifier of shot gathers: a small network of Inception blocks with squeeze-and-excite."""
+
+import keras
+from keras import ops
+
+BLOCKS = 4
+
+
+@keras.saving.register_keras_serializable("glowseis")
+class MiniceptionBlock(keras.layers.Layer):
+    """One block: two paths of convolutions that are added, without an activation after the sum.
+
+    Main path: 3x3 and 5x5 convolutions side by side, concatenated, then a 3x3 convolution. Auxiliary path: a 1x1
+    convolution whose channels are weighed by squeeze-and-excite. All convolutions have stride 1, SAME padding and ReLU.
+
+    Args:
+        filters: Channels of each of the two convolutions side by side; the block gives twice as many.
+
+    Shapes:
+        `[batch, time, trace, channel]` -> `[batch, time, trace, 2 filters]`
+    """
+
+    def __init__(self, filters: int, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        wide = 2 * filters
+        self.narrow = _convolution(filters, 3, "narrow")
+        self.broad = _convolution(filters, 5, "broad")
+        self.merge = _convolution(wide, 3, "merge")
+        self.shortcut = _convolution(wide, 1, "shortcut")
+        self.squeeze = keras.layers.Dense(filters, activation="relu", name="squeeze")
+        self.excite = keras.layers.Dense(wide, activation="sigmoid", name="excite")
+
+    def build(self, input_shape):
+        """Make the weights for inputs of this many channels."""
+        front, wide = tuple(input_shape[:-1]), 2 * self.filters
+        for layer in (self.narrow, self.broad, self.shortcut):
+            layer.build(input_shape)
+        self.merge.build((*front, wide))
+        self.squeeze.build((input_shape[0], wide))
+        self.excite.build((input_shape[0], self.filters))
+        self.built = True
+
+    def call(self, x):
+        """The block's features."""
+        main = self.merge(ops.concatenate([self.narrow(x), self.broad(x)], axis=-1))
+        auxiliary = self.shortcut(x)
+        scale = self.excite(self.squeeze(ops.mean(auxiliary, axis=(1, 2))))
+        return main + auxiliary * scale[:, None, None, :]
+
+    def compute_output_shape(self, input_shape):
+        """Twice `filters` channels, the same time and traces."""
+        return (*input_shape[:-1], 2 * self.filters)
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {**super().get_config(), "filters": self.filters}
+
+
+def _convolution(filters: int, size: int, name: str) -> keras.layers.Conv2D:
+    return keras.layers.Conv2D(filters, size, padding="same", activation="relu", name=name)
+
+
+@keras.saving.register_keras_serializable("glowseis")
+class OrdinalHead(keras.layers.Layer):
+    """One score against rising thresholds: a gather's class is the interval that its score falls in.
+
+    P(class <= k) = sigmoid(threshold_k - score) / sigmoid(threshold_last - score), with
+    threshold_k = threshold_1 + the sum of softplus(step_2) to softplus(step_k).
+
+    Args:
+        classes: Number of classes, in order of severity.
+
+    Shapes:
+        `[batch, feature]` -> logarithms of probabilities `[batch, classes]`
+    """
+
+    def __init__(self, classes: int, **kwargs):
+        super().__init__(**kwargs)
+        self.classes = classes
+        self.score = keras.layers.Dense(1, name="score")
+
+    def build(self, input_shape):
+        """Make the score's weights and the thresholds."""
+        self.score.build(input_shape)
+        start = [1.0 - self.classes / 2] + [0.5413] * (self.classes - 1)  # softplus(0.5413) = 1
+        self.steps = self.add_weight(
+            shape=(self.classes,),
+            initializer=lambda shape, dtype=None: ops.convert_to_tensor(start, dtype),
+            name="steps",
+        )
+        self.built = True
+
+    def call(self, x):
+        """Logarithms of the classes' probabilities."""
+        thresholds = ops.cumsum(ops.concatenate([self.steps[:1], ops.softplus(self.steps[1:])]))
+        below = ops.log_sigmoid(thresholds - self.score(x))
+        # log(sigmoid(b) - sigmoid(a)), without the difference of two numbers near 1.
+        gap = ops.log1p(-ops.exp(below[:, :-1] - below[:, 1:]) * (1.0 - 1e-6))
+        return ops.concatenate([below[:, :1], below[:, 1:] + gap], axis=-1) - below[:, -1:]
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {**super().get_config(), "classes": self.classes}
+
+
+@keras.saving.register_keras_serializable("glowseis")
+class Miniception(keras.Model):
+    """Grades a gather: probabilities of classes in order of severity, the mildest first.
+
+    Four blocks of rising width, a 5x5 max-pooling of stride 2 after each, then global average pooling, a dense layer
+    and the head. No batch normalisation and no dropout; Glorot initialisation. Any size of picture.
+
+    Args:
+        classes: Number of classes.
+        alpha: Width of the network; 4 is the default of the network's authors.
+        head: `softmax`, a logit a class; or `ordinal`, one score against rising trainable thresholds.
+
+    Shapes:
+        `[batch, time, trace, 1]` in [-1, 1] -> probabilities `[batch, classes]`
+
+    Source: the classifier of the paper's section 5.3; widths and head as its authors published them.
+    """
+
+    def __init__(self, classes: int = 3, alpha: int = 4, head: str = "softmax", **kwargs):
+        super().__init__(**kwargs)
+        if classes < 2 or alpha < 1 or head not in ("softmax", "ordinal"):
+            raise ValueError(
+                f"classes={classes}, alpha={alpha}, head={head!r}: give at least 2 classes, an alpha of at least 1, "
+                "and softmax or ordinal"
+            )
+        self.classes, self.alpha, self.head = classes, alpha, head
+        self.blocks = [MiniceptionBlock(2**number * alpha, name=f"block_{number}") for number in range(BLOCKS)]
+        self.pool = keras.layers.MaxPooling2D(5, 2, padding="same")
+        self.hidden = keras.layers.Dense(32 * alpha, activation="relu", name="hidden")
+        self.output_head = keras.layers.Dense(classes, name="logits") if head == "softmax" else OrdinalHead(classes)
+
+    def build(self, input_shape=(None, None, None, 1)):
+        """Make the weights; they do not depend on the size of the pictures."""
+        shape = (None, None, None, 1)
+        for block in self.blocks:
+            block.build(shape)
+            shape = block.compute_output_shape(shape)
+        self.hidden.build((None, shape[-1]))
+        self.output_head.build((None, 32 * self.alpha))
+        self.built = True
+
+    def logits(self, x):
+        """Logarithms of the classes' probabilities up to a constant, `[batch, classes]`."""
+        for block in self.blocks:
+            x = self.pool(block(x))
+        return self.output_head(self.hidden(ops.mean(x, axis=(1, 2))))
+
+    def call(self, x):
+        """Probabilities of the classes, `[batch, classes]`."""
+        return ops.softmax(self.logits(x))
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {**super().get_config(), "classes": self.classes, "alpha": self.alpha, "head": self.head}

@@ -1,0 +1,65 @@
+"""What every reader of gathers is, and what users may tell a reader."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from glowseis.survey.gather import Picture, Recording
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What a user says of a source that the file does not say, or says wrongly. A reader takes what concerns it.
+
+    Attributes:
+        label: Label of every gather, or `""`.
+        sample_interval_s: Time between two samples, in seconds; the file's own when None.
+        shot_header: What tells shots apart: the name of a trace header word, or its byte number.
+        trace_header: Where the channel is, named likewise.
+        cable_header: What tells the cables of a shot apart, named likewise; None when they are not mixed.
+        line_header: Where the sail line is, named likewise; None takes the file header's.
+        sample_format: What the samples are, instead of what the file says, such as `ibm` or `ieee`.
+        byte_order: `big` or `little`, instead of what the file seems to be.
+        dataset: Which array of a file with several holds the gathers.
+        axes: Meaning of that array's axes, such as `gather,trace,time`.
+    """
+
+    label: str = ""
+    sample_interval_s: float | None = None
+    shot_header: str = "FieldRecord"
+    trace_header: str = "TraceNumber"
+    cable_header: str | None = None
+    line_header: str | None = None
+    sample_format: str | None = None
+    byte_order: str | None = None
+    dataset: str | None = None
+    axes: str | None = None
+
+
+class Source(Protocol):
+    """A file of gathers that was opened and looked at; nothing but its headers was read.
+
+    Attributes:
+        path: The file.
+    """
+
+    path: Path
+
+    @property
+    def interval_s(self) -> float | None:
+        """Time between two samples, in seconds; None when neither file nor user tells it.
+
+        Raises:
+            InputError: The file tells several, or none where its format must.
+        """
+
+    def shapes(self) -> Iterator[tuple[int, int]]:
+        """Samples and traces of each gather that `gathers` would give, without reading amplitudes."""
+
+    def gathers(self) -> Iterator[Recording | Picture]:
+        """One gather after another, with memory for one.
+
+        Raises:
+            InputError: A part of the file cannot be read or makes no sense.
+        """
