@@ -80,34 +80,39 @@ def simulate_recordings(
     acquisition: Acquisition,
     fractions: tuple[float, float, float] = PAPER_FRACTIONS,
     workers: int = 1,
+    start: int = 0,
 ) -> Generator[Recording, None, None]:
     """The first gathers of a labelled set, in order, with memory flat in their number.
 
     Args:
-        count: How many.
+        count: How many there are in all, those before `start` included.
         seed: Seed of the survey.
         acquisition: Size and geometry.
         fractions: Shares of good, medium and bad, in any unit.
         workers: Processes that simulate; 1 works in this one.
+        start: Number of the first gather to give; those before it are left out.
 
     Returns:
         The recordings; close the iterator to end the processes before the last one.
 
     Raises:
         InputError: Fewer than one gather or worker, a negative seed, or fractions that are none; a worker died.
+        ValueError: `start` is beyond the count.
     """
+    if not 0 <= start <= max(count, 0):
+        raise ValueError(f"start is {start} of {count}; give 0 to {count}")
     if count < 1 or workers < 1 or seed < 0:
         raise InputError(
             f"count {count}, workers {workers}, seed {seed}: give at least 1 gather, 1 worker and a seed of at least 0"
         )
     check_fractions(fractions)
     if workers == 1:
-        return (simulate_recording(index, seed, acquisition, fractions) for index in range(count))
-    return _in_processes(count, seed, acquisition, fractions, min(workers, count))
+        return (simulate_recording(index, seed, acquisition, fractions) for index in range(start, count))
+    return _in_processes(range(start, count), seed, acquisition, fractions, min(workers, max(count - start, 1)))
 
 
 def _in_processes(
-    count: int, seed: int, acquisition: Acquisition, fractions: tuple[float, float, float], workers: int
+    indices: range, seed: int, acquisition: Acquisition, fractions: tuple[float, float, float], workers: int
 ) -> Generator[Recording, None, None]:
     """Worker k of n makes gathers k, k + n and so on; its pipe holds it back when they are not taken.
 
@@ -117,9 +122,9 @@ def _in_processes(
     started: list[tuple[BaseProcess, Connection]] = []
     try:
         for worker in range(workers):
-            started.append(_start(range(worker, count, workers), seed, acquisition, fractions))
-        for index in range(count):
-            process, reader = started[index % workers]
+            started.append(_start(indices[worker::workers], seed, acquisition, fractions))
+        for number in range(len(indices)):
+            process, reader = started[number % workers]
             try:
                 made = reader.recv()
             except (EOFError, OSError):
