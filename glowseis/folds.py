@@ -1,0 +1,72 @@
+"""The command that shares out a survey's gathers for training and testing, once and for all comparisons."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from glowseis.command import run
+
+
+class Kind(StrEnum):
+    """Ways to share gathers out."""
+
+    STRATIFIED = "stratified"
+    GROUPED = "grouped"
+    SPLIT = "split"
+    GROUPED_SPLIT = "grouped-split"
+
+
+def main(
+    survey: Annotated[Path, typer.Argument(metavar="SURVEY", help="Folder of the survey.", show_default=False)],
+    *,
+    out: Annotated[Path, typer.Option(help="JSON file to be made, such as folds/lines.json.", show_default=False)],
+    kind: Annotated[
+        Kind, typer.Option(help="k folds, or one split of 70/10/20 %; grouped ones keep a sail line together.")
+    ] = Kind.STRATIFIED,
+    folds: Annotated[int, typer.Option(help="Number of folds; a split has one.", min=2)] = 10,
+    seed: Annotated[int, typer.Option(help="Seed of the draw.", min=0, max=2**32 - 1)] = 1,
+    rare: Annotated[
+        str, typer.Option(help="Label that every part must hold; the one with the fewest gathers, if left out.")
+    ] = "",
+) -> None:
+    """Share out a survey's labelled gathers among stratified folds, and keep that in a file.
+
+    Synthetic gathers take no part.
+
+    Example: python -m glowseis.folds surveys/small --out folds/small.json --kind grouped
+    """
+    from glowseis.survey.folds import labelled_rows, make_folds, write_folds
+    from glowseis.survey.gather import source_text
+    from glowseis.survey.output import check_output
+    from glowseis.survey.records import open_survey
+
+    check_output(out)
+    opened = open_survey(survey)
+    made = make_folds(opened, kind.value, folds, seed, rare or None)
+    write_folds(out, made)
+
+    lines = opened.index["sail_line"].to_numpy()
+    labels = opened.index["label"].to_numpy(str)
+    rows = []
+    for fold in range(len(made)):
+        for part, own in zip(made.part_names, made.parts(fold), strict=True):
+            counts = {label: int((labels[own] == label).sum()) for label in opened.labels}
+            rows.append({"fold": fold, "part": part, **counts, "sail lines": len(set(lines[own].tolist()))})
+    print(_table(rows))
+    left_out = len(opened) - len(labelled_rows(opened))
+    if left_out:
+        print(f"{left_out} gathers take no part: they are synthetic or have no label")
+    print(f"{source_text(out)}: {kind.value}, seed {seed}, rare label {made.content.rare}")
+    print(f"SHA-256 {made.checksum}")
+
+
+def _table(rows: list[dict[str, object]]) -> str:
+    import pandas as pd
+
+    return pd.DataFrame(rows).to_string(index=False)
+
+
+if __name__ == "__main__":
+    run(main)
