@@ -15,7 +15,7 @@ from glowseis.survey.gather import Gather, Geometry, Origin
 ARRAYS = {"channel": "<i4", "offset_m": "<f4", "receiver_x_m": "<f8", "receiver_y_m": "<f8"}
 """Geometry's arrays as they lie in a record: little-endian bytes, because an Example's floats are 32 bits."""
 
-_SCALARS = ("sample_interval_s", "source_x_m", "source_y_m")
+_SCALARS = ("sample_interval_s", "source_x_m", "source_y_m", "start_s")
 """Geometry's 64-bit numbers, kept the same way."""
 
 
@@ -72,6 +72,8 @@ def serialise(gather: Gather) -> bytes:
         "valid_shape": [gather.valid_samples, gather.valid_traces],
         "recorded_shape": list(recorded),
         "fit": [gather.fit.encode()],
+        "dead_traces": [gather.dead_traces],
+        "broken_traces": [gather.broken_traces],
         "clip_amplitude": [np.float64(gather.clip_amplitude).astype("<f8").tobytes()],
         "gather_id": [gather.gather_id.encode()],
         "label": [gather.label.encode()],
@@ -140,6 +142,7 @@ def parse(record: bytes) -> Gather:
             source_y_m=number("source_y_m"),
             receiver_x_m=array("receiver_x_m", ARRAYS["receiver_x_m"]),
             receiver_y_m=array("receiver_y_m", ARRAYS["receiver_y_m"]),
+            start_s=number("start_s"),
         ),
         source=text("source"),
         clip_amplitude=number("clip_amplitude"),
@@ -154,4 +157,6 @@ def parse(record: bytes) -> Gather:
             model=text("model"),
             path=text("path"),
         ),
+        dead_traces=integers("dead_traces")[0],
+        broken_traces=integers("broken_traces")[0],
     )

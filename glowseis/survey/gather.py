@@ -44,44 +44,6 @@ class Geometry:
 
 
 @dataclass(frozen=True)
-class Recording:
-    """A gather as it was recorded or simulated, before it becomes a picture.
-
-    Attributes:
-        gather_id: Stable name, unique in a survey, such as `line0001-shot00012-cable3`.
-        amplitude: Pressure, float32 `[time, trace]`, in the units of the source.
-        label: One of a survey's labels, or `""` when unlabelled.
-        geometry: Where and when.
-        source: The file or simulator it came from, printable; `source_text` makes it of a path.
-    """
-
-    gather_id: str
-    amplitude: np.ndarray
-    label: str
-    geometry: Geometry
-    source: str
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A gather that somebody else has rendered already.
-
-    Attributes:
-        gather_id: Stable name, unique in a survey.
-        image: Grey levels, uint8 `[time, trace]`; zero amplitude is taken to be 128.
-        label: One of a survey's labels, or `""` when unlabelled.
-        geometry: Where and when, as far as it is known.
-        source: The file that it came from, printable.
-    """
-
-    gather_id: str
-    image: np.ndarray
-    label: str
-    geometry: Geometry
-    source: str
-
-
-@dataclass(frozen=True)
 class Origin:
     """How a synthetic gather was made: all that is needed to make it again.
 
@@ -98,6 +60,48 @@ class Origin:
     seed: int = 0
     model: str = ""
     path: str = ""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A gather as it was recorded or simulated, before it becomes a picture.
+
+    Attributes:
+        gather_id: Stable name, unique in a survey, such as `line0001-shot00012-cable3`.
+        amplitude: Pressure, float32 `[time, trace]`, in the units of the source.
+        label: One of a survey's labels, or `""` when unlabelled.
+        geometry: Where and when.
+        source: The file or simulator it came from, printable; `source_text` makes it of a path.
+        origin: How it was made, when synthetic.
+    """
+
+    gather_id: str
+    amplitude: np.ndarray
+    label: str
+    geometry: Geometry
+    source: str
+    origin: Origin = field(default_factory=Origin)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A gather that somebody else has rendered already.
+
+    Attributes:
+        gather_id: Stable name, unique in a survey.
+        image: Grey levels, uint8 `[time, trace]`; zero amplitude is taken to be 128.
+        label: One of a survey's labels, or `""` when unlabelled.
+        geometry: Where and when, as far as it is known.
+        source: The file that it came from, printable.
+        origin: How it was made, when synthetic.
+    """
+
+    gather_id: str
+    image: np.ndarray
+    label: str
+    geometry: Geometry
+    source: str
+    origin: Origin = field(default_factory=Origin)
 
 
 @dataclass(frozen=True)

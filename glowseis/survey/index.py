@@ -24,8 +24,11 @@ COLUMNS: dict[str, type] = {
     "recorded_samples": np.int64,
     "recorded_traces": np.int64,
     "fit": str,
+    "dead_traces": np.int64,
+    "broken_traces": np.int64,
     "clip_amplitude": np.float64,
     "sample_interval_s": np.float64,
+    "start_s": np.float64,
     "first_offset_m": np.float64,
     "last_offset_m": np.float64,
     "source": str,
@@ -35,8 +38,8 @@ COLUMNS: dict[str, type] = {
     "model": str,
     "path": str,
 }
-"""What is said of a gather. Samples and traces are counts; `first_offset_m` is the first trace's; `parents` are their
-ids joined by semicolons."""
+"""What is said of a gather. Samples and traces are counts, `dead_traces` with the broken ones among them;
+`first_offset_m` is the first trace's, NaN where it is unknown; `parents` are their ids joined by semicolons."""
 
 PLACE: dict[str, type] = {
     "shard": str,
@@ -139,8 +142,11 @@ def _row(gather: Gather) -> dict[str, Any]:
         "recorded_samples": recorded_samples,
         "recorded_traces": recorded_traces,
         "fit": gather.fit,
+        "dead_traces": gather.dead_traces,
+        "broken_traces": gather.broken_traces,
         "clip_amplitude": float(gather.clip_amplitude),
         "sample_interval_s": float(geometry.sample_interval_s),
+        "start_s": float(geometry.start_s),
         "first_offset_m": float(geometry.offset_m[0]),
         "last_offset_m": float(geometry.offset_m[-1]),
         "source": gather.source,

@@ -454,8 +454,7 @@ def _check(gather: Gather, size: tuple[int, int], seen: set[str]) -> None:
             f"gather {name} is a picture of {shape} {gather.image.dtype}, the survey's are "
             f"{size[0]}x{size[1]} uint8; render it to the survey's size"
         )
+    traces = gather.recorded_shape[1] if gather.fit == "resize" and gather.recorded_shape else gather.valid_traces
     for field in ARRAYS:
-        if len(getattr(gather.geometry, field)) != gather.valid_traces:
-            raise ValueError(
-                f"gather {name}: geometry.{field} must have {gather.valid_traces} elements, one a valid trace"
-            )
+        if len(getattr(gather.geometry, field)) != traces:
+            raise ValueError(f"gather {name}: geometry.{field} must have {traces} elements, one a trace")

@@ -1,11 +1,12 @@
 """From recorded amplitudes to an 8-bit picture and back."""
 
 import dataclasses
+import math
 
 import numpy as np
 
 from glowseis.errors import InputError
-from glowseis.survey.gather import Gather, Geometry, Recording
+from glowseis.survey.gather import Gather, Geometry, Picture, Recording
 
 ZERO_LEVEL = 128
 """Grey level of zero amplitude and of padding, exactly."""
@@ -13,7 +14,17 @@ ZERO_LEVEL = 128
 CLIPPED_FRACTION = 0.04
 """Share of the samples beyond the clip: 2 % of them black and 2 % white, as the published gathers show."""
 
-FITS = ("pad", "crop")
+FLOAT_MAX = np.finfo(np.float32).max
+
+FITS = ("pad", "crop", "resize")
+"""Ways to bring a gather to the survey's size."""
+
+
+def render(gather: Recording | Picture, height: int, width: int, fit: str = "pad") -> Gather:
+    """Turn a gather of any source into a picture of a survey's size; see `render_recording` and `render_picture`."""
+    if isinstance(gather, Picture):
+        return render_picture(gather, height, width, fit)
+    return render_recording(gather, height, width, fit)
 
 
 def render_recording(recording: Recording, height: int, width: int, fit: str = "pad") -> Gather:
@@ -21,71 +32,112 @@ def render_recording(recording: Recording, height: int, width: int, fit: str = "
 
     The clip c is the amplitude that 4 % of the absolute values exceed, and `level = 128 + 128 a / c`, rounded
     and kept within 0..255, so that zero is 128 whatever the clip. Rows and columns beyond the recording are
-    128.
+    128. A trace with a NaN or infinite sample is broken: all of it becomes zero.
 
     Args:
         recording: Amplitudes `[time, trace]` and their geometry.
         height: Rows of the picture, in samples.
         width: Columns of the picture, in traces.
-        fit: `pad`: the recording must fit. `crop`: the window of the first samples and traces is kept.
+        fit: `pad`: the recording must fit. `crop`: the window of the first samples and traces is kept. `resize`: the
+            amplitudes are resampled to the picture's size by Lanczos' filter, which keeps what would alias away.
 
     Returns:
-        The picture with its clip amplitude and valid region.
+        The picture with its clip amplitude, its valid region and the number of its dead and broken traces. One without
+        a live trace is 128 everywhere.
 
     Raises:
-        InputError: The amplitudes are not finite, are none, or do not fit.
+        InputError: The recording has no samples or traces, or does not fit.
         ValueError: `fit` is unknown.
     """
-    if fit not in FITS:
-        raise ValueError(f"fit is {fit!r}; choose one of {', '.join(FITS)}")
-    samples, traces = recording.amplitude.shape
-    name = recording.gather_id
-    if not samples or not traces:
-        raise InputError(f"gather {name} of {recording.source} has {samples} samples and {traces} traces; leave it out")
-    if fit == "pad" and (samples > height or traces > width):
-        raise InputError(
-            f"gather {name} of {recording.source} has {samples} samples x {traces} traces, more than the "
-            f"size {height}x{width}; pass --fit crop or a larger --size"
-        )
-    amplitude = recording.amplitude[:height, :width].astype(np.float32)
-    if not np.isfinite(amplitude).all():
-        trace = int(np.argmin(np.isfinite(amplitude).all(axis=0)))
-        raise InputError(
-            f"gather {name} of {recording.source} has NaN or infinite amplitudes, first in its trace "
-            f"{trace + 1}; mend the trace or leave the gather out"
-        )
+    fit = _checked_fit(recording, recording.amplitude.shape, (height, width), fit)
+    broken, dead = trace_states(recording.amplitude)
+    if fit == "resize":
+        amplitude = _resized(_mended(recording.amplitude, broken), (height, width))
+    else:
+        amplitude = _mended(recording.amplitude[:height, :width], broken[:width])
     clip_amplitude = _clip_amplitude(amplitude)
-    image = np.full((height, width), ZERO_LEVEL, np.uint8)
-    valid_samples, valid_traces = amplitude.shape
     # Division first: 128 a may exceed the largest float32, a / c does only where the picture is white anyway.
     with np.errstate(over="ignore"):
         level = np.rint(ZERO_LEVEL + ZERO_LEVEL * (amplitude / clip_amplitude))
-    image[:valid_samples, :valid_traces] = np.clip(level, 0, 255)
-    return Gather(
-        gather_id=name,
-        image=image,
-        label=recording.label,
-        geometry=_first_traces(recording.geometry, valid_traces),
-        source=recording.source,
-        clip_amplitude=float(clip_amplitude),
-        valid_samples=valid_samples,
-        valid_traces=valid_traces,
-        fit="crop" if (samples, traces) != (valid_samples, valid_traces) else "pad",
-        recorded_shape=(samples, traces),
+    gather = _gather(recording, np.clip(level, 0, 255), recording.amplitude.shape, (height, width), fit)
+    return dataclasses.replace(
+        gather, clip_amplitude=float(clip_amplitude), dead_traces=int(dead.sum()), broken_traces=int(broken.sum())
     )
+
+
+def render_picture(picture: Picture, height: int, width: int, fit: str = "pad") -> Gather:
+    """Bring a rendered gather to a survey's size.
+
+    Args:
+        picture: Grey levels and what is known of their geometry.
+        height: Rows of the picture, in samples.
+        width: Columns of the picture, in traces.
+        fit: As for `render_recording`.
+
+    Returns:
+        The picture with clip amplitude 128, so that an amplitude is its grey level less 128; a trace that is 128
+        throughout counts as dead.
+
+    Raises:
+        InputError: It has no samples or traces, or does not fit.
+        ValueError: `fit` is unknown.
+    """
+    fit = _checked_fit(picture, picture.image.shape, (height, width), fit)
+    level = picture.image[:height, :width]
+    if fit == "resize":
+        resized = _resized(picture.image.astype(np.float32) - ZERO_LEVEL, (height, width))
+        level = np.clip(np.rint(ZERO_LEVEL + resized), 0, 255)
+    dead = (picture.image == ZERO_LEVEL).all(axis=0)
+    gather = _gather(picture, level, picture.image.shape, (height, width), fit)
+    return dataclasses.replace(gather, dead_traces=int(dead.sum()))
+
+
+def trace_states(amplitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Tell which traces carry nothing.
+
+    Args:
+        amplitude: Amplitudes `[time, trace]`.
+
+    Returns:
+        Which traces are broken, with a NaN or infinite sample, and which are dead, zero throughout or broken; bool
+        `[trace]` each.
+    """
+    dead = ~amplitude.any(axis=0)
+    # A sum is finite only where all that it adds is; one that merely grew too large is looked at again.
+    with np.errstate(over="ignore", invalid="ignore"):
+        suspect = ~np.isfinite(amplitude.sum(axis=0))
+    broken = np.zeros_like(dead)
+    broken[suspect] = ~np.isfinite(amplitude[:, suspect]).all(axis=0)
+    return broken, dead | broken
+
+
+def is_live(gather: Gather) -> bool:
+    """Tell whether any trace of a picture carries anything.
+
+    Args:
+        gather: The picture.
+    """
+    return bool((gather.image != ZERO_LEVEL).any())
 
 
 def amplitudes(gather: Gather) -> np.ndarray:
     """Bring a picture back to amplitudes, `(level - 128) c / 128`; what was clipped stays clipped.
 
+    One that was resized comes back to the shape of its recording, without what the resampling took.
+
     Args:
         gather: A picture with its clip amplitude and valid region.
 
     Returns:
-        Amplitudes of the valid region, float32 `[valid_samples, valid_traces]`, in the units of the source.
+        Amplitudes in the units of the source, float32 `[valid_samples, valid_traces]`, or `[time, trace]` of the
+        recording where it was resized.
     """
     image = gather.image[: gather.valid_samples, : gather.valid_traces]
-    return (image.astype(np.float32) - ZERO_LEVEL) * np.float32(gather.clip_amplitude / ZERO_LEVEL)
+    # Division by 128 is exact here, while the smallest clips have no 128th in float32.
+    amplitude = (image.astype(np.float32) - ZERO_LEVEL) / ZERO_LEVEL * np.float32(gather.clip_amplitude)
+    if gather.fit == "resize" and gather.recorded_shape:
+        return _resized(amplitude, gather.recorded_shape)
+    return amplitude
 
 
 def _clip_amplitude(amplitude: np.ndarray) -> np.float32:
@@ -93,6 +145,67 @@ def _clip_amplitude(amplitude: np.ndarray) -> np.float32:
     size = np.abs(amplitude)
     clip_amplitude = np.quantile(size, 1 - CLIPPED_FRACTION, method="higher")
     return np.float32(clip_amplitude or size.max() or 1.0)
+
+
+def _checked_fit(gather: Recording | Picture, shape: tuple[int, ...], size: tuple[int, int], fit: str) -> str:
+    """What has to be done to a gather; `pad` where it has the size already."""
+    if fit not in FITS:
+        raise ValueError(f"fit is {fit!r}; choose one of {', '.join(FITS)}")
+    samples, traces = shape
+    where = f"gather {gather.gather_id} of {gather.source}"
+    if not samples or not traces:
+        raise InputError(f"{where} has {samples} samples and {traces} traces; leave it out")
+    larger = samples > size[0] or traces > size[1]
+    if fit == "pad" and larger:
+        raise InputError(
+            f"{where} has {samples} samples x {traces} traces, more than the size {size[0]}x{size[1]}; "
+            "pass --fit crop, --fit resize or a larger --size"
+        )
+    if fit == "resize":
+        return "pad" if (samples, traces) == size else "resize"
+    return "crop" if larger else "pad"
+
+
+def _mended(amplitude: np.ndarray, broken: np.ndarray) -> np.ndarray:
+    """Amplitudes whose broken traces are zero."""
+    amplitude = amplitude.astype(np.float32)
+    amplitude[:, broken] = 0
+    return amplitude
+
+
+def _resized(amplitude: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Amplitudes resampled to another shape; Pillow's filter widens with the reduction, so that nothing aliases."""
+    from PIL import Image
+
+    # A power of two, exact: what Lanczos' filter adds beyond the largest amplitude must not leave float32.
+    largest = float(np.abs(amplitude).max())
+    scale = math.frexp(largest)[1] if largest else 0
+    small = np.ldexp(amplitude, -scale)
+    made = Image.fromarray(small).resize((shape[1], shape[0]), Image.Resampling.LANCZOS)
+    with np.errstate(over="ignore"):
+        back = np.ldexp(np.asarray(made), scale)
+    return np.clip(back, -FLOAT_MAX, FLOAT_MAX)
+
+
+def _gather(
+    gather: Recording | Picture, level: np.ndarray, shape: tuple[int, ...], size: tuple[int, int], fit: str
+) -> Gather:
+    image = np.full(size, ZERO_LEVEL, np.uint8)
+    valid_samples, valid_traces = level.shape
+    image[:valid_samples, :valid_traces] = level
+    return Gather(
+        gather_id=gather.gather_id,
+        image=image,
+        label=gather.label,
+        geometry=gather.geometry if fit == "resize" else _first_traces(gather.geometry, valid_traces),
+        source=gather.source,
+        clip_amplitude=float(ZERO_LEVEL),
+        valid_samples=valid_samples,
+        valid_traces=valid_traces,
+        fit=fit,
+        recorded_shape=(shape[0], shape[1]),
+        origin=gather.origin,
+    )
 
 
 def _first_traces(geometry: Geometry, traces: int) -> Geometry:
