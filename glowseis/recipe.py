@@ -82,6 +82,26 @@ class TrainingSection(Section):
     checkpoint_every_s: PositiveFloat = 60.0
 
 
+class ClassifierTraining(Section):
+    """How the classifier is fitted: by Adam, as the paper's section 5.3."""
+
+    epochs: PositiveInt = 40
+    batch: PositiveInt = 64
+    learning_rate: PositiveFloat = 1e-3
+    """Of the first epoch; "default hyper-parameters" are Adam's 1e-3, the network's authors' own runs had 1e-4."""
+    decay_per_epoch: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """What the learning rate is multiplied by from epoch to epoch; the authors' own runs had 0.999."""
+    steps_per_epoch: int = Field(default=0, ge=0)
+    """Optimiser steps an epoch, the same whatever the number of gathers; 0: as many as a pass over them takes."""
+    class_weights: Literal["none", "balanced"] | list[NotNegative] = "none"
+    """What a class counts in the loss: all the same, in inverse proportion to its gathers, or as listed."""
+    patience: int = Field(default=0, ge=0)
+    """Epochs without a lower validation loss after which training stops; 0 never stops early."""
+    keep: Literal["best", "last"] = "last"
+    """Which weights are kept: those of the lowest validation loss, or the last."""
+    checkpoint_every_s: PositiveFloat = 60.0
+
+
 class Recipe(Section):
     """A whole run."""
 

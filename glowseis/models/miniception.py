@@ -23,13 +23,13 @@ class MiniceptionBlock(keras.layers.Layer):
     def __init__(self, filters: int, **kwargs):
         super().__init__(**kwargs)
         self.filters = filters
-        wide = 2 * filters
-        self.narrow = _convolution(filters, 3, "narrow")
-        self.broad = _convolution(filters, 5, "broad")
-        self.merge = _convolution(wide, 3, "merge")
-        self.shortcut = _convolution(wide, 1, "shortcut")
-        self.squeeze = keras.layers.Dense(filters, activation="relu", name="squeeze")
-        self.excite = keras.layers.Dense(wide, activation="sigmoid", name="excite")
+        wide, dtype = 2 * filters, self.dtype_policy
+        self.narrow = _convolution(filters, 3, "narrow", dtype)
+        self.broad = _convolution(filters, 5, "broad", dtype)
+        self.merge = _convolution(wide, 3, "merge", dtype)
+        self.shortcut = _convolution(wide, 1, "shortcut", dtype)
+        self.squeeze = keras.layers.Dense(filters, activation="relu", name="squeeze", dtype=dtype)
+        self.excite = keras.layers.Dense(wide, activation="sigmoid", name="excite", dtype=dtype)
 
     def build(self, input_shape):
         """Make the weights for inputs of this many channels."""
@@ -57,8 +57,8 @@ class MiniceptionBlock(keras.layers.Layer):
         return {**super().get_config(), "filters": self.filters}
 
 
-def _convolution(filters: int, size: int, name: str) -> keras.layers.Conv2D:
-    return keras.layers.Conv2D(filters, size, padding="same", activation="relu", name=name)
+def _convolution(filters: int, size: int, name: str, dtype: keras.DTypePolicy) -> keras.layers.Conv2D:
+    return keras.layers.Conv2D(filters, size, padding="same", activation="relu", name=name, dtype=dtype)
 
 
 @keras.saving.register_keras_serializable("glowseis")
@@ -78,7 +78,7 @@ class OrdinalHead(keras.layers.Layer):
     def __init__(self, classes: int, **kwargs):
         super().__init__(**kwargs)
         self.classes = classes
-        self.score = keras.layers.Dense(1, name="score")
+        self.score = keras.layers.Dense(1, name="score", dtype=self.dtype_policy)
 
     def build(self, input_shape):
         """Make the score's weights and the thresholds."""
@@ -123,17 +123,24 @@ class Miniception(keras.Model):
     """
 
     def __init__(self, classes: int = 3, alpha: int = 4, head: str = "softmax", **kwargs):
-        super().__init__(**kwargs)
+        # float32 whatever the global policy: so small a network gains nothing by less, and it repeats to the bit.
+        super().__init__(**{"dtype": "float32", **kwargs})
         if classes < 2 or alpha < 1 or head not in ("softmax", "ordinal"):
             raise ValueError(
                 f"classes={classes}, alpha={alpha}, head={head!r}: give at least 2 classes, an alpha of at least 1, "
                 "and softmax or ordinal"
             )
         self.classes, self.alpha, self.head = classes, alpha, head
-        self.blocks = [MiniceptionBlock(2**number * alpha, name=f"block_{number}") for number in range(BLOCKS)]
-        self.pool = keras.layers.MaxPooling2D(5, 2, padding="same")
-        self.hidden = keras.layers.Dense(32 * alpha, activation="relu", name="hidden")
-        self.output_head = keras.layers.Dense(classes, name="logits") if head == "softmax" else OrdinalHead(classes)
+        dtype = self.dtype_policy
+        self.blocks = [
+            MiniceptionBlock(2**number * alpha, name=f"block_{number}", dtype=dtype) for number in range(BLOCKS)
+        ]
+        self.pool = keras.layers.MaxPooling2D(5, 2, padding="same", dtype=dtype)
+        self.hidden = keras.layers.Dense(32 * alpha, activation="relu", name="hidden", dtype=dtype)
+        if head == "softmax":
+            self.output_head = keras.layers.Dense(classes, name="logits", dtype=dtype)
+        else:
+            self.output_head = OrdinalHead(classes, name="ordinal", dtype=dtype)
 
     def build(self, input_shape=(None, None, None, 1)):
         """Make the weights; they do not depend on the size of the pictures."""
@@ -158,3 +165,16 @@ class Miniception(keras.Model):
     def get_config(self):
         """The constructor's arguments."""
         return {**super().get_config(), "classes": self.classes, "alpha": self.alpha, "head": self.head}
+
+
+def from_grey_levels(levels):
+    """Grey levels as Miniception takes them: (level - 128) / 128, so that zero amplitude is 0.
+
+    Args:
+        levels: uint8 `[batch, time, trace]` or `[batch, time, trace, 1]`.
+
+    Returns:
+        float32 in [-1, 1), `[batch, time, trace, 1]`.
+    """
+    x = (ops.cast(levels, "float32") - 128.0) / 128.0
+    return x if len(x.shape) == 4 else ops.expand_dims(x, -1)

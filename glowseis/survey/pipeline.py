@@ -10,8 +10,8 @@ import contextlib
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -25,6 +25,14 @@ FIXED_EPOCH = -1
 
 READ_AT_ONCE = 8
 """Gathers that are read by one call into Python, at least."""
+
+
+class Placed(Protocol):
+    """What is read and lies somewhere, such as a survey."""
+
+    @property
+    def path(self) -> object:
+        """Where it lies, for errors."""
 
 
 def training_batches(
@@ -79,7 +87,7 @@ def training_batches(
         raise InputError(f"augmentation {unknown[0]!r} is unknown; choose among {', '.join(AUGMENTATIONS)}")
     rows = np.asarray(rows, np.int64)
     names = _names(survey, rows)
-    share = _order(names, seed, epoch)[worker::workers][: len(rows) // workers]
+    share = id_order(names, seed, epoch)[worker::workers][: len(rows) // workers]
     full = len(share) // batch * batch
     share = share[: full or None][skip * batch :]
     named = [names[place] for place in share]
@@ -133,7 +141,7 @@ def images(survey: Survey, rows: np.ndarray) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def reading(survey: Survey) -> Iterator[None]:
+def reading(survey: Placed) -> Iterator[None]:
     """Turn what TensorFlow says about a damaged survey into one line that names shard, record and gather.
 
     Put it around whatever consumes a dataset of this module, such as `fit`.
@@ -155,8 +163,8 @@ def reading(survey: Survey) -> Iterator[None]:
         raise InputError(said[1]) from None
 
 
-def batches(survey: Survey, dataset: tf.data.Dataset) -> Iterator[Any]:
-    """Iterate over a dataset of this module with `reading` around each step.
+def batches(survey: Placed, dataset: tf.data.Dataset) -> Iterator[Any]:
+    """Iterate over a dataset that reads a survey with `reading` around each step.
 
     Args:
         survey: The survey that is read.
@@ -190,21 +198,26 @@ def epoch_order(survey: Survey, rows: np.ndarray, seed: int, epoch: int) -> np.n
         The same rows in another order.
     """
     rows = np.asarray(rows, np.int64)
-    return rows[_order(_names(survey, rows), seed, epoch)]
+    return rows[id_order(_names(survey, rows), seed, epoch)]
 
 
-def _names(survey: Survey, rows: np.ndarray) -> list[str]:
-    """Gather ids of rows, those that came before with the number of times that they did."""
+def numbered_names(gather_ids: Iterable[str]) -> list[str]:
+    """Gather ids, those that came before with the number of times that they did: names for `id_order`."""
     before: Counter[str] = Counter()
     names = []
-    for gather_id in survey.index["gather_id"].to_numpy()[np.asarray(rows, np.int64)]:
+    for gather_id in gather_ids:
         # No id has such a sign in it.
         names.append(f"{gather_id}#{before[gather_id]}" if before[gather_id] else gather_id)
         before[gather_id] += 1
     return names
 
 
-def _order(names: list[str], seed: int, epoch: int) -> np.ndarray:
+def _names(survey: Survey, rows: np.ndarray) -> list[str]:
+    return numbered_names(survey.index["gather_id"].to_numpy()[np.asarray(rows, np.int64)])
+
+
+def id_order(names: list[str], seed: int, epoch: int) -> np.ndarray:
+    """Order of an epoch: places in `names` sorted by the hash of (seed, epoch, name), int64 `[name]`."""
     digests = [_digest("order", seed, epoch, name) for name in names]
     return np.array(sorted(range(len(names)), key=digests.__getitem__), np.int64)
 

@@ -1,0 +1,212 @@
+"""Labelled gathers as a classifier takes them, wherever their pictures lie, and their batches by tf.data.
+
+Which gathers a step takes is a pure function of (seed, step, gather ids): the same from records and from memory, and
+wherever a run takes up again. Records are read a batch at a time, so memory does not grow with the survey.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from glowseis.errors import InputError
+from glowseis.survey.pipeline import id_order, numbered_names
+from glowseis.survey.records import Survey
+
+
+@dataclass(frozen=True)
+class LabelledGathers:
+    """Pictures with their classes. A gather may come several times, to weigh more.
+
+    Attributes:
+        ids: Gather ids, `[gather]`.
+        classes: Numbers of their labels, int32 `[gather]`.
+        weights: What each counts in the loss, float32 `[gather]`.
+        size: Height in samples and width in traces.
+        read: Gives the pictures at some places of these arrays, uint8 `[place, time, trace]`.
+        path: Where they lie, for errors.
+    """
+
+    ids: np.ndarray
+    classes: np.ndarray
+    weights: np.ndarray
+    size: tuple[int, int]
+    read: Callable[[np.ndarray], np.ndarray]
+    path: object = "memory"
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def from_survey(survey: Survey, rows: np.ndarray, labels: Sequence[str]) -> LabelledGathers:
+    """Labelled gathers of a survey, read when they are needed.
+
+    Args:
+        survey: Where to read.
+        rows: Row numbers; one may come several times.
+        labels: Names of the classes, in order of severity.
+
+    Returns:
+        The gathers, each of weight 1.
+
+    Raises:
+        InputError: A gather has none of the labels.
+    """
+    rows = np.asarray(rows, np.int64)
+    found = survey.index["label"].to_numpy()[rows]
+    numbers = {label: number for number, label in enumerate(labels)}
+    for row, label in zip(rows, found, strict=True):
+        if label not in numbers:
+            raise InputError(
+                f"{survey.path}: gather {survey.index['gather_id'].iat[row]} is labelled {label!r}, none of "
+                f"{', '.join(labels)}; choose gathers by their labels"
+            )
+    return LabelledGathers(
+        ids=survey.index["gather_id"].to_numpy()[rows],
+        classes=np.array([numbers[label] for label in found], np.int32),
+        weights=np.ones(len(rows), np.float32),
+        size=survey.size,
+        read=lambda places: survey.read_images(rows[places]),
+        path=survey.path,
+    )
+
+
+def from_memory(
+    images: np.ndarray, classes: Sequence[int] | np.ndarray, ids: Sequence[str] | np.ndarray | None = None
+) -> LabelledGathers:
+    """Labelled gathers whose pictures are in memory.
+
+    Args:
+        images: Grey levels, uint8 `[gather, time, trace]`.
+        classes: Numbers of their labels, `[gather]`.
+        ids: Gather ids, `[gather]`, on which the order depends; `gather-0`, `gather-1`, ... when None.
+
+    Returns:
+        The gathers, each of weight 1.
+
+    Raises:
+        ValueError: The pictures are no grey levels, or there is not one class and one id a picture.
+    """
+    if images.dtype != np.uint8 or images.ndim != 3:
+        raise ValueError(f"images are {images.dtype} of shape {images.shape}; give uint8 [gather, time, trace]")
+    names = np.array([f"gather-{number}" for number in range(len(images))] if ids is None else ids, object)
+    if not len(images) == len(classes) == len(names):
+        raise ValueError(f"there are {len(images)} images, {len(classes)} classes and {len(names)} ids; give as many")
+    return LabelledGathers(
+        ids=names,
+        classes=np.asarray(classes, np.int32),
+        weights=np.ones(len(images), np.float32),
+        size=(images.shape[1], images.shape[2]),
+        read=lambda places: images[places],
+    )
+
+
+def together(parts: Sequence[LabelledGathers]) -> LabelledGathers:
+    """Several sets as one, such as a survey's gathers and synthetic ones.
+
+    Args:
+        parts: The sets; their pictures have one size.
+
+    Returns:
+        One set, the parts one after the other.
+
+    Raises:
+        InputError: The sizes differ.
+    """
+    for part in parts:
+        if part.size != parts[0].size:
+            one, other = ("x".join(map(str, each.size)) for each in (parts[0], part))
+            raise InputError(
+                f"{part.path}: its gathers are {other}, those of {parts[0].path} {one}; make them one size"
+            )
+    starts = np.cumsum([0, *(len(part) for part in parts)])
+
+    def read(places: np.ndarray) -> np.ndarray:
+        places = np.asarray(places)
+        result = np.empty((len(places), *parts[0].size), np.uint8)
+        owners = np.searchsorted(starts, places, side="right") - 1
+        for number, part in enumerate(parts):
+            mine = owners == number
+            if mine.any():
+                result[mine] = part.read(places[mine] - starts[number])
+        return result
+
+    return LabelledGathers(
+        ids=np.concatenate([part.ids for part in parts]),
+        classes=np.concatenate([part.classes for part in parts]),
+        weights=np.concatenate([part.weights for part in parts]),
+        size=parts[0].size,
+        read=read,
+        path=" and ".join(dict.fromkeys(str(part.path) for part in parts)),
+    )
+
+
+def steps_per_pass(gathers: LabelledGathers, batch: int) -> int:
+    """Steps in which every gather comes once; the last batch may be smaller."""
+    return -(-len(gathers) // batch)
+
+
+def training_steps(gathers: LabelledGathers, batch: int, seed: int, steps: int, *, first: int = 0) -> tf.data.Dataset:
+    """The batches of a training run: pass after pass over the gathers, each in an order of its own.
+
+    Args:
+        gathers: What to train on.
+        batch: Gathers a step; the last of a pass may be smaller.
+        seed: Seed of the order.
+        steps: Steps of the whole run.
+        first: Steps that were done already.
+
+    Returns:
+        Triples of pictures, uint8 `[batch, time, trace]`, classes, int32 `[batch]`, and weights, float32 `[batch]`.
+
+    Raises:
+        InputError: There are no gathers.
+        ValueError: `batch` is not at least 1.
+    """
+    if batch < 1:
+        raise ValueError(f"batch is {batch}; give at least 1")
+    if not len(gathers):
+        raise InputError(f"{gathers.path}: there are no gathers to train on; choose labels that it has")
+    names = numbered_names(gathers.ids)
+    length = steps_per_pass(gathers, batch)
+    # Batches are read side by side, at the turn of a pass those of two.
+    order = functools.lru_cache(maxsize=4)(lambda number: id_order(names, seed, number))
+
+    def places(step: int) -> np.ndarray:
+        start = step % length * batch
+        return order(step // length)[start : start + batch]
+
+    return _read(gathers, range(first, steps), places)
+
+
+def in_order(gathers: LabelledGathers, batch: int) -> tf.data.Dataset:
+    """Batches for evaluation: every gather, in the order given; else as `training_steps`."""
+    return _read(
+        gathers,
+        range(steps_per_pass(gathers, batch)),
+        lambda step: np.arange(step * batch, min((step + 1) * batch, len(gathers))),
+    )
+
+
+def _read(gathers: LabelledGathers, steps: range, places: Callable[[int], np.ndarray]) -> tf.data.Dataset:
+    """Batches of the places that each step takes; one call into Python a batch, in other threads than training."""
+
+    def read(step: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        chosen = places(int(step))
+        return gathers.read(chosen), gathers.classes[chosen], gathers.weights[chosen]
+
+    def batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        image, label, weight = tf.numpy_function(read, [step], (tf.uint8, tf.int32, tf.float32), stateful=False)
+        return (
+            tf.ensure_shape(image, (None, *gathers.size)),
+            tf.ensure_shape(label, (None,)),
+            tf.ensure_shape(weight, (None,)),
+        )
+
+    dataset = tf.data.Dataset.range(steps.start, steps.stop)
+    dataset = dataset.map(batch, num_parallel_calls=2, deterministic=True).prefetch(2)
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return dataset.with_options(options)
