@@ -1,11 +1,13 @@
 """What every reader of gathers is, and what users may tell a reader."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from glowseis.survey.gather import Picture, Recording
+from glowseis.errors import InputError
+from glowseis.survey.gather import Picture, Recording, source_text
 
 
 @dataclass(frozen=True)
@@ -63,3 +65,30 @@ class Source(Protocol):
         Raises:
             InputError: A part of the file cannot be read or makes no sense.
         """
+
+
+def check_file(path: Path) -> None:
+    """Make sure that a source is a file with something in it.
+
+    Args:
+        path: The file.
+
+    Raises:
+        InputError: It is missing, empty or something else.
+    """
+    name = source_text(path)
+    if not path.exists():
+        raise InputError(f"{name}: no such file; check its name")
+    if not path.is_file():
+        raise InputError(f"{name}: is no file; give files of gathers")
+    if not path.stat().st_size:
+        raise InputError(f"{name}: has 0 bytes; copy it again")
+
+
+def file_stem(path: Path) -> str:
+    """A file's name without its ending, as part of gather ids.
+
+    Args:
+        path: The file.
+    """
+    return re.sub(r"[^\w.-]+", "-", path.stem).lstrip(".-")[:100] or "file"

@@ -1,0 +1,167 @@
+"""NumPy files as sources: `.npy`, mapped into memory, and `.npz`, unpacked to a temporary file first."""
+
+import contextlib
+import math
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from glowseis.errors import InputError
+from glowseis.survey.formats.axes import Axes, amplitude_kind, array_axes, array_recordings
+from glowseis.survey.formats.plausible import check_expansion
+from glowseis.survey.formats.source import ReadOptions, check_file
+from glowseis.survey.gather import Recording, source_text
+
+SHOWN = 12
+"""Names that a message lists."""
+
+
+class ArraySource:
+    """A NumPy file, looked at: one array `[gather, trace, time]` in any order, or one gather.
+
+    Attributes:
+        path: The file.
+
+    Args:
+        path: The file, `.npy` or `.npz`.
+        options: Axes and sample interval, which these files do not say, and for `.npz` the array's name.
+
+    Raises:
+        InputError: Not such a file, damaged, of other things than real numbers, or the options do not fit it.
+    """
+
+    def __init__(self, path: Path, options: ReadOptions):
+        check_file(path)
+        self.path = path
+        self._options = options
+        self._member = _member(path, options.dataset) if zipfile.is_zipfile(path) else None
+        if self._member is None and options.dataset:
+            raise InputError(f"{source_text(path)}: holds one array without a name; leave --dataset out")
+        with self._stream() as stream:
+            self._header = _Header(path, stream)
+            held = self._header.start + self._header.bytes
+            there = path.stat().st_size if self._member is None else self._member.file_size
+            if held != there:
+                raise InputError(
+                    f"{source_text(path)}: has {there} bytes where its header speaks of {held}; copy it again"
+                )
+        what = "the array" if self._member is None else f"array {self._member.filename.removesuffix('.npy')!r}"
+        check_expansion(path, held, what)
+        self._axes: Axes = array_axes(path, self._header.shape, options.axes, what)
+
+    @property
+    def interval_s(self) -> float:
+        """Time between two samples, in seconds, as the user gave it.
+
+        Raises:
+            InputError: The user did not.
+        """
+        if self._options.sample_interval_s is None:
+            raise InputError(
+                f"{source_text(self.path)}: NumPy files give no sample interval; pass --sample-interval in milliseconds"
+            )
+        return self._options.sample_interval_s
+
+    def shapes(self) -> Iterator[tuple[int, int]]:
+        """Samples and traces of each gather."""
+        for _ in range(self._axes.gathers):
+            yield self._axes.samples_and_traces
+
+    def gathers(self) -> Iterator[Recording]:
+        """One gather after another, with memory for one.
+
+        Raises:
+            InputError: The file was cut or changed since it was opened, or its checksum is wrong.
+        """
+        interval_s = self.interval_s
+        with contextlib.ExitStack() as stack:
+            file: Path | IO[bytes] = self.path
+            if self._member is not None:
+                file = stack.enter_context(tempfile.TemporaryFile())
+                with self._stream() as stream:
+                    shutil.copyfileobj(stream, file, 1 << 20)
+                file.flush()
+            header = self._header
+            order = "F" if header.fortran else "C"
+            with _told(self.path):
+                array = np.memmap(file, header.dtype, "r", header.start, header.shape, order)
+
+            def read(number: int) -> np.ndarray:
+                return self._axes.read(array, number)
+
+            yield from array_recordings(self.path, self._axes, interval_s, self._options, read)
+
+    @contextlib.contextmanager
+    def _stream(self) -> Iterator[IO[bytes]]:
+        """The array's bytes with their header."""
+        with _told(self.path), contextlib.ExitStack() as stack:
+            if self._member is None:
+                yield stack.enter_context(self.path.open("rb"))
+            else:
+                archive = stack.enter_context(zipfile.ZipFile(self.path))
+                yield stack.enter_context(archive.open(self._member))
+
+
+class _Header:
+    """What a .npy file begins with."""
+
+    def __init__(self, path: Path, stream: IO[bytes]):
+        version = np.lib.format.read_magic(stream)
+        if version not in READERS:
+            raise ValueError(f"version {version} of the format is unknown")
+        self.shape, self.fortran, self.dtype = READERS[version](stream)
+        self.start = stream.tell()
+        if not amplitude_kind(self.dtype):
+            raise InputError(f"{source_text(path)}: holds {_kind(self.dtype)}, amplitudes are integers or real numbers")
+        if any(side < 0 for side in self.shape):
+            raise ValueError("a side is negative")
+        self.bytes = math.prod(self.shape) * self.dtype.itemsize
+
+
+READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+def _kind(dtype: np.dtype) -> str:
+    names = {
+        "O": "Python objects",
+        "c": "complex numbers",
+        "b": "truth values",
+        "V": "records",
+        "U": "text",
+        "S": "text",
+    }
+    return names.get(dtype.kind, f"numbers of kind {dtype}")
+
+
+def _member(path: Path, name: str | None) -> zipfile.ZipInfo:
+    """The array of a .npz file that is meant."""
+    with _told(path), zipfile.ZipFile(path) as archive:
+        there = {
+            info.filename.removesuffix(".npy"): info for info in archive.infolist() if info.filename.endswith(".npy")
+        }
+    names = ", ".join(sorted(map(repr, there))[:SHOWN]) or "none"
+    if name is None:
+        if len(there) != 1:
+            raise InputError(f"{source_text(path)}: choose one of its arrays with --dataset; there are {names}")
+        (member,) = there.values()
+        return member
+    if name not in there:
+        raise InputError(f"{source_text(path)}: has no array {name!r}; choose with --dataset, there are {names}")
+    return there[name]
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Say in one line what NumPy and zipfile say of a file that they cannot read."""
+    try:
+        yield
+    except InputError:
+        raise
+    # Damaged headers are evaluated as Python's literals, and fail with errors of every kind.
+    except Exception as wrong:
+        raise InputError(f"{source_text(path)}: cannot be read as a NumPy file ({wrong}); write it again") from None

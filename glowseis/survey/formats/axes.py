@@ -1,0 +1,147 @@
+"""Gathers in arrays of others: which axis is which, and geometry where there is none."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from glowseis.errors import InputError
+from glowseis.survey.formats.plausible import check_sides
+from glowseis.survey.formats.source import ReadOptions, file_stem
+from glowseis.survey.gather import Geometry, Recording, source_text
+
+AXES = {3: ("gather", "trace", "time"), 2: ("trace", "time")}
+"""The axes' names, by the number of axes."""
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Where gathers lie in an array.
+
+    Attributes:
+        names: What each axis is.
+        shape: The array's shape.
+    """
+
+    names: tuple[str, ...]
+    shape: tuple[int, ...]
+
+    @property
+    def gathers(self) -> int:
+        """How many gathers there are."""
+        return self.shape[self.names.index("gather")] if "gather" in self.names else 1
+
+    @property
+    def samples_and_traces(self) -> tuple[int, int]:
+        """Samples and traces of a gather."""
+        return self.shape[self.names.index("time")], self.shape[self.names.index("trace")]
+
+    def read(self, array: Any, number: int) -> np.ndarray:
+        """Read one gather.
+
+        Args:
+            array: What lies so.
+            number: Which gather, from 0.
+
+        Returns:
+            Amplitudes, float32 `[time, trace]`; numbers too large for 32 bits become infinite.
+        """
+        place = tuple(number if name == "gather" else slice(None) for name in self.names)
+        with np.errstate(over="ignore"):
+            amplitude = np.asarray(array[place]).astype(np.float32)
+        inner = [name for name in self.names if name != "gather"]
+        return np.ascontiguousarray(amplitude if inner == ["time", "trace"] else amplitude.T)
+
+
+def array_axes(path: Path, shape: Sequence[int], names: str | None, what: str) -> Axes:
+    """Match what a user says of an array's axes with its shape.
+
+    Args:
+        path: The file.
+        shape: The array's shape.
+        names: Names of the axes, such as `gather,trace,time`.
+        what: What to call the array.
+
+    Returns:
+        The axes.
+
+    Raises:
+        InputError: They are not said, unknown, or as many as the array's.
+    """
+    sides = "x".join(map(str, shape))
+    if len(shape) not in AXES:
+        raise InputError(f"{source_text(path)}: {what} has {len(shape)} axes ({sides}); gathers have 2 or 3")
+    wanted = AXES[len(shape)]
+    if not names:
+        raise InputError(
+            f"{source_text(path)}: {what} has the shape {sides}; say which axis is which with --axes, such as "
+            f"{','.join(wanted)}"
+        )
+    given = tuple(name.strip().lower() for name in names.split(","))
+    if sorted(given) != sorted(wanted):
+        raise InputError(
+            f"--axes {names}: {what} of {source_text(path)} has the shape {sides}; name its axes in their order, such as "
+            f"{','.join(wanted)}"
+        )
+    axes = Axes(given, tuple(map(int, shape)))
+    if not axes.gathers:
+        raise InputError(f"{source_text(path)}: {what} has no gathers, its shape is {sides}; leave it out")
+    check_sides(path, *axes.samples_and_traces)
+    return axes
+
+
+def array_recordings(
+    path: Path, axes: Axes, interval_s: float, options: ReadOptions, read: Callable[[int], np.ndarray]
+) -> Iterator[Recording]:
+    """Read the gathers of an array one after another; nothing is known of their places.
+
+    Args:
+        path: The file.
+        axes: Where gathers lie in it.
+        interval_s: Time between two samples, in seconds.
+        options: Whose label every gather gets.
+        read: Reads a gather by its number, from 0.
+
+    Yields:
+        Recordings named `STEM-gatherNUMBER` from 1. The shot is that number, the cable is 1, line 0, channels count
+        from 1; offsets and coordinates are NaN.
+    """
+    _, traces = axes.samples_and_traces
+    for number in range(axes.gathers):
+        geometry = unknown_geometry(number + 1, traces, interval_s)
+        name = f"{file_stem(path)}-gather{number + 1}"
+        yield Recording(name, read(number), options.label, geometry, source_text(path))
+
+
+def unknown_geometry(shot: int, traces: int, interval_s: float) -> Geometry:
+    """Geometry of a gather whose source has none.
+
+    Args:
+        shot: Its running number.
+        traces: Number of its traces.
+        interval_s: Time between two samples, in seconds; NaN when that is unknown too.
+    """
+    nowhere = np.full(traces, np.nan)
+    return Geometry(
+        sail_line=0,
+        shot=shot,
+        cable=1,
+        sample_interval_s=interval_s,
+        channel=np.arange(1, traces + 1, dtype=np.int32),
+        offset_m=nowhere.astype(np.float32),
+        source_x_m=np.nan,
+        source_y_m=np.nan,
+        receiver_x_m=nowhere,
+        receiver_y_m=nowhere.copy(),
+    )
+
+
+def amplitude_kind(dtype: np.dtype) -> bool:
+    """Tell whether numbers of a kind can be amplitudes: integers and floats, of any size.
+
+    Args:
+        dtype: The kind.
+    """
+    return dtype.kind in "iuf"
