@@ -1,7 +1,11 @@
-"""What a run is: settings read strictly from a TOML recipe. An unknown or ill-typed key is an error that names it."""
+"""What a run is: settings read strictly from a TOML recipe. An unknown or ill-typed key is an error that names it.
+
+A recipe with a section `[classifier]` trains a classifier, any other a flow.
+"""
 
 import difflib
 import tomllib
+import typing
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -102,20 +106,58 @@ class ClassifierTraining(Section):
     checkpoint_every_s: PositiveFloat = 60.0
 
 
-class Recipe(Section):
-    """A whole run."""
+class ClassifierData(Section):
+    """Which gathers the classifier learns, and which judge it."""
+
+    labels: list[str] = []
+    """The classes in order of severity, the mildest first; all of the survey's, in its order, when empty."""
+    folds: str = ""
+    """File of `python -m glowseis.folds` that says which gathers train and which test; drawn by `test` when empty."""
+    fold: int = Field(default=0, ge=0)
+    """Number of the fold in that file, from 0."""
+    test: Fraction = 0.2
+    """Part of the gathers that is scored at the end and nothing else; not used with a file of folds."""
+    validation: Fraction = 0.125
+    """Part of the other gathers that judges the weights after each epoch; not used with a file that names its own."""
+    grouped: bool = False
+    """Whether the parts drawn here keep a sail line's gathers together."""
+
+
+class ClassifierSection(Section):
+    """The classifier, Miniception."""
+
+    alpha: PositiveInt = 4
+    """Width; its authors' default is 4."""
+    head: Literal["softmax", "ordinal"] = "softmax"
+
+
+class AnyRecipe(Section):
+    """What all recipes have."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
     seed: int = Field(default=1, ge=0, lt=2**32)
     survey: SurveySection = SurveySection()
+
+
+class ClassifierRecipe(AnyRecipe):
+    """A whole run that trains a classifier."""
+
+    data: ClassifierData = ClassifierData()
+    classifier: ClassifierSection
+    training: ClassifierTraining = ClassifierTraining()
+
+
+class Recipe(AnyRecipe):
+    """A whole run that trains a flow."""
+
     data: DataSection = DataSection()
     flow: FlowSection = FlowSection()
     phases: list[Phase] = Field(min_length=1)
     training: TrainingSection = TrainingSection()
 
 
-def read_recipe(path: Path, changes: list[str] | None = None) -> Recipe:
-    """Read a recipe.
+def read_recipe(path: Path, changes: list[str] | None = None) -> Recipe | ClassifierRecipe:
+    """Read a recipe, of a classifier if it has a section `[classifier]`, of a flow if not.
 
     Args:
         path: A TOML file.
@@ -132,19 +174,44 @@ def read_recipe(path: Path, changes: list[str] | None = None) -> Recipe:
         raise InputError(f"{path}: not a TOML file: {wrong}") from None
     for change in changes or []:
         _set(values, change)
+    both = [key for key in ("flow", "phases") if key in values]
+    if "classifier" in values and both:
+        raise InputError(f"{path}: has {both[0]} and classifier; a recipe trains a flow or a classifier, not both")
+    kind = ClassifierRecipe if "classifier" in values else Recipe
     try:
-        recipe = Recipe.model_validate(values)
+        recipe = kind.model_validate(values)
     except ValidationError as wrong:
-        raise InputError(f"{path}: {_first_problem(wrong, values)}") from None
-    _check(recipe, path)
-    return recipe
-
-
-def _check(recipe: Recipe, path: Path) -> None:
+        raise InputError(f"{path}: {_first_problem(wrong, values, kind)}") from None
     try:
         parse_size(recipe.survey.size)
     except InputError as wrong:
         raise InputError(f"{path}: survey.{wrong}") from None
+    if isinstance(recipe, ClassifierRecipe):
+        _check_classifier(recipe, path)
+    else:
+        _check_flow(recipe, path)
+    return recipe
+
+
+def _check_classifier(recipe: ClassifierRecipe, path: Path) -> None:
+    data, training = recipe.data, recipe.training
+    if len(data.labels) == 1 or len(set(data.labels)) < len(data.labels):
+        raise InputError(f"{path}: data.labels = {data.labels}: name at least two labels, each once")
+    # A file of folds may have validation gathers of its own; what it gives is seen when it is read.
+    if (training.keep == "best" or training.patience) and not data.validation and not data.folds:
+        raise InputError(
+            f'{path}: training.keep = "best" and training.patience need gathers to judge by; set data.validation above '
+            '0, or training.keep = "last" and training.patience = 0'
+        )
+    weights = training.class_weights
+    if isinstance(weights, list):
+        if data.labels and len(weights) != len(data.labels):
+            raise InputError(f"{path}: training.class_weights has {len(weights)} values for {len(data.labels)} labels")
+        if not any(weights):
+            raise InputError(f"{path}: training.class_weights are all 0; give a class more than that")
+
+
+def _check_flow(recipe: Recipe, path: Path) -> None:
     if recipe.training.keep == "best" and recipe.data.held_out == 0:
         raise InputError(
             f'{path}: training.keep = "best" needs gathers to be judged on; set data.held_out above 0, '
@@ -187,13 +254,13 @@ def _index(text: str) -> int:
     return int(text)
 
 
-def _first_problem(wrong: ValidationError, values: dict[str, Any]) -> str:
+def _first_problem(wrong: ValidationError, values: dict[str, Any], kind: type[AnyRecipe]) -> str:
     # Of a value that may be of several types, the deepest problem is that of the type which was meant.
     problem = max(wrong.errors(), key=lambda one: len(one["loc"]))
     place = _place(problem, values)
     key = ".".join(place)
     if problem["type"] == "extra_forbidden":
-        known = _known_keys(place[:-1])
+        known = _known_keys(kind, place[:-1])
         near = difflib.get_close_matches(place[-1], known, 1)
         return f"unknown key {key}" + (f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(known)}")
     if problem["type"] == "missing":
@@ -214,12 +281,11 @@ def _place(problem: Any, values: dict[str, Any]) -> list[str]:
     return place
 
 
-def _known_keys(place: list[str]) -> list[str]:
-    sections: dict[str, type[Section]] = {
-        "survey": SurveySection,
-        "data": DataSection,
-        "flow": FlowSection,
-        "phases": Phase,
-        "training": TrainingSection,
-    }
-    return list((sections[place[0]] if place else Recipe).model_fields)
+def _known_keys(kind: type[AnyRecipe], place: list[str]) -> list[str]:
+    """Keys of the section that some keys lead to; a number leads into a list of sections."""
+    section: Any = kind
+    for key in place:
+        if not key.isdecimal():
+            wanted = section.model_fields[key].annotation
+            section = next(iter(typing.get_args(wanted)), wanted)
+    return list(section.model_fields)

@@ -1,20 +1,13 @@
-"""Trained flows as SavedModels: written, found and loaded."""
+"""Trained flows as SavedModels."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from glowseis.errors import InputError
+from glowseis.export.savedmodel import damaged, model_name, read_savedmodel, write_savedmodel
 from glowseis.models.glow import Glow, from_levels, to_levels
-from glowseis.survey.output import whole_folder
-
-ABOUT = Path("assets.extra") / "glowseis.json"
-"""Where a SavedModel says what it was made from; the folder is TensorFlow's for files that it does not read."""
-
-SIGNATURES = ("encode", "decode", "log_prob", "sample", "interpolate", "interpolate_spherical")
 
 
 def export_flow(flow: Glow, folder: Path, about: dict[str, Any]) -> None:
@@ -38,13 +31,7 @@ def export_flow(flow: Glow, folder: Path, about: dict[str, Any]) -> None:
         InputError: Something stands at `folder` already.
         OSError: The disk is full or not writable; nothing is left behind.
     """
-    module = _served(flow)
-    signatures = {name: getattr(module, name) for name in SIGNATURES}
-    with whole_folder(folder) as unfinished:
-        tf.saved_model.save(module, str(unfinished), signatures=signatures)
-        path = unfinished / ABOUT
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps({**about, "image_shape": flow.image_shape}, indent=2) + "\n")
+    write_savedmodel(_served(flow), "flow", folder, {**about, "image_shape": flow.image_shape})
 
 
 def _served(flow: Glow) -> tf.Module:
@@ -126,27 +113,12 @@ def load_flow(path: Path) -> SavedFlow:
     Raises:
         InputError: There is no such SavedModel, or it is damaged or no flow of ours.
     """
-    folder = newest_version(path) or path
-    if not (folder / "saved_model.pb").is_file():
-        raise InputError(
-            f"{path}: no SavedModel there; python -m glowseis.train makes one under savedmodels/NAME/VERSION"
-        )
+    folder, about, module = read_savedmodel(path, "flow")
     try:
-        about = json.loads((folder / ABOUT).read_text())
-        module = tf.saved_model.load(str(folder))
-        flow = SavedFlow("/".join(folder.resolve().parts[-2:]), about, dict(module.signatures), module)
-        if not set(SIGNATURES) <= set(flow.signatures) or len(flow.size) != 2:
-            raise KeyError(f"it has not all of {', '.join(SIGNATURES)}")
-    # Of damaged files TensorFlow complains in errors of many kinds.
-    except Exception as wrong:
-        reason = str(wrong).splitlines()[0] if str(wrong) else type(wrong).__name__
-        raise InputError(
-            f"{folder}: not a SavedModel of a glowseis flow, or damaged ({reason}); train it again"
-        ) from None
+        flow = SavedFlow(model_name(folder), about, dict(module.signatures), module)
+        height, width = flow.size
+        if not (height > 0 and width > 0):
+            raise ValueError(f"its pictures are {height}x{width}")
+    except (KeyError, TypeError, ValueError) as wrong:
+        raise damaged(folder, "flow", wrong) from None
     return flow
-
-
-def newest_version(path: Path) -> Path | None:
-    """The version folder with the highest number in `savedmodels/NAME`; None when there is none."""
-    versions = [entry for entry in path.iterdir() if entry.name.isdecimal() and entry.is_dir()] if path.is_dir() else []
-    return max(versions, key=lambda entry: int(entry.name), default=None)

@@ -1,0 +1,96 @@
+"""What SavedModels of flows and classifiers share: how they are written, found and loaded."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from glowseis.errors import InputError
+from glowseis.survey.output import whole_folder
+
+ABOUT = Path("assets.extra") / "glowseis.json"
+"""Where a SavedModel says what it was made from; the folder is TensorFlow's for files that it does not read."""
+
+KINDS = {
+    "flow": ("encode", "decode", "log_prob", "sample", "interpolate", "interpolate_spherical"),
+    "classifier": ("classify",),
+}
+"""Signatures of each kind of model."""
+
+
+def write_savedmodel(module: tf.Module, kind: str, folder: Path, about: dict[str, Any]) -> None:
+    """Write a module's functions as the signatures of its kind.
+
+    Args:
+        module: With a function for each signature.
+        kind: One of `KINDS`.
+        folder: To be made: `savedmodels/NAME/VERSION`.
+        about: What it was made from; JSON.
+
+    Raises:
+        InputError: Something stands at `folder` already.
+        OSError: The disk is full or not writable; nothing is left behind.
+    """
+    signatures = {name: getattr(module, name) for name in KINDS[kind]}
+    with whole_folder(folder) as unfinished:
+        tf.saved_model.save(module, str(unfinished), signatures=signatures)
+        path = unfinished / ABOUT
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps({"kind": kind, **about}, indent=2) + "\n")
+
+
+def read_savedmodel(path: Path, kind: str) -> tuple[Path, dict[str, Any], Any]:
+    """Load a SavedModel and make sure that it has the signatures of a kind.
+
+    Args:
+        path: `savedmodels/NAME/VERSION`, or `savedmodels/NAME` for the newest version.
+        kind: One of `KINDS`.
+
+    Returns:
+        The version's folder, what it says of itself, and TensorFlow's module.
+
+    Raises:
+        InputError: There is no such SavedModel, or it is damaged, of another kind, or none of ours.
+    """
+    folder = newest_version(path) or path
+    if not (folder / "saved_model.pb").is_file():
+        raise InputError(
+            f"{path}: no SavedModel there; python -m glowseis.train makes one under savedmodels/NAME/VERSION"
+        )
+    try:
+        about = json.loads((folder / ABOUT).read_text())
+        module = tf.saved_model.load(str(folder))
+        found = set(module.signatures)
+    # Of damaged files TensorFlow complains in errors of many kinds.
+    except Exception as wrong:
+        raise damaged(folder, kind, wrong) from None
+    if set(KINDS[kind]) <= found:
+        return folder, about, module
+    for other, names in KINDS.items():
+        if set(names) <= found:
+            raise InputError(f"{folder}: is a {other}, this needs a {kind}; name the SavedModel of a {kind}")
+    raise damaged(folder, kind, KeyError(f"it has not all of {', '.join(KINDS[kind])}"))
+
+
+def damaged(folder: Path, kind: str, wrong: Exception) -> InputError:
+    """The error that says that a folder holds no usable model.
+
+    Args:
+        folder: The folder.
+        kind: What was asked for.
+        wrong: What went wrong.
+    """
+    reason = str(wrong).splitlines()[0] if str(wrong) else type(wrong).__name__
+    return InputError(f"{folder}: not a SavedModel of a glowseis {kind}, or damaged ({reason}); train it again")
+
+
+def model_name(folder: Path) -> str:
+    """Name and version of a SavedModel, such as `demo/1`."""
+    return "/".join(folder.resolve().parts[-2:])
+
+
+def newest_version(path: Path) -> Path | None:
+    """The version folder with the highest number in `savedmodels/NAME`; None when there is none."""
+    versions = [entry for entry in path.iterdir() if entry.name.isdecimal() and entry.is_dir()] if path.is_dir() else []
+    return max(versions, key=lambda entry: int(entry.name), default=None)
