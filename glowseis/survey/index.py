@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from glowseis.errors import InputError
-from glowseis.survey.gather import Gather
+from glowseis.survey.gather import Gather, Picture, Recording
 
 COLUMNS: dict[str, type] = {
     "gather_id": str,
@@ -57,20 +57,23 @@ LABEL_CHARACTERS = 100
 
 @contextlib.contextmanager
 def index_writer(
-    file: Path, place: Collection[str] = tuple(PLACE)
+    file: Path, place: Collection[str] = tuple(PLACE), *, append: bool = False
 ) -> Iterator[Callable[[Gather, dict[str, Any]], None]]:
     """Write an index row by row.
 
     Args:
         file: The CSV file to be made.
         place: Names of the columns that say where the gather lies.
+        append: Whether the file is there already, with rows of the same columns.
 
     Yields:
         A function that takes a gather and the values of those columns.
     """
-    with file.open("w", encoding="utf-8", newline="") as stream:
+    # A row at a time reaches the system: what a writer that was killed had finished can be taken up.
+    with file.open("a" if append else "w", 1, encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, [*COLUMNS, *place], lineterminator="\n")
-        writer.writeheader()
+        if not append:
+            writer.writeheader()
         yield lambda gather, where: writer.writerow(_row(gather) | where)
 
 
@@ -86,7 +89,7 @@ def read_index(file: Path) -> pd.DataFrame:
     return pd.read_csv(file, dtype=COLUMNS | PLACE, keep_default_na=False, float_precision="round_trip")
 
 
-def check_words(gather: Gather, seen: Collection[str]) -> None:
+def check_words(gather: Gather | Recording | Picture, seen: Collection[str]) -> None:
     """Make sure that a gather's id can be a file's name and is not taken, and that its other words can be written.
 
     Args:

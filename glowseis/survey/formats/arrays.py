@@ -1,13 +1,14 @@
 """NumPy files as sources: `.npy`, mapped into memory, and `.npz`, unpacked to a temporary file first."""
 
 import contextlib
+import errno
 import math
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, Literal
 
 import numpy as np
 
@@ -76,18 +77,18 @@ class ArraySource:
         """One gather after another, with memory for one.
 
         Raises:
-            InputError: The file was cut or changed since it was opened, or its checksum is wrong.
+            InputError: The file was changed since it was opened, or the array's checksum in a .npz file is wrong.
         """
         interval_s = self.interval_s
         with contextlib.ExitStack() as stack:
-            file: Path | IO[bytes] = self.path
+            file: Any = self.path
             if self._member is not None:
                 file = stack.enter_context(tempfile.TemporaryFile())
                 with self._stream() as stream:
                     shutil.copyfileobj(stream, file, 1 << 20)
                 file.flush()
             header = self._header
-            order = "F" if header.fortran else "C"
+            order: Literal["F", "C"] = "F" if header.fortran else "C"
             with _told(self.path):
                 array = np.memmap(file, header.dtype, "r", header.start, header.shape, order)
 
@@ -162,6 +163,11 @@ def _told(path: Path) -> Iterator[None]:
         yield
     except InputError:
         raise
+    except OSError as wrong:
+        # A disk without room for the temporary file says nothing of this one.
+        if wrong.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise InputError(f"{source_text(path)}: cannot be read ({wrong.strerror or wrong}); copy it again") from None
     # Damaged headers are evaluated as Python's literals, and fail with errors of every kind.
     except Exception as wrong:
         raise InputError(f"{source_text(path)}: cannot be read as a NumPy file ({wrong}); write it again") from None

@@ -82,8 +82,8 @@ def array_axes(path: Path, shape: Sequence[int], names: str | None, what: str) -
     given = tuple(name.strip().lower() for name in names.split(","))
     if sorted(given) != sorted(wanted):
         raise InputError(
-            f"--axes {names}: {what} of {source_text(path)} has the shape {sides}; name its axes in their order, such as "
-            f"{','.join(wanted)}"
+            f"--axes {names}: {what} of {source_text(path)} has the shape {sides}; name its axes in their order, "
+            f"such as {','.join(wanted)}"
         )
     axes = Axes(given, tuple(map(int, shape)))
     if not axes.gathers:

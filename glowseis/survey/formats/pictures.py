@@ -1,14 +1,36 @@
-"""Gathers as grey PNG pictures for eyes and for other software, with a CSV file that says what they are."""
+"""Gathers as grey pictures: PNG files for eyes and other software; PNG, JPEG and TIFF files of others as sources."""
 
-from collections.abc import Iterable
+import contextlib
+import functools
+import warnings
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from PIL import Image, PngImagePlugin
 
 from glowseis.errors import InputError
-from glowseis.survey.gather import Gather
-from glowseis.survey.index import check_words, index_writer
+from glowseis.survey.formats.axes import unknown_geometry
+from glowseis.survey.formats.plausible import check_expansion, check_sides
+from glowseis.survey.formats.source import ReadOptions, check_file, file_stem
+from glowseis.survey.gather import Gather, Geometry, Origin, Picture, source_text
+from glowseis.survey.index import check_words, index_writer, read_index
 from glowseis.survey.output import whole_folder
+from glowseis.survey.render import ZERO_LEVEL
+
+TABLE = "gathers.csv"
+
+DEEP = ("I;16", "I;16L", "I;16B", "I;16N")
+"""Pillow's modes of one grey channel of more than eight bits."""
+
+FLAT = ("1", "L", "P", "RGB", "CMYK", "YCbCr")
+
+CLEAR = ("LA", "PA", "RGBA", "La", "RGBa")
+"""Modes with transparency."""
+
+PHOTOMETRIC, BITS, ORIENTATION = 262, 258, 274
+"""Tags of TIFF, the last of EXIF too."""
 
 
 def write_pictures(folder: Path, gathers: Iterable[Gather]) -> int:
@@ -30,7 +52,7 @@ def write_pictures(folder: Path, gathers: Iterable[Gather]) -> int:
     """
     seen: set[str] = set()
     with whole_folder(Path(folder)) as temporary:
-        with index_writer(temporary / "gathers.csv", ["file"]) as write_row:
+        with index_writer(temporary / TABLE, ["file"]) as write_row:
             for gather in gathers:
                 check_words(gather, seen)
                 seen.add(gather.gather_id)
@@ -53,3 +75,169 @@ def _text(gather: Gather) -> PngImagePlugin.PngInfo:
     for key, value in text.items():
         chunks.add_text(key, value)
     return chunks
+
+
+class PictureSource:
+    """A picture file, looked at: PNG, JPEG or TIFF; each page of a TIFF file is a gather.
+
+    Rows are samples, columns traces. Colours become luminance (ITU-R 601). Sixteen bits and other depths are scaled to
+    eight, black to 0 and white to 255. What is transparent is laid over grey level 128, zero amplitude. Pictures of our
+    own keep id, label and origin, and where `gathers.csv` lies beside them line, shot, cable and times.
+
+    Attributes:
+        path: The file.
+        pages: Number of its pictures.
+
+    Args:
+        path: The file.
+        options: Label, and the sample interval where it is known.
+        first_shot: Shot number of the first picture whose shot is unknown.
+
+    Raises:
+        InputError: Not such a file, damaged, animated, or of numbers that are no grey levels.
+    """
+
+    def __init__(self, path: Path, options: ReadOptions, first_shot: int = 1):
+        check_file(path)
+        self.path = path
+        self._options = options
+        self._first_shot = first_shot
+        with self._open() as image:
+            if image.format != "TIFF" and getattr(image, "n_frames", 1) > 1:
+                raise InputError(f"{source_text(path)}: has several frames; save each as a picture")
+            self._shapes = [(image.height, image.width) for image in _pages(image)]
+            self._own = getattr(image, "text", {}).get("gather_id")
+        for samples, traces in self._shapes:
+            check_sides(path, samples, traces)
+            check_expansion(path, samples * traces, "its picture")
+
+    @property
+    def pages(self) -> int:
+        """Number of its pictures."""
+        return len(self._shapes)
+
+    @property
+    def interval_s(self) -> float | None:
+        """Time between two samples, in seconds, as user or table give it; None where neither does."""
+        interval_s = self._options.sample_interval_s or self._row().get("sample_interval_s", np.nan)
+        return None if np.isnan(interval_s) else interval_s
+
+    def shapes(self) -> Iterator[tuple[int, int]]:
+        """Samples and traces of each picture."""
+        yield from self._shapes
+
+    def gathers(self) -> Iterator[Picture]:
+        """One picture after another.
+
+        Raises:
+            InputError: It is damaged, or its numbers are no grey levels.
+        """
+        with self._open() as image:
+            if image.format == "PNG":
+                # Decoding stops with the last row and looks at no checksum.
+                image.verify()
+        with self._open() as image:
+            for number, page in enumerate(_pages(image), start=1):
+                levels = _levels(self.path, page)
+                if levels.shape != self._shapes[number - 1]:
+                    raise InputError(f"{source_text(self.path)}: its size changes as it is read; save it again")
+                yield self._picture(levels, number, getattr(page, "text", {}))
+
+    def _picture(self, levels: np.ndarray, number: int, text: dict[str, str]) -> Picture:
+        page = f"-page{number}" if self.pages > 1 else ""
+        name = text.get("gather_id", f"{file_stem(self.path)}{page}")
+        label = self._options.label or (text.get("label", "") if "gather_id" in text else "")
+        interval_s = self.interval_s
+        geometry = unknown_geometry(
+            self._first_shot + number - 1, levels.shape[1], np.nan if interval_s is None else interval_s
+        )
+        row = self._row()
+        if row:
+            known = {field: row[field] for field in ("sail_line", "shot", "cable", "start_s")}
+            geometry = Geometry(**{**vars(geometry), **known})
+        origin = Origin()
+        if text.get("parents") and "gather_id" in text:
+            origin = Origin(
+                parents=tuple(text["parents"].split(";")),
+                alpha=float(text["alpha"]),
+                seed=int(text["seed"]),
+                model=text["model"],
+                path=text["path"],
+            )
+        picture = Picture(name, levels, label, geometry, source_text(self.path), origin)
+        check_words(picture, ())
+        return picture
+
+    def _row(self) -> dict[str, Any]:
+        """What the table beside a picture of our own says of it."""
+        table = self.path.parent / TABLE
+        if self._own is None or not table.is_file():
+            return {}
+        stamp = table.stat()
+        return _table(table, stamp.st_mtime_ns, stamp.st_size).get(self._own, {})
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[Any]:
+        with warnings.catch_warnings(), _told(self.path):
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(self.path, formats=("PNG", "JPEG", "TIFF")) as image:
+                yield image
+
+
+def _pages(image: Any) -> Iterator[Any]:
+    """The pages of a TIFF file, or the picture itself."""
+    if image.format != "TIFF":
+        yield image
+        return
+    for number in range(image.n_frames):
+        image.seek(number)
+        yield image
+
+
+def _levels(path: Path, image: Any) -> np.ndarray:
+    """A picture's grey levels, uint8 `[time, trace]`."""
+    tags = dict(image.tag_v2) if image.format == "TIFF" else {}
+    if (tags.get(ORIENTATION) or image.getexif().get(ORIENTATION) or 1) != 1:
+        raise InputError(f"{source_text(path)}: is to be turned when shown (EXIF orientation); save it upright")
+    deep = image.mode in DEEP or (image.mode == "I" and image.format == "PNG")
+    if deep:
+        bits = tags.get(BITS, (16,))[0]
+        level = np.rint(np.asarray(image).astype(np.float64) * (255 / (2**bits - 1)))
+        # Pillow turns pictures round whose white is 0, but not these.
+        return (255 - level if tags.get(PHOTOMETRIC) == 0 else level).clip(0, 255).astype(np.uint8)
+    if image.mode not in FLAT + CLEAR:
+        raise InputError(
+            f"{source_text(path)}: has pixels of kind {image.mode}, which are no grey levels; save it as 8-bit grey, "
+            "or as a NumPy array if they are amplitudes"
+        )
+    if image.mode in CLEAR or "transparency" in image.info:
+        image = image.convert("RGBA")
+        alpha = np.asarray(image.getchannel("A")).astype(np.float32) / 255
+        grey = np.asarray(image.convert("RGB").convert("L")).astype(np.float32)
+        return np.rint(ZERO_LEVEL + (grey - ZERO_LEVEL) * alpha).astype(np.uint8)
+    grey = image if image.mode in ("1", "L") else image.convert("RGB")
+    return np.asarray(grey.convert("L")).copy()
+
+
+@functools.lru_cache(maxsize=4)
+def _table(file: Path, changed_ns: int, size_bytes: int) -> dict[str, dict[str, Any]]:
+    """Rows of a table that `write_pictures` wrote, by gather id; none of a table of others."""
+    try:
+        rows: list[dict[str, Any]] = [dict(row) for row in read_index(file).to_dict("records")]  # type: ignore[arg-type]
+        return {row["gather_id"]: row for row in rows if {"sail_line", "start_s"} <= set(row)}
+    except (ValueError, KeyError, OverflowError, OSError):
+        return {}
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Say in one line what Pillow says of a file that it cannot read."""
+    try:
+        yield
+    except InputError:
+        raise
+    # It tells damage by errors of nearly every kind.
+    except Exception as wrong:
+        text = " ".join(str(wrong).replace(repr(str(path)), "it").split())[:200]
+        raise InputError(f"{source_text(path)}: cannot be read as PNG, JPEG or TIFF ({text}); save it again") from None

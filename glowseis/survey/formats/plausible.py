@@ -10,7 +10,7 @@ ALWAYS_BYTES = 16_000_000
 """So much is no matter, whatever the file's size."""
 
 EXPANSION = 100
-"""Amplitudes are packed two- or threefold, half empty ones somewhat more; a file that unpacks to more is none of gathers."""
+"""Amplitudes are packed two- or threefold, half empty ones somewhat more; what unpacks to more is no gathers."""
 
 
 def check_expansion(path: Path, held_bytes: int, what: str) -> None:
@@ -27,8 +27,8 @@ def check_expansion(path: Path, held_bytes: int, what: str) -> None:
     size = path.stat().st_size
     if held_bytes > max(ALWAYS_BYTES, EXPANSION * size):
         raise InputError(
-            f"{source_text(path)}: {what} would take {held_bytes / 1e6:,.0f} MB, the file has {size / 1e6:,.1f} MB; it is "
-            "damaged or mostly empty, copy it again or write its gathers alone"
+            f"{source_text(path)}: {what} would take {held_bytes / 1e6:,.0f} MB, the file has {size / 1e6:,.1f} MB; it "
+            "is damaged or mostly empty, copy it again or write its gathers alone"
         )
 
 
@@ -45,6 +45,6 @@ def check_sides(path: Path, samples: int, traces: int) -> None:
     """
     if not (1 <= samples <= LARGEST and 1 <= traces <= LARGEST):
         raise InputError(
-            f"{source_text(path)}: a gather would have {samples} samples and {traces} traces; each must be between 1 and "
-            f"{LARGEST}, check --axes and --dataset"
+            f"{source_text(path)}: a gather would have {samples} samples and {traces} traces; each must be between 1 "
+            f"and {LARGEST}, check --axes and --dataset"
         )

@@ -1,0 +1,217 @@
+"""HDF5 files as sources: our own layout, and arrays of others."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from glowseis.errors import InputError
+from glowseis.survey.formats.axes import Axes, amplitude_kind, array_axes, array_recordings
+from glowseis.survey.formats.hdf5_layout import FORMAT, check_layout, layout_intervals_s, layout_shapes, read_layout
+from glowseis.survey.formats.plausible import check_expansion
+from glowseis.survey.formats.source import ReadOptions, check_file
+from glowseis.survey.gather import Recording, source_text
+
+CACHE_BYTES = 64_000_000
+"""Chunks kept unpacked: enough for the gathers that share one, little beside TensorFlow."""
+
+INTERVALS = {"sample_interval_s": 1.0, "sample_interval_ms": 1e-3}
+"""Attributes that give a sample interval, and their unit in seconds."""
+
+SHOWN = 12
+"""Arrays that a message lists."""
+
+
+class Hdf5Source:
+    """An HDF5 file, looked at: of our own layout, or one array `[gather, trace, time]` in any order, or one gather.
+
+    Attributes:
+        path: The file.
+
+    Args:
+        path: The file.
+        options: For files of others the array's path in the file, unless there is one alone, and its axes; a sample
+            interval where no attribute `sample_interval_s` or `sample_interval_ms` of the array, or of a group that it
+            is in, gives it.
+
+    Raises:
+        InputError: Not such a file, damaged, of other things than real numbers, kept in other files, or the options do
+            not fit it.
+    """
+
+    def __init__(self, path: Path, options: ReadOptions):
+        check_file(path)
+        self.path = path
+        self._options = options
+        self._name = options.dataset
+        self._axes: Axes | None = None
+        with self._open() as file:
+            if options.dataset is None and _is_own(file):
+                for array in file.values():
+                    _check_array(path, array)
+                check_layout(path, file)
+                self._intervals_s = layout_intervals_s(file)
+                return
+            self._name = options.dataset or _only_array(path, file)
+            array = _array(path, file, self._name)
+            self._axes = array_axes(path, array.shape, options.axes, f"array {self._name!r}")
+            self._intervals_s = _intervals_s(path, array)
+
+    @property
+    def interval_s(self) -> float | None:
+        """Time between two samples, in seconds; None where our own layout says that it is unknown.
+
+        Raises:
+            InputError: The file gives several, or a file of others none.
+        """
+        if self._options.sample_interval_s is not None:
+            return self._options.sample_interval_s
+        if len(self._intervals_s) > 1:
+            several = " and ".join(f"{value * 1e3:g}" for value in self._intervals_s[:2])
+            raise InputError(f"{source_text(self.path)}: has sample intervals of {several} ms; pass --sample-interval")
+        if not self._intervals_s and self._axes:
+            raise InputError(
+                f"{source_text(self.path)}: no attribute sample_interval_s gives its sample interval; pass "
+                "--sample-interval in milliseconds"
+            )
+        return self._intervals_s[0] if self._intervals_s else None
+
+    def shapes(self) -> Iterator[tuple[int, int]]:
+        """Samples and traces of each gather."""
+        if self._axes:
+            for _ in range(self._axes.gathers):
+                yield self._axes.samples_and_traces
+        else:
+            with self._open() as file:
+                shapes = layout_shapes(file)
+            yield from shapes
+
+    def gathers(self) -> Iterator[Recording]:
+        """One gather after another, with memory for one.
+
+        Raises:
+            InputError: An array cannot be read or its checksum is wrong.
+        """
+        with self._open() as file:
+            if self._axes is None:
+                yield from read_layout(self.path, file, self._options)
+                return
+            axes, array, interval_s = self._axes, _array(self.path, file, str(self._name)), self.interval_s
+            assert interval_s is not None
+
+            def read(number: int) -> np.ndarray:
+                return axes.read(array, number)
+
+            yield from array_recordings(self.path, axes, interval_s, self._options, read)
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[Any]:
+        import h5py
+
+        with _told(self.path):
+            if not h5py.is_hdf5(self.path):
+                raise InputError(f"{source_text(self.path)}: is no HDF5 file, or its beginning is lost; copy it again")
+            with h5py.File(self.path, "r", rdcc_nbytes=CACHE_BYTES, locking="best-effort") as file:
+                yield file
+
+
+def _is_own(file: Any) -> bool:
+    found = file.attrs.get("format")
+    return isinstance(found, str) and found == FORMAT
+
+
+def _only_array(path: Path, file: Any) -> str:
+    """Name of the only array of a file that may hold gathers."""
+    import h5py
+
+    found: dict[str, tuple[int, ...]] = {}
+
+    def look(name: str, item: Any) -> None:
+        # Types that NumPy does not know are no amplitudes.
+        with contextlib.suppress(TypeError):
+            if isinstance(item, h5py.Dataset) and item.ndim in (2, 3) and amplitude_kind(item.dtype):
+                found[f"/{name}"] = item.shape
+
+    file.visititems(look)
+    if len(found) == 1:
+        return next(iter(found))
+    there = [f"{name} ({'x'.join(map(str, shape))})" for name, shape in found.items()]
+    more = f" and {len(there) - SHOWN} more" if len(there) > SHOWN else ""
+    raise InputError(
+        f"{source_text(path)}: choose an array with --dataset; of two or three axes there are "
+        f"{', '.join(there[:SHOWN]) or 'none'}{more}"
+    )
+
+
+def _array(path: Path, file: Any, name: str) -> Any:
+    """An array of a file of others, after a look at what it is and where it is kept."""
+    import h5py
+
+    what = f"{source_text(path)}: {name!r}"
+    parts = [part for part in name.split("/") if part]
+    for number in range(1, len(parts) + 1):
+        link = file.get("/".join(parts[:number]), getlink=True)
+        if link is None:
+            raise InputError(f"{what} is not in the file; leave --dataset out to see what is")
+        if isinstance(link, h5py.ExternalLink):
+            raise InputError(f"{what} lies in another file, {source_text(Path(link.filename))}; read that one")
+    array = file.get("/".join(parts) or "/")
+    if not isinstance(array, h5py.Dataset):
+        raise InputError(f"{what} is no array; leave --dataset out to see the arrays of the file")
+    if array.file.id != file.id and array.file.filename != file.filename:
+        raise InputError(f"{what} lies in another file; read that one")
+    _check_array(path, array)
+    if not amplitude_kind(array.dtype):
+        raise InputError(
+            f"{what} holds {array.dtype}, amplitudes are integers or real numbers; choose another --dataset"
+        )
+    return array
+
+
+def _check_array(path: Path, array: Any) -> None:
+    """Refuse arrays that are kept elsewhere, or would take more memory than the file's size can account for."""
+    import h5py
+
+    if not isinstance(array, h5py.Dataset):
+        return
+    name = f"array {array.name!r}"
+    if array.is_virtual or array.external:
+        raise InputError(f"{source_text(path)}: {name} is kept in other files; copy it into one file, as h5repack does")
+    if array.shape is None:
+        raise InputError(f"{source_text(path)}: {name} is empty; choose another --dataset")
+    size = array.dtype.itemsize
+    for sides in (array.shape, array.chunks or ()):
+        check_expansion(path, size * int(np.prod([int(side) for side in sides], dtype=object)), name)
+
+
+def _intervals_s(path: Path, array: Any) -> list[float]:
+    """The sample interval that an array's attributes give, or those of a group that it is in."""
+    place = array
+    while True:
+        for name, unit_s in INTERVALS.items():
+            if name in place.attrs:
+                value = np.asarray(place.attrs[name])
+                if value.size != 1 or value.dtype.kind not in "iuf" or not 0 < float(value.item()) * unit_s < np.inf:
+                    raise InputError(
+                        f"{source_text(path)}: attribute {name} of {place.name!r} is no sample interval; pass "
+                        "--sample-interval"
+                    )
+                return [float(value.item()) * unit_s]
+        if place.name == "/":
+            return []
+        place = place.parent
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Say in one line what the HDF5 library says of a file that it cannot read."""
+    try:
+        yield
+    except InputError:
+        raise
+    # It tells damage by errors of nearly every kind.
+    except Exception as wrong:
+        text = " ".join(str(wrong).split())[:200]
+        raise InputError(f"{source_text(path)}: is damaged, HDF5 cannot read it ({text}); copy it again") from None

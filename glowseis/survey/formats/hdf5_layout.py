@@ -1,0 +1,235 @@
+"""Our own layout of gathers in HDF5, both ways: arrays with a row a gather, padded to the largest one.
+
+```
+/                 attributes: format "glowseis gathers", version, maker
+/amplitude        float32 [gather, time, trace], zero beyond a gather's samples and traces
+/samples /traces  int32 [gather], how much of /amplitude is the gather's
+/channel /offset_m /receiver_x_m /receiver_y_m                      [gather, trace]
+/sail_line /shot /cable /sample_interval_s /start_s /source_x_m /source_y_m /alpha /seed   [gather]
+/gather_id /label /source /parents /model /path                     UTF-8 text [gather]
+```
+
+Units stand in the attribute `units` of each array that has one. Every chunk carries a checksum. Text has a fixed
+length, because what HDF5 keeps of variable length lies outside of its checksums.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from glowseis.errors import InputError
+from glowseis.survey.example import ARRAYS
+from glowseis.survey.formats.plausible import check_sides
+from glowseis.survey.formats.source import ReadOptions
+from glowseis.survey.gather import Geometry, Origin, Recording, source_text
+from glowseis.survey.index import check_words
+from glowseis.survey.output import whole_file
+
+FORMAT, VERSION = "glowseis gathers", 1
+
+TEXTS = {"gather_id": 800, "label": 400, "source": 8192, "parents": 1624, "model": 1024, "path": 16}
+"""Bytes of UTF-8 that have a place."""
+
+COUNTS = {"samples": "<i4", "traces": "<i4"}
+
+PLACES = {
+    "sail_line": "<i8",
+    "shot": "<i8",
+    "cable": "<i8",
+    "sample_interval_s": "<f8",
+    "start_s": "<f8",
+    "source_x_m": "<f8",
+    "source_y_m": "<f8",
+}
+
+MAKING = {"alpha": "<f8", "seed": "<i8"}
+
+NUMBERS = COUNTS | PLACES | MAKING
+
+PADDING = {"channel": 0, "offset_m": np.nan, "receiver_x_m": np.nan, "receiver_y_m": np.nan}
+"""What lies beyond a gather's traces."""
+
+ROWS = 64
+"""Rows of a chunk of the small arrays."""
+
+LONGEST_CHUNK = 1024
+"""Longest side of a chunk of amplitudes."""
+
+
+def write_hdf5(path: Path, recordings: Iterable[Recording], maker: str = "") -> int:
+    """Write recordings, whole or not at all, with memory for one.
+
+    Args:
+        path: The file to be made.
+        recordings: What to write, one after another, of any shapes.
+        maker: What made them, for the file's attributes.
+
+    Returns:
+        The number of recordings.
+
+    Raises:
+        InputError: The output exists, there are no recordings, or one has a bad or repeated id, a bad label or a text
+            that is too long.
+        OSError: The disk is full or not writable; nothing is left behind.
+    """
+    import h5py
+
+    seen: set[str] = set()
+    with whole_file(Path(path)) as temporary:
+        # The format of version 1.10 has checksums over all that describes the arrays.
+        with h5py.File(temporary, "w", libver="v110") as file:
+            file.attrs.update({"format": FORMAT, "version": VERSION, "maker": maker})
+            write = None
+            for recording in recordings:
+                check_words(recording, seen)
+                seen.add(recording.gather_id)
+                write = write or _writer(file, recording.amplitude.shape)
+                write(recording)
+        if not seen:
+            raise InputError(f"{path}: there are no gathers to write; check the sources")
+    return len(seen)
+
+
+def check_layout(path: Path, file: Any) -> None:
+    """Make sure that a file that says it has our layout has all of it.
+
+    Args:
+        path: The file.
+        file: It, opened.
+
+    Raises:
+        InputError: An array is missing, or of another type or length than the others, or a gather has no place in it.
+    """
+    version = file.attrs.get("version")
+    if not isinstance(version, np.integer) or version != VERSION:
+        raise InputError(f"{source_text(path)}: has version {version} of our layout, this glowseis reads {VERSION}")
+    kinds = {"amplitude": "<f4"} | NUMBERS | ARRAYS | {name: f"|S{size}" for name, size in TEXTS.items()}
+    shape = np.shape(file["amplitude"])
+    for name, kind in kinds.items():
+        wanted = shape if name == "amplitude" else (shape[0], shape[2]) if name in ARRAYS else (shape[0],)
+        found = file.get(name)
+        if len(shape) != 3 or found is None or found.dtype != np.dtype(kind) or found.shape != wanted:
+            raise InputError(f"{source_text(path)}: its array {name} is missing or of another kind; write it again")
+    if not shape[0]:
+        raise InputError(f"{source_text(path)}: there are no gathers in it; leave it out")
+    samples, traces = file["samples"][:], file["traces"][:]
+    if np.any(samples > shape[1]) or np.any(traces > shape[2]):
+        raise InputError(f"{source_text(path)}: has gathers larger than its array amplitude; write it again")
+    check_sides(path, int(samples.min()), int(traces.min()))
+    check_sides(path, int(samples.max()), int(traces.max()))
+
+
+def layout_shapes(file: Any) -> list[tuple[int, int]]:
+    """Samples and traces of each gather of a file of our layout.
+
+    Args:
+        file: It, opened and checked.
+    """
+    return list(zip(file["samples"][:].tolist(), file["traces"][:].tolist(), strict=True))
+
+
+def layout_intervals_s(file: Any) -> list[float]:
+    """The different sample intervals of a file of our layout, in seconds; unknown ones are left out.
+
+    Args:
+        file: It, opened and checked.
+    """
+    found = np.unique(file["sample_interval_s"][:])
+    return [float(value) for value in found[~np.isnan(found)]]
+
+
+def read_layout(path: Path, file: Any, options: ReadOptions) -> Iterator[Recording]:
+    """Read the recordings of a file of our layout with all that was written.
+
+    Args:
+        path: The file.
+        file: It, opened and checked.
+        options: A label or sample interval to be had instead of the file's.
+
+    Yields:
+        One recording after another.
+    """
+    for row, (samples, traces) in enumerate(layout_shapes(file)):
+        places = {name: file[name][row].item() for name in PLACES}
+        if options.sample_interval_s is not None:
+            places["sample_interval_s"] = options.sample_interval_s
+        arrays = {name: file[name][row, :traces].astype(kind.replace("<", "=")) for name, kind in ARRAYS.items()}
+        text = {name: bytes(file[name][row]).decode() for name in TEXTS}
+        origin = Origin(
+            parents=tuple(text["parents"].split(";")) if text["parents"] else (),
+            alpha=file["alpha"][row].item(),
+            seed=file["seed"][row].item(),
+            model=text["model"],
+            path=text["path"],
+        )
+        recording = Recording(
+            gather_id=text["gather_id"],
+            amplitude=file["amplitude"][row, :samples, :traces].astype("=f4"),
+            label=options.label or text["label"],
+            geometry=Geometry(**places, **arrays),
+            source=source_text(path),
+            origin=origin,
+        )
+        check_words(recording, ())
+        yield recording
+
+
+def _writer(file: Any, first: tuple[int, ...]) -> Callable[[Recording], None]:
+    """Make the arrays, and a function that appends a recording to them."""
+    samples, traces = first
+    packed = {"compression": "gzip", "shuffle": True, "fletcher32": True}
+
+    def array(name: str, kind: Any, sides: tuple[int, ...], chunk: tuple[int, ...], fill: float | None) -> None:
+        limits = (None,) * (1 + len(sides))
+        made = file.create_dataset(name, (0, *sides), kind, maxshape=limits, chunks=chunk, fillvalue=fill, **packed)
+        made.attrs["axes"] = ",".join(
+            ("gather", "time", "trace") if name == "amplitude" else ("gather", "trace")[: made.ndim]
+        )
+        unit = "as in the source" if name == "amplitude" else {"s": "s", "m": "m"}.get(name.rpartition("_")[2])
+        if unit:
+            made.attrs["units"] = unit
+
+    chunk = (1, min(samples, LONGEST_CHUNK), min(traces, LONGEST_CHUNK))
+    array("amplitude", "<f4", (samples, traces), chunk, 0)
+    for name, kind in ARRAYS.items():
+        array(name, kind, (traces,), (ROWS, min(traces, LONGEST_CHUNK)), PADDING[name])
+    for name, kind in NUMBERS.items():
+        array(name, kind, (), (ROWS,), 0)
+    for name, size in TEXTS.items():
+        array(name, _text_kind(size), (), (ROWS,), None)
+
+    def write(recording: Recording) -> None:
+        row = len(file["amplitude"])
+        for name, value in _values(recording).items():
+            sides = np.maximum(file[name].shape, (row + 1, *np.shape(value)))
+            file[name].resize(tuple(map(int, sides)))
+            file[name][(row, *map(slice, np.shape(value)))] = value
+
+    return write
+
+
+def _values(recording: Recording) -> dict[str, Any]:
+    """What a recording's row has in each array."""
+    geometry, origin = recording.geometry, recording.origin
+    values: dict[str, Any] = {"amplitude": recording.amplitude}
+    values |= dict(zip(COUNTS, recording.amplitude.shape, strict=True))
+    values |= {name: getattr(geometry, name) for name in (*PLACES, *ARRAYS)}
+    values |= {name: getattr(origin, name) for name in MAKING}
+    texts = {"gather_id": recording.gather_id, "label": recording.label, "source": recording.source}
+    texts |= {"parents": ";".join(origin.parents), "model": origin.model, "path": origin.path}
+    for name, text in texts.items():
+        values[name] = text.encode()
+        if len(values[name]) > TEXTS[name]:
+            raise InputError(
+                f"gather {recording.gather_id}: its {name} has {len(values[name])} bytes, an HDF5 file of ours holds "
+                f"{TEXTS[name]}; give it a shorter one"
+            )
+    return values
+
+
+def _text_kind(size: int) -> Any:
+    import h5py
+
+    return h5py.string_dtype("utf-8", size)

@@ -1,0 +1,132 @@
+"""Files of gathers, whatever their format, opened for reading."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from glowseis.errors import InputError
+from glowseis.survey.formats.source import ReadOptions, Source
+from glowseis.survey.gather import source_text
+
+ENDINGS = {
+    "segy": (".segy", ".sgy"),
+    "su": (".su",),
+    "hdf5": (".h5", ".hdf5", ".hdf"),
+    "numpy": (".npy", ".npz"),
+    "pictures": (".png", ".jpg", ".jpeg", ".tif", ".tiff"),
+}
+"""Formats that can be read, and how their files' names end, in capitals too."""
+
+
+def open_source(path: Path, options: ReadOptions, kind: str | None = None, first_shot: int = 1) -> Source:
+    """Open a file of gathers and look at its headers.
+
+    Args:
+        path: The file.
+        options: What the file does not say, or says wrongly.
+        kind: Its format, from `ENDINGS`; by its ending when None, and SEG-Y where that is unknown.
+        first_shot: Shot number of its first gather, in formats that have none.
+
+    Returns:
+        The file, looked at.
+
+    Raises:
+        InputError: The format is unknown, or the file cannot be read as such.
+    """
+    kind = check_kind(kind) or _kind(path) or "segy"
+    if kind == "su":
+        from glowseis.survey.formats.seismic_unix import SeismicUnixSource
+
+        return SeismicUnixSource(path, options)
+    if kind == "hdf5":
+        from glowseis.survey.formats.hdf5 import Hdf5Source
+
+        return Hdf5Source(path, options)
+    if kind == "numpy":
+        from glowseis.survey.formats.arrays import ArraySource
+
+        return ArraySource(path, options)
+    if kind == "pictures":
+        from glowseis.survey.formats.pictures import PictureSource
+
+        return PictureSource(path, options, first_shot)
+    from glowseis.survey.formats.segy import SegySource
+
+    return SegySource(path, options)
+
+
+def open_sources(paths: Sequence[Path], options: ReadOptions, kind: str | None = None) -> list[Source]:
+    """Open files of gathers, and those in folders.
+
+    Args:
+        paths: Files and folders.
+        options: As for `open_source`.
+        kind: As for `open_source`.
+
+    Returns:
+        The files, looked at. Pictures of unknown shots count them on from one file to the next.
+
+    Raises:
+        InputError: As `source_files` and `open_source`.
+    """
+    opened = []
+    pages = 0
+    for path in source_files(paths, kind):
+        source = open_source(path, options, kind, 1 + pages)
+        pages += getattr(source, "pages", 0)
+        opened.append(source)
+    return opened
+
+
+def source_files(paths: Sequence[Path], kind: str | None = None) -> list[Path]:
+    """List files, and of folders those whose ending is known, in the order of their names.
+
+    Args:
+        paths: Files and folders; of these no folders inside.
+        kind: A format; of folders its files alone when given.
+
+    Returns:
+        The files, all different.
+
+    Raises:
+        InputError: A folder has no such file, or a file is given twice.
+    """
+    kind = check_kind(kind)
+    files: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            files.append(path)
+            continue
+        there = [file for file in sorted(path.iterdir()) if file.is_file() and not file.name.startswith(".")]
+        there = [file for file in there if (_kind(file) == kind if kind else _kind(file))]
+        if not there:
+            endings = ENDINGS[kind] if kind else [ending for each in ENDINGS.values() for ending in each]
+            raise InputError(f"{source_text(path)}: is a folder without a file that ends in {' '.join(endings)}")
+        files += there
+    seen: set[Path] = set()
+    for file in files:
+        if file.resolve() in seen:
+            raise InputError(f"{source_text(file)}: is given twice; give each source once")
+        seen.add(file.resolve())
+    return files
+
+
+def check_kind(kind: str | None) -> str | None:
+    """Make sure that a format is known.
+
+    Args:
+        kind: Its name, or nothing.
+
+    Returns:
+        The name; None where there is none.
+
+    Raises:
+        InputError: It is unknown.
+    """
+    if kind and kind not in ENDINGS:
+        raise InputError(f"--format {kind} is unknown; choose one of {', '.join(ENDINGS)}")
+    return kind or None
+
+
+def _kind(path: Path) -> str | None:
+    ending = path.suffix.lower()
+    return next((kind for kind, endings in ENDINGS.items() if ending in endings), None)
