@@ -12,7 +12,6 @@ from segyio import BinField, TraceField
 
 from glowseis.errors import InputError
 from glowseis.survey.formats.segy import read_segy, segy_interval_s, segy_shapes, write_segy
-from glowseis.survey.render import render_recording
 
 
 def field_file(path, shots=(3, 3, 3, 4, 4, 4, 3, 3), samples=50, *, sample_format=1, scalar=10, endian="big", **words):
@@ -88,7 +87,7 @@ def test_header_words_by_name_and_number(tmp_path):
     (recording,) = read_segy(path, "EnergySourcePoint", "25")
     assert recording.geometry.shot == 8 and recording.geometry.channel.tolist() == [5] * 8
     assert next(read_segy(path, "17")).gather_id == "a-shot8"
-    for word in ("Shot", "0", "2", "241", ""):
+    for word in ("Shot", "0", "238", "241", "²", ""):
         with pytest.raises(InputError, match="FieldRecord or a byte number"):
             next(read_segy(path, word))
 
@@ -175,8 +174,7 @@ def test_a_number_too_large_for_32_bits_is_told_without_a_remark(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         recording = next(read_segy(path))
-    with pytest.raises(InputError, match="infinite amplitudes, first in its trace 1"):
-        render_recording(recording, 64, 64)
+    assert np.isposinf(recording.amplitude[0, 0]) and np.isfinite(recording.amplitude).sum() == 149
 
 
 def test_a_file_name_that_is_no_text(tmp_path):
@@ -185,8 +183,8 @@ def test_a_file_name_that_is_no_text(tmp_path):
     assert (recording.gather_id, recording.source) == ("a--shot3", f"{tmp_path}/a\\r.sgy")
     path = tmp_path / os.fsdecode(b"a\xff.sgy")
     (tmp_path / "a\r.sgy").rename(path)
-    with pytest.raises(InputError, match=r"a\\xff.sgy: its name is not UTF-8"):
-        next(read_segy(path))
+    recording = next(read_segy(path))
+    assert (recording.gather_id, recording.source) == ("a--shot3", f"{tmp_path}/a\\xff.sgy")
 
 
 @pytest.fixture
@@ -218,7 +216,7 @@ def test_files_that_are_not_segy(tmp_path, good_file):
         "no samples": good_file[:3220] + word.pack(0) + good_file[3222:],
         "too many samples": good_file[:3220] + word.pack(32_767) + good_file[3222:],
         "unknown format": good_file[:3224] + word.pack(77) + good_file[3226:],
-        "many text headers": good_file[:3504] + word.pack(32_767) + good_file[3506:],
+        "many text headers": good_file[:3500] + b"\1\0\0\0" + word.pack(32_767) + good_file[3506:],
     }
     for name, content in contents.items():
         path = tmp_path / f"{name}.sgy"

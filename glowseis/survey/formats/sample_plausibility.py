@@ -1,0 +1,165 @@
+"""Whether samples make sense as what a file says they are.
+
+A code that is wrong, or the other byte order, still gives numbers. What betrays them is how many bits they would take:
+sound amplitudes are near each other, those of a wrong reading jump over the whole range of exponents or integers. IBM
+and IEEE floats of one byte order differ by little; there the first hexadecimal digit of the fraction decides, which IBM
+floats never let be 0 (they are normalised to base 16) and IEEE floats do once in a dozen.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from glowseis.survey.formats.segy_samples import FORMATS, IBM, IEEE, SampleFormat
+
+FEWEST = 64
+"""Samples other than zero that a judgement takes."""
+
+MARGIN_BITS = 3.0
+"""Bits a sample that another reading must save."""
+
+FEWEST_DIGITS = 20
+
+
+class Reading(NamedTuple):
+    """A way to read samples: their format and their byte order, `>` or `<`."""
+
+    form: SampleFormat
+    order: str
+
+    def __str__(self) -> str:
+        """Words for people."""
+        if self.form.size_bytes == 1:
+            return self.form.text
+        return f"{'big' if self.order == '>' else 'little'}-endian {self.form.text}"
+
+
+def better_reading(
+    samples: np.ndarray, declared: Reading, *, other_formats: bool = True, other_orders: bool = True
+) -> Reading | None:
+    """Look for a reading under which samples make sense, when they make none as declared.
+
+    Args:
+        samples: Bytes of some traces, uint8 `[trace, samples x size]`.
+        declared: What the file says they are.
+        other_formats: Whether the format may be wrong.
+        other_orders: Whether the byte order may be wrong.
+
+    Returns:
+        The better reading; None when the declared one will do, or when there are too few samples to tell.
+    """
+    size = declared.form.size_bytes
+    words = samples.view(f">u{size}").astype(f"u{size}")
+    words = words[np.count_nonzero(words, axis=1) >= min(16, words.shape[1])]
+    if np.count_nonzero(words) < FEWEST:
+        return None
+    orders: Sequence[str] = (declared.order, *(("<" if declared.order == ">" else ">",) if other_orders else ()))
+    forms = [each for each in FORMATS if each.size_bytes == size] if other_formats else [declared.form]
+    readings = [Reading(form, order) for order in orders[: 1 if size == 1 else 2] for form in forms]
+    cost = {reading: bits_a_sample(words, reading) for reading in readings}
+    best = min(cost, key=lambda reading: cost[reading])
+    chosen = best if cost[best] <= cost[declared] - MARGIN_BITS and not _twins(best, declared) else declared
+    if chosen.form in (IBM, IEEE) and other_formats:
+        chosen = Reading(_ibm_or_ieee(words, chosen, cost), chosen.order)
+    return None if chosen == declared else chosen
+
+
+def _twins(one: Reading, other: Reading) -> bool:
+    """Whether two readings are IBM and IEEE floats of one byte order, which bits do not tell apart."""
+    return one.order == other.order and {one.form, other.form} == {IBM, IEEE}
+
+
+def bits_a_sample(words: np.ndarray, reading: Reading) -> float:
+    """Say how many bits a sample would take, to its last digit, if a reading were right.
+
+    Each trace is coded as values or as differences of neighbours, whichever takes less, under a Cauchy density whose
+    scale is their median size: spikes cost little. Digits that are 0 in nearly all samples cost nothing.
+
+    Args:
+        words: Big-endian words, unsigned `[trace, sample]`.
+        reading: What they are taken for.
+
+    Returns:
+        Bits; the median over traces.
+    """
+    words = words if reading.order == ">" else words.byteswap()
+    value, step, fraction = _decoded(words, reading.form)
+    finite = np.isfinite(value)
+    width = 8.0 * words.itemsize
+    odd = ~finite
+    # A sound file has one kind of NaN; many kinds are something else that is taken for floats.
+    many_kinds = len(np.unique(words[odd])) > 4
+    zeros = np.where(fraction != 0, _trailing_zeros(fraction), 64)
+    costs = []
+    for row in range(len(words)):
+        good = finite[row] & (words[row] != 0)
+        if good.sum() < 4:
+            costs.append(width if many_kinds else np.nan)
+            continue
+        grain = step[row] + min(float(np.quantile(zeros[row][good], 0.1)), width)
+        plain = _bits(value[row], grain, good)
+        steps = _bits(np.diff(value[row]), grain[1:], good[1:] & finite[row][:-1])
+        cost = min(plain, steps)
+        if many_kinds:
+            share = np.mean(odd[row])
+            cost = cost * (1 - share) + width * share
+        costs.append(cost)
+    known = [each for each in costs if not np.isnan(each)]
+    return float(np.median(known)) if known else width
+
+
+def _bits(value: np.ndarray, grain: np.ndarray, good: np.ndarray) -> float:
+    size = np.abs(value[good])
+    some = size[size > 0]
+    if not some.size:
+        return np.inf if not good.any() else 1.0
+    scale = np.median(some)
+    with np.errstate(over="ignore"):
+        ratio = np.minimum(size / scale, 1e150)
+    return float(np.mean(np.log2(np.pi) + np.log2(scale) + np.log2(1 + ratio**2) - grain[good]))
+
+
+def _decoded(words: np.ndarray, form: SampleFormat) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values, binary logarithms of the steps between neighbouring values, and fractions whose last digits count."""
+    if form is IBM:
+        exponent = 4 * ((words >> 24 & 0x7F).astype(np.int64) - 64) - 24
+        fraction = words & 0xFFFFFF
+        sign = np.where(words >> 31, -1.0, 1.0)
+        return sign * np.ldexp(fraction.astype(np.float64), exponent), exponent.astype(np.float64), fraction
+    if form.kind[0] == "f":
+        digits, most, bias = (23, 0xFF, 150) if form.size_bytes == 4 else (52, 0x7FF, 1075)
+        exponent = (words >> digits & most).astype(np.int64)
+        fraction = words & words.dtype.type((1 << digits) - 1)
+        hidden = np.where(exponent > 0, words.dtype.type(1 << digits), words.dtype.type(0))
+        with np.errstate(over="ignore", invalid="ignore"):
+            value = words.view(form.kind).astype(np.float64)
+        return value, np.maximum(exponent, 1).astype(np.float64) - bias, fraction | hidden
+    value = words.view(form.kind).astype(np.float64)
+    return value, np.zeros(words.shape), words
+
+
+def _trailing_zeros(words: np.ndarray) -> np.ndarray:
+    lowest = words & (~words + words.dtype.type(1))
+    return np.log2(np.maximum(lowest, 1).astype(np.float64))
+
+
+def _ibm_or_ieee(words: np.ndarray, reading: Reading, cost: dict[Reading, float]) -> SampleFormat:
+    """Tell IBM floats from IEEE floats by the first hexadecimal digit of the fraction."""
+    words = words if reading.order == ">" else words.byteswap()
+    other = Reading(IEEE if reading.form is IBM else IBM, reading.order)
+    exponent = words >> 23 & 0xFF
+    words = words[(exponent > 0) & (exponent < 255)]
+    digit = words >> 20 & 0xF
+    counts = np.bincount(digit, minlength=16)
+    if reading.form is IBM:
+        # Zeros with an exponent are no sign of IEEE floats.
+        unnormalised = np.count_nonzero((digit == 0) & (words & 0xFFFFFF != 0))
+        wrong = unnormalised >= 5 and unnormalised > 0.02 * len(words) and cost[other] <= cost[reading] + 2
+    else:
+        # Amplitudes about a large constant have few first digits, and none may be 0.
+        many = np.count_nonzero(counts[1:] > 0.01 * len(words)) >= 8
+        wrong = (
+            many and counts[1] >= FEWEST_DIGITS and counts[0] <= 0.01 * counts[1] and cost[other] <= cost[reading] + 6
+        )
+    return other.form if wrong else reading.form

@@ -1,0 +1,153 @@
+"""Words of SEG-Y's trace headers: where they are, and what they say of a gather's geometry.
+
+Byte numbers are segyio's `TraceField`, which count from 1 as the standard does (SEG Technical Standards Committee,
+"SEG-Y_r1.0", 2002; "SEG-Y_r2.0", 2017). Seismic Unix has the same words under names of its own.
+"""
+
+import itertools
+from typing import Any, NamedTuple
+
+import numpy as np
+from segyio import TraceField
+from segyio.su import words as seismic_unix_words
+
+from glowseis.errors import InputError
+
+TRACE_HEADER_BYTES = 240
+
+FEET_M = 0.3048
+
+CABLE, SAIL_LINE = TraceField.UnassignedInt1, TraceField.UnassignedInt2
+"""Where our own files keep what the standard has no place for; the text header says so."""
+
+MARK = "GLOWSEIS: CABLE IN BYTES 233-236, SAIL LINE IN BYTES 237-240"
+
+ANGLES = {2: 1_296_000, 3: 360, 4: 3_600_000}
+"""CoordinateUnits that are no lengths, with their full circle: seconds of arc, degrees, degrees minutes seconds.
+Field files say so of metres too, such as the Viking Graben's: what goes beyond the circle is a length."""
+
+TIME_SCALARS = (1, 10, 100, 1000, 10_000)
+"""What bytes 215-216 may say, or its negative."""
+
+
+class Word(NamedTuple):
+    """A word of the trace header: its name, its first byte, counted from 1, and its NumPy type without byte order."""
+
+    name: str
+    byte: int
+    kind: str
+
+
+def _named() -> dict[str, int]:
+    fields = {name: int(value) for name, value in vars(TraceField).items() if isinstance(value, int)}
+    other = {name: int(value) for name, value in vars(seismic_unix_words).items() if isinstance(value, int)}
+    return {name: byte for name, byte in other.items() if byte in fields.values()} | fields
+
+
+NAMED = _named()
+"""Byte numbers by segyio's and by Seismic Unix' names."""
+
+_STARTS = sorted(set(NAMED.values()))
+_SIZES = {here: after - here for here, after in itertools.pairwise([*_STARTS, TRACE_HEADER_BYTES + 1])}
+_UNSIGNED = (TraceField.TRACE_SAMPLE_COUNT, TraceField.TRACE_SAMPLE_INTERVAL)
+
+
+def header_word(name: str | int) -> Word:
+    """Find a word of the trace header.
+
+    Args:
+        name: segyio's name such as `FieldRecord`, Seismic Unix' such as `fldr`, or a byte number from 1 to 237. Where
+            no word of the standard begins, four bytes are one signed integer.
+
+    Returns:
+        The word.
+
+    Raises:
+        InputError: There is no such word.
+    """
+    text = str(name)
+    byte = NAMED.get(text, int(text) if text.isascii() and text.isdecimal() and len(text) <= 3 else 0)
+    if not 1 <= byte <= TRACE_HEADER_BYTES - 3:
+        raise InputError(
+            f"trace header {name!r} is unknown; give a name such as FieldRecord or a byte number such as 9"
+        )
+    return Word(text, byte, "u2" if byte in _UNSIGNED else f"i{_SIZES.get(byte, 4)}")
+
+
+def values(headers: np.ndarray, name: str | int | Word, order: str) -> np.ndarray:
+    """Read one word of several trace headers.
+
+    Args:
+        headers: Their bytes, uint8 `[trace, 240]`.
+        name: The word, or its name or byte number.
+        order: `>` for big-endian, `<` for little-endian.
+
+    Returns:
+        Its values, int64 `[trace]`.
+    """
+    word = name if isinstance(name, Word) else header_word(int(name) if isinstance(name, int) else name)
+    start = word.byte - 1
+    return headers[:, start : start + int(word.kind[1])].view(order + word.kind)[:, 0].astype(np.int64)
+
+
+def places(headers: np.ndarray, order: str, unit_m: float, zero_is_unknown: bool) -> dict[str, Any]:
+    """Offsets and coordinates of a gather's traces.
+
+    Args:
+        headers: Their bytes, uint8 `[trace, 240]`.
+        order: `>` or `<`.
+        unit_m: Unit of lengths, in metres.
+        zero_is_unknown: Whether a CoordinateUnits of 0 says that there are no coordinates, as in our own files.
+
+    Returns:
+        `offset_m`, `source_x_m`, `source_y_m`, `receiver_x_m` and `receiver_y_m` as a Geometry has them; coordinates
+        that are angles are NaN, for nothing here can use them.
+    """
+    scalar = values(headers, TraceField.SourceGroupScalar, order).astype(np.float64)
+    # SEG-Y: a negative scalar divides, a positive one multiplies, 0 means 1.
+    scale = np.where(scalar < 0, 1 / np.where(scalar < 0, -scalar, 1), np.where(scalar > 0, scalar, 1))
+    fields = (TraceField.SourceX, TraceField.SourceY, TraceField.GroupX, TraceField.GroupY)
+    coordinates = np.stack([values(headers, field, order) * scale for field in fields])
+    unit = int(values(headers[:1], TraceField.CoordinateUnits, order)[0])
+    if (unit in ANGLES and np.abs(coordinates).max() <= ANGLES[unit]) or (unit == 0 and zero_is_unknown):
+        coordinates[:] = np.nan
+    source_x_m, source_y_m, receiver_x_m, receiver_y_m = coordinates * unit_m
+    return {
+        "offset_m": (values(headers, TraceField.offset, order) * unit_m).astype(np.float32),
+        "source_x_m": float(source_x_m[0]),
+        "source_y_m": float(source_y_m[0]),
+        "receiver_x_m": receiver_x_m,
+        "receiver_y_m": receiver_y_m,
+    }
+
+
+def delays_ms(headers: np.ndarray, order: str, scaled: bool) -> np.ndarray:
+    """Times of first samples, in milliseconds.
+
+    Args:
+        headers: Bytes of trace headers, uint8 `[trace, 240]`.
+        order: `>` or `<`.
+        scaled: Whether bytes 215-216 scale times, as from revision 1 on.
+
+    Returns:
+        DelayRecordingTime, float64 `[trace]`.
+    """
+    delay_ms = values(headers, TraceField.DelayRecordingTime, order).astype(np.float64)
+    if not scaled:
+        return delay_ms
+    scalar = values(headers, TraceField.ScalarTraceHeader, order)
+    known = np.isin(np.abs(scalar), TIME_SCALARS)
+    return np.where(known & (scalar < 0), delay_ms / np.maximum(-scalar, 1), delay_ms * np.where(known, scalar, 1))
+
+
+def field_name(field: int) -> str:
+    """Say what segyio and the standard's readers call a trace header word.
+
+    Args:
+        field: Its byte number.
+
+    Returns:
+        Its name.
+    """
+    ours = {CABLE: "cable", SAIL_LINE: "sail line"}
+    return ours.get(field) or next(word for word, value in vars(TraceField).items() if value == field)

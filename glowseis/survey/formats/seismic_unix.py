@@ -1,0 +1,109 @@
+"""Seismic Unix files: traces of 240-byte headers and native float32, without a file header.
+
+The headers' first 180 bytes are SEG-Y's (J. W. Stockwell and J. K. Cohen, "The New SU User's Manual", Center for Wave
+Phenomena, Colorado School of Mines, 2008).
+"""
+
+from pathlib import Path
+
+import numpy as np
+from segyio import TraceField
+
+from glowseis.errors import InputError
+from glowseis.survey.formats.sample_plausibility import Reading
+from glowseis.survey.formats.segy_headers import TRACE_HEADER_BYTES, values
+from glowseis.survey.formats.segy_samples import IEEE, sample_format
+from glowseis.survey.formats.source import ReadOptions
+from glowseis.survey.formats.trace_source import (
+    FileFacts,
+    Layout,
+    TraceSource,
+    byte_order,
+    check_reading,
+    read_some,
+    some_traces,
+)
+from glowseis.survey.gather import source_text
+
+
+class SeismicUnixSource(TraceSource):
+    """A Seismic Unix file, shot by shot; how gathers are told apart and named stands in TraceSource.
+
+    The byte order is the one in which the first trace's number of samples (`ns`) fits the file's length.
+
+    Args:
+        path: The file.
+        options: What the user says of it.
+
+    Raises:
+        InputError: The file is missing, empty, cut short or not Seismic Unix, or its samples are not what they should
+            be.
+    """
+
+    def __init__(self, path: Path, options: ReadOptions):
+        path = Path(path)
+        super().__init__(path, options, FileFacts(_layout(path, options)))
+
+
+def _layout(path: Path, options: ReadOptions) -> Layout:
+    """Where the traces lie."""
+    name, said = source_text(path), byte_order(options)
+    form = sample_format(options.sample_format) if options.sample_format else IEEE
+    head = read_some(path, 0, TRACE_HEADER_BYTES)
+    size_bytes = path.stat().st_size
+    if len(head) < TRACE_HEADER_BYTES:
+        raise InputError(
+            f"{name}: has {size_bytes} bytes, a Seismic Unix trace begins with {TRACE_HEADER_BYTES}; copy it again"
+        )
+    first = np.frombuffer(head, np.uint8)[None]
+    fitting: list[Layout] = []
+    for order in [said] if said else ["<", ">"]:
+        count = int(values(first, TraceField.TRACE_SAMPLE_COUNT, order)[0])
+        traces, left = divmod(size_bytes, TRACE_HEADER_BYTES + count * form.size_bytes)
+        if count and traces and not left:
+            fitting.append(Layout(count, traces, Reading(form, order), order))
+    if not fitting:
+        raise InputError(_why_not(path, first, size_bytes, said))
+    looks = [some_traces(path, layout) for layout in fitting]
+    right = [
+        (layout, samples)
+        for layout, (headers, samples) in zip(fitting, looks, strict=True)
+        if np.isin(values(headers, TraceField.TRACE_SAMPLE_COUNT, layout.header_order), (0, layout.samples)).all()
+    ]
+    layout, samples = (right or [(fitting[0], looks[0][1])])[0]
+    if len(right) > 1:
+        # The number of samples reads the same both ways or fits by chance; the interval is a small number of either.
+        right.sort(key=lambda each: values(first, TraceField.TRACE_SAMPLE_INTERVAL, each[0].header_order)[0] or 2**16)
+        layout, samples = right[0]
+    check_reading(path, samples, layout.reading, options)
+    return layout
+
+
+def _why_not(path: Path, first: np.ndarray, size_bytes: int, said: str | None) -> str:
+    """Say why a file's length fits its first trace in no byte order."""
+    name = source_text(path)
+    told = {order: int(values(first, TraceField.TRACE_SAMPLE_COUNT, order)[0]) for order in ("<", ">")}
+    if not any(told.values()):
+        return f"{name}: not Seismic Unix, its first trace has 0 samples (ns, bytes 115-116); write it again"
+    for order in [said] if said else ["<", ">"]:
+        trace_bytes = TRACE_HEADER_BYTES + told[order] * IEEE.size_bytes
+        following = read_some(path, trace_bytes, TRACE_HEADER_BYTES)
+        trace = 2
+        while len(following) == TRACE_HEADER_BYTES:
+            samples = int(values(np.frombuffer(following, np.uint8)[None], TraceField.TRACE_SAMPLE_COUNT, order)[0])
+            if samples != told[order]:
+                break
+            trace += 1
+            following = read_some(path, (trace - 1) * trace_bytes, TRACE_HEADER_BYTES)
+        else:
+            samples = 0
+        if samples and trace > 2:
+            return (
+                f"{name}: trace {trace} has {samples} samples (ns, bytes 115-116), the first one {told[order]}; "
+                "traces must have one length: copy the file again, or write it with one"
+            )
+    most = " or ".join(str(told[order]) for order in ([said] if said else ["<", ">"]))
+    return (
+        f"{name}: cut short or not Seismic Unix: {size_bytes} bytes are no whole number of traces of {most} samples; "
+        "copy it again, or give SEG-Y files the ending .segy"
+    )

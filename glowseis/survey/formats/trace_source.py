@@ -1,0 +1,486 @@
+"""Gathers from files that are traces of one length, one behind another: what SEG-Y and Seismic Unix have in common."""
+
+import contextlib
+import itertools
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from segyio import TraceField
+
+from glowseis.errors import InputError
+from glowseis.survey.formats.sample_plausibility import Reading, better_reading
+from glowseis.survey.formats.segy_headers import (
+    CABLE,
+    SAIL_LINE,
+    TRACE_HEADER_BYTES,
+    Word,
+    delays_ms,
+    header_word,
+    places,
+    values,
+)
+from glowseis.survey.formats.segy_samples import decode
+from glowseis.survey.formats.source import ReadOptions
+from glowseis.survey.gather import Geometry, Recording, source_text
+from glowseis.survey.size import LARGEST
+
+ORDERS = {"big": ">", "little": "<"}
+
+BLOCK_BYTES = 1 << 20
+"""Traces are read in blocks that stay in the processor's cache until they are decoded."""
+
+LARGEST_GATHER = 1 << 27
+"""Samples of a gather, 512 MiB as float32; more is a header word that does not tell shots apart."""
+
+LOOKED_AT, SAMPLES_LOOKED_AT = 32, 1024
+"""Traces, spread over a file, and samples of each that a reading is judged by."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where traces and samples lie in a file.
+
+    Attributes:
+        samples: Samples of each trace.
+        traces: Number of traces.
+        reading: What the samples are.
+        header_order: Byte order of the trace headers, `>` or `<`.
+        start_bytes: Where the first trace header begins.
+        header_bytes: Length of a trace's headers, several of 240 bytes in revision 2.
+    """
+
+    samples: int
+    traces: int
+    reading: Reading
+    header_order: str
+    start_bytes: int = 0
+    header_bytes: int = TRACE_HEADER_BYTES
+
+    @property
+    def trace_bytes(self) -> int:
+        """Length of a trace with its headers."""
+        return self.header_bytes + self.samples * self.reading.form.size_bytes
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What holds for a file as a whole.
+
+    Attributes:
+        layout: Where its traces lie.
+        interval_us: Time between two samples, in microseconds; 0 when it is not told.
+        sail_line: Number of the sail line, 0 when it is not told.
+        unit_m: Unit of lengths, in metres.
+        is_own: Whether we wrote the file.
+        scaled_times: Whether bytes 215-216 of trace headers scale times.
+    """
+
+    layout: Layout
+    interval_us: float = 0.0
+    sail_line: int = 0
+    unit_m: float = 1.0
+    is_own: bool = False
+    scaled_times: bool = False
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """Gathers of a file: their first traces and, last, the number of traces; line, shot and cable of each."""
+
+    edges: np.ndarray
+    numbers: np.ndarray
+
+
+class TraceSource:
+    """A file of traces, gather by gather.
+
+    Neighbouring traces of one shot number are one gather, in the order of the file, as are those of one sail line or
+    cable where `ReadOptions` says where these stand; in files of our own making, of one sail line, shot and cable. Its
+    id is `STEM-shotNUMBER`, with `-cableNUMBER` after it where cables are told apart; an id that comes back later in
+    the file gets `-2`, `-3` and so on after it.
+
+    Attributes:
+        path: The file.
+        facts: What holds for it as a whole.
+    """
+
+    def __init__(self, path: Path, options: ReadOptions, facts: FileFacts):
+        self.path = path
+        self.facts = facts
+        self._options = options
+        own = facts.is_own
+        self._shot = header_word(options.shot_header)
+        self._channel = header_word(options.trace_header)
+        self._cable = header_word(options.cable_header or CABLE) if own or options.cable_header else None
+        self._line = header_word(options.line_header or SAIL_LINE) if own or options.line_header else None
+        self._intervals_us: dict[int, int] = {}
+
+    @property
+    def interval_s(self) -> float:
+        """Time between two samples, in seconds.
+
+        Raises:
+            InputError: The headers give none, or several.
+        """
+        if self._options.sample_interval_s:
+            return self._options.sample_interval_s
+        _ = self._runs
+        in_file_us = self.facts.interval_us
+        given = [(float(value), f"trace {trace + 1}") for value, trace in self._intervals_us.items() if value > 0]
+        if in_file_us > 0:
+            # Trace headers hold whole microseconds.
+            given = [each for each in given if abs(each[0] - in_file_us) >= 1]
+            given.insert(0, (in_file_us, "the file"))
+        if not given:
+            raise InputError(
+                f"{self._name}: its headers give no sample interval; pass --sample-interval in milliseconds"
+            )
+        if len(given) > 1:
+            (one, here), (other, there) = given[:2]
+            raise InputError(
+                f"{self._name}: the header of {here} gives a sample interval of {one / 1e3:g} ms, that of {there} "
+                f"{other / 1e3:g} ms; pass --sample-interval in milliseconds"
+            )
+        return given[0][0] / 1e6
+
+    def shapes(self) -> Iterator[tuple[int, int]]:
+        """Samples and traces of each gather, from the headers alone.
+
+        Yields:
+            Samples, traces.
+
+        Raises:
+            InputError: The file cannot be read, or too many traces in a row have one shot number.
+        """
+        for traces in np.diff(self._runs.edges).tolist():
+            yield self.facts.layout.samples, traces
+
+    def gathers(self) -> Iterator[Recording]:
+        """One gather after another, with memory for one.
+
+        Yields:
+            Recordings with their geometry; feet become metres. Amplitudes lie trace by trace in memory.
+
+        Raises:
+            InputError: As `shapes`; the headers give no sample interval or several; the traces of a gather do not begin
+                at one time.
+        """
+        interval_s = self.interval_s
+        runs = self._runs
+        stem, source = _stem(self.path), source_text(self.path)
+        layout, order = self.facts.layout, self.facts.layout.header_order
+        with self._opened() as file:
+            pairs = itertools.pairwise(runs.edges.tolist())
+            named = runs.numbers if self.facts.is_own else runs.numbers[:, 1:]
+            for (first, last), numbers, again in zip(pairs, runs.numbers, _occurrence(named), strict=True):
+                line, shot, cable = numbers.tolist()
+                headers = np.empty((last - first, TRACE_HEADER_BYTES), np.uint8)
+                amplitude = np.empty((last - first, layout.samples), np.float32)
+                for begin, end, block in self._blocks(file, first, last):
+                    headers[begin - first : end - first] = block[:, :TRACE_HEADER_BYTES]
+                    rows = amplitude[begin - first : end - first]
+                    decode(block[:, layout.header_bytes :], layout.reading.form, layout.reading.order, rows)
+                geometry = Geometry(
+                    sail_line=line,
+                    shot=shot,
+                    cable=cable,
+                    sample_interval_s=interval_s,
+                    channel=values(headers, self._channel, order).astype(np.int32),
+                    start_s=self._start_s(headers, first),
+                    **places(headers, order, self.facts.unit_m, self.facts.is_own),
+                )
+                name = f"{stem}-{self._gather_name(line, shot, cable)}{f'-{again}' if again > 1 else ''}"
+                yield Recording(name, amplitude.T, self._options.label, geometry, source)
+
+    @property
+    def _name(self) -> str:
+        return source_text(self.path)
+
+    def _gather_name(self, line: int, shot: int, cable: int) -> str:
+        if self.facts.is_own:
+            return f"line{line}-shot{shot}-cable{cable}"
+        return f"shot{shot}-cable{cable}" if self._cable else f"shot{shot}"
+
+    def _start_s(self, headers: np.ndarray, first: int) -> float:
+        found_ms = delays_ms(headers, self.facts.layout.header_order, self.facts.scaled_times)
+        if found_ms.min() != found_ms.max():
+            raise InputError(
+                f"{self._name}: traces {first + 1} to {first + len(headers)}, one gather, begin between "
+                f"{found_ms.min():g} and {found_ms.max():g} ms (DelayRecordingTime); give them one start and write the "
+                "file again"
+            )
+        return float(found_ms[0]) / 1e3
+
+    @cached_property
+    def _runs(self) -> _Runs:
+        """Look at every trace header once."""
+        told = [word for word in (self._line, self._shot, self._cable) if word]
+        # FieldRecord may count the gathers of our own files; the shot itself is in EnergySourcePoint.
+        shot = self._shot
+        if self.facts.is_own and shot.byte == TraceField.FieldRecord:
+            shot = header_word("EnergySourcePoint")
+        words: list[Word | None] = [self._line, shot, self._cable]
+        edges: list[np.ndarray] = []
+        numbers: list[np.ndarray] = []
+        before, start = np.empty((1, len(told)), np.int64), 0
+        for first, headers in self._headers():
+            last = first + len(headers)
+            self._check_samples(headers, first)
+            order = self.facts.layout.header_order
+            keys = np.stack([values(headers, word, order) for word in told], axis=1)
+            changed = (keys != np.concatenate([before, keys[:-1]])).any(axis=1)
+            changed[0] |= first == 0
+            at = np.flatnonzero(changed)
+            longest = max(itertools.pairwise([start, *(at + first).tolist(), last]), key=lambda pair: pair[1] - pair[0])
+            self._check_length(*longest, headers, first)
+            edges.append(at + first)
+            missing = (self.facts.sail_line, 0, 1)
+            numbers.append(
+                np.stack(
+                    [
+                        values(headers[at], word, order) if word else np.full(len(at), other)
+                        for word, other in zip(words, missing, strict=True)
+                    ],
+                    axis=1,
+                )
+            )
+            before = keys[-1:]
+            start = int(at[-1] + first) if at.size else start
+            found, traces = np.unique(values(headers, TraceField.TRACE_SAMPLE_INTERVAL, order), return_index=True)
+            for value, trace in zip(found.tolist(), traces.tolist(), strict=True):
+                self._intervals_us.setdefault(value, first + trace)
+        return _Runs(np.concatenate([*edges, [self.facts.layout.traces]]), np.concatenate(numbers))
+
+    def _check_length(self, start: int, last: int, headers: np.ndarray, first: int) -> None:
+        traces, samples = last - start, self.facts.layout.samples
+        if traces <= LARGEST and traces * samples <= LARGEST_GATHER:
+            return
+        most = min(LARGEST, LARGEST_GATHER // samples)
+        number = values(headers[max(start - first, 0) :][:1], self._shot, self.facts.layout.header_order)[0]
+        raise InputError(
+            f"{self._name}: more than {most} traces in a row have {self._options.shot_header} {number}; "
+            "pass --shot-header with the header word that tells shots apart"
+        )
+
+    def _check_samples(self, headers: np.ndarray, first: int) -> None:
+        """Headers that tell the number of samples must all tell the same: else the file is damaged or not as read."""
+        layout = self.facts.layout
+        told = values(headers, TraceField.TRACE_SAMPLE_COUNT, layout.header_order)
+        if first == 0:
+            self._tells_samples = told[0] == layout.samples
+        wrong = (told != layout.samples) & (told != 0)
+        if self._tells_samples and wrong.any():
+            trace = int(np.argmax(wrong))
+            raise InputError(
+                f"{self._name}: trace {first + trace + 1} has {told[trace]} samples, the first one {layout.samples}; "
+                "traces must have one length: copy the file again, or write it with one"
+            )
+
+    def _headers(self) -> Iterator[tuple[int, np.ndarray]]:
+        """First trace and headers of block after block."""
+        layout = self.facts.layout
+        at_once = max(1, BLOCK_BYTES // TRACE_HEADER_BYTES)
+        with self._opened() as file:
+            for first in range(0, layout.traces, at_once):
+                last = min(first + at_once, layout.traces)
+                headers = np.empty((last - first, TRACE_HEADER_BYTES), np.uint8)
+                if layout.trace_bytes > BLOCK_BYTES // 32:
+                    for row, trace in enumerate(range(first, last)):
+                        self._read(file, headers[row], layout.start_bytes + trace * layout.trace_bytes)
+                else:
+                    for begin, end, block in self._blocks(file, first, last):
+                        headers[begin - first : end - first] = block[:, :TRACE_HEADER_BYTES]
+                yield first, headers
+
+    def _blocks(self, file: int, first: int, last: int) -> Iterator[tuple[int, int, np.ndarray]]:
+        """First trace, one past the last, and bytes `[trace, byte]` of some traces after another."""
+        layout = self.facts.layout
+        at_once = max(1, BLOCK_BYTES // layout.trace_bytes)
+        memory = np.empty((min(at_once, last - first), layout.trace_bytes), np.uint8)
+        for begin in range(first, last, at_once):
+            end = min(begin + at_once, last)
+            block = memory[: end - begin]
+            self._read(file, block.reshape(-1), layout.start_bytes + begin * layout.trace_bytes)
+            yield begin, end, block
+
+    def _read(self, file: int, memory: np.ndarray, start_bytes: int) -> None:
+        try:
+            done = 0
+            while done < len(memory):
+                count = os.preadv(file, [memory[done:].data], start_bytes + done)
+                if not count:
+                    raise InputError(f"{self._name}: became shorter while it was read; copy it again")
+                done += count
+        except OSError as wrong:
+            raise InputError(
+                f"{self._name}: cannot be read at byte {start_bytes} ({wrong.strerror}); copy it again"
+            ) from None
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[int]:
+        file = open_file(self.path)
+        try:
+            yield file
+        finally:
+            os.close(file)
+
+
+def open_file(path: Path) -> int:
+    """Open a file for reading.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its descriptor.
+
+    Raises:
+        InputError: There is none, it is no file, or it may not be read.
+    """
+    if path.is_dir():
+        raise InputError(f"{source_text(path)}: is a folder; give files")
+    if not path.exists():
+        raise InputError(f"{source_text(path)}: no such file; check its name")
+    if not path.is_file():
+        raise InputError(f"{source_text(path)}: is no file on a disk; copy it to one")
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as wrong:
+        raise InputError(f"{source_text(path)}: cannot be opened ({wrong.strerror}); check its permissions") from None
+
+
+def read_some(path: Path, start_bytes: int, length_bytes: int) -> bytes:
+    """Read a part of a file, as much of it as there is.
+
+    Args:
+        path: The file.
+        start_bytes: Where the part begins.
+        length_bytes: How long it is.
+
+    Returns:
+        Its bytes.
+
+    Raises:
+        InputError: As `open_file`, or it cannot be read.
+    """
+    file = open_file(path)
+    try:
+        return os.pread(file, length_bytes, start_bytes)
+    except OSError as wrong:
+        raise InputError(f"{source_text(path)}: cannot be read ({wrong.strerror}); copy it again") from None
+    finally:
+        os.close(file)
+
+
+def some_traces(path: Path, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """Read headers and samples of a few traces that are spread over a file.
+
+    Args:
+        path: The file.
+        layout: Where its traces lie.
+
+    Returns:
+        Trace headers, uint8 `[trace, 240]`, and bytes of samples about the middle of these traces, uint8
+        `[trace, byte]`.
+    """
+    chosen = np.unique(np.linspace(0, layout.traces - 1, LOOKED_AT).astype(np.int64)).tolist()
+    size = layout.reading.form.size_bytes
+    count = min(layout.samples, SAMPLES_LOOKED_AT)
+    skip_bytes = layout.header_bytes + (layout.samples - count) // 2 * size
+    headers, samples = bytearray(), bytearray()
+    file = open_file(path)
+    try:
+        for trace in chosen:
+            start_bytes = layout.start_bytes + trace * layout.trace_bytes
+            headers += os.pread(file, TRACE_HEADER_BYTES, start_bytes)
+            samples += os.pread(file, count * size, start_bytes + skip_bytes)
+        return (
+            np.frombuffer(bytes(headers), np.uint8).reshape(len(chosen), TRACE_HEADER_BYTES),
+            np.frombuffer(bytes(samples), np.uint8).reshape(len(chosen), count * size),
+        )
+    except (OSError, ValueError):
+        raise InputError(f"{source_text(path)}: cannot be read to its end; copy it again") from None
+    finally:
+        os.close(file)
+
+
+def check_reading(path: Path, samples: np.ndarray, declared: Reading, options: ReadOptions) -> None:
+    """Refuse samples that make no sense as what the file says, unless the user says the same.
+
+    Args:
+        path: The file.
+        samples: Bytes of some traces, as `some_traces` gives them.
+        declared: What they are taken for.
+        options: What the user says; a format or byte order that is said is not doubted.
+
+    Raises:
+        InputError: Another reading makes sense.
+    """
+    better = better_reading(
+        samples, declared, other_formats=not options.sample_format, other_orders=not options.byte_order
+    )
+    if better is None:
+        return
+    passed, kept = [], []
+    if better.form != declared.form:
+        passed.append(f"--sample-format {better.form.name}")
+        kept.append(f"--sample-format {declared.form.name}")
+    if better.order != declared.order:
+        passed.append(f"--byte-order {order_name(better.order)}")
+        kept.append(f"--byte-order {order_name(declared.order)}")
+    raise InputError(
+        f"{source_text(path)}: its samples make no sense as {declared}, which its headers say, but do as {better}; "
+        f"pass {' and '.join(passed)} (or {' and '.join(kept)}, if the headers are right)"
+    )
+
+
+def byte_order(options: ReadOptions) -> str | None:
+    """Byte order that the user says.
+
+    Args:
+        options: What the user says.
+
+    Returns:
+        `>`, `<` or None.
+
+    Raises:
+        InputError: It is neither big nor little.
+    """
+    if options.byte_order is None:
+        return None
+    if options.byte_order not in ORDERS:
+        raise InputError(f"byte order {options.byte_order!r} is unknown; choose big or little")
+    return ORDERS[options.byte_order]
+
+
+def order_name(order: str) -> str:
+    """Say a byte order.
+
+    Args:
+        order: `>` or `<`.
+
+    Returns:
+        `big` or `little`.
+    """
+    return next(name for name, value in ORDERS.items() if value == order)
+
+
+def _occurrence(numbers: np.ndarray) -> list[int]:
+    """How often each row has occurred up to and with itself."""
+    _, which, counts = np.unique(numbers, axis=0, return_inverse=True, return_counts=True)
+    which = which.reshape(-1)
+    order = np.argsort(which, kind="stable")
+    first = np.repeat(np.cumsum(counts) - counts, counts)
+    occurrence = np.empty(len(numbers), np.int64)
+    occurrence[order] = np.arange(len(numbers)) - first + 1
+    return occurrence.tolist()
+
+
+def _stem(path: Path) -> str:
+    """A file's name without its ending, as part of gather ids."""
+    return re.sub(r"[^\w.-]+", "-", path.stem).lstrip(".-")[:100] or "file"
