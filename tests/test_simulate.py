@@ -16,11 +16,10 @@ import segyio
 
 from glowseis.errors import InputError
 from glowseis.survey.gather import LABELS
-from glowseis.survey.simulate import Acquisition, noise, simulate_recording, simulate_recordings
+from glowseis.survey.simulate import Acquisition, simulate_recording, simulate_recordings
 from glowseis.survey.simulate.acquisition import WATER_VELOCITY_M_S, Position
 from glowseis.survey.simulate.earth import earth_of_line
 from glowseis.survey.simulate.events import diffractions, seismic_events
-from glowseis.survey.simulate.labels import Band, NoisePlan, draw_any_noise, draw_noise, judge
 
 ROOT = Path(__file__).parent.parent
 SMALL = Acquisition.of_size(112, 80)
@@ -73,7 +72,7 @@ def test_smaller_pictures_are_smaller_acquisitions(size):
     assert geometry.sample_interval_s == 0.008
     assert geometry.offset_m.shape == geometry.channel.shape == geometry.receiver_x_m.shape == (traces,)
     apart = np.hypot(np.diff(geometry.receiver_x_m), np.diff(geometry.receiver_y_m))
-    assert np.allclose(apart, 12.5)
+    assert np.allclose(apart, acquisition.channel_interval_m)
     offset = np.hypot(geometry.receiver_x_m - geometry.source_x_m, geometry.receiver_y_m - geometry.source_y_m)
     assert np.allclose(offset, geometry.offset_m, rtol=1e-5)
 
@@ -184,27 +183,6 @@ def test_neighbouring_shots_resemble_each_other_and_lines_differ():
     assert likeness(events(1, 100), events(2, 100)) < 0.9
 
 
-def plan_of(swell=(), columns=(), dead=()):
-    return NoisePlan(600, 0.7, tuple(swell), tuple(columns), tuple(dead), (), (), (), 0.0, 0.0)
-
-
-def test_the_rule_grades_swell_by_loudness_and_width_and_columns_as_medium():
-    assert judge(plan_of()) == "good"
-    assert judge(plan_of(swell=[Band(10, 90, 6.0)])) == "bad"
-    assert judge(plan_of(swell=[Band(10, 12, 6.0)])) == "medium"
-    assert judge(plan_of(columns=[Band(10, 90, 60.0)])) == "medium"
-    assert judge(plan_of(dead=range(12))) == "medium"
-
-
-def test_classes_overlap_but_mostly_follow_the_rule():
-    random = np.random.default_rng(0)
-    followed = {
-        label: np.mean([judge(draw_noise(label, 640, random)) == label for _ in range(150)]) for label in LABELS
-    }
-    assert all(share > 0.8 for share in followed.values())
-    assert min(followed.values()) < 1.0
-
-
 @pytest.mark.parametrize("size", [(47, 32), (48, 31), (897, 640), (896, 641), (0, 0), (-112, 80)])
 def test_absurd_sizes_are_refused(size):
     with pytest.raises(InputError, match="48x32 to 896x640"):
@@ -230,13 +208,29 @@ def simulate(*words):
 
 def test_command_writes_a_survey(tmp_path):
     out = tmp_path / "survey"
-    done = simulate("--out", out, "--count", 12, "--size", "64x48", "--seed", 4, "--fractions", "1,1,1", "--workers", 2)
+    words = (
+        "--size",
+        "64x48",
+        "--seed",
+        4,
+        "--fractions",
+        "1,1,1",
+        "--workers",
+        2,
+        "--noise",
+        "tug=0",
+        "--noise",
+        "bird=3",
+    )
+    done = simulate("--out", out, "--count", 12, *words)
     assert (done.returncode, done.stderr) == (0, "")
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest["gathers"] == 12
     assert manifest["size"] == [64, 48]
     assert sum(manifest["counts"].values()) == 12
     assert '"seed": 4' in json.dumps(manifest)
+    factors = manifest["about"]["simulator"]["noise"]
+    assert (factors["tug"], factors["bird"], factors["swell"]) == (0.0, 3.0, 1.0)
 
 
 def test_command_writes_segy_beside_the_records(tmp_path):
@@ -260,6 +254,9 @@ def test_command_writes_segy_beside_the_records(tmp_path):
         (("--fractions", "0,0,0"), "fractions"),
         (("--count", "0"), "at least 1"),
         (("--seed", "-1"), "at least 0"),
+        (("--noise", "waves=1"), "there is no kind 'waves'"),
+        (("--noise", "swell=loud"), "no number"),
+        (("--noise", "tug=2", "--noise", "swell=0"), "with noise swell=0 tug=2 no gather is bad"),
     ],
 )
 def test_command_tells_wrong_arguments_in_one_line(tmp_path, words, told):
@@ -391,26 +388,15 @@ def test_every_gather_is_simulated_once(tmp_path, monkeypatch, capsys):
 
     calls = []
 
-    def counted(count, *rest):
+    def counted(count, *rest, **named):
         calls.append(count)
-        return simulate_recordings(count, *rest)
+        return simulate_recordings(count, *rest, **named)
 
     monkeypatch.setattr(room, "simulate_recordings", counted)
     with pytest.raises(SystemExit) as left:
         run(main, ["--out", str(tmp_path / "survey"), "--count", "3", "--size", "64x48", "--workers", "1", "--segy"])
     assert (left.value.code, capsys.readouterr().err, calls) == (0, "", [3])
     assert (tmp_path / "survey" / "survey.segy").is_file()
-
-
-def test_swell_is_alike_on_neighbours_as_measured():
-    """With ambient noise over it: about 0.92, 0.65 and 0.31 at 1, 3 and 6 traces."""
-    likeness = []
-    for seed in range(30):
-        random = np.random.default_rng(seed)
-        both = noise.swell(Band(0, 35, 6.0), FULL, random) + noise.ambient(35, 0.72, FULL, random)
-        matrix = np.corrcoef(both)
-        likeness.append([np.diag(matrix, lag).mean() for lag in (1, 3, 6)])
-    assert np.allclose(np.mean(likeness, axis=0), (0.92, 0.68, 0.33), atol=0.05)
 
 
 def centroid_hz(pressure, start_s):
@@ -449,68 +435,6 @@ def test_diffractions_lie_on_their_reflectors():
             found = diffractions(earth, dataclasses.replace(geometry, **above), SMALL).time_s
             reflector_s = np.cumsum(whole.time_s)[layer] + whole.shift_s(along_m)[layer, 0]
             assert np.allclose(found, reflector_s, rtol=1e-9)
-
-
-def test_spoilt_traces():
-    pressure = np.random.default_rng(0).normal(size=(600, FULL.samples)).astype(np.float32)
-
-    def noisy(**spoilt):
-        plan = dataclasses.replace(plan_of(swell=[Band(10, 20, 3.0)]), **spoilt)
-        return noise.disturb(pressure, plan, FULL, np.random.default_rng(1))
-
-    plain = noisy()
-    spoilt = noisy(dead=(7, 20), reversed=(11, 599), weak=(300,), spiky=(400,))
-    assert not spoilt[[7, 20]].any()
-    assert np.array_equal(spoilt[[11, 599]], -plain[[11, 599]])
-    assert 0.02 < np.abs(spoilt[300]).max() / np.abs(plain[300]).max() < 0.31
-    assert 1 <= (spoilt[400] != plain[400]).sum() < 30
-    others = np.setdiff1d(np.arange(600), [7, 20, 11, 599, 300, 400])
-    assert np.array_equal(spoilt[others], plain[others])
-
-
-def test_the_vessel_s_noise_runs_down_the_cable_and_fades():
-    made = noise.vessel(600, 2.0, FULL, np.random.default_rng(1))
-    for trace in (10, 20, 40):
-        later = np.argmax(np.correlate(made[trace], made[0], "full")) - (FULL.samples - 1)
-        assert later == pytest.approx(trace * 12.5 / WATER_VELOCITY_M_S / 0.008, abs=1.0)
-    level = np.sqrt((made**2).mean(axis=1))
-    assert level[0] == pytest.approx(2.0, rel=0.1) and level[300] < 0.05 * level[0]
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_another_vessel_s_shot_crosses_the_cable_at_the_speed_of_sound(seed):
-    """First arrivals are no steeper than the direct wave, and a hyperbola opens downwards in time."""
-    loud = np.abs(noise.interference(600, 1.0, FULL, np.random.default_rng(seed))) > 0.02
-    first = loud.argmax(axis=1)[::40][loud.any(axis=1)[::40]].astype(float)
-    first = first[first < 0.85 * FULL.samples]
-    slope = np.diff(first) / 40
-    assert np.abs(slope).max() < 12.5 / WATER_VELOCITY_M_S / 0.008 + 0.2
-    if len(slope) > 4:
-        assert slope[-2:].mean() > slope[:2].mean() - 0.1
-
-
-def test_anomalous_traces_make_a_gather_medium_beyond_their_threshold():
-    def judged(count):
-        return judge(dataclasses.replace(plan_of(dead=range(count)), traces=1000))
-
-    assert [judged(count) for count in (0, 15, 16, 60)] == ["good", "good", "medium", "medium"]
-    # At twenty microbar an anomalous trace, as many as this weigh like a band of swell.
-    assert judged(68) == "bad"
-
-
-def test_bands_are_cut_off_at_both_ends():
-    random = np.random.default_rng(0)
-    bands = [band for _ in range(3000) for band in draw_any_noise(640, random).swell]
-    near = [band.traces for band in bands if band.first == 0]
-    far = [band.traces for band in bands if band.first + band.traces == 640]
-    inner = [band.traces for band in bands if 0 < band.first < 600]
-    assert all(band.first >= 0 and band.first + band.traces <= 640 for band in bands)
-    assert min(inner) == 6 and 1 <= min(near) < 6 and 1 <= min(far) < 6
-
-
-def test_noise_of_an_unknown_label():
-    with pytest.raises(ValueError, match="label is 'awful'; give one of good, medium, bad"):
-        draw_noise("awful", 640, np.random.default_rng(0))
 
 
 def test_an_error_in_a_worker_comes_out_with_its_traceback():

@@ -5,6 +5,22 @@ It imports NumPy and SciPy alone, so that worker processes start fast.
 
 from glowseis.survey.simulate.acquisition import Acquisition
 from glowseis.survey.simulate.labels import PAPER_FRACTIONS
-from glowseis.survey.simulate.recordings import SIMULATOR_VERSION, simulate_recording, simulate_recordings
+from glowseis.survey.simulate.recordings import (
+    SIMULATOR_VERSION,
+    noise_of_gather,
+    simulate_recording,
+    simulate_recordings,
+)
+from glowseis.survey.simulate.settings import NOISE_KINDS, NoiseSettings, parse_noise
 
-__all__ = ["PAPER_FRACTIONS", "SIMULATOR_VERSION", "Acquisition", "simulate_recording", "simulate_recordings"]
+__all__ = [
+    "NOISE_KINDS",
+    "PAPER_FRACTIONS",
+    "SIMULATOR_VERSION",
+    "Acquisition",
+    "NoiseSettings",
+    "noise_of_gather",
+    "parse_noise",
+    "simulate_recording",
+    "simulate_recordings",
+]

@@ -15,8 +15,11 @@ FULL_SAMPLES, FULL_FEWEST_TRACES, FULL_MOST_TRACES = 876, 632, 639
 SMALLEST_HEIGHT, SMALLEST_WIDTH = 48, 32
 
 _GEOMETRY_STREAM = 11
-_FULL_NEAR_OFFSET_M = 205.0
-_FULL_CABLE_SPACING_M = 50.0
+_FULL_NEAR_OFFSET_M = 224.0
+_FULL_CABLE_SPACING_M = 60.0
+_FULL_CHANNEL_INTERVAL_M = 12.5
+# A spread so much longer than the paper's, against its record, that the direct wave just ends with the record.
+_LONGEST_SPREAD = 1.25
 _FULL_SHOT_INTERVAL_M = 25.0
 
 
@@ -35,7 +38,8 @@ class Acquisition:
 
     A smaller size is a smaller acquisition: one row stays 8 ms and one column 12.5 m, while record, cable,
     near offset and water depth shrink together, as in a shallow-water high-resolution survey. Shrinking the
-    picture instead would take the signal away (8 ms to 64 ms leaves 7.8 Hz).
+    picture instead would take the signal away (8 ms to 64 ms leaves 7.8 Hz). Sizes much wider than the paper's for
+    their height have channels closer together, so that the direct wave stays on the record.
 
     Attributes:
         height: Rows of the picture that a gather is to fill.
@@ -58,7 +62,7 @@ class Acquisition:
     most_traces: int
     scale: float
     sample_interval_s: float = 0.008
-    channel_interval_m: float = 12.5
+    channel_interval_m: float = _FULL_CHANNEL_INTERVAL_M
     sail_lines: int = 20
     shots_per_line: int = 400
     cables: int = 8
@@ -90,6 +94,8 @@ class Acquisition:
             fewest_traces=round(width * FULL_FEWEST_TRACES / FULL_WIDTH),
             most_traces=round(width * FULL_MOST_TRACES / FULL_WIDTH),
             scale=samples / FULL_SAMPLES,
+            channel_interval_m=_FULL_CHANNEL_INTERVAL_M
+            * min(1.0, _LONGEST_SPREAD * (height / FULL_HEIGHT) / (width / FULL_WIDTH)),
         )
 
     @property
@@ -141,7 +147,7 @@ class Acquisition:
     def geometry(self, position: Position, traces: int, seed: int) -> Geometry:
         """Source and receiver coordinates of one gather; the vessel sails towards positive x.
 
-        The cables are 50 m apart at full size, so that the direct wave of a near trace arrives near row 21
+        The cables are 60 m apart at full size, so that the direct wave of a near trace arrives near row 21
         with a slope of 0.95 rows a trace, as in the paper's acquisition. Currents feather the cables by a few
         degrees, differently on each line and slowly along it.
 

@@ -63,33 +63,33 @@ def seismic_events(earth: Earth, geometry: Geometry, acquisition: Acquisition) -
     offset_m = geometry.offset_m.astype(float)
     along_m = geometry.shot * acquisition.shot_interval_m - offset_m / 2
     shift_s = earth.shift_s(along_m)
-    streamer_depth_m = _streamer_depth_m(geometry)
+    depth_m = streamer_depth_m(geometry)
     kinds = (
         reflections(earth, offset_m, shift_s, along_m, acquisition),
         head_waves(earth, offset_m, shift_s),
         diffractions(earth, geometry, acquisition),
     )
-    ghosted = [_with_ghosts(kind, streamer_depth_m) for kind in kinds]
-    ghosted.append(direct_wave(offset_m, streamer_depth_m))
+    ghosted = [_with_ghosts(kind, depth_m) for kind in kinds]
+    ghosted.append(direct_wave(offset_m, depth_m))
     pressure = _with_wavelet(ghosted, offset_m.size, acquisition)
     clip = np.quantile(np.abs(pressure[::2, ::3]), 0.96)
     return pressure * np.float32(CLIP_MICROBAR / clip)
 
 
-def direct_wave(offset_m: np.ndarray, streamer_depth_m: np.ndarray) -> Arrivals:
+def direct_wave(offset_m: np.ndarray, depth_m: np.ndarray) -> Arrivals:
     """The wave through the water and its echo at the sea surface; far away the two nearly cancel.
 
     Args:
         offset_m: Distances of the receivers `[trace]`, in metres.
-        streamer_depth_m: Their depths `[trace]`, in metres.
+        depth_m: Their depths `[trace]`, in metres.
 
     Returns:
         Two arrivals a trace.
     """
     arrivals = []
     for height_m, sign in (
-        (streamer_depth_m - _SOURCE_DEPTH_M, _HORIZONTAL_RADIATION),
-        (streamer_depth_m + _SOURCE_DEPTH_M, _HORIZONTAL_RADIATION * _SURFACE_REFLECTION),
+        (depth_m - _SOURCE_DEPTH_M, _HORIZONTAL_RADIATION),
+        (depth_m + _SOURCE_DEPTH_M, _HORIZONTAL_RADIATION * _SURFACE_REFLECTION),
     ):
         distance_m = np.hypot(offset_m, height_m)
         arrivals.append((distance_m / WATER_VELOCITY_M_S, sign / distance_m))
@@ -289,18 +289,29 @@ def _at_offsets(
     return cubic, p0 * v + p1 * u, np.where(inside, a0 * v + a1 * u, 0.0)
 
 
-def _streamer_depth_m(geometry: Geometry) -> np.ndarray:
-    """Depths of the channels, 7 to 9 m: depth controllers keep the cable, but not exactly."""
+def streamer_depth_m(geometry: Geometry) -> np.ndarray:
+    """Depths of the channels, 7 to 9 m: depth controllers keep the cable, but not exactly.
+
+    It is set for a line, drifts along it and from cable to cable, and undulates along the cable.
+
+    Args:
+        geometry: Line, shot, cable and channels.
+
+    Returns:
+        Depths `[trace]`, in metres.
+    """
     along = geometry.channel / 640
-    phase = 0.7 * geometry.cable + 0.05 * geometry.shot + 1.3 * geometry.sail_line
-    return 8.0 + 0.5 * np.sin(2 * np.pi * 3.0 * along + phase) + 0.3 * np.sin(2 * np.pi * 8.0 * along + 2 * phase)
+    line, shot = 1.3 * geometry.sail_line, 0.05 * geometry.shot
+    set_m = 8.0 + 0.25 * np.sin(2.4 * geometry.sail_line) + 0.2 * np.sin(0.3 * shot + line + geometry.cable)
+    phase = 0.7 * geometry.cable + shot + line
+    return set_m + 0.3 * np.sin(2 * np.pi * 3.0 * along + phase) + 0.2 * np.sin(2 * np.pi * 8.0 * along + 2 * phase)
 
 
-def _with_ghosts(arrivals: Arrivals, streamer_depth_m: np.ndarray) -> Arrivals:
+def _with_ghosts(arrivals: Arrivals, depth_m: np.ndarray) -> Arrivals:
     """Add the echoes at the sea surface above the source, the receiver and both, 2 h cos(angle) / c later."""
     cosine = np.sqrt(np.maximum(1.0 - (arrivals.slowness_s_m * WATER_VELOCITY_M_S) ** 2, 0.0))
     at_source = 2 * _SOURCE_DEPTH_M * cosine / WATER_VELOCITY_M_S
-    at_receiver = 2 * streamer_depth_m[None, :] * cosine / WATER_VELOCITY_M_S
+    at_receiver = 2 * depth_m[None, :] * cosine / WATER_VELOCITY_M_S
     times = [arrivals.time_s + delay for delay in (0.0, at_source, at_receiver, at_source + at_receiver)]
     signs = (1.0, _SURFACE_REFLECTION, _SURFACE_REFLECTION, _SURFACE_REFLECTION**2)
     return Arrivals(

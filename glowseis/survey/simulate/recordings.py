@@ -18,14 +18,17 @@ from glowseis.survey.gather import LABELS, Recording
 from glowseis.survey.simulate.acquisition import Acquisition
 from glowseis.survey.simulate.earth import earth_of_line
 from glowseis.survey.simulate.events import seismic_events
-from glowseis.survey.simulate.labels import PAPER_FRACTIONS, check_fractions, draw_noise
+from glowseis.survey.simulate.labels import PAPER_FRACTIONS, check_fractions, check_settings, draw_noise
 from glowseis.survey.simulate.noise import disturb
+from glowseis.survey.simulate.plan import NoisePlan
+from glowseis.survey.simulate.settings import NoiseSettings
 
-SIMULATOR_VERSION = "0.1"
+SIMULATOR_VERSION = "0.2"
 """Changes whenever the same seed gives other gathers."""
 
 _GATHER_STREAM = 13
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
+_ALL_ON = NoiseSettings()
 
 
 def simulate_recording(
@@ -34,6 +37,7 @@ def simulate_recording(
     acquisition: Acquisition,
     fractions: tuple[float, float, float] = PAPER_FRACTIONS,
     noise: bool = True,
+    settings: NoiseSettings = _ALL_ON,
 ) -> Recording:
     """Gather `index` of a labelled set: a function of its arguments alone.
 
@@ -43,27 +47,21 @@ def simulate_recording(
         acquisition: Size and geometry.
         fractions: Shares of good, medium and bad, in any unit.
         noise: Whether to add the noise. Without it the label says what would have been added.
+        settings: Factors of the kinds of noise.
 
     Returns:
         The recording, in microbar.
 
     Raises:
-        InputError: Negative index or seed, or fractions that are none.
+        InputError: Negative index or seed, fractions that are none, or settings with which there is no such gather.
     """
-    if index < 0 or seed < 0:
-        raise InputError(f"gather {index} of seed {seed}: give numbers of at least 0")
-    shares = check_fractions(fractions)
-    streams = np.random.SeedSequence([seed, _GATHER_STREAM, index]).spawn(3)
-    label_stream, plan_stream, noise_stream = (np.random.Generator(np.random.Philox(stream)) for stream in streams)
-    traces = int(label_stream.integers(acquisition.fewest_traces, acquisition.most_traces + 1))
-    label = LABELS[int(np.searchsorted(np.cumsum(shares)[:-1], label_stream.random(), side="right"))]
-
+    label, traces, plan_stream, noise_stream = _drawn(index, seed, acquisition, fractions)
     position = acquisition.position(index, seed)
     geometry = acquisition.geometry(position, traces, seed)
     earth = earth_of_line(seed, position.sail_line, acquisition)
     pressure = seismic_events(earth, geometry, acquisition)
     if noise:
-        plan = draw_noise(label, traces, plan_stream)
+        plan = draw_noise(label, traces, plan_stream, settings)
         pressure = disturb(pressure, plan, acquisition, noise_stream)
     return Recording(
         gather_id=f"sim{seed}-{index:06d}",
@@ -74,6 +72,46 @@ def simulate_recording(
     )
 
 
+def noise_of_gather(
+    index: int,
+    seed: int,
+    acquisition: Acquisition,
+    fractions: tuple[float, float, float] = PAPER_FRACTIONS,
+    settings: NoiseSettings = _ALL_ON,
+) -> tuple[str, NoisePlan]:
+    """The label of gather `index` and the noise put into it; `labels.judge` of it is the rule without uncertainty.
+
+    Args:
+        index: Number of the gather, from 0.
+        seed: Seed of the survey.
+        acquisition: Size and geometry.
+        fractions: Shares of good, medium and bad, in any unit.
+        settings: Factors of the kinds of noise.
+
+    Returns:
+        The label that `simulate_recording` gives, and the noise.
+
+    Raises:
+        InputError: As of `simulate_recording`.
+    """
+    label, traces, plan_stream, _ = _drawn(index, seed, acquisition, fractions)
+    return label, draw_noise(label, traces, plan_stream, settings)
+
+
+def _drawn(
+    index: int, seed: int, acquisition: Acquisition, fractions: tuple[float, float, float]
+) -> tuple[str, int, np.random.Generator, np.random.Generator]:
+    """A gather's label, its traces, and the streams of its plan and of its noise."""
+    if index < 0 or seed < 0:
+        raise InputError(f"gather {index} of seed {seed}: give numbers of at least 0")
+    shares = check_fractions(fractions)
+    streams = np.random.SeedSequence([seed, _GATHER_STREAM, index]).spawn(3)
+    label_stream, plan_stream, noise_stream = (np.random.Generator(np.random.Philox(stream)) for stream in streams)
+    traces = int(label_stream.integers(acquisition.fewest_traces, acquisition.most_traces + 1))
+    label = LABELS[int(np.searchsorted(np.cumsum(shares)[:-1], label_stream.random(), side="right"))]
+    return label, traces, plan_stream, noise_stream
+
+
 def simulate_recordings(
     count: int,
     seed: int,
@@ -81,6 +119,7 @@ def simulate_recordings(
     fractions: tuple[float, float, float] = PAPER_FRACTIONS,
     workers: int = 1,
     start: int = 0,
+    settings: NoiseSettings = _ALL_ON,
 ) -> Generator[Recording, None, None]:
     """The first gathers of a labelled set, in order, with memory flat in their number.
 
@@ -91,12 +130,14 @@ def simulate_recordings(
         fractions: Shares of good, medium and bad, in any unit.
         workers: Processes that simulate; 1 works in this one.
         start: Number of the first gather to give; those before it are left out.
+        settings: Factors of the kinds of noise.
 
     Returns:
         The recordings; close the iterator to end the processes before the last one.
 
     Raises:
-        InputError: Fewer than one gather or worker, a negative seed, or fractions that are none; a worker died.
+        InputError: Fewer than one gather or worker, a negative seed, fractions that are none, or settings with which a
+            label that is asked for does not come about; a worker died.
         ValueError: `start` is beyond the count.
     """
     if not 0 <= start <= max(count, 0):
@@ -105,15 +146,18 @@ def simulate_recordings(
         raise InputError(
             f"count {count}, workers {workers}, seed {seed}: give at least 1 gather, 1 worker and a seed of at least 0"
         )
-    check_fractions(fractions)
+    shares = check_fractions(fractions)
+    if settings != _ALL_ON:
+        check_settings(shares, acquisition.most_traces, settings)
     if workers == 1:
-        return (simulate_recording(index, seed, acquisition, fractions) for index in range(start, count))
-    return _in_processes(range(start, count), seed, acquisition, fractions, min(workers, max(count - start, 1)))
+        return (
+            simulate_recording(index, seed, acquisition, fractions, settings=settings) for index in range(start, count)
+        )
+    workers = min(workers, max(count - start, 1))
+    return _in_processes(range(start, count), workers, seed, acquisition, fractions, settings)
 
 
-def _in_processes(
-    indices: range, seed: int, acquisition: Acquisition, fractions: tuple[float, float, float], workers: int
-) -> Generator[Recording, None, None]:
+def _in_processes(indices: range, workers: int, *survey: Any) -> Generator[Recording, None, None]:
     """Worker k of n makes gathers k, k + n and so on; its pipe holds it back when they are not taken.
 
     No pool of Python's: killing a worker of theirs while it sends a gather leaves a thread that waits for the rest, and
@@ -122,7 +166,7 @@ def _in_processes(
     started: list[tuple[BaseProcess, Connection]] = []
     try:
         for worker in range(workers):
-            started.append(_start(indices[worker::workers], seed, acquisition, fractions))
+            started.append(_start(indices[worker::workers], *survey))
         for number in range(len(indices)):
             process, reader = started[number % workers]
             try:
@@ -138,13 +182,13 @@ def _in_processes(
         _end(started)
 
 
-def _start(indices: range, *settings: Any) -> tuple[BaseProcess, Connection]:
+def _start(indices: range, *survey: Any) -> tuple[BaseProcess, Connection]:
     """A process that makes gathers, and where they come out."""
     # Spawned, not forked: TensorFlow's threads do not survive a fork.
     context = get_context("spawn")
     resource_tracker.ensure_running()
     reader, writer = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(writer, indices, *settings), daemon=True)
+    process = context.Process(target=_work, args=(writer, indices, *survey), daemon=True)
     # A process inherits what is held back, and Ctrl-C at its start would make it print a traceback.
     former = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     try:
@@ -178,6 +222,7 @@ def _work(
     seed: int,
     acquisition: Acquisition,
     fractions: tuple[float, float, float],
+    settings: NoiseSettings,
 ) -> None:
     """Make gathers and send them. Interruptions are the parent's; it is followed when it was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -188,7 +233,7 @@ def _work(
         for index in indices:
             made: Recording | Exception
             try:
-                made = simulate_recording(index, seed, acquisition, fractions)
+                made = simulate_recording(index, seed, acquisition, fractions, settings=settings)
             except MemoryError:
                 raise
             except Exception as wrong:

@@ -1,0 +1,77 @@
+"""What the sea, the vessels and the instruments add to a gather. Each function is one kind of noise.
+
+Kinds and frequencies follow Dondurur, "Acquisition and Processing of Marine Seismic Data" (2018); widths,
+spectra and lateral correlation follow the published example of each class. Pressures are in microbar, float32
+`[trace, time]`.
+"""
+
+import numpy as np
+
+from glowseis.survey.simulate.acquisition import Acquisition
+from glowseis.survey.simulate.noise.cable import bird, loud_columns, strum, tug
+from glowseis.survey.simulate.noise.channels import add_spikes, crossfeed, reverse, saturate, silence, weaken
+from glowseis.survey.simulate.noise.sea import ambient, swell
+from glowseis.survey.simulate.noise.vessels import interference, propeller
+from glowseis.survey.simulate.plan import NoisePlan
+from glowseis.survey.simulate.settings import NOISE_KINDS
+
+__all__ = [
+    "add_spikes",
+    "ambient",
+    "bird",
+    "crossfeed",
+    "disturb",
+    "interference",
+    "loud_columns",
+    "propeller",
+    "reverse",
+    "saturate",
+    "silence",
+    "strum",
+    "swell",
+    "tug",
+    "weaken",
+]
+
+
+def disturb(pressure: np.ndarray, plan: NoisePlan, acquisition: Acquisition, random: np.random.Generator) -> np.ndarray:
+    """A gather's pressure with all of a plan's noise.
+
+    Args:
+        pressure: The seismic events, float32 `[trace, time]`, in microbar.
+        plan: How much of each kind.
+        acquisition: Sample interval and record length.
+        random: Source of randomness.
+
+    Returns:
+        Pressure, float32 `[trace, time]`, in microbar.
+    """
+    traces = pressure.shape[0]
+    # Every kind has its own stream, so that one switched off leaves the others as they were.
+    stream = dict(zip(NOISE_KINDS, random.spawn(len(NOISE_KINDS)), strict=True))
+    noisy = pressure.astype(np.float32)
+    if plan.ambient_microbar:
+        noisy += ambient(traces, plan.ambient_microbar, acquisition, stream["ambient"])
+    for kind, bands, make in (
+        ("swell", plan.swell, swell),
+        ("columns", plan.columns, loud_columns),
+        ("bird", plan.birds, bird),
+    ):
+        for band in bands:
+            noisy[band.first : band.first + band.traces] += make(band, acquisition, stream[kind])
+    for kind, level_microbar, add in (
+        ("tug", plan.tug_microbar, tug),
+        ("strum", plan.strum_microbar, strum),
+        ("propeller", plan.propeller_microbar, propeller),
+        ("interference", plan.interference_microbar, interference),
+    ):
+        if level_microbar:
+            noisy += add(traces, level_microbar, acquisition, stream[kind])
+    crossfeed(noisy, plan.crossfeed, stream["crossfeed"])
+    loud = 2.0 * float(np.quantile(np.abs(noisy[::2, ::3]), 0.98))
+    weaken(noisy, plan.weak, stream["weak"])
+    reverse(noisy, plan.reversed)
+    add_spikes(noisy, plan.spiky, loud, stream["spiky"])
+    saturate(noisy, plan.saturated, loud, stream["saturated"])
+    silence(noisy, plan.dead)
+    return noisy

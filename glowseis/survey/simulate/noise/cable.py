@@ -1,0 +1,122 @@
+"""Noise of the cable and what hangs on it. Pressures are float32 `[trace, time]`, in microbar."""
+
+import math
+
+import numpy as np
+
+from glowseis.survey.simulate.acquisition import WATER_VELOCITY_M_S, Acquisition
+from glowseis.survey.simulate.noise.spectra import (
+    band_pass,
+    bursts,
+    coloured,
+    frequencies_hz,
+    line,
+    root_mean_square,
+    running,
+    seconds,
+    to_level,
+)
+from glowseis.survey.simulate.plan import Band
+
+_FADING = 0.12
+_TRACE_SPREAD = 0.95
+
+
+def loud_columns(band: Band, acquisition: Acquisition, random: np.random.Generator) -> np.ndarray:
+    """Noise of 15 to 36 Hz, its peak near 16 Hz; each trace has its own, and some are far louder.
+
+    Source: as measured on the published medium gather.
+
+    Args:
+        band: Its traces and their level; where on the cable it lies plays no part.
+        acquisition: Sample interval and record length.
+        random: Source of randomness.
+
+    Returns:
+        Pressure, float32 `[trace, time]`, in microbar.
+    """
+    frequency = frequencies_hz(acquisition)
+    octaves = np.log(np.maximum(frequency, 0.5) / random.uniform(12.8, 15.2))
+    # Steep below the peak, with a long tail above it.
+    amplitude = np.exp(-0.5 * (octaves / np.where(octaves < 0, 0.09, 0.7)) ** 2) * band_pass(frequency, 6.0, 45.0)
+    independent = coloured(band.traces, amplitude, acquisition, random)
+    alike = 0.8 * independent
+    alike[1:] += 0.6 * independent[:-1]
+    level = np.exp(random.normal(0.0, _TRACE_SPREAD, band.traces)).astype(np.float32)
+    return to_level(alike * bursts(band.traces, 0.3, 0.4, acquisition, random) * level[:, None], band.level_microbar)
+
+
+def bird(band: Band, acquisition: Acquisition, random: np.random.Generator) -> np.ndarray:
+    """Noise about a depth controller: 5 to 30 Hz, loudest on the channel beside it, the same on its neighbours.
+
+    Source: Dondurur 2018, noise of depth controllers (birds), one every 300 m or so, on the few channels next to them.
+
+    Args:
+        band: Its traces and their level; where on the cable it lies plays no part.
+        acquisition: Sample interval and record length.
+        random: Source of randomness.
+
+    Returns:
+        Pressure, float32 `[trace, time]`, in microbar.
+    """
+    shaking = coloured(1, band_pass(frequencies_hz(acquisition), 5.0, 30.0), acquisition, random)
+    away = np.abs(np.arange(band.traces) - (band.traces - 1) / 2)
+    beside = np.exp(-away).astype(np.float32)[:, None] * bursts(1, 0.3, 0.5, acquisition, random)
+    return to_level(beside * shaking, band.level_microbar)
+
+
+def tug(traces: int, peak_microbar: float, acquisition: Acquisition, random: np.random.Generator) -> np.ndarray:
+    """Jerks of vessel or tail buoy: trains of 3 to 10 Hz, one every few seconds, running along the cable and fading.
+
+    Source: Dondurur 2018, tugging noise (3 to 10 Hz, linear, from either end of the cable).
+
+    Args:
+        traces: Traces of the gather.
+        peak_microbar: Its largest pressure at the end that it comes from.
+        acquisition: Sample interval and record length.
+        random: Source of randomness.
+
+    Returns:
+        Pressure, float32 `[trace, time]`, in microbar.
+    """
+    second = seconds(acquisition)
+    velocity_m_s = random.uniform(1200.0, WATER_VELOCITY_M_S)
+    from_tail = random.random() < 0.5
+    distance_m = np.arange(traces) * acquisition.channel_interval_m
+    distance_m = distance_m[::-1] if from_tail else distance_m
+    # A jerk may have set off before the shot.
+    longest_s = distance_m.max() / velocity_m_s
+    start_s = random.uniform(-0.5 * longest_s, 0.8 * acquisition.record_length_s)
+    period_s = random.uniform(5.0, 9.0)
+    frequency_hz = random.uniform(3.5, 8.0)
+    phase = random.uniform(0.0, 2.0 * math.pi)
+    late_s = second[None, :] - start_s - (distance_m / velocity_m_s)[:, None]
+    late_s = np.mod(late_s + 1.0, period_s) - 1.0
+    train = np.exp(-0.5 * ((late_s - 0.3) / 0.16) ** 2) * np.sin(2.0 * math.pi * frequency_hz * late_s + phase)
+    fading = np.exp(-distance_m / (2.0 * _FADING * acquisition.spread_m))
+    return (peak_microbar * fading[:, None] * train).astype(np.float32)
+
+
+def strum(traces: int, level_microbar: float, acquisition: Acquisition, random: np.random.Generator) -> np.ndarray:
+    """Vibration of the lead-in and the ropes that spread the cables: a line of 3 to 10 Hz and its octave.
+
+    Vortices come off a rope at one frequency for one speed; the vibration runs along the cable and fades. Source:
+    Dondurur 2018, strum noise (3 to 10 Hz, linear).
+
+    Args:
+        traces: Traces of the gather.
+        level_microbar: Its root mean square at the near end.
+        acquisition: Sample interval and record length.
+        random: Source of randomness.
+
+    Returns:
+        Pressure, float32 `[trace, time]`, in microbar.
+    """
+    frequency = frequencies_hz(acquisition)
+    base_hz = random.uniform(3.0, 8.0)
+    amplitude = line(frequency, base_hz, 0.4) + 0.25 * line(frequency, 2.0 * base_hz, 0.5)
+    source = amplitude * (random.standard_normal(frequency.size) + 1j * random.standard_normal(frequency.size))
+    distance_m = np.arange(traces) * acquisition.channel_interval_m
+    noise = running(source, distance_m / random.uniform(1300.0, WATER_VELOCITY_M_S), acquisition)
+    fading = np.exp(-distance_m / (_FADING * acquisition.spread_m))
+    return (noise * (level_microbar / max(root_mean_square(noise), 1e-12) * fading)[:, None]).astype(np.float32)

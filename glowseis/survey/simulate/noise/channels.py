@@ -1,0 +1,89 @@
+"""What instruments do to single channels and to modules. Each function changes a gather `[trace, time]` in place.
+
+Source: Dondurur 2018, on quality control: dead, weak, reversed, spiky and saturated channels, cross-feed on modules.
+"""
+
+import numpy as np
+
+from glowseis.survey.simulate.plan import MODULE_CHANNELS
+
+_LEAK_CHANNELS = 5.0
+
+
+def crossfeed(pressure: np.ndarray, modules: tuple[int, ...], random: np.random.Generator) -> None:
+    """Channels of a module leak into each other: each gets a share of its neighbours', fainter with their distance.
+
+    Source: Dondurur 2018, cross-feed (cross-talk) between the channels of one 24-channel module.
+
+    Args:
+        pressure: A gather, float32 `[trace, time]`; it is changed.
+        modules: Numbers of the modules, from 0 at the near end.
+        random: Source of randomness.
+    """
+    for module in modules:
+        channels = slice(module * MODULE_CHANNELS, min((module + 1) * MODULE_CHANNELS, pressure.shape[0]))
+        own = pressure[channels]
+        place = np.arange(own.shape[0])
+        leak = np.exp(-np.abs(np.subtract.outer(place, place)) / _LEAK_CHANNELS)
+        np.fill_diagonal(leak, 0.0)
+        leak *= random.uniform(0.3, 0.8) / max(leak.sum(axis=1).max(), 1e-12)
+        pressure[channels] = own + leak.astype(np.float32) @ own
+
+
+def weaken(pressure: np.ndarray, traces: tuple[int, ...], random: np.random.Generator) -> None:
+    """Weak channels: hydrophones of a group are out of order. Source: Dondurur 2018, weak traces.
+
+    Args:
+        pressure: A gather, float32 `[trace, time]`; it is changed.
+        traces: Which channels.
+        random: Source of randomness.
+    """
+    for trace in traces:
+        pressure[trace] *= random.uniform(0.03, 0.3)
+
+
+def reverse(pressure: np.ndarray, traces: tuple[int, ...]) -> None:
+    """Channels of wrong polarity: wires are crossed. Source: Dondurur 2018, reversed traces.
+
+    Args:
+        pressure: A gather, float32 `[trace, time]`; it is changed.
+        traces: Which channels.
+    """
+    pressure[list(traces)] *= -1.0
+
+
+def add_spikes(pressure: np.ndarray, traces: tuple[int, ...], loud: float, random: np.random.Generator) -> None:
+    """Channels with spikes, single wild samples: leaking water or a bad contact. Source: Dondurur 2018, spiky traces.
+
+    Args:
+        pressure: A gather, float32 `[trace, time]`; it is changed.
+        traces: Which channels.
+        loud: Standard deviation of the spikes.
+        random: Source of randomness.
+    """
+    for trace in traces:
+        spikes = random.integers(pressure.shape[1], size=1 + random.poisson(6.0))
+        pressure[trace, spikes] += loud * random.standard_normal(spikes.size)
+
+
+def saturate(pressure: np.ndarray, traces: tuple[int, ...], loud: float, random: np.random.Generator) -> None:
+    """Channels recorded too loudly: they stick at the recorder's limit. Source: Dondurur 2018, saturated traces.
+
+    Args:
+        pressure: A gather, float32 `[trace, time]`; it is changed.
+        traces: Which channels.
+        loud: The limit.
+        random: Source of randomness.
+    """
+    for trace in traces:
+        pressure[trace] = np.clip(pressure[trace] * random.uniform(6.0, 30.0), -loud, loud)
+
+
+def silence(pressure: np.ndarray, traces: tuple[int, ...]) -> None:
+    """Dead channels: nothing at all. Source: Dondurur 2018, dead traces.
+
+    Args:
+        pressure: A gather, float32 `[trace, time]`; it is changed.
+        traces: Which channels.
+    """
+    pressure[list(traces)] = 0.0
