@@ -86,7 +86,9 @@ def read_index(file: Path) -> pd.DataFrame:
     Returns:
         One row a gather. An empty field is empty text, and `NA` is a label like any other.
     """
-    return pd.read_csv(file, dtype=COLUMNS | PLACE, keep_default_na=False, float_precision="round_trip")
+    kinds = COLUMNS | PLACE
+    unknown = {name: ["nan"] for name, kind in kinds.items() if kind is np.float64}
+    return pd.read_csv(file, dtype=kinds, keep_default_na=False, na_values=unknown, float_precision="round_trip")
 
 
 def check_words(gather: Gather | Recording | Picture, seen: Collection[str]) -> None:

@@ -35,6 +35,7 @@ class LabelTable:
         path: The file.
         keys: Those of `KEYS` that it has; a gather must match a row in all of them.
         labels: Label of each combination of keys, `""` where the cell is empty.
+        words: The cells of these columns, as they are written.
         repeated: Rows that say again what another one says.
         found: Combinations that a gather matched.
     """
@@ -42,6 +43,7 @@ class LabelTable:
     path: Path
     keys: tuple[str, ...]
     labels: dict[Key, str] = field(default_factory=dict)
+    words: dict[Key, Sequence[str]] = field(default_factory=dict)
     repeated: list[Key] = field(default_factory=list)
     found: set[Key] = field(default_factory=set)
 
@@ -56,8 +58,8 @@ class LabelTable:
         Returns:
             Its label; `""` where the cell is empty, None where there is no row.
         """
-        numbers = {"line": geometry.sail_line, "shot": geometry.shot, "cable": geometry.cable}
-        values = {"gather_id": _composed(gather_id), "file": _place(file), **numbers}
+        values: dict[str, str | int] = {"line": geometry.sail_line, "shot": geometry.shot, "cable": geometry.cable}
+        values |= {"gather_id": _composed(gather_id), "file": _place(file)}
         key = tuple(values[name] for name in self.keys)
         if key in self.labels:
             self.found.add(key)
@@ -77,7 +79,7 @@ class LabelTable:
         Args:
             key: Its keys.
         """
-        return " ".join(f"{name} {value}" for name, value in zip(self.keys, key, strict=True))
+        return " ".join(f"{name} {value}" for name, value in zip(self.keys, self.words[key], strict=True))
 
 
 def read_labels(path: Path, sources: Sequence[Path]) -> LabelTable:
@@ -126,6 +128,7 @@ def read_labels(path: Path, sources: Sequence[Path]) -> LabelTable:
             except InputError as wrong:
                 raise InputError(f"{where}: {wrong}") from None
             checked.add(label)
+        table.words.setdefault(key, cells)
         former = table.labels.get(key)
         if former is not None and former != label and former and label:
             raise InputError(

@@ -1,5 +1,6 @@
 """Files of gathers, whatever their format, opened for reading."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -102,11 +103,12 @@ def source_files(paths: Sequence[Path], kind: str | None = None) -> list[Path]:
             endings = ENDINGS[kind] if kind else [ending for each in ENDINGS.values() for ending in each]
             raise InputError(f"{source_text(path)}: is a folder without a file that ends in {' '.join(endings)}")
         files += there
-    seen: set[Path] = set()
+    seen: set[str] = set()
     for file in files:
-        if file.resolve() in seen:
+        place = os.path.realpath(file)
+        if place in seen:
             raise InputError(f"{source_text(file)}: is given twice; give each source once")
-        seen.add(file.resolve())
+        seen.add(place)
     return files
 
 

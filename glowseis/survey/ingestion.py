@@ -1,0 +1,186 @@
+"""From files of gathers to a survey, with a report of all that was done to them on the way."""
+
+import itertools
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from glowseis.errors import InputError
+from glowseis.survey.formats.source import ReadOptions, Source, file_stem
+from glowseis.survey.formats.sources import check_kind, open_sources, source_files
+from glowseis.survey.gather import Gather, Picture, Recording, source_text
+from glowseis.survey.index import check_label
+from glowseis.survey.ingestion_report import Tally, resize_warnings, summary
+from glowseis.survey.label_table import LabelTable, read_labels
+from glowseis.survey.output import check_output
+from glowseis.survey.progress import progress
+from glowseis.survey.records import open_survey, write_survey
+from glowseis.survey.render import FITS, ZERO_LEVEL, is_live, render, trace_states
+from glowseis.survey.size import enclosing_size, parse_size
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to become a survey, and how.
+
+    Attributes:
+        sources: Files of gathers, and folders of them.
+        options: What the files do not say, or say wrongly; its label is for gathers that `labels` gives none.
+        kind: Format of all the files; by their endings when None.
+        size: Samples x traces of the pictures, such as `896x640`; multiples of 64 that hold all gathers when empty.
+        fit: `pad`, `crop` or `resize`.
+        labels: A CSV file of labels; what it says goes before the options' label, and that before a file's own.
+        labelled_only: Whether gathers without a label are left out.
+    """
+
+    sources: Sequence[Path]
+    options: ReadOptions = field(default_factory=ReadOptions)
+    kind: str | None = None
+    size: str = ""
+    fit: str = "pad"
+    labels: Path | None = None
+    labelled_only: bool = False
+
+    def about(self) -> dict[str, Any]:
+        """All of it, for the manifest."""
+        labels = source_text(self.labels) if self.labels else None
+        chosen = {"format": self.kind, "size": self.size, "fit": self.fit, "labels": labels}
+        return {"command": "ingest", **chosen, "labelled_only": self.labelled_only, **asdict(self.options)}
+
+
+def ingest(request: Request, out: Path) -> list[str]:
+    """Make a survey of files of gathers, whole or not at all, with memory for one gather.
+
+    Gather ids are those of the sources, with the folder's name in front where several sources are called the same; one
+    that is taken all the same gets `-2`, `-3` and so on after it. A trace with a NaN or infinite sample becomes zero; a
+    gather without a live trace is left out.
+
+    Args:
+        request: What to read, and how.
+        out: Folder to be made.
+
+    Returns:
+        What was done, line by line.
+
+    Raises:
+        InputError: Anything that was asked for or is read makes no sense; nothing is left behind.
+        OSError: The disk is full or not writable; nothing is left behind.
+    """
+    wanted = _check(request)
+    check_output(out)
+    table = read_labels(request.labels, source_files(request.sources, request.kind)) if request.labels else None
+    sources = open_sources(request.sources, request.options, request.kind)
+    interval_s = _check_intervals(sources)
+    shapes = [shape for source in sources for shape in source.shapes()]
+    height, width = wanted or enclosing_size(shapes)
+    tally = Tally()
+    gathers = _gathers(request, sources, table, (height, width), len(shapes), tally)
+    write_survey(out, gathers, (height, width), request.about())
+    warned = resize_warnings(shapes, height, interval_s) if request.fit == "resize" else []
+    return warned + summary(open_survey(out), tally, table)
+
+
+def _check(request: Request) -> tuple[int, int] | None:
+    """The size that is asked for, once all that can be told from the words alone was checked."""
+    check_kind(request.kind)
+    if request.fit not in FITS:
+        raise InputError(f"--fit {request.fit} is unknown; choose {', '.join(FITS[:-1])} or {FITS[-1]}")
+    if request.fit == "resize" and not request.size:
+        raise InputError("--fit resize needs the size to resize to; pass --size, such as 448x320")
+    if request.options.label:
+        check_label(request.options.label)
+    interval_s = request.options.sample_interval_s
+    if interval_s is not None and not 0 < interval_s < math.inf:
+        raise InputError("--sample-interval must be a number of milliseconds above 0")
+    return parse_size(request.size) if request.size else None
+
+
+def _check_intervals(sources: Sequence[Source]) -> float | None:
+    """The sample interval that all sources share; pictures may leave it unknown."""
+    known = [(source, source.interval_s) for source in sources]
+    given = [(source, interval_s) for source, interval_s in known if interval_s is not None]
+    for source, interval_s in given:
+        # Attributes of 32 bits are not exact.
+        if not math.isclose(interval_s, given[0][1], rel_tol=1e-6):
+            first = source_text(given[0][0].path)
+            raise InputError(
+                f"{source_text(source.path)} has samples every {interval_s * 1e3:g} ms, {first} every "
+                f"{given[0][1] * 1e3:g} ms; make a survey of each, or pass --sample-interval if a header is wrong"
+            )
+    return given[0][1] if given else None
+
+
+def _gathers(
+    request: Request,
+    sources: Sequence[Source],
+    table: LabelTable | None,
+    size: tuple[int, int],
+    count: int,
+    tally: Tally,
+) -> Iterator[Gather]:
+    """The gathers of all sources, named, labelled and fitted."""
+    prefixes = _prefixes(sources)
+    taken: set[str] = set()
+    read = itertools.chain.from_iterable(zip(itertools.repeat(source), source.gathers()) for source in sources)
+    kept = 0
+    for source, found in progress(read, count, "reading"):
+        name = _free(f"{prefixes.get(source.path, '')}{found.gather_id}", taken, tally)
+        taken.add(name)
+        label = table.find(name, source.path, found.geometry) if table else None
+        if table and label is None:
+            tally.without_row.append(name)
+        label = label or found.label
+        if request.labelled_only and not label:
+            tally.unlabelled.append(name)
+            continue
+        gather = render(replace(found, gather_id=name, label=label), *size, request.fit)
+        if not is_live(gather):
+            tally.lifeless.append(name)
+            continue
+        _count_traces(found, name, gather, tally)
+        tally.add(gather, size)
+        kept += 1
+        yield gather
+    if not kept:
+        reasons = [(len(tally.lifeless), "without a live trace"), (len(tally.unlabelled), "without a label")]
+        told = ", ".join(f"{number} {reason}" for number, reason in reasons if number) or "the sources hold none"
+        raise InputError(f"no gather is left to write: {told}; check the sources and labels")
+
+
+def _prefixes(sources: Sequence[Source]) -> dict[Path, str]:
+    """What goes in front of the ids of sources that are called the same."""
+    alike = Counter(file_stem(source.path) for source in sources)
+    folders = {source.path: re.sub(r"[^\w.-]+", "-", source.path.absolute().parent.name) for source in sources}
+    return {
+        path: f"{folder.lstrip('.-')[:60]}-"
+        for path, folder in folders.items()
+        if alike[file_stem(path)] > 1 and folder.lstrip(".-")
+    }
+
+
+def _free(name: str, taken: set[str], tally: Tally) -> str:
+    """A name that is not taken."""
+    if name not in taken:
+        return name
+    free = next(again for number in itertools.count(2) if (again := f"{name}-{number}") not in taken)
+    tally.renamed.append(free)
+    return free
+
+
+def _count_traces(found: Recording | Picture, name: str, gather: Gather, tally: Tally) -> None:
+    """Note which traces of a gather carry nothing; most have none, and are not looked at again."""
+    if not gather.dead_traces:
+        return
+    if isinstance(found, Picture):
+        broken, dead = np.zeros(found.image.shape[1], bool), (found.image == ZERO_LEVEL).all(axis=0)
+    else:
+        broken, dead = trace_states(found.amplitude)
+    for traces, noted in ((broken, tally.broken), (dead & ~broken, tally.dead)):
+        if traces.any():
+            noted[name] = (int(traces.sum()), int(np.argmax(traces)) + 1)
