@@ -1,19 +1,24 @@
 """The command that makes a survey of simulated marine shot gathers."""
 
 import contextlib
+import dataclasses
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import typer
 
+import glowseis
 from glowseis.command import run
 from glowseis.errors import InputError
-from glowseis.survey.gather import Gather, source_text
+from glowseis.survey.gather import Gather, Recording, source_text
 
 SEGY = "survey.segy"
 """What --segy writes into the survey's folder."""
+
+SEGY_BYTES, TRACE_BYTES, SAMPLE_BYTES = 3600, 240, 4
+"""Lengths of a SEG-Y file's headers, a trace's header and a sample, as --segy writes them."""
 
 
 def main(
@@ -24,46 +29,87 @@ def main(
     size: Annotated[str, typer.Option(help="Samples x traces; a smaller size is a smaller acquisition.")] = "896x640",
     fractions: Annotated[str, typer.Option(help="Per cent good, medium, bad.")] = "66.68,31.54,1.76",
     workers: Annotated[int, typer.Option(help="Processes; 0 takes one for each core.")] = 0,
+    noise: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND=FACTOR", help="Change one kind of noise, such as swell=0 (off); repeatable."),
+    ] = None,
     segy: Annotated[bool, typer.Option("--segy", help="Write survey.segy beside the records too.")] = False,
 ) -> None:
     """Make a survey of simulated marine shot gathers with labels.
 
+    Stopped or killed, the same command goes on where it was.
+
     Example: python -m glowseis.simulate --out surveys/small --count 1000 --size 112x80
     """
-    from glowseis.survey.output import check_output, whole_folder
+    from glowseis.survey.output import check_output, resumable_folder
     from glowseis.survey.progress import progress
-    from glowseis.survey.simulate import SIMULATOR_VERSION, Acquisition, simulate_recordings
+    from glowseis.survey.simulate import SIMULATOR_VERSION, Acquisition, parse_noise, simulate_recordings
     from glowseis.survey.size import parse_size
 
     height, width = parse_size(size)
     acquisition = Acquisition.of_size(height, width)
     shares = _parse_fractions(fractions)
+    settings = parse_noise(noise or [])
     check_output(out)
-    made = simulate_recordings(count, seed, acquisition, shares, workers or len(os.sched_getaffinity(0)))
+    processes = workers or len(os.sched_getaffinity(0))
+    made = simulate_recordings(count, seed, acquisition, shares, processes, 0, settings)
     # pandas comes with the records; wrong arguments have been told by now.
-    from glowseis.survey.records import write_records
+    from glowseis.survey.records import take_up, write_records
     from glowseis.survey.render import render_recording
 
-    def gathers(folder: Path) -> Generator[Gather, None, None]:
-        with contextlib.ExitStack() as stack:
-            # Worker processes end with their iterator, before anything else is cleaned up.
-            recordings = stack.enter_context(contextlib.closing(made))
-            write = None
-            if segy:
-                from glowseis.survey.formats.segy import segy_writer
+    def gathers(
+        recordings: Generator[Recording, None, None], start: int, file: BinaryIO | None, keep: Callable[[], None]
+    ) -> Generator[Gather, None, None]:
+        write = None
+        if file:
+            from glowseis.survey.formats.segy import segy_writer
 
-                file = stack.enter_context((folder / SEGY).open("wb"))
-                write = segy_writer(file, [f"SIMULATED BY GLOWSEIS, SEED {seed}"])
-            for recording in progress(recordings, count, "simulating"):
-                if write:
+            write = segy_writer(file, [f"SIMULATED BY GLOWSEIS, SEED {seed}"])
+        # Worker processes end with their iterator, before anything else is cleaned up.
+        with contextlib.closing(recordings):
+            for recording in progress(recordings, count, "simulating", start):
+                if write and file:
                     write(recording)
+                    file.flush()
                 yield render_recording(recording, height, width)
+                keep()
 
     about = {"version": SIMULATOR_VERSION, "seed": seed, "count": count}
-    about |= {"size": [height, width], "fractions": list(shares)}
-    with whole_folder(out) as folder, contextlib.closing(gathers(folder)) as rendered:
-        write_records(folder, rendered, (height, width), {"simulator": about})
+    about |= {"size": [height, width], "fractions": list(shares), "noise": dataclasses.asdict(settings)}
+    work = {"glowseis": glowseis.__version__, **about, "segy": segy}
+    with resumable_folder(out, work) as (folder, keep), contextlib.ExitStack() as stack:
+        file = stack.enter_context((folder / SEGY).open("ab")) if segy else None
+        segy_gathers = _WholeGathers(file) if file else None
+        written = take_up(folder, is_whole=segy_gathers)
+        if segy_gathers:
+            segy_gathers.cut()
+        if written:
+            print(f"{source_text(out)}: going on after {len(written)} of {count} gathers")
+            made = simulate_recordings(count, seed, acquisition, shares, processes, len(written), settings)
+        rendered = stack.enter_context(contextlib.closing(gathers(made, len(written), file, keep)))
+        write_records(folder, rendered, (height, width), {"simulator": about}, written=written)
     print(f"{source_text(out)}: {count} gathers of {height}x{width}")
+
+
+class _WholeGathers:
+    """Says of one gather after another whether a SEG-Y file holds all of it; then cuts off the others."""
+
+    def __init__(self, file: BinaryIO):
+        self._file = file
+        self._room = os.fstat(file.fileno()).st_size
+        self._end = 0
+
+    def __call__(self, gather: Gather) -> bool:
+        samples, traces = gather.recorded_shape or (gather.valid_samples, gather.valid_traces)
+        end = (self._end or SEGY_BYTES) + traces * (TRACE_BYTES + SAMPLE_BYTES * samples)
+        whole = end <= self._room
+        if whole:
+            self._end = end
+        return whole
+
+    def cut(self) -> None:
+        self._file.truncate(self._end)
+        self._file.seek(self._end)
 
 
 def _parse_fractions(text: str) -> tuple[float, float, float]:

@@ -20,7 +20,7 @@ from glowseis.survey.example import parse, serialise
 from glowseis.survey.formats.pictures import write_pictures
 from glowseis.survey.gather import Origin
 from glowseis.survey.output import check_output
-from glowseis.survey.records import open_survey, write_survey
+from glowseis.survey.records import SCHEMA, open_survey, write_survey
 
 SIZE = (64, 32)
 
@@ -287,8 +287,9 @@ def test_shards_that_are_missing_too_long_or_exchanged(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema_version": 2}, "written by a newer glowseis: schema 2, this one reads 1; upgrade"),
-        ({"schema_version": 2, "unheard": []}, "written by a newer glowseis"),
+        ({"schema_version": SCHEMA + 1}, "written by a newer glowseis: schema 3, this one reads 2; upgrade"),
+        ({"schema_version": SCHEMA + 1, "unheard": []}, "written by a newer glowseis"),
+        ({"schema_version": 1}, "written by an older glowseis: schema 1, this one reads 2; make it anew"),
         ({"size": [64, "wide"]}, "size.1"),
         ({"gathers": None}, "gathers"),
         ({"shards": [{"file": "../../etc/passwd", "records": 1, "bytes": 1, "sha256": ""}]}, "shards.0.file"),

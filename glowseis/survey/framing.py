@@ -7,6 +7,7 @@ readers read these files.
 import hashlib
 import os
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,6 +31,9 @@ class Shard(pydantic.BaseModel, frozen=True, extra="forbid"):
 class ShardWriter:
     """Appends records to numbered TFRecord files and keeps their checksums.
 
+    One that goes on with files of an earlier writer first takes up their records, one by one, and then cuts off
+    what follows; it ends with the same files as a writer that was never stopped.
+
     Attributes:
         shards: The files that are complete.
     """
@@ -39,7 +43,6 @@ class ShardWriter:
         self._folder = folder
         self._shard_bytes = shard_bytes
         self._file: BinaryIO | None = None
-        self._name = ""
         self._records = self._bytes = 0
         self._sha256 = hashlib.sha256()
 
@@ -52,18 +55,48 @@ class ShardWriter:
         Returns:
             Name of the file and offset of the frame, in bytes.
         """
+        place = self._next(len(record))
         frame = b"".join((header(len(record)), record, masked_crc(record)))
-        if self._file and self._bytes + len(frame) > self._shard_bytes:
-            self.close()
-        if self._file is None:
-            self._name = f"gathers-{len(self.shards):05d}.tfrecord"
-            self._file = open_shard(self._folder / self._name)
-        offset_bytes = self._bytes
-        self._file.write(frame)
-        self._sha256.update(frame)
-        self._records += 1
-        self._bytes += len(frame)
-        return self._name, offset_bytes
+        file = self._turn_to(place, open_shard)
+        file.write(frame)
+        file.flush()
+        self._count(frame)
+        return place
+
+    def find(self, length_bytes: int) -> bytes | None:
+        """Look for the next record of an earlier writer.
+
+        Args:
+            length_bytes: Its length.
+
+        Returns:
+            The record; None when it is not there, or not whole.
+        """
+        name, offset_bytes = self._next(length_bytes)
+        path = self._folder / name
+        room = path.stat().st_size - offset_bytes if path.is_file() else 0
+        if not 0 < length_bytes <= room - HEADER_BYTES - FOOTER_BYTES:
+            return None
+        record = np.empty(length_bytes, np.uint8)
+        return record.tobytes() if read_into(path, offset_bytes, length_bytes, record) else None
+
+    def take_up(self, record: bytes) -> None:
+        """Go on after a record that `find` found.
+
+        Args:
+            record: Its bytes.
+        """
+        self._turn_to(self._next(len(record)), _open_again)
+        self._count(b"".join((header(len(record)), record, masked_crc(record))))
+
+    def cut(self) -> None:
+        """Cut off and remove what an earlier writer wrote behind the records that were taken up."""
+        if self._file:
+            self._file.truncate(self._bytes)
+            self._file.seek(self._bytes)
+        kept = len(self.shards) + (self._file is not None)
+        for path in sorted(self._folder.glob("gathers-*.tfrecord"))[kept:]:
+            path.unlink()
 
     def close(self) -> None:
         """End the file that is open, if any."""
@@ -72,10 +105,45 @@ class ShardWriter:
         file, self._file = self._file, None
         file.close()
         self.shards.append(
-            Shard(file=self._name, records=self._records, bytes=self._bytes, sha256=self._sha256.hexdigest())
+            Shard(
+                file=_shard_name(len(self.shards)),
+                records=self._records,
+                bytes=self._bytes,
+                sha256=self._sha256.hexdigest(),
+            )
         )
         self._records = self._bytes = 0
         self._sha256 = hashlib.sha256()
+
+    def _next(self, length_bytes: int) -> tuple[str, int]:
+        """Where a record of this length goes: name of the file and offset of the frame."""
+        if self._file is None:
+            return _shard_name(len(self.shards)), 0
+        if self._bytes + HEADER_BYTES + length_bytes + FOOTER_BYTES > self._shard_bytes:
+            return _shard_name(len(self.shards) + 1), 0
+        return _shard_name(len(self.shards)), self._bytes
+
+    def _turn_to(self, place: tuple[str, int], open_file: Callable[[Path], BinaryIO]) -> BinaryIO:
+        """The file where a record goes, after the one before it is closed."""
+        name, offset_bytes = place
+        if self._file and not offset_bytes:
+            self.close()
+        if self._file is None:
+            self._file = open_file(self._folder / name)
+        return self._file
+
+    def _count(self, frame: bytes) -> None:
+        self._sha256.update(frame)
+        self._records += 1
+        self._bytes += len(frame)
+
+
+def _shard_name(number: int) -> str:
+    return f"gathers-{number:05d}.tfrecord"
+
+
+def _open_again(path: Path) -> BinaryIO:
+    return path.open("r+b")
 
 
 def open_shard(path: Path) -> BinaryIO:

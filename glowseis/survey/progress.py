@@ -2,22 +2,24 @@
 
 import sys
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
-from glowseis.survey.gather import Recording
+Thing = TypeVar("Thing")
 
 
-def progress(recordings: Iterable[Recording], count: int, doing: str) -> Iterator[Recording]:
-    """Show on a terminal how many recordings have come; elsewhere errors stay one line.
+def progress(things: Iterable[Thing], count: int | None, doing: str, start: int = 0) -> Iterator[Thing]:
+    """Show on a terminal how many gathers have come; elsewhere errors stay one line.
 
     Args:
-        recordings: What passes through.
-        count: How many there will be.
+        things: What passes through, one a gather.
+        count: How many there will be, with those that were done before; None when that is not known.
         doing: A word for what is done with them.
+        start: How many were done before.
 
     Yields:
-        The recordings.
+        The same things.
     """
     from tqdm import tqdm
 
-    with tqdm(recordings, doing, count, unit="gather", file=sys.stderr, disable=None) as shown:
+    with tqdm(things, doing, count, unit="gather", file=sys.stderr, disable=None, initial=start) as shown:
         yield from shown

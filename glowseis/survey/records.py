@@ -8,72 +8,26 @@ surveys/NAME/
 ```
 """
 
-import contextlib
 import functools
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pydantic
 from google.protobuf.message import DecodeError
 
-import glowseis
 from glowseis.errors import InputError
-from glowseis.survey.example import ARRAYS, parse, serialise
-from glowseis.survey.framing import FOOTER_BYTES, HEADER_BYTES, Shard, ShardWriter, read_into
-from glowseis.survey.gather import LABELS, Gather
-from glowseis.survey.index import COLUMNS, PLACE, check_words, index_writer, read_index
-from glowseis.survey.output import whole_folder
+from glowseis.survey.example import parse
+from glowseis.survey.framing import FOOTER_BYTES, HEADER_BYTES, Shard, read_into
+from glowseis.survey.gather import Gather
+from glowseis.survey.index import COLUMNS, PLACE, read_index
+from glowseis.survey.manifest import INDEX, MANIFEST, MEND, SCHEMA, Manifest
+from glowseis.survey.writing import take_up, write_records, write_survey
 
-__all__ = ["SCHEMA", "Manifest", "Shard", "Survey", "open_survey", "write_survey"]
-
-SCHEMA = 2
-"""Version of the layout on disk; a reader refuses others."""
-
-SHARD_BYTES = 150_000_000
-"""Largest shard, unless one record is larger."""
-
-MANIFEST, INDEX = "manifest.json", "gathers.csv"
-
-RENDERING = (
-    "level = clip(rint(128 + 128 amplitude / clip_amplitude), 0, 255); clip_amplitude is exceeded by 4 % of "
-    "a gather's absolute amplitudes; zero and padding are 128; padded below and on the right"
-)
-
-
-class Manifest(pydantic.BaseModel, frozen=True, extra="forbid"):
-    """What a survey is.
-
-    Attributes:
-        schema_version: Version of the layout on disk.
-        glowseis: Version that wrote it.
-        size: Height in samples and width in traces of every picture.
-        rendering: How amplitudes became grey levels.
-        gathers: Number of gathers.
-        labels: Labels in use; the paper's classes first, in its order.
-        counts: Gathers per label; unlabelled ones count in none.
-        shards: The TFRecord files, in the order of the index.
-        index_sha256: SHA-256 of the index.
-        sources: Files or simulators that the gathers came from.
-        about: What the writing command adds, such as the simulator's version and seed.
-    """
-
-    schema_version: int
-    glowseis: str
-    size: tuple[int, int]
-    rendering: str
-    gathers: int
-    labels: tuple[str, ...]
-    counts: dict[str, int]
-    shards: tuple[Shard, ...]
-    index_sha256: str
-    sources: tuple[str, ...]
-    about: dict[str, Any]
+__all__ = ["SCHEMA", "Manifest", "Shard", "Survey", "open_survey", "take_up", "write_records", "write_survey"]
 
 
 class Survey:
@@ -206,7 +160,7 @@ class Survey:
         for shard in self.manifest.shards if rows is None else ():
             with (self.path / shard.file).open("rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != shard.sha256:
-                    raise InputError(f"{self.path / shard.file}: differs from its checksum; {_MEND}")
+                    raise InputError(f"{self.path / shard.file}: differs from its checksum; {MEND}")
 
     def record_name(self, row: int) -> str:
         """Name a record in an error.
@@ -226,10 +180,10 @@ class Survey:
         try:
             gather = parse(record.tobytes())
         except (ValueError, IndexError, DecodeError) as wrong:
-            raise InputError(f"{self.record_name(row)} is no gather ({wrong}); {_MEND}") from None
+            raise InputError(f"{self.record_name(row)} is no gather ({wrong}); {MEND}") from None
         if gather.image.shape != self.size:
             shape, size = ("x".join(map(str, sides)) for sides in (gather.image.shape, self.size))
-            raise InputError(f"{self.record_name(row)} is a picture of {shape} where the manifest says {size}; {_MEND}")
+            raise InputError(f"{self.record_name(row)} is a picture of {shape} where the manifest says {size}; {MEND}")
         return gather
 
     def _read(self, row: int, part: np.ndarray, part_bytes: int) -> None:
@@ -238,104 +192,11 @@ class Survey:
         try:
             whole = read_into(path, int(self._offsets[row]), int(self._lengths[row]), part, part_bytes)
         except FileNotFoundError:
-            raise InputError(f"{path}: this shard is missing; {_MEND}") from None
+            raise InputError(f"{path}: this shard is missing; {MEND}") from None
         except OSError as wrong:
-            raise InputError(f"{self.record_name(row)} cannot be read: {wrong.strerror}; {_MEND}") from None
+            raise InputError(f"{self.record_name(row)} cannot be read: {wrong.strerror}; {MEND}") from None
         if not whole:
-            raise InputError(f"{self.record_name(row)} is damaged: its checksum differs; {_MEND}")
-
-
-_MEND = "copy the survey again or make it anew"
-
-
-def write_survey(
-    out: Path,
-    gathers: Iterable[Gather],
-    size: tuple[int, int],
-    about: dict[str, Any],
-    shard_bytes: int = SHARD_BYTES,
-) -> Manifest:
-    """Write a survey, whole or not at all, with memory that does not grow with the number of gathers.
-
-    Args:
-        out: Folder to be made.
-        gathers: What to write, one after another.
-        size: Height in samples and width in traces of every picture.
-        about: What to add to the manifest, such as the simulator's version and seed; JSON.
-        shard_bytes: A shard is closed before it would grow beyond this.
-
-    Returns:
-        The manifest.
-
-    Raises:
-        InputError: The output exists, there are no gathers, or one has another size, a bad or repeated id, or a bad
-            label.
-        OSError: The disk is full or not writable; nothing is left behind.
-    """
-    with whole_folder(Path(out)) as folder:
-        return write_records(folder, gathers, size, about, shard_bytes)
-
-
-def write_records(
-    folder: Path,
-    gathers: Iterable[Gather],
-    size: tuple[int, int],
-    about: dict[str, Any],
-    shard_bytes: int = SHARD_BYTES,
-) -> Manifest:
-    """Write a survey's files into a folder that is there, for those who put more into it; else as `write_survey`.
-
-    Args:
-        folder: Where to write; becomes the survey.
-        gathers: What to write, one after another.
-        size: Height in samples and width in traces of every picture.
-        about: What to add to the manifest.
-        shard_bytes: A shard is closed before it would grow beyond this.
-
-    Returns:
-        The manifest.
-
-    Raises:
-        InputError: There are no gathers, or one has another size, a bad or repeated id, or a bad label.
-        OSError: The disk is full or not writable.
-    """
-    labels: Counter[str] = Counter()
-    sources: dict[str, None] = {}
-    seen: set[str] = set()
-    with contextlib.closing(ShardWriter(folder, shard_bytes)) as writer, index_writer(folder / INDEX) as write_row:
-        for gather in gathers:
-            _check(gather, size, seen)
-            seen.add(gather.gather_id)
-            labels[gather.label] += 1
-            sources[gather.source] = None
-            record = serialise(gather)
-            shard, offset_bytes = writer.write(record)
-            place = {
-                "shard": shard,
-                "offset_bytes": offset_bytes,
-                "length_bytes": len(record),
-                "image_offset_bytes": record.index(gather.image.tobytes()),
-            }
-            write_row(gather, place)
-    if not seen:
-        raise InputError("there are no gathers to write; check the sources")
-    known = [label for label in LABELS if labels[label]]
-    used = (*known, *sorted(set(labels) - {"", *known}))
-    manifest = Manifest(
-        schema_version=SCHEMA,
-        glowseis=glowseis.__version__,
-        size=size,
-        rendering=RENDERING,
-        gathers=len(seen),
-        labels=used,
-        counts={label: labels[label] for label in used},
-        shards=tuple(writer.shards),
-        index_sha256=hashlib.sha256((folder / INDEX).read_bytes()).hexdigest(),
-        sources=tuple(sources),
-        about=about,
-    )
-    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return manifest
+            raise InputError(f"{self.record_name(row)} is damaged: its checksum differs; {MEND}")
 
 
 def open_survey(path: Path) -> Survey:
@@ -360,17 +221,17 @@ def open_survey(path: Path) -> Survey:
     for shard in manifest.shards:
         file = path / shard.file
         if not file.is_file():
-            raise InputError(f"{file}: this shard is missing; {_MEND}")
+            raise InputError(f"{file}: this shard is missing; {MEND}")
         found = file.stat().st_size
         if found < shard.bytes:
             ends = index["offset_bytes"] + index["length_bytes"] + HEADER_BYTES + FOOTER_BYTES
             row = int(np.argmax(((index["shard"] == shard.file) & (ends > found)).to_numpy()))
             raise InputError(
                 f"{survey.record_name(row)} is missing or cut short: the shard has {found} of {shard.bytes} "
-                f"bytes; {_MEND}"
+                f"bytes; {MEND}"
             )
         if found > shard.bytes:
-            raise InputError(f"{file}: has {found} bytes where the manifest says {shard.bytes}; {_MEND}")
+            raise InputError(f"{file}: has {found} bytes where the manifest says {shard.bytes}; {MEND}")
     return survey
 
 
@@ -396,31 +257,31 @@ def _read_manifest(path: Path) -> Manifest:
     except pydantic.ValidationError as wrong:
         first = wrong.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise InputError(f"{file}: {where}: {first['msg']}; {_MEND}") from None
+        raise InputError(f"{file}: {where}: {first['msg']}; {MEND}") from None
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise InputError(f"{file}: is damaged, it cannot be read as a survey's JSON; {_MEND}") from None
+        raise InputError(f"{file}: is damaged, it cannot be read as a survey's JSON; {MEND}") from None
 
 
 def _read_index(path: Path, manifest: Manifest) -> pd.DataFrame:
     file = path / INDEX
     if not file.is_file():
-        raise InputError(f"{file}: the index is missing; {_MEND}")
+        raise InputError(f"{file}: the index is missing; {MEND}")
     if hashlib.sha256(file.read_bytes()).hexdigest() != manifest.index_sha256:
-        raise InputError(f"{file}: was changed after it was written; {_MEND}")
+        raise InputError(f"{file}: was changed after it was written; {MEND}")
     try:
         index = read_index(file)
     except (ValueError, OverflowError) as wrong:
-        raise InputError(f"{file}: cannot be read ({wrong}); {_MEND}") from None
+        raise InputError(f"{file}: cannot be read ({wrong}); {MEND}") from None
     missing = sorted(set(COLUMNS | PLACE) - set(index))
     if missing:
-        raise InputError(f"{file}: has no column {missing[0]}; {_MEND}")
+        raise InputError(f"{file}: has no column {missing[0]}; {MEND}")
     return index
 
 
 def _check_places(path: Path, manifest: Manifest, index: pd.DataFrame) -> None:
     """Make sure that manifest and index speak of the same records."""
     if not len(index) == manifest.gathers == sum(shard.records for shard in manifest.shards):
-        raise InputError(f"{path}: {MANIFEST} speaks of {manifest.gathers} gathers, {INDEX} has {len(index)}; {_MEND}")
+        raise InputError(f"{path}: {MANIFEST} speaks of {manifest.gathers} gathers, {INDEX} has {len(index)}; {MEND}")
     bytes_of = {shard.file: shard.bytes for shard in manifest.shards}
     offset, length, image = (index[name] for name in ("offset_bytes", "length_bytes", "image_offset_bytes"))
     room = index["shard"].map(bytes_of)
@@ -433,7 +294,7 @@ def _check_places(path: Path, manifest: Manifest, index: pd.DataFrame) -> None:
         row = int(np.argmin(right.to_numpy()))
         raise InputError(
             f"{path / INDEX}: gather {index['gather_id'].iat[row]} lies where {index['shard'].iat[row]} has no picture "
-            f"of {height}x{width}; {_MEND}"
+            f"of {height}x{width}; {MEND}"
         )
 
 
@@ -443,18 +304,3 @@ def _aligned(shape: tuple[int, ...]) -> np.ndarray:
     memory = np.empty(count + 63, np.uint8)
     start = -memory.ctypes.data % 64
     return memory[start : start + count].reshape(shape)
-
-
-def _check(gather: Gather, size: tuple[int, int], seen: set[str]) -> None:
-    name = gather.gather_id
-    check_words(gather, seen)
-    if gather.image.shape != tuple(size) or gather.image.dtype != np.uint8:
-        shape = "x".join(map(str, gather.image.shape))
-        raise InputError(
-            f"gather {name} is a picture of {shape} {gather.image.dtype}, the survey's are "
-            f"{size[0]}x{size[1]} uint8; render it to the survey's size"
-        )
-    traces = gather.recorded_shape[1] if gather.fit == "resize" and gather.recorded_shape else gather.valid_traces
-    for field in ARRAYS:
-        if len(getattr(gather.geometry, field)) != traces:
-            raise ValueError(f"gather {name}: geometry.{field} must have {traces} elements, one a trace")

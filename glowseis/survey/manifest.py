@@ -1,0 +1,50 @@
+"""The manifest of a survey: what its folder holds."""
+
+from typing import Any
+
+import pydantic
+
+from glowseis.survey.framing import Shard
+
+SCHEMA = 2
+"""Version of the layout on disk; a reader refuses others."""
+
+MANIFEST, INDEX = "manifest.json", "gathers.csv"
+
+RENDERING = (
+    "level = clip(rint(128 + 128 amplitude / clip_amplitude), 0, 255); clip_amplitude is exceeded by 4 % of "
+    "a gather's absolute amplitudes; zero and padding are 128; padded below and on the right"
+)
+
+MEND = "copy the survey again or make it anew"
+"""What to do about a survey that is damaged."""
+
+
+class Manifest(pydantic.BaseModel, frozen=True, extra="forbid"):
+    """What a survey is.
+
+    Attributes:
+        schema_version: Version of the layout on disk.
+        glowseis: Version that wrote it.
+        size: Height in samples and width in traces of every picture.
+        rendering: How amplitudes became grey levels.
+        gathers: Number of gathers.
+        labels: Labels in use; the paper's classes first, in its order.
+        counts: Gathers per label; unlabelled ones count in none.
+        shards: The TFRecord files, in the order of the index.
+        index_sha256: SHA-256 of the index.
+        sources: Files or simulators that the gathers came from.
+        about: What the writing command adds, such as the simulator's version and seed.
+    """
+
+    schema_version: int
+    glowseis: str
+    size: tuple[int, int]
+    rendering: str
+    gathers: int
+    labels: tuple[str, ...]
+    counts: dict[str, int]
+    shards: tuple[Shard, ...]
+    index_sha256: str
+    sources: tuple[str, ...]
+    about: dict[str, Any]
