@@ -389,18 +389,18 @@ def test_a_size_that_does_not_suit_the_flow_is_told_before_a_survey_is_made(tiny
 
 
 def test_a_recipe_makes_its_own_survey(tiny, tmp_path, monkeypatch, command):
-    from glowseis import run
+    from glowseis.run import own_survey
 
     monkeypatch.chdir(tmp_path)
     section = read_recipe(tiny.recipe, ["survey.count=6", "survey.size=112x80", "survey.fractions=[1, 1, 1]"]).survey
-    survey = run.own_survey(section, tmp_path / "own")
+    survey = own_survey.own_survey(section, tmp_path / "own")
     assert len(survey) == 6 and survey.size == (112, 80)
-    monkeypatch.setattr(run, "simulate_recordings", None)
-    again = run.own_survey(section, tmp_path / "own")
+    monkeypatch.setattr(own_survey, "simulate_recordings", None)
+    again = own_survey.own_survey(section, tmp_path / "own")
     assert again.checksum == survey.checksum
     other = section.model_copy(update={"seed": 2})
     with pytest.raises(InputError, match="is not the survey that the recipe describes"):
-        run.own_survey(other, tmp_path / "own")
+        own_survey.own_survey(other, tmp_path / "own")
 
 
 @pytest.mark.parametrize("held_out", [0.05, 0.25, 0.5])

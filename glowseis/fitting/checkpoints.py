@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+import keras
 import tensorflow as tf
 
 from glowseis.errors import InputError
-from glowseis.fitting.trainer import FlowTrainer
 
 
 class Checkpoints:
@@ -17,27 +17,28 @@ class Checkpoints:
 
     Args:
         folder: Where they lie; made when missing.
-        trainer: The compiled trainer whose state it is.
+        model: Whose weights they are.
+        optimizer: Its optimiser, built.
 
     Attributes:
         step: Steps done.
-        best_bits: Best held-out bits per dimension so far; infinite before the first.
-        best_step: The step it was measured at.
+        best_figure: Best figure on held-out gathers so far, the lower the better; infinite before the first.
+        best_step: The step it was measured at; 0 before the first.
     """
 
-    def __init__(self, folder: Path, trainer: FlowTrainer):
+    def __init__(self, folder: Path, model: keras.Model, optimizer: keras.optimizers.Optimizer):
         self.folder = folder
         self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self._best_bits = tf.Variable(float("inf"), dtype=tf.float64, trainable=False)
+        self._best_figure = tf.Variable(float("inf"), dtype=tf.float64, trainable=False)
         self._best_step = tf.Variable(0, dtype=tf.int64, trainable=False)
-        weights = [weight.value for weight in trainer.flow.weights]
-        optimizer = [variable.value for variable in trainer.optimizer.variables]
+        weights = [weight.value for weight in model.weights]
+        state = [variable.value for variable in optimizer.variables]
         self._last = tf.train.CheckpointManager(
             tf.train.Checkpoint(
                 weights=weights,
-                optimizer=optimizer,
+                optimizer=state,
                 step=self._step,
-                best_bits=self._best_bits,
+                best_figure=self._best_figure,
                 best_step=self._best_step,
             ),
             str(folder / "last"),
@@ -48,7 +49,7 @@ class Checkpoints:
         )
 
     step = property(lambda self: int(self._step))
-    best_bits = property(lambda self: float(self._best_bits))
+    best_figure = property(lambda self: float(self._best_figure))
     best_step = property(lambda self: int(self._best_step))
 
     @property
@@ -72,12 +73,12 @@ class Checkpoints:
         self._step.assign(step)
         self._last.save(checkpoint_number=step)
 
-    def offer(self, step: int, bits: float) -> bool:
-        """Keep the present weights as the best if their held-out bits per dimension are; tell whether they are."""
-        if bits >= self.best_bits:
+    def offer(self, step: int, figure: float) -> bool:
+        """Keep the present weights as the best if their figure is the lowest; tell whether it is."""
+        if figure >= self.best_figure:
             return False
         self._best.save(checkpoint_number=step)
-        self._best_bits.assign(bits)
+        self._best_figure.assign(figure)
         self._best_step.assign(step)
         return True
 

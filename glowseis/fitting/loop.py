@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from glowseis.errors import FittingError
 from glowseis.fitting.checkpoints import Checkpoints
-from glowseis.fitting.log import Pictures, RunLog
+from glowseis.fitting.log import RunLog
+from glowseis.fitting.pictures import Pictures
 from glowseis.fitting.schedule import PlannedPhase, learning_rate, plan
 from glowseis.fitting.selection import Selection
 from glowseis.fitting.stopping import Stopping
@@ -64,7 +65,7 @@ class FlowFitting:
         self.trainer = FlowTrainer(make_flow(recipe, survey.size))
         self.trainer.compile(optimizer=_optimizer(recipe, self.planned))
         self.trainer.optimizer.build(self.trainer.flow.trainable_variables)
-        self.checkpoints = Checkpoints(folder / "checkpoints", self.trainer)
+        self.checkpoints = Checkpoints(folder / "checkpoints", self.trainer.flow, self.trainer.optimizer)
         self.restored = self.checkpoints.restore()
         self.first_step_at: float | None = None
         self._optimise = tf.function(self.trainer.optimise)
@@ -147,7 +148,8 @@ class FlowFitting:
             bits, gradient_norm = (float(value) for value in self._optimise(x))
             self.first_step_at = self.first_step_at or time.monotonic()
             self._require_finite(step, {"the loss": bits, "its gradient's norm": gradient_norm})
-            log.step(step, bits, gradient_norm, rate)
+            scalars = {"bits_per_dimension/training": bits, "gradient_norm": gradient_norm, "learning_rate": rate}
+            log.step(step, scalars, {"bits": f"{bits:.3f}"})
             if step == end:
                 self._evaluate(step, log)
             due = time.monotonic() - self._saved_at > self.recipe.training.checkpoint_every_s
@@ -174,7 +176,11 @@ class FlowFitting:
             if best:
                 # So that what is said of the best weights is never older than the weights.
                 self._save(step)
-            log.evaluation(step, bits, error, best)
+            scalars, shown = {"round_trip_error": error}, {}
+            if bits is not None:
+                scalars["bits_per_dimension/held_out"] = bits
+                shown["held_out"] = f"{bits:.3f}" + ("*" if best else "")
+            log.evaluation(step, scalars, shown)
         if last or epochs % self.recipe.training.pictures_every_epochs == 0:
             log.pictures(step, self._pictures.rows())
 

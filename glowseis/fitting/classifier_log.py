@@ -1,0 +1,94 @@
+"""What a classifier's run keeps and shows while it runs: checkpoints, TensorBoard, a progress bar."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from glowseis.errors import FittingError
+from glowseis.fitting.checkpoints import Checkpoints
+from glowseis.fitting.classifier import ClassifierFitting, Epoch, Fitted, Watcher
+from glowseis.fitting.confusion import confusion_picture
+from glowseis.fitting.log import RunLog
+from glowseis.fitting.stopping import Stopping
+
+
+class ClassifierRun(Watcher):
+    """A fitting in a run's folder, from its first or its last checkpoint to its end.
+
+    Args:
+        fitting: What to do.
+        folder: The run's folder, which gets `checkpoints/` and `logs/`.
+        stopping: Asked between steps.
+
+    Attributes:
+        checkpoints: The state on disk.
+        restored: Whether an earlier process left a state, which is the present one then.
+        first_step_at: When this process had done its first step, by `time.monotonic`; None before.
+    """
+
+    def __init__(self, fitting: ClassifierFitting, folder: Path, stopping: Stopping):
+        self.checkpoints = Checkpoints(folder / "checkpoints", fitting.model, fitting.trainer.optimizer)
+        self.restored = self.checkpoints.restore()
+        self.first_step_at: float | None = None
+        self._fitting = fitting
+        self._folder = folder
+        self._stopping = stopping
+        self._saved_at = 0.0
+        self._log: RunLog
+
+    def run(self) -> Fitted:
+        """Train to the end.
+
+        Raises:
+            StoppedError: A signal came; the state is saved.
+            FittingError: The loss or a weight is not finite.
+            InputError: A record or a checkpoint cannot be read.
+        """
+        self._saved_at = time.monotonic()
+        self._log = RunLog(self._folder / "logs", self._fitting.steps, self.checkpoints.step)
+        try:
+            return self._fitting.run(self.checkpoints, self)
+        finally:
+            self._log.close()
+
+    def after_step(self, step: int, loss: float, accuracy: float, learning_rate: float) -> None:
+        """Log the step."""
+        self.first_step_at = self.first_step_at or time.monotonic()
+        scalars = {"loss/training": loss, "accuracy/training": accuracy, "learning_rate": learning_rate}
+        self._log.step(step, scalars, {"loss": f"{loss:.3f}"})
+
+    def after_epoch(self, epoch: Epoch, best: bool) -> None:
+        """Log what was measured; keep the state with the best weights, so that it is never older than they are."""
+        if epoch.validation is None or epoch.validation_loss is None:
+            self._log.evaluation(epoch.step, {}, {"accuracy": f"{100 * epoch.accuracy:.1f}"})
+            return
+        judged = epoch.validation
+        f1 = {f"f1/{label}": float(one) for label, one in zip(judged.labels, judged.f1, strict=True)}
+        scalars = {"loss/validation": epoch.validation_loss, "accuracy/validation": judged.accuracy, **f1}
+        shown = {
+            "validation": f"{epoch.validation_loss:.3f}" + ("*" if best else ""),
+            "F1": "/".join(f"{100 * one:.0f}" for one in judged.f1),
+        }
+        self._log.evaluation(epoch.step, scalars, shown)
+        self._log.picture(epoch.step, "confusion", confusion_picture(judged))
+        if best:
+            self._save(epoch.step)
+
+    def between_steps(self, step: int, last: bool) -> None:
+        """Keep the state when it is time, at the end and before leaving on a signal."""
+        due = time.monotonic() - self._saved_at > self._fitting.training.checkpoint_every_s
+        if due or last or self._stopping.requested:
+            self._save(step)
+            if not last:
+                self._stopping.check()
+
+    def _save(self, step: int) -> None:
+        # The loss of a step says nothing of the weights that the step leaves behind; only good ones are kept.
+        if not all(np.isfinite(weight).all() for weight in self._fitting.model.get_weights()):
+            raise FittingError(
+                f"step {step}: a weight of the classifier is not finite; lower training.learning_rate and give another "
+                "--out"
+            )
+        self.checkpoints.save(step)
+        self._saved_at = time.monotonic()

@@ -1,0 +1,157 @@
+"""A run that trains a flow: from recipe and survey to SavedModel and figures."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from glowseis.errors import InputError
+from glowseis.export import export_flow
+from glowseis.fitting.loop import FlowFitting
+from glowseis.fitting.rivals import lossless_bits, patch_gaussian_bits
+from glowseis.fitting.selection import Selection, select
+from glowseis.fitting.stopping import Stopping
+from glowseis.recipe import Recipe
+from glowseis.run.folder import (
+    RESULT,
+    claimed,
+    deterministic,
+    export_once,
+    ids,
+    read_json,
+    record_of,
+    write_json,
+)
+from glowseis.survey.pipeline import images
+from glowseis.survey.records import Survey
+
+
+def train_flow(
+    recipe: Recipe, survey: Survey, folder: Path, savedmodels: Path, say: Callable[[str], None], started: float
+) -> dict[str, Any]:
+    """Train a recipe's flow on a survey, or go on where an earlier process stopped, and export it.
+
+    Args:
+        recipe: What to do.
+        survey: The gathers.
+        folder: The run's folder; made when missing.
+        savedmodels: Where the SavedModel goes, as `NAME/VERSION` with the next free version.
+        say: Called with lines for the user.
+        started: When the command started, by `time.monotonic`.
+
+    Returns:
+        The figures, as they stand in `result.json`.
+
+    Raises:
+        InputError: The folder holds another run or something else, or the survey does not suit the recipe.
+        StoppedError: A signal came; the state is saved.
+        FittingError: The loss is not finite, or the flow no longer inverts.
+    """
+    selection = select(survey, recipe)
+    check_size(recipe, survey.size, str(survey.path))
+    with claimed(folder, record_of(recipe, survey), say) as identity, Stopping() as stopping:
+        if (folder / RESULT).exists():
+            say(f"{folder}: this run is done; its figures:")
+            return read_json(folder / RESULT)
+        deterministic()
+        fitting = FlowFitting(recipe, survey, selection, folder, stopping)
+        weights = sum(int(np.prod(weight.shape)) for weight in fitting.trainer.flow.trainable_weights)
+        held_out = len(selection.held_out)
+        say(
+            f"flow of {weights:,} weights; {len(selection.training)} gathers to train on, "
+            f"{len(selection.rare)} of them {recipe.data.label}; {held_out} held out; {fitting.steps} steps"
+        )
+        if fitting.restored:
+            say(f"going on after step {fitting.checkpoints.step} of {fitting.steps}")
+        flow = fitting.run()
+        result = _figures(fitting, survey, selection)
+        about = {
+            **record_of(recipe, survey),
+            "run": identity,
+            "label": recipe.data.label,
+            "training_ids": ids(survey, selection.training),
+            "held_out_ids": ids(survey, selection.held_out),
+            "figures": result,
+        }
+        written = export_once(identity, savedmodels / recipe.name, lambda target: export_flow(flow, target, about))
+        result["savedmodel"] = str(written)
+        result["command_s"] = round(time.monotonic() - started, 1)
+        if fitting.first_step_at is not None:
+            result["first_step_s"] = round(fitting.first_step_at - started, 1)
+        write_json(folder / RESULT, result)
+    return result
+
+
+def flow_lines(result: dict[str, Any], label: str) -> list[str]:
+    """A run's figures for the terminal."""
+    shown = []
+    if "held_out_bits" in result:
+        patches, rare_patches = (
+            "     -" if result[name] is None else f"{result[name]:6.3f}"
+            for name in ("patch_gaussian_bits", "rare_patch_gaussian_bits")
+        )
+        shown = [
+            f"bits a grey value of the {result['held_out']} held-out {label} gathers:",
+            f"  flow                    {result['held_out_bits']:6.3f}   (weights of step {result['step']})",
+            f"  Gaussian, 8x8 patches   {patches}   (fitted to all training gathers)",
+            f"                          {rare_patches}   (fitted to the {label} ones alone)",
+            f"  PNG, lossless           {result['png_bits']:6.3f}",
+            f"  WebP, lossless          {result['webp_bits']:6.3f}",
+        ]
+    return [
+        *shown,
+        f"round-trip error {result['round_trip_error']:.2g} of full scale",
+        f"{result['command_s']:g} s from the command's start"
+        + (f", the first step after {result['first_step_s']:g} s" if "first_step_s" in result else ""),
+        f"SavedModel: {result['savedmodel']}",
+    ]
+
+
+def _figures(fitting: FlowFitting, survey: Survey, selection: Selection) -> dict[str, Any]:
+    """Measure the kept weights, and the rivals on the same gathers."""
+    best = fitting.recipe.training.keep == "best"
+    result: dict[str, Any] = {
+        "step": fitting.checkpoints.best_step if best else fitting.steps,
+        "steps": fitting.steps,
+        "round_trip_error": fitting.round_trip_error(),
+    }
+    if not len(selection.held_out):
+        return result
+    held_out = images(survey, selection.held_out)
+    return {
+        **result,
+        "held_out": len(held_out),
+        "held_out_bits": fitting.held_out_bits(),
+        "patch_gaussian_bits": patch_gaussian_bits(_each(survey, selection.training), held_out),
+        "rare_patch_gaussian_bits": patch_gaussian_bits(_each(survey, selection.rare), held_out),
+        "png_bits": lossless_bits(held_out, "PNG"),
+        "webp_bits": lossless_bits(held_out, "WEBP"),
+    }
+
+
+def _each(survey: Survey, rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Grey levels of one gather after another, uint8 `[time, trace]`."""
+    return (survey.read(int(row)).image for row in rows)
+
+
+def check_size(recipe: Recipe, size: tuple[int, int], where: str) -> None:
+    """Make sure that the recipe's flow can halve gathers of a size as often as it has levels.
+
+    Args:
+        recipe: The recipe.
+        size: Height in samples and width in traces.
+        where: What has this size, for the error.
+
+    Raises:
+        InputError: It cannot.
+    """
+    height, width = size
+    unit = 2**recipe.flow.levels
+    if height % unit or width % unit:
+        padded = f"{-(-height // unit) * unit}x{-(-width // unit) * unit}"
+        raise InputError(
+            f"{where}: gathers of {height}x{width} cannot be halved {recipe.flow.levels} times; make the survey with "
+            f"a size of {padded}, or lower flow.levels"
+        )

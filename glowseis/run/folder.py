@@ -1,0 +1,178 @@
+"""A run's folder: its record, what tells it from another run, and who may write there."""
+
+import contextlib
+import fcntl
+import json
+import os
+import platform
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+import glowseis
+from glowseis.errors import InputError
+from glowseis.export import ABOUT, newest_version
+from glowseis.recipe import AnyRecipe
+from glowseis.survey.records import Survey
+
+RECORD, RESULT = "run.json", "result.json"
+
+FOLDS = "folds_checksum"
+"""Where a record names the file of folds that the run depends on."""
+
+
+def record_of(recipe: AnyRecipe, survey: Survey, folds_checksum: str | None = None) -> dict[str, Any]:
+    """What tells a run from another.
+
+    Args:
+        recipe: What to do.
+        survey: The gathers.
+        folds_checksum: That of the folds which say what is trained on, if any.
+    """
+    packages = ("tensorflow", "keras", "numpy")
+    return {
+        "recipe": recipe.model_dump(),
+        "survey": str(survey.path),
+        "survey_checksum": survey.checksum,
+        **({FOLDS: folds_checksum} if folds_checksum else {}),
+        "versions": {
+            "glowseis": glowseis.__version__,
+            "python": platform.python_version(),
+            **{package: metadata.version(package) for package in packages},
+        },
+        "commit": _commit(),
+    }
+
+
+def _commit() -> str | None:
+    """The checkout's commit, with `-dirty` when it was changed; None outside a checkout."""
+    try:
+        asked = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+        here = Path(__file__).parent
+        return subprocess.run(asked, cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+@contextlib.contextmanager
+def claimed(folder: Path, record: dict[str, Any], say: Callable[[str], None]) -> Iterator[str]:
+    """Make the run's folder, or make sure that it holds this very run; keep other processes out.
+
+    Args:
+        folder: The run's; made when missing.
+        record: What tells the run from another (`record_of`).
+        say: Called with a line when the run was begun with other versions.
+
+    Yields:
+        The run's identity.
+
+    Raises:
+        InputError: The folder holds another run or something else, or another process trains there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"{folder}: another process is training there; wait for it or give another --out"
+            ) from None
+        path = folder / RECORD
+        # What a killed writer of the record leaves is no run yet.
+        if all(entry == _unfinished(path) for entry in folder.iterdir()):
+            write_json(path, {"run": uuid.uuid4().hex, **record})
+        yield _check_same(folder, record, say)
+    finally:
+        os.close(lock)
+
+
+def _check_same(folder: Path, record: dict[str, Any], say: Callable[[str], None]) -> str:
+    """Make sure that a folder holds this very run; give its identity."""
+    try:
+        there = json.loads((folder / RECORD).read_text())
+        changed = _difference(there["recipe"], json.loads(json.dumps(record["recipe"])))
+        other_survey = there["survey_checksum"] != record["survey_checksum"]
+        other_folds = there.get(FOLDS) != record.get(FOLDS)
+        identity, versions = str(there["run"]), there["versions"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(f"{folder}: holds something else than a run; give another --out") from None
+    if changed:
+        raise InputError(f"{folder}: holds a run of another recipe ({changed}); give another --out or remove it")
+    if other_survey:
+        raise InputError(f"{folder}: holds a run on another survey, {there['survey']}; give another --out or remove it")
+    if other_folds:
+        raise InputError(f"{folder}: holds a run on other folds; give another --out or remove it")
+    upgraded = _difference(versions, record["versions"])
+    if upgraded:
+        say(f"{folder}: begun with other versions ({upgraded}); it may not end as it would have with those")
+    return identity
+
+
+def _difference(old: Any, new: Any, place: str = "") -> str | None:
+    """The first setting in which two recipes differ, in words."""
+    if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
+        changes = (_difference(old[key], new[key], f"{place}.{key}".lstrip(".")) for key in old)
+        return next((change for change in changes if change), None)
+    if isinstance(old, dict) and isinstance(new, dict):
+        key = sorted(old.keys() ^ new.keys())[0]
+        return f"{place}.{key}".lstrip(".") + (" was set" if key in old else " was not there")
+    return None if old == new else f"{place or 'settings'} was {old!r}, now {new!r}"
+
+
+def export_once(identity: str, folder: Path, export: Callable[[Path], None]) -> Path:
+    """Write a run's SavedModel as the next version, unless this run did so before it was stopped.
+
+    Args:
+        identity: The run's.
+        folder: `savedmodels/NAME`.
+        export: Writes it to the version's folder.
+
+    Returns:
+        The version's folder.
+    """
+    newest = newest_version(folder)
+    if newest and (newest / ABOUT).exists() and read_json(newest / ABOUT).get("run") == identity:
+        return newest
+    target = folder / str(int(newest.name) + 1 if newest else 1)
+    export(target)
+    return target
+
+
+def deterministic() -> None:
+    """Ask for kernels that repeat: a GPU's fastest ones add up in any order; a resumed run would end elsewhere."""
+    if tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.enable_op_determinism()
+
+
+def ids(survey: Survey, rows: np.ndarray) -> list[str]:
+    """Gather ids of rows."""
+    return [str(name) for name in survey.index["gather_id"].to_numpy()[rows]]
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a file of JSON, whole or not at all."""
+    _unfinished(path).write_text(json.dumps(content, indent=2) + "\n")
+    os.replace(_unfinished(path), path)
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_suffix(".writing")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a file of JSON.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):
+        raise InputError(f"{path}: cannot be read; remove it, and the same command makes it again") from None
