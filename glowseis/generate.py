@@ -23,6 +23,7 @@ class Format(StrEnum):
     """What can be written."""
 
     SEGY = "segy"
+    HDF5 = "hdf5"
     PICTURES = "pictures"
     SURVEY = "survey"
 
@@ -30,7 +31,7 @@ class Format(StrEnum):
 def main(
     savedmodel: Annotated[Path, typer.Argument(help="savedmodels/NAME for the newest version, or NAME/VERSION")],
     survey: Annotated[Path, typer.Option(help="where the parents are")],
-    out: Annotated[Path, typer.Option(help="a .segy file, or a folder")],
+    out: Annotated[Path, typer.Option(help="a .segy or .h5 file, or a folder")],
     label: Annotated[
         str | None, typer.Option(help="which gathers to make; those that the flow was trained for, if left out")
     ] = None,
@@ -41,12 +42,14 @@ def main(
     ] = LatentPath.SPHERICAL,
     batch: Annotated[int, typer.Option(min=1, help="gathers made at a time; memory grows with it")] = 4,
     kind: Annotated[
-        Format | None, typer.Option("--format", help="segy for a file that ends so, survey for a folder, if left out")
+        Format | None,
+        typer.Option("--format", help="segy or hdf5 for a file that ends so, survey for a folder, if left out"),
     ] = None,
 ) -> None:
     """Interpolate new gathers of a label between a survey's real ones, in a flow's latent space.
 
-    Each has the geometry of its first parent; a table beside SEG-Y and pictures has its parents, alpha, seed and model.
+    Each has the geometry of its first parent. Its parents, alpha, seed and model stand in the survey or HDF5 file, or
+    in a table beside SEG-Y and pictures.
 
     Example: python -m glowseis.generate savedmodels/demo --survey surveys/demo --count 20 --out new.segy
     """
@@ -79,8 +82,12 @@ def main(
 def _format_of(out: Path) -> Format:
     if out.suffix.lower() in (".segy", ".sgy"):
         return Format.SEGY
+    if out.suffix.lower() in (".h5", ".hdf5", ".hdf"):
+        return Format.HDF5
     if out.suffix:
-        raise InputError(f"{out}: no format ends in {out.suffix}; name a .segy file or a folder, or give --format")
+        raise InputError(
+            f"{out}: no format ends in {out.suffix}; name a .segy or .h5 file or a folder, or give --format"
+        )
     return Format.SURVEY
 
 
@@ -93,6 +100,11 @@ def _writer(kind: Format, size: tuple[int, int], maker: str) -> Callable[[Path, 
         from glowseis.survey.records import write_survey
 
         return lambda out, gathers: write_survey(out, gathers, size, {"synthetic": maker})
+
+    if kind is Format.HDF5:
+        from glowseis.survey.formats.hdf5_layout import write_hdf5
+
+        return lambda out, gathers: write_hdf5(out, map(_recording, gathers), maker)
 
     from glowseis.survey.formats.segy import write_segy
     from glowseis.survey.output import whole_file
@@ -123,12 +135,18 @@ def _text(maker: str, out: Path) -> list[str]:
 def _recordings(gathers: Iterable[Gather], table: Path) -> Iterator[Recording]:
     """Gathers as recordings, with a row each in a table; closed before the last one's file has its name."""
     from glowseis.survey.index import index_writer
-    from glowseis.survey.render import amplitudes
 
     with index_writer(table, ["field_record"]) as write_row:
         for number, gather in enumerate(gathers, start=1):
             write_row(gather, {"field_record": number})
-            yield Recording(gather.gather_id, amplitudes(gather), gather.label, gather.geometry, gather.source)
+            yield _recording(gather)
+
+
+def _recording(gather: Gather) -> Recording:
+    """A gather as a recording of the shape that was recorded."""
+    from glowseis.survey.render import amplitudes
+
+    return Recording(gather.gather_id, amplitudes(gather), gather.label, gather.geometry, gather.source, gather.origin)
 
 
 if __name__ == "__main__":

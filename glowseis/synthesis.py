@@ -123,4 +123,6 @@ def _children(flow: SavedFlow, survey: Survey, origin: Origin, start: int, pairs
             image=image,
             source=f"glowseis {flow.name}",
             origin=replace(origin, parents=(parent.gather_id, other.gather_id), alpha=pair.alpha),
+            dead_traces=0,
+            broken_traces=0,
         )
