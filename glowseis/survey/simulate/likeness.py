@@ -263,9 +263,7 @@ def _spectrum(
     loudest = np.argsort(np.where(noisy, of_trace, 0.0))[-count:]
     power = np.zeros(SPECTRUM_SAMPLES // 2 + 1)
     for trace in loudest:
-        frequency, one = signal.welch(
-            level[: rows[trace], trace], 1 / sample_interval_s, nperseg=SPECTRUM_SAMPLES, detrend=False
-        )
+        frequency, one = signal.welch(level[: rows[trace], trace], 1 / sample_interval_s, nperseg=SPECTRUM_SAMPLES)
         power += one
     share = np.cumsum(power) / power.sum()
     low, high = (float(frequency[np.searchsorted(share, part)]) for part in (0.1, 0.9))

@@ -19,7 +19,7 @@ from glowseis.survey.simulate.noise.spectra import (
 from glowseis.survey.simulate.plan import Band
 
 _FADING = 0.12
-_TRACE_SPREAD = 0.95
+_TRACE_SPREAD = 0.7
 
 
 def loud_columns(band: Band, acquisition: Acquisition, random: np.random.Generator) -> np.ndarray:
@@ -36,7 +36,7 @@ def loud_columns(band: Band, acquisition: Acquisition, random: np.random.Generat
         Pressure, float32 `[trace, time]`, in microbar.
     """
     frequency = frequencies_hz(acquisition)
-    octaves = np.log(np.maximum(frequency, 0.5) / random.uniform(12.8, 15.2))
+    octaves = np.log(np.maximum(frequency, 0.5) / random.uniform(13.2, 15.5))
     # Steep below the peak, with a long tail above it.
     amplitude = np.exp(-0.5 * (octaves / np.where(octaves < 0, 0.09, 0.7)) ** 2) * band_pass(frequency, 6.0, 45.0)
     independent = coloured(band.traces, amplitude, acquisition, random)

@@ -56,5 +56,5 @@ def swell(band: Band, acquisition: Acquisition, random: np.random.Generator) -> 
     covariance = np.exp(-((lag / _LATERAL_LENGTH_TRACES) ** _LATERAL_POWER)) + 1e-6 * np.eye(band.traces)
     together = np.linalg.cholesky(covariance).astype(np.float32) @ independent
     across = np.sin(np.pi * (np.arange(band.traces) + 0.5) / band.traces) ** 0.35
-    shape = bursts(band.traces, 0.75, 0.45, acquisition, random) * across.astype(np.float32)[:, None]
+    shape = bursts(band.traces, 0.65, 0.45, acquisition, random) * across.astype(np.float32)[:, None]
     return to_level(together * shape, band.level_microbar)

@@ -1,0 +1,82 @@
+"""What the published gathers show, one example of each class: the targets of the simulator's calibration.
+
+They were measured on the group's published pictures at the paper's size, one row 8 ms and one column a trace. With
+one picture a class they are a centre, not a spread.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from glowseis.survey.gather import LABELS
+
+
+@dataclass(frozen=True)
+class Target:
+    """One published figure and where the simulated one is found.
+
+    Attributes:
+        name: What is measured, with its unit.
+        quantity: Its name among the measured figures.
+        low: Smallest published value.
+        high: Largest one; equal to `low` where one was published.
+        label: The class that it belongs to, or `""` for gathers of all classes.
+        full_size_alone: Whether it has a meaning at the paper's size alone.
+        digits: Decimal places worth printing.
+    """
+
+    name: str
+    quantity: str
+    low: float
+    high: float
+    label: str = ""
+    full_size_alone: bool = False
+    digits: int = 1
+
+    def off_by(self, value: float) -> float:
+        """How far a value lies outside the published range, with its sign; 0 inside."""
+        return value - min(max(value, self.low), self.high)
+
+
+_EVENTS: tuple[tuple[Any, ...], ...] = (
+    ("direct wave at trace 0 (row)", "direct_row", 21.0, 21.0, 0),
+    ("direct wave's slope at near traces (rows a trace)", "near_slope", 0.95, 0.95, 2),
+    ("direct wave's asymptote (rows a trace)", "asymptote", 1.04, 1.04, 2),
+    ("direct wave at the last trace (row)", "direct_far_row", 683.0, 694.0, 0),
+    ("sea floor at trace 0 (row)", "sea_floor_row", 105.0, 122.0, 0),
+    ("sea-floor reflection at the last trace (row)", "sea_floor_far_row", 683.0, 694.0, 0),
+    ("head wave's slope (rows a trace)", "head_slope", 0.57, 0.57, 2),
+    ("head wave at the last trace (row)", "head_far_row", 551.0, 551.0, 0),
+)
+_GREY_LEVELS: tuple[tuple[Any, ...], ...] = (
+    ("black pixels (%)", "black_percent", 2.0, 2.0, 2),
+    ("white pixels (%)", "white_percent", 2.0, 2.0, 2),
+    ("median level", "median", 125.0, 126.0, 0),
+    ("standard deviation (of full scale)", "deviation", 0.131, 0.138, 3),
+)
+# Published for good, medium and bad; None where that class has no such figure.
+_NOISE: tuple[tuple[Any, ...], ...] = (
+    ("RMS (levels)", "level", (1.95, 1.8, 2.9), 2),
+    ("loudest trace over background", "loudest_ratio", (1.6, 29.0, 9.8), 1),
+    ("noisy bands", "bands", (0.0, 7.0, 5.0), 0),
+    ("narrowest band (traces)", "narrowest", (None, 3.0, 6.0), 0),
+    ("widest band (traces)", "widest", (None, 26.0, 35.0), 0),
+    ("traces in bands (%)", "noisy_percent", (0.0, 15.5, 15.3), 1),
+    ("peak of the loudest (Hz)", "peak_hz", (None, 15.6, 3.9), 1),
+    ("10 % of their power below (Hz)", "low_hz", (None, 15.6, 3.9), 1),
+    ("90 % of their power below (Hz)", "high_hz", (None, 35.5, 23.0), 1),
+    ("correlation, 1 trace apart", "correlation_1", (None, None, 0.92), 2),
+    ("correlation, 3 traces apart", "correlation_3", (None, None, 0.65), 2),
+    ("correlation, 6 traces apart", "correlation_6", (None, None, 0.31), 2),
+)
+
+TARGETS = (
+    *(Target(*event, "", True, digits) for *event, digits in _EVENTS),
+    *(Target(*statistic, "", False, digits) for *statistic, digits in _GREY_LEVELS),
+    *(
+        Target(name, quantity, value, value, label, False, digits)
+        for place, label in enumerate(LABELS)
+        for name, quantity, values, digits in _NOISE
+        if (value := values[place]) is not None
+    ),
+)
+"""Every target: events first, grey levels, then the noise of each class."""
