@@ -55,13 +55,28 @@ class ShardWriter:
         Returns:
             Name of the file and offset of the frame, in bytes.
         """
-        place = self._next(len(record))
+        place = self.next_place(len(record))
         frame = b"".join((header(len(record)), record, masked_crc(record)))
         file = self._turn_to(place, open_shard)
         file.write(frame)
         file.flush()
         self._count(frame)
         return place
+
+    def next_place(self, length_bytes: int) -> tuple[str, int]:
+        """Say where the next record goes.
+
+        Args:
+            length_bytes: Its length.
+
+        Returns:
+            Name of the file and offset of the frame, in bytes.
+        """
+        if self._file is None:
+            return _shard_name(len(self.shards)), 0
+        if self._bytes + HEADER_BYTES + length_bytes + FOOTER_BYTES > self._shard_bytes:
+            return _shard_name(len(self.shards) + 1), 0
+        return _shard_name(len(self.shards)), self._bytes
 
     def find(self, length_bytes: int) -> bytes | None:
         """Look for the next record of an earlier writer.
@@ -72,7 +87,7 @@ class ShardWriter:
         Returns:
             The record; None when it is not there, or not whole.
         """
-        name, offset_bytes = self._next(length_bytes)
+        name, offset_bytes = self.next_place(length_bytes)
         path = self._folder / name
         room = path.stat().st_size - offset_bytes if path.is_file() else 0
         if not 0 < length_bytes <= room - HEADER_BYTES - FOOTER_BYTES:
@@ -86,7 +101,10 @@ class ShardWriter:
         Args:
             record: Its bytes.
         """
-        self._turn_to(self._next(len(record)), _open_again)
+        place = self.next_place(len(record))
+        if self._file and not place[1]:
+            self._file.truncate(self._bytes)
+        self._turn_to(place, _open_again)
         self._count(b"".join((header(len(record)), record, masked_crc(record))))
 
     def cut(self) -> None:
@@ -114,14 +132,6 @@ class ShardWriter:
         )
         self._records = self._bytes = 0
         self._sha256 = hashlib.sha256()
-
-    def _next(self, length_bytes: int) -> tuple[str, int]:
-        """Where a record of this length goes: name of the file and offset of the frame."""
-        if self._file is None:
-            return _shard_name(len(self.shards)), 0
-        if self._bytes + HEADER_BYTES + length_bytes + FOOTER_BYTES > self._shard_bytes:
-            return _shard_name(len(self.shards) + 1), 0
-        return _shard_name(len(self.shards)), self._bytes
 
     def _turn_to(self, place: tuple[str, int], open_file: Callable[[Path], BinaryIO]) -> BinaryIO:
         """The file where a record goes, after the one before it is closed."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import io
 import re
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
@@ -75,6 +76,21 @@ def index_writer(
         if not append:
             writer.writeheader()
         yield lambda gather, where: writer.writerow(_row(gather) | where)
+
+
+def row_text(gather: Gather, place: dict[str, Any]) -> str:
+    """Give a gather's row as `index_writer` writes it.
+
+    Args:
+        gather: The gather.
+        place: The values of the columns that say where it lies.
+
+    Returns:
+        The line with its end.
+    """
+    text = io.StringIO()
+    csv.DictWriter(text, [*COLUMNS, *place], lineterminator="\n").writerow(_row(gather) | place)
+    return text.getvalue()
 
 
 def read_index(file: Path) -> pd.DataFrame:

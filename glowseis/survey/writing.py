@@ -5,7 +5,6 @@ that was killed left is therefore some whole records and perhaps a part of one m
 """
 
 import contextlib
-import csv
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -21,7 +20,7 @@ from glowseis.errors import InputError
 from glowseis.survey.example import ARRAYS, parse, serialise
 from glowseis.survey.framing import ShardWriter
 from glowseis.survey.gather import LABELS, Gather
-from glowseis.survey.index import COLUMNS, PLACE, check_words, index_writer
+from glowseis.survey.index import COLUMNS, PLACE, check_words, index_writer, row_text
 from glowseis.survey.manifest import INDEX, MANIFEST, RENDERING, SCHEMA, Manifest
 from glowseis.survey.output import whole_folder
 from glowseis.survey.progress import progress
@@ -116,14 +115,7 @@ def write_records(
             _check(gather, size, written.ids)
             written.add(gather)
             record = serialise(gather)
-            shard, offset_bytes = written.shards.write(record)
-            place = {
-                "shard": shard,
-                "offset_bytes": offset_bytes,
-                "length_bytes": len(record),
-                "image_offset_bytes": record.index(gather.image.tobytes()),
-            }
-            write_row(gather, place)
+            write_row(gather, _place(*written.shards.write(record), record, gather))
     if not written:
         raise InputError("there are no gathers to write; check the sources")
     known = [label for label in LABELS if written.labels[label]]
@@ -186,14 +178,25 @@ def take_up(folder: Path, shard_bytes: int = SHARD_BYTES, is_whole: Callable[[Ga
 def _found(shards: ShardWriter, line: bytes) -> tuple[bytes, Gather] | None:
     """The next record and its gather, if a row of the index and the record that it speaks of are whole."""
     try:
-        row = next(csv.DictReader([line.decode()], [*COLUMNS, *PLACE]))
-        record = shards.find(int(row["length_bytes"])) if line.endswith(b"\n") else None
-        gather = parse(record) if record else None
-    except (ValueError, TypeError, IndexError, StopIteration, DecodeError):
+        length_bytes = int(dict(zip(reversed(PLACE), reversed(line.decode().split(",")), strict=False))["length_bytes"])
+        record = shards.find(length_bytes)
+        if record is None:
+            return None
+        gather = parse(record)
+        whole = row_text(gather, _place(*shards.next_place(length_bytes), record, gather)).encode() == line
+    except (ValueError, TypeError, IndexError, KeyError, DecodeError):
         return None
-    if record is None or gather is None or row["gather_id"] != gather.gather_id:
-        return None
-    return record, gather
+    return (record, gather) if whole else None
+
+
+def _place(shard: str, offset_bytes: int, record: bytes, gather: Gather) -> dict[str, Any]:
+    """Where a record lies, as the index says it."""
+    return {
+        "shard": shard,
+        "offset_bytes": offset_bytes,
+        "length_bytes": len(record),
+        "image_offset_bytes": record.index(gather.image.tobytes()),
+    }
 
 
 def _check(gather: Gather, size: tuple[int, int], seen: set[str]) -> None:
