@@ -14,6 +14,9 @@ ZERO_LEVEL = 128
 CLIPPED_FRACTION = 0.04
 """Share of the samples beyond the clip: 2 % of them black and 2 % white, as the published gathers show."""
 
+GUESSED_FROM = 4096
+"""Samples that a gather's clip is guessed from before it is found."""
+
 FLOAT_MAX = np.finfo(np.float32).max
 
 FITS = ("pad", "crop", "resize")
@@ -58,8 +61,12 @@ def render_recording(recording: Recording, height: int, width: int, fit: str = "
     clip_amplitude = _clip_amplitude(amplitude)
     # Division first: 128 a may exceed the largest float32, a / c does only where the picture is white anyway.
     with np.errstate(over="ignore"):
-        level = np.rint(ZERO_LEVEL + ZERO_LEVEL * (amplitude / clip_amplitude))
-    gather = _gather(recording, np.clip(level, 0, 255), recording.amplitude.shape, (height, width), fit)
+        level = amplitude / clip_amplitude
+        level *= ZERO_LEVEL
+        level += ZERO_LEVEL
+    np.rint(level, out=level)
+    np.clip(level, 0, 255, out=level)
+    gather = _gather(recording, level.astype(np.uint8), recording.amplitude.shape, (height, width), fit)
     return dataclasses.replace(
         gather, clip_amplitude=float(clip_amplitude), dead_traces=int(dead.sum()), broken_traces=int(broken.sum())
     )
@@ -142,9 +149,25 @@ def amplitudes(gather: Gather) -> np.ndarray:
 
 def _clip_amplitude(amplitude: np.ndarray) -> np.float32:
     """Amplitude that 4 % exceed; the largest one where that is 0; 1 where all are 0."""
-    size = np.abs(amplitude)
-    clip_amplitude = np.quantile(size, 1 - CLIPPED_FRACTION, method="higher")
+    size = np.abs(amplitude).ravel(order="K")
+    # As np.quantile(size, 1 - CLIPPED_FRACTION, method="higher"), which reckons the rank in float32.
+    rank = min(int(np.ceil((size.size - 1) * np.float32(1 - CLIPPED_FRACTION))), size.size - 1)
+    clip_amplitude = _ranked(size, rank)
     return np.float32(clip_amplitude or size.max() or 1.0)
+
+
+def _ranked(size: np.ndarray, rank: int) -> np.float32:
+    """The element at a rank from the smallest, of which few are larger.
+
+    Only elements above a guess from a sample are sorted out, twenty times faster than a partition of all.
+    """
+    above = size.size - rank
+    sample = size[:: max(1, size.size // GUESSED_FROM)]
+    guess = np.partition(sample, place := max(0, int(len(sample) * (1 - 1.5 * above / size.size))))[place]
+    tail = size[size >= guess]
+    if len(tail) < above:
+        tail = size
+    return np.partition(tail, len(tail) - above)[len(tail) - above]
 
 
 def _checked_fit(gather: Recording | Picture, shape: tuple[int, ...], size: tuple[int, int], fit: str) -> str:
