@@ -16,7 +16,7 @@ from glowseis.survey.formats.source import ReadOptions, Source, file_stem
 from glowseis.survey.formats.sources import check_kind, open_sources, source_files
 from glowseis.survey.gather import Gather, Picture, Recording, source_text
 from glowseis.survey.index import check_label
-from glowseis.survey.ingestion_report import Tally, resize_warnings, summary
+from glowseis.survey.ingestion_report import Tally, resize_warnings, summary, treatment
 from glowseis.survey.label_table import LabelTable, read_labels
 from glowseis.survey.output import check_output
 from glowseis.survey.progress import progress
@@ -84,6 +84,33 @@ def ingest(request: Request, out: Path) -> list[str]:
     write_survey(out, gathers, (height, width), request.about())
     warned = resize_warnings(shapes, height, interval_s) if request.fit == "resize" else []
     return warned + summary(open_survey(out), tally, table)
+
+
+def read_gathers(request: Request, told: list[str]) -> Iterator[Gather]:
+    """Read files of gathers as pictures, as `ingest` would write them, with memory for one gather.
+
+    Args:
+        request: What to read, and how; with a size.
+        told: Gets lines on what was done to them, once the last was read.
+
+    Yields:
+        The gathers, one after another.
+
+    Raises:
+        InputError: Anything that was asked for or is read makes no sense.
+        ValueError: The request has no size.
+    """
+    size = _check(request)
+    if size is None:
+        raise ValueError("the request has no size; give it one")
+    table = read_labels(request.labels, source_files(request.sources, request.kind)) if request.labels else None
+    sources = open_sources(request.sources, request.options, request.kind)
+    interval_s = _check_intervals(sources)
+    shapes = [shape for source in sources for shape in source.shapes()]
+    tally = Tally()
+    yield from _gathers(request, sources, table, size, len(shapes), tally)
+    told += resize_warnings(shapes, size[0], interval_s) if request.fit == "resize" else []
+    told += treatment(tally, size, table)
 
 
 def _check(request: Request) -> tuple[int, int] | None:

@@ -68,8 +68,26 @@ def summary(survey: Survey, tally: Tally, table: LabelTable | None) -> list[str]
     Returns:
         Lines for a terminal.
     """
-    lines = _gathers(survey)
-    lines += _fits(tally, survey.size)
+    lines = _gathers(survey) + treatment(tally, survey.size, table)
+    counts = dict(survey.manifest.counts)
+    counts["unlabelled"] = len(survey) - sum(counts.values())
+    told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    height, width = survey.size
+    return [*lines, f"{source_text(survey.path)}: {_number(len(survey), 'gather')} of {height}x{width} ({told})"]
+
+
+def treatment(tally: Tally, size: tuple[int, int], table: LabelTable | None) -> list[str]:
+    """Tell what was done to gathers of files.
+
+    Args:
+        tally: What was counted on the way.
+        size: Height in samples and width in traces of the pictures.
+        table: Labels that were given, if any.
+
+    Returns:
+        Lines for a terminal.
+    """
+    lines = _fits(tally, size)
     for traces, what in (
         (tally.broken, "NaN or infinite samples, set to zero"),
         (tally.dead, "nothing but zeros, kept"),
@@ -90,11 +108,7 @@ def summary(survey: Survey, tally: Tally, table: LabelTable | None) -> list[str]
     if tally.nowhere:
         gathers, sources = _number(sum(tally.nowhere.values()), "gather"), list(tally.nowhere)
         lines.append(f"{gathers} without coordinates in metres, unknown there or angles: {_first(sources)}")
-    counts = dict(survey.manifest.counts)
-    counts["unlabelled"] = len(survey) - sum(counts.values())
-    told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    height, width = survey.size
-    return [*lines, f"{source_text(survey.path)}: {_number(len(survey), 'gather')} of {height}x{width} ({told})"]
+    return lines
 
 
 def resize_warnings(shapes: Sequence[tuple[int, int]], height: int, interval_s: float | None) -> list[str]:
