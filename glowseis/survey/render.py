@@ -163,7 +163,7 @@ def _ranked(size: np.ndarray, rank: int) -> np.float32:
     """
     above = size.size - rank
     sample = size[:: max(1, size.size // GUESSED_FROM)]
-    guess = np.partition(sample, place := max(0, int(len(sample) * (1 - 1.5 * above / size.size))))[place]
+    guess = np.partition(sample, place := max(0, int(len(sample) * (1 - 1.25 * above / size.size))))[place]
     tail = size[size >= guess]
     if len(tail) < above:
         tail = size
