@@ -16,10 +16,15 @@ from glowseis.survey.formats.segy_samples import FORMATS, IBM, IEEE, SampleForma
 FEWEST = 64
 """Samples other than zero that a judgement takes."""
 
+FEWEST_KINDS = 8
+"""Different samples of a trace that tells anything, and the two commonest are half of all at most: a square wave, as
+saturated traces are, tells nothing."""
+
 MARGIN_BITS = 3.0
 """Bits a sample that another reading must save."""
 
 FEWEST_DIGITS = 20
+"""IEEE floats whose first digit is 1 that a judgement takes."""
 
 
 class Reading(NamedTuple):
@@ -51,18 +56,26 @@ def better_reading(
     """
     size = declared.form.size_bytes
     words = samples.view(f">u{size}").astype(f"u{size}")
-    words = words[np.count_nonzero(words, axis=1) >= min(16, words.shape[1])]
+    words = words[[_is_telling(row) for row in words]]
     if np.count_nonzero(words) < FEWEST:
         return None
     orders: Sequence[str] = (declared.order, *(("<" if declared.order == ">" else ">",) if other_orders else ()))
     forms = [each for each in FORMATS if each.size_bytes == size] if other_formats else [declared.form]
     readings = [Reading(form, order) for order in orders[: 1 if size == 1 else 2] for form in forms]
-    cost = {reading: bits_a_sample(words, reading) for reading in readings}
+    # A wrong reading gives any number there is, NaN and infinity too.
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        cost = {reading: bits_a_sample(words, reading) for reading in readings}
     best = min(cost, key=lambda reading: cost[reading])
     chosen = best if cost[best] <= cost[declared] - MARGIN_BITS and not _twins(best, declared) else declared
     if chosen.form in (IBM, IEEE) and other_formats:
         chosen = Reading(_ibm_or_ieee(words, chosen, cost), chosen.order)
     return None if chosen == declared else chosen
+
+
+def _is_telling(trace: np.ndarray) -> bool:
+    """Whether a trace can be judged by."""
+    kinds, counts = np.unique(trace[trace != 0], return_counts=True)
+    return len(kinds) >= FEWEST_KINDS and bool(np.sort(counts)[-2:].sum() <= counts.sum() / 2)
 
 
 def _twins(one: Reading, other: Reading) -> bool:
@@ -93,11 +106,11 @@ def bits_a_sample(words: np.ndarray, reading: Reading) -> float:
     zeros = np.where(fraction != 0, _trailing_zeros(fraction), 64)
     costs = []
     for row in range(len(words)):
-        good = finite[row] & (words[row] != 0)
+        good = finite[row] & (value[row] != 0)
         if good.sum() < 4:
             costs.append(width if many_kinds else np.nan)
             continue
-        grain = step[row] + min(float(np.quantile(zeros[row][good], 0.1)), width)
+        grain = step[row] + min(np.sort(zeros[row][good])[good.sum() // 10], width)
         plain = _bits(value[row], grain, good)
         steps = _bits(np.diff(value[row]), grain[1:], good[1:] & finite[row][:-1])
         cost = min(plain, steps)
@@ -110,14 +123,14 @@ def bits_a_sample(words: np.ndarray, reading: Reading) -> float:
 
 
 def _bits(value: np.ndarray, grain: np.ndarray, good: np.ndarray) -> float:
+    """Bits of those values that are good, at a grain each, whose binary logarithm is given."""
     size = np.abs(value[good])
-    some = size[size > 0]
+    some = np.sort(size[size > 0])
     if not some.size:
-        return np.inf if not good.any() else 1.0
-    scale = np.median(some)
-    with np.errstate(over="ignore"):
-        ratio = np.minimum(size / scale, 1e150)
-    return float(np.mean(np.log2(np.pi) + np.log2(scale) + np.log2(1 + ratio**2) - grain[good]))
+        return 1.0 if size.size else np.inf
+    with np.errstate(divide="ignore"):
+        relative = np.log2(size) - np.log2(some[some.size // 2])
+    return float(np.mean(np.log2(np.pi) + np.log2(some[some.size // 2]) + np.logaddexp2(0, 2 * relative) - grain[good]))
 
 
 def _decoded(words: np.ndarray, form: SampleFormat) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -132,9 +145,7 @@ def _decoded(words: np.ndarray, form: SampleFormat) -> tuple[np.ndarray, np.ndar
         exponent = (words >> digits & most).astype(np.int64)
         fraction = words & words.dtype.type((1 << digits) - 1)
         hidden = np.where(exponent > 0, words.dtype.type(1 << digits), words.dtype.type(0))
-        with np.errstate(over="ignore", invalid="ignore"):
-            value = words.view(form.kind).astype(np.float64)
-        return value, np.maximum(exponent, 1).astype(np.float64) - bias, fraction | hidden
+        return words.view(form.kind).astype(np.float64), np.maximum(exponent, 1).astype(np.float64) - bias, fraction | hidden
     value = words.view(form.kind).astype(np.float64)
     return value, np.zeros(words.shape), words
 

@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-import segyio
+import segyio._segyio  # tools.native needs it, and segyio loads it only when it opens a file
+import segyio.tools
 
 from glowseis.errors import InputError
 

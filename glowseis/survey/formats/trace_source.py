@@ -37,7 +37,7 @@ BLOCK_BYTES = 1 << 20
 LARGEST_GATHER = 1 << 27
 """Samples of a gather, 512 MiB as float32; more is a header word that does not tell shots apart."""
 
-LOOKED_AT, SAMPLES_LOOKED_AT = 32, 1024
+LOOKED_AT, SAMPLES_LOOKED_AT = 24, 512
 """Traces, spread over a file, and samples of each that a reading is judged by."""
 
 
