@@ -25,6 +25,7 @@ from glowseis.survey.framing import FOOTER_BYTES, HEADER_BYTES, Shard, read_into
 from glowseis.survey.gather import Gather
 from glowseis.survey.index import COLUMNS, PLACE, read_index
 from glowseis.survey.manifest import INDEX, MANIFEST, MEND, SCHEMA, Manifest
+from glowseis.survey.scanning import scan
 from glowseis.survey.writing import take_up, write_records, write_survey
 
 __all__ = ["SCHEMA", "Manifest", "Shard", "Survey", "open_survey", "take_up", "write_records", "write_survey"]
@@ -155,12 +156,10 @@ class Survey:
         Raises:
             InputError: Something is damaged; names the first shard and record that is.
         """
-        for row in range(len(self)) if rows is None else rows:
+        if rows is None:
+            scan(self, lambda row, gather: None, shards=True)
+        for row in () if rows is None else rows:
             self._gather(row)
-        for shard in self.manifest.shards if rows is None else ():
-            with (self.path / shard.file).open("rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != shard.sha256:
-                    raise InputError(f"{self.path / shard.file}: differs from its checksum; {MEND}")
 
     def record_name(self, row: int) -> str:
         """Name a record in an error.
@@ -177,8 +176,23 @@ class Survey:
     def _gather(self, row: int) -> Gather:
         record = np.empty(self._lengths[row], np.uint8)
         self._read(row, record, 0)
+        return self.parse(row, record.tobytes())
+
+    def parse(self, row: int, record: bytes) -> Gather:
+        """Make a gather of its record.
+
+        Args:
+            row: Its row number.
+            record: Its bytes.
+
+        Returns:
+            The gather.
+
+        Raises:
+            InputError: The record is no gather of this survey's size.
+        """
         try:
-            gather = parse(record.tobytes())
+            gather = parse(record)
         except (ValueError, IndexError, DecodeError) as wrong:
             raise InputError(f"{self.record_name(row)} is no gather ({wrong}); {MEND}") from None
         if gather.image.shape != self.size:
