@@ -1,19 +1,15 @@
 """The seismic part of a gather: everything that the air guns set off, and nothing else.
 
 Arrival times and strengths are those of rays through flat layers, shifted by the structure along the line.
-Each arrival is laid on a 4 ms grid with a cubic B-spline, so that its time is exact to a small fraction of a
-sample, and all of them are given their wavelet at once by a Fourier transform per trace.
+`wavelet.py` makes pressure of them.
 """
 
-from dataclasses import dataclass
-from functools import lru_cache
-
 import numpy as np
-from scipy import fft
 
 from glowseis.survey.gather import Geometry
 from glowseis.survey.simulate.acquisition import WATER_VELOCITY_M_S, Acquisition
 from glowseis.survey.simulate.earth import Earth
+from glowseis.survey.simulate.wavelet import Arrivals, with_wavelet
 
 CLIP_MICROBAR = 100.0
 """Amplitude that 4 % of every noise-free gather exceed, in microbar."""
@@ -26,26 +22,6 @@ _SURFACE_REFLECTION = -0.92
 # Arrays of guns and of hydrophones are made to favour what comes from below.
 _HORIZONTAL_RADIATION = 0.4
 _WIDE_ANGLE_REFLECTION = 0.55
-# Absorption is applied in this many steps of decay time (seconds); arrivals take the nearest.
-_DECAYS_S = np.array([0.0, 0.006, 0.014, 0.026])
-_GRID_PER_SAMPLE = 2
-
-
-@dataclass(frozen=True)
-class Arrivals:
-    """Arrivals of several events on every trace.
-
-    Attributes:
-        time_s: Travel times `[event, trace]`, in seconds.
-        strength: Amplitudes before the wavelet `[event, trace]`; 0 where there is no arrival.
-        slowness_s_m: Horizontal slownesses `[event, trace]`, in s/m, for the angles at the sea surface.
-        decay_s: Decay time of each event `[event]`, in seconds.
-    """
-
-    time_s: np.ndarray
-    strength: np.ndarray
-    slowness_s_m: np.ndarray
-    decay_s: np.ndarray
 
 
 def seismic_events(earth: Earth, geometry: Geometry, acquisition: Acquisition) -> np.ndarray:
@@ -71,7 +47,7 @@ def seismic_events(earth: Earth, geometry: Geometry, acquisition: Acquisition) -
     )
     ghosted = [_with_ghosts(kind, depth_m) for kind in kinds]
     ghosted.append(direct_wave(offset_m, depth_m))
-    pressure = _with_wavelet(ghosted, offset_m.size, acquisition)
+    pressure = with_wavelet(ghosted, offset_m.size, acquisition)
     clip = np.quantile(np.abs(pressure[::2, ::3]), 0.96)
     return pressure * np.float32(CLIP_MICROBAR / clip)
 
@@ -320,80 +296,3 @@ def _with_ghosts(arrivals: Arrivals, depth_m: np.ndarray) -> Arrivals:
         np.concatenate([arrivals.slowness_s_m] * 4),
         np.concatenate([arrivals.decay_s] * 4),
     )
-
-
-def _with_wavelet(groups: list[Arrivals], traces: int, acquisition: Acquisition) -> np.ndarray:
-    """Sum the arrivals, each with the guns' signature and its absorption: float32 `[trace, time]`."""
-    samples = acquisition.samples
-    length = _transform_length(samples)
-    fine = _GRID_PER_SAMPLE * length
-    step_s = acquisition.sample_interval_s / _GRID_PER_SAMPLE
-    column = np.arange(traces)[None, :] * fine
-    cells, weights = [], []
-    for group in groups:
-        step = np.abs(group.decay_s[:, None] - _DECAYS_S[None, :]).argmin(axis=1)
-        position = group.time_s / step_s
-        live = (group.strength != 0.0) & (position > 2) & (position < _GRID_PER_SAMPLE * samples - 2)
-        cell = (step[:, None] * (traces * fine) + column)[live]
-        position, strength = position[live], group.strength[live] / 6
-        whole = position.astype(np.int64)
-        u = position - whole
-        v = 1.0 - u
-        cell += whole - 1
-        cells += [cell, cell + 1, cell + 2, cell + 3]
-        weights += [v**3, 3 * u**3 - 6 * u**2 + 4, 3 * v**3 - 6 * v**2 + 4, u**3]
-        weights[-4:] = [weight * strength for weight in weights[-4:]]
-    size = _DECAYS_S.size * traces * fine
-    grid = np.bincount(np.concatenate(cells), weights=np.concatenate(weights), minlength=size)
-    spectrum = fft.rfft(grid.reshape(_DECAYS_S.size, traces, fine).astype(np.float32), axis=-1)
-    kept = spectrum[:, :, : length // 2 + 1]
-    shaped = np.einsum("dtf,df->tf", kept, _wavelet_spectra(length, acquisition.sample_interval_s))
-    return fft.irfft(shaped, n=length, axis=-1)[:, :samples]
-
-
-def _transform_length(samples: int) -> int:
-    """Room for the wavelets of late arrivals, so that they do not come round to the record's beginning."""
-    return fft.next_fast_len(samples + 64, real=True) // 2 * 2
-
-
-@lru_cache(maxsize=4)
-def _wavelet_spectra(length: int, sample_interval_s: float) -> np.ndarray:
-    """Spectra of the recorded wavelet for each step of absorption, complex64 `[decay, frequency]`.
-
-    An air-gun array's pulse (minimum phase, 6 to 46 Hz, falling towards high frequencies), its bubble after
-    0.11 s with a peak-to-bubble ratio above 15, the recorder's low-cut and the anti-alias filter of 8 ms.
-    Absorption is exp(-pi f t*) with the phase that makes it causal. Ghosts are not in it: they depend on the
-    angle.
-    """
-    size = 4096
-    frequency = np.fft.rfftfreq(size, sample_interval_s / _GRID_PER_SAMPLE)
-    low_cut = (frequency / 6.0) ** 3 / np.sqrt(1.0 + (frequency / 6.0) ** 6)
-    high_cut = 1.0 / np.sqrt(1.0 + (frequency / 46.0) ** 20)
-    # Down to nothing at the Nyquist frequency, whose phase no filter can turn: it would ring through the record.
-    high_cut *= np.cos(0.5 * np.pi * np.clip((frequency - 50.0) / 12.0, 0.0, 1.0)) ** 2
-    pulse = low_cut * high_cut / (1.0 + (frequency / 15.0) ** 2)
-    signature = _minimum_phase(pulse, size)
-    bubble = sum(
-        strength * np.exp(-((frequency / 14.0) ** 2) - 2j * np.pi * frequency * delay_s)
-        for strength, delay_s in ((0.22, 0.11), (0.08, 0.21))
-    )
-    signature = signature * (1.0 + bubble)
-    grid_hz = np.fft.rfftfreq(length, sample_interval_s)
-    spectrum = np.interp(grid_hz, frequency, np.abs(signature)) * np.exp(
-        1j * np.interp(grid_hz, frequency, np.unwrap(np.angle(signature)))
-    )
-    spline = np.sinc(grid_hz * sample_interval_s / _GRID_PER_SAMPLE) ** 4
-    decay = np.pi * grid_hz * _DECAYS_S[:, None]
-    dispersion = decay * (2 / np.pi) * np.log(np.maximum(grid_hz, 1.0) / 62.5)
-    spectra = spectrum / spline * np.exp(-decay + 1j * dispersion)
-    # Leaving the 4 ms grid for 8 ms keeps half of the transform's values.
-    return (spectra / _GRID_PER_SAMPLE).astype(np.complex64)
-
-
-def _minimum_phase(magnitude: np.ndarray, size: int) -> np.ndarray:
-    """The spectrum of the causal pulse whose energy comes earliest, by folding the cepstrum."""
-    cepstrum = np.fft.irfft(np.log(np.maximum(magnitude, 1e-5 * magnitude.max())), size)
-    fold = np.zeros(size)
-    fold[0] = fold[size // 2] = 1.0
-    fold[1 : size // 2] = 2.0
-    return np.exp(np.fft.rfft(cepstrum * fold, size))

@@ -1,0 +1,126 @@
+"""From arrivals to pressure: the guns' signature with its bubble, absorption, the recorder's filters.
+
+Each arrival is laid on a 4 ms grid with a cubic B-spline, so that its time is exact to a small fraction of a
+sample, and all of them are given their wavelet at once by a Fourier transform per trace.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy import fft
+
+from glowseis.survey.simulate.acquisition import Acquisition
+
+# Absorption is applied in this many steps of decay time (seconds); arrivals take the nearest.
+_DECAYS_S = np.array([0.0, 0.006, 0.014, 0.026])
+_GRID_PER_SAMPLE = 2
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """Arrivals of several events on every trace.
+
+    Attributes:
+        time_s: Travel times `[event, trace]`, in seconds.
+        strength: Amplitudes before the wavelet `[event, trace]`; 0 where there is no arrival.
+        slowness_s_m: Horizontal slownesses `[event, trace]`, in s/m, for the angles at the sea surface.
+        decay_s: Decay time of each event `[event]`, in seconds.
+    """
+
+    time_s: np.ndarray
+    strength: np.ndarray
+    slowness_s_m: np.ndarray
+    decay_s: np.ndarray
+
+
+def with_wavelet(groups: list[Arrivals], traces: int, acquisition: Acquisition) -> np.ndarray:
+    """Sum the arrivals, each with the guns' signature and its absorption.
+
+    Args:
+        groups: Arrivals on the same traces.
+        traces: How many traces.
+        acquisition: Sample interval and record length.
+
+    Returns:
+        Pressure, float32 `[trace, time]`, up to a factor.
+    """
+    samples = acquisition.samples
+    length = _transform_length(samples)
+    fine = _GRID_PER_SAMPLE * length
+    step_s = acquisition.sample_interval_s / _GRID_PER_SAMPLE
+    shape = (traces, _DECAYS_S.size, fine)
+    # Trace by trace, so that what is added to lies close together.
+    row = np.arange(traces, dtype=np.int32)[:, None] * (_DECAYS_S.size * fine)
+    cells: list[np.ndarray] = []
+    weights: list[tuple[np.ndarray, ...]] = []
+    for group in groups:
+        step = np.abs(group.decay_s[:, None] - _DECAYS_S[None, :]).argmin(axis=1).astype(np.int32)
+        position = np.ascontiguousarray(group.time_s.T) / step_s
+        strength = np.ascontiguousarray(group.strength.T)
+        live = (strength != 0.0) & (position > 2) & (position < _GRID_PER_SAMPLE * samples - 2)
+        position, strength = position[live], strength[live] / 6
+        whole = position.astype(np.int32)
+        u = position - whole
+        v = 1.0 - u
+        cells.append((row + step[None, :] * fine)[live] + whole - 1)
+        # Products: NumPy takes general powers the slow way.
+        spline = (v * v * v, 3 * u * u * u - 6 * u * u + 4, 3 * v * v * v - 6 * v * v + 4, u * u * u)
+        weights.append(tuple(part * strength for part in spline))
+    cell = np.concatenate(cells)
+    grid = np.zeros(traces * _DECAYS_S.size * fine)
+    for place, parts in enumerate(zip(*weights, strict=True)):
+        added = np.bincount(cell, weights=np.concatenate(parts), minlength=grid.size)
+        grid[place:] += added[: grid.size - place]
+    spectrum = fft.rfft(grid.reshape(shape).astype(np.float32), axis=-1)
+    kept = spectrum[:, :, : length // 2 + 1]
+    shaped = np.einsum("tdf,df->tf", kept, _wavelet_spectra(length, acquisition.sample_interval_s))
+    return fft.irfft(shaped, n=length, axis=-1)[:, :samples]
+
+
+def _transform_length(samples: int) -> int:
+    """Room for the wavelets of late arrivals, so that they do not come round to the record's beginning."""
+    return fft.next_fast_len(samples + 64, real=True) // 2 * 2
+
+
+@lru_cache(maxsize=4)
+def _wavelet_spectra(length: int, sample_interval_s: float) -> np.ndarray:
+    """Spectra of the recorded wavelet for each step of absorption, complex64 `[decay, frequency]`.
+
+    An air-gun array's pulse (minimum phase, 6 to 46 Hz, falling towards high frequencies), its bubble after
+    0.11 s with a peak-to-bubble ratio above 15, the recorder's low-cut and the anti-alias filter of 8 ms.
+    Absorption is exp(-pi f t*) with the phase that makes it causal. Ghosts are not in it: they depend on the
+    angle.
+    """
+    size = 4096
+    frequency = np.fft.rfftfreq(size, sample_interval_s / _GRID_PER_SAMPLE)
+    low_cut = (frequency / 6.0) ** 3 / np.sqrt(1.0 + (frequency / 6.0) ** 6)
+    high_cut = 1.0 / np.sqrt(1.0 + (frequency / 46.0) ** 20)
+    # Down to nothing at the Nyquist frequency, whose phase no filter can turn: it would ring through the record.
+    high_cut *= np.cos(0.5 * np.pi * np.clip((frequency - 50.0) / 12.0, 0.0, 1.0)) ** 2
+    pulse = low_cut * high_cut / (1.0 + (frequency / 15.0) ** 2)
+    signature = _minimum_phase(pulse, size)
+    bubble = sum(
+        strength * np.exp(-((frequency / 14.0) ** 2) - 2j * np.pi * frequency * delay_s)
+        for strength, delay_s in ((0.22, 0.11), (0.08, 0.21))
+    )
+    signature = signature * (1.0 + bubble)
+    grid_hz = np.fft.rfftfreq(length, sample_interval_s)
+    spectrum = np.interp(grid_hz, frequency, np.abs(signature)) * np.exp(
+        1j * np.interp(grid_hz, frequency, np.unwrap(np.angle(signature)))
+    )
+    spline = np.sinc(grid_hz * sample_interval_s / _GRID_PER_SAMPLE) ** 4
+    decay = np.pi * grid_hz * _DECAYS_S[:, None]
+    dispersion = decay * (2 / np.pi) * np.log(np.maximum(grid_hz, 1.0) / 62.5)
+    spectra = spectrum / spline * np.exp(-decay + 1j * dispersion)
+    # Leaving the 4 ms grid for 8 ms keeps half of the transform's values.
+    return (spectra / _GRID_PER_SAMPLE).astype(np.complex64)
+
+
+def _minimum_phase(magnitude: np.ndarray, size: int) -> np.ndarray:
+    """The spectrum of the causal pulse whose energy comes earliest, by folding the cepstrum."""
+    cepstrum = np.fft.irfft(np.log(np.maximum(magnitude, 1e-5 * magnitude.max())), size)
+    fold = np.zeros(size)
+    fold[0] = fold[size // 2] = 1.0
+    fold[1 : size // 2] = 2.0
+    return np.exp(np.fft.rfft(cepstrum * fold, size))
