@@ -25,7 +25,7 @@ from glowseis.errors import InputError
 from glowseis.survey.gather import LABELS, source_text
 from glowseis.survey.render import render_recording
 from glowseis.survey.simulate import Acquisition, simulate_recording
-from glowseis.survey.simulate.acquisition import FULL_HEIGHT, FULL_WIDTH, SMALLEST_HEIGHT
+from glowseis.survey.simulate.acquisition import FULL_HEIGHT, FULL_WIDTH
 from glowseis.survey.simulate.likeness import (
     LAGS,
     first_rows,
@@ -40,7 +40,7 @@ MOST_BYTES = 300_000
 # Noise-free events fainter than this many levels count as quiet; rows before them by this many are left out.
 _FAINTEST_EVENT, _MARGIN_ROWS = 1.5, 8
 _ORDER_STREAM = 5
-_LEAST_QUIET_HEIGHT = 2 * SMALLEST_HEIGHT
+_LEAST_QUIET_HEIGHT = 96
 _ONLY = {label: tuple(float(label == one) for one in LABELS) for label in LABELS}
 
 
