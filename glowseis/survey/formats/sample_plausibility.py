@@ -23,8 +23,8 @@ saturated traces are, tells nothing."""
 MARGIN_BITS = 3.0
 """Bits a sample that another reading must save."""
 
-FEWEST_DIGITS = 20
-"""IEEE floats whose first digit is 1 that a judgement takes."""
+FEWEST_EXPONENTS, FEWEST_DIGITS = 4, 20
+"""Exponents of IEEE floats, and floats whose first digit is 1, that the digits are judged by."""
 
 
 class Reading(NamedTuple):
@@ -66,7 +66,9 @@ def better_reading(
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         cost = {reading: bits_a_sample(words, reading) for reading in readings}
     best = min(cost, key=lambda reading: cost[reading])
-    chosen = best if cost[best] <= cost[declared] - MARGIN_BITS and not _twins(best, declared) else declared
+    # Bits without any order make sense as nothing, not even as loud integers.
+    enough = cost[best] <= min(cost[declared] - MARGIN_BITS, 8 * size - 1)
+    chosen = best if enough and not _twins(best, declared) else declared
     if chosen.form in (IBM, IEEE) and other_formats:
         chosen = Reading(_ibm_or_ieee(words, chosen, cost), chosen.order)
     return None if chosen == declared else chosen
@@ -145,7 +147,11 @@ def _decoded(words: np.ndarray, form: SampleFormat) -> tuple[np.ndarray, np.ndar
         exponent = (words >> digits & most).astype(np.int64)
         fraction = words & words.dtype.type((1 << digits) - 1)
         hidden = np.where(exponent > 0, words.dtype.type(1 << digits), words.dtype.type(0))
-        return words.view(form.kind).astype(np.float64), np.maximum(exponent, 1).astype(np.float64) - bias, fraction | hidden
+        return (
+            words.view(form.kind).astype(np.float64),
+            np.maximum(exponent, 1).astype(np.float64) - bias,
+            fraction | hidden,
+        )
     value = words.view(form.kind).astype(np.float64)
     return value, np.zeros(words.shape), words
 
@@ -168,8 +174,9 @@ def _ibm_or_ieee(words: np.ndarray, reading: Reading, cost: dict[Reading, float]
         unnormalised = np.count_nonzero((digit == 0) & (words & 0xFFFFFF != 0))
         wrong = unnormalised >= 5 and unnormalised > 0.02 * len(words) and cost[other] <= cost[reading] + 2
     else:
-        # Amplitudes about a large constant have few first digits, and none may be 0.
-        many = np.count_nonzero(counts[1:] > 0.01 * len(words)) >= 8
+        # Amplitudes about a large constant have few exponents and first digits, and none may be 0.
+        spread = np.count_nonzero(np.bincount(words >> 23 & 0xFF) > 0.01 * len(words)) >= FEWEST_EXPONENTS
+        many = spread and np.count_nonzero(counts[1:] > 0.01 * len(words)) >= FEWEST_KINDS
         wrong = (
             many and counts[1] >= FEWEST_DIGITS and counts[0] <= 0.01 * counts[1] and cost[other] <= cost[reading] + 6
         )
