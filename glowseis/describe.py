@@ -1,5 +1,6 @@
 """The command that says what is in a survey."""
 
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -88,9 +89,7 @@ def _lines(description: "Description") -> list[str]:
         models = _listed(sorted(set(survey.index["model"]) - {""}))
         known = parents(survey)
         here = len(known & set(survey.index["gather_id"]))
-        lines.append(
-            f"synthetic: {synthetic} gathers by {models}, of {len(known)} parents, {here} of them in this survey"
-        )
+        lines.append(f"synthetic: {synthetic} gathers by {models}, of {len(known)} parents, {here} of them here")
     else:
         lines.append("synthetic: none")
     return [*lines, *_duplicates(description)]
@@ -112,7 +111,7 @@ def _widths(description: "Description") -> list[str]:
     counts = widths.to_numpy()
     if len(widths) > SHOWN:
         counts, edges = np.histogram(description.gathers["recorded_traces"], SHOWN)
-        names = [f"{low:.0f} to {high:.0f}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
+        names = [f"{low:.0f} to {high:.0f}" for low, high in itertools.pairwise(edges)]
     wide = max(map(len, names))
     scale = BAR / max(counts.max(), 1)
     return [
@@ -140,14 +139,12 @@ def _duplicates(description: "Description") -> list[str]:
         lines.append(table.head(SHOWN).to_string(index=False))
         if len(table) > SHOWN:
             lines.append(f"and {len(table) - SHOWN} more; --out writes all to duplicates.csv")
-    names, labels = description.survey.index["gather_id"], description.survey.index["label"]
+    names, labels = (description.survey.index[column].tolist() for column in ("gather_id", "label"))
     contradictions = description.contradictions
     if contradictions:
         lines.append(f"{len(contradictions)} groups of duplicates whose labels contradict each other:")
         for rows in contradictions[:SHOWN]:
-            lines.append(
-                "  " + ", ".join(f"{names.iat[row]} {labels.iat[row] or 'unlabelled'}" for row in rows[:SHOWN])
-            )
+            lines.append("  " + _listed([f"{names[row]} {labels[row] or 'unlabelled'}" for row in rows]))
         if len(contradictions) > SHOWN:
             lines.append(f"  and {len(contradictions) - SHOWN} more; --out writes all to description.json")
     elif len(table):

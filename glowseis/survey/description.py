@@ -123,7 +123,8 @@ class Description:
         """Row of a label's example: the recorded gather whose grey levels deviate as much as the label's median one."""
         own = self.gathers[self.gathers["label"] == label]
         own = own[~own["synthetic"]] if not own["synthetic"].all() else own
-        return int(own.index[(own["deviation"] - own["deviation"].median()).abs().argmin()])
+        off = np.abs(own["deviation"] - own["deviation"].median())
+        return int(own.index.to_numpy()[np.argmin(off.to_numpy())])
 
     def summary(self) -> dict[str, Any]:
         """Everything in numbers, JSON."""

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 MOST_BARS = 40
 """More different widths than these are drawn as a histogram."""
 
-PIXELS_AN_INCH = 150
+MOST_EXAMPLES, EXAMPLES_A_ROW = 12, 4
+"""Labels of which an example is drawn, and how many stand side by side."""
+
+PIXELS_AN_INCH = 200
 
 
 def draw(description: Description, folder: Path) -> list[str]:
@@ -49,9 +52,9 @@ def draw(description: Description, folder: Path) -> list[str]:
 
 
 def _labels(description: Description, figure: "Figure") -> None:
-    figure.set_size_inches(5, 3.5)
-    axes = figure.add_subplot()
     counts = description.by_label()["gathers"]
+    figure.set_size_inches(min(max(5.0, 0.9 * len(counts)), 40.0), 3.5)
+    axes = figure.add_subplot()
     bars = axes.bar(_safe(counts.index), counts, color="0.4")
     axes.bar_label(bars, [f"{count}\n{100 * count / counts.sum():.2f} %" for count in counts])
     axes.margins(y=0.2)
@@ -76,9 +79,12 @@ def _widths(description: Description, figure: "Figure") -> None:
 
 
 def _examples(description: Description, figure: "Figure") -> None:
-    labels = description.labels
-    figure.set_size_inches(4.2 * len(labels), 5.5)
-    for axes, label in zip(np.atleast_1d(figure.subplots(1, len(labels))), labels, strict=True):
+    labels = description.labels[:MOST_EXAMPLES]
+    columns = min(len(labels), EXAMPLES_A_ROW)
+    rows = -(-len(labels) // columns)
+    figure.set_size_inches(4.2 * columns, 5.5 * rows)
+    for number, label in enumerate(labels, start=1):
+        axes = figure.add_subplot(rows, columns, number)
         gather = description.survey.read(description.example(label))
         valid, geometry = valid_region(gather), gather.geometry
         samples, traces = gather.recorded_shape or valid.shape
