@@ -173,7 +173,8 @@ def _read(path: Path) -> pd.DataFrame:
                 quoting=csv.QUOTE_MINIMAL,
             )
     except (ValueError, OverflowError, pd.errors.ParserWarning) as wrong:
-        raise InputError(f"{name}: cannot be read as CSV ({wrong}); save it as CSV in UTF-8") from None
+        told = " ".join(str(wrong).split())
+        raise InputError(f"{name}: cannot be read as CSV ({told}); save it as CSV in UTF-8") from None
     rows = rows.fillna("").apply(lambda column: column.str.strip())
     rows.columns = pd.Index([cell.lower() for cell in rows.iloc[0]])
     return rows.iloc[1:]

@@ -1,6 +1,7 @@
 """HDF5 files as sources: our own layout, and arrays of others."""
 
 import contextlib
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,16 @@ import numpy as np
 
 from glowseis.errors import InputError
 from glowseis.survey.formats.axes import Axes, amplitude_kind, array_axes, array_recordings
-from glowseis.survey.formats.hdf5_layout import FORMAT, check_layout, layout_intervals_s, layout_shapes, read_layout
+from glowseis.survey.formats.hdf5_layout import (
+    ARRAY_NAMES,
+    FORMAT,
+    check_layout,
+    layout_intervals_s,
+    layout_shapes,
+    read_layout,
+)
 from glowseis.survey.formats.plausible import check_expansion
+from glowseis.survey.formats.probe import survives
 from glowseis.survey.formats.source import ReadOptions, check_file
 from glowseis.survey.gather import Recording, source_text
 
@@ -47,17 +56,34 @@ class Hdf5Source:
         self._options = options
         self._name = options.dataset
         self._axes: Axes | None = None
+        self._intervals_s: list[float] = []
+        # On some damaged files the library crashes or never comes back.
+        if not survives(self._try):
+            raise InputError(f"{source_text(path)}: is damaged so that the HDF5 library breaks on it; copy it again")
+        self._look()
+
+    def _look(self) -> None:
+        """Find out what the file holds."""
         with self._open() as file:
-            if options.dataset is None and _is_own(file):
-                for array in file.values():
-                    _check_array(path, array)
-                check_layout(path, file)
+            if self._options.dataset is None and _is_own(file):
+                for name in ARRAY_NAMES:
+                    _check_array(self.path, file[name])
+                check_layout(self.path, file)
                 self._intervals_s = layout_intervals_s(file)
                 return
-            self._name = options.dataset or _only_array(path, file)
-            array = _array(path, file, self._name)
-            self._axes = array_axes(path, array.shape, options.axes, f"array {self._name!r}")
-            self._intervals_s = _intervals_s(path, array)
+            self._name = self._options.dataset or _only_array(self.path, file)
+            array = _array(self.path, file, self._name)
+            self._axes = array_axes(self.path, array.shape, self._options.axes, f"array {self._name!r}")
+            self._intervals_s = _intervals_s(self.path, array)
+
+    def _try(self) -> None:
+        """Look, find every chunk and read a gather."""
+        self._look()
+        with self._open() as file:
+            for name in [self._name] if self._axes else ARRAY_NAMES:
+                if file[name].chunks:
+                    file[name].id.chunk_iter(lambda _: None)
+        next(self.gathers())
 
     @property
     def interval_s(self) -> float | None:
@@ -118,8 +144,21 @@ class Hdf5Source:
 
 
 def _is_own(file: Any) -> bool:
-    found = file.attrs.get("format")
-    return isinstance(found, str) and found == FORMAT
+    found = _attribute(file, "format", "S")
+    return isinstance(found, bytes) and found.decode("utf-8", "replace") == FORMAT
+
+
+def _attribute(place: Any, name: str, kinds: str) -> Any:
+    """An attribute's one value, if it has one of fixed length and of a kind.
+
+    Those of variable length are not read: where a file is damaged the library may never come back from them.
+    """
+    if name not in place.attrs:
+        return None
+    attribute = place.attrs.get_id(name)
+    if attribute.dtype.kind not in kinds or math.prod(attribute.shape) != 1:
+        return None
+    return np.asarray(place.attrs[name]).item()
 
 
 def _only_array(path: Path, file: Any) -> str:
@@ -183,7 +222,7 @@ def _check_array(path: Path, array: Any) -> None:
         raise InputError(f"{source_text(path)}: {name} is empty; choose another --dataset")
     size = array.dtype.itemsize
     for sides in (array.shape, array.chunks or ()):
-        check_expansion(path, size * int(np.prod([int(side) for side in sides], dtype=object)), name)
+        check_expansion(path, size * math.prod(map(int, sides)), name)
 
 
 def _intervals_s(path: Path, array: Any) -> list[float]:
@@ -192,13 +231,13 @@ def _intervals_s(path: Path, array: Any) -> list[float]:
     while True:
         for name, unit_s in INTERVALS.items():
             if name in place.attrs:
-                value = np.asarray(place.attrs[name])
-                if value.size != 1 or value.dtype.kind not in "iuf" or not 0 < float(value.item()) * unit_s < np.inf:
+                value = _attribute(place, name, "iuf")
+                if value is None or not 0 < float(value) * unit_s < np.inf:
                     raise InputError(
                         f"{source_text(path)}: attribute {name} of {place.name!r} is no sample interval; pass "
                         "--sample-interval"
                     )
-                return [float(value.item()) * unit_s]
+                return [float(value) * unit_s]
         if place.name == "/":
             return []
         place = place.parent

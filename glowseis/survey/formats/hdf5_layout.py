@@ -10,7 +10,8 @@
 ```
 
 Units stand in the attribute `units` of each array that has one. Every chunk carries a checksum. Text has a fixed
-length, because what HDF5 keeps of variable length lies outside of its checksums.
+length, attributes as well: what HDF5 keeps of variable length has no checksum, and where it is damaged the library may
+never come back.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -48,6 +49,8 @@ MAKING = {"alpha": "<f8", "seed": "<i8"}
 
 NUMBERS = COUNTS | PLACES | MAKING
 
+ARRAY_NAMES = ("amplitude", *NUMBERS, *ARRAYS, *TEXTS)
+
 PADDING = {"channel": 0, "offset_m": np.nan, "receiver_x_m": np.nan, "receiver_y_m": np.nan}
 """What lies beyond a gather's traces."""
 
@@ -80,7 +83,8 @@ def write_hdf5(path: Path, recordings: Iterable[Recording], maker: str = "") -> 
     with whole_file(Path(path)) as temporary:
         # The format of version 1.10 has checksums over all that describes the arrays.
         with h5py.File(temporary, "w", libver="v110") as file:
-            file.attrs.update({"format": FORMAT, "version": VERSION, "maker": maker})
+            file.attrs["version"] = VERSION
+            _put_text(file, {"format": FORMAT, "maker": maker})
             write = None
             for recording in recordings:
                 check_words(recording, seen)
@@ -184,12 +188,9 @@ def _writer(file: Any, first: tuple[int, ...]) -> Callable[[Recording], None]:
     def array(name: str, kind: Any, sides: tuple[int, ...], chunk: tuple[int, ...], fill: float | None) -> None:
         limits = (None,) * (1 + len(sides))
         made = file.create_dataset(name, (0, *sides), kind, maxshape=limits, chunks=chunk, fillvalue=fill, **packed)
-        made.attrs["axes"] = ",".join(
-            ("gather", "time", "trace") if name == "amplitude" else ("gather", "trace")[: made.ndim]
-        )
-        unit = "as in the source" if name == "amplitude" else {"s": "s", "m": "m"}.get(name.rpartition("_")[2])
-        if unit:
-            made.attrs["units"] = unit
+        axes = ("gather", "time", "trace") if name == "amplitude" else ("gather", "trace")[: made.ndim]
+        unit = "as in the source" if name == "amplitude" else {"s": "s", "m": "m"}.get(name.rpartition("_")[2], "")
+        _put_text(made, {"axes": ",".join(axes), "units": unit})
 
     chunk = (1, min(samples, LONGEST_CHUNK), min(traces, LONGEST_CHUNK))
     array("amplitude", "<f4", (samples, traces), chunk, 0)
@@ -233,3 +234,10 @@ def _text_kind(size: int) -> Any:
     import h5py
 
     return h5py.string_dtype("utf-8", size)
+
+
+def _put_text(place: Any, texts: dict[str, str]) -> None:
+    """Give a file or array attributes of fixed length; empty ones have no place."""
+    for name, text in texts.items():
+        if text:
+            place.attrs.create(name, text.encode(), dtype=_text_kind(len(text.encode())))
