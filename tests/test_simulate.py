@@ -16,13 +16,15 @@ import segyio
 
 from glowseis.errors import InputError
 from glowseis.survey.gather import LABELS
-from glowseis.survey.simulate import Acquisition, simulate_recording, simulate_recordings
+from glowseis.survey.render import render_recording
+from glowseis.survey.simulate import Acquisition, noise_of_gather, simulate_recording, simulate_recordings, wavelet
 from glowseis.survey.simulate.acquisition import WATER_VELOCITY_M_S, Position
 from glowseis.survey.simulate.earth import earth_of_line
-from glowseis.survey.simulate.events import diffractions, seismic_events
+from glowseis.survey.simulate.events import CLIP_MICROBAR, diffractions, seismic_events, streamer_depth_m
 
 ROOT = Path(__file__).parent.parent
 SMALL = Acquisition.of_size(112, 80)
+TINY = Acquisition.of_size(48, 32)
 FULL = Acquisition.of_size(896, 640)
 ONLY = dict(zip(LABELS, ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)), strict=True))
 
@@ -171,16 +173,116 @@ def test_without_noise_the_label_changes_nothing():
     assert not np.array_equal(noisy.amplitude, clean[0].amplitude)
 
 
-def test_neighbouring_shots_resemble_each_other_and_lines_differ():
-    def events(line, shot):
-        geometry = SMALL.geometry(Position(line, shot, 4), 79, 1)
-        return seismic_events(earth_of_line(1, line, SMALL), geometry, SMALL)
+@pytest.mark.parametrize("acquisition", [SMALL, FULL], ids=["small", "full"])
+def test_neighbouring_shots_and_cables_resemble_each_other_and_lines_differ(acquisition):
+    def events(line, shot, cable):
+        geometry = acquisition.geometry(Position(line, shot, cable), acquisition.fewest_traces, 1)
+        return seismic_events(earth_of_line(1, line, acquisition), geometry, acquisition)
 
-    def likeness(first, second):
-        return np.corrcoef(first.ravel(), second.ravel())[0, 1]
+    one = events(1, 100, 4)[:, ::2].ravel()
 
-    assert likeness(events(1, 100), events(1, 102)) > 0.95
-    assert likeness(events(1, 100), events(2, 100)) < 0.9
+    def likeness(line, shot, cable):
+        return np.corrcoef(one, events(line, shot, cable)[:, ::2].ravel())[0, 1]
+
+    shots = min(likeness(1, shot, 4) for shot in (101, 102))
+    cables = likeness(1, 100, 5)
+    lines = [likeness(line, 100, 4) for line in (2, 3, 4)]
+    assert shots > 0.97 and cables > 0.97
+    assert max(lines) < 0.93 and min(lines) < 0.7
+
+
+def test_feathering_and_streamer_depth_vary_along_a_line_and_between_lines():
+    def feather(line, shot):
+        geometry = FULL.geometry(Position(line, shot, 4), 639, 1)
+        along = np.ptp(geometry.receiver_x_m)
+        return np.degrees(np.arctan2(geometry.receiver_y_m[-1] - geometry.receiver_y_m[0], along))
+
+    def depth(line, shot):
+        return streamer_depth_m(FULL.geometry(Position(line, shot, 4), 639, 1))
+
+    angles = np.array([[feather(line, shot) for shot in range(1, 401, 25)] for line in (1, 2, 3)])
+    assert np.all(np.ptp(angles, axis=1) > 1.5) and np.abs(angles).max() < 10.0
+    assert np.ptp(angles.mean(axis=1)) > 0.3
+    assert abs(feather(1, 100) - feather(1, 101)) < 0.1
+    depths = np.array([[depth(line, shot) for shot in (1, 100, 200, 300)] for line in (1, 2, 3)])
+    assert 6.9 < depths.min() < 7.5 and 8.4 < depths.max() < 9.1
+    assert np.all(depths.std(axis=1).max(axis=1) > 0.1)
+    assert np.abs(depth(1, 100) - depth(1, 101)).max() < 0.1
+
+
+def test_the_signature_s_bubble_is_weak_and_late(monkeypatch):
+    """In the far field, with the source's ghost, the peak is more than 15 times the bubble, 0.11 s before it."""
+    frequency = np.fft.rfftfreq(512, 0.008)
+    ghost = 1.0 - 0.92 * np.exp(-2j * np.pi * frequency * 2 * 6.0 / WATER_VELOCITY_M_S)
+    fine = np.zeros(2049, complex)
+
+    def pulse():
+        wavelet.wavelet_spectra.cache_clear()
+        fine[:257] = wavelet.wavelet_spectra(512, 0.008)[0] * ghost
+        return np.fft.irfft(fine, 4096)
+
+    whole = pulse()
+    monkeypatch.setattr(wavelet, "_BUBBLES", ())
+    alone = pulse()
+    wavelet.wavelet_spectra.cache_clear()
+    bubble = whole - alone
+    assert 15.0 < np.ptp(alone) / np.ptp(bubble) < 60.0
+    late_s = 0.001 * (np.abs(bubble).argmax() - np.abs(alone).argmax())
+    assert late_s == pytest.approx(0.12, abs=0.03)
+
+
+@pytest.mark.parametrize("size", [(64, 256), (48, 640), (128, 128), (896, 640), (896, 32), (400, 640)])
+def test_any_size_has_a_sensible_acquisition(size):
+    """The direct wave stays on the record, and events fill what lies below it."""
+    acquisition = Acquisition.of_size(*size)
+    recording = simulate_recording(0, 1, acquisition, noise=False)
+    direct_s = recording.geometry.offset_m / WATER_VELOCITY_M_S
+    assert direct_s.max() < acquisition.record_length_s
+    assert 0.8 < acquisition.channel_interval_m <= 12.5
+    assert np.mean(np.abs(recording.amplitude).max(axis=0) > 0.1 * CLIP_MICROBAR) > 0.95
+
+
+def test_every_line_can_hold_every_class():
+    drawn = ((TINY.position(index, 3).sail_line, noise_of_gather(index, 3, TINY, (1, 1, 1))[0]) for index in range(400))
+    assert set(drawn) == {(line, label) for line in range(1, 21) for label in LABELS}
+
+
+def features(recordings, height, width):
+    """Grey-level statistics of blocks of each picture, and where and when it was recorded."""
+    table = []
+    for recording in recordings:
+        level = render_recording(recording, height, width).image.astype(float) - 128.0
+        blocks = level.reshape(height // 16, 16, width // 16, 16)
+        spread = np.log(blocks.std(axis=(1, 3)) + 1.0).ravel()
+        rough = np.log(np.abs(np.diff(blocks, axis=3)).mean(axis=(1, 3)) + 1.0).ravel()
+        of_trace = np.sort(level.std(axis=0))[[0, 1, width // 2, -3]]
+        place = recording.geometry
+        where = [place.sail_line, place.shot, place.cable, place.offset_m[0], place.offset_m[-1], place.channel.size]
+        table.append([*spread, *rough, *of_trace, *where])
+    return np.array(table)
+
+
+def judged_by_a_forest(noise):
+    """Balanced accuracy of a random forest under cross-validation, on as many gathers of each class."""
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.model_selection import cross_val_predict
+
+    recordings = [simulate_recording(index, 5, SMALL, (1, 1, 1), noise) for index in range(CHANCE_GATHERS)]
+    labels = np.array([recording.label for recording in recordings])
+    forest = RandomForestClassifier(100, class_weight="balanced", random_state=0, n_jobs=1)
+    guessed = cross_val_predict(forest, features(recordings, 112, 80), labels, cv=5)
+    return np.mean([np.mean(guessed[labels == label] == label) for label in LABELS])
+
+
+CHANCE_GATHERS = 450
+
+
+@pytest.mark.slow
+def test_a_classifier_of_gathers_without_their_noise_scores_at_chance():
+    """Geology and geometry are no cue. Three standard deviations of guessing among three classes are 0.067."""
+    three_deviations = 3.0 * np.sqrt((1 / 3) * (2 / 3) / CHANCE_GATHERS)
+    assert abs(judged_by_a_forest(noise=False) - 1 / 3) < three_deviations
+    assert judged_by_a_forest(noise=True) > 1 / 3 + 4.0 * three_deviations
 
 
 @pytest.mark.parametrize("size", [(47, 32), (48, 31), (897, 640), (896, 641), (0, 0), (-112, 80)])

@@ -15,6 +15,8 @@ from glowseis.survey.simulate.acquisition import Acquisition
 # Absorption is applied in this many steps of decay time (seconds); arrivals take the nearest.
 _DECAYS_S = np.array([0.0, 0.006, 0.014, 0.026])
 _GRID_PER_SAMPLE = 2
+# Strengths and delays (seconds) of the bubble's first two collapses, before they are smoothed.
+_BUBBLES = ((0.22, 0.11), (0.08, 0.21))
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def with_wavelet(groups: list[Arrivals], traces: int, acquisition: Acquisition) 
         grid[place:] += added[: grid.size - place]
     spectrum = fft.rfft(grid.reshape(shape).astype(np.float32), axis=-1)
     kept = spectrum[:, :, : length // 2 + 1]
-    shaped = np.einsum("tdf,df->tf", kept, _wavelet_spectra(length, acquisition.sample_interval_s))
+    shaped = np.einsum("tdf,df->tf", kept, wavelet_spectra(length, acquisition.sample_interval_s))
     return fft.irfft(shaped, n=length, axis=-1)[:, :samples]
 
 
@@ -84,13 +86,13 @@ def _transform_length(samples: int) -> int:
 
 
 @lru_cache(maxsize=4)
-def _wavelet_spectra(length: int, sample_interval_s: float) -> np.ndarray:
+def wavelet_spectra(length: int, sample_interval_s: float) -> np.ndarray:
     """Spectra of the recorded wavelet for each step of absorption, complex64 `[decay, frequency]`.
 
     An air-gun array's pulse (minimum phase, 6 to 46 Hz, falling towards high frequencies), its bubble after
-    0.11 s with a peak-to-bubble ratio above 15, the recorder's low-cut and the anti-alias filter of 8 ms.
-    Absorption is exp(-pi f t*) with the phase that makes it causal. Ghosts are not in it: they depend on the
-    angle.
+    0.11 s, the recorder's low-cut and the anti-alias filter of 8 ms. In the far field, where the sea surface adds
+    its echo, the peak-to-bubble ratio is above 15. Absorption is exp(-pi f t*) with the phase that makes it
+    causal. Ghosts are not in it: they depend on the angle.
     """
     size = 4096
     frequency = np.fft.rfftfreq(size, sample_interval_s / _GRID_PER_SAMPLE)
@@ -102,7 +104,7 @@ def _wavelet_spectra(length: int, sample_interval_s: float) -> np.ndarray:
     signature = _minimum_phase(pulse, size)
     bubble = sum(
         strength * np.exp(-((frequency / 14.0) ** 2) - 2j * np.pi * frequency * delay_s)
-        for strength, delay_s in ((0.22, 0.11), (0.08, 0.21))
+        for strength, delay_s in _BUBBLES
     )
     signature = signature * (1.0 + bubble)
     grid_hz = np.fft.rfftfreq(length, sample_interval_s)
