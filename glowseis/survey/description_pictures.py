@@ -17,7 +17,7 @@ MOST_BARS = 40
 """More different widths than these are drawn as a histogram."""
 
 MOST_EXAMPLES, EXAMPLES_A_ROW = 12, 4
-"""Labels of which an example is drawn, and how many stand side by side."""
+"""Labels of which an example and grey levels are drawn, and examples side by side."""
 
 PIXELS_AN_INCH = 200
 
@@ -127,15 +127,16 @@ def _offsets(axes: "Axes", offset_m: np.ndarray) -> None:
 def _levels(description: Description, figure: "Figure") -> None:
     figure.set_size_inches(9, 3.5)
     levels_axes, clip_axes = figure.subplots(1, 2)
-    for label, levels in zip(_safe(description.labels), description.levels, strict=True):
+    labels = description.labels[:MOST_EXAMPLES]
+    for label, levels in zip(_safe(labels), description.levels, strict=False):
         levels_axes.step(np.arange(256), 100 * levels / max(levels.sum(), 1), where="mid", label=label, linewidth=1)
     levels_axes.set_yscale("log")
     levels_axes.set_xlabel("grey level; 128 is zero amplitude, 0 and 255 are clipped")
     levels_axes.set_ylabel("per cent of the pixels")
     levels_axes.legend()
     gathers = description.gathers
-    clip = [gathers["clip_amplitude"][gathers["label"] == label] for label in description.labels]
-    clip_axes.hist(clip, bins=30, stacked=True, label=_safe(description.labels))
+    clip = [gathers["clip_amplitude"][gathers["label"] == label] for label in labels]
+    clip_axes.hist(clip, bins=30, stacked=True, label=_safe(labels))
     clip_axes.set_xlabel("clip amplitude, in the units of the source")
     clip_axes.set_ylabel("gathers")
     clip_axes.legend()
