@@ -1,6 +1,5 @@
 """Labels of gathers from a CSV file."""
 
-import csv
 import io
 import os
 import re
@@ -156,7 +155,8 @@ def _read(path: Path) -> pd.DataFrame:
         raise InputError(f"{name}: is not UTF-8 text; save it as CSV in UTF-8") from None
     if "\0" in text:
         raise InputError(f"{name}: holds NUL characters, which no CSV file does; save it as CSV in UTF-8")
-    header = text.lstrip("\r\n").partition("\n")[0]
+    text = text.lstrip("\r\n")
+    header = text.partition("\n")[0]
     separator = max(SEPARATORS, key=header.count)
     if not header.strip():
         raise InputError(f"{name}: is empty; it needs a header and rows, such as gather_id,label")
@@ -170,7 +170,7 @@ def _read(path: Path) -> pd.DataFrame:
                 header=None,
                 dtype=str,
                 na_filter=False,
-                quoting=csv.QUOTE_MINIMAL,
+                skip_blank_lines=False,
             )
     except (ValueError, OverflowError, pd.errors.ParserWarning) as wrong:
         told = " ".join(str(wrong).split())

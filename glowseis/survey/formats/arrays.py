@@ -170,4 +170,5 @@ def _told(path: Path) -> Iterator[None]:
         raise InputError(f"{source_text(path)}: cannot be read ({wrong.strerror or wrong}); copy it again") from None
     # Damaged headers are evaluated as Python's literals, and fail with errors of every kind.
     except Exception as wrong:
-        raise InputError(f"{source_text(path)}: cannot be read as a NumPy file ({wrong}); write it again") from None
+        told = " ".join(str(wrong).split())[:200]
+        raise InputError(f"{source_text(path)}: cannot be read as a NumPy file ({told}); write it again") from None

@@ -106,7 +106,7 @@ class PictureSource:
             if image.format != "TIFF" and getattr(image, "n_frames", 1) > 1:
                 raise InputError(f"{source_text(path)}: has several frames; save each as a picture")
             self._shapes = [(image.height, image.width) for image in _pages(image)]
-            self._own = getattr(image, "text", {}).get("gather_id")
+            self._own = _words(image).get("gather_id")
         for samples, traces in self._shapes:
             check_sides(path, samples, traces)
             check_expansion(path, samples * traces, "its picture")
@@ -141,12 +141,12 @@ class PictureSource:
                 levels = _levels(self.path, page)
                 if levels.shape != self._shapes[number - 1]:
                     raise InputError(f"{source_text(self.path)}: its size changes as it is read; save it again")
-                yield self._picture(levels, number, getattr(page, "text", {}))
+                yield self._picture(levels, number, _words(page))
 
     def _picture(self, levels: np.ndarray, number: int, text: dict[str, str]) -> Picture:
         page = f"-page{number}" if self.pages > 1 else ""
         name = text.get("gather_id", f"{file_stem(self.path)}{page}")
-        label = self._options.label or (text.get("label", "") if "gather_id" in text else "")
+        label = self._options.label or text.get("label", "")
         interval_s = self.interval_s
         geometry = unknown_geometry(
             self._first_shot + number - 1, levels.shape[1], np.nan if interval_s is None else interval_s
@@ -156,7 +156,7 @@ class PictureSource:
             known = {field: row[field] for field in ("sail_line", "shot", "cable", "start_s")}
             geometry = Geometry(**{**vars(geometry), **known})
         origin = Origin()
-        if text.get("parents") and "gather_id" in text:
+        if text.get("parents"):
             origin = Origin(
                 parents=tuple(text["parents"].split(";")),
                 alpha=float(text["alpha"]),
@@ -183,6 +183,16 @@ class PictureSource:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(self.path, formats=("PNG", "JPEG", "TIFF")) as image:
                 yield image
+
+
+def _words(image: Any) -> dict[str, str]:
+    """What a PNG of our own says of itself; nothing of others, whose words may mean anything.
+
+    It stands before the pixels, so that they need not be read; Pillow's `text` would read them.
+    """
+    if image.format != "PNG" or not isinstance(image.info.get("gather_id"), str):
+        return {}
+    return {name: str(word) for name, word in image.info.items() if isinstance(word, str)}
 
 
 def _pages(image: Any) -> Iterator[Any]:
