@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import segyio
 from random_gathers import random_recording
-from trace_files import NAMES, segy, swell
+from trace_files import KINDS, NAMES, segy, swell
 
 from glowseis.errors import InputError
 from glowseis.survey.formats.segy import SegySource, write_segy
@@ -61,6 +61,21 @@ def test_ibm_taken_for_ieee_and_the_other_way(tmp_path, how):
     )
     assert np.array_equal(amplitudes_of(path, sample_format=NAMES[code]), wanted)
     assert not np.array_equal(amplitudes_of(path, sample_format=NAMES[other]), wanted)
+
+
+@pytest.mark.parametrize("code", NAMES)
+@pytest.mark.parametrize("order", [">", "<"])
+def test_every_code_for_every_other_of_its_size(tmp_path, code, order):
+    content, wanted = segy(swell(40, 200), code, order)
+    for other in NAMES:
+        if other == code or np.dtype(KINDS[other]).itemsize != np.dtype(KINDS[code]).itemsize:
+            continue
+        changed = bytearray(content)
+        struct.pack_into(f"{order}h", changed, 3224, other)
+        path = written(tmp_path, changed)
+        with pytest.raises(InputError, match=f"pass --sample-format {NAMES[code]} "):
+            SegySource(path, ReadOptions())
+        assert np.array_equal(amplitudes_of(path, sample_format=NAMES[code]), wanted)
 
 
 @pytest.mark.parametrize("code", [1, 2, 3, 5, 6, 9, 10, 11, 12])

@@ -3,7 +3,8 @@
 A code that is wrong, or the other byte order, still gives numbers. What betrays them is how many bits they would take:
 sound amplitudes are near each other, those of a wrong reading jump over the whole range of exponents or integers. IBM
 and IEEE floats of one byte order differ by little; there the first hexadecimal digit of the fraction decides, which IBM
-floats never let be 0 (they are normalised to base 16) and IEEE floats do once in a dozen.
+floats never let be 0 (they are normalised to base 16) and IEEE floats do once in a dozen. Floats, or integers of the
+other signedness, that are taken for integers are told by a gap about zero.
 """
 
 from collections.abc import Sequence
@@ -22,6 +23,9 @@ saturated traces are, tells nothing."""
 
 MARGIN_BITS = 3.0
 """Bits a sample that another reading must save."""
+
+FEWEST_HOLLOW = 200
+"""Integers that the missing of small ones is judged by."""
 
 FEWEST_EXPONENTS, FEWEST_DIGITS = 4, 20
 """Exponents of IEEE floats, and floats whose first digit is 1, that the digits are judged by."""
@@ -69,6 +73,8 @@ def better_reading(
     # Bits without any order make sense as nothing, not even as loud integers.
     enough = cost[best] <= min(cost[declared] - MARGIN_BITS, 8 * size - 1)
     chosen = best if enough and not _twins(best, declared) else declared
+    if other_formats and chosen.form is not IBM and chosen.form.kind[0] in "iu":
+        chosen = Reading(_not_integers(words, chosen, cost) or chosen.form, chosen.order)
     if chosen.form in (IBM, IEEE) and other_formats:
         chosen = Reading(_ibm_or_ieee(words, chosen, cost), chosen.order)
     return None if chosen == declared else chosen
@@ -161,6 +167,36 @@ def _trailing_zeros(words: np.ndarray) -> np.ndarray:
     return np.log2(np.maximum(lowest, 1).astype(np.float64))
 
 
+def _not_integers(words: np.ndarray, reading: Reading, cost: dict[Reading, float]) -> SampleFormat | None:
+    """Tell what integers are instead if there are loud ones of both signs and none about zero."""
+    words = words if reading.order == ">" else words.byteswap()
+    words = words[words != 0]
+    if not _is_hollow(words, reading.form):
+        return None
+    size = reading.form.size_bytes
+    signs = [form for form in FORMATS if form.size_bytes == size and form.kind[0] in "iu" and form is not IBM]
+    for form in signs:
+        if not _is_hollow(words, form) and cost[Reading(form, reading.order)] <= cost[reading]:
+            return form
+    floats = [form for form in FORMATS if form.size_bytes == size and form not in signs]
+    digits = 52 if size == 8 else 23
+    counts = np.bincount((words >> digits & 0x7F).astype(np.int64))
+    if not floats or np.count_nonzero(counts > 0.01 * len(words)) < FEWEST_EXPONENTS:
+        return None
+    return min(floats, key=lambda form: cost[Reading(form, reading.order)])
+
+
+def _is_hollow(words: np.ndarray, form: SampleFormat) -> bool:
+    """Whether integers have both signs and large values but next to none that are small, as no recording has."""
+    value = words.view(form.kind).astype(np.float64)
+    if form.kind[0] == "u":
+        value -= 2.0 ** (8 * form.size_bytes - 1)
+    middle = np.median(np.abs(value))
+    both = 0.05 <= np.mean(value < 0) <= 0.95
+    few = np.mean(np.abs(value) < middle / 8) < 0.002
+    return bool(len(words) >= FEWEST_HOLLOW and middle >= 64 and both and few)
+
+
 def _ibm_or_ieee(words: np.ndarray, reading: Reading, cost: dict[Reading, float]) -> SampleFormat:
     """Tell IBM floats from IEEE floats by the first hexadecimal digit of the fraction."""
     words = words if reading.order == ">" else words.byteswap()
@@ -180,4 +216,4 @@ def _ibm_or_ieee(words: np.ndarray, reading: Reading, cost: dict[Reading, float]
         wrong = (
             many and counts[1] >= FEWEST_DIGITS and counts[0] <= 0.01 * counts[1] and cost[other] <= cost[reading] + 6
         )
-    return other.form if wrong else reading.form
+    return other.form if wrong and cost[other] <= 8 * words.itemsize - 1 else reading.form

@@ -252,7 +252,7 @@ class TraceSource:
             before = keys[-1:]
             start = int(at[-1] + first) if at.size else start
             found, traces = np.unique(values(headers, TraceField.TRACE_SAMPLE_INTERVAL, order), return_index=True)
-            for value, trace in zip(found.tolist(), traces.tolist(), strict=True):
+            for trace, value in sorted(zip(traces.tolist(), found.tolist(), strict=True)):
                 self._intervals_us.setdefault(value, first + trace)
         return _Runs(np.concatenate([*edges, [self.facts.layout.traces]]), np.concatenate(numbers))
 
