@@ -24,7 +24,7 @@ from glowseis.command import run
 from glowseis.errors import InputError
 from glowseis.survey.gather import LABELS, source_text
 from glowseis.survey.render import render_recording
-from glowseis.survey.simulate import Acquisition, simulate_recording
+from glowseis.survey.simulate import Acquisition, simulate_recording, with_noise
 from glowseis.survey.simulate.acquisition import FULL_HEIGHT, FULL_WIDTH
 from glowseis.survey.simulate.likeness import (
     LAGS,
@@ -96,17 +96,14 @@ def measure(index: int, seed: int, acquisition: Acquisition) -> Figures:
     Returns:
         The figures.
     """
-
-    def picture(label: str, noise: bool) -> np.ndarray:
-        recording = simulate_recording(index, seed, acquisition, _ONLY[label], noise)
-        return render_recording(recording, *recording.amplitude.shape).image
-
-    events = picture("good", noise=False)
+    recording = simulate_recording(index, seed, acquisition, noise=False)
+    events = render_recording(recording, *recording.amplitude.shape).image
     quiet_rows = np.maximum(first_rows(events, _FAINTEST_EVENT) - _MARGIN_ROWS, 0)
     full = (acquisition.height, acquisition.width) == (FULL_HEIGHT, FULL_WIDTH)
     figures: Figures = {"": dataclasses.asdict(measure_events(events)) if full else {}}
     for label in LABELS:
-        image = picture(label, noise=True)
+        noisy = with_noise(recording, index, seed, acquisition, _ONLY[label])
+        image = render_recording(noisy, *noisy.amplitude.shape).image
         noise = dataclasses.asdict(measure_noise(image, quiet_rows, acquisition.sample_interval_s))
         correlation = noise.pop("correlation")
         noise |= {f"correlation_{lag}": value for lag, value in zip(LAGS, correlation, strict=True)}

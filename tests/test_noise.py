@@ -15,6 +15,7 @@ from glowseis.survey.simulate import (
     parse_noise,
     simulate_recording,
     simulate_recordings,
+    with_noise,
 )
 from glowseis.survey.simulate.acquisition import WATER_VELOCITY_M_S
 from glowseis.survey.simulate.labels import JUDGE_SPREAD, draw_noise, judge
@@ -93,6 +94,15 @@ def test_the_plan_of_a_gather_is_what_was_put_in():
     assert (label, plan.traces) == (recording.label, recording.amplitude.shape[1])
     silent = np.flatnonzero(~recording.amplitude.any(axis=0))
     assert tuple(silent) == plan.dead
+
+
+def test_noise_added_to_the_events_is_the_gather():
+    events = simulate_recording(5, 3, SMALL, noise=False)
+    before = events.amplitude.copy()
+    noisy, whole = with_noise(events, 5, 3, SMALL, (1, 1, 1)), simulate_recording(5, 3, SMALL, (1, 1, 1))
+    assert noisy.label == whole.label
+    assert np.array_equal(noisy.amplitude, whole.amplitude)
+    assert np.array_equal(events.amplitude, before)
 
 
 def test_noise_of_an_unknown_label():
@@ -316,7 +326,7 @@ def test_crossfeed_leaks_within_its_module():
     assert not leaked[:48].any() and not leaked[72:].any()
     assert (leaked[48:72] > 0.0).all()
     assert leaked[61] > leaked[65] > leaked[71]
-    assert leaked[61] < 0.3 and leaked[60] == 1.0
+    assert leaked[61] < 0.5 and leaked[60] == 1.0
 
 
 def test_crossfeed_of_the_last_short_module():

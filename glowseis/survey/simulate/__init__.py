@@ -10,6 +10,7 @@ from glowseis.survey.simulate.recordings import (
     noise_of_gather,
     simulate_recording,
     simulate_recordings,
+    with_noise,
 )
 from glowseis.survey.simulate.settings import NOISE_KINDS, NoiseSettings, parse_noise
 
@@ -23,4 +24,5 @@ __all__ = [
     "parse_noise",
     "simulate_recording",
     "simulate_recordings",
+    "with_noise",
 ]

@@ -26,7 +26,7 @@ _BIRD_WIDTH_TRACES = 3
 _FULL_TRACES = 640
 # Channels of a full cable that are out of order, on average.
 _SPOILT_CHANNELS = {"dead": 0.25, "weak": 0.5, "reversed": 0.15, "spiky": 0.3, "saturated": 0.15}
-_CROSSFEED_MODULES = 0.012
+_CROSSFEED_MODULES = 0.008
 _ALL_ON = NoiseSettings()
 
 

@@ -1,6 +1,7 @@
 """Simulated gathers, one or many, the same whatever the number of worker processes."""
 
 import contextlib
+import dataclasses
 import os
 import signal
 import threading
@@ -55,21 +56,49 @@ def simulate_recording(
     Raises:
         InputError: Negative index or seed, fractions that are none, or settings with which there is no such gather.
     """
-    label, traces, plan_stream, noise_stream = _drawn(index, seed, acquisition, fractions)
+    label, traces, _, _ = _drawn(index, seed, acquisition, fractions)
     position = acquisition.position(index, seed)
     geometry = acquisition.geometry(position, traces, seed)
     earth = earth_of_line(seed, position.sail_line, acquisition)
     pressure = seismic_events(earth, geometry, acquisition)
-    if noise:
-        plan = draw_noise(label, traces, plan_stream, settings)
-        pressure = disturb(pressure, plan, acquisition, noise_stream)
-    return Recording(
+    recording = Recording(
         gather_id=f"sim{seed}-{index:06d}",
         amplitude=np.ascontiguousarray(pressure.T, dtype=np.float32),
         label=label,
         geometry=geometry,
         source=f"glowseis simulator version {SIMULATOR_VERSION}, seed {seed}",
     )
+    return with_noise(recording, index, seed, acquisition, fractions, settings) if noise else recording
+
+
+def with_noise(
+    recording: Recording,
+    index: int,
+    seed: int,
+    acquisition: Acquisition,
+    fractions: tuple[float, float, float] = PAPER_FRACTIONS,
+    settings: NoiseSettings = _ALL_ON,
+) -> Recording:
+    """Add its noise to gather `index` simulated without; other fractions may give it another label.
+
+    Args:
+        recording: What `simulate_recording` gives with `noise=False` for the same gather.
+        index: Number of the gather, from 0.
+        seed: Seed of the survey.
+        acquisition: Size and geometry.
+        fractions: Shares of good, medium and bad, in any unit.
+        settings: Factors of the kinds of noise.
+
+    Returns:
+        What `simulate_recording` gives with `noise=True`.
+
+    Raises:
+        InputError: As of `simulate_recording`.
+    """
+    label, traces, plan_stream, noise_stream = _drawn(index, seed, acquisition, fractions)
+    plan = draw_noise(label, traces, plan_stream, settings)
+    noisy = disturb(recording.amplitude.T, plan, acquisition, noise_stream)
+    return dataclasses.replace(recording, label=label, amplitude=np.ascontiguousarray(noisy.T))
 
 
 def noise_of_gather(

@@ -49,7 +49,7 @@ def disturb(pressure: np.ndarray, plan: NoisePlan, acquisition: Acquisition, ran
     traces = pressure.shape[0]
     # Every kind has its own stream, so that one switched off leaves the others as they were.
     stream = dict(zip(NOISE_KINDS, random.spawn(len(NOISE_KINDS)), strict=True))
-    noisy = pressure.astype(np.float32)
+    noisy = np.array(pressure, dtype=np.float32, order="C")
     if plan.ambient_microbar:
         noisy += ambient(traces, plan.ambient_microbar, acquisition, stream["ambient"])
     for kind, bands, make in (

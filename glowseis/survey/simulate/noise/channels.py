@@ -7,7 +7,7 @@ import numpy as np
 
 from glowseis.survey.simulate.plan import MODULE_CHANNELS
 
-_LEAK_CHANNELS = 5.0
+_LEAK_CHANNELS = 8.0
 
 
 def crossfeed(pressure: np.ndarray, modules: tuple[int, ...], random: np.random.Generator) -> None:
@@ -26,7 +26,7 @@ def crossfeed(pressure: np.ndarray, modules: tuple[int, ...], random: np.random.
         place = np.arange(own.shape[0])
         leak = np.exp(-np.abs(np.subtract.outer(place, place)) / _LEAK_CHANNELS)
         np.fill_diagonal(leak, 0.0)
-        leak *= random.uniform(0.3, 0.8) / max(leak.sum(axis=1).max(), 1e-12)
+        leak *= random.uniform(1.0, 3.0) / max(leak.sum(axis=1).max(), 1e-12)
         pressure[channels] = own + leak.astype(np.float32) @ own
 
 
