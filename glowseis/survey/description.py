@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from PIL import Image
+from threadpoolctl import threadpool_limits
 
 from glowseis.survey.duplicates import (
     LARGEST_SHIFT,
@@ -194,7 +195,9 @@ def describe(
             levels[of_label[row]] += found
             seen()
 
-    scan(survey, look, shards=verify, workers=workers)
+    # Each of our threads would wait for all of the matrix library's, which takes longer than the product itself.
+    with threadpool_limits(1, "blas"):
+        scan(survey, look, shards=verify, workers=workers)
     exact = exact_duplicates(digests)
     near, compared, worth = near_duplicates(survey, sketches, exact)
     columns = ["gather_id", "sail_line", "recorded_traces", "recorded_samples", "clip_amplitude"]
