@@ -27,6 +27,10 @@ BINARY_WORDS = (3205, 3217, 3221, 3225, 3255, 3261, 3269, 3273, 3297, 3501, 3503
 TRACE_WORDS = (1, 5, 9, 13, 17, 37, 71, 73, 77, 81, 85, 89, 109, 115, 117, 215, 233, 237)
 
 
+TIMES = pytest.mark.parametrize("times", [5, pytest.param(80, marks=pytest.mark.slow)])
+"""Mutations of each file."""
+
+
 def files(folder):
     """Sound files: bytes, reader, ending, where traces begin, and bytes of a sample."""
     amplitude, shots = 200 * swell(TRACES, SAMPLES), np.repeat([3, 4, 5], TRACES // 3)
@@ -121,15 +125,16 @@ def told(reader, path, limit_bytes):
     return got
 
 
+@TIMES
 @pytest.mark.parametrize("mutation", [header_words, header_bytes])
-def test_headers_that_are_changed_never_change_amplitudes(tmp_path, mutation):
+def test_headers_that_are_changed_never_change_amplitudes(tmp_path, mutation, times):
     generator = np.random.default_rng(11)
     path = tmp_path / "été 1.segy"
     refused = passed = 0
     for name, content, reader, start_bytes, size_bytes in files(tmp_path):
         path.write_bytes(content)
         wanted = read(reader, path)
-        for _ in range(30):
+        for _ in range(times):
             changed = mutation(generator, content, start_bytes, size_bytes)
             path.write_bytes(changed)
             got = told(reader, path, 8 * len(content))
@@ -138,7 +143,7 @@ def test_headers_that_are_changed_never_change_amplitudes(tmp_path, mutation):
                 continue
             passed += 1
             assert np.array_equal(got, wanted), name
-    assert refused > 20 and passed > 20
+    assert refused > times and passed > times
 
 
 @pytest.mark.parametrize("mutation", [cut, inserted])
@@ -152,11 +157,12 @@ def test_files_that_are_cut_or_shifted_are_refused(tmp_path, mutation):
             assert told(reader, path, 8 * len(content)) is None, name
 
 
-def test_bytes_that_are_changed_anywhere(tmp_path):
+@TIMES
+def test_bytes_that_are_changed_anywhere(tmp_path, times):
     generator = np.random.default_rng(13)
     path = tmp_path / "c.segy"
     for _, content, reader, start_bytes, size_bytes in files(tmp_path):
-        for _ in range(30):
+        for _ in range(times):
             path.write_bytes(anything(generator, content, start_bytes, size_bytes))
             told(reader, path, 8 * len(content))
 
