@@ -348,7 +348,8 @@ def _checked_parts(content: FoldsFile, survey: Survey, name: str, mend: str) -> 
 
     split = content.kind in ("split", "grouped-split")
     named = {"training", "validation", "test"} if split else {"test"}
-    if len(content.folds) < 2 - split or any(set(fold) != named for fold in content.folds):
+    wrong_number = len(content.folds) != 1 if split else len(content.folds) < 2
+    if wrong_number or any(set(fold) != named for fold in content.folds):
         raise wrong(f"is no {content.kind} of parts {', '.join(sorted(named))}")
     there = labelled_rows(survey)
     row_of = {str(survey.index["gather_id"].iat[row]): int(row) for row in there}
