@@ -150,6 +150,14 @@ def test_at_least_one_rare_gather_is_held_out_and_one_stays(tmp_path):
     assert len(kept) == len(taken) == 20
 
 
+def test_whole_lines_of_few_gathers(tmp_path):
+    gathers = [random_gather(number, label=("good", "medium", "bad")[number % 3], line=number) for number in range(30)]
+    survey = survey_of(tmp_path / "survey", gathers)
+    for count in (12, 30):
+        kept, taken = hold_out(survey, np.arange(count), 0.1, 1, grouped=True)
+        assert len(kept) + len(taken) == count and "bad" in labels(survey, kept) and "bad" in labels(survey, taken)
+
+
 def few(folder, rare, *, of_lines=1, others=30, line=None):
     gathers = [random_gather(number, label="bad", line=line or 1 + number % of_lines) for number in range(rare)]
     gathers += [random_gather(100 + number, label="good", line=line or 1 + number % 9) for number in range(others)]
