@@ -24,8 +24,9 @@ from glowseis.command import run
 from glowseis.errors import InputError
 from glowseis.survey.gather import LABELS, source_text
 from glowseis.survey.render import render_recording
-from glowseis.survey.simulate import Acquisition, simulate_recording, with_noise
+from glowseis.survey.simulate import Acquisition, noise_of_gather, simulate_recording, with_noise
 from glowseis.survey.simulate.acquisition import FULL_HEIGHT, FULL_WIDTH
+from glowseis.survey.simulate.labels import judge
 from glowseis.survey.simulate.likeness import (
     LAGS,
     first_rows,
@@ -74,6 +75,8 @@ def main(
     rows = [row for target in TARGETS if (row := _row(target, measured, (height, width)))]
     print(f"{count} gathers of {height}x{width} a class, seed {seed}\n")
     print(_markdown(rows))
+    print("\nThe rule without the judge's uncertainty (row: label, per cent of its gathers)\n")
+    print(_markdown([_rule_row(label, measured) for label in LABELS]))
     if out:
         with whole_folder(out) as folder:
             _write_table(folder / "calibration.csv", rows)
@@ -108,6 +111,8 @@ def measure(index: int, seed: int, acquisition: Acquisition) -> Figures:
         correlation = noise.pop("correlation")
         noise |= {f"correlation_{lag}": value for lag, value in zip(LAGS, correlation, strict=True)}
         figures[label] = noise | dataclasses.asdict(measure_grey_levels(image))
+        plan = noise_of_gather(index, seed, acquisition, _ONLY[label])[1]
+        figures[label] |= {f"rule_{one}": float(judge(plan) == one) for one in LABELS}
     return figures
 
 
@@ -149,6 +154,12 @@ def _row(target: Target, measured: list[Figures], size: tuple[int, int]) -> dict
         "5-95 %": f"{low:.{digits}f} to {high:.{digits}f}",
         "off by": f"{target.off_by(float(median)):+.{digits}f}",
     }
+
+
+def _rule_row(label: str, measured: list[Figures]) -> dict[str, str]:
+    """How often the rule by itself calls gathers of a label good, medium or bad."""
+    shares = {one: 100.0 * np.mean([figures[label][f"rule_{one}"] for figures in measured]) for one in LABELS}
+    return {"label": label} | {f"rule says {one}": f"{share:.1f}" for one, share in shares.items()}
 
 
 def _markdown(rows: list[dict[str, str]]) -> str:
