@@ -15,6 +15,8 @@ from segyio import TraceField
 
 from glowseis.export import load_flow
 from glowseis.survey.formats.segy import read_segy
+from glowseis.survey.formats.source import ReadOptions
+from glowseis.survey.formats.sources import open_source
 from glowseis.survey.records import open_survey, write_survey
 from glowseis.survey.render import amplitudes
 from glowseis.synthesis import draw_pairs, synthesise
@@ -179,6 +181,18 @@ def test_segy(generate, children, parents, tmp_path):
         assert of_this.sum() == child.valid_traces and np.all(shots[of_this] == child.geometry.shot)
 
 
+def test_hdf5(generate, children, tmp_path):
+    assert generate("--out", "new.h5").status == 0
+    assert content(tmp_path) == ["new.h5"]
+    read = list(open_source(tmp_path / "new.h5", ReadOptions()).gathers())
+    assert len(read) == COUNT
+    for recording, child in zip(read, children, strict=True):
+        np.testing.assert_array_equal(recording.amplitude, amplitudes(child))
+        assert (recording.gather_id, recording.label, recording.origin) == (child.gather_id, "bad", child.origin)
+        for name, value in vars(child.geometry).items():
+            np.testing.assert_array_equal(getattr(recording.geometry, name), value)
+
+
 def test_a_labels_gathers_alone_are_parents(generate, tmp_path):
     assert generate("--out", "good", "--label", "good").status == 0
     survey = open_survey(tmp_path / "good")
@@ -191,7 +205,10 @@ def test_a_labels_gathers_alone_are_parents(generate, tmp_path):
     ("words", "message"),
     [
         (("--out", "new", "--label", "ugly"), "no gather is labelled 'ugly'; labels there: good (12), bad (12)"),
-        (("--out", "new.xyz"), "new.xyz: no format ends in .xyz; name a .segy file or a folder, or give --format"),
+        (
+            ("--out", "new.xyz"),
+            "new.xyz: no format ends in .xyz; name a .segy or .h5 file or a folder, or give --format",
+        ),
         (("--out", "new", "--survey", "nowhere"), "nowhere: no such survey"),
         (("--out", "thesis"), "thesis: the folder is not empty; give another --out or remove it"),
         (("--out", "thesis/chapter.segy"), "thesis/chapter.segy: exists already; give another --out"),
@@ -262,7 +279,7 @@ def test_a_damaged_parent_is_told_and_nothing_is_half_written(generate, tiny, tm
         assert content(tmp_path) == before
 
 
-@pytest.mark.parametrize("words", [("new.segy",), ("new",), ("new", "--format", "pictures")])
+@pytest.mark.parametrize("words", [("new.segy",), ("new.h5",), ("new",), ("new", "--format", "pictures")])
 def test_a_full_disk_leaves_nothing(generate, tmp_path, words):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (600, limits[1]))

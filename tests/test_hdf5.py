@@ -1,6 +1,7 @@
 """HDF5: our own layout, and files of others."""
 
 import dataclasses
+import gc
 import os
 import resource
 from pathlib import Path
@@ -99,6 +100,21 @@ def test_writing_is_whole_or_not_at_all(tmp_path):
     with pytest.raises(InputError, match="exists already"):
         write_hdf5(tmp_path / "a.h5", [random_recording(0)])
     assert (tmp_path / "a.h5").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("limit", [0, 600, 20_000, 150_000])
+def test_a_full_disk_leaves_nothing(tmp_path, limit, capfd):
+    """The library, which cannot write, neither crashes nor complains."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write_hdf5(tmp_path / "a.h5", (random_recording(shot, 60, 40) for shot in range(100)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    gc.collect()
+    assert not list(tmp_path.iterdir()) and capfd.readouterr() == ("", "")
+    assert write_hdf5(tmp_path / "a.h5", recordings()) == 3
 
 
 def test_our_layout_with_something_amiss(tmp_path):

@@ -67,7 +67,7 @@ class Hdf5Source:
         with self._open() as file:
             if self._options.dataset is None and _is_own(file):
                 for name in ARRAY_NAMES:
-                    _check_array(self.path, file[name])
+                    _check_array(self.path, file.get(name))
                 check_layout(self.path, file)
                 self._intervals_s = layout_intervals_s(file)
                 return

@@ -14,6 +14,8 @@ length, attributes as well: what HDF5 keeps of variable length has no checksum, 
 never come back.
 """
 
+import contextlib
+import io
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -80,9 +82,9 @@ def write_hdf5(path: Path, recordings: Iterable[Recording], maker: str = "") -> 
     import h5py
 
     seen: set[str] = set()
-    with whole_file(Path(path)) as temporary:
+    with whole_file(Path(path)) as temporary, contextlib.closing(_FullDisk(temporary)) as disk:
         # The format of version 1.10 has checksums over all that describes the arrays.
-        with h5py.File(temporary, "w", libver="v110") as file:
+        with h5py.File(disk, "w", libver="v110") as file:
             file.attrs["version"] = VERSION
             _put_text(file, {"format": FORMAT, "maker": maker})
             write = None
@@ -91,6 +93,8 @@ def write_hdf5(path: Path, recordings: Iterable[Recording], maker: str = "") -> 
                 seen.add(recording.gather_id)
                 write = write or _writer(file, recording.amplitude.shape)
                 write(recording)
+                disk.check()
+        disk.check()
         if not seen:
             raise InputError(f"{path}: there are no gathers to write; check the sources")
     return len(seen)
@@ -178,6 +182,38 @@ def read_layout(path: Path, file: Any, options: ReadOptions) -> Iterator[Recordi
         )
         check_words(recording, ())
         yield recording
+
+
+class _FullDisk(io.FileIO):
+    """A file that takes what it is given even when the disk does not, and tells afterwards.
+
+    A library that cannot write what it holds back cannot close its file either, and goes on complaining to the end of
+    the process.
+    """
+
+    def __init__(self, path: Path):
+        super().__init__(path, "w+")
+        self._wrong: OSError | None = None
+
+    def write(self, content: Any) -> int:
+        """Write all of some bytes, or pretend to."""
+        view = memoryview(content).cast("B")
+        done = 0
+        while done < len(view) and self._wrong is None:
+            try:
+                done += super().write(view[done:])
+            except OSError as wrong:
+                self._wrong = wrong
+        return len(view)
+
+    def check(self) -> None:
+        """Raise what went wrong.
+
+        Raises:
+            OSError: Something did.
+        """
+        if self._wrong:
+            raise self._wrong
 
 
 def _writer(file: Any, first: tuple[int, ...]) -> Callable[[Recording], None]:
