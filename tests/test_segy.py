@@ -11,7 +11,21 @@ from random_gathers import random_recording
 from segyio import BinField, TraceField
 
 from glowseis.errors import InputError
-from glowseis.survey.formats.segy import read_segy, segy_interval_s, segy_shapes, write_segy
+from glowseis.survey.formats.segy import SegySource, write_segy
+from glowseis.survey.formats.source import ReadOptions
+
+
+def read_segy(path, **options):
+    """A file's gathers, one after another."""
+    yield from SegySource(path, ReadOptions(**options)).gathers()
+
+
+def segy_shapes(path, **options):
+    yield from SegySource(path, ReadOptions(**options)).shapes()
+
+
+def segy_interval_s(path):
+    return SegySource(path, ReadOptions()).interval_s
 
 
 def field_file(path, shots=(3, 3, 3, 4, 4, 4, 3, 3), samples=50, *, sample_format=1, scalar=10, endian="big", **words):
@@ -84,12 +98,12 @@ def test_formats_and_byte_orders(tmp_path, endian, sample_format):
 def test_header_words_by_name_and_number(tmp_path):
     path = tmp_path / "a.sgy"
     field_file(path, trace={TraceField.EnergySourcePoint: 8, TraceField.CDP_TRACE: 5})
-    (recording,) = read_segy(path, "EnergySourcePoint", "25")
+    (recording,) = read_segy(path, shot_header="EnergySourcePoint", trace_header="25")
     assert recording.geometry.shot == 8 and recording.geometry.channel.tolist() == [5] * 8
-    assert next(read_segy(path, "17")).gather_id == "a-shot8"
+    assert next(read_segy(path, shot_header="17")).gather_id == "a-shot8"
     for word in ("Shot", "0", "238", "241", "²", ""):
         with pytest.raises(InputError, match="FieldRecord or a byte number"):
-            next(read_segy(path, word))
+            next(read_segy(path, shot_header=word))
 
 
 def test_sample_interval(tmp_path):

@@ -20,19 +20,19 @@ from glowseis.survey.formats.segy_headers import FEET_M, MARK, TRACE_HEADER_BYTE
 from glowseis.survey.formats.segy_samples import BY_CODE, SampleFormat, sample_format
 from glowseis.survey.formats.segy_writer import BINARY_BYTES, TEXT_BYTES, segy_writer, write_segy
 from glowseis.survey.formats.source import ReadOptions
-from glowseis.survey.formats.trace_source import (
+from glowseis.survey.formats.trace_layout import (
     FileFacts,
     Layout,
-    TraceSource,
     byte_order,
     check_reading,
     order_name,
     read_some,
     some_traces,
 )
-from glowseis.survey.gather import Recording, source_text
+from glowseis.survey.formats.trace_source import TraceSource
+from glowseis.survey.gather import source_text
 
-__all__ = ["SegySource", "read_segy", "segy_interval_s", "segy_shapes", "segy_writer", "write_segy"]
+__all__ = ["SegySource", "segy_writer", "write_segy"]
 
 HEAD_BYTES = TEXT_BYTES + BINARY_BYTES
 
@@ -290,28 +290,3 @@ def _check_lengths(path: Path, layout: Layout, headers: np.ndarray) -> None:
         f"{source_text(path)}: its file header says {layout.samples} samples a trace, its first trace {told}, and the "
         "file's length fits both; write it again with one number"
     )
-
-
-def read_segy(
-    path: Path,
-    shot_header: str = "FieldRecord",
-    trace_header: str = "TraceNumber",
-    label: str = "",
-    sample_interval_s: float | None = None,
-    cable_header: str | None = None,
-) -> Iterator[Recording]:
-    """Read a SEG-Y file as SegySource does, its options one by one."""
-    options = ReadOptions(label, sample_interval_s, shot_header, trace_header, cable_header)
-    yield from SegySource(path, options).gathers()
-
-
-def segy_shapes(
-    path: Path, shot_header: str = "FieldRecord", cable_header: str | None = None
-) -> Iterator[tuple[int, int]]:
-    """Look how large the gathers of a SEG-Y file are, as SegySource does."""
-    yield from SegySource(path, ReadOptions(shot_header=shot_header, cable_header=cable_header)).shapes()
-
-
-def segy_interval_s(path: Path) -> float:
-    """Look what sample interval the headers of a SEG-Y file give, as SegySource does."""
-    return SegySource(path, ReadOptions()).interval_s

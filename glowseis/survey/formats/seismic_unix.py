@@ -14,15 +14,15 @@ from glowseis.survey.formats.sample_plausibility import Reading
 from glowseis.survey.formats.segy_headers import TRACE_HEADER_BYTES, values
 from glowseis.survey.formats.segy_samples import IEEE, sample_format
 from glowseis.survey.formats.source import ReadOptions
-from glowseis.survey.formats.trace_source import (
+from glowseis.survey.formats.trace_layout import (
     FileFacts,
     Layout,
-    TraceSource,
     byte_order,
     check_reading,
     read_some,
     some_traces,
 )
+from glowseis.survey.formats.trace_source import TraceSource
 from glowseis.survey.gather import source_text
 
 
