@@ -340,6 +340,44 @@ def test_an_index_that_makes_no_sense(tmp_path, column, value, message):
     assert "\n" not in str(caught.value)
 
 
+def test_hundreds_of_damaged_surveys(tmp_path):
+    """Whatever is overwritten, lost or doubled: one line, or nothing that a reader would notice."""
+    whole = random_survey(tmp_path / "whole", 8, shard_bytes=20_000)
+    gathers = [whole.read(row) for row in range(8)]
+    files = sorted(path.name for path in whole.path.iterdir())
+    told = 0
+    for number in range(300):
+        random = np.random.default_rng(number)
+        folder = tmp_path / str(number)
+        shutil.copytree(whole.path, folder)
+        file = folder / files[number % len(files)]
+        content = file.read_bytes()
+        start, length = int(random.integers(0, len(content))), int(random.integers(0, 20))
+        replaced = (b"", random.bytes(length), bytes(random.choice(list(b'0123456789-.,"{}[]e'), length)))[number % 3]
+        file.write_bytes(content[:start] + replaced + content[start + length :])
+        try:
+            survey = open_survey(folder)
+            survey.verify()
+            assert (survey.size, survey.labels, len(survey)) == (whole.size, whole.labels, 8)
+            assert all(same_gather(survey.read(row), gather) for row, gather in enumerate(gathers))
+        except InputError as wrong:
+            told += 1
+            assert "\n" not in str(wrong) and len(str(wrong)) < 1000
+        shutil.rmtree(folder)
+    assert told > 200
+
+
+def test_labels_that_the_manifest_counts_otherwise(tmp_path):
+    survey = random_survey(tmp_path / "survey", 3)
+    file = survey.path / "manifest.json"
+    for change in ({"counts": {"good": 1, "bad": 2}}, {"labels": ["good", "bad", "medium"]}, {"counts": {}}):
+        content = json.loads((survey.path / "manifest.json").read_text())
+        file.write_text(json.dumps(content | change))
+        with pytest.raises(InputError, match="counts other labels than"):
+            open_survey(survey.path)
+        file.write_text(json.dumps(content))
+
+
 def test_an_index_of_other_gathers_than_the_manifests(tmp_path):
     survey = random_survey(tmp_path / "survey", 3)
     with_index(survey, lambda index: index.drop(index=1, inplace=True))
