@@ -1,0 +1,133 @@
+"""Training the classifier: steps a second from records against steps a second from memory.
+
+    python benchmarks/classifier.py [--cases 112x80:1,448x320:4] [--gathers 1024] [--repetitions 7] [--csv FILE]
+
+From memory: the same steps on batches that are tensors already, with nothing to read or to wait for. From records: the
+trainer's own path, a shuffled pass over a survey on disk. The two take turns, so that whatever else the machine does
+hits both, and medians are compared. On a machine that others use too, the processor's time that each takes says more
+than the clock does. The files are in the page cache.
+"""
+
+import csv
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+from glowseis.command import import_tensorflow, run
+from glowseis.errors import InputError
+from glowseis.survey.size import parse_size
+
+if TYPE_CHECKING:
+    from glowseis.fitting.classifier_trainer import ClassifierTrainer
+
+LABELS = ("good", "medium", "bad")
+
+
+def main(
+    cases: Annotated[str, typer.Option(help="Sizes and alphas, such as 112x80:1,112x80:4.")] = (
+        "112x80:1,112x80:4,448x320:1,448x320:4"
+    ),
+    gathers: Annotated[int, typer.Option(min=1, help="Gathers a pass; an eighth of it beyond 112x80.")] = 1024,
+    batch: Annotated[int, typer.Option(min=1, help="Gathers a step; an eighth of it beyond 112x80.")] = 64,
+    repetitions: Annotated[int, typer.Option(min=1, help="Passes of each; their medians are compared.")] = 7,
+    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write every pass to this file.")] = None,
+) -> None:
+    """Compare the speed of training from records with that from memory.
+
+    Example: python benchmarks/classifier.py --csv classifier.csv
+    """
+    wanted = [_case(one) for one in cases.split(",")]
+    import_tensorflow()
+    print(f"{repetitions} passes of each, in turns, {os.cpu_count()} cores")
+    rows: list[tuple[object, ...]] = []
+    for size, alpha in wanted:
+        large = size[0] * size[1] > 112 * 80
+        rows += compare(
+            size, alpha, gathers // 8 if large else gathers, max(batch // 8, 1) if large else batch, repetitions
+        )
+    if csv_file:
+        with csv_file.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["size", "alpha", "batch", "way", "pass", "gathers_per_second", "cpu_s_per_gather"])
+            writer.writerows(rows)
+
+
+def compare(size: tuple[int, int], alpha: int, gathers: int, batch: int, repetitions: int) -> list[tuple[object, ...]]:
+    """Time passes from memory and from records, and print their medians.
+
+    Args:
+        size: Height in samples and width in traces.
+        alpha: The classifier's width.
+        gathers: Gathers a pass.
+        batch: Gathers a step.
+        repetitions: Passes of each.
+
+    Returns:
+        Size, alpha, batch, way, pass, gathers a second and processor seconds a gather, of every pass.
+    """
+    from reading import random_gathers
+
+    from glowseis.fitting.classifier_trainer import ClassifierTrainer, make_classifier
+    from glowseis.survey.labelled import LabelledGathers, training_steps
+    from glowseis.survey.records import open_survey, write_survey
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "survey"
+        write_survey(path, random_gathers(gathers, *size), size, {})
+        survey = open_survey(path)
+        whole = LabelledGathers(
+            ids=survey.index["gather_id"].to_numpy(),
+            classes=(np.arange(gathers) % len(LABELS)).astype(np.int32),
+            weights=np.ones(gathers, np.float32),
+            size=survey.size,
+            read=survey.read_images,
+            path=path,
+        )
+        trainer = ClassifierTrainer(make_classifier(len(LABELS), alpha, "softmax", seed=1), 1e-3)
+        steps = -(-gathers // batch)
+        records = training_steps(whole, batch, seed=1, steps=steps)
+        memory = list(records)
+        ways: dict[str, Iterable[Any]] = {"memory": memory, "records": records}
+        passes: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
+        for batches in ways.values():
+            _pass(trainer, batches)
+        for number in range(repetitions):
+            for way in sorted(ways, reverse=bool(number % 2)):
+                clock_s, cpu_s = _pass(trainer, ways[way])
+                passes[way].append((gathers / clock_s, cpu_s / gathers))
+    rates, costs = ({way: statistics.median(one[n] for one in passes[way]) for way in ways} for n in range(2))
+    name = "x".join(map(str, size))
+    print(
+        f"{name:>8}, alpha {alpha}, batch {batch:3}: {rates['memory']:7.1f} gathers/s from memory, "
+        f"{rates['records']:7.1f} from records: {rates['records'] / rates['memory']:6.1%}; "
+        f"of the processor's time {costs['memory'] / costs['records']:6.1%}",
+        flush=True,
+    )
+    return [(name, alpha, batch, way, number, *one) for way in ways for number, one in enumerate(passes[way])]
+
+
+def _pass(trainer: "ClassifierTrainer", batches: Iterable[Any]) -> tuple[float, float]:
+    """Seconds by the clock and of the processor that a pass takes."""
+    start, cpu_start = time.perf_counter(), time.process_time()
+    for one in batches:
+        loss, _ = trainer.optimise(*one)
+    float(loss)
+    return time.perf_counter() - start, time.process_time() - cpu_start
+
+
+def _case(text: str) -> tuple[tuple[int, int], int]:
+    size, colon, alpha = text.partition(":")
+    if not (colon and alpha.isdecimal() and int(alpha)):
+        raise InputError(f"case {text!r}: write it as size:alpha, such as 112x80:4")
+    return parse_size(size), int(alpha)
+
+
+if __name__ == "__main__":
+    run(main)

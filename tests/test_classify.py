@@ -1,0 +1,241 @@
+"""Gathers graded by the SavedModel alone, and by the command."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from graded_survey import LABELS, graded_survey
+
+from glowseis.errors import InputError
+from glowseis.export import export_classifier, export_flow, load_classifier, load_flow
+from glowseis.fitting.classifier_trainer import make_classifier, predict
+from glowseis.models.glow import Glow
+from glowseis.scoring import scores
+from glowseis.testing import perturb
+
+LONELY = """
+import sys
+import numpy as np
+
+for name in ("glowseis", "keras", "tf_keras"):
+    sys.modules[name] = None
+import tensorflow as tf
+
+folder, given, taken = sys.argv[1:]
+classify = tf.saved_model.load(folder).signatures["classify"]
+made = {}
+with np.load(given) as arrays:
+    for name in arrays:
+        made |= {f"{name} {key}": value.numpy() for key, value in classify(image=tf.constant(arrays[name])).items()}
+np.savez(taken, **made)
+"""
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory):
+    """A classifier, its SavedModel and a survey that it was not trained on."""
+    folder = tmp_path_factory.mktemp("classify")
+    model = make_classifier(3, 1, "softmax", 5)
+    perturb(model, 0.15)
+    about = {"image_shape": [24, 16, 1], "survey_checksum": "another", "training_ids": []}
+    export_classifier(model, LABELS, folder / "grader" / "1", about)
+    survey = graded_survey(folder / "survey", counts=(20, 10, 7))
+    found = predict(model, survey.read_images(np.arange(37)))
+    assert len(set(found.argmax(axis=1))) > 1
+    return type("Graded", (), {"folder": folder, "model": model, "survey": survey, "found": found})
+
+
+@pytest.mark.parametrize("head", ["softmax", "ordinal"])
+def test_the_savedmodel_alone_grades_alike_at_any_size(head, tmp_path):
+    model = make_classifier(3, 1, head, 6)
+    perturb(model, 0.15)
+    export_classifier(model, LABELS, tmp_path / "model" / "1", {"image_shape": [24, 16, 1]})
+    random = np.random.default_rng(0)
+    given = {
+        name: random.integers(0, 256, shape, dtype=np.uint8)
+        for name, shape in {"one": (1, 24, 16, 1), "many": (5, 24, 16, 1), "large": (2, 70, 33, 1)}.items()
+    }
+    np.savez(tmp_path / "given.npz", **given)
+    words = [sys.executable, "-c", LONELY, tmp_path / "model" / "1", tmp_path / "given.npz", tmp_path / "taken.npz"]
+    done = subprocess.run(words, check=False, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with np.load(tmp_path / "taken.npz", allow_pickle=True) as taken:
+        for name, images in given.items():
+            expected = predict(model, images[..., 0])
+            np.testing.assert_allclose(taken[f"{name} probabilities"], expected, atol=1e-6)
+            np.testing.assert_array_equal(taken[f"{name} class_index"], expected.argmax(axis=1))
+            assert [label.decode() for label in taken[f"{name} label"]] == [
+                LABELS[one] for one in expected.argmax(axis=1)
+            ]
+            assert [label.decode() for label in taken[f"{name} labels"]] == list(LABELS)
+
+
+def test_what_a_savedmodel_says_of_itself(graded):
+    loaded = load_classifier(graded.folder / "grader")
+    assert (loaded.name, loaded.labels, loaded.size) == ("grader/1", LABELS, (24, 16))
+    images = graded.survey.read_images(np.arange(5))
+    np.testing.assert_allclose(loaded.probabilities(images), graded.found[:5], atol=1e-6)
+
+
+def test_a_survey_is_graded_and_scored(graded, tmp_path, command):
+    done = command(
+        "classify", graded.folder / "grader", graded.survey.path, "--out", tmp_path / "grades.csv", "--batch", 8
+    )
+    assert done.status == 0 and not done.error
+    table = pd.read_csv(tmp_path / "grades.csv")
+    assert table.columns.tolist() == [
+        "gather_id", "source", "sail_line", "shot", "cable", "grade", *(f"probability_{label}" for label in LABELS)
+    ]  # fmt: skip
+    index = graded.survey.index
+    for name in ("gather_id", "source", "sail_line", "shot", "cable"):
+        assert table[name].tolist() == index[name].tolist()
+    np.testing.assert_allclose(table.filter(like="probability_"), graded.found, atol=1e-6)
+    assert table["grade"].tolist() == [LABELS[one] for one in graded.found.argmax(axis=1)]
+    truth = [LABELS.index(label) for label in index["label"]]
+    assert scores(truth, graded.found.argmax(axis=1), LABELS, probabilities=graded.found).text() in done.out
+    counts = np.bincount(graded.found.argmax(axis=1), minlength=3)
+    told = ", ".join(f"{count} {label}" for label, count in zip(LABELS, counts, strict=True))
+    assert f"37 gathers graded by grader/1: {told}: {tmp_path / 'grades.csv'}" in done.out
+
+
+def test_gathers_that_were_trained_on_are_not_scored(graded, tmp_path, command):
+    seen = graded.survey.index["gather_id"].tolist()[:30]
+    about = {
+        "image_shape": [24, 16, 1],
+        "survey_checksum": graded.survey.checksum,
+        "training_ids": seen[:25],
+        "validation_ids": seen[25:],
+    }
+    export_classifier(graded.model, LABELS, tmp_path / "own" / "1", about)
+    done = command("classify", tmp_path / "own", graded.survey.path, "--out", tmp_path / "grades.csv")
+    assert done.status == 0 and "30 gathers trained the classifier or chose its weights; not scored" in done.out
+    assert "of the 7 labelled gathers" in done.out and "37 gathers graded by own/1" in done.out
+
+
+def test_files_are_graded_as_the_survey_that_ingest_would_make(graded, tmp_path, command):
+    recorded = np.random.default_rng(1).normal(size=(6, 30, 20)).astype(np.float32)
+    np.save(tmp_path / "line.npy", recorded)
+    pd.DataFrame({"gather_id": ["line-gather1", "line-gather4"], "label": ["bad", "awful"]}).to_csv(
+        tmp_path / "labels.csv", index=False
+    )
+    words = (tmp_path / "line.npy", "--axes", "gather,time,trace", "--sample-interval", 8, "--fit", "crop")
+    done = command(
+        "classify",
+        graded.folder / "grader",
+        *words,
+        "--labels",
+        tmp_path / "labels.csv",
+        "--out",
+        tmp_path / "grades.csv",
+    )
+    assert done.status == 0, done.error
+    assert "to 24x16: 6 cropped from up to 30x20" in done.out
+    assert "1 gathers are labelled 'awful', which grader/1 does not know" in done.out
+    assert "of the 1 labelled gathers" in done.out
+    assert command("ingest", *words, "--size", "24x16", "--out", tmp_path / "survey").status == 0
+    assert (
+        command("classify", graded.folder / "grader", tmp_path / "survey", "--out", tmp_path / "again.csv").status == 0
+    )
+    assert (tmp_path / "grades.csv").read_bytes() == (tmp_path / "again.csv").read_bytes()
+
+
+def test_a_survey_of_another_size_is_graded_and_told(graded, tmp_path, command):
+    graded_survey(tmp_path / "survey", counts=(2, 2), labels=("good", "bad"), size=(32, 24))
+    done = command("classify", graded.folder / "grader", tmp_path / "survey", "--out", tmp_path / "grades.csv")
+    assert done.status == 0 and "gathers of 32x24, where the classifier was trained on 24x16" in done.out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("nowhere.segy",), "nowhere.segy"),
+        (
+            ("line.npy", "--axes", "gather,time,trace", "--sample-interval", 8),
+            "has 30 samples x 20 traces, more than the size 24x16",
+        ),
+        (("line.npy", "--size", "small"), "size 'small' is not samples x traces"),
+        (("survey", "--labels", "labels.csv"), "--labels is for files; a survey has labels of its own"),
+        (("survey", "--out", "taken.csv"), "taken.csv: exists already"),
+    ],
+)
+def test_bad_input_is_told_in_one_line_and_nothing_is_left(graded, tmp_path, monkeypatch, command, words, message):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(graded.survey.path, "survey")
+    np.save("line.npy", np.ones((2, 30, 20), np.float32))
+    (tmp_path / "taken.csv").write_text("")
+    before = sorted(tmp_path.iterdir())
+    done = command("classify", graded.folder / "grader", "--out", "grades.csv", *words)
+    assert done.status == 2 and len(done.error) == 1 and message in done.error[0]
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_record_that_is_damaged_leaves_no_table(graded, tmp_path, command):
+    shutil.copytree(graded.survey.path, tmp_path / "survey")
+    shard = next((tmp_path / "survey").glob("*.tfrecord"))
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 1
+    shard.write_bytes(data)
+    done = command("classify", graded.folder / "grader", tmp_path / "survey", "--out", tmp_path / "grades.csv")
+    assert done.status == 2 and len(done.error) == 1 and "is damaged" in done.error[0]
+    assert [path.name for path in tmp_path.iterdir()] == ["survey"]
+
+
+def test_a_flow_is_no_classifier_and_a_classifier_no_flow(graded, tmp_path, command):
+    flow = Glow((24, 16, 1), levels=1, steps=1, filters=4, attention_levels=0)
+    flow.build()
+    export_flow(flow, tmp_path / "flow" / "1", {"label": "bad"})
+    with pytest.raises(InputError, match=r"flow/1: is a flow, this needs a classifier; name the SavedModel of a class"):
+        load_classifier(tmp_path / "flow")
+    with pytest.raises(
+        InputError, match=r"grader/1: is a classifier, this needs a flow; name the SavedModel of a flow"
+    ):
+        load_flow(graded.folder / "grader")
+    done = command("classify", tmp_path / "flow", graded.survey.path, "--out", tmp_path / "grades.csv")
+    assert done.status == 2 and len(done.error) == 1 and "is a flow, this needs a classifier" in done.error[0]
+    words = ("--survey", graded.survey.path, "--out", tmp_path / "new.segy")
+    done = command("generate", graded.folder / "grader", *words)
+    assert done.status == 2 and len(done.error) == 1 and "is a classifier, this needs a flow" in done.error[0]
+
+
+def about_with(**changes):
+    def change(folder):
+        path = folder / "assets.extra" / "glowseis.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: (folder / "variables" / "variables.index").unlink(),
+        lambda folder: (folder / "saved_model.pb").write_bytes(b"\xff" * 90),
+        lambda folder: (folder / "assets.extra" / "glowseis.json").unlink(),
+        lambda folder: (folder / "assets.extra" / "glowseis.json").write_text("[]"),
+        about_with(image_shape=None),
+        about_with(image_shape=["a", "b", "c"]),
+        about_with(image_shape=[0, 16, 1]),
+        about_with(labels=["good", "bad"]),
+    ],
+    ids=["no index", "no protobuf", "unsaid", "said badly", "no size", "no numbers", "no height", "other labels"],
+)
+def test_a_damaged_savedmodel_is_told(graded, tmp_path, damage):
+    folder = tmp_path / "grader" / "1"
+    shutil.copytree(graded.folder / "grader" / "1", folder)
+    damage(folder)
+    with pytest.raises(InputError, match=f"{folder}: not a SavedModel of a glowseis classifier, or damaged"):
+        load_classifier(folder)
+
+
+def test_a_missing_savedmodel_is_told(tmp_path):
+    with pytest.raises(InputError, match=r"no SavedModel there; python -m glowseis.train makes one"):
+        load_classifier(tmp_path / "nowhere")
+
+
+def test_there_is_one_label_a_class(tmp_path):
+    with pytest.raises(ValueError, match="2 labels for 3 classes"):
+        export_classifier(make_classifier(3, 1, "softmax", 1), ("good", "bad"), tmp_path / "one" / "1", {})
