@@ -14,7 +14,6 @@ from random_gathers import random_gather, same_gather
 from segyio import TraceField
 
 from glowseis.export import load_flow
-from glowseis.survey.formats.segy import read_segy
 from glowseis.survey.formats.source import ReadOptions
 from glowseis.survey.formats.sources import open_source
 from glowseis.survey.records import open_survey, write_survey
@@ -156,7 +155,7 @@ def check_table(file, children):
 def test_segy(generate, children, parents, tmp_path):
     assert generate("--out", "new.segy").status == 0
     assert content(tmp_path) == ["new.csv", "new.segy"]
-    read = list(read_segy(tmp_path / "new.segy"))
+    read = list(open_source(tmp_path / "new.segy", ReadOptions()).gathers())
     assert len({recording.gather_id for recording in read}) == len(read) == COUNT
     assert len({child.origin.parents[0] for child in children}) < COUNT
     for recording, child in zip(read, children, strict=True):
