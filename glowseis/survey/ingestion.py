@@ -72,25 +72,18 @@ def ingest(request: Request, out: Path) -> list[str]:
         InputError: Anything that was asked for or is read makes no sense; nothing is left behind.
         OSError: The disk is full or not writable; nothing is left behind.
     """
-    wanted = _check(request)
     check_output(out)
-    table = read_labels(request.labels, source_files(request.sources, request.kind)) if request.labels else None
-    sources = open_sources(request.sources, request.options, request.kind)
-    interval_s = _check_intervals(sources)
-    shapes = [shape for source in sources for shape in source.shapes()]
-    height, width = wanted or enclosing_size(shapes)
+    opened = _open(request)
     tally = Tally()
-    gathers = _gathers(request, sources, table, (height, width), len(shapes), tally)
-    write_survey(out, gathers, (height, width), request.about())
-    warned = resize_warnings(shapes, height, interval_s) if request.fit == "resize" else []
-    return warned + summary(open_survey(out), tally, table)
+    write_survey(out, _gathers(request, opened, tally), opened.size, request.about())
+    return _warnings(request, opened) + summary(open_survey(out), tally, opened.table)
 
 
 def read_gathers(request: Request, told: list[str]) -> Iterator[Gather]:
     """Read files of gathers as pictures, as `ingest` would write them, with memory for one gather.
 
     Args:
-        request: What to read, and how; with a size.
+        request: What to read, and how.
         told: Gets lines on what was done to them, once the last was read.
 
     Yields:
@@ -98,19 +91,35 @@ def read_gathers(request: Request, told: list[str]) -> Iterator[Gather]:
 
     Raises:
         InputError: Anything that was asked for or is read makes no sense.
-        ValueError: The request has no size.
     """
-    size = _check(request)
-    if size is None:
-        raise ValueError("the request has no size; give it one")
+    opened = _open(request)
+    tally = Tally()
+    yield from _gathers(request, opened, tally)
+    told += _warnings(request, opened) + treatment(tally, opened.size, opened.table)
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """Files that were looked at: all that is known before amplitudes are read."""
+
+    sources: Sequence[Source]
+    table: LabelTable | None
+    shapes: Sequence[tuple[int, int]]
+    size: tuple[int, int]
+    interval_s: float | None
+
+
+def _open(request: Request) -> _Opened:
+    wanted = _check(request)
     table = read_labels(request.labels, source_files(request.sources, request.kind)) if request.labels else None
     sources = open_sources(request.sources, request.options, request.kind)
     interval_s = _check_intervals(sources)
     shapes = [shape for source in sources for shape in source.shapes()]
-    tally = Tally()
-    yield from _gathers(request, sources, table, size, len(shapes), tally)
-    told += resize_warnings(shapes, size[0], interval_s) if request.fit == "resize" else []
-    told += treatment(tally, size, table)
+    return _Opened(sources, table, shapes, wanted or enclosing_size(shapes), interval_s)
+
+
+def _warnings(request: Request, opened: _Opened) -> list[str]:
+    return resize_warnings(opened.shapes, opened.size[0], opened.interval_s) if request.fit == "resize" else []
 
 
 def _check(request: Request) -> tuple[int, int] | None:
@@ -143,20 +152,14 @@ def _check_intervals(sources: Sequence[Source]) -> float | None:
     return given[0][1] if given else None
 
 
-def _gathers(
-    request: Request,
-    sources: Sequence[Source],
-    table: LabelTable | None,
-    size: tuple[int, int],
-    count: int,
-    tally: Tally,
-) -> Iterator[Gather]:
+def _gathers(request: Request, opened: _Opened, tally: Tally) -> Iterator[Gather]:
     """The gathers of all sources, named, labelled and fitted."""
+    sources, table = opened.sources, opened.table
     prefixes = _prefixes(sources)
     taken: set[str] = set()
     read = itertools.chain.from_iterable(zip(itertools.repeat(source), source.gathers()) for source in sources)
     kept = 0
-    for source, found in progress(read, count, "reading"):
+    for source, found in progress(read, len(opened.shapes), "reading"):
         name = _free(f"{prefixes.get(source.path, '')}{found.gather_id}", taken, tally)
         taken.add(name)
         label = table.find(name, source.path, found.geometry) if table else None
@@ -166,12 +169,12 @@ def _gathers(
         if request.labelled_only and not label:
             tally.unlabelled.append(name)
             continue
-        gather = render(replace(found, gather_id=name, label=label), *size, request.fit)
+        gather = render(replace(found, gather_id=name, label=label), *opened.size, request.fit)
         if not is_live(gather):
             tally.lifeless.append(name)
             continue
         _count_traces(found, name, gather, tally)
-        tally.add(gather, size)
+        tally.add(gather, opened.size)
         kept += 1
         yield gather
     if not kept:
