@@ -20,6 +20,9 @@ def main() -> None:
     processor_s = sum(one.ru_utime + one.ru_stime for one in used)
     print(f"{made / wall_s:.1f} gathers a second of 896x640 with {workers} workers ({made} in {wall_s:.1f} s)")
     print(f"{processor_s / count:.3f} s of processor time a gather, starting Python included")
+    # Linux counts in kilobytes, and of children the largest one.
+    most_mb = [one.ru_maxrss / 1024 for one in used]
+    print(f"most memory: {most_mb[0]:.0f} MB here, {most_mb[1]:.0f} MB in a worker")
 
 
 if __name__ == "__main__":
