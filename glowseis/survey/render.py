@@ -164,7 +164,7 @@ def _ranked(size: np.ndarray, rank: int) -> np.float32:
     above = size.size - rank
     sample = size[:: max(1, size.size // GUESSED_FROM)]
     guess = np.partition(sample, place := max(0, int(len(sample) * (1 - 1.25 * above / size.size))))[place]
-    tail = size[size >= guess]
+    tail = size[np.flatnonzero(size >= guess)]
     if len(tail) < above:
         tail = size
     return np.partition(tail, len(tail) - above)[len(tail) - above]

@@ -14,7 +14,7 @@ from glowseis.survey.gather import source_text
 
 ORDERS = {"big": ">", "little": "<"}
 
-LOOKED_AT, SAMPLES_LOOKED_AT = 24, 512
+LOOKED_AT, SAMPLES_LOOKED_AT = 16, 512
 """Traces, spread over a file, and samples of each that a reading is judged by."""
 
 
