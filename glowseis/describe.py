@@ -110,8 +110,11 @@ def _widths(description: "Description") -> list[str]:
     names = [str(width) for width in widths.index]
     counts = widths.to_numpy()
     if len(widths) > SHOWN:
-        counts, edges = np.histogram(description.gathers["recorded_traces"], SHOWN)
-        names = [f"{low:.0f} to {high:.0f}" for low, high in itertools.pairwise(edges)]
+        fewest, most = widths.index.min(), widths.index.max()
+        step = -(-(most - fewest + 1) // SHOWN)
+        edges = np.arange(fewest, most + step + 1, step)
+        counts, _ = np.histogram(description.gathers["recorded_traces"], edges - 0.5)
+        names = [f"{low} to {high - 1}" for low, high in itertools.pairwise(edges.tolist())]
     wide = max(map(len, names))
     scale = BAR / max(counts.max(), 1)
     return [
@@ -129,7 +132,7 @@ def _duplicates(description: "Description") -> list[str]:
         if exact
         else "exact duplicates (equal valid pixels): none",
         f"near duplicates (less than {LARGEST_DIFFERENCE:g} grey level and {100 * LARGEST_SHARE:g} % apart, root mean "
-        f"square, after a gain and up to {LARGEST_SHIFT} samples of shift): {len(description.near) or 'no'} pairs of "
+        f"square, after a gain and up to {LARGEST_SHIFT} samples of shift): {len(description.near) or 'no'} pairs, "
         f"{description.compared} compared",
     ]
     if description.compared < description.candidates:

@@ -259,6 +259,13 @@ def test_command_tells_contradictions_and_children(tmp_path, command):
     assert len(pd.read_csv(tmp_path / "out" / "sail_lines.csv")) == 31
 
 
+def test_many_widths_are_printed_in_steps(tmp_path, command):
+    survey = survey_of(tmp_path / "survey", [random_gather(number, traces=2 + number) for number in range(28)])
+    out = command("describe", survey.path).out
+    assert "   2 to 3       2 ##" in out and " 28 to 29       2 ##" in out and out.count("       2 ##") == 14
+    assert describe(survey).widths().sum() == 28
+
+
 def test_one_gather_of_unknown_geometry_can_be_drawn(tmp_path, command):
     gather = random_gather(1, label="")
     unknown = np.full(24, np.nan)

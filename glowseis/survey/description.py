@@ -230,5 +230,9 @@ def _counts(values: Sequence[Any] | pd.Series) -> dict[str, int]:
 
 
 def _plain(row: pd.Series) -> dict[str, float | None]:
-    """Numbers that JSON has."""
-    return {str(name): float(f"{value:.6g}") if np.isfinite(value) else None for name, value in row.items()}
+    """Numbers that JSON has, counts as whole ones."""
+    values = {str(name): float(value) for name, value in row.items()}
+    return {
+        name: (int(value) if value.is_integer() else float(f"{value:.6g}")) if np.isfinite(value) else None
+        for name, value in values.items()
+    }

@@ -30,7 +30,7 @@ LARGEST_GAIN = 2.0
 """Gain between near duplicates, either way."""
 
 CANDIDATE_COSINE = 0.998
-"""Sketches whose angle is larger are not compared: a gain of 1.1, which clips other pixels, is well within."""
+"""Sketches whose angle is larger are not compared. A gain of 1.1, which clips other pixels, is just within."""
 
 LARGEST_WORK = 10_000_000_000
 """Pixels that are compared at most; of more candidates the most alike are."""
