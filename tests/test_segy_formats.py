@@ -2,8 +2,11 @@
 
 import dataclasses
 import itertools
+import os
 import re
+import resource
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -316,8 +319,30 @@ def test_nothing_but_files_is_opened(tmp_path):
         SegySource(tmp_path / "a", ReadOptions())
     with pytest.raises(InputError, match="is a folder"):
         SegySource(tmp_path, ReadOptions())
-    import os
-
     os.mkfifo(tmp_path / "pipe.segy")
     with pytest.raises(InputError, match=re.escape("pipe.segy: is no file on a disk")):
         SegySource(tmp_path / "pipe.segy", ReadOptions())
+
+
+@pytest.mark.slow
+def test_memory_is_bounded_by_a_gather(tmp_path):
+    """Two gigabytes, sparse, in gathers of 24 MB each."""
+    path = tmp_path / "large.segy"
+    content, _ = segy(swell(1, 60_000))
+    trace_bytes, traces = len(content) - 3600, 8000
+    with path.open("wb") as file:
+        file.write(content[:3600])
+        file.truncate(3600 + traces * trace_bytes)
+        for trace in range(0, traces, 100):
+            for each in range(trace, trace + 100):
+                file.seek(3600 + each * trace_bytes + 8)
+                file.write(struct.pack(">i", 1 + trace // 100))
+    before, most = resource.getrlimit(resource.RLIMIT_AS)
+    used_bytes = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used_bytes + (128 << 20), most))
+    try:
+        source = SegySource(path, ReadOptions())
+        assert list(source.shapes()) == [(60_000, 100)] * 80
+        assert sum(1 for _ in source.gathers()) == 80
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (before, most))
