@@ -102,7 +102,7 @@ def test_writing_is_whole_or_not_at_all(tmp_path):
     assert (tmp_path / "a.h5").read_text() == "years of work"
 
 
-@pytest.mark.parametrize("limit", [0, 600, 20_000, 150_000])
+@pytest.mark.parametrize("limit", [0, 600, 5_000, 20_000, 150_000])
 def test_a_full_disk_leaves_nothing(tmp_path, limit, capfd):
     """The library, which cannot write, neither crashes nor complains."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -206,6 +206,17 @@ class _FullDisk(io.FileIO):
                 self._wrong = wrong
         return len(view)
 
+    def truncate(self, size: int | None = None) -> int:
+        """Cut or lengthen the file, or pretend to."""
+        try:
+            return super().truncate(size) if self._wrong is None else size or 0
+        except OSError as wrong:
+            self._wrong = wrong
+            return size or 0
+
+    def flush(self) -> None:
+        """Do nothing: what is written is with the system already."""
+
     def check(self) -> None:
         """Raise what went wrong.
 
