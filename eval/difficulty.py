@@ -1,0 +1,203 @@
+"""How hard the simulated survey's rare class is, and how much room there is above: `python -m eval.difficulty`.
+
+The classifier is trained without any augmentation on a survey of the paper's fractions, and scored on another survey
+rich in rare gathers, whose scores are weighted back to those fractions. Two ceilings say what could be reached: the
+labelling rule that sees the noise which was put in, without the judge's uncertainty; and the same network given ten
+times the rare gathers.
+"""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from glowseis import command
+from glowseis.survey.gather import LABELS
+
+TEST_SEED = 1000
+"""What is added to the training survey's seed to get the test survey's: other lines, other earths."""
+
+TEST_GATHERS = (1500, 1000, 1000)
+"""Good, medium and bad gathers of the test survey."""
+
+TIMES_RARE = 10
+
+
+def main(
+    *,
+    size: Annotated[str, typer.Option(help="Samples x traces of the simulated acquisition.")] = "112x80",
+    count: Annotated[int, typer.Option(min=10, help="Training gathers, of the paper's fractions.")] = 4700,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the training survey.")] = 2,
+    networks: Annotated[int, typer.Option(min=1, help="Un-augmented networks, whose scores are averaged.")] = 3,
+    ceilings: Annotated[int, typer.Option(min=1, help="Networks with ten times the rare gathers.")] = 1,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of the un-augmented classifier.")] = 40,
+    alpha: Annotated[int, typer.Option(min=1, help="Width of the classifier.")] = 4,
+    out: Annotated[Path | None, typer.Option(help="JSON file for the figures.")] = None,
+) -> None:
+    """Measure the simulated survey's difficulty with the un-augmented classifier, and the room above it.
+
+    Example: python -m eval.difficulty --seed 2 --networks 3 --out difficulty.json
+    """
+    from glowseis.survey.output import check_output, whole_file
+    from glowseis.survey.size import parse_size
+
+    if out:
+        check_output(out)
+    height, width = parse_size(size)
+    settings = {"size": size, "count": count, "seed": seed, "epochs": epochs, "alpha": alpha}
+    result = settings | measure((height, width), count, seed, (networks, ceilings), epochs, alpha)
+    print(table(result))
+    if out:
+        with whole_file(out) as path:
+            path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+def measure(size: tuple[int, int], count: int, seed: int, networks: int, epochs: int, alpha: int) -> dict[str, Any]:
+    """Simulate, train and score.
+
+    Args:
+        size: Height in samples and width in traces.
+        count: Training gathers.
+        seed: Seed of the training survey.
+        networks: Networks trained un-augmented, and with more rare gathers; their seeds count from 1.
+        epochs: Epochs of the un-augmented classifier; that with more rare gathers takes as many steps.
+        alpha: Width of the classifier.
+
+    Returns:
+        The simulator's version, gathers by label, and rows of scores by name: one list of scores for each network.
+
+    Raises:
+        InputError: The size cannot be simulated.
+    """
+    from glowseis.survey.simulate import PAPER_FRACTIONS, SIMULATOR_VERSION, Acquisition
+
+    acquisition = Acquisition.of_size(*size)
+    images, classes = _gathers(acquisition, range(count), seed, PAPER_FRACTIONS)
+    rare = int((classes == len(LABELS) - 1).sum())
+    more_images, more_classes = _gathers(
+        acquisition, range(count, count + (TIMES_RARE - 1) * rare), seed, (0.0, 0.0, 1.0)
+    )
+    parts = [_gathers(acquisition, *part) for part in _test_parts(seed)]
+    test_images, test_classes = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+
+    command.import_tensorflow()
+    from glowseis.scoring import fraction_weights, scores
+
+    weights = fraction_weights(test_classes, PAPER_FRACTIONS)
+    steps_per_epoch = count // 64
+
+    def trained(images: np.ndarray, classes: np.ndarray, network: int) -> dict[str, Any]:
+        found = _probabilities(images, classes, test_images, alpha, epochs, steps_per_epoch, network)
+        one = scores(test_classes, found.argmax(axis=1), LABELS, probabilities=found, weights=weights)
+        return one.record()
+
+    ruled = np.concatenate([_rule(acquisition, *part) for part in _test_parts(seed)])
+    every, every_class = np.concatenate([images, more_images]), np.concatenate([classes, more_classes])
+    rows = {
+        "un-augmented": [trained(images, classes, network) for network in range(1, networks[0] + 1)],
+        f"{TIMES_RARE} x the rare gathers": [
+            trained(every, every_class, network) for network in range(1, networks[1] + 1)
+        ],
+        "rule, no uncertainty": [scores(test_classes, ruled, LABELS, weights=weights).record()],
+    }
+    return {
+        "simulator": SIMULATOR_VERSION,
+        "training": dict(zip(LABELS, np.bincount(classes, minlength=len(LABELS)).tolist(), strict=True)),
+        "test": dict(zip(LABELS, np.bincount(test_classes, minlength=len(LABELS)).tolist(), strict=True)),
+        "rows": rows,
+    }
+
+
+def table(result: dict[str, Any]) -> str:
+    """The figures as a Markdown table, in per cent; of several networks mean and range of F1.
+
+    Args:
+        result: What `measure` gives.
+
+    Returns:
+        Lines of text.
+    """
+    lines = [
+        f"simulator {result['simulator']}; training gathers {result['training']}; test gathers {result['test']}, "
+        "weighted to the paper's fractions",
+        "",
+        "| | " + " | ".join(f"{label} P / R / F1" for label in LABELS) + " | rare F1, lowest to highest |",
+        "|---" * (len(LABELS) + 2) + "|",
+    ]
+    for name, row in result["rows"].items():
+        cells = []
+        for number in range(len(LABELS)):
+            means = (np.mean([one[figure][number] for one in row]) for figure in ("precision", "recall", "f1"))
+            cells.append(" / ".join(f"{100 * mean:.1f}" for mean in means))
+        rare = [100 * one["f1"][-1] for one in row]
+        spread = f"{min(rare):.1f} to {max(rare):.1f}" if len(rare) > 1 else ""
+        lines.append(f"| {name} | " + " | ".join(cells) + f" | {spread} |")
+    return "\n".join(lines)
+
+
+def _test_parts(seed: int) -> list[tuple[range, int, tuple[float, float, float]]]:
+    """Numbers, seed and fractions of the test survey's good, medium and bad gathers."""
+    ends = np.cumsum((0, *TEST_GATHERS)).tolist()
+    pure = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+    return [
+        (range(first, last), seed + TEST_SEED, fractions)
+        for first, last, fractions in zip(ends[:-1], ends[1:], pure, strict=True)
+    ]
+
+
+def _gathers(
+    acquisition: Any, indices: range, seed: int, fractions: tuple[float, float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures uint8 `[gather, time, trace]` and classes of some gathers of a simulated survey."""
+    from glowseis.survey.progress import progress
+    from glowseis.survey.render import render_recording
+    from glowseis.survey.simulate import simulate_recordings
+
+    workers = len(os.sched_getaffinity(0))
+    made = simulate_recordings(indices.stop, seed, acquisition, fractions, workers, start=indices.start)
+    images = np.empty((len(indices), acquisition.height, acquisition.width), np.uint8)
+    classes = np.empty(len(indices), np.int32)
+    for place, recording in enumerate(progress(made, len(indices), "simulating")):
+        images[place] = render_recording(recording, acquisition.height, acquisition.width).image
+        classes[place] = LABELS.index(recording.label)
+    return images, classes
+
+
+def _rule(acquisition: Any, indices: range, seed: int, fractions: tuple[float, float, float]) -> np.ndarray:
+    """Classes by the labelling rule without the judge's uncertainty."""
+    from glowseis.survey.simulate import noise_of_gather
+    from glowseis.survey.simulate.labels import judge
+
+    plans = (noise_of_gather(index, seed, acquisition, fractions)[1] for index in indices)
+    return np.array([LABELS.index(judge(plan)) for plan in plans])
+
+
+def _probabilities(
+    images: np.ndarray,
+    classes: np.ndarray,
+    test_images: np.ndarray,
+    alpha: int,
+    epochs: int,
+    steps_per_epoch: int,
+    network: int,
+) -> np.ndarray:
+    """What a newly trained network makes of the test gathers, float32 `[gather, class]`."""
+    from glowseis.fitting.classifier import fit_classifier, make_classifier, predict
+    from glowseis.recipe import ClassifierTraining
+
+    model = make_classifier(classes=len(LABELS), alpha=alpha, head="softmax", seed=network)
+    started = time.monotonic()
+    training = ClassifierTraining(
+        epochs=epochs, batch=64, learning_rate=1e-3, keep="last", steps_per_epoch=steps_per_epoch
+    )
+    fit_classifier(model, (images, classes), training, seed=network)
+    print(f"network {network} on {len(images)} gathers: {time.monotonic() - started:.0f} s", flush=True)
+    return predict(model, test_images)
+
+
+if __name__ == "__main__":
+    command.run(main)
