@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glowseis import command
+from glowseis import command, reading
 from glowseis.errors import InputError
 
 if TYPE_CHECKING:
@@ -15,42 +15,30 @@ if TYPE_CHECKING:
     from glowseis.survey.ingestion import Request
 
 Sources = Annotated[
-    list[Path], typer.Argument(metavar="SOURCE...", help="surveys, or files of gathers, or folders of such files")
+    list[Path], typer.Argument(metavar="SOURCE...", help="Surveys, or files of gathers, or folders of such files.")
 ]
-Size = Annotated[str, typer.Option(help="samples x traces that files are brought to; by default the classifier's")]
-Fit = Annotated[str, typer.Option(help="pad: gathers must fit; crop: keep first samples and traces; resize: resample")]
-Labels = Annotated[Path | None, typer.Option(help="CSV of labels by gather_id, file, line, shot, cable, to score by")]
-Kind = Annotated[str, typer.Option("--format", help="segy, su, hdf5, numpy or pictures, whatever the files end in")]
-Shot = Annotated[str, typer.Option(help="what tells shots apart: name or byte number")]
-Trace = Annotated[str, typer.Option(help="where the channel is: name or byte number")]
-Cable = Annotated[str, typer.Option(help="what tells a shot's cables apart, if they are mixed")]
-Line = Annotated[str, typer.Option(help="where the sail line is, if not in the file's header")]
-SampleFormat = Annotated[str, typer.Option(help="ibm, ieee and so on, if the header is wrong")]
-ByteOrder = Annotated[str, typer.Option(help="big or little, if the file is not what it seems")]
-Dataset = Annotated[str, typer.Option(help="which array of an HDF5 or .npz file")]
-Axes = Annotated[str, typer.Option(help="its axes in order, such as gather,trace,time")]
-SampleInterval = Annotated[float, typer.Option(help="milliseconds, instead of the headers'", min=0)]
+Size = Annotated[str, typer.Option(help="Samples x traces that files are brought to; by default the classifier's.")]
 
 
 def main(
-    savedmodel: Annotated[Path, typer.Argument(help="savedmodels/NAME for the newest version, or NAME/VERSION")],
+    savedmodel: Annotated[Path, typer.Argument(help="savedmodels/NAME for the newest version, or NAME/VERSION.")],
     sources: Sources,
     *,
-    out: Annotated[Path, typer.Option(help="CSV file to be made", show_default=False)],
-    batch: Annotated[int, typer.Option(min=1, help="gathers graded at a time; memory grows with it")] = 16,
+    out: Annotated[Path, typer.Option(help="CSV file to be made.", show_default=False)],
+    batch: Annotated[int, typer.Option(min=1, help="Gathers graded at a time; memory grows with it.")] = 16,
     size: Size = "",
-    fit: Fit = "pad",
-    labels: Labels = None,
-    kind: Kind = "",
-    shot_header: Shot = "FieldRecord",
-    trace_header: Trace = "TraceNumber",
-    cable_header: Cable = "",
-    line_header: Line = "",
-    sample_format: SampleFormat = "",
-    byte_order: ByteOrder = "",
-    dataset: Dataset = "",
-    axes: Axes = "",
-    sample_interval: SampleInterval = 0.0,
+    fit: reading.Fit = "pad",
+    labels: reading.Labels = None,
+    kind: reading.Kind = None,
+    shot_header: reading.Shot = "FieldRecord",
+    trace_header: reading.Trace = "TraceNumber",
+    cable_header: reading.Cable = None,
+    line_header: reading.Line = None,
+    sample_format: reading.SampleFormat = None,
+    byte_order: reading.ByteOrder = None,
+    dataset: reading.Dataset = None,
+    axes: reading.Axes = None,
+    sample_interval: reading.SampleInterval = None,
 ) -> None:
     """Grade gathers by a trained classifier, and score the grades where gathers are labelled.
 
@@ -69,15 +57,15 @@ def main(
     if labels and not files:
         raise InputError("--labels is for files; a survey has labels of its own, which ingest gave it")
     options = ReadOptions(
-        sample_interval_s=sample_interval / 1e3 or None,
+        sample_interval_s=reading.seconds(sample_interval),
         shot_header=shot_header,
         trace_header=trace_header,
-        cable_header=cable_header or None,
-        line_header=line_header or None,
-        sample_format=sample_format or None,
-        byte_order=byte_order or None,
-        dataset=dataset or None,
-        axes=axes or None,
+        cable_header=cable_header,
+        line_header=line_header,
+        sample_format=sample_format,
+        byte_order=byte_order,
+        dataset=dataset,
+        axes=axes,
     )
 
     command.import_tensorflow()
@@ -86,11 +74,17 @@ def main(
 
     classifier = load_classifier(savedmodel)
     wanted = size or "x".join(map(str, classifier.size))
-    request = Request(files, options, kind or None, wanted, fit, labels) if files else None
+    request = Request(files, options, kind, wanted, fit, labels) if files else None
     told: list[str] = []
     grades = grade(classifier, _read(surveys, request, classifier, batch, told), out)
     for line in told:
         print(line)
+    if grades.seen:
+        print(
+            f"{grades.seen} gathers are, by their ids, such as trained the classifier or chose its weights; not scored"
+        )
+    if grades.synthetic:
+        print(f"{grades.synthetic} gathers are synthetic; not scored")
     for label, count in grades.unknown.items():
         print(f"{count} gathers are labelled {label!r}, which {classifier.name} does not know; they are not scored")
     if grades.scores:
@@ -113,11 +107,7 @@ def _read(
         there = "x".join(map(str, survey.size))
         if there != trained:
             told.append(f"{survey.path}: gathers of {there}, where the classifier was trained on {trained}")
-        seen: set[str] = set()
-        if survey.checksum == classifier.about.get("survey_checksum"):
-            seen = {name for part in ("training_ids", "validation_ids") for name in classifier.about.get(part, ())}
-            told.append(f"{survey.path}: {len(seen)} gathers trained the classifier or chose its weights; not scored")
-        yield from progress(survey_batches(survey, batch, seen), -(-len(survey) // batch), "grading")
+        yield from progress(survey_batches(survey, batch), -(-len(survey) // batch), "grading")
     if request:
         yield from gather_batches(read_gathers(request, told), batch)
         if request.size != trained:

@@ -29,21 +29,21 @@ class Format(StrEnum):
 
 
 def main(
-    savedmodel: Annotated[Path, typer.Argument(help="savedmodels/NAME for the newest version, or NAME/VERSION")],
-    survey: Annotated[Path, typer.Option(help="where the parents are")],
-    out: Annotated[Path, typer.Option(help="a .segy or .h5 file, or a folder")],
+    savedmodel: Annotated[Path, typer.Argument(help="savedmodels/NAME for the newest version, or NAME/VERSION.")],
+    survey: Annotated[Path, typer.Option(help="Where the parents are.")],
+    out: Annotated[Path, typer.Option(help="A .segy or .h5 file, or a folder.")],
     label: Annotated[
-        str | None, typer.Option(help="which gathers to make; those that the flow was trained for, if left out")
+        str | None, typer.Option(help="Which gathers to make; those that the flow was trained for, if left out.")
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="how many")] = 600,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="seed of the pairs and weights")] = 1,
+    count: Annotated[int, typer.Option(min=1, help="How many.")] = 600,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the pairs and weights.")] = 1,
     path: Annotated[
-        LatentPath, typer.Option(help="spherical keeps the noise of the parents; linear lets it fade half-way")
+        LatentPath, typer.Option(help="spherical keeps the noise of the parents; linear lets it fade half-way.")
     ] = LatentPath.SPHERICAL,
-    batch: Annotated[int, typer.Option(min=1, help="gathers made at a time; memory grows with it")] = 4,
+    batch: Annotated[int, typer.Option(min=1, help="Gathers made at a time; memory grows with it.")] = 4,
     kind: Annotated[
         Format | None,
-        typer.Option("--format", help="segy or hdf5 for a file that ends so, survey for a folder, if left out"),
+        typer.Option("--format", help="segy or hdf5 for a file that ends so, survey for a folder, if left out."),
     ] = None,
 ) -> None:
     """Interpolate new gathers of a label between a survey's real ones, in a flow's latent space.
