@@ -100,8 +100,9 @@ def places(headers: np.ndarray, order: str, unit_m: float, zero_is_unknown: bool
         zero_is_unknown: Whether a CoordinateUnits of 0 says that there are no coordinates, as in our own files.
 
     Returns:
-        `offset_m`, `source_x_m`, `source_y_m`, `receiver_x_m` and `receiver_y_m` as a Geometry has them; coordinates
-        that are angles are NaN, for nothing here can use them.
+        `offset_m`, `source_x_m`, `source_y_m`, `receiver_x_m` and `receiver_y_m` as a Geometry has them. Coordinates
+        that are angles are NaN, for nothing here can use them, as are coordinates of several traces that are all 0, and
+        offsets likewise: writers leave at 0 what they do not know.
     """
     scalar = values(headers, TraceField.SourceGroupScalar, order).astype(np.float64)
     # SEG-Y: a negative scalar divides, a positive one multiplies, 0 means 1.
@@ -111,9 +112,14 @@ def places(headers: np.ndarray, order: str, unit_m: float, zero_is_unknown: bool
     unit = int(values(headers[:1], TraceField.CoordinateUnits, order)[0])
     if (unit in ANGLES and np.abs(coordinates).max() <= ANGLES[unit]) or (unit == 0 and zero_is_unknown):
         coordinates[:] = np.nan
+    offset_m = (values(headers, TraceField.offset, order) * unit_m).astype(np.float32)
+    if len(headers) > 1:
+        for told in (coordinates, offset_m):
+            if not told.any():
+                told[:] = np.nan
     source_x_m, source_y_m, receiver_x_m, receiver_y_m = coordinates * unit_m
     return {
-        "offset_m": (values(headers, TraceField.offset, order) * unit_m).astype(np.float32),
+        "offset_m": offset_m,
         "source_x_m": float(source_x_m[0]),
         "source_y_m": float(source_y_m[0]),
         "receiver_x_m": receiver_x_m,

@@ -1,5 +1,6 @@
 """Recordings as SEG-Y files, revision 1 (SEG Technical Standards Committee, "SEG-Y_r1.0", 2002)."""
 
+import math
 import struct
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
@@ -28,7 +29,7 @@ def write_segy(
 
     Offsets are whole metres, as the standard has them; coordinates are kept to the centimetre. Where none is known
     (all are NaN) they are 0 and their unit is 0, which our reader takes for unknown in our own files. Bytes 215-216
-    divide a first sample's time that is no whole number of milliseconds.
+    divide a first sample's time that is no whole number of milliseconds. Offsets that are unknown are 0.
 
     Args:
         path: The file to be made.
@@ -102,6 +103,11 @@ def _binary_header(recording: Recording) -> bytes:
     interval_us = recording.geometry.sample_interval_s * 1e6
     if not 1 <= samples <= 2**15 - 1:
         raise InputError(f"gather {recording.gather_id} has {samples} samples, SEG-Y holds 1 to 32767; cut it")
+    if math.isnan(interval_us):
+        raise InputError(
+            f"gather {recording.gather_id}: its sample interval is unknown, and SEG-Y takes none such; ingest it with "
+            "--sample-interval, or write HDF5"
+        )
     if not 1 <= round(interval_us) <= 2**15 - 1 or abs(interval_us - round(interval_us)) > 1e-3:
         raise InputError(
             f"gather {recording.gather_id}: a sample interval of {interval_us:g} microseconds has no place in SEG-Y, "
@@ -179,7 +185,7 @@ def _traces(recording: Recording, before: int, field_record: int) -> bytes:
         TraceField.TraceNumber: geometry.channel,
         TraceField.EnergySourcePoint: geometry.shot,
         TraceField.TraceIdentificationCode: 1,
-        TraceField.offset: np.rint(geometry.offset_m),
+        TraceField.offset: np.rint(np.nan_to_num(geometry.offset_m, posinf=np.inf, neginf=-np.inf)),
         TraceField.SourceGroupScalar: COORDINATE_SCALAR,
         TraceField.SourceX: coordinates["source_x_m"],
         TraceField.SourceY: coordinates["source_y_m"],
