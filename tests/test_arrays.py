@@ -163,3 +163,11 @@ def anonymous_bytes():
     """Memory of this process that is no map of a file."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
+
+
+def test_a_npz_file_without_its_end(tmp_path):
+    np.savez(tmp_path / "a.npz", np.zeros((2, 3, 50), np.float32))
+    content = (tmp_path / "a.npz").read_bytes()
+    (tmp_path / "a.npz").write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match=r"a\.npz: a \.npz file without its end; copy it again"):
+        open_source(tmp_path / "a.npz", OPTIONS)

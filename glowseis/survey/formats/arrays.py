@@ -112,6 +112,10 @@ class _Header:
     """What a .npy file begins with."""
 
     def __init__(self, path: Path, stream: IO[bytes]):
+        magic = stream.read(len(np.lib.format.MAGIC_PREFIX))
+        stream.seek(0)
+        if magic.startswith(b"PK"):
+            raise InputError(f"{source_text(path)}: a .npz file without its end; copy it again")
         version = np.lib.format.read_magic(stream)
         if version not in READERS:
             raise ValueError(f"version {version} of the format is unknown")

@@ -102,7 +102,7 @@ def _why_not(path: Path, first: np.ndarray, size_bytes: int, said: str | None) -
                 f"{name}: trace {trace} has {samples} samples (ns, bytes 115-116), the first one {told[order]}; "
                 "traces must have one length: copy the file again, or write it with one"
             )
-    most = " or ".join(str(told[order]) for order in ([said] if said else ["<", ">"]))
+    most = " or ".join(dict.fromkeys(str(told[order]) for order in ([said] if said else ["<", ">"])))
     return (
         f"{name}: cut short or not Seismic Unix: {size_bytes} bytes are no whole number of traces of {most} samples; "
         "copy it again, or give SEG-Y files the ending .segy"

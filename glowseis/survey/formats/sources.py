@@ -17,6 +17,20 @@ ENDINGS = {
 }
 """Formats that can be read, and how their files' names end, in capitals too."""
 
+TRACES, ARRAYS = ("segy", "su"), ("hdf5", "numpy")
+
+CONCERNS = {
+    "shot_header": TRACES,
+    "trace_header": TRACES,
+    "cable_header": TRACES,
+    "line_header": TRACES,
+    "sample_format": TRACES,
+    "byte_order": TRACES,
+    "dataset": ARRAYS,
+    "axes": ARRAYS,
+}
+"""Formats that an option speaks of."""
+
 
 def open_source(path: Path, options: ReadOptions, kind: str | None = None, first_shot: int = 1) -> Source:
     """Open a file of gathers and look at its headers.
@@ -33,7 +47,7 @@ def open_source(path: Path, options: ReadOptions, kind: str | None = None, first
     Raises:
         InputError: The format is unknown, or the file cannot be read as such.
     """
-    kind = check_kind(kind) or _kind(path) or "segy"
+    kind = check_kind(kind) or _kind(path)
     if kind == "su":
         from glowseis.survey.formats.seismic_unix import SeismicUnixSource
 
@@ -52,7 +66,12 @@ def open_source(path: Path, options: ReadOptions, kind: str | None = None, first
         return PictureSource(path, options, first_shot)
     from glowseis.survey.formats.segy import SegySource
 
-    return SegySource(path, options)
+    try:
+        return SegySource(path, options)
+    except InputError as wrong:
+        if kind or not path.is_file():
+            raise
+        raise InputError(f"{wrong} (read as SEG-Y, as its ending is unknown; pass --format if it is none)") from None
 
 
 def open_sources(paths: Sequence[Path], options: ReadOptions, kind: str | None = None) -> list[Source]:
@@ -67,11 +86,13 @@ def open_sources(paths: Sequence[Path], options: ReadOptions, kind: str | None =
         The files, looked at. Pictures of unknown shots count them on from one file to the next.
 
     Raises:
-        InputError: As `source_files` and `open_source`.
+        InputError: As `source_files` and `open_source`, or an option concerns none of the files.
     """
     opened = []
     pages = 0
-    for path in source_files(paths, kind):
+    files = source_files(paths, kind)
+    _check_concerned(options, {kind or _kind(path) or "segy" for path in files})
+    for path in files:
         source = open_source(path, options, kind, 1 + pages)
         pages += getattr(source, "pages", 0)
         opened.append(source)
@@ -127,6 +148,16 @@ def check_kind(kind: str | None) -> str | None:
     if kind and kind not in ENDINGS:
         raise InputError(f"--format {kind} is unknown; choose one of {', '.join(ENDINGS)}")
     return kind or None
+
+
+def _check_concerned(options: ReadOptions, kinds: set[str]) -> None:
+    """Refuse what would be left aside."""
+    for name, concerned in CONCERNS.items():
+        if getattr(options, name) != getattr(ReadOptions(), name) and not kinds & set(concerned):
+            raise InputError(
+                f"--{name.replace('_', '-')} is for files of the formats {' and '.join(concerned)}, and there are none "
+                "among the sources; leave it out"
+            )
 
 
 def _kind(path: Path) -> str | None:

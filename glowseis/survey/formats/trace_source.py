@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,7 +23,7 @@ from glowseis.survey.formats.segy_headers import (
     values,
 )
 from glowseis.survey.formats.segy_samples import decode
-from glowseis.survey.formats.source import ReadOptions
+from glowseis.survey.formats.source import ReadOptions, file_stem
 from glowseis.survey.formats.trace_layout import FileFacts, open_file
 from glowseis.survey.gather import Geometry, Recording, source_text
 from glowseis.survey.size import LARGEST
@@ -120,7 +119,7 @@ class TraceSource:
         """
         interval_s = self.interval_s
         runs = self._runs
-        stem, source = _stem(self.path), source_text(self.path)
+        stem, source = file_stem(self.path), source_text(self.path)
         layout, order = self.facts.layout, self.facts.layout.header_order
         with self._opened() as file:
             pairs = itertools.pairwise(runs.edges.tolist())
@@ -287,8 +286,3 @@ def _occurrence(numbers: np.ndarray) -> list[int]:
     occurrence = np.empty(len(numbers), np.int64)
     occurrence[order] = np.arange(len(numbers)) - first + 1
     return occurrence.tolist()
-
-
-def _stem(path: Path) -> str:
-    """A file's name without its ending, as part of gather ids."""
-    return re.sub(r"[^\w.-]+", "-", path.stem).lstrip(".-")[:100] or "file"
