@@ -100,6 +100,9 @@ def test_bad_input_is_one_line(tmp_path, source):
     other = dataclasses.replace(other, geometry=dataclasses.replace(other.geometry, sample_interval_s=0.002))
     write_segy(tmp_path / "fast.segy", [other], [])
     foreign_file(tmp_path / "huge.segy", first=1e300)
+    broken = random_recording(1)
+    broken.amplitude[3] = np.nan
+    write_segy(tmp_path / "broken.segy", [broken])
     out = tmp_path / "out"
     cases = [
         ((tmp_path / "nowhere.segy", "--out", out), "no such file"),
@@ -122,7 +125,14 @@ def test_bad_input_is_one_line(tmp_path, source):
         ((source, "--out", out, "--fit", "resize"), "pass --size"),
         ((source, "--out", out, "--format", "gif"), "choose one of segy, su, hdf5, numpy, pictures"),
         ((source, "--out", out, "--labels", tmp_path / "none.csv"), "none.csv: no such file"),
-        ((source, "--out", out, "--sample-interval", "inf"), "milliseconds above 0"),
+        ((source, "--out", out, "--sample-interval", "inf"), "give 0.01 to 500"),
+        ((source, "--out", out, "--sample-interval", "0"), "--sample-interval 0 is no sample interval"),
+        ((source, "--out", out, "--sample-interval", "0.004"), "in milliseconds"),
+        ((source, "--out", out, "--sample-interval", "4000"), "in milliseconds"),
+        ((source, "--out", out, "--sample-interval", "nan"), "in milliseconds"),
+        ((source, "--out", out, "--axes", "trace,time"), "--axes is for files of the formats hdf5 and numpy"),
+        ((tmp_path / "full" / "thesis.tex", "--out", out), "SEG-Y, as its ending is unknown; pass --format"),
+        ((tmp_path / "broken.segy", "--out", out), r"1 without a live trace \(.* traces have NaN or infinite"),
         ((source, "--out", out, "--labelled-only"), "no gather is left to write: 15 without a label"),
         ((source, "--out", out, "--shot-header", "Shot"), "FieldRecord"),
     ]
@@ -255,7 +265,7 @@ def test_labels_from_a_table(tmp_path, source):
     lines, table = output.splitlines(), tmp_path / "labels.csv"
     assert f"{table}: 1 row that no gather matches: file line 1.segy shot 99" in lines
     assert f"{table}: 1 row without a label: file line 1.segy shot 5" in lines
-    assert f"{table}: 1 row said before, alike: file line 1.segy shot 3" in lines
+    assert f"{table}: 1 row that another one says too: file line 1.segy shot 3" in lines
     names = [f"line-1-line3-shot{shot}-cable2" for shot in (0, 1, 2, 6)]
     assert f"{table}: no row for 12 gathers: {', '.join(names)} and 8 more" in lines
     assert any(line.startswith("13 gathers left out, without a label: ") for line in lines)
@@ -297,8 +307,21 @@ def test_angles_are_remarked_on(tmp_path):
     foreign_file(path, words={TraceField.CoordinateUnits: 3})
     status, output, errors = command(path, "--out", tmp_path / "out")
     assert (status, errors) == (0, [])
-    assert f"1 gather without coordinates in metres, unknown there or angles: {path}" in output
+    assert f"1 gather without coordinates, which are not told or are angles: {path}" in output
     assert np.isnan(open_survey(tmp_path / "out").read(0).geometry.source_x_m)
+
+
+def test_shots_torn_apart_are_remarked_on(tmp_path):
+    """Traces sorted by channel: each is a gather of its own, which the user must hear of."""
+    traces = [random_recording(shot, traces=1) for shot in (1, 2, 1, 2, 1)]
+    write_segy(tmp_path / "a.segy", traces)
+    status, output, errors = command(tmp_path / "a.segy", "--out", tmp_path / "out", "--size", "64x32")
+    assert (status, errors) == (0, [])
+    (line,) = (line for line in output.splitlines() if line.startswith("warning: "))
+    assert "3 gathers of a shot that came before" in line and "--shot-header" in line
+    write_segy(tmp_path / "b.segy", traces[:2])
+    status, output, errors = command(tmp_path / "b.segy", "--out", tmp_path / "two", "--size", "64x32")
+    assert (status, errors) == (0, []) and "warning" not in output
 
 
 def test_cables_become_gathers_of_their_own(tmp_path):

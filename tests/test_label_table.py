@@ -96,6 +96,7 @@ def test_what_does_not_fit_is_named(written):
     [
         ("shot,label\n1,bad\n2,bad\n1,good\n", r"row 4: shot 1 is labelled 'good', in row 2 'bad'; keep one"),
         ("shot,label\n1,bad\n01,good\n", r"row 3: shot 1 is labelled 'good', in row 2 'bad'"),
+        ("shot,label\n1,bad\n2,Bad\n", "row 3: label 'Bad' is 'bad' elsewhere; write both alike"),
         ("shot,grade\n1,bad\n", "has no column label, its header names 'shot', 'grade'"),
         ("label,remark\nbad,1\n", "has none of the columns gather_id, file, line, shot, cable"),
         ("label,shot,shot\nbad,1,1\n", "has the column shot twice"),

@@ -24,6 +24,9 @@ from glowseis.survey.records import open_survey, write_survey
 from glowseis.survey.render import FITS, ZERO_LEVEL, is_live, render, trace_states
 from glowseis.survey.size import enclosing_size, parse_size
 
+SHORTEST_MS, LONGEST_MS = 0.01, 500.0
+"""Sample intervals that users may give: what lies beyond was meant in seconds or microseconds."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -132,8 +135,11 @@ def _check(request: Request) -> tuple[int, int] | None:
     if request.options.label:
         check_label(request.options.label)
     interval_s = request.options.sample_interval_s
-    if interval_s is not None and not 0 < interval_s < math.inf:
-        raise InputError("--sample-interval must be a number of milliseconds above 0")
+    if interval_s is not None and not SHORTEST_MS <= interval_s * 1e3 <= LONGEST_MS:
+        raise InputError(
+            f"--sample-interval {interval_s * 1e3:g} is no sample interval in milliseconds; give {SHORTEST_MS:g} to "
+            f"{LONGEST_MS:g}, such as 2"
+        )
     return parse_size(request.size) if request.size else None
 
 
@@ -159,9 +165,15 @@ def _gathers(request: Request, opened: _Opened, tally: Tally) -> Iterator[Gather
     taken: set[str] = set()
     read = itertools.chain.from_iterable(zip(itertools.repeat(source), source.gathers()) for source in sources)
     kept = 0
+    shots: set[tuple[Path, int, int, int]] = set()
     for source, found in progress(read, len(opened.shapes), "reading"):
         name = _free(f"{prefixes.get(source.path, '')}{found.gather_id}", taken, tally)
         taken.add(name)
+        shot = (source.path, found.geometry.sail_line, found.geometry.shot, found.geometry.cable)
+        # Synthetic gathers have the shots of their parents.
+        if shot in shots and not found.origin.parents:
+            tally.again.append(name)
+        shots.add(shot)
         label = table.find(name, source.path, found.geometry) if table else None
         if table and label is None:
             tally.without_row.append(name)
@@ -170,16 +182,19 @@ def _gathers(request: Request, opened: _Opened, tally: Tally) -> Iterator[Gather
             tally.unlabelled.append(name)
             continue
         gather = render(replace(found, gather_id=name, label=label), *opened.size, request.fit)
+        _count_traces(found, name, gather, tally)
         if not is_live(gather):
             tally.lifeless.append(name)
+            tally.dead.pop(name, None)
             continue
-        _count_traces(found, name, gather, tally)
         tally.add(gather, opened.size)
         kept += 1
         yield gather
     if not kept:
         reasons = [(len(tally.lifeless), "without a live trace"), (len(tally.unlabelled), "without a label")]
         told = ", ".join(f"{number} {reason}" for number, reason in reasons if number) or "the sources hold none"
+        if broken := sum(number for number, _ in tally.broken.values()):
+            told += f" ({broken} traces have NaN or infinite samples: right --sample-format and --byte-order?)"
         raise InputError(f"no gather is left to write: {told}; check the sources and labels")
 
 

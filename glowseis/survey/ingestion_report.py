@@ -28,6 +28,7 @@ class Tally:
         lifeless: Gathers that were left out, as they have no live trace.
         unlabelled: Gathers that were left out, as they have no label.
         without_row: Gathers that the label table has no row for.
+        again: Gathers of a line, shot and cable that came before in their file.
         renamed: Gathers whose id was taken, under their new ids.
         nowhere: Number of gathers without coordinates, by their source.
     """
@@ -39,6 +40,7 @@ class Tally:
     lifeless: list[str] = field(default_factory=list)
     unlabelled: list[str] = field(default_factory=list)
     without_row: list[str] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)
     renamed: list[str] = field(default_factory=list)
     nowhere: Counter[str] = field(default_factory=Counter)
 
@@ -103,11 +105,16 @@ def treatment(tally: Tally, size: tuple[int, int], table: LabelTable | None) -> 
     ):
         if names:
             lines.append(f"{_number(len(names), 'gather')} {what}: {_first(names)}")
+    if tally.again:
+        lines.append(
+            f"warning: {_number(len(tally.again), 'gather')} of a shot that came before in the file, with others "
+            f"between: {_first(tally.again)}; if shots are torn apart, sort the traces by shot or pass --shot-header"
+        )
     if table:
         lines += _labels(table, tally)
     if tally.nowhere:
         gathers, sources = _number(sum(tally.nowhere.values()), "gather"), list(tally.nowhere)
-        lines.append(f"{gathers} without coordinates in metres, unknown there or angles: {_first(sources)}")
+        lines.append(f"{gathers} without coordinates, which are not told or are angles: {_first(sources)}")
     return lines
 
 
@@ -171,7 +178,7 @@ def _labels(table: LabelTable, tally: Tally) -> list[str]:
     for found, what in (
         (table.unknown(), "that no gather matches"),
         (table.empty(), "without a label"),
-        ([table.describe(key) for key in table.repeated], "said before, alike"),
+        ([table.describe(key) for key in table.repeated], "that another one says too"),
     ):
         if found:
             lines.append(f"{name}: {_number(len(found), 'row')} {what}: {_first(found)}")

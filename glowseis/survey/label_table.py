@@ -126,6 +126,9 @@ def read_labels(path: Path, sources: Sequence[Path]) -> LabelTable:
                 check_label(label)
             except InputError as wrong:
                 raise InputError(f"{where}: {wrong}") from None
+            alike = next((other for other in checked if other.casefold() == label.casefold()), None)
+            if alike:
+                raise InputError(f"{where}: label {label!r} is {alike!r} elsewhere; write both alike")
             checked.add(label)
         table.words.setdefault(key, cells)
         former = table.labels.get(key)
