@@ -1,5 +1,6 @@
 """Gathers graded by the SavedModel alone, and by the command."""
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -8,13 +9,15 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from graded_survey import LABELS, graded_survey
+from graded_survey import LABELS, graded_gather, graded_survey
 
 from glowseis.errors import InputError
 from glowseis.export import export_classifier, export_flow, load_classifier, load_flow
 from glowseis.fitting.classifier_trainer import make_classifier, predict
 from glowseis.models.glow import Glow
 from glowseis.scoring import scores
+from glowseis.survey.gather import Origin
+from glowseis.survey.records import write_survey
 from glowseis.testing import perturb
 
 LONELY = """
@@ -102,18 +105,30 @@ def test_a_survey_is_graded_and_scored(graded, tmp_path, command):
     assert f"37 gathers graded by grader/1: {told}: {tmp_path / 'grades.csv'}" in done.out
 
 
-def test_gathers_that_were_trained_on_are_not_scored(graded, tmp_path, command):
+@pytest.mark.parametrize("checksum", ["the same", "another"])
+def test_gathers_that_were_trained_on_are_not_scored(graded, tmp_path, command, checksum):
+    """Nor when the survey was made anew, from more files say."""
     seen = graded.survey.index["gather_id"].tolist()[:30]
     about = {
         "image_shape": [24, 16, 1],
-        "survey_checksum": graded.survey.checksum,
+        "survey_checksum": graded.survey.checksum if checksum == "the same" else checksum,
         "training_ids": seen[:25],
         "validation_ids": seen[25:],
     }
     export_classifier(graded.model, LABELS, tmp_path / "own" / "1", about)
     done = command("classify", tmp_path / "own", graded.survey.path, "--out", tmp_path / "grades.csv")
-    assert done.status == 0 and "30 gathers trained the classifier or chose its weights; not scored" in done.out
+    assert done.status == 0 and "30 gathers are, by their ids, such as trained" in done.out
     assert "of the 7 labelled gathers" in done.out and "37 gathers graded by own/1" in done.out
+
+
+def test_synthetic_gathers_are_not_scored(graded, tmp_path, command):
+    origin = Origin(parents=("a", "b"), alpha=0.5, seed=1, model="flow/1", path="linear")
+    gathers = [graded_gather(shot, LABELS[shot % 3]) for shot in range(9)]
+    gathers[2:5] = [dataclasses.replace(one, origin=origin) for one in gathers[2:5]]
+    write_survey(tmp_path / "mixed", gathers, (24, 16), {})
+    done = command("classify", graded.folder / "grader", tmp_path / "mixed", "--out", tmp_path / "grades.csv")
+    assert done.status == 0 and "3 gathers are synthetic; not scored" in done.out
+    assert "of the 6 labelled gathers" in done.out and len(pd.read_csv(tmp_path / "grades.csv")) == 9
 
 
 def test_files_are_graded_as_the_survey_that_ingest_would_make(graded, tmp_path, command):
