@@ -8,6 +8,7 @@ import numpy as np
 from glowseis.errors import InputError
 from glowseis.export import SavedFlow
 from glowseis.survey.gather import Gather, Origin
+from glowseis.survey.parts import labelled_rows
 from glowseis.survey.records import Survey
 from glowseis.survey.render import ZERO_LEVEL
 
@@ -83,8 +84,8 @@ def synthesise(
 def possible_parents(flow: SavedFlow, survey: Survey, label: str) -> np.ndarray:
     """Row numbers of the gathers of a label that a flow may interpolate.
 
-    On the survey that the flow was trained on, gathers that its training held out are left out, so that whatever is
-    judged on them has not seen their children.
+    Synthetic ones are left out, so that a child's parents were recorded. So are, on the survey that the flow was
+    trained on, gathers that its training held out: whatever is judged on them has not seen their children.
 
     Raises:
         InputError: The flow has another size, or the survey has fewer than two gathers of the label.
@@ -94,13 +95,13 @@ def possible_parents(flow: SavedFlow, survey: Survey, label: str) -> np.ndarray:
             f"{flow.name}: this SavedModel is for gathers of {flow.size[0]}x{flow.size[1]}, and {survey.path} has "
             f"{survey.size[0]}x{survey.size[1]}; train one on this survey"
         )
-    rows = survey.select(labels=[label])
+    rows = np.intersect1d(survey.select(labels=[label]), labelled_rows(survey))
     if flow.about.get("survey_checksum") == survey.checksum:
         rows = np.setdiff1d(rows, survey.select(ids=flow.about.get("held_out_ids", [])))
     if len(rows) < 2:
         raise InputError(
-            f"{survey.path}: interpolation needs at least two gathers labelled {label!r} that training did not hold "
-            f"out; there are {len(rows)}"
+            f"{survey.path}: interpolation needs at least two recorded gathers labelled {label!r} that training did "
+            f"not hold out; there are {len(rows)}"
         )
     return rows
 
