@@ -3,12 +3,12 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from glowseis.errors import FittingError, InputError
 from glowseis.fitting.classifier_trainer import ClassifierTrainer, Predictor, make_classifier, predict
+from glowseis.fitting.state import InMemory, State
 from glowseis.models.miniception import Miniception
 from glowseis.recipe import ClassifierTraining
 from glowseis.scoring import Scores, scores
@@ -24,8 +24,8 @@ class Epoch:
 
     Attributes:
         step: Steps done.
-        loss: Mean of the epoch's training losses.
-        accuracy: Mean share of its batches that was graded rightly.
+        loss: Mean training loss of the epoch's steps, of those in this process.
+        accuracy: Mean share of their batches that was graded rightly.
         validation_loss: Mean cross-entropy of the validation gathers, without any weights; None without such.
         validation: Their scores; None without such.
     """
@@ -52,52 +52,6 @@ class Fitted:
     step: int
     steps: int
     epochs: list[Epoch]
-
-
-class State(Protocol):
-    """What a fitting keeps between steps, in memory or on disk (`glowseis.fitting.checkpoints`)."""
-
-    @property
-    def step(self) -> int:
-        """Steps done."""
-
-    @property
-    def best_step(self) -> int:
-        """The step of the best figure so far; 0 before the first."""
-
-    def save(self, step: int) -> None:
-        """Keep the present state as that after `step` steps."""
-
-    def offer(self, step: int, figure: float) -> bool:
-        """Keep the present weights as the best if their figure is the lowest; tell whether it is."""
-
-    def restore_best(self) -> None:
-        """Bring the best weights back."""
-
-
-class InMemory:
-    """The state of a fitting that nobody goes on with: the best weights alone."""
-
-    def __init__(self, model: Miniception):
-        self.step = self.best_step = 0
-        self._model = model
-        self._best = math.inf
-        self._weights: list[np.ndarray] = []
-
-    def save(self, step: int) -> None:
-        """Count the steps."""
-        self.step = step
-
-    def offer(self, step: int, figure: float) -> bool:
-        """Keep the present weights as the best if their figure is the lowest; tell whether it is."""
-        if figure >= self._best:
-            return False
-        self._best, self.best_step, self._weights = figure, step, self._model.get_weights()
-        return True
-
-    def restore_best(self) -> None:
-        """Bring the best weights back."""
-        self._model.set_weights(self._weights)
 
 
 class Watcher:
@@ -180,7 +134,7 @@ class ClassifierFitting:
             watcher: Told of every step and epoch.
 
         Raises:
-            FittingError: The loss is not finite.
+            FittingError: The loss or a weight is not finite.
             InputError: A record cannot be read.
         """
         state, watcher = state or InMemory(self.model), watcher or Watcher()
@@ -202,7 +156,8 @@ class ClassifierFitting:
                 best = loss_there is not None and state.offer(done, loss_there)
                 watcher.after_epoch(epochs[-1], best)
             over = self._over(done, state)
-            if over or isinstance(state, InMemory):
+            if over:
+                self.require_finite_weights(done)
                 state.save(done)
             watcher.between_steps(done, over)
             if over:
@@ -215,6 +170,20 @@ class ClassifierFitting:
     def probabilities(self, gathers: LabelledGathers) -> np.ndarray:
         """Probabilities of the classes with the present weights, float32 `[gather, class]`."""
         return np.exp(self._predictor.log_probabilities(gathers, self.training.batch))
+
+    def require_finite_weights(self, step: int) -> None:
+        """Make sure that the present weights are worth keeping: a step's loss says nothing of what the step leaves.
+
+        Args:
+            step: Steps done, for the error.
+
+        Raises:
+            FittingError: One is not finite.
+        """
+        if not all(np.isfinite(weight).all() for weight in self.model.get_weights()):
+            raise FittingError(
+                f"step {step}: a weight of the classifier is not finite; lower training.learning_rate and train anew"
+            )
 
     def _over(self, step: int, state: State) -> bool:
         if step >= self.steps:
@@ -270,7 +239,7 @@ def fit_classifier(
 
     Raises:
         InputError: The gathers do not suit the model, or a record cannot be read.
-        FittingError: The loss is not finite.
+        FittingError: The loss or a weight is not finite.
     """
     sets = [from_memory(*one) if isinstance(one, tuple) else one for one in (gathers, validation)]
     assert sets[0] is not None

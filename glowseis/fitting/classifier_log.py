@@ -3,9 +3,6 @@
 import time
 from pathlib import Path
 
-import numpy as np
-
-from glowseis.errors import FittingError
 from glowseis.fitting.checkpoints import Checkpoints
 from glowseis.fitting.classifier import ClassifierFitting, Epoch, Fitted, Watcher
 from glowseis.fitting.confusion import confusion_picture
@@ -76,19 +73,13 @@ class ClassifierRun(Watcher):
             self._save(epoch.step)
 
     def between_steps(self, step: int, last: bool) -> None:
-        """Keep the state when it is time, at the end and before leaving on a signal."""
+        """Keep the state when it is time and before leaving on a signal; the fitting itself keeps the last one."""
         due = time.monotonic() - self._saved_at > self._fitting.training.checkpoint_every_s
-        if due or last or self._stopping.requested:
+        if not last and (due or self._stopping.requested):
             self._save(step)
-            if not last:
-                self._stopping.check()
+            self._stopping.check()
 
     def _save(self, step: int) -> None:
-        # The loss of a step says nothing of the weights that the step leaves behind; only good ones are kept.
-        if not all(np.isfinite(weight).all() for weight in self._fitting.model.get_weights()):
-            raise FittingError(
-                f"step {step}: a weight of the classifier is not finite; lower training.learning_rate and give another "
-                "--out"
-            )
+        self._fitting.require_finite_weights(step)
         self.checkpoints.save(step)
         self._saved_at = time.monotonic()
