@@ -120,7 +120,7 @@ class ClassifierData(Section):
     validation: Fraction = 0.125
     """Part of the other gathers that judges the weights after each epoch; not used with a file that names its own."""
     grouped: bool = False
-    """Whether the parts drawn here keep a sail line's gathers together."""
+    """Whether the parts drawn here keep a sail line's gathers together; those of a file of grouped folds always do."""
 
 
 class ClassifierSection(Section):

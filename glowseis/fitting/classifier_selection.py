@@ -50,11 +50,12 @@ def select_labelled(survey: Survey, recipe: ClassifierRecipe) -> ClassifierSelec
     wanted = np.intersect1d(survey.select(labels=labels), labelled_rows(survey))
     nothing = np.zeros(0, np.int64)
     parts: tuple[np.ndarray, ...]
-    checksum = None
+    checksum, grouped = None, data.grouped
     if data.folds:
         folds = read_folds(Path(data.folds), survey)
         parts = tuple(np.intersect1d(rows, wanted) for rows in folds.parts(data.fold))
         checksum = folds.checksum
+        grouped = grouped or folds.content.kind.startswith("grouped")
     elif data.test:
         parts = hold_out(survey, wanted, data.test, recipe.seed, grouped=data.grouped)
     else:
@@ -65,7 +66,7 @@ def select_labelled(survey: Survey, recipe: ClassifierRecipe) -> ClassifierSelec
         training, test = parts
         validation = nothing
         if data.validation:
-            training, validation = hold_out(survey, training, data.validation, recipe.seed, grouped=data.grouped)
+            training, validation = hold_out(survey, training, data.validation, recipe.seed, grouped=grouped)
     if not len(validation) and (recipe.training.keep == "best" or recipe.training.patience):
         raise InputError(
             'training.keep = "best" and training.patience need gathers to judge by; set data.validation above 0'

@@ -106,7 +106,7 @@ class Folds:
             InputError: There is no such fold.
         """
         if not 0 <= fold < len(self):
-            raise InputError(f"fold {fold}: there are {len(self)}, counted from 0")
+            raise InputError(f"there is no fold {fold}; these folds are counted from 0 to {len(self) - 1}")
         return self._parts[fold]
 
 
