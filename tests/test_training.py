@@ -8,22 +8,26 @@ import resource
 import shutil
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import finish, start
-from random_gathers import random_survey
+from random_gathers import random_gather, random_survey
 
-from glowseis.errors import FittingError, InputError
+from glowseis.errors import FittingError, InputError, StoppedError
 from glowseis.fitting import loop
 from glowseis.fitting.loop import FlowFitting, make_flow
 from glowseis.fitting.schedule import learning_rate, plan
 from glowseis.fitting.selection import select
 from glowseis.fitting.stopping import Stopping
 from glowseis.recipe import Phase, read_recipe
-from glowseis.survey.records import open_survey
+from glowseis.survey.gather import Origin
+from glowseis.survey.records import open_survey, write_survey
+from glowseis.synthesis import possible_parents
 
 STEPS = 3 * 7 + 8 * 3
 
@@ -401,6 +405,45 @@ def test_a_recipe_makes_its_own_survey(tiny, tmp_path, monkeypatch, command):
     other = section.model_copy(update={"seed": 2})
     with pytest.raises(InputError, match="is not the survey that the recipe describes"):
         own_survey.own_survey(other, tmp_path / "own")
+
+
+def test_a_recipes_own_survey_goes_on_where_it_was(tiny, tmp_path, monkeypatch):
+    from glowseis.run import own_survey
+
+    section = read_recipe(tiny.recipe, ["survey.count=9", "survey.size=64x48", "survey.fractions=[1, 1, 1]"]).survey
+    whole = own_survey.own_survey(section, tmp_path / "whole")
+    simulate, starts = own_survey.simulate_recordings, []
+
+    def interrupted(*words):
+        starts.append(words[-1])
+        for number, recording in enumerate(simulate(*words)):
+            if len(starts) == 1 and number == 5:
+                raise KeyboardInterrupt
+            yield recording
+
+    monkeypatch.setattr(own_survey, "simulate_recordings", interrupted)
+    with pytest.raises(StoppedError, match="the same command goes on where it was"):
+        own_survey.own_survey(section, tmp_path / "own")
+    other = section.model_copy(update={"seed": 2})
+    with pytest.raises(InputError, match="other work was stopped there"):
+        own_survey.own_survey(other, tmp_path / "own")
+    assert own_survey.own_survey(section, tmp_path / "own").checksum == whole.checksum
+    assert starts == [0, 5]
+
+
+def test_synthetic_gathers_train_no_flow_and_have_no_children(tiny, tmp_path):
+    origin = Origin(parents=("a", "b"), alpha=0.5, seed=1, model="flow/1", path="linear")
+    gathers = [
+        random_gather(shot, (32, 32), samples=30, traces=28, label=("good", "bad")[shot % 2]) for shot in range(24)
+    ]
+    gathers[8:] = [replace(one, origin=origin) for one in gathers[8:]]
+    write_survey(tmp_path / "survey", gathers, (32, 32), {})
+    survey = open_survey(tmp_path / "survey")
+    selection = select(survey, read_recipe(tiny.recipe))
+    rows = np.sort(np.concatenate([selection.training, selection.held_out]))
+    assert rows.tolist() == list(range(8)) and len(selection.held_out) == 1
+    flow = SimpleNamespace(name="flow/1", size=(32, 32), about={})
+    assert possible_parents(flow, survey, "bad").tolist() == [1, 3, 5, 7]
 
 
 @pytest.mark.parametrize("held_out", [0.05, 0.25, 0.5])

@@ -1,7 +1,6 @@
 """A run that trains a classifier: from recipe and survey to SavedModel, predictions and scores."""
 
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,17 @@ from glowseis.fitting.classifier_log import ClassifierRun
 from glowseis.fitting.classifier_selection import ClassifierSelection, select_labelled
 from glowseis.fitting.stopping import Stopping
 from glowseis.recipe import ClassifierRecipe
-from glowseis.run.folder import RESULT, claimed, deterministic, export_once, ids, read_json, record_of, write_json
+from glowseis.run.folder import (
+    RESULT,
+    claimed,
+    deterministic,
+    export_once,
+    finish,
+    ids,
+    last_lines,
+    read_json,
+    record_of,
+)
 from glowseis.scoring import scores
 from glowseis.survey.labelled import LabelledGathers, from_survey
 from glowseis.survey.records import Survey
@@ -93,11 +102,7 @@ def train_classifier(
             savedmodels / recipe.name,
             lambda target: export_classifier(model, selection.labels, target, about),
         )
-        result["savedmodel"] = str(written)
-        result["command_s"] = round(time.monotonic() - started, 1)
-        if run.first_step_at is not None:
-            result["first_step_s"] = round(run.first_step_at - started, 1)
-        write_json(folder / RESULT, result)
+        finish(folder, result, written, started, run.first_step_at)
     return result
 
 
@@ -111,12 +116,7 @@ def classifier_lines(result: dict[str, Any]) -> list[str]:
                 f"{part}, {count:g} gathers (weights of step {result['step']}), in percent:",
                 result[part]["text"],
             ]
-    return [
-        *shown,
-        f"{result['command_s']:g} s from the command's start"
-        + (f", the first step after {result['first_step_s']:g} s" if "first_step_s" in result else ""),
-        f"SavedModel: {result['savedmodel']}",
-    ]
+    return [*shown, *last_lines(result)]
 
 
 def _plan(fitting: ClassifierFitting, selection: ClassifierSelection) -> str:

@@ -1,6 +1,5 @@
 """A run that trains a flow: from recipe and survey to SavedModel and figures."""
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,11 @@ from glowseis.run.folder import (
     claimed,
     deterministic,
     export_once,
+    finish,
     ids,
+    last_lines,
     read_json,
     record_of,
-    write_json,
 )
 from glowseis.survey.pipeline import images
 from glowseis.survey.records import Survey
@@ -76,11 +76,7 @@ def train_flow(
             "figures": result,
         }
         written = export_once(identity, savedmodels / recipe.name, lambda target: export_flow(flow, target, about))
-        result["savedmodel"] = str(written)
-        result["command_s"] = round(time.monotonic() - started, 1)
-        if fitting.first_step_at is not None:
-            result["first_step_s"] = round(fitting.first_step_at - started, 1)
-        write_json(folder / RESULT, result)
+        finish(folder, result, written, started, fitting.first_step_at)
     return result
 
 
@@ -103,9 +99,7 @@ def flow_lines(result: dict[str, Any], label: str) -> list[str]:
     return [
         *shown,
         f"round-trip error {result['round_trip_error']:.2g} of full scale",
-        f"{result['command_s']:g} s from the command's start"
-        + (f", the first step after {result['first_step_s']:g} s" if "first_step_s" in result else ""),
-        f"SavedModel: {result['savedmodel']}",
+        *last_lines(result),
     ]
 
 

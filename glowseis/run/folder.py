@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import subprocess
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from importlib import metadata
@@ -143,6 +144,32 @@ def export_once(identity: str, folder: Path, export: Callable[[Path], None]) -> 
     target = folder / str(int(newest.name) + 1 if newest else 1)
     export(target)
     return target
+
+
+def finish(folder: Path, result: dict[str, Any], savedmodel: Path, started: float, first_step_at: float | None) -> None:
+    """Add to a run's figures where its SavedModel is and what it took, and write them to `result.json`.
+
+    Args:
+        folder: The run's.
+        result: The figures; changed.
+        savedmodel: The SavedModel's folder.
+        started: When the command started, by `time.monotonic`.
+        first_step_at: When its first step was done, likewise; None when it had none to do.
+    """
+    result["savedmodel"] = str(savedmodel)
+    result["command_s"] = round(time.monotonic() - started, 1)
+    if first_step_at is not None:
+        result["first_step_s"] = round(first_step_at - started, 1)
+    write_json(folder / RESULT, result)
+
+
+def last_lines(result: dict[str, Any]) -> list[str]:
+    """What `finish` added, for the terminal."""
+    first_step = f", the first step after {result['first_step_s']:g} s" if "first_step_s" in result else ""
+    return [
+        f"{result['command_s']:g} s from the command's start{first_step}",
+        f"SavedModel: {result['savedmodel']}",
+    ]
 
 
 def deterministic() -> None:

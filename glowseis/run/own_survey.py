@@ -2,26 +2,31 @@
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import glowseis
 from glowseis.errors import InputError
 from glowseis.recipe import SurveySection
+from glowseis.survey.gather import Gather
+from glowseis.survey.output import resumable_folder
 from glowseis.survey.progress import progress
-from glowseis.survey.records import Survey, open_survey, write_survey
+from glowseis.survey.records import Survey, open_survey, take_up, write_records
 from glowseis.survey.render import render_recording
 from glowseis.survey.simulate import SIMULATOR_VERSION, Acquisition, simulate_recordings
 from glowseis.survey.size import parse_size
 
 
 def own_survey(section: SurveySection, folder: Path) -> Survey:
-    """The survey that a recipe makes for itself, made now unless it is there already.
+    """The survey that a recipe makes for itself, made now unless it is there already; stopped, it goes on.
 
     Args:
         section: The recipe's.
         folder: Where it lies or goes.
 
     Raises:
-        InputError: The folder holds another survey or something else.
+        InputError: The folder holds another survey or something else, or the making of another one was stopped there.
+        StoppedError: It was interrupted; what is made is kept.
     """
     about = {"simulator": {"version": SIMULATOR_VERSION, **section.model_dump()}}
     if not folder.exists() or not any(folder.iterdir()):
@@ -29,10 +34,19 @@ def own_survey(section: SurveySection, folder: Path) -> Survey:
         fractions = (section.fractions[0], section.fractions[1], section.fractions[2])
         acquisition = Acquisition.of_size(height, width)
         workers = len(os.sched_getaffinity(0))
-        made = simulate_recordings(section.count, section.seed, acquisition, fractions, workers)
-        with contextlib.closing(made):
-            gathers = (render_recording(one, height, width) for one in progress(made, section.count, "simulating"))
-            write_survey(folder, gathers, (height, width), about)
+        with resumable_folder(folder, {"glowseis": glowseis.__version__, **about}) as (unfinished, keep):
+            written = take_up(unfinished)
+            done = len(written)
+            made = simulate_recordings(section.count, section.seed, acquisition, fractions, workers, done)
+
+            def gathers() -> Iterator[Gather]:
+                for recording in progress(made, section.count, "simulating", done):
+                    yield render_recording(recording, height, width)
+                    keep()
+
+            # Worker processes end with their iterator, before anything else is cleaned up.
+            with contextlib.closing(made):
+                write_records(unfinished, gathers(), (height, width), about, written=written)
     survey = open_survey(folder)
     if survey.manifest.about != about:
         raise InputError(f"{folder}: is not the survey that the recipe describes; give it as --survey, or remove it")
