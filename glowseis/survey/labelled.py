@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from glowseis.errors import InputError
-from glowseis.survey.pipeline import id_order, numbered_names
+from glowseis.survey.order import id_order, numbered_names
 from glowseis.survey.records import Survey
 
 

@@ -1,9 +1,12 @@
 """The manifest of a survey: what its folder holds."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pydantic
 
+from glowseis.errors import InputError
 from glowseis.survey.framing import Shard
 
 SCHEMA = 2
@@ -48,3 +51,41 @@ class Manifest(pydantic.BaseModel, frozen=True, extra="forbid"):
     index_sha256: str
     sources: tuple[str, ...]
     about: dict[str, Any]
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read the manifest of a survey.
+
+    Args:
+        path: The survey's folder.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        InputError: Not a survey, written by an older or newer glowseis, or damaged.
+    """
+    file = path / MANIFEST
+    if not path.exists():
+        raise InputError(f"{path}: no such survey; make one with python -m glowseis.simulate --out {path}")
+    if not file.is_file():
+        raise InputError(f"{path}: not a survey, it has no {MANIFEST}; give the folder that ingest or simulate made")
+    try:
+        content = json.loads(file.read_bytes())
+        version = content["schema_version"]
+        if isinstance(version, int) and version > SCHEMA:
+            raise InputError(
+                f"{path}: written by a newer glowseis: schema {version}, this one reads {SCHEMA}; upgrade it"
+            )
+        if isinstance(version, int) and version < SCHEMA:
+            raise InputError(
+                f"{path}: written by an older glowseis: schema {version}, this one reads {SCHEMA}; make it anew from "
+                "its sources"
+            )
+        return Manifest.model_validate_json(json.dumps(content), strict=True)
+    except pydantic.ValidationError as wrong:
+        first = wrong.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(f"{file}: {where}: {first['msg']}; {MEND}") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise InputError(f"{file}: is damaged, it cannot be read as a survey's JSON; {MEND}") from None

@@ -7,10 +7,8 @@ lie, so an epoch is shuffled as a whole without a buffer, and memory does not gr
 """
 
 import contextlib
-import hashlib
 import re
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +16,7 @@ import tensorflow as tf
 
 from glowseis.errors import InputError
 from glowseis.survey.augment import AUGMENTATIONS
+from glowseis.survey.order import digest, id_order, numbered_names
 from glowseis.survey.records import Survey
 
 FIXED_EPOCH = -1
@@ -201,34 +200,13 @@ def epoch_order(survey: Survey, rows: np.ndarray, seed: int, epoch: int) -> np.n
     return rows[id_order(_names(survey, rows), seed, epoch)]
 
 
-def numbered_names(gather_ids: Iterable[str]) -> list[str]:
-    """Gather ids, those that came before with the number of times that they did: names for `id_order`."""
-    before: Counter[str] = Counter()
-    names = []
-    for gather_id in gather_ids:
-        # No id has such a sign in it.
-        names.append(f"{gather_id}#{before[gather_id]}" if before[gather_id] else gather_id)
-        before[gather_id] += 1
-    return names
-
-
 def _names(survey: Survey, rows: np.ndarray) -> list[str]:
     return numbered_names(survey.index["gather_id"].to_numpy()[np.asarray(rows, np.int64)])
 
 
-def id_order(names: list[str], seed: int, epoch: int) -> np.ndarray:
-    """Order of an epoch: places in `names` sorted by the hash of (seed, epoch, name), int64 `[name]`."""
-    digests = [_digest("order", seed, epoch, name) for name in names]
-    return np.array(sorted(range(len(names)), key=digests.__getitem__), np.int64)
-
-
-def _digest(purpose: str, seed: int, epoch: int, name: str) -> bytes:
-    return hashlib.blake2b(f"{purpose}/{seed}/{epoch}/{name}".encode(), digest_size=16).digest()
-
-
 def _keys(names: list[str], purpose: str, seed: int, epoch: int) -> np.ndarray:
     """Seeds of TensorFlow's stateless draws, int64 `[name, 2]`."""
-    joined = b"".join(_digest(purpose, seed, epoch, name) for name in names)
+    joined = b"".join(digest(purpose, seed, epoch, name) for name in names)
     return np.frombuffer(joined, "<i8").reshape(-1, 2).astype(np.int64)
 
 

@@ -10,13 +10,11 @@ surveys/NAME/
 
 import functools
 import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pydantic
 from google.protobuf.message import DecodeError
 
 from glowseis.errors import InputError
@@ -24,7 +22,7 @@ from glowseis.survey.example import parse
 from glowseis.survey.framing import FOOTER_BYTES, HEADER_BYTES, Shard, read_into
 from glowseis.survey.gather import Gather
 from glowseis.survey.index import COLUMNS, PLACE, read_index
-from glowseis.survey.manifest import INDEX, MANIFEST, MEND, SCHEMA, Manifest
+from glowseis.survey.manifest import INDEX, MANIFEST, MEND, SCHEMA, Manifest, read_manifest
 from glowseis.survey.scanning import scan
 from glowseis.survey.writing import take_up, write_records, write_survey
 
@@ -228,7 +226,7 @@ def open_survey(path: Path) -> Survey:
         InputError: Not a survey, written by an older or newer glowseis, damaged or incomplete.
     """
     path = Path(path)
-    manifest = _read_manifest(path)
+    manifest = read_manifest(path)
     index = _read_index(path, manifest)
     survey = Survey(path, manifest, index)
     _check_places(path, manifest, index)
@@ -247,33 +245,6 @@ def open_survey(path: Path) -> Survey:
         if found > shard.bytes:
             raise InputError(f"{file}: has {found} bytes where the manifest says {shard.bytes}; {MEND}")
     return survey
-
-
-def _read_manifest(path: Path) -> Manifest:
-    file = path / MANIFEST
-    if not path.exists():
-        raise InputError(f"{path}: no such survey; make one with python -m glowseis.simulate --out {path}")
-    if not file.is_file():
-        raise InputError(f"{path}: not a survey, it has no {MANIFEST}; give the folder that ingest or simulate made")
-    try:
-        content = json.loads(file.read_bytes())
-        version = content["schema_version"]
-        if isinstance(version, int) and version > SCHEMA:
-            raise InputError(
-                f"{path}: written by a newer glowseis: schema {version}, this one reads {SCHEMA}; upgrade it"
-            )
-        if isinstance(version, int) and version < SCHEMA:
-            raise InputError(
-                f"{path}: written by an older glowseis: schema {version}, this one reads {SCHEMA}; make it anew from "
-                "its sources"
-            )
-        return Manifest.model_validate_json(json.dumps(content), strict=True)
-    except pydantic.ValidationError as wrong:
-        first = wrong.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise InputError(f"{file}: {where}: {first['msg']}; {MEND}") from None
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise InputError(f"{file}: is damaged, it cannot be read as a survey's JSON; {MEND}") from None
 
 
 def _read_index(path: Path, manifest: Manifest) -> pd.DataFrame:

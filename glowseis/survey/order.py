@@ -1,0 +1,29 @@
+"""Orders of epochs and seeds of draws: pure functions of a seed, an epoch and gather ids."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+
+import numpy as np
+
+
+def numbered_names(gather_ids: Iterable[str]) -> list[str]:
+    """Gather ids, those that came before with the number of times that they did: names for `id_order`."""
+    before: Counter[str] = Counter()
+    names = []
+    for gather_id in gather_ids:
+        # No id has such a sign in it.
+        names.append(f"{gather_id}#{before[gather_id]}" if before[gather_id] else gather_id)
+        before[gather_id] += 1
+    return names
+
+
+def id_order(names: list[str], seed: int, epoch: int) -> np.ndarray:
+    """Order of an epoch: places in `names` sorted by the hash of (seed, epoch, name), int64 `[name]`."""
+    digests = [digest("order", seed, epoch, name) for name in names]
+    return np.array(sorted(range(len(names)), key=digests.__getitem__), np.int64)
+
+
+def digest(purpose: str, seed: int, epoch: int, name: str) -> bytes:
+    """What an epoch draws for a gather, 16 bytes; another purpose draws anew."""
+    return hashlib.blake2b(f"{purpose}/{seed}/{epoch}/{name}".encode(), digest_size=16).digest()
