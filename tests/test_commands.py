@@ -11,7 +11,7 @@ from conftest import CHECKOUT, finish, start
 from glowseis import command
 from glowseis.errors import FittingError, InputError, StoppedError
 
-COMMANDS = ("simulate", "ingest", "train", "generate")
+COMMANDS = ("simulate", "ingest", "describe", "folds", "train", "generate", "classify")
 
 HEAVY = "[name for name in ('tensorflow', 'keras', 'pandas', 'segyio') if name in sys.modules]"
 
@@ -72,6 +72,10 @@ def test_wrong_words_are_told_in_one_line(name, words, message, tmp_path):
         ("train", ("a.toml", "b.toml"), "unexpected extra argument"),
         ("generate", ("model", "--out", "new.xyz", "--survey", "s"), "new.xyz: no format ends in .xyz"),
         ("generate", (), "Missing argument 'savedmodel'"),
+        ("classify", (), "Missing argument 'savedmodel'"),
+        ("classify", ("model", "survey"), "Missing option '--out'"),
+        ("describe", (), "Missing argument 'SURVEY'"),
+        ("folds", ("survey", "--out", "f.json", "--kind", "tenfold"), "Invalid value for '--kind'"),
         ("generate", ("model", "--survey", "s", "--out", "new", "--count", "many"), "Invalid value for '--count'"),
     ],
 )
