@@ -1,6 +1,7 @@
 """NumPy files as sources."""
 
 import dataclasses
+import errno
 import os
 import zipfile
 from pathlib import Path
@@ -171,3 +172,16 @@ def test_a_npz_file_without_its_end(tmp_path):
     (tmp_path / "a.npz").write_bytes(content[: len(content) // 2])
     with pytest.raises(InputError, match=r"a\.npz: a \.npz file without its end; copy it again"):
         open_source(tmp_path / "a.npz", OPTIONS)
+
+
+@pytest.mark.parametrize("ending", ["npy", "h5", "png"])
+def test_a_file_that_may_not_be_read(tmp_path, monkeypatch, ending):
+    path = tmp_path / f"a.{ending}"
+    path.write_bytes(b"secret")
+
+    def refuse(self, *_):
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(InputError, match=r"a\.\w+: cannot be opened \(Permission denied\); check its permissions"):
+        open_source(path, OPTIONS)

@@ -74,7 +74,7 @@ def check_file(path: Path) -> None:
         path: The file.
 
     Raises:
-        InputError: It is missing, empty or something else.
+        InputError: It is missing, empty, something else, or may not be read.
     """
     name = source_text(path)
     if not path.exists():
@@ -83,6 +83,10 @@ def check_file(path: Path) -> None:
         raise InputError(f"{name}: is no file; give files of gathers")
     if not path.stat().st_size:
         raise InputError(f"{name}: has 0 bytes; copy it again")
+    try:
+        path.open("rb").close()
+    except OSError as wrong:
+        raise InputError(f"{name}: cannot be opened ({wrong.strerror}); check its permissions") from None
 
 
 def file_stem(path: Path) -> str:
