@@ -37,7 +37,7 @@ def main(
 
     Example: python -m glowseis.folds surveys/small --out folds/small.json --kind grouped
     """
-    from glowseis.survey.folds import labelled_rows, make_folds, write_folds
+    from glowseis.survey.folds import labelled_rows, make_folds, torn_duplicates, write_folds
     from glowseis.survey.gather import source_text
     from glowseis.survey.output import check_output
     from glowseis.survey.records import open_survey
@@ -58,6 +58,13 @@ def main(
     left_out = len(opened) - len(labelled_rows(opened))
     if left_out:
         print(f"{left_out} gathers take no part: they are synthetic or have no label")
+    torn = torn_duplicates(opened, made)
+    if torn:
+        first, other = (str(opened.index["gather_id"].iat[row]) for row in torn[0])
+        print(
+            f"WARNING: {len(torn)} gathers are equal to one in another part, {other} to {first} first: a test would be "
+            "on what was trained on; take the label from all but one of each (python -m glowseis.describe lists them)"
+        )
     print(f"{source_text(out)}: {kind.value}, seed {seed}, rare label {made.content.rare}")
     print(f"SHA-256 {made.checksum}")
 

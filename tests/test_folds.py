@@ -17,6 +17,7 @@ from glowseis.survey.folds import (
     labelled_rows,
     make_folds,
     read_folds,
+    torn_duplicates,
     write_folds,
 )
 from glowseis.survey.gather import Origin
@@ -81,7 +82,7 @@ def test_every_gather_tests_once_and_trains_otherwise(survey, kind):
             assert counts[0] == pytest.approx(counts[1], abs=0.02)
     assert sorted(tested) == list(range(COUNT))
     for wrong in (-1, 4):
-        with pytest.raises(InputError, match=f"fold {wrong}: there are 4"):
+        with pytest.raises(InputError, match=f"no fold {wrong}; these folds are counted from 0 to 3"):
             folds.parts(wrong)
 
 
@@ -391,3 +392,31 @@ def test_command(tmp_path, survey, command):
         assert wrong.status == 2 and len(wrong.error) == 1 and not (tmp_path / "o.json").exists()
     nowhere = command("folds", tmp_path / "nowhere", "--out", tmp_path / "o.json")
     assert nowhere.status == 2 and "no such survey" in nowhere.error[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_equal_gathers_in_two_parts_are_told(tmp_path, command, kind):
+    """A line that came into the survey twice, under other names and line numbers, is test and training at once."""
+    plain = [random_gather(number, SIZE, label=label_of(number), line=1 + number % 6) for number in range(60)]
+    again = [
+        dataclasses.replace(
+            gather,
+            gather_id=f"again-{gather.gather_id}",
+            geometry=dataclasses.replace(gather.geometry, sail_line=7 + number % 6),
+        )
+        for number, gather in enumerate(plain)
+    ]
+    survey = survey_of(tmp_path / "survey", [*plain, *again])
+    folds = make_folds(survey, kind, 3, seed=2)
+    torn = torn_duplicates(survey, folds)
+    assert torn and all(other == one + 60 for one, other in torn)
+    parts = [rows for fold in range(len(folds)) for rows in folds.parts(fold)[0 if "split" in kind else 1 :]]
+    together = sum(bool({row, row + 60} <= set(rows.tolist())) for row in range(60) for rows in parts)
+    assert len(torn) == 60 - together
+    words = ("--out", tmp_path / "folds.json", "--kind", kind, "--folds", 3, "--seed", 2)
+    done = command("folds", survey.path, *words)
+    assert done.status == 0 and f"WARNING: {len(torn)} gathers are equal to one in another part" in done.out
+
+
+def test_different_gathers_are_not_taken_for_equal(survey):
+    assert not torn_duplicates(survey, make_folds(survey, "stratified", 4))

@@ -10,6 +10,7 @@ Comparing all pairs so would take days. A sketch of 128 numbers a gather, a rand
 per cent (Johnson and Lindenstrauss, 1984), says which pairs are worth it.
 """
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -104,6 +105,29 @@ def exact_duplicates(digests: Sequence[bytes]) -> list[list[int]]:
     for row, digest in enumerate(digests):
         rows_of[digest].append(row)
     return [rows for rows in rows_of.values() if len(rows) > 1]
+
+
+def equal_gathers(survey: Survey, rows: np.ndarray) -> list[list[int]]:
+    """Group gathers whose pictures are equal, without reading them all: equal ones have the same clip amplitude.
+
+    Args:
+        survey: Where they are.
+        rows: Gathers to compare with each other.
+
+    Returns:
+        Row numbers of each group of at least two.
+
+    Raises:
+        InputError: A record is damaged.
+    """
+    facts = survey.index.iloc[rows][["clip_amplitude", "valid_samples", "valid_traces"]]
+    groups = []
+    for places in facts.groupby(list(facts), dropna=False, sort=False).indices.values():
+        alike = np.asarray(rows)[places]
+        if len(alike) > 1:
+            digests = [hashlib.blake2b(survey.read_images([row]).data, digest_size=16).digest() for row in alike]
+            groups += [[int(alike[place]) for place in group] for group in exact_duplicates(digests)]
+    return groups
 
 
 def candidates(sketches: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -22,12 +22,23 @@ import numpy as np
 import pydantic
 
 from glowseis.errors import InputError
+from glowseis.survey.duplicates import equal_gathers
 from glowseis.survey.gather import source_text
 from glowseis.survey.output import whole_file
 from glowseis.survey.parts import check_enough, check_seed, hold_out, labelled_rows, labels_of, lines_of, rare_label
 from glowseis.survey.records import Survey
 
-__all__ = ["KINDS", "Folds", "FoldsFile", "hold_out", "labelled_rows", "make_folds", "read_folds", "write_folds"]
+__all__ = [
+    "KINDS",
+    "Folds",
+    "FoldsFile",
+    "hold_out",
+    "labelled_rows",
+    "make_folds",
+    "read_folds",
+    "torn_duplicates",
+    "write_folds",
+]
 
 SCHEMA = 1
 """Version of the file's layout; a reader refuses others."""
@@ -164,6 +175,27 @@ def make_folds(survey: Survey, kind: Kind, folds: int = 10, seed: int = 1, rare:
     )
     content = content.model_copy(update={"sha256": content.digest()})
     return Folds(content, _checked_parts(content, survey, "these folds", "give another --seed or fewer --folds"))
+
+
+def torn_duplicates(survey: Survey, folds: Folds) -> list[tuple[int, int]]:
+    """Find gathers that are equal to one in another part, whatever their ids: they would test what was trained on.
+
+    Args:
+        survey: The survey that the folds belong to.
+        folds: Its folds.
+
+    Returns:
+        Row numbers of pairs: the first of equal gathers, and one of another part.
+    """
+    part_of = {
+        int(row): (fold, part)
+        for fold in range(len(folds))
+        for part, rows in enumerate(folds.parts(fold))
+        if len(folds) == 1 or part
+        for row in rows
+    }
+    groups = equal_gathers(survey, np.array(sorted(part_of), np.int64))
+    return [(group[0], row) for group in groups for row in group[1:] if part_of[row] != part_of[group[0]]]
 
 
 def write_folds(path: Path, folds: Folds) -> None:
