@@ -78,6 +78,22 @@ def test_a_block_is_what_its_formula_says():
     assert found.shape == block.compute_output_shape(x.shape)
 
 
+def test_the_network_pools_after_every_block_and_ends_as_published():
+    """Against its parts put together by hand; the last block's output is pooled as well."""
+    model = built(alpha=1)
+    perturb(model, 0.2)
+    x = np.random.default_rng(4).uniform(-1, 1, (2, 37, 22, 1)).astype(np.float32)
+    features, sides = x, []
+    for block in model.blocks:
+        features = tf.nn.max_pool2d(block(features), 5, 2, "SAME")
+        sides.append(tuple(features.shape[1:]))
+    assert sides == [(19, 11, 2), (10, 6, 4), (5, 3, 8), (3, 2, 16)]
+    hidden = tf.nn.relu(tf.reduce_mean(features, (1, 2)) @ model.hidden.kernel + model.hidden.bias)
+    logits = hidden @ model.output_head.kernel + model.output_head.bias
+    np.testing.assert_allclose(model.logits(x), logits, atol=1e-5)
+    np.testing.assert_allclose(model(x), tf.nn.softmax(logits), atol=1e-6)
+
+
 def test_ordinal_probabilities_are_intervals_of_the_score_between_rising_thresholds():
     head = OrdinalHead(4)
     head.build((None, 3))

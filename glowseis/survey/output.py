@@ -189,8 +189,8 @@ def _claim(folder: Path, out: Path, work: dict[str, Any] | None) -> int:
         if begun != json.loads(json.dumps(work)):
             os.close(lock)
             raise InputError(
-                f"{out}: other work was stopped there{_difference(begun, work)}; go on with that command, give another "
-                f"--out, or remove {folder}"
+                f"{out}: other work was stopped there{_difference(begun, work)}; go on with that command, write "
+                f"elsewhere, or remove {folder}"
             )
         return lock
     for left in folder.iterdir():
