@@ -5,7 +5,7 @@ runs/NAME/
   run.json         recipe, survey and its checksum, versions, git commit
   checkpoints/     last state and best weights
   logs/            TensorBoard
-  predictions.csv  of a classifier: probabilities of every gather that was not trained on
+  predictions.csv  of a classifier: probabilities of every validation and test gather
   result.json      the figures, when it is done
 ```
 """
