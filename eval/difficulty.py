@@ -1,7 +1,8 @@
 """How hard the simulated survey's rare class is, and how much room there is above: `python -m eval.difficulty`.
 
-The classifier is trained without any augmentation on a survey of the paper's fractions, and scored on another survey
-rich in rare gathers, whose scores are weighted back to those fractions. Two ceilings say what could be reached: the
+The classifier is trained without any augmentation on a survey of the paper's fractions, keeps the weights of its lowest
+loss on other gathers of that survey, and is scored on another survey rich in rare gathers, whose scores are weighted
+back to those fractions. Two ceilings say what could be reached: the
 labelling rule that sees the noise which was put in, without the judge's uncertainty; and the same network given ten
 times the rare gathers.
 """
@@ -25,6 +26,11 @@ TEST_GATHERS = (1500, 1000, 1000)
 """Good, medium and bad gathers of the test survey."""
 
 TIMES_RARE = 10
+
+BATCH = 64
+
+VALIDATION_SHARE = 1 / 9
+"""Validation gathers for each training gather, of the same survey and fractions: 522 for 4,700."""
 
 
 def main(
@@ -56,7 +62,9 @@ def main(
             path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
-def measure(size: tuple[int, int], count: int, seed: int, networks: int, epochs: int, alpha: int) -> dict[str, Any]:
+def measure(
+    size: tuple[int, int], count: int, seed: int, networks: tuple[int, int], epochs: int, alpha: int
+) -> dict[str, Any]:
     """Simulate, train and score.
 
     Args:
@@ -78,8 +86,10 @@ def measure(size: tuple[int, int], count: int, seed: int, networks: int, epochs:
     acquisition = Acquisition.of_size(*size)
     images, classes = _gathers(acquisition, range(count), seed, PAPER_FRACTIONS)
     rare = int((classes == len(LABELS) - 1).sum())
-    more_images, more_classes = _gathers(
-        acquisition, range(count, count + (TIMES_RARE - 1) * rare), seed, (0.0, 0.0, 1.0)
+    after = count + (TIMES_RARE - 1) * rare
+    more_images, more_classes = _gathers(acquisition, range(count, after), seed, (0.0, 0.0, 1.0))
+    validation = _gathers(
+        acquisition, range(after, after + max(round(count * VALIDATION_SHARE), 1)), seed, PAPER_FRACTIONS
     )
     parts = [_gathers(acquisition, *part) for part in _test_parts(seed)]
     test_images, test_classes = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
@@ -88,10 +98,10 @@ def measure(size: tuple[int, int], count: int, seed: int, networks: int, epochs:
     from glowseis.scoring import fraction_weights, scores
 
     weights = fraction_weights(test_classes, PAPER_FRACTIONS)
-    steps_per_epoch = count // 64
+    steps_per_epoch = max(count // BATCH, 1)
 
     def trained(images: np.ndarray, classes: np.ndarray, network: int) -> dict[str, Any]:
-        found = _probabilities(images, classes, test_images, alpha, epochs, steps_per_epoch, network)
+        found = _probabilities((images, classes), validation, test_images, alpha, epochs, steps_per_epoch, network)
         one = scores(test_classes, found.argmax(axis=1), LABELS, probabilities=found, weights=weights)
         return one.record()
 
@@ -177,8 +187,8 @@ def _rule(acquisition: Any, indices: range, seed: int, fractions: tuple[float, f
 
 
 def _probabilities(
-    images: np.ndarray,
-    classes: np.ndarray,
+    training_set: tuple[np.ndarray, np.ndarray],
+    validation: tuple[np.ndarray, np.ndarray],
     test_images: np.ndarray,
     alpha: int,
     epochs: int,
@@ -192,10 +202,14 @@ def _probabilities(
     model = make_classifier(classes=len(LABELS), alpha=alpha, head="softmax", seed=network)
     started = time.monotonic()
     training = ClassifierTraining(
-        epochs=epochs, batch=64, learning_rate=1e-3, keep="last", steps_per_epoch=steps_per_epoch
+        epochs=epochs, batch=BATCH, learning_rate=1e-3, keep="best", steps_per_epoch=steps_per_epoch
     )
-    fit_classifier(model, (images, classes), training, seed=network)
-    print(f"network {network} on {len(images)} gathers: {time.monotonic() - started:.0f} s", flush=True)
+    fitted = fit_classifier(model, training_set, training, seed=network, validation=validation)
+    print(
+        f"network {network} on {len(training_set[0])} gathers: {time.monotonic() - started:.0f} s, weights of epoch "
+        f"{fitted.step // steps_per_epoch} of {epochs}",
+        flush=True,
+    )
     return predict(model, test_images)
 
 
