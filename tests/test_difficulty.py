@@ -30,8 +30,7 @@ def test_the_table_gives_means_and_the_range_of_networks():
 def test_the_command_measures_both_ceilings(tmp_path):
     out = tmp_path / "difficulty.json"
     arguments = ["--size", "64x48", "--count", "64", "--networks", "1", "--epochs", "1", "--alpha", "1", "--seed", "4"]
-    done = subprocess.run([sys.executable, "-m", "eval.difficulty", *arguments, "--out", str(out)], cwd=CHECKOUT)
-    assert done.returncode == 0
+    subprocess.run([sys.executable, "-m", "eval.difficulty", *arguments, "--out", str(out)], check=True, cwd=CHECKOUT)
     result = json.loads(out.read_text())
     assert set(result["rows"]) == {"un-augmented", "10 x the rare gathers", "rule, no uncertainty"}
     rule = result["rows"]["rule, no uncertainty"][0]
