@@ -229,15 +229,19 @@ def test_swell_is_alike_on_neighbours_as_measured():
     assert np.allclose(np.mean(likeness, axis=0), (0.92, 0.68, 0.33), atol=0.05)
 
 
-def test_swell_is_low_and_columns_are_not():
-    random = np.random.default_rng(2)
-    swell, columns = noise.swell(Band(0, 30, 3.0), FULL, random), noise.loud_columns(Band(0, 30, 3.0), FULL, random)
-    assert power_share(swell, 1.5, 10.0) > 0.7
-    assert power_share(columns, 13.0, 36.0) > 0.8
-    for made in (swell, columns):
-        assert np.sqrt((made**2).mean()) == pytest.approx(3.0, rel=1e-3)
-    # Columns are each trace's own.
-    assert abs(np.diag(np.corrcoef(columns), 3).mean()) < 0.15
+def test_swell_is_low_and_columns_are_high_or_each_trace_its_own():
+    slow = 0
+    for seed in range(40):
+        random = np.random.default_rng(seed)
+        swell, columns = noise.swell(Band(0, 30, 3.0), FULL, random), noise.loud_columns(Band(0, 30, 3.0), FULL, random)
+        assert power_share(swell, 1.5, 12.0) > 0.6
+        assert power_share(columns, 13.0, 36.0) > 0.8 or power_share(columns, 3.0, 13.0) > 0.5
+        slow += power_share(columns, 13.0, 36.0) < 0.5
+        for made in (swell, columns):
+            assert np.sqrt((made**2).mean()) == pytest.approx(3.0, rel=1e-3)
+        assert abs(np.diag(np.corrcoef(columns), 3).mean()) < 0.3
+    # About half of the bands are slow: frequency alone does not tell them from swell.
+    assert 10 <= slow <= 30
 
 
 def test_ambient_noise_is_everywhere_and_independent():

@@ -20,12 +20,14 @@ from glowseis.survey.simulate.plan import Band
 
 _FADING = 0.12
 _TRACE_SPREAD = 0.7
+_SLOW_SHARE = 0.5
 
 
 def loud_columns(band: Band, acquisition: Acquisition, random: np.random.Generator) -> np.ndarray:
     """Noise of 15 to 36 Hz, its peak near 16 Hz; each trace has its own, and some are far louder.
 
-    Source: as measured on the published medium gather.
+    Half of the bands are as slow as swell, 3.5 to 8 Hz, but alike on three neighbours only: so that frequency alone
+    does not tell the two. Source: as measured on the published medium gather; the slow bands are ours.
 
     Args:
         band: Its traces and their level; where on the cable it lies plays no part.
@@ -36,12 +38,17 @@ def loud_columns(band: Band, acquisition: Acquisition, random: np.random.Generat
         Pressure, float32 `[trace, time]`, in microbar.
     """
     frequency = frequencies_hz(acquisition)
-    octaves = np.log(np.maximum(frequency, 0.5) / random.uniform(13.2, 15.5))
+    slow = random.random() < _SLOW_SHARE
+    low_cut_hz, low_hz, high_hz = (3.0, 3.5, 8.0) if slow else (6.0, 13.2, 15.5)
+    octaves = np.log(np.maximum(frequency, 0.5) / random.uniform(low_hz, high_hz))
     # Steep below the peak, with a long tail above it.
-    amplitude = np.exp(-0.5 * (octaves / np.where(octaves < 0, 0.09, 0.7)) ** 2) * band_pass(frequency, 6.0, 45.0)
+    amplitude = np.exp(-0.5 * (octaves / np.where(octaves < 0, 0.09, 0.7)) ** 2)
+    amplitude *= band_pass(frequency, low_cut_hz, 45.0)
     independent = coloured(band.traces, amplitude, acquisition, random)
     alike = 0.8 * independent
     alike[1:] += 0.6 * independent[:-1]
+    if slow:
+        alike[2:] += 0.5 * independent[:-2]
     level = np.exp(random.normal(0.0, _TRACE_SPREAD, band.traces)).astype(np.float32)
     return to_level(alike * bursts(band.traces, 0.3, 0.4, acquisition, random) * level[:, None], band.level_microbar)
 

@@ -7,6 +7,7 @@ from glowseis.survey.simulate.acquisition import Acquisition
 from glowseis.survey.simulate.noise.spectra import band_pass, bursts, coloured, frequencies_hz, to_level
 from glowseis.survey.simulate.plan import Band
 
+_SWELL_PEAK_HZ = 3.9
 _LATERAL_LENGTH_TRACES = 6.0
 _LATERAL_POWER = 1.7
 
@@ -36,8 +37,9 @@ def ambient(traces: int, level_microbar: float, acquisition: Acquisition, random
 def swell(band: Band, acquisition: Acquisition, random: np.random.Generator) -> np.ndarray:
     """Swell noise on a band of traces: 2 to 10 Hz with its peak near 4 Hz, alike on neighbours, in bursts.
 
-    The correlation of traces n apart is exp(-(n / 5.8)^1.7). With ambient noise over it, that comes near the
-    measured 0.92, 0.65 and 0.31 at 1, 3 and 6 traces. Source: Dondurur 2018, swell noise (0 to 10 Hz, vertical bands of
+    The correlation of traces n apart is exp(-(n / length)^1.7), the length 6 traces in the middle. With ambient noise
+    over it, that comes near the measured 0.92, 0.65 and 0.31 at 1, 3 and 6 traces. Peak, length and bursts differ from
+    band to band as seas do. Source: Dondurur 2018, swell noise (0 to 10 Hz, vertical bands of
     high amplitude); peak, widths and correlation as measured on the published bad gather.
 
     Args:
@@ -49,12 +51,15 @@ def swell(band: Band, acquisition: Acquisition, random: np.random.Generator) -> 
         Pressure, float32 `[trace, time]`, in microbar.
     """
     frequency = frequencies_hz(acquisition)
-    octaves = np.log(np.maximum(frequency, 0.5) / random.uniform(3.4, 4.4))
+    peak_hz = np.clip(_SWELL_PEAK_HZ * np.exp(random.normal(0.0, 0.3)), 2.5, 8.0)
+    octaves = np.log(np.maximum(frequency, 0.5) / peak_hz)
     amplitude = np.exp(-0.5 * (octaves / 0.42) ** 2) + 0.165 * band_pass(frequency, 3.0, 37.0)
     independent = coloured(band.traces, amplitude, acquisition, random)
     lag = np.abs(np.subtract.outer(np.arange(band.traces), np.arange(band.traces)))
-    covariance = np.exp(-((lag / _LATERAL_LENGTH_TRACES) ** _LATERAL_POWER)) + 1e-6 * np.eye(band.traces)
+    length_traces = _LATERAL_LENGTH_TRACES * np.exp(random.normal(0.0, 0.35))
+    covariance = np.exp(-((lag / length_traces) ** _LATERAL_POWER)) + 1e-6 * np.eye(band.traces)
     together = np.linalg.cholesky(covariance).astype(np.float32) @ independent
     across = np.sin(np.pi * (np.arange(band.traces) + 0.5) / band.traces) ** 0.35
-    shape = bursts(band.traces, 0.65, 0.45, acquisition, random) * across.astype(np.float32)[:, None]
+    depth, period_s = random.uniform(0.3, 1.0), random.uniform(0.25, 0.7)
+    shape = bursts(band.traces, depth, period_s, acquisition, random) * across.astype(np.float32)[:, None]
     return to_level(together * shape, band.level_microbar)
