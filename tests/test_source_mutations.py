@@ -213,7 +213,7 @@ def test_damaged_files(tmp_path, name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_many_damaged_files(tmp_path, name):
-    attack(tmp_path, name, 600, seed=2)
+    attack(tmp_path, name, 150, seed=2)
 
 
 def test_damaged_label_tables(tmp_path):
