@@ -298,6 +298,7 @@ def test_an_impatient_user_leaves_nothing_or_what_goes_on(tmp_path):
             time.sleep(0.02)
         _, error = process.communicate(timeout=60)
     if process.returncode == 130:
-        assert error == "glowseis.simulate: interrupted\n" and names(tmp_path) == []
+        # Between making the hidden folder and guarding it there is a moment; an empty one is the next writer's.
+        assert error == "glowseis.simulate: interrupted\n" and not any(path.is_file() for path in tmp_path.rglob("*"))
     else:
         assert process.returncode == 75 and "state.json" in names(tmp_path / ".survey.writing")
