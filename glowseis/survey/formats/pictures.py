@@ -234,7 +234,7 @@ def _levels(path: Path, image: Any) -> np.ndarray:
 def _table(file: Path, changed_ns: int, size_bytes: int) -> dict[str, dict[str, Any]]:
     """Rows of a table that `write_pictures` wrote, by gather id; none of a table of others."""
     try:
-        rows: list[dict[str, Any]] = [dict(row) for row in read_index(file).to_dict("records")]  # type: ignore[arg-type]
+        rows = [{str(name): value for name, value in row.items()} for row in read_index(file).to_dict("records")]
         return {row["gather_id"]: row for row in rows if {"sail_line", "start_s"} <= set(row)}
     except (ValueError, KeyError, OverflowError, OSError):
         return {}
