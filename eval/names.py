@@ -1,0 +1,53 @@
+"""Names of what is compared, for recipes, tables and pictures; the arms themselves stand in `eval.arms`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from glowseis.errors import InputError
+
+BASELINE, RIVAL, PRIMARY = "none", "oversampling", "flow"
+"""The arm without augmentation; the primary contrast, fixed beforehand, is `PRIMARY` against `RIVAL`."""
+
+
+@dataclass(frozen=True)
+class ArmName:
+    """An arm in words.
+
+    Attributes:
+        title: What tables call it.
+        flow: Which flow of the fold it needs: `rare` saw the rare class alone, `all` all classes first; None: none.
+    """
+
+    title: str
+    flow: Literal["rare", "all"] | None = None
+
+
+ARMS: dict[str, ArmName] = {
+    BASELINE: ArmName("none"),
+    "class-weights": ArmName("class weights"),
+    RIVAL: ArmName("random oversampling"),
+    "pixel-mixing": ArmName("pixel mixing"),
+    "smote": ArmName("SMOTE"),
+    PRIMARY: ArmName("flow interpolation", "rare"),
+    "flow-all": ArmName("flow interpolation, all classes first", "all"),
+    "flow-prior": ArmName("flow prior samples", "rare"),
+}
+"""In the order of the tables."""
+
+
+def check_arms(names: Sequence[str], where: str) -> None:
+    """Make sure that arms are known, each named once.
+
+    Args:
+        names: The names.
+        where: What names them, for the error.
+
+    Raises:
+        InputError: One is unknown or comes twice, or there is none.
+    """
+    unknown = [name for name in names if name not in ARMS]
+    if unknown:
+        raise InputError(f"{where}: no arm is called {unknown[0]!r}; choose from {', '.join(ARMS)}")
+    if not names or len(set(names)) < len(names):
+        raise InputError(f"{where}: name at least one arm, and each once")

@@ -1,0 +1,157 @@
+"""What one arm gave in one fold, as a file: all that tables, statistics and the report are made of.
+
+Such files are small and are kept (`docs/results/`), so that a study can be completed in several sittings and its
+tables be made again without training anything.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from glowseis.errors import InputError
+
+SCHEMA = 1
+
+RECALLS = 101
+"""Points of a stored precision-recall curve: recalls 0, 0.01, .., 1."""
+
+
+@dataclass(frozen=True)
+class Independent:
+    """Scores on the independent test survey, weighted to the study survey's fractions; arrays are `[class]`.
+
+    Attributes:
+        confusion: Summed weights, `[class, graded as]`.
+        precision: Of each class.
+        recall: Of each class.
+        f1: Of each class.
+        average_precision: Of each class.
+        calibration_error: Expected calibration error.
+        precision_at_recall: Highest precision of the rare class at each of `RECALLS` recalls or beyond.
+    """
+
+    confusion: list[list[float]]
+    precision: list[float]
+    recall: list[float]
+    f1: list[float]
+    average_precision: list[float]
+    calibration_error: float
+    precision_at_recall: list[float]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One arm in one fold.
+
+    Attributes:
+        study: Digest of what all outcomes of a study share (`eval.study.Study.digest`).
+        kind: Kind of the folds.
+        fold: Number of the fold, from 0.
+        folds: How many there are.
+        arm: A name of `eval.names.ARMS`.
+        labels: Names of the classes, in order of severity.
+        rare: The rare one.
+        error: Why the arm failed, in one line; empty when it did not. All that follows is then empty.
+        training: Recorded training gathers by label.
+        synthetic: Gathers that the arm added.
+        steps: Optimiser steps.
+        kept_step: The step whose weights were scored.
+        ids: Ids of the fold's test gathers.
+        classes: Numbers of their labels.
+        probabilities: What the classifier gave, `[gather][class]`.
+        independent: Scores on the independent survey; None without one.
+        epochs: Learning curve, a dictionary an epoch: `step`, `loss`, `validation_loss`, `validation_rare_f1`.
+        seconds: What it took, by part: `flow`, `synthesis`, `classifier`.
+        seed: Seed of the classifier's weights and order.
+        commit: Commit of the code.
+        machine: The processor in words, such as "2 cores, no GPU".
+    """
+
+    study: str
+    kind: str
+    fold: int
+    folds: int
+    arm: str
+    labels: list[str]
+    rare: str
+    error: str = ""
+    training: dict[str, int] = field(default_factory=dict)
+    synthetic: int = 0
+    steps: int = 0
+    kept_step: int = 0
+    ids: list[str] = field(default_factory=list)
+    classes: list[int] = field(default_factory=list)
+    probabilities: list[list[float]] = field(default_factory=list)
+    independent: Independent | None = None
+    epochs: list[dict[str, float]] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    seed: int = 0
+    commit: str = ""
+    machine: str = ""
+
+    @property
+    def truth(self) -> np.ndarray:
+        """Numbers of the test gathers' labels, int64 `[gather]`."""
+        return np.array(self.classes, np.int64)
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """Numbers of the most probable classes, int64 `[gather]`."""
+        return np.array(self.probabilities).reshape(-1, len(self.labels)).argmax(axis=1)
+
+
+def outcome_path(folder: Path, kind: str, fold: int, arm: str) -> Path:
+    """Where an outcome lies."""
+    return folder / f"{kind}-{fold:02d}-{arm}.json"
+
+
+def write_outcome(folder: Path, outcome: Outcome) -> Path:
+    """Write an outcome, whole or not at all, in place of an older one.
+
+    Args:
+        folder: The study's outcomes; made when missing.
+        outcome: What to write.
+
+    Returns:
+        The file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = outcome_path(folder, outcome.kind, outcome.fold, outcome.arm)
+    content = {"schema": SCHEMA, **asdict(outcome)}
+    unfinished = path.with_suffix(".writing")
+    unfinished.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
+    os.replace(unfinished, path)
+    return path
+
+
+def read_outcome(path: Path) -> Outcome:
+    """Read an outcome.
+
+    Args:
+        path: Its file.
+
+    Raises:
+        InputError: It is missing, damaged or of another schema.
+    """
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if content.pop("schema") != SCHEMA:
+            raise InputError(f"{path}: an outcome of another schema; remove it and run its fold again")
+        if content["independent"]:
+            content["independent"] = Independent(**content["independent"])
+        if set(content) != {one.name for one in fields(Outcome)}:
+            raise ValueError("it has other fields")
+        outcome = Outcome(**content)
+        shape = np.shape(outcome.probabilities)
+        wanted = (len(outcome.ids), len(outcome.labels)) if outcome.ids else (0,)
+        if shape != wanted or len(outcome.classes) != len(outcome.ids):
+            raise ValueError("its lists have different lengths")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such outcome; run its fold") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as wrong:
+        raise InputError(f"{path}: is no whole outcome ({wrong}); remove it and run its fold again") from None
+    return outcome
