@@ -1,4 +1,4 @@
-"""What a study is: settings read strictly from a TOML recipe, as those of `glowseis.recipe`."""
+"""What a study is: a flow's recipe with a section `[study]`, read as strictly as the rest (`glowseis.recipe`)."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,14 +8,12 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from eval.names import ARMS, check_arms
 from glowseis.errors import InputError
 from glowseis.recipe import (
-    AnyRecipe,
     ClassifierSection,
     ClassifierTraining,
-    FlowSection,
     Phase,
+    Recipe,
     Section,
     SurveySection,
-    TrainingSection,
     read_toml,
 )
 from glowseis.survey.size import parse_size
@@ -23,21 +21,22 @@ from glowseis.survey.size import parse_size
 FoldKind = Literal["grouped", "stratified"]
 
 
-class FoldsSection(Section):
-    """How gathers are shared out (the paper's section 5.3)."""
+class StudySection(Section):
+    """How classifiers are compared, by `python -m eval.cv` and `python -m eval.curve`.
 
-    count: Annotated[int, Field(ge=2, le=100)] = 10
+    All arms have the same folds, seeds and, unless `protocol` says otherwise, as many optimiser steps.
+    """
+
+    labels: list[str] = ["good", "medium", "bad"]
+    """Classes in order of severity, the mildest first; the recipe's `data.label` is the rare one among them."""
+    folds: Annotated[int, Field(ge=2, le=100)] = 10
+    """Number of folds (section 5.3)."""
     kinds: list[FoldKind] = Field(default=["grouped", "stratified"], min_length=1)
     """Kinds of folds, the headline first; `grouped` keeps a sail line together, `stratified` is the paper's."""
     validation: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
     """Part of a fold's training gathers that judges weights, those of classifiers and of flows, and trains nothing."""
-
-
-class ArmsSection(Section):
-    """What is compared. All arms have the same folds, seeds and, unless `protocol` says so, optimiser steps."""
-
-    names: list[str] = ["none", "oversampling", "pixel-mixing", "flow"]
-    """Which ones; see `eval.names.ARMS`."""
+    arms: list[str] = ["none", "oversampling", "pixel-mixing", "flow"]
+    """What is compared; see `eval.names.ARMS`."""
     augmentations: PositiveInt = 600
     """Gathers of the rare class that an arm adds (section 5.4)."""
     temperature: PositiveFloat = 0.7
@@ -45,38 +44,27 @@ class ArmsSection(Section):
     path: Literal["spherical", "linear"] = "spherical"
     """Way between two parents' latents (`glowseis.synthesis.PATHS`)."""
     protocol: Literal["equal-steps", "equal-epochs"] = "equal-steps"
-    """Whether all arms take as many steps, or as many passes over their gathers, as the paper's."""
-
-
-class FlowStudy(Section):
-    """The flows of a fold and how they are fitted."""
-
-    model: FlowSection = FlowSection()
-    augment: list[Literal["shift_time", "shift_trace", "polarity"]] = []
-    """Random changes of every training gather of the flow, drawn anew in every epoch."""
-    rare: list[Phase] = Field(min_length=1)
-    """Phases of the flow that sees the rare class alone, the paper's; their labels are left to the survey."""
-    all: list[Phase] = []
-    """Phases of the flow that sees all classes first and the rare class after; only arms that use it need them."""
-    training: TrainingSection = TrainingSection()
-
-
-class StudyRecipe(AnyRecipe):
-    """A whole study: `python -m eval.cv` and `python -m eval.curve`."""
-
-    survey: SurveySection = SurveySection()
+    """Whether all arms take as many steps, or as many passes over their gathers, as in the paper."""
     independent: SurveySection | None = None
-    """A second survey, of other lines, on which every fold's models are scored as well; weighted to `survey.fractions`.
-    Left out with a survey of one's own."""
-    labels: list[str] = ["good", "medium", "bad"]
-    """Classes in order of severity, the mildest first."""
-    rare: str = "bad"
-    """The class to be learnt better."""
-    folds: FoldsSection = FoldsSection()
-    arms: ArmsSection = ArmsSection()
+    """A second survey, of other lines, on which every fold's models are scored as well, weighted to
+    `survey.fractions`. It stands aside when a survey of one's own is given."""
     classifier: ClassifierSection = ClassifierSection()
     training: ClassifierTraining = ClassifierTraining()
-    flow: FlowStudy
+    """How classifiers are fitted; the recipe's own `[training]` is the flow's."""
+    flow_rare: list[Phase] = []
+    """Phases of the flow that sees the rare class alone, the paper's; the recipe's own phases when empty."""
+    flow_all: list[Phase] = []
+    """Phases of the flow that sees all classes first; the recipe's own phases when empty."""
+
+
+class StudyRecipe(Recipe):
+    """A flow's recipe with a study."""
+
+    study: StudySection
+
+    def phases_of(self, flow: Literal["rare", "all"]) -> list[Phase]:
+        """Phases of one of a fold's flows."""
+        return (self.study.flow_rare if flow == "rare" else self.study.flow_all) or self.phases
 
 
 def read_study(path: Path, changes: list[str] | None = None) -> StudyRecipe:
@@ -84,27 +72,60 @@ def read_study(path: Path, changes: list[str] | None = None) -> StudyRecipe:
 
     Args:
         path: A TOML file.
-        changes: Changes such as `folds.count=3`, the value written as in TOML.
+        changes: Changes such as `study.folds=3`, the value written as in TOML.
 
     Raises:
-        InputError: The file is missing or no TOML, a key is unknown, a value is of the wrong type or out of range, or
-            settings contradict each other.
+        InputError: The file is missing or no TOML, it has no section `[study]`, a key is unknown, a value is of the
+            wrong type or out of range, or settings contradict each other.
     """
     recipe = read_toml(path, changes, StudyRecipe)
-    for section in (recipe.survey, recipe.independent):
-        if section:
-            try:
-                parse_size(section.size)
-            except InputError as wrong:
-                raise InputError(f"{path}: {'survey' if section is recipe.survey else 'independent'}.{wrong}") from None
-    if recipe.independent and recipe.independent.size != recipe.survey.size:
-        raise InputError(f"{path}: independent.size is {recipe.independent.size}, survey.size {recipe.survey.size}")
-    if recipe.independent and recipe.independent.seed == recipe.survey.seed:
-        raise InputError(f"{path}: independent.seed is survey.seed; it would be the same gathers again, give another")
-    if len(set(recipe.labels)) < max(len(recipe.labels), 2) or recipe.rare not in recipe.labels:
-        raise InputError(f"{path}: labels are {recipe.labels}, rare {recipe.rare!r}; name two or more, the rare among them")
-    check_arms(recipe.arms.names, f"{path}: arms.names")
-    needing = [name for name in recipe.arms.names if ARMS[name].flow == "all"]
-    if needing and not recipe.flow.all:
-        raise InputError(f"{path}: the arm {needing[0]} needs phases flow.all; add them, or leave the arm out")
+    study = recipe.study
+    rare = recipe.data.label
+    if study.independent:
+        try:
+            parse_size(study.independent.size)
+        except InputError as wrong:
+            raise InputError(f"{path}: study.independent.{wrong}") from None
+        if study.independent.size != recipe.survey.size:
+            raise InputError(
+                f"{path}: study.independent.size is {study.independent.size}, survey.size {recipe.survey.size}; "
+                "give both the same"
+            )
+        if study.independent.seed == recipe.survey.seed:
+            raise InputError(f"{path}: study.independent.seed is survey.seed, the same gathers again; give another")
+    if len(set(study.labels)) < max(len(study.labels), 2) or rare not in study.labels:
+        raise InputError(
+            f"{path}: study.labels = {study.labels}; name two or more, each once, data.label = {rare!r} among them"
+        )
+    check_arms(study.arms, f"{path}: study.arms")
+    check_flows(recipe, study.arms, str(path))
     return recipe
+
+
+def check_flows(recipe: StudyRecipe, arms: list[str], where: str) -> None:
+    """Make sure that the recipe says how to fit the flows that arms need.
+
+    Args:
+        recipe: The recipe.
+        arms: Names of the arms.
+        where: What names them, for the error.
+
+    Raises:
+        InputError: The phases of a flow see other classes than it may, or not those that it must.
+    """
+    rare = recipe.data.label
+    for arm in arms:
+        flow = ARMS[arm].flow
+        if flow is None:
+            continue
+        seen = {label for phase in recipe.phases_of(flow) for label in phase.labels}
+        if flow == "rare" and seen != {rare}:
+            raise InputError(
+                f"{where}: the arm {arm} needs a flow of {rare!r} gathers alone; give its phases as "
+                "[[study.flow_rare]], or leave the arm out"
+            )
+        if flow == "all" and not seen > {rare}:
+            raise InputError(
+                f"{where}: the arm {arm} needs a flow that sees other classes first; give its phases as "
+                "[[study.flow_all]], or leave the arm out"
+            )

@@ -34,18 +34,18 @@ class Study:
     @property
     def labels(self) -> tuple[str, ...]:
         """Classes in order of severity."""
-        return tuple(self.recipe.labels)
+        return tuple(self.recipe.study.labels)
 
     @property
     def rare(self) -> str:
         """The class to be learnt better."""
-        return self.recipe.rare
+        return self.recipe.data.label
 
     @property
     def digest(self) -> str:
         """SHA-256 of what every outcome depends on: the settings but for the choice of arms, the data, the folds."""
         settings = self.recipe.model_dump()
-        del settings["arms"]["names"], settings["name"], settings["folds"]["kinds"]
+        del settings["name"], settings["study"]["arms"], settings["study"]["kinds"]
         content = {
             "recipe": settings,
             "survey": self.survey.checksum,
