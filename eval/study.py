@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,3 +61,30 @@ class Study:
     def logs(self, kind: str, fold: int, arm: str) -> Path:
         """Folder of an arm's TensorBoard logs."""
         return self.folder / "logs" / f"{kind}-{fold:02d}" / arm
+
+
+def prepare(
+    recipe: StudyRecipe,
+    folder: Path,
+    survey_path: Path | None = None,
+    outcomes: Path | None = None,
+    say: Callable[[str], None] = print,
+    kinds: Sequence[str] | None = None,
+) -> Study:
+    """Make a study's surveys and folds, unless they are there, and make sure that its folder holds this study.
+
+    Args:
+        recipe: The study's.
+        folder: Where everything of it goes; made when missing. Several processes may use it at once.
+        survey_path: The labelled gathers; the recipe's own simulated survey, `surveys/NAME`, when None. With a survey of
+            one's own there is no independent one.
+        outcomes: Folder of the outcomes; `folder/outcomes` when None.
+        say: Called with lines for the user.
+        kinds: Kinds of folds to make; the recipe's when None. `split` and `grouped-split` are for the curve.
+
+    Raises:
+        InputError: The folder holds another study; a survey changed since its folds were made; a label is missing; a
+            class has fewer members than there are folds; a gather is twice in the survey, in two parts of a fold.
+        StoppedError: A signal came while a survey was made; what is made is kept.
+    """
+    raise NotImplementedError
