@@ -10,8 +10,8 @@ from glowseis.errors import InputError
 from glowseis.recipe import (
     ClassifierSection,
     ClassifierTraining,
+    FlowRecipe,
     Phase,
-    Recipe,
     Section,
     SurveySection,
     read_toml,
@@ -27,7 +27,7 @@ class StudySection(Section):
     All arms have the same folds, seeds and, unless `protocol` says otherwise, as many optimiser steps.
     """
 
-    labels: list[str] = ["good", "medium", "bad"]
+    labels: list[str] = Field(default=["good", "medium", "bad"])
     """Classes in order of severity, the mildest first; the recipe's `data.label` is the rare one among them."""
     folds: Annotated[int, Field(ge=2, le=100)] = 10
     """Number of folds (section 5.3)."""
@@ -35,7 +35,7 @@ class StudySection(Section):
     """Kinds of folds, the headline first; `grouped` keeps a sail line together, `stratified` is the paper's."""
     validation: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
     """Part of a fold's training gathers that judges weights, those of classifiers and of flows, and trains nothing."""
-    arms: list[str] = ["none", "oversampling", "pixel-mixing", "flow"]
+    arms: list[str] = Field(default=["none", "oversampling", "pixel-mixing", "flow"])
     """What is compared; see `eval.names.ARMS`."""
     augmentations: PositiveInt = 600
     """Gathers of the rare class that an arm adds (section 5.4)."""
@@ -51,13 +51,13 @@ class StudySection(Section):
     classifier: ClassifierSection = ClassifierSection()
     training: ClassifierTraining = ClassifierTraining()
     """How classifiers are fitted; the recipe's own `[training]` is the flow's."""
-    flow_rare: list[Phase] = []
+    flow_rare: list[Phase] = Field(default=[])
     """Phases of the flow that sees the rare class alone, the paper's; the recipe's own phases when empty."""
-    flow_all: list[Phase] = []
+    flow_all: list[Phase] = Field(default=[])
     """Phases of the flow that sees all classes first; the recipe's own phases when empty."""
 
 
-class StudyRecipe(Recipe):
+class StudyRecipe(FlowRecipe):
     """A flow's recipe with a study."""
 
     study: StudySection

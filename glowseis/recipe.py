@@ -7,7 +7,7 @@ import difflib
 import tomllib
 import typing
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
 
@@ -147,13 +147,23 @@ class ClassifierRecipe(AnyRecipe):
     training: ClassifierTraining = ClassifierTraining()
 
 
-class Recipe(AnyRecipe):
-    """A whole run that trains a flow."""
+class FlowRecipe(AnyRecipe):
+    """What a recipe with a flow has."""
 
     data: DataSection = DataSection()
     flow: FlowSection = FlowSection()
     phases: list[Phase] = Field(min_length=1)
     training: TrainingSection = TrainingSection()
+
+
+class Recipe(FlowRecipe):
+    """A whole run that trains a flow."""
+
+    study: dict[str, Any] | None = Field(default=None, exclude=True)
+    """Read by `python -m eval.cv`, so that one file serves both; no part of the run."""
+
+
+AnyKind = TypeVar("AnyKind", bound=AnyRecipe)
 
 
 def read_recipe(path: Path, changes: list[str] | None = None) -> Recipe | ClassifierRecipe:
@@ -164,8 +174,33 @@ def read_recipe(path: Path, changes: list[str] | None = None) -> Recipe | Classi
         changes: Changes such as `training.batch=2`, the value written as in TOML (a bare word is taken as text).
 
     Raises:
-        InputError: The file is missing or no TOML, a key is unknown, or a value is of the wrong type or out of range.
+        InputError: The file is missing or no TOML, a key is unknown, a value is of the wrong type or out of range, or
+            settings contradict each other.
     """
+    values = _values(path, changes)
+    both = [key for key in ("flow", "phases") if key in values]
+    if "classifier" not in values:
+        return _checked(path, values, Recipe)
+    if both:
+        raise InputError(f"{path}: has {both[0]} and classifier; a recipe trains a flow or a classifier, not both")
+    return _checked(path, values, ClassifierRecipe)
+
+
+def read_toml(path: Path, changes: list[str] | None, model: type[AnyKind]) -> AnyKind:
+    """Read a recipe of a certain kind; else as `read_recipe`.
+
+    Args:
+        path: A TOML file.
+        changes: As for `read_recipe`.
+        model: What it says.
+
+    Raises:
+        InputError: As `read_recipe`.
+    """
+    return _checked(path, _values(path, changes), model)
+
+
+def _values(path: Path, changes: list[str] | None) -> dict[str, Any]:
     try:
         values = tomllib.loads(path.read_text())
     except FileNotFoundError:
@@ -174,21 +209,21 @@ def read_recipe(path: Path, changes: list[str] | None = None) -> Recipe | Classi
         raise InputError(f"{path}: not a TOML file: {wrong}") from None
     for change in changes or []:
         _set(values, change)
-    both = [key for key in ("flow", "phases") if key in values]
-    if "classifier" in values and both:
-        raise InputError(f"{path}: has {both[0]} and classifier; a recipe trains a flow or a classifier, not both")
-    kind = ClassifierRecipe if "classifier" in values else Recipe
+    return values
+
+
+def _checked(path: Path, values: dict[str, Any], model: type[AnyKind]) -> AnyKind:
     try:
-        recipe = kind.model_validate(values)
+        recipe = model.model_validate(values)
     except ValidationError as wrong:
-        raise InputError(f"{path}: {_first_problem(wrong, values, kind)}") from None
+        raise InputError(f"{path}: {_first_problem(wrong, values, model)}") from None
     try:
         parse_size(recipe.survey.size)
     except InputError as wrong:
         raise InputError(f"{path}: survey.{wrong}") from None
     if isinstance(recipe, ClassifierRecipe):
         _check_classifier(recipe, path)
-    else:
+    if isinstance(recipe, FlowRecipe):
         _check_flow(recipe, path)
     return recipe
 
@@ -211,7 +246,7 @@ def _check_classifier(recipe: ClassifierRecipe, path: Path) -> None:
             raise InputError(f"{path}: training.class_weights are all 0; give a class more than that")
 
 
-def _check_flow(recipe: Recipe, path: Path) -> None:
+def _check_flow(recipe: FlowRecipe, path: Path) -> None:
     if recipe.training.keep == "best" and recipe.data.held_out == 0:
         raise InputError(
             f'{path}: training.keep = "best" needs gathers to be judged on; set data.held_out above 0, '

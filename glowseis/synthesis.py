@@ -1,6 +1,6 @@
 """New gathers of a rare class: pairs of real ones, interpolated in latent space."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -50,13 +50,25 @@ PATHS = {"spherical": "interpolate_spherical", "linear": "interpolate"}
 """Ways between two parents' latents, and the signatures that take them."""
 
 
+PRIOR = "prior"
+"""What `Origin.path` says of prior samples, which lie between no parents."""
+
+
 def synthesise(
-    flow: SavedFlow, survey: Survey, label: str, count: int, seed: int, path: str = "spherical", batch: int = 4
+    flow: SavedFlow,
+    survey: Survey,
+    label: str,
+    count: int,
+    seed: int,
+    path: str = "spherical",
+    batch: int = 4,
+    *,
+    rows: np.ndarray | None = None,
 ) -> Iterator[Gather]:
     """Make new gathers of a label.
 
     A child has its first parent's geometry, clip amplitude and valid region; outside of that it is exactly mid-grey, so
-    that its border is no sign of its making.
+    that its border is no sign of its making. The first children of more are those of fewer.
 
     Args:
         flow: A flow trained on such gathers.
@@ -67,46 +79,168 @@ def synthesise(
         path: Way between the parents' latents, from `PATHS`. The spherical one keeps the noise that makes a gather bad;
             half-way on the linear one it fades.
         batch: Gathers made at a time; memory grows with it.
+        rows: Rows of the possible parents, such as a fold's; all that `possible_parents` gives when None.
 
     Yields:
         Gathers of the survey's size with their origin.
 
     Raises:
-        InputError: The flow has another size, or the survey has fewer than two such gathers.
+        InputError: The flow has another size, the survey has fewer than two such gathers, or one of `rows` is no
+            possible parent.
 
     Source: the paper's sections 1 and 5.4.
     """
-    pairs = draw_pairs(possible_parents(flow, survey, label), count, seed)
+    pairs = draw_pairs(possible_parents(flow, survey, label, rows), count, seed)
+    yield from interpolate_pairs(flow, survey, label, pairs, seed, path, batch)
+
+
+def interpolate_pairs(
+    flow: SavedFlow,
+    survey: Survey,
+    label: str,
+    pairs: Sequence[Pair],
+    seed: int,
+    path: str = "spherical",
+    batch: int = 4,
+) -> Iterator[Gather]:
+    """Make a child of each of some pairs, which other ways of mixing may share; else as `synthesise`.
+
+    Args:
+        flow: A flow trained on such gathers.
+        survey: Where the parents are.
+        label: The parents' label, and the children's.
+        pairs: Parents and weights.
+        seed: Seed of their draw, which goes into the children's origin and ids.
+        path: Way between the parents' latents, from `PATHS`.
+        batch: Gathers made at a time; memory grows with it.
+
+    Yields:
+        Gathers of the survey's size with their origin, one a pair.
+
+    Raises:
+        InputError: The flow has another size, or a parent is no possible one.
+    """
+    possible_parents(flow, survey, label, np.array([[pair.first, pair.second] for pair in pairs]))
+    origin = Origin(seed=seed, model=flow.name, path=path)
+    for start in range(0, len(pairs), batch):
+        yield from _children(flow, survey, origin, start, pairs[start : start + batch])
+
+
+def synthesise_prior(
+    flow: SavedFlow,
+    survey: Survey,
+    label: str,
+    count: int,
+    seed: int,
+    temperature: float,
+    batch: int = 4,
+    *,
+    rows: np.ndarray | None = None,
+) -> Iterator[Gather]:
+    """Make gathers of a label from normal latents. Each has geometry and valid region of one real gather, its parent.
+
+    The first samples of more are those of fewer, whatever the batch.
+
+    Args:
+        flow: A flow trained on such gathers.
+        survey: Where the gathers are that lend their geometry.
+        label: Their label, and the samples'.
+        count: Number of gathers.
+        seed: Seed of latents and parents.
+        temperature: Standard deviation of the latents.
+        batch: Gathers made at a time; memory grows with it.
+        rows: Rows of the possible parents; all that `possible_parents` gives when None.
+
+    Yields:
+        Gathers of the survey's size with their origin: `path` is `PRIOR`, `alpha` the temperature.
+
+    Raises:
+        InputError: As `synthesise`.
+        ValueError: The temperature is not positive.
+    """
+    if not temperature > 0:
+        raise ValueError(f"temperature is {temperature}; give a number above 0")
+    possible = possible_parents(flow, survey, label, rows)
+    shapes = {
+        name: tuple(spec.shape[1:]) for name, spec in flow.signatures["decode"].structured_input_signature[1].items()
+    }
+    origin = Origin(alpha=float(temperature), seed=seed, model=flow.name, path=PRIOR)
     for start in range(0, count, batch):
-        yield from _children(flow, survey, Origin(seed=seed, model=flow.name, path=path), start, pairs[start:][:batch])
+        drawn = [np.random.default_rng([seed, index, 1]) for index in range(start, min(start + batch, count))]
+        parents = [survey.read(int(random.choice(possible))) for random in drawn]
+        normal = [
+            {name: random.standard_normal(shapes[name], np.float32) for name in sorted(shapes)} for random in drawn
+        ]
+        latents = {name: np.float32(temperature) * np.stack([one[name] for one in normal]) for name in shapes}
+        made = flow.signatures["decode"](**latents)["image"].numpy()[..., 0]
+        for number, (parent, levels) in enumerate(zip(parents, made, strict=True), start=start):
+            name = f"{flow.name.replace('/', '-')}-prior-seed{seed}-{number:06d}"
+            yield child_of(parent, levels, name, f"glowseis {flow.name}", replace(origin, parents=(parent.gather_id,)))
 
 
-def possible_parents(flow: SavedFlow, survey: Survey, label: str) -> np.ndarray:
+def possible_parents(flow: SavedFlow, survey: Survey, label: str, rows: np.ndarray | None = None) -> np.ndarray:
     """Row numbers of the gathers of a label that a flow may interpolate.
 
     Synthetic ones are left out, so that a child's parents were recorded. So are, on the survey that the flow was
     trained on, gathers that its training held out: whatever is judged on them has not seen their children.
 
+    Args:
+        flow: The flow.
+        survey: Where the gathers are.
+        label: Their label.
+        rows: Rows to choose from, all of which must be possible; all of the survey when None.
+
+    Returns:
+        Row numbers in the order of the survey, each once, int64 `[gather]`.
+
     Raises:
-        InputError: The flow has another size, or the survey has fewer than two gathers of the label.
+        InputError: The flow has another size, the survey has fewer than two gathers of the label, or one of `rows` is
+            no possible parent.
     """
     if flow.size != tuple(survey.size):
         raise InputError(
             f"{flow.name}: this SavedModel is for gathers of {flow.size[0]}x{flow.size[1]}, and {survey.path} has "
             f"{survey.size[0]}x{survey.size[1]}; train one on this survey"
         )
-    rows = np.intersect1d(survey.select(labels=[label]), labelled_rows(survey))
+    possible = np.intersect1d(survey.select(labels=[label]), labelled_rows(survey))
     if flow.about.get("survey_checksum") == survey.checksum:
-        rows = np.setdiff1d(rows, survey.select(ids=flow.about.get("held_out_ids", [])))
-    if len(rows) < 2:
+        possible = np.setdiff1d(possible, survey.select(ids=flow.about.get("held_out_ids", [])))
+    if rows is not None:
+        rows = np.unique(np.asarray(rows, np.int64))
+        other = np.setdiff1d(rows, possible)
+        if len(other):
+            raise InputError(
+                f"{survey.path}: gather {survey.index['gather_id'].iat[other[0]]} can be no parent: only recorded "
+                f"gathers labelled {label!r} that training did not hold out can"
+            )
+        possible = rows
+    if len(possible) < 2:
         raise InputError(
             f"{survey.path}: interpolation needs at least two recorded gathers labelled {label!r} that training did "
-            f"not hold out; there are {len(rows)}"
+            f"not hold out; there are {len(possible)}"
         )
-    return rows
+    return possible
 
 
-def _children(flow: SavedFlow, survey: Survey, origin: Origin, start: int, pairs: list[Pair]) -> Iterator[Gather]:
+def child_of(parent: Gather, levels: np.ndarray, gather_id: str, source: str, origin: Origin) -> Gather:
+    """A synthetic gather in the place of a real one, mid-grey outside its valid region.
+
+    Args:
+        parent: Gives label, geometry, clip amplitude and valid region.
+        levels: Grey levels, uint8 `[time, trace]`.
+        gather_id: The new gather's.
+        source: What made it.
+        origin: How.
+    """
+    image = np.full_like(levels, ZERO_LEVEL)
+    valid = np.s_[: parent.valid_samples, : parent.valid_traces]
+    image[valid] = levels[valid]
+    return replace(
+        parent, gather_id=gather_id, image=image, source=source, origin=origin, dead_traces=0, broken_traces=0
+    )
+
+
+def _children(flow: SavedFlow, survey: Survey, origin: Origin, start: int, pairs: Sequence[Pair]) -> Iterator[Gather]:
     first = [survey.read(pair.first) for pair in pairs]
     second = [survey.read(pair.second) for pair in pairs]
     made = flow.signatures[PATHS[origin.path]](
@@ -115,15 +249,8 @@ def _children(flow: SavedFlow, survey: Survey, origin: Origin, start: int, pairs
         alpha=np.array([pair.alpha for pair in pairs], np.float32),
     )["image"].numpy()[..., 0]
     for number, (parent, other, pair, levels) in enumerate(zip(first, second, pairs, made, strict=True), start=start):
-        image = np.full_like(levels, ZERO_LEVEL)
-        valid = np.s_[: parent.valid_samples, : parent.valid_traces]
-        image[valid] = levels[valid]
-        yield replace(
-            parent,
-            gather_id=f"{flow.name.replace('/', '-')}-seed{origin.seed}-{number:06d}",
-            image=image,
-            source=f"glowseis {flow.name}",
-            origin=replace(origin, parents=(parent.gather_id, other.gather_id), alpha=pair.alpha),
-            dead_traces=0,
-            broken_traces=0,
+        name = f"{flow.name.replace('/', '-')}-seed{origin.seed}-{number:06d}"
+        parents = (parent.gather_id, other.gather_id)
+        yield child_of(
+            parent, levels, name, f"glowseis {flow.name}", replace(origin, parents=parents, alpha=pair.alpha)
         )

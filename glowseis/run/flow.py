@@ -1,5 +1,7 @@
 """A run that trains a flow: from recipe and survey to SavedModel and figures."""
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,15 @@ from glowseis.survey.records import Survey
 
 
 def train_flow(
-    recipe: Recipe, survey: Survey, folder: Path, savedmodels: Path, say: Callable[[str], None], started: float
+    recipe: Recipe,
+    survey: Survey,
+    folder: Path,
+    savedmodels: Path,
+    say: Callable[[str], None],
+    started: float,
+    *,
+    within: np.ndarray | None = None,
+    held_out: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Train a recipe's flow on a survey, or go on where an earlier process stopped, and export it.
 
@@ -40,6 +50,8 @@ def train_flow(
         savedmodels: Where the SavedModel goes, as `NAME/VERSION` with the next free version.
         say: Called with lines for the user.
         started: When the command started, by `time.monotonic`.
+        within: Rows to choose from, such as a fold's training gathers; all when None.
+        held_out: Rows that judge the weights; drawn when None (see `glowseis.fitting.selection.select`).
 
     Returns:
         The figures, as they stand in `result.json`.
@@ -49,26 +61,28 @@ def train_flow(
         StoppedError: A signal came; the state is saved.
         FittingError: The loss is not finite, or the flow no longer inverts.
     """
-    selection = select(survey, recipe)
+    selection = select(survey, recipe, within=within, held_out=held_out)
     check_size(recipe, survey.size, str(survey.path))
-    with claimed(folder, record_of(recipe, survey), say) as identity, Stopping() as stopping:
+    chosen = None if within is None and held_out is None else _digest(survey, selection)
+    record = record_of(recipe, survey, rows_checksum=chosen)
+    with claimed(folder, record, say) as identity, Stopping() as stopping:
         if (folder / RESULT).exists():
             say(f"{folder}: this run is done; its figures:")
             return read_json(folder / RESULT)
         deterministic()
         fitting = FlowFitting(recipe, survey, selection, folder, stopping)
         weights = sum(int(np.prod(weight.shape)) for weight in fitting.trainer.flow.trainable_weights)
-        held_out = len(selection.held_out)
+        judging = len(selection.held_out)
         say(
             f"flow of {weights:,} weights; {len(selection.training)} gathers to train on, "
-            f"{len(selection.rare)} of them {recipe.data.label}; {held_out} held out; {fitting.steps} steps"
+            f"{len(selection.rare)} of them {recipe.data.label}; {judging} held out; {fitting.steps} steps"
         )
         if fitting.restored:
             say(f"going on after step {fitting.checkpoints.step} of {fitting.steps}")
         flow = fitting.run()
         result = _figures(fitting, survey, selection)
         about = {
-            **record_of(recipe, survey),
+            **record,
             "run": identity,
             "label": recipe.data.label,
             "training_ids": ids(survey, selection.training),
@@ -78,6 +92,12 @@ def train_flow(
         written = export_once(identity, savedmodels / recipe.name, lambda target: export_flow(flow, target, about))
         finish(folder, result, written, started, fitting.first_step_at)
     return result
+
+
+def _digest(survey: Survey, selection: Selection) -> str:
+    """SHA-256 of which gathers train and which judge."""
+    parts = {"training": ids(survey, selection.training), "held_out": ids(survey, selection.held_out)}
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def flow_lines(result: dict[str, Any], label: str) -> list[str]:

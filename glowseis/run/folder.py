@@ -27,14 +27,20 @@ RECORD, RESULT = "run.json", "result.json"
 FOLDS = "folds_checksum"
 """Where a record names the file of folds that the run depends on."""
 
+ROWS = "rows_checksum"
+"""Where a record tells which gathers train and which judge, when whoever began the run chose them."""
 
-def record_of(recipe: AnyRecipe, survey: Survey, folds_checksum: str | None = None) -> dict[str, Any]:
+
+def record_of(
+    recipe: AnyRecipe, survey: Survey, folds_checksum: str | None = None, rows_checksum: str | None = None
+) -> dict[str, Any]:
     """What tells a run from another.
 
     Args:
         recipe: What to do.
         survey: The gathers.
         folds_checksum: That of the folds which say what is trained on, if any.
+        rows_checksum: That of the gathers which train and judge, if whoever began the run chose them.
     """
     packages = ("tensorflow", "keras", "numpy")
     return {
@@ -42,16 +48,17 @@ def record_of(recipe: AnyRecipe, survey: Survey, folds_checksum: str | None = No
         "survey": str(survey.path),
         "survey_checksum": survey.checksum,
         **({FOLDS: folds_checksum} if folds_checksum else {}),
+        **({ROWS: rows_checksum} if rows_checksum else {}),
         "versions": {
             "glowseis": glowseis.__version__,
             "python": platform.python_version(),
             **{package: metadata.version(package) for package in packages},
         },
-        "commit": _commit(),
+        "commit": commit(),
     }
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """The checkout's commit, with `-dirty` when it was changed; None outside a checkout."""
     try:
         asked = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
@@ -98,9 +105,10 @@ def _check_same(folder: Path, record: dict[str, Any], say: Callable[[str], None]
     """Make sure that a folder holds this very run; give its identity."""
     try:
         there = json.loads((folder / RECORD).read_text())
-        changed = _difference(there["recipe"], json.loads(json.dumps(record["recipe"])))
+        changed = difference(there["recipe"], json.loads(json.dumps(record["recipe"])))
         other_survey = there["survey_checksum"] != record["survey_checksum"]
         other_folds = there.get(FOLDS) != record.get(FOLDS)
+        other_rows = there.get(ROWS) != record.get(ROWS)
         identity, versions = str(there["run"]), there["versions"]
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(f"{folder}: holds something else than a run; give another --out") from None
@@ -110,16 +118,18 @@ def _check_same(folder: Path, record: dict[str, Any], say: Callable[[str], None]
         raise InputError(f"{folder}: holds a run on another survey, {there['survey']}; give another --out or remove it")
     if other_folds:
         raise InputError(f"{folder}: holds a run on other folds; give another --out or remove it")
-    upgraded = _difference(versions, record["versions"])
+    if other_rows:
+        raise InputError(f"{folder}: holds a run on other gathers of that survey; give another --out or remove it")
+    upgraded = difference(versions, record["versions"])
     if upgraded:
         say(f"{folder}: begun with other versions ({upgraded}); it may not end as it would have with those")
     return identity
 
 
-def _difference(old: Any, new: Any, place: str = "") -> str | None:
+def difference(old: Any, new: Any, place: str = "") -> str | None:
     """The first setting in which two recipes differ, in words."""
     if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
-        changes = (_difference(old[key], new[key], f"{place}.{key}".lstrip(".")) for key in old)
+        changes = (difference(old[key], new[key], f"{place}.{key}".lstrip(".")) for key in old)
         return next((change for change in changes if change), None)
     if isinstance(old, dict) and isinstance(new, dict):
         key = sorted(old.keys() ^ new.keys())[0]

@@ -49,10 +49,11 @@ class Origin:
 
     Attributes:
         parents: Gather ids; the first one gives the geometry and the valid region.
-        alpha: Weight of the second parent in latent space, 0 to 1.
-        seed: Seed of the draw of pairs and alphas.
-        model: Name and version of the SavedModel.
-        path: Way between the parents' latents, `linear` or `spherical`.
+        alpha: Weight of the second parent, 0 to 1; of a prior sample, the temperature.
+        seed: Seed of the draw of pairs and alphas, or of latents.
+        model: Name and version of the SavedModel, or what else made it.
+        path: Way between the parents' latents, `linear` or `spherical`; `prior` of a sample that lies between none;
+            `pixels` where grey levels were mixed.
     """
 
     parents: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ wherever a run takes up again. Records are read a batch at a time, so memory doe
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,7 @@ class LabelledGathers:
         weights: What each counts in the loss, float32 `[gather]`.
         size: Height in samples and width in traces.
         read: Gives the pictures at some places of these arrays, uint8 `[place, time, trace]`.
+        parents: Ids of each gather's parents, tuples of text, object `[gather]`; empty ones of recorded gathers.
         path: Where they lie, for errors.
     """
 
@@ -34,6 +35,7 @@ class LabelledGathers:
     weights: np.ndarray
     size: tuple[int, int]
     read: Callable[[np.ndarray], np.ndarray]
+    parents: np.ndarray
     path: object = "memory"
 
     def __len__(self) -> int:
@@ -69,12 +71,16 @@ def from_survey(survey: Survey, rows: np.ndarray, labels: Sequence[str]) -> Labe
         weights=np.ones(len(rows), np.float32),
         size=survey.size,
         read=lambda places: survey.read_images(rows[places]),
+        parents=parents_of(survey)[rows],
         path=survey.path,
     )
 
 
 def from_memory(
-    images: np.ndarray, classes: Sequence[int] | np.ndarray, ids: Sequence[str] | np.ndarray | None = None
+    images: np.ndarray,
+    classes: Sequence[int] | np.ndarray,
+    ids: Sequence[str] | np.ndarray | None = None,
+    parents: Sequence[tuple[str, ...]] | np.ndarray | None = None,
 ) -> LabelledGathers:
     """Labelled gathers whose pictures are in memory.
 
@@ -82,24 +88,29 @@ def from_memory(
         images: Grey levels, uint8 `[gather, time, trace]`.
         classes: Numbers of their labels, `[gather]`.
         ids: Gather ids, `[gather]`, on which the order depends; `gather-0`, `gather-1`, ... when None.
+        parents: Ids of each gather's parents, `[gather]`; all gathers were recorded when None.
 
     Returns:
         The gathers, each of weight 1.
 
     Raises:
-        ValueError: The pictures are no grey levels, or there is not one class and one id a picture.
+        ValueError: The pictures are no grey levels, or there is not one class, one id and, if given, one tuple of
+            parents a picture.
     """
     if images.dtype != np.uint8 or images.ndim != 3:
         raise ValueError(f"images are {images.dtype} of shape {images.shape}; give uint8 [gather, time, trace]")
     names = np.array([f"gather-{number}" for number in range(len(images))] if ids is None else ids, object)
     if not len(images) == len(classes) == len(names):
         raise ValueError(f"there are {len(images)} images, {len(classes)} classes and {len(names)} ids; give as many")
+    if parents is not None and len(parents) != len(names):
+        raise ValueError(f"there are {len(names)} images and parents of {len(parents)}; give as many")
     return LabelledGathers(
         ids=names,
         classes=np.asarray(classes, np.int32),
         weights=np.ones(len(images), np.float32),
         size=(images.shape[1], images.shape[2]),
         read=lambda places: images[places],
+        parents=_objects(() for _ in names) if parents is None else _objects(map(tuple, parents)),
     )
 
 
@@ -139,8 +150,22 @@ def together(parts: Sequence[LabelledGathers]) -> LabelledGathers:
         weights=np.concatenate([part.weights for part in parts]),
         size=parts[0].size,
         read=read,
+        parents=np.concatenate([part.parents for part in parts]),
         path=" and ".join(dict.fromkeys(str(part.path) for part in parts)),
     )
+
+
+def parents_of(survey: Survey) -> np.ndarray:
+    """Ids of the parents of each of a survey's gathers, tuples of text, object `[gather]`; empty ones if recorded."""
+    return _objects(tuple(names.split(";")) if names else () for names in survey.index["parents"])
+
+
+def _objects(tuples: Iterable[tuple[str, ...]]) -> np.ndarray:
+    """An array of tuples, which NumPy would make a table of when they have one length."""
+    every = list(tuples)
+    result = np.empty(len(every), object)
+    result[:] = every
+    return result
 
 
 def steps_per_pass(gathers: LabelledGathers, batch: int) -> int:
