@@ -1,0 +1,153 @@
+"""Colours of classes and arms, and matplotlib's figures as SVG that a page can hold in light and in dark."""
+
+import html
+import io
+import re
+from typing import TYPE_CHECKING, Any
+
+from eval.names import ARMS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+INK, FAINT = "#1f2328", "#8c959f"
+"""Text and lines; what only guides the eye."""
+
+ARM_COLOURS = dict(
+    zip(
+        ARMS,
+        ("#57606a", "#8250df", "#0969da", "#1a7f37", "#9a6700", "#cf222e", "#bf3989", "#0e7490"),
+        strict=True,
+    )
+)
+"""Each arm's colour on white."""
+
+ARM_DASHES: dict[str, Any] = dict(
+    zip(
+        ARMS,
+        ((0, (1, 1)), (0, (5, 1, 1, 1)), (0, (4, 1.5)), (0, (2, 1)), (0, (6, 2, 1, 2, 1, 2)), "-", (0, (8, 2)), "-."),
+        strict=True,
+    )
+)
+"""Each arm's dashes, for who cannot tell the colours apart."""
+
+CLASS_COLOURS = ("#0969da", "#9a6700", "#cf222e", "#1a7f37", "#8250df", "#0e7490")
+"""Colours of classes in order of severity; they repeat beyond these."""
+
+CLASS_MARKERS = ("o", "s", "^", "D", "v", "P")
+
+IN_THE_DARK = {
+    INK: "#e6edf3",
+    FAINT: "#7d8590",
+    "#57606a": "#aab3bd",
+    "#8250df": "#b794f6",
+    "#0969da": "#58a6ff",
+    "#1a7f37": "#3fb950",
+    "#9a6700": "#d9a62e",
+    "#cf222e": "#ff7b72",
+    "#bf3989": "#f778ba",
+    "#0e7490": "#39c5cf",
+}
+"""What stands for each colour on a dark page."""
+
+WIDTH_INCH, HEIGHT_INCH = 4.4, 3.3
+"""A panel's size: its letters can still be read when a phone shows it 360 pixels wide."""
+
+
+def variable(colour: str) -> str:
+    """The name under which a page's style sheet knows a colour, such as `--ink-1f2328`."""
+    return f"--ink-{colour[1:]}"
+
+
+def colour_rules(dark: bool) -> str:
+    """Declarations of all colours for a style sheet.
+
+    Args:
+        dark: Whether for a dark page.
+    """
+    return "".join(f"{variable(light)}:{other if dark else light};" for light, other in IN_THE_DARK.items())
+
+
+def plain(text: str) -> str:
+    r"""A user's word as matplotlib shows it: a dollar sign would begin a formula."""
+    return text.replace("$", r"\$")
+
+
+def new_figure(width_inch: float = WIDTH_INCH, height_inch: float = HEIGHT_INCH) -> "Figure":
+    """An empty figure that needs no display.
+
+    Args:
+        width_inch: Width, in inches.
+        height_inch: Height, in inches.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    # No pyplot: it wants a display, and keeps figures.
+    figure = Figure((width_inch, height_inch), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def dress(axes: Any) -> None:
+    """Give axes a grid and the page's colours.
+
+    Args:
+        axes: matplotlib's axes.
+    """
+    axes.grid(color=FAINT, linewidth=0.5, alpha=0.4)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=INK)
+    for side, spine in axes.spines.items():
+        spine.set_color(FAINT)
+        spine.set_visible(side in ("left", "bottom"))
+    for text in (axes.xaxis.label, axes.yaxis.label):
+        text.set_color(INK)
+    legend = axes.get_legend()
+    if legend:
+        for text in legend.get_texts():
+            text.set_color(INK)
+
+
+def svg_text(figure: "Figure", name: str, *, transparent: bool = True) -> str:
+    """A figure as an SVG file, the same bytes every time.
+
+    Args:
+        figure: The figure.
+        name: What tells its elements from those of other figures.
+        transparent: Whether what lies behind shows through.
+    """
+    import matplotlib
+
+    target = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        figure.savefig(target, format="svg", transparent=transparent, metadata={"Date": None, "Creator": None})
+    return target.getvalue()
+
+
+def inline_svg(figure: "Figure", name: str, description: str) -> str:
+    """A figure as an `<svg>` element for a page, whose style sheet holds `colour_rules`.
+
+    Args:
+        figure: The figure, in this module's colours.
+        name: A name of its own on the page: letters, digits and hyphens.
+        description: What is to be seen, for readers that do not see it; markup is escaped.
+
+    Returns:
+        The element.
+    """
+    text = svg_text(figure, name)
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    # Every figure of matplotlib calls its elements alike; on a page ids must differ.
+    text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
+    text = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", text)
+    text = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', text)
+    text = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", text)
+    for colour in IN_THE_DARK:
+        text = text.replace(colour, f"var({variable(colour)})")
+    # The page, not the figure, says how wide it is.
+    head, rest = text.split(">", 1)
+    head = re.sub(r'\s(width|height|xmlns(:\w+)?|version)="[^"]*"', "", head)
+    rest = re.sub(r"xlink:href=", "href=", rest)
+    return f'{head} role="img" aria-label="{html.escape(description)}">{rest.strip()}'
