@@ -257,21 +257,20 @@ def _bootstrap(classes: np.ndarray, graded: list[np.ndarray], number: int, seed:
     """Of an F1 (one set of grades) or of a difference (two)."""
     if not len(classes) or any(len(one) != len(classes) for one in graded):
         raise ValueError(f"{len(classes)} classes, {len(graded[0])} grades: give as many, and at least one")
-    random = np.random.default_rng(seed)
     # Drawn gathers matter only by how many of a class were graded so by whom: a multinomial is the same draw.
-    pattern = np.sum([one.astype(int) << place for place, one in enumerate(graded)], axis=0)
     patterns = 1 << len(graded)
-    counts = {one: np.bincount(pattern[classes == one], minlength=patterns) for one in np.unique(classes)}
-    drawn = {one: random.multinomial(count.sum(), count / count.sum(), draws) for one, count in counts.items()}
+    pattern = np.sum([one.astype(int) << place for place, one in enumerate(graded)], axis=0)
+    every = range(max(int(classes.max()), number) + 1)
+    counts = np.stack([np.bincount(pattern[classes == one], minlength=patterns) for one in every])
+    sizes = counts.sum(axis=1)
+    chances = counts / np.maximum(sizes, 1)[:, None]
+    drawn = np.random.default_rng(seed).multinomial(sizes, chances, (draws, len(sizes)))
 
-    def figure(sets: dict[int, np.ndarray]) -> np.ndarray:
+    def figure(sets: np.ndarray) -> np.ndarray:
         f1 = []
         for place in range(len(graded)):
-            so = np.arange(patterns) >> place & 1 == 1
-            hits = sets[number][..., so].sum(axis=-1) if number in sets else 0
-            support = sets[number].sum(axis=-1) if number in sets else 0
-            total = sum(one[..., so].sum(axis=-1) for one in sets.values()) + support
-            f1.append(2 * hits / np.maximum(total, 1))
+            so = sets[..., np.arange(patterns) >> place & 1 == 1].sum(axis=-1)
+            f1.append(2 * so[..., number] / np.maximum(so.sum(axis=-1) + sizes[number], 1))
         return np.asarray(f1[0] if len(f1) == 1 else f1[0] - f1[1], np.float64)
 
     low, high = np.percentile(figure(drawn), [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
