@@ -1,20 +1,45 @@
 """One fold of a study: who trains, who judges, and what is made of the training gathers, all through the guard."""
 
+import hashlib
+import json
+import shutil
+import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import tensorflow as tf
 
-from eval.guard import Guarded
+import glowseis
+from eval.guard import Guard, Guarded
 from eval.study import Study
-from glowseis.export import SavedFlow
-from glowseis.fitting.classifier import ClassifierFitting, Fitted, Watcher
+from glowseis.errors import InputError
+from glowseis.export import SavedFlow, load_flow
+from glowseis.fitting.classifier import ClassifierFitting, Fitted, Watcher, make_classifier
 from glowseis.fitting.state import State
+from glowseis.recipe import Recipe
+from glowseis.run.flow import train_flow
+from glowseis.run.folder import RECORD, RESULT, ids, read_json
 from glowseis.survey.gather import Gather
-from glowseis.survey.labelled import LabelledGathers
-from glowseis.survey.records import Survey
-from glowseis.synthesis import Pair
+from glowseis.survey.labelled import LabelledGathers, from_survey, steps_per_pass, together
+from glowseis.survey.records import Survey, open_survey, write_survey
+from glowseis.synthesis import Pair, draw_pairs
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What an arm trains on.
+
+    Attributes:
+        gathers: The gathers, let through by the fold's guard.
+        class_weights: What a class counts in the loss (`ClassifierTraining.class_weights`).
+        synthetic: How many of the gathers the arm added.
+    """
+
+    gathers: Guarded
+    class_weights: Literal["none", "balanced"] | list[float]
+    synthetic: int = 0
 
 
 class Fold:
@@ -27,56 +52,110 @@ class Fold:
         say: Called with lines for the user.
 
     Attributes:
-        study, kind, number: As given.
+        study: As given.
+        kind: As given.
+        number: As given.
         training: Rows of the study's survey that train, without validation, in its order, int64 `[gather]`.
         validation: Rows that judge weights.
         test: Rows that are scored.
         rare: Training rows of the rare class.
         seed: Seed of pairs, weights and orders, the same for all arms; below 2^32.
-        guard: What lets gathers train (`eval.guard`).
+        guard: What lets gathers train.
         work: Folder of the fold's flows and synthetic gathers.
 
     Raises:
-        InputError: There is no such fold, or it has too few rare gathers.
+        InputError: There is no such fold, it has too few rare gathers, or a record is damaged.
+        LeakError: Two gathers of different parts have the same picture.
     """
 
     def __init__(self, study: Study, kind: str, number: int, say: Callable[[str], None] = print):
-        raise NotImplementedError
+        self.study, self.kind, self.number = study, kind, number
+        self.training, self.validation, self.test = study.parts(kind, number)
+        self.rare = self.training[self._labels(self.training) == study.rare]
+        name = f"{study.recipe.seed}/{kind}/{number}"
+        self.seed = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest(), "little")
+        self.guard = Guard(study.survey, self.training, self.validation, self.test, study.independent)
+        self.work = study.work(kind, number)
+        self._say = say
+        self._flows: dict[str, SavedFlow] = {}
 
     @property
     def augmentations(self) -> int:
         """Gathers that an arm adds."""
         return self.study.recipe.study.augmentations
 
-    def recorded(self) -> Guarded:
-        """The fold's training gathers, each once."""
-        raise NotImplementedError
-
     def of_rows(self, rows: np.ndarray) -> LabelledGathers:
-        """Rows of the study's survey with their classes, for `watched`, or to be scored."""
-        raise NotImplementedError
+        """Rows of the study's survey with their classes, to be scored or for `watched`."""
+        return from_survey(self.study.survey, rows, self.study.labels)
 
     def of_synthetic(self, survey: Survey, first: int | None = None) -> LabelledGathers:
-        """Synthetic gathers, the first so many of them, with their classes."""
-        raise NotImplementedError
+        """Synthetic gathers with their classes, the first so many of them; all when None."""
+        return from_survey(survey, np.arange(len(survey))[:first], self.study.labels)
+
+    def recorded(self) -> Guarded:
+        """The fold's training gathers, each once."""
+        return self.watched(self.of_rows(self.training))
 
     def watched(self, *parts: LabelledGathers) -> Guarded:
-        """Sets of gathers as one that may train (`Guard.watched`)."""
-        raise NotImplementedError
+        """Sets of gathers as one that may train.
+
+        Raises:
+            InputError: Their sizes differ.
+            LeakError: One of them may not train.
+        """
+        return self.guard.watched(together(parts))
 
     def pairs(self, count: int) -> list[Pair]:
         """Pairs of rare training gathers, the same for all arms; the first of more are those of fewer."""
-        raise NotImplementedError
+        return draw_pairs(self.rare, count, self.seed)
 
     def flow(self, which: Literal["rare", "all"]) -> SavedFlow:
         """One of the fold's flows, trained now unless it was; a stopped training goes on.
 
+        Args:
+            which: `rare` sees the rare class alone, `all` the phases that the recipe gives for all classes.
+
         Raises:
+            InputError: What stands in its folder is something else.
             StoppedError: A signal came; the state is saved.
             FittingError: The flow cannot be fitted.
             LeakError: It was trained on something else than the fold's training gathers.
         """
-        raise NotImplementedError
+        if which not in self._flows:
+            self._flows[which] = self._trained(which)
+        return self._flows[which]
+
+    def _trained(self, which: Literal["rare", "all"]) -> SavedFlow:
+        study, survey = self.study.recipe, self.study.survey
+        recipe = Recipe(
+            name=which,
+            seed=self.seed,
+            survey=study.survey,
+            data=study.data,
+            flow=study.flow,
+            phases=study.phases_of(which),
+            training=study.training,
+        )
+        self.guard.check_ids(ids(survey, self.training), f"the training of flow {which}")
+        judging = self.validation[self._labels(self.validation) == self.study.rare]
+        run, savedmodels = self.work / "flows" / which, self.work / "savedmodels"
+        done = (run / RESULT).exists()
+        train_flow(
+            recipe,
+            survey,
+            run,
+            savedmodels,
+            (lambda line: None) if done else self._say,
+            time.monotonic(),
+            within=self.training,
+            held_out=judging,
+        )
+        flow = load_flow(savedmodels / which)
+        wanted = {"run": read_json(run / RECORD).get("run"), "survey_checksum": survey.checksum}
+        if any(flow.about.get(key) != value for key, value in wanted.items()):
+            raise InputError(f"{savedmodels / which}: is not the flow of {run}; remove both, and it is trained anew")
+        self.guard.admit_flow(flow.name, flow.about.get("training_ids", []))
+        return flow
 
     def synthetic(self, name: str, about: dict[str, Any], make: Callable[[], Iterator[Gather]]) -> Survey:
         """Synthetic gathers as an admitted survey on disk, made now unless they were made of the same.
@@ -86,14 +165,36 @@ class Fold:
             about: All that they depend on besides the fold, such as count and flow; JSON.
             make: Makes them, one after another.
 
+        Returns:
+            The survey; it is there whole or not at all.
+
         Raises:
-            LeakError: The guard does not admit them.
+            InputError: One has a bad id or another size, or another process is writing them.
+            LeakError: The guard does not admit one.
         """
-        raise NotImplementedError
+        survey, folder = self.study.survey, self.work / "synthetic" / name
+        of_fold = {"kind": self.kind, "fold": self.number, "seed": self.seed, "survey_checksum": survey.checksum}
+        trained_on = hashlib.sha256("\n".join(ids(survey, self.training)).encode()).hexdigest()
+        all_about = json.loads(
+            json.dumps({**of_fold, "training": trained_on, "glowseis": glowseis.__version__, **about})
+        )
+        if folder.exists():
+            with_same = None
+            try:
+                with_same = open_survey(folder)
+            except InputError as wrong:
+                self._say(f"{wrong}; these gathers are made anew")
+            if with_same is None or with_same.manifest.about != {"synthetic": all_about}:
+                shutil.rmtree(folder)
+        if not folder.exists():
+            write_survey(folder, make(), (survey.size[0], survey.size[1]), {"synthetic": all_about})
+        made = open_survey(folder)
+        self.guard.admit(made)
+        return made
 
     def fit(
         self,
-        training_set: "TrainingSet",  # noqa: F821
+        training_set: TrainingSet,
         *,
         seed: int | None = None,
         steps_per_epoch: int | None = None,
@@ -105,7 +206,8 @@ class Fold:
         Args:
             training_set: What an arm gave.
             seed: Seed of weights and order; the fold's when None.
-            steps_per_epoch: Optimiser steps an epoch; those that the study's protocol says when None.
+            steps_per_epoch: Optimiser steps an epoch, 0 for a pass; what the study's protocol says when None: as many
+                for all arms, a pass over the recorded gathers, or for each arm a pass over its own.
             state: See `ClassifierFitting.run`.
             watcher: See `ClassifierFitting.run`.
 
@@ -113,12 +215,33 @@ class Fold:
             The fitting, which gives `probabilities` of any labelled gathers, and what came of it.
 
         Raises:
+            InputError: A record cannot be read, or the fold has too few gathers.
             LeakError: Something in it may not train.
             FittingError: The loss or a weight is not finite.
         """
-        raise NotImplementedError
+        self.guard.require(training_set.gathers)
+        study = self.study.recipe.study
+        seed = self.seed if seed is None else seed
+        if steps_per_epoch is None:
+            steps_per_epoch = study.training.steps_per_epoch
+            if study.protocol == "equal-steps" and not steps_per_epoch:
+                steps_per_epoch = steps_per_pass(self.of_rows(self.training), study.training.batch)
+        changed = {"class_weights": training_set.class_weights, "steps_per_epoch": steps_per_epoch}
+        fitting = ClassifierFitting(
+            make_classifier(len(self.study.labels), study.classifier.alpha, study.classifier.head, seed),
+            training_set.gathers,
+            study.training.model_copy(update=changed),
+            seed,
+            validation=self.of_rows(self.validation),
+            labels=self.study.labels,
+        )
+        self.guard.leak = None
+        try:
+            return fitting, fitting.run(state, watcher)
+        except tf.errors.OpError:
+            if self.guard.leak:
+                raise self.guard.leak from None
+            raise
 
-    @property
-    def folder_of_synthetic(self) -> Path:
-        """Where the fold's synthetic surveys lie."""
-        raise NotImplementedError
+    def _labels(self, rows: np.ndarray) -> np.ndarray:
+        return self.study.survey.index["label"].to_numpy()[rows]

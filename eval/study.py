@@ -1,14 +1,29 @@
 """A study made ready: its surveys, its folds, and what tells it from another."""
 
+import contextlib
+import fcntl
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from eval.recipe import StudyRecipe
-from glowseis.survey.folds import Folds
-from glowseis.survey.records import Survey
+from glowseis.errors import InputError
+from glowseis.run.folder import difference, read_json, record_of, write_json
+from glowseis.run.own_survey import own_survey
+from glowseis.survey.duplicates import equal_gathers
+from glowseis.survey.folds import KINDS, Folds, Kind, hold_out, labelled_rows, make_folds, read_folds, write_folds
+from glowseis.survey.records import Survey, open_survey
+
+RECORD = "study.json"
+
+CHOICES = ("arms", "kinds")
+"""Settings that choose what is compared; the outcomes of the rest do not depend on them."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +61,45 @@ class Study:
     def digest(self) -> str:
         """SHA-256 of what every outcome depends on: the settings but for the choice of arms, the data, the folds."""
         settings = self.recipe.model_dump()
-        del settings["name"], settings["study"]["arms"], settings["study"]["kinds"]
+        settings = _told(settings)
         content = {
             "recipe": settings,
             "survey": self.survey.checksum,
             "independent": self.independent.checksum if self.independent else None,
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Recorded gathers of the study's classes, in the order of the survey, int64 `[gather]`."""
+        return np.intersect1d(labelled_rows(self.survey), self.survey.select(labels=self.labels))
+
+    def parts(self, kind: str, fold: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows that train, that judge weights, and that are scored, in the order of the survey, int64 `[gather]`.
+
+        Args:
+            kind: Kind of the folds.
+            fold: Number of the fold, from 0.
+
+        Raises:
+            InputError: There is no such fold, or no part of it can be held out for validation.
+        """
+        if kind not in self.folds:
+            raise InputError(f"kind {kind!r}: this study has {', '.join(self.folds)}; choose one of them")
+        parts = [np.intersect1d(rows, self.rows) for rows in self.folds[kind].parts(fold)]
+        if len(parts) == 3:
+            training, validation, test = parts
+        else:
+            rest, test = parts
+            grouped, share = kind.startswith("grouped"), self.recipe.study.validation
+            training, validation = hold_out(self.survey, rest, share, self.recipe.seed, grouped=grouped, rare=self.rare)
+        rare = int((self.survey.index["label"].to_numpy()[training] == self.rare).sum())
+        if rare < 2:
+            raise InputError(
+                f"{self.survey.path}: fold {fold} ({kind}) has {rare} {self.rare} gathers to train on; augmentation "
+                "needs two: label more, or lower study.folds or study.validation"
+            )
+        return training, validation, test
 
     def work(self, kind: str, fold: int) -> Path:
         """Folder of a fold's flows and synthetic gathers."""
@@ -76,8 +123,8 @@ def prepare(
     Args:
         recipe: The study's.
         folder: Where everything of it goes; made when missing. Several processes may use it at once.
-        survey_path: The labelled gathers; the recipe's own simulated survey, `surveys/NAME`, when None. With a survey of
-            one's own there is no independent one.
+        survey_path: The labelled gathers; the recipe's own simulated survey, `surveys/NAME`, when None. With a survey
+            of one's own there is no independent one.
         outcomes: Folder of the outcomes; `folder/outcomes` when None.
         say: Called with lines for the user.
         kinds: Kinds of folds to make; the recipe's when None. `split` and `grouped-split` are for the curve.
@@ -87,4 +134,120 @@ def prepare(
             class has fewer members than there are folds; a gather is twice in the survey, in two parts of a fold.
         StoppedError: A signal came while a survey was made; what is made is kept.
     """
-    raise NotImplementedError
+    _check_folder(folder, recipe)
+    independent = None
+    if survey_path:
+        survey = open_survey(survey_path)
+    else:
+        survey = own_survey(recipe.survey, Path("surveys") / recipe.name)
+        if recipe.study.independent:
+            independent = own_survey(recipe.study.independent, Path("surveys") / f"{recipe.name}-independent")
+    wanted: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind in (kinds or recipe.study.kinds))
+    _check_labels(recipe, survey, wanted)
+    record = {
+        **record_of(recipe, survey),
+        "independent": str(independent.path) if independent else None,
+        "independent_checksum": independent.checksum if independent else None,
+    }
+    with _alone(folder):
+        _check_same(folder, record, say)
+        made = {kind: _folds(folder / "folds" / f"{kind}.json", survey, recipe, kind) for kind in wanted}
+    ordered = {kind: made[kind] for kind in (kinds or recipe.study.kinds)}
+    study = Study(recipe, survey, independent, ordered, folder, outcomes or folder / "outcomes")
+    _check_duplicates(study)
+    return study
+
+
+def _check_folder(folder: Path, recipe: StudyRecipe) -> None:
+    """Refuse a folder of something else before anything is simulated for it."""
+    there = folder / RECORD
+    if not there.exists():
+        # Outcomes may have been brought there from another machine.
+        if folder.is_dir() and {entry.name for entry in folder.iterdir()} - {"outcomes", there.name}:
+            raise InputError(f"{folder}: holds something else than a study; give another --out")
+        return
+    changed = difference(_told(read_json(there).get("recipe")), _told(json.loads(json.dumps(recipe.model_dump()))))
+    if changed:
+        raise InputError(f"{folder}: holds a study of another recipe ({changed}); give another --out or remove it")
+
+
+def _told(recipe: Any) -> Any:
+    """What of a recipe tells a study from another: which arms and kinds of folds it compares does not."""
+    if not isinstance(recipe, dict) or not isinstance(recipe.get("study"), dict):
+        return recipe
+    study = {key: value for key, value in recipe["study"].items() if key not in CHOICES}
+    return {key: value for key, value in recipe.items() if key != "name"} | {"study": study}
+
+
+def _check_same(folder: Path, record: dict[str, Any], say: Callable[[str], None]) -> None:
+    """Write the study's record, or make sure that the one there is the same."""
+    path = folder / RECORD
+    if not path.exists():
+        write_json(path, record)
+        return
+    there = read_json(path)
+    for name in ("survey", "independent"):
+        if there.get(f"{name}_checksum") != record[f"{name}_checksum"]:
+            where = record[name] or there.get(name)
+            what = "was changed since this study was begun" if there.get(name) == record[name] else "is another survey"
+            raise InputError(f"{where}: {what} (see {path}); bring back the one of then, or give another --out")
+    upgraded = difference(there.get("versions"), record["versions"])
+    if upgraded:
+        say(f"{folder}: begun with other versions ({upgraded}); it may not end as it would have with those")
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Make a folder, and have the processes that use it do something one after another."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        # Some cluster file systems know no locks; the folds that two processes draw there are the same.
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _folds(path: Path, survey: Survey, recipe: StudyRecipe, kind: Kind) -> Folds:
+    """Folds of a kind, read again when they were made before."""
+    if not path.exists():
+        made = make_folds(survey, kind, recipe.study.folds, recipe.seed, recipe.data.label)
+        try:
+            write_folds(path, made)
+        except InputError:
+            if not path.exists():
+                raise
+    return read_folds(path, survey)
+
+
+def _check_labels(recipe: StudyRecipe, survey: Survey, kinds: Sequence[Kind]) -> None:
+    """Make sure that the survey has enough of every class."""
+    folds = recipe.study.folds if {"grouped", "stratified"} & set(kinds) else 2
+    survey.select(labels=recipe.study.labels)
+    counts = survey.index["label"].iloc[labelled_rows(survey)].value_counts()
+    for label in recipe.study.labels:
+        count = int(counts.get(label, 0))
+        if count < folds:
+            raise InputError(
+                f"{survey.path}: {count} recorded gathers are labelled {label!r}, too few for {folds} folds; label "
+                "more, or lower study.folds"
+            )
+
+
+def _check_duplicates(study: Study) -> None:
+    """Make sure that every fold can be made, and that no picture is in two parts of one."""
+    groups = equal_gathers(study.survey, study.rows)
+    for kind, folds in study.folds.items():
+        for number in range(len(folds)):
+            part_of = {int(row): part for part, rows in enumerate(study.parts(kind, number)) for row in rows}
+            torn = [group for group in groups if len({part_of[row] for row in group}) > 1]
+            if torn:
+                first = torn[0][0]
+                other = next(row for row in torn[0] if part_of[row] != part_of[first])
+                one, two = (study.survey.index["gather_id"].iat[row] for row in (first, other))
+                raise InputError(
+                    f"{study.survey.path}: gathers {one} and {two} have the same picture and are in two parts of fold "
+                    f"{number} ({kind}); leave one of them out of the survey"
+                )
