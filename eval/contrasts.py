@@ -12,7 +12,7 @@ import numpy as np
 
 from eval.names import ARMS, BASELINE, PRIMARY, RIVAL
 from eval.outcome import Outcome
-from eval.results import Results, fold_scores, testing_ratio
+from eval.results import Results, testing_ratio
 from eval.statistics import Interval, PairedTest, bootstrap_difference, corrected_resampled_test, holm, mean_of
 
 TestSet = Literal["folds", "independent"]
@@ -92,19 +92,19 @@ def pairs_of(arms: tuple[str, ...]) -> list[tuple[str, str]]:
     return [(first, second) for first, second in rivals + baseline if second in arms]
 
 
-def rare_f1(outcome: Outcome, on: TestSet) -> float:
+def rare_f1(results: Results, outcome: Outcome, on: TestSet) -> float:
     """F1 of the rare class.
 
     Args:
-        outcome: An outcome that did not fail.
+        results: The study's results.
+        outcome: One of its outcomes, that did not fail.
         on: What the model was scored on.
     """
-    number = outcome.labels.index(outcome.rare)
     if on == "folds":
-        return float(fold_scores(outcome).f1[number])
+        return float(results.scores_of(outcome).f1[results.rare_number])
     if outcome.independent is None:
         raise ValueError(f"{outcome.kind} fold {outcome.fold} {outcome.arm} has no independent scores")
-    return outcome.independent.f1[number]
+    return outcome.independent.f1[results.rare_number]
 
 
 def deciding(results: Results) -> tuple[str, TestSet]:
@@ -136,7 +136,7 @@ def summary(results: Results) -> str:
             f"({p_text(baseline.holm)} by Holm's correction)."
         )
     means = {
-        arm: mean_of([rare_f1(one, on) for one in found]).mean
+        arm: mean_of([rare_f1(results, one, on) for one in found]).mean
         for arm in results.arms
         if (found := results.of(kind, arm))
     }
@@ -158,7 +158,7 @@ def p_text(p: float) -> str:
 
 def _contrast(results: Results, kind: str, on: TestSet, first: str, second: str) -> Contrast:
     pairs = results.paired(kind, first, second)
-    values = np.array([[rare_f1(one, on) for one in pair] for pair in pairs])
+    values = np.array([[rare_f1(results, one, on) for one in pair] for pair in pairs])
     test = corrected_resampled_test(values[:, 0] - values[:, 1], testing_ratio(one for one, _ in pairs))
     pooled = None
     if on == "folds":

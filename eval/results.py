@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,14 @@ class Results:
         others = {one.fold: one for one in self.of(kind, second)}
         return [(one, others[one.fold]) for one in self.of(kind, first) if one.fold in others]
 
+    def scores_of(self, outcome: Outcome) -> Scores:
+        """Scores on a fold's test gathers.
+
+        Args:
+            outcome: One of these outcomes, that did not fail.
+        """
+        return self._scores[outcome.kind, outcome.fold, outcome.arm]
+
     def scored(self, kind: str, arm: str) -> list[Scores]:
         """Scores on the test gathers of each fold.
 
@@ -94,7 +103,18 @@ class Results:
             kind: Kind of the folds.
             arm: Name of the arm.
         """
-        return [fold_scores(one) for one in self.of(kind, arm)]
+        return [self.scores_of(one) for one in self.of(kind, arm)]
+
+    @cached_property
+    def _scores(self) -> dict[tuple[str, int, str], Scores]:
+        return {
+            (one.kind, one.fold, one.arm): scores(
+                one.truth, one.predicted, one.labels, probabilities=np.array(one.probabilities)
+            )
+            for found in self.outcomes.values()
+            for one in found
+            if not one.error
+        }
 
     def confusion(self, kind: str, arm: str) -> np.ndarray:
         """Test gathers of all folds, int64 `[class, graded as]`.
@@ -114,15 +134,6 @@ class Results:
         """
         counts = sorted({len(self.outcomes[kind, arm]) for arm in self.arms})
         return f"{' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} of {self.folds} folds"
-
-
-def fold_scores(outcome: Outcome) -> Scores:
-    """Scores on a fold's test gathers.
-
-    Args:
-        outcome: An outcome that did not fail.
-    """
-    return scores(outcome.truth, outcome.predicted, outcome.labels, probabilities=np.array(outcome.probabilities))
 
 
 def testing_ratio(outcomes: Iterable[Outcome]) -> float:

@@ -24,8 +24,8 @@ _LATEX = {
     "\n": " ",
 }
 
-_WRAPPED_BEYOND = 40
-"""Letters beyond which a column of words is wrapped in LaTeX."""
+_WRAPPED_BEYOND, _WIDEST = 26, 84
+"""Letters beyond which LaTeX wraps a column of words, and makes a table smaller so that it fits the page."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def markdown(table: Table) -> str:
 
 
 def latex(table: Table) -> str:
-    r"""A table as LaTeX's floating `table`, for documents with `\usepackage{booktabs}`.
+    r"""A table as LaTeX's floating `table`, for documents with `\usepackage{booktabs, graphicx}`.
 
     Args:
         table: The table.
@@ -90,6 +90,7 @@ def latex(table: Table) -> str:
     # A block of rows that share their first cell stands apart from the next one.
     blocks = [r"\addlinespace " if place and table.words > 1 and row[0] else "" for place, row in enumerate(rows)]
     columns = [_latex_column(table, place) for place in range(len(head))]
+    wide = sum(_letters(table, place) + 2 for place in range(len(head))) > _WIDEST
     # LaTeX numbers tables itself.
     title = re.sub(r"^Table \d+\. ", "", table.title)
     return "\n".join(
@@ -100,13 +101,13 @@ def latex(table: Table) -> str:
             r"\setlength{\tabcolsep}{3pt}",
             rf"\caption{{{latex_text(' '.join([_closed(title), *map(_closed, table.notes)]))}}}",
             rf"\label{{tab:{table.name}}}",
-            rf"\begin{{tabular}}{{@{{}}{''.join(columns)}@{{}}}}",
+            (r"\resizebox{\linewidth}{!}{" if wide else "") + rf"\begin{{tabular}}{{@{{}}{''.join(columns)}@{{}}}}",
             r"\toprule",
             " & ".join(_latex_head(cell) for cell in head) + r" \\",
             r"\midrule",
             *(block + line for block, line in zip(blocks, lines, strict=True)),
             r"\bottomrule",
-            r"\end{tabular}",
+            r"\end{tabular}" + ("}" if wide else ""),
             r"\end{table}",
         ]
     )
@@ -135,8 +136,12 @@ def _rows(table: Table) -> list[list[str]]:
 def _latex_column(table: Table, place: int) -> str:
     if place >= table.words:
         return "r"
-    longest = table.frame.iloc[:, place].map(len).max()
-    return r"p{0.27\linewidth}" if longest > _WRAPPED_BEYOND else "l"
+    return r"p{0.24\linewidth}" if _letters(table, place) > _WRAPPED_BEYOND else "l"
+
+
+def _letters(table: Table, place: int) -> int:
+    """Letters of a column's widest cell."""
+    return int(table.frame.iloc[:, place].map(len).max())
 
 
 def _latex_head(text: str) -> str:
