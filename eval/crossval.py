@@ -1,0 +1,205 @@
+"""One arm in one fold: its training set, its classifier, and the scores on gathers that nothing was fitted to."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import tensorflow as tf
+
+from eval.arm_log import ArmLog
+from eval.arms import ARM_CLASSES, TrainingSet
+from eval.fold import Fold
+from eval.guard import LeakError
+from eval.names import ARMS
+from eval.outcome import Independent, Outcome
+from eval.statistics import calibration_error, precision_at_recalls
+from eval.study import Study
+from glowseis.errors import FittingError, InputError
+from glowseis.fitting.classifier import ClassifierFitting
+from glowseis.fitting.stopping import Stopping
+from glowseis.run.folder import record_of
+from glowseis.scoring import Scores, fraction_weights, scores
+from glowseis.survey.gather import LABELS
+from glowseis.survey.labelled import from_survey
+from glowseis.survey.parts import labelled_rows
+
+FAILURES = (FittingError, InputError, tf.errors.ResourceExhaustedError)
+"""What makes an arm fail while the others go on; a leak does not."""
+
+
+def run_arm(fold: Fold, name: str) -> Outcome:
+    """Fit and score one arm in one fold.
+
+    Args:
+        fold: The fold.
+        name: A name of `eval.names.ARMS`.
+
+    Returns:
+        What it gave; with an `error`, if the arm failed.
+
+    Raises:
+        LeakError: Something that judges, or was made of it, came near the training.
+        StoppedError: A signal came; of this arm its flow's training is kept.
+    """
+    study = fold.study
+    outcome = Outcome(
+        study=study.digest,
+        kind=fold.kind,
+        fold=fold.number,
+        folds=len(study.folds[fold.kind]),
+        arm=name,
+        labels=list(study.labels),
+        rare=study.rare,
+        seed=fold.seed,
+        commit=record_of(study.recipe, study.survey)["commit"] or "",
+        machine=machine(),
+    )
+    try:
+        return _scored(fold, outcome)
+    except LeakError:
+        raise
+    except FAILURES as wrong:
+        return replace(outcome, error=" ".join(str(wrong).split())[:500] or type(wrong).__name__)
+
+
+def _scored(fold: Fold, outcome: Outcome) -> Outcome:
+    study, seconds = fold.study, dict.fromkeys(("flow", "synthesis", "classifier"), 0.0)
+    which = ARMS[outcome.arm].flow
+    if which:
+        with _timed(seconds, "flow"):
+            fold.flow(which)
+    with _timed(seconds, "synthesis"):
+        training_set = ARM_CLASSES[outcome.arm]().training_set(fold)
+    log = ArmLog(
+        study.logs(fold.kind, fold.number, outcome.arm),
+        {
+            "arm": outcome.arm,
+            "kind": fold.kind,
+            "fold": fold.number,
+            "augmentations": training_set.synthetic,
+            "seed": outcome.seed,
+        },
+        study.labels.index(study.rare),
+        stopping := Stopping(),
+        f"{fold.kind} fold {fold.number}, {outcome.arm}",
+    )
+    with log, stopping, _timed(seconds, "classifier"):
+        fitting, fitted = fold.fit(training_set, watcher=log)
+        test = fold.of_rows(fold.test)
+        probabilities = fitting.probabilities(test)
+        independent, of_independent = score_independent(study, fitting)
+        stopping.check()
+        judged = scores(test.classes, probabilities.argmax(axis=1), study.labels, probabilities=probabilities)
+        calibration = calibration_error(test.classes, probabilities)
+        log.finish(fitted.step, _figures(judged, calibration, of_independent, study))
+    return replace(
+        outcome,
+        training=_by_label(study, training_set),
+        synthetic=training_set.synthetic,
+        steps=fitted.steps,
+        kept_step=fitted.step,
+        ids=[str(one) for one in test.ids],
+        classes=test.classes.tolist(),
+        probabilities=[[float(f"{value:.6g}") for value in row] for row in probabilities],
+        independent=independent,
+        epochs=log.epochs,
+        seconds={part: round(taken, 2) for part, taken in seconds.items()},
+    )
+
+
+def score_independent(study: Study, fitting: ClassifierFitting) -> tuple[Independent | None, Scores | None]:
+    """Score a classifier on a study's independent survey, weighted to the fractions of its own.
+
+    Args:
+        study: The study.
+        fitting: The classifier.
+
+    Returns:
+        The scores, as an outcome keeps them and as they are; None and None without such a survey.
+
+    Raises:
+        InputError: A record is damaged.
+    """
+    if study.independent is None:
+        return None, None
+    rows = np.intersect1d(study.independent.select(labels=study.labels), labelled_rows(study.independent))
+    gathers = from_survey(study.independent, rows, study.labels)
+    fractions = dict(zip(LABELS, study.recipe.survey.fractions, strict=True))
+    weights = fraction_weights(gathers.classes, [fractions[label] for label in study.labels])
+    found = fitting.probabilities(gathers)
+    judged = scores(gathers.classes, found.argmax(axis=1), study.labels, probabilities=found, weights=weights)
+    rare = study.labels.index(study.rare)
+    curve = precision_at_recalls(gathers.classes == rare, found[:, rare], weights)
+    return (
+        Independent(
+            confusion=judged.confusion.tolist(),
+            precision=judged.precision.tolist(),
+            recall=judged.recall.tolist(),
+            f1=judged.f1.tolist(),
+            average_precision=judged.average_precision.tolist(),
+            calibration_error=calibration_error(gathers.classes, found, weights),
+            precision_at_recall=curve.tolist(),
+        ),
+        judged,
+    )
+
+
+def machine() -> str:
+    """The processors in words, such as "2 cores, no GPU"."""
+    cores = len(os.sched_getaffinity(0))
+    names = [
+        str(tf.config.experimental.get_device_details(device).get("device_name", "GPU"))
+        for device in tf.config.list_physical_devices("GPU")
+    ]
+    return f"{cores} core{'s' * (cores > 1)}, {', '.join(names) or 'no GPU'}"
+
+
+def line_of(outcome: Outcome) -> str:
+    """An outcome in one line for the terminal."""
+    where = f"{outcome.kind} fold {outcome.fold}, {outcome.arm}"
+    if outcome.error:
+        return f"{where}: failed: {outcome.error}"
+    judged = scores(outcome.truth, outcome.predicted, outcome.labels)
+    rare = outcome.labels.index(outcome.rare)
+    said = f"F1 of {outcome.rare} {100 * judged.f1[rare]:.1f}, accuracy {100 * judged.accuracy:.1f}"
+    if outcome.independent:
+        said += f"; independent survey: F1 of {outcome.rare} {100 * outcome.independent.f1[rare]:.1f}"
+    return f"{where}: {said} ({duration(sum(outcome.seconds.values()))})"
+
+
+def duration(seconds: float) -> str:
+    """A time in words, such as "1 h 05 min", to no more than three digits."""
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _figures(judged: Scores, calibration: float, independent: Scores | None, study: Study) -> dict[str, float]:
+    rare = study.labels.index(study.rare)
+    figures = {
+        "test/f1_rare": float(judged.f1[rare]),
+        "test/f1_mean": float(judged.f1.mean()),
+        "test/accuracy": judged.accuracy,
+        "test/balanced_accuracy": judged.balanced_accuracy,
+        "test/average_precision_rare": float(judged.average_precision[rare]),
+        "test/calibration_error": calibration,
+    }
+    return figures | ({"independent/f1_rare": float(independent.f1[rare])} if independent else {})
+
+
+def _by_label(study: Study, training_set: TrainingSet) -> dict[str, int]:
+    """Recorded gathers of each label; what an arm added is of the rare one."""
+    counts = np.bincount(training_set.gathers.classes, minlength=len(study.labels))
+    counts[study.labels.index(study.rare)] -= training_set.synthetic
+    return dict(zip(study.labels, counts.tolist(), strict=True))
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], part: str) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    seconds[part] += time.monotonic() - started

@@ -1,0 +1,114 @@
+"""The paper's Figure 4, F1 of each class against the number of augmentations: `python -m eval.curve`.
+
+One division of 70/10/20 per cent into training, validation and test; the gathers of the largest count are made once,
+and a smaller count takes the first of them. A run is another seed of the classifier's weights and order. The count is
+chosen on the validation curve; the test curve is shown beside it.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from eval.cv import KEPT, demo
+from eval.names import PRIMARY, check_arms
+from glowseis import command
+from glowseis.errors import InputError, StoppedError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COUNTS = ",".join(str(count) for count in range(0, 1001, 100))
+
+KINDS = {"grouped": "grouped-split", "stratified": "split"}
+
+
+def main(
+    recipe: Annotated[Path | None, typer.Argument(help="TOML file with [study]; train/demo.toml when left out")] = None,
+    *,
+    survey: Annotated[Path | None, typer.Option(help="a labelled survey; the recipe's own when left out")] = None,
+    out: Annotated[Path | None, typer.Option(help="the study's folder; studies/NAME when left out")] = None,
+    runs: Annotated[int, typer.Option(min=1, max=100, help="classifiers at each count")] = 10,
+    counts: Annotated[str, typer.Option(help="numbers of added gathers")] = COUNTS,
+    arm: Annotated[str, typer.Option(help="what makes the gathers")] = PRIMARY,
+    kind: Annotated[str, typer.Option(help="grouped keeps sail lines together; stratified is the paper's")] = "grouped",
+    epochs: Annotated[int, typer.Option(min=1, help="epochs at most")] = 100,
+    patience: Annotated[int, typer.Option(min=1, help="epochs without a lower validation loss before it stops")] = 5,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="change a key of the recipe, such as seed=2")
+    ] = None,
+) -> None:
+    """Draw F1 of each class against the number of augmentations, and choose the number on validation gathers.
+
+    Stopped at any time, the same command goes on; finished runs are skipped. Runs and counts may be added later.
+
+    Example: python -m eval.curve train/study.toml --runs 10 --counts 0,200,400,600,800,1000
+    """
+    from eval.recipe import check_flows, read_study
+
+    wanted = numbers_of(counts)
+    if kind not in KINDS:
+        raise InputError(f"--kind {kind}: choose grouped or stratified")
+    check_arms([arm], "--arm")
+    path = recipe or demo()
+    settings = read_study(path, changes)
+    check_flows(settings, [arm], str(path))
+
+    command.import_tensorflow()
+    from eval.curve_figure import write_curve
+    from eval.curve_runs import choose, run_points, study_of_curve, table_of
+    from eval.fold import Fold
+    from eval.running import locked, logged, without_remarks
+    from eval.study import prepare
+
+    without_remarks()
+    folder, division = out or Path("studies") / settings.name, KINDS[kind]
+    try:
+        study = prepare(settings, folder, survey, kinds=[division])
+        study = study_of_curve(study, wanted[-1], epochs, patience)
+        work = study.work(division, 0)
+        with locked(work.with_name(f"{work.name}.lock"), "this curve"), logged(work) as say:
+            fold = Fold(study, division, 0)
+            points = run_points(fold, arm, wanted, runs, folder / "curve" / f"{arm}-{division}", say)
+    except KeyboardInterrupt:
+        raise StoppedError(KEPT) from None
+    table = table_of(points)
+    chosen = choose(table, study.rare)
+    written = write_curve(table, chosen, folder)
+    print(text_of(table, chosen, study.rare))
+    print("; ".join(str(file) for file in written))
+
+
+def numbers_of(counts: str) -> list[int]:
+    """Counts as they are written on the command line, sorted.
+
+    Raises:
+        InputError: One is no number from 0, or none is above 0.
+    """
+    words = [word.strip() for word in counts.split(",")]
+    wanted = sorted({int(word) for word in words if word.isdecimal()})
+    if not all(word.isdecimal() for word in words) or not wanted[-1]:
+        raise InputError(f"--counts {counts}: write numbers from 0, one of them above 0, such as 0,100,200")
+    return wanted
+
+
+def text_of(table: "pd.DataFrame", chosen: int, rare: str) -> str:
+    """The means in per cent, a row a count, for the terminal."""
+    from eval.curve_figure import curve_means
+
+    means = curve_means(table)
+    means["said"] = [
+        f"{100 * mean:.1f} +- {100 * error:.1f}" if runs > 1 else f"{100 * mean:.1f}"
+        for mean, error, runs in zip(means["mean"], means["standard_error"], means["runs"], strict=True)
+    ]
+    means["column"] = means["part"] + " " + means["class"]
+    shown = means.pivot(index="count", columns="column", values="said")[list(dict.fromkeys(means["column"]))]
+    return (
+        "F1 in per cent, mean +- standard error over runs, against the number of added gathers\n"
+        f"{shown.rename_axis(index=None, columns=None).to_string()}\n"
+        f"chosen on validation gathers: {chosen}, by F1 of {rare}"
+    )
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,200 @@
+"""The classifiers of the curve: fitted one after another on nested sets, each kept in a small file."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from eval.arms import ARM_CLASSES
+from eval.crossval import duration
+from eval.fold import Fold
+from eval.study import Study
+from glowseis.errors import InputError
+from glowseis.fitting.classifier import Watcher
+from glowseis.fitting.stopping import Stopping
+from glowseis.scoring import scores
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Point:
+    """One classifier of the curve.
+
+    Attributes:
+        curve: Digest of what all points of a curve share.
+        count: Gathers that were added.
+        run: Number of the run, from 0.
+        seed: Seed of the classifier's weights and order.
+        steps: Optimiser steps.
+        kept_step: The step whose weights were scored.
+        seconds: What fitting and scoring took.
+        validation: F1 of each class on the validation gathers, by label.
+        test: The same on the test gathers.
+    """
+
+    curve: str
+    count: int
+    run: int
+    seed: int
+    steps: int
+    kept_step: int
+    seconds: float
+    validation: dict[str, float]
+    test: dict[str, float]
+
+
+def study_of_curve(study: Study, most: int, epochs: int, patience: int) -> Study:
+    """A study whose arms add so many gathers, and whose classifiers stop early.
+
+    Args:
+        study: The study, with the one division of the curve as its folds.
+        most: The largest number of added gathers.
+        epochs: Epochs at most.
+        patience: Epochs without a lower validation loss after which training stops.
+    """
+    section = study.recipe.study
+    training = section.training.model_copy(update={"epochs": epochs, "patience": patience, "keep": "best"})
+    changed = section.model_copy(update={"training": training, "augmentations": max(most, 1)})
+    return dataclasses.replace(study, recipe=study.recipe.model_copy(update={"study": changed}))
+
+
+def run_points(
+    fold: Fold, arm: str, counts: Sequence[int], runs: int, folder: Path, say: Callable[[str], None] = print
+) -> list[Point]:
+    """Fit and score the classifiers of a curve that are not there yet.
+
+    Args:
+        fold: The division into training, validation and test, of a study as `study_of_curve` gives it.
+        arm: Which arm adds the gathers, of `eval.names.ARMS`.
+        counts: How many it adds: the first so many of all that it makes.
+        runs: Classifiers at each count.
+        folder: Where each point is kept.
+        say: Called with a line a point.
+
+    Returns:
+        A point for each count and run.
+
+    Raises:
+        InputError: A point that is there is damaged or of another curve.
+        LeakError: Something that judges, or was made of it, came near a training.
+        FittingError: A classifier or the flow cannot be fitted.
+        StoppedError: A signal came; what is finished is kept.
+    """
+    curve = _digest(fold.study, arm)
+    wanted = [(count, run) for run in range(runs) for count in counts]
+    points = {one: _read(folder, curve, *one) for one in wanted}
+    todo = [one for one in wanted if points[one] is None]
+    say(f"{len(todo)} classifiers to fit, {len(wanted) - len(todo)} finished")
+    taken: list[float] = []
+    for left, (count, run) in zip(range(len(todo) - 1, -1, -1), todo, strict=True):
+        point = _fit(fold, arm, count, run, curve)
+        points[count, run] = point
+        _write(folder, point)
+        taken.append(point.seconds)
+        rare = fold.study.rare
+        say(
+            f"{count} gathers, run {run}: F1 of {rare} {100 * point.validation[rare]:.1f} on validation, "
+            f"{100 * point.test[rare]:.1f} on test gathers ({duration(point.seconds)}; "
+            f"about {duration(left * float(np.mean(taken)))} left)"
+        )
+    return [point for point in points.values() if point is not None]
+
+
+def table_of(points: Sequence[Point]) -> pd.DataFrame:
+    """Points as a table, a row for each part and class: `count`, `run`, `part`, `class`, `f1`."""
+    rows = [
+        {"count": point.count, "run": point.run, "part": part, "class": label, "f1": f1}
+        for point in sorted(points, key=lambda one: (one.count, one.run))
+        for part, by_label in (("validation", point.validation), ("test", point.test))
+        for label, f1 in by_label.items()
+    ]
+    return pd.DataFrame(rows, columns=["count", "run", "part", "class", "f1"])
+
+
+def choose(table: pd.DataFrame, rare: str) -> int:
+    """The count with the highest mean F1 of the rare class on validation gathers, the lowest of equal ones.
+
+    Args:
+        table: As `table_of` gives it.
+        rare: The rare class.
+    """
+    judged = table[(table["part"] == "validation") & (table["class"] == rare)]
+    # Rounded, so that counts which differ by the order of a sum are equal.
+    means = judged.groupby("count")["f1"].mean().sort_index().round(9)
+    return int(means.index[int(np.argmax(means))])
+
+
+class _Leaving(Watcher):
+    """Leaves between steps when a signal came."""
+
+    def __init__(self, stopping: Stopping):
+        self._stopping = stopping
+
+    def between_steps(self, step: int, last: bool) -> None:
+        self._stopping.check()
+
+
+def _fit(fold: Fold, arm: str, count: int, run: int, curve: str) -> Point:
+    training_set = ARM_CLASSES[arm]().training_set(fold, first=count)
+    labels = fold.study.labels
+    seed = _seed(fold.seed, run)
+    started = time.monotonic()
+    with Stopping() as stopping:
+        fitting, fitted = fold.fit(training_set, seed=seed, watcher=_Leaving(stopping))
+        f1 = []
+        for rows in (fold.validation, fold.test):
+            gathers = fold.of_rows(rows)
+            graded = fitting.probabilities(gathers).argmax(axis=1)
+            judged = scores(gathers.classes, graded, labels).f1
+            f1.append({label: float(value) for label, value in zip(labels, judged, strict=True)})
+        stopping.check()
+    seconds = round(time.monotonic() - started, 2)
+    return Point(curve, count, run, seed, fitted.steps, fitted.step, seconds, f1[0], f1[1])
+
+
+def _seed(seed: int, run: int) -> int:
+    """Seed of a run, the same for all counts."""
+    return int.from_bytes(hashlib.blake2b(f"curve/{seed}/{run}".encode(), digest_size=4).digest())
+
+
+def _digest(study: Study, arm: str) -> str:
+    """What the points of a curve share; counts and runs may be added later, for sets are nested."""
+    section = study.recipe.study.model_copy(update={"augmentations": 1})
+    same = dataclasses.replace(study, recipe=study.recipe.model_copy(update={"study": section}))
+    return hashlib.sha256(f"{same.digest}/{sorted(study.folds)}/{arm}".encode()).hexdigest()
+
+
+def _path(folder: Path, count: int, run: int) -> Path:
+    return folder / f"{count:05d}-{run:02d}.json"
+
+
+def _write(folder: Path, point: Point) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = _path(folder, point.count, point.run)
+    unfinished = path.with_suffix(".writing")
+    unfinished.write_text(json.dumps({"schema": SCHEMA, **asdict(point)}) + "\n", encoding="utf-8")
+    os.replace(unfinished, path)
+
+
+def _read(folder: Path, curve: str, count: int, run: int) -> Point | None:
+    path = _path(folder, count, run)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content.pop("schema") != SCHEMA or set(content) != {one.name for one in fields(Point)}:
+            raise ValueError("it has other fields")
+        point = Point(**content)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as wrong:
+        raise InputError(f"{path}: is no whole point of a curve ({wrong}); remove it to have it made again") from None
+    if (point.curve, point.count, point.run) != (curve, count, run):
+        raise InputError(f"{path}: belongs to a curve of other settings; remove {folder}, or give another --out")
+    return point

@@ -1,0 +1,211 @@
+"""The paper's two tables, by cross-validation: `python -m eval.cv`.
+
+A fold is a unit of work: its flows are trained on its training gathers alone, every arm's classifier on the same
+gathers with what the arm adds, and each is scored on the fold's test gathers. What is finished is kept.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from eval.names import ARMS, check_arms
+from glowseis import command
+from glowseis.errors import FittingError, InputError, StoppedError
+
+if TYPE_CHECKING:
+    from eval.results import Results
+    from eval.study import Study
+
+CHECKOUT = Path(__file__).parent.parent
+
+KINDS = ("grouped", "stratified")
+
+KEPT = "stopped; everything finished is kept, run the same command again to go on"
+
+
+def main(
+    recipe: Annotated[Path | None, typer.Argument(help="TOML file with [study]; train/demo.toml when left out")] = None,
+    *,
+    survey: Annotated[Path | None, typer.Option(help="a labelled survey; the recipe's own when left out")] = None,
+    fold: Annotated[list[int] | None, typer.Option(help="number of a fold, from 0; all when left out")] = None,
+    kind: Annotated[str, typer.Option(help="grouped or stratified folds alone; the recipe's kinds by default")] = "",
+    arms: Annotated[str, typer.Option(help=f"some of {','.join(ARMS)}; the recipe's by default")] = "",
+    out: Annotated[Path | None, typer.Option(help="the study's folder; studies/NAME when left out")] = None,
+    outcomes: Annotated[Path | None, typer.Option(help="folder of the folds' scores; OUT/outcomes by default")] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="change a key, such as study.folds=3")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="folds side by side on this machine, a process each")] = 1,
+    scheduler: Annotated[str, typer.Option(help="address of a dask scheduler whose workers take the folds")] = "",
+    tables_only: Annotated[bool, typer.Option("--tables-only", help="tables and report of finished folds")] = False,
+    attended: Annotated[bool, typer.Option("--attended", hidden=True)] = False,
+) -> None:
+    """Compare ways to train the classifier by cross-validation: the paper's two tables, statistics and a report.
+
+    Without arguments it runs the demo on small surveys that it simulates. Stopped at any time, the same command goes
+    on; what is finished is skipped, and several processes may work on several folds of one study.
+
+    Example: python -m eval.cv train/study.toml --jobs 2
+    """
+    from eval.recipe import read_study
+
+    if tables_only and (fold or scheduler or jobs > 1):
+        raise InputError("--tables-only trains nothing; leave out --fold, --jobs and --scheduler")
+    if scheduler and jobs > 1:
+        raise InputError("give --jobs or --scheduler, not both: a scheduler's workers say how many folds run at once")
+    path = recipe or demo()
+    settings = read_study(path, [*(changes or []), *_chosen(kind, arms)])
+    numbers = sorted(set(fold or range(settings.study.folds)))
+    if not 0 <= numbers[0] <= numbers[-1] < settings.study.folds:
+        wrong = next(number for number in numbers if not 0 <= number < settings.study.folds)
+        raise InputError(f"--fold {wrong}: {path} has folds 0 to {settings.study.folds - 1}")
+
+    command.import_tensorflow()
+    from eval.running import end_with_parent, without_remarks
+    from eval.study import prepare
+
+    without_remarks()
+    if attended:
+        end_with_parent()
+    try:
+        study = prepare(settings, out or Path("studies") / settings.name, survey, outcomes)
+        if not tables_only:
+            if jobs == 1 and not scheduler:
+                _run_here(study, numbers, attended)
+            else:
+                _run_elsewhere(study, numbers, _words(path, survey, changes, arms, study), jobs, scheduler)
+        if not attended:
+            _tables(study, partial=bool(fold))
+    except KeyboardInterrupt:
+        raise StoppedError(KEPT) from None
+
+
+def demo() -> Path:
+    """The demo's recipe.
+
+    Raises:
+        InputError: There is none here.
+    """
+    for folder in (Path("train"), CHECKOUT / "train"):
+        if (folder / "demo.toml").is_file():
+            return folder / "demo.toml"
+    raise InputError("there is no train/demo.toml here; name a recipe, or run it from a checkout of glowseis")
+
+
+def _chosen(kind: str, arms: str) -> list[str]:
+    """What the command line chooses, as changes of the recipe."""
+    changes = []
+    if kind:
+        if kind not in KINDS:
+            raise InputError(f"--kind {kind}: choose grouped or stratified")
+        changes.append(f'study.kinds=["{kind}"]')
+    if arms:
+        names = [name.strip() for name in arms.split(",") if name.strip()]
+        check_arms(names, "--arms")
+        changes.append(f"study.arms={names}")
+    return changes
+
+
+def _run_here(study: "Study", numbers: Sequence[int], attended: bool) -> None:
+    """Run folds in this process, one after another."""
+    import keras
+
+    from eval.running import run_fold
+
+    recipe = study.recipe.study
+    if not attended:
+        _say_estimate(study, numbers)
+    for kind in recipe.kinds:
+        for number in numbers:
+            run_fold(study, kind, number, recipe.arms, _say, wait=attended)
+            # Keras would keep the networks of all folds.
+            keras.backend.clear_session()
+
+
+def _run_elsewhere(study: "Study", numbers: Sequence[int], words: tuple[str, ...], jobs: int, scheduler: str) -> None:
+    """Run folds in processes of their own, here or on a cluster; finished ones are not begun."""
+    from eval.running import unfinished
+    from eval.scheduling import FoldJob, on_cluster, on_this_machine
+
+    recipe = study.recipe.study
+    todo = [
+        FoldJob(kind, number, words)
+        for kind in recipe.kinds
+        for number in numbers
+        if unfinished(study, kind, number, recipe.arms)
+    ]
+    if not todo:
+        return
+    if scheduler:
+        on_cluster(todo, scheduler, _say)
+    else:
+        _say_estimate(study, numbers)
+        on_this_machine(todo, min(jobs, len(todo)), _say)
+
+
+def _words(path: Path, survey: Path | None, changes: list[str] | None, arms: str, study: "Study") -> tuple[str, ...]:
+    """The command line that a fold's process gets, but for the fold itself."""
+    words = [str(path), "--out", str(study.folder), "--outcomes", str(study.outcomes)]
+    if survey:
+        words += ["--survey", str(survey)]
+    for change in changes or []:
+        words += ["--set", change]
+    return (*words, *(["--arms", arms] if arms else []))
+
+
+def _say_estimate(study: "Study", numbers: Sequence[int]) -> None:
+    from eval.crossval import duration
+    from eval.estimate import estimate
+    from eval.running import unfinished
+
+    recipe = study.recipe.study
+    todo = [
+        (kind, number, arm)
+        for kind in recipe.kinds
+        for number in numbers
+        for arm in unfinished(study, kind, number, recipe.arms)
+    ]
+    finished = len(recipe.kinds) * len(numbers) * len(recipe.arms) - len(todo)
+    said = f"{len(todo)} arms of folds to run, {finished} finished"
+    if todo:
+        found = estimate(study, todo)
+        basis = "from a few steps taken now" if found.measured else "from what finished ones took"
+        said += f"; estimated time: {duration(found.seconds)}, {basis}"
+    _say(said)
+
+
+def _tables(study: "Study", partial: bool) -> None:
+    """Print the tables; write them and the report when all folds are there."""
+    from eval.report import write_report
+    from eval.results import collect
+    from eval.tables import terminal, write_tables
+
+    recipe = study.recipe.study
+    results = collect(study.outcomes, study.digest, recipe.kinds, recipe.arms, recipe.folds, partial=partial)
+    print(terminal(results))
+    if results.whole:
+        tables = study.folder / "tables"
+        written = write_tables(results, tables)
+        report = write_report(study, results, study.folder)
+        _say(f"{len(written)} files of tables in {tables}; report: {report}")
+    _tell_failures(results)
+
+
+def _tell_failures(results: "Results") -> None:
+    failed = [one for found in results.outcomes.values() for one in found if one.error]
+    if failed:
+        first = failed[0]
+        raise FittingError(
+            f"{len(failed)} of {sum(map(len, results.outcomes.values()))} arms of folds failed, {first.kind} fold "
+            f"{first.fold}, {first.arm} first: {first.error}; the same command tries them again"
+        )
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    command.run(main)

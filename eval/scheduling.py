@@ -1,0 +1,281 @@
+"""Folds side by side: a process each, on this machine by joblib or on an existing cluster by dask.distributed.
+
+Whichever way, a fold is one command, `python -m eval.cv RECIPE --fold K --kind KIND`, that keeps what it finished. Its
+lock keeps a second process out of the fold, and it ends with the process that started it.
+"""
+
+import os
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from eval.running import STOPPED
+from glowseis.command import INTERRUPTED, TERMINATED
+from glowseis.errors import FittingError, InputError
+
+CHECKOUT = Path(__file__).parent.parent
+
+RETRIES = 3
+"""How often a fold is begun again elsewhere, after its process was stopped from outside."""
+
+
+@dataclass(frozen=True)
+class FoldJob:
+    """A fold for a process of its own.
+
+    Attributes:
+        kind: Kind of the folds.
+        fold: Number of the fold.
+        arguments: Words of `eval.cv`'s command line, all but the fold's own.
+        folder: Where it runs; relative paths start there.
+    """
+
+    kind: str
+    fold: int
+    arguments: tuple[str, ...]
+    folder: str = field(default_factory=os.getcwd)
+
+    @property
+    def name(self) -> str:
+        """The fold in words."""
+        return f"{self.kind} fold {self.fold}"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a fold's process ended.
+
+    Attributes:
+        job: The fold.
+        status: Its exit status; below 0 the signal that killed it.
+        said: What it printed, line by line.
+        error: The last line of its errors; may be empty.
+    """
+
+    job: FoldJob
+    status: int
+    said: list[str]
+    error: str
+
+    @property
+    def stopped(self) -> bool:
+        """Whether something outside ended it, so that it may well succeed another time."""
+        return self.status < 0 or self.status in (STOPPED, INTERRUPTED, TERMINATED)
+
+
+class Processes:
+    """Processes of folds in this process's care."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._running: set[subprocess.Popen[str]] = set()
+
+    def run(self, job: FoldJob, threads: int, say: Callable[[str], None] | None = None) -> Ended:
+        """Run a fold to its end.
+
+        Args:
+            job: The fold.
+            threads: Processor cores for it; 0 leaves that to TensorFlow.
+            say: Called with each line that it prints, as it comes.
+
+        Returns:
+            How it ended; at once, with status `STOPPED`, after `stop`.
+        """
+        words = ["--fold", str(job.fold), "--kind", job.kind, "--attended"]
+        with self._lock:
+            if self._stopped:
+                return Ended(job, STOPPED, [], "")
+            process = subprocess.Popen(
+                [sys.executable, "-m", "eval.cv", *job.arguments, *words],
+                cwd=job.folder,
+                env=_environment(threads),
+                # Never written to: the fold's process sees by it when this one ends.
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                # A terminal's Ctrl-C comes to this process alone, which passes it on once.
+                start_new_session=True,
+            )
+            self._running.add(process)
+        assert process.stdout and process.stderr and process.stdin
+        errors: list[str] = []
+        reader = threading.Thread(target=errors.extend, args=(process.stderr,), daemon=True)
+        reader.start()
+        said = []
+        for line in process.stdout:
+            said.append(line.rstrip("\n"))
+            if say:
+                say(said[-1])
+        status = process.wait()
+        reader.join()
+        process.stdin.close()
+        with self._lock:
+            self._running.discard(process)
+        written = [line.strip() for line in errors if line.strip()]
+        return Ended(job, status, said, written[-1] if written else "")
+
+    def stop(self, *, wait: bool = True) -> None:
+        """Have all folds stop, as a signal would; none begins any more.
+
+        Args:
+            wait: Whether to wait until they have saved what they had.
+        """
+        with self._lock:
+            self._stopped = True
+            running = list(self._running)
+        for process in running:
+            process.terminate()
+        for process in running if wait else ():
+            process.wait()
+
+
+def on_this_machine(jobs: Sequence[FoldJob], at_once: int, say: Callable[[str], None] = print) -> None:
+    """Run folds in processes on this machine, so many at once; they share its cores.
+
+    Args:
+        jobs: The folds.
+        at_once: How many processes run at a time.
+        say: Called with each line that they print.
+
+    Raises:
+        FittingError: A fold met a leak, which stops the others, or its process died; the others went to their end.
+        InputError: A fold was refused; the others went to their end.
+    """
+    from joblib import Parallel, delayed
+
+    processes = Processes()
+    threads = max(1, len(os.sched_getaffinity(0)) // at_once)
+    # Its threads only wait for processes.
+    work = Parallel(at_once, backend="threading", return_as="generator_unordered", pre_dispatch=at_once)
+    _attend(work(delayed(processes.run)(job, threads, say) for job in jobs), processes.stop)
+
+
+def on_cluster(jobs: Sequence[FoldJob], address: str, say: Callable[[str], None] = print) -> None:
+    """Run folds on the workers of a dask scheduler, one task a fold; a fold whose worker dies is run by another.
+
+    Workers see the same files under the same paths.
+
+    Args:
+        jobs: The folds.
+        address: The scheduler's, such as `tcp://10.0.0.1:8786`.
+        say: Called with each line that a fold printed, when it is done.
+
+    Raises:
+        FittingError: As `on_this_machine`, or so many workers died with a fold that dask gave it up.
+        InputError: dask.distributed is missing, no scheduler answers, or a fold was refused.
+    """
+    try:
+        from distributed import Client, as_completed
+    except ImportError:
+        raise InputError('--scheduler needs dask.distributed; install it by pip install "glowseis[cluster]"') from None
+    try:
+        client = Client(address, timeout="10s", set_as_default=False)
+    except (OSError, ValueError) as wrong:
+        raise InputError(f"--scheduler {address}: no scheduler answers there ({wrong})") from None
+    with client:
+        workers = len(client.scheduler_info(n_workers=-1)["workers"])
+        say(f"{len(jobs)} folds for {workers} workers{'' if workers else '; they wait for the first to come'}")
+        _carry_own_code()
+        run = uuid.uuid4().hex
+        job_of = {client.submit(on_worker, job, run, key=f"{job.name} {run}", retries=RETRIES): job for job in jobs}
+
+        def ended() -> Iterator[Ended]:
+            for future in as_completed(list(job_of)):
+                try:
+                    one = future.result()
+                # Of a task that was given up comes the last try's error, or one of dask's own.
+                except Exception as wrong:
+                    one = Ended(job_of[future], STOPPED, [], str(wrong))
+                for line in one.said:
+                    say(line)
+                yield one
+
+        def stop() -> None:
+            client.cancel(list(job_of), force=True)
+            # A task that is cancelled goes on; its process is to stop.
+            client.run(stop_on_worker, run)
+
+        _attend(ended(), stop)
+
+
+class FoldStoppedError(Exception):
+    """A fold's process was ended from outside; dask begins it again."""
+
+
+def on_worker(job: FoldJob, run: str) -> Ended:
+    """Run a fold on a worker.
+
+    Args:
+        job: The fold.
+        run: What tells this run's folds from those of others on the same worker.
+
+    Returns:
+        How it ended.
+
+    Raises:
+        FoldStoppedError: Something outside ended its process.
+    """
+    from distributed import get_worker
+
+    worker: Any = get_worker()
+    at_once = worker.state.nthreads
+    processes = worker.__dict__.setdefault("glowseis_folds", {}).setdefault(run, Processes())
+    ended: Ended = processes.run(job, max(1, len(os.sched_getaffinity(0)) // at_once) if at_once > 1 else 0)
+    if ended.stopped:
+        raise FoldStoppedError(f"its process was stopped {RETRIES + 1} times; {_how(ended)}")
+    return ended
+
+
+def stop_on_worker(run: str, dask_worker: Any) -> None:
+    """Have the folds of a run stop on a worker."""
+    processes = dask_worker.__dict__.get("glowseis_folds", {}).pop(run, None)
+    if processes:
+        processes.stop(wait=False)
+
+
+def _attend(all_ended: Iterable[Ended], stop: Callable[[], object]) -> None:
+    """Wait for all folds; stop them on a leak or an error here."""
+    failed: list[Ended] = []
+    try:
+        for ended in all_ended:
+            if ended.status:
+                failed.append(ended)
+            if ended.status == 1:
+                break
+    finally:
+        stop()
+    leaks = [ended for ended in failed if ended.status == 1]
+    for ended in leaks or failed:
+        text = f"{ended.job.name}: {_how(ended)}"
+        if len(leaks or failed) > 1:
+            text += f" (and {len(leaks or failed) - 1} folds more)"
+        raise (InputError if ended.status == 2 else FittingError)(text)
+
+
+def _how(ended: Ended) -> str:
+    """How a fold's process ended, in words."""
+    if ended.status < 0:
+        return f"its process was killed by signal {-ended.status} (out of memory?); run the same command again to go on"
+    return ended.error.removeprefix("eval.cv: ") or f"its process left with status {ended.status}"
+
+
+def _environment(threads: int) -> dict[str, str]:
+    """Environment of a fold's process; the user's own wishes about threads stand."""
+    path = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")]))
+    counts = {"TF_NUM_INTRAOP_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)} if threads else {}
+    return {**counts, **os.environ, "PYTHONPATH": path}
+
+
+def _carry_own_code() -> None:
+    """Send this file to workers, which need not have the checkout on their path."""
+    import cloudpickle
+
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
