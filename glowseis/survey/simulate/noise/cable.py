@@ -6,19 +6,18 @@ import numpy as np
 
 from glowseis.survey.simulate.acquisition import WATER_VELOCITY_M_S, Acquisition
 from glowseis.survey.simulate.noise.spectra import (
+    FADING,
+    along_cable,
     band_pass,
     bursts,
     coloured,
     frequencies_hz,
     line,
-    root_mean_square,
-    running,
     seconds,
     to_level,
 )
 from glowseis.survey.simulate.plan import Band
 
-_FADING = 0.12
 _TRACE_SPREAD = 0.7
 _SLOW_SHARE = 0.5
 
@@ -100,7 +99,7 @@ def tug(traces: int, peak_microbar: float, acquisition: Acquisition, random: np.
     late_s = second[None, :] - start_s - (distance_m / velocity_m_s)[:, None]
     late_s = np.mod(late_s + 1.0, period_s) - 1.0
     train = np.exp(-0.5 * ((late_s - 0.3) / 0.16) ** 2) * np.sin(2.0 * math.pi * frequency_hz * late_s + phase)
-    fading = np.exp(-distance_m / (2.0 * _FADING * acquisition.spread_m))
+    fading = np.exp(-distance_m / (2.0 * FADING * acquisition.spread_m))
     return (peak_microbar * fading[:, None] * train).astype(np.float32)
 
 
@@ -122,8 +121,5 @@ def strum(traces: int, level_microbar: float, acquisition: Acquisition, random: 
     frequency = frequencies_hz(acquisition)
     base_hz = random.uniform(3.0, 8.0)
     amplitude = line(frequency, base_hz, 0.4) + 0.25 * line(frequency, 2.0 * base_hz, 0.5)
-    source = amplitude * (random.standard_normal(frequency.size) + 1j * random.standard_normal(frequency.size))
-    distance_m = np.arange(traces) * acquisition.channel_interval_m
-    noise = running(source, distance_m / random.uniform(1300.0, WATER_VELOCITY_M_S), acquisition)
-    fading = np.exp(-distance_m / (_FADING * acquisition.spread_m))
-    return (noise * (level_microbar / max(root_mean_square(noise), 1e-12) * fading)[:, None]).astype(np.float32)
+    velocity_m_s = random.uniform(1300.0, WATER_VELOCITY_M_S)
+    return along_cable(traces, amplitude, velocity_m_s, level_microbar, acquisition, random)

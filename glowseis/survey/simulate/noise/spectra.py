@@ -8,6 +8,9 @@ from scipy.ndimage import gaussian_filter1d
 
 from glowseis.survey.simulate.acquisition import Acquisition
 
+FADING = 0.12
+"""Share of the cable along which noise from its near end falls to 1/e."""
+
 
 def coloured(traces: int, amplitude: np.ndarray, acquisition: Acquisition, random: np.random.Generator) -> np.ndarray:
     """Independent noise on traces, of unit root mean square.
@@ -41,6 +44,34 @@ def running(source: np.ndarray, delay_s: np.ndarray, acquisition: Acquisition) -
     phase -= np.rint(phase)
     turned = source.astype(np.complex64) * np.exp(np.complex64(-2j * np.pi) * phase)
     return to_time(turned, acquisition)
+
+
+def along_cable(
+    traces: int,
+    amplitude: np.ndarray,
+    velocity_m_s: float,
+    level_microbar: float,
+    acquisition: Acquisition,
+    random: np.random.Generator,
+) -> np.ndarray:
+    """Noise of one source before the cable, which runs along it and fades.
+
+    Args:
+        traces: Traces of the gather.
+        amplitude: Amplitude spectrum `[frequency]`, at `frequencies_hz`.
+        velocity_m_s: How fast it runs.
+        level_microbar: Its root mean square at the near end.
+        acquisition: Sample interval, record length, channel interval.
+        random: Source of randomness.
+
+    Returns:
+        Noise, float32 `[trace, time]`.
+    """
+    source = amplitude * (random.standard_normal(amplitude.size) + 1j * random.standard_normal(amplitude.size))
+    distance_m = np.arange(traces) * acquisition.channel_interval_m
+    noise = running(source, distance_m / velocity_m_s, acquisition)
+    fading = np.exp(-distance_m / (FADING * acquisition.spread_m))
+    return (noise * (level_microbar / max(root_mean_square(noise), 1e-12) * fading)[:, None]).astype(np.float32)
 
 
 def bursts(

@@ -5,16 +5,14 @@ from scipy import fft
 
 from glowseis.survey.simulate.acquisition import WATER_VELOCITY_M_S, Acquisition
 from glowseis.survey.simulate.noise.spectra import (
+    along_cable,
     band_pass,
     frequencies_hz,
     line,
-    root_mean_square,
     running,
     seconds,
     transform_length,
 )
-
-_FADING = 0.12
 
 
 def propeller(traces: int, level_microbar: float, acquisition: Acquisition, random: np.random.Generator) -> np.ndarray:
@@ -33,11 +31,7 @@ def propeller(traces: int, level_microbar: float, acquisition: Acquisition, rand
     """
     frequency = frequencies_hz(acquisition)
     amplitude = line(frequency, random.uniform(18.0, 22.0), 0.8) + 0.03 * band_pass(frequency, 6.0, 45.0)
-    source = amplitude * (random.standard_normal(frequency.size) + 1j * random.standard_normal(frequency.size))
-    distance_m = np.arange(traces) * acquisition.channel_interval_m
-    noise = running(source, distance_m / WATER_VELOCITY_M_S, acquisition)
-    fading = np.exp(-distance_m / (_FADING * acquisition.spread_m))
-    return (noise * (level_microbar / max(root_mean_square(noise), 1e-12) * fading)[:, None]).astype(np.float32)
+    return along_cable(traces, amplitude, WATER_VELOCITY_M_S, level_microbar, acquisition, random)
 
 
 def interference(
