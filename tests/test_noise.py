@@ -208,11 +208,11 @@ def test_wrong_settings_are_told(word, told):
     ],
 )
 def test_a_label_that_cannot_come_about_is_told_at_once(settings, label):
-    start_s = time.monotonic()
+    start_s = time.process_time()
     acquisition = FULL if settings.dead > 1.0 else SMALL
     with pytest.raises(InputError, match=f"noise .*hardly a gather is {label}; change that noise"):
         simulate_recordings(10, 1, acquisition, settings=settings)
-    assert time.monotonic() - start_s < 5.0
+    assert time.process_time() - start_s < 5.0
     shares = tuple(0.0 if one == label else 1.0 for one in LABELS)
     if label == "bad":
         assert len(list(simulate_recordings(3, 1, SMALL, shares, settings=settings))) == 3
