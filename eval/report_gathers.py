@@ -1,0 +1,202 @@
+"""The report's gathers: synthetic ones between their parents, and beside the real ones that they are nearest to."""
+
+import base64
+import io
+from dataclasses import dataclass
+
+import numpy as np
+
+from eval.names import ARMS
+from eval.report_page import Html, element, join
+from eval.report_tables import number_cell, table
+from glowseis.survey.gather import Gather
+from glowseis.survey.records import Survey
+
+FAMILIES = 3
+"""Synthetic gathers of an arm that are shown with their parents, the first ones, and as many beside their nearest."""
+
+LOOKED_AT = 100
+"""Synthetic gathers of an arm whose nearest real neighbour is looked for, the first ones."""
+
+LONGEST_SIDE = 448
+"""Pixels of the longest side of a picture on the page; larger ones are averaged by a whole number."""
+
+FEW_PIXELS = 200
+"""Pictures narrower than this are enlarged with sharp pixels."""
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """How near an arm's synthetic gathers are to the real ones that it was made of.
+
+    Attributes:
+        synthetic: Row numbers of the synthetic gathers that were looked at, the nearest ones first, `[gather]`.
+        real: Row number of each one's nearest rare training gather, `[gather]`.
+        distance: Their root mean square difference in grey levels, `[gather]`.
+    """
+
+    synthetic: np.ndarray
+    real: np.ndarray
+    distance: np.ndarray
+
+
+def distances(image: np.ndarray, survey: Survey, rows: np.ndarray) -> np.ndarray:
+    """Root mean square differences of a picture to those of a survey.
+
+    Args:
+        image: Grey levels, uint8 `[time, trace]`.
+        survey: The others, of the same size.
+        rows: Their row numbers.
+
+    Returns:
+        In grey levels, float64 `[row]`.
+    """
+    wide = image.astype(np.float32)
+    # Read one by one: hundreds at the paper's size would take gigabytes.
+    others = (survey.read_images([int(row)])[0] for row in rows)
+    return np.array([np.sqrt(np.mean((wide - other) ** 2, dtype=np.float64)) for other in others])
+
+
+def nearest(synthetic: Survey, survey: Survey, rows: np.ndarray) -> Nearest:
+    """Find the nearest rare training gather of each synthetic one.
+
+    Args:
+        synthetic: The synthetic gathers, of which the first `LOOKED_AT` are looked at.
+        survey: The real ones.
+        rows: Row numbers of the rare training gathers among them.
+    """
+    places = np.arange(min(len(synthetic), LOOKED_AT))
+    between = np.array([distances(synthetic.read_images([int(place)])[0], survey, rows) for place in places])
+    found, smallest = between.argmin(axis=1), between.min(axis=1)
+    order = np.argsort(smallest, kind="stable")
+    return Nearest(places[order], rows[found[order]], smallest[order])
+
+
+def typical_distances(survey: Survey, rows: np.ndarray) -> tuple[float, float]:
+    """How far rare training gathers are from each other, in grey levels.
+
+    Args:
+        survey: The real gathers.
+        rows: Row numbers of two or more, of which the first `LOOKED_AT` are compared with all.
+
+    Returns:
+        The median distance to the nearest other one, and that to any other.
+    """
+    others = np.array([distances(survey.read_images([row])[0], survey, rows[rows != row]) for row in rows[:LOOKED_AT]])
+    return float(np.median(others.min(axis=1))), float(np.median(others))
+
+
+def families(arm: str, synthetic: Survey, survey: Survey) -> Html:
+    """Some synthetic gathers of an arm, each between its parents.
+
+    Args:
+        arm: The arm.
+        synthetic: Its synthetic gathers.
+        survey: Where their parents are.
+    """
+    cards: list[Html] = []
+    for row in range(min(len(synthetic), FAMILIES)):
+        child = synthetic.read(row)
+        parents = [survey.read(name) for name in child.origin.parents]
+        words = _made_of(child)
+        shown = [_shown(one, f"parent, recorded: {one.gather_id}") for one in parents]
+        shown.insert(min(1, len(shown)), _shown(child, f"synthetic: {child.gather_id}"))
+        kind = "family" if len(shown) == 3 else "pair"
+        cards.append(element("figure", element("div", *shown, class_=kind), element("figcaption", words)))
+    return join([element("h3", _title(arm)), element("div", *cards, class_=_cards(synthetic))])
+
+
+def neighbours(arm: str, synthetic: Survey, survey: Survey, found: Nearest) -> Html:
+    """The synthetic gathers of an arm that come nearest to a real one, side by side with it.
+
+    Args:
+        arm: The arm.
+        synthetic: Its synthetic gathers.
+        survey: The real ones.
+        found: Which are nearest.
+    """
+    cards: list[Html] = []
+    for row, real, distance in zip(found.synthetic, found.real, found.distance, strict=True):
+        if len(cards) == FAMILIES:
+            break
+        child, other = synthetic.read(int(row)), survey.read(int(real))
+        kin = "one of its parents" if other.gather_id in child.origin.parents else "none of its parents"
+        words = f"{distance:.1f} grey levels apart; {other.gather_id} is {kin}."
+        pair = element(
+            "div",
+            _shown(child, f"synthetic: {child.gather_id}"),
+            _shown(other, f"nearest recorded: {other.gather_id}"),
+            class_="pair",
+        )
+        cards.append(element("figure", pair, element("figcaption", words)))
+    return join([element("h3", _title(arm)), element("div", *cards, class_=_cards(synthetic))])
+
+
+def nearest_table(found: dict[str, Nearest], typical: tuple[float, float], rare: str) -> Html:
+    """Distances of each arm's synthetic gathers to their nearest real ones, beside those between real ones.
+
+    Args:
+        found: What was found, by arm.
+        typical: As `typical_distances` gives them.
+        rare: The rare class.
+    """
+    rows = [
+        [
+            _title(arm),
+            number_cell(len(one.distance), "{:.0f}"),
+            number_cell(float(one.distance.min()), "{:.1f}"),
+            number_cell(float(np.median(one.distance)), "{:.1f}"),
+        ]
+        for arm, one in found.items()
+    ]
+    caption = (
+        "Root mean square difference of a synthetic gather and the recorded rare training gather nearest to it, in "
+        f"grey levels of 256. Between two recorded {rare} ones it is {typical[1]:.1f} (median of all pairs), to the "
+        f"nearest other one {typical[0]:.1f} (median). Far below that, a synthetic gather is a copy."
+    )
+    return table("nearest", caption, ["arm", "looked at", "smallest", "median"], rows)
+
+
+def picture(image: np.ndarray, description: str) -> Html:
+    """A picture as an element that holds its own data.
+
+    Args:
+        image: Grey levels, uint8 `[time, trace]`.
+        description: What it shows, for readers that do not see it.
+    """
+    from PIL import Image
+
+    shown = Image.fromarray(image)
+    times = -(-max(image.shape) // LONGEST_SIDE)
+    if times > 1:
+        shown = shown.reduce(times)
+    target = io.BytesIO()
+    shown.save(target, "PNG", optimize=True)
+    data = base64.b64encode(target.getvalue()).decode()
+    width, height = map(str, shown.size)
+    return element("img", src=f"data:image/png;base64,{data}", alt=description, width=width, height=height)
+
+
+def _shown(gather: Gather, words: str) -> Html:
+    valid = gather.image[: gather.valid_samples, : gather.valid_traces]
+    description = (
+        f"{words}; label {gather.label or 'none'}, {valid.shape[0]} samples downwards, {valid.shape[1]} traces"
+    )
+    return element("div", picture(valid, description), element("div", words, class_="picture"))
+
+
+def _made_of(child: Gather) -> str:
+    origin = child.origin
+    if len(origin.parents) == 2:
+        return f"{100 * (1 - origin.alpha):.0f} % of the left, {100 * origin.alpha:.0f} % of the right parent."
+    if origin.path == "prior":
+        return "A sample of the flow's prior; the recorded gather gave its geometry alone."
+    return "Made of one recorded gather."
+
+
+def _title(arm: str) -> str:
+    return ARMS[arm].title if arm in ARMS else arm
+
+
+def _cards(survey: Survey) -> str:
+    return "cards pixels" if survey.size[1] < FEW_PIXELS else "cards"
