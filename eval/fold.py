@@ -138,6 +138,7 @@ class Fold:
         )
         self.guard.check_ids(ids(survey, self.training), f"the training of flow {which}")
         judging = self.validation[self._labels(self.validation) == self.study.rare]
+        self.guard.check_judges(ids(survey, judging))
         run, savedmodels = self.work / "flows" / which, self.work / "savedmodels"
         done = (run / RESULT).exists()
         train_flow(
@@ -220,6 +221,7 @@ class Fold:
             FittingError: The loss or a weight is not finite.
         """
         self.guard.require(training_set.gathers)
+        self.guard.check_judges(ids(self.study.survey, self.validation))
         study = self.study.recipe.study
         seed = self.seed if seed is None else seed
         if steps_per_epoch is None:

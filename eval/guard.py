@@ -22,6 +22,8 @@ from glowseis.survey.records import Survey
 PIXEL_MIXING, SMOTE = "pixel-mixing", "smote"
 """What `Origin.model` says of gathers that no flow made, but something that sees their parents alone."""
 
+_VALIDATION = "a validation gather"
+
 
 class LeakError(FittingError):
     """A gather that judges, or something made of it, came near a training. Exit status 1."""
@@ -65,7 +67,7 @@ class Guard:
         self._flows: set[str] = set()
         self._given: list[Guarded] = []
         self.leak: LeakError | None = None
-        parts = [(survey, test, "a test gather"), (survey, validation, "a validation gather")]
+        parts = [(survey, test, "a test gather"), (survey, validation, _VALIDATION)]
         if independent:
             shared = self._parents.keys() & _parents(independent).keys()
             if shared:
@@ -99,6 +101,19 @@ class Guard:
         """
         for gather_id in ids:
             self._refuse(gather_id, self._reason(gather_id), f"seen by {what}")
+
+    def check_judges(self, ids: Iterable[str]) -> None:
+        """Make sure that weights are judged by validation gathers alone, not by those that are scored.
+
+        Args:
+            ids: Ids of the gathers that judge them.
+
+        Raises:
+            LeakError: One is no validation gather.
+        """
+        for gather_id in ids:
+            role = self._judges.get(gather_id, "no validation gather")
+            self._refuse(gather_id, "" if role == _VALIDATION else role, "to judge weights")
 
     def admit_flow(self, name: str, training_ids: Iterable[str]) -> None:
         """Make gathers of a flow admissible.

@@ -152,7 +152,7 @@ def prepare(
     with _alone(folder):
         _check_same(folder, record, say)
         made = {kind: _folds(folder / "folds" / f"{kind}.json", survey, recipe, kind) for kind in wanted}
-    ordered = {kind: made[kind] for kind in (kinds or recipe.study.kinds)}
+    ordered = {str(kind): made[kind] for kind in sorted(made, key=list(kinds or recipe.study.kinds).index)}
     study = Study(recipe, survey, independent, ordered, folder, outcomes or folder / "outcomes")
     _check_duplicates(study)
     return study
@@ -246,7 +246,7 @@ def _check_duplicates(study: Study) -> None:
             if torn:
                 first = torn[0][0]
                 other = next(row for row in torn[0] if part_of[row] != part_of[first])
-                one, two = (study.survey.index["gather_id"].iat[row] for row in (first, other))
+                one, two = study.survey.index["gather_id"].to_numpy()[[first, other]].tolist()
                 raise InputError(
                     f"{study.survey.path}: gathers {one} and {two} have the same picture and are in two parts of fold "
                     f"{number} ({kind}); leave one of them out of the survey"
