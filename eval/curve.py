@@ -58,7 +58,7 @@ def main(
     from eval.curve_figure import write_curve
     from eval.curve_runs import choose, run_points, study_of_curve, table_of
     from eval.fold import Fold
-    from eval.running import locked, logged, without_remarks
+    from eval.process import locked, logged, without_remarks
     from eval.study import prepare
 
     without_remarks()

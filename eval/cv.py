@@ -63,7 +63,7 @@ def main(
         raise InputError(f"--fold {wrong}: {path} has folds 0 to {settings.study.folds - 1}")
 
     command.import_tensorflow()
-    from eval.running import end_with_parent, without_remarks
+    from eval.process import end_with_parent, without_remarks
     from eval.study import prepare
 
     without_remarks()

@@ -9,12 +9,12 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eval.running import STOPPED
+from eval.process import STOPPED
 from glowseis.command import INTERRUPTED, TERMINATED
 from glowseis.errors import FittingError, InputError
 
@@ -66,6 +66,11 @@ class Ended:
     def stopped(self) -> bool:
         """Whether something outside ended it, so that it may well succeed another time."""
         return self.status < 0 or self.status in (STOPPED, INTERRUPTED, TERMINATED)
+
+    @property
+    def leaked(self) -> bool:
+        """Whether nothing of the study may go on: arms that fail otherwise are outcomes, not exit statuses."""
+        return self.status == 1
 
 
 class Processes:
@@ -153,9 +158,19 @@ def on_this_machine(jobs: Sequence[FoldJob], at_once: int, say: Callable[[str], 
 
     processes = Processes()
     threads = max(1, len(os.sched_getaffinity(0)) // at_once)
-    # Its threads only wait for processes.
-    work = Parallel(at_once, backend="threading", return_as="generator_unordered", pre_dispatch=at_once)
-    _attend(work(delayed(processes.run)(job, threads, say) for job in jobs), processes.stop)
+
+    def run(job: FoldJob) -> Ended:
+        ended = processes.run(job, threads, say)
+        if ended.leaked:
+            processes.stop(wait=False)
+        return ended
+
+    try:
+        # Its threads only wait for processes.
+        ended = Parallel(at_once, backend="threading", pre_dispatch=at_once)(delayed(run)(job) for job in jobs)
+    finally:
+        processes.stop()
+    _judge(ended)
 
 
 def on_cluster(jobs: Sequence[FoldJob], address: str, say: Callable[[str], None] = print) -> None:
@@ -187,23 +202,23 @@ def on_cluster(jobs: Sequence[FoldJob], address: str, say: Callable[[str], None]
         run = uuid.uuid4().hex
         job_of = {client.submit(on_worker, job, run, key=f"{job.name} {run}", retries=RETRIES): job for job in jobs}
 
-        def ended() -> Iterator[Ended]:
+        ended: list[Ended] = []
+        try:
             for future in as_completed(list(job_of)):
                 try:
-                    one = future.result()
+                    ended.append(future.result())
                 # Of a task that was given up comes the last try's error, or one of dask's own.
                 except Exception as wrong:
-                    one = Ended(job_of[future], STOPPED, [], str(wrong))
-                for line in one.said:
+                    ended.append(Ended(job_of[future], STOPPED, [], str(wrong)))
+                for line in ended[-1].said:
                     say(line)
-                yield one
-
-        def stop() -> None:
+                if ended[-1].leaked:
+                    break
+        finally:
             client.cancel(list(job_of), force=True)
             # A task that is cancelled goes on; its process is to stop.
             client.run(stop_on_worker, run)
-
-        _attend(ended(), stop)
+    _judge(ended)
 
 
 class FoldStoppedError(Exception):
@@ -241,23 +256,13 @@ def stop_on_worker(run: str, dask_worker: Any) -> None:
         processes.stop(wait=False)
 
 
-def _attend(all_ended: Iterable[Ended], stop: Callable[[], object]) -> None:
-    """Wait for all folds; stop them on a leak or an error here."""
-    failed: list[Ended] = []
-    try:
-        for ended in all_ended:
-            if ended.status:
-                failed.append(ended)
-            if ended.status == 1:
-                break
-    finally:
-        stop()
-    leaks = [ended for ended in failed if ended.status == 1]
-    for ended in leaks or failed:
-        text = f"{ended.job.name}: {_how(ended)}"
-        if len(leaks or failed) > 1:
-            text += f" (and {len(leaks or failed) - 1} folds more)"
-        raise (InputError if ended.status == 2 else FittingError)(text)
+def _judge(all_ended: Sequence[Ended]) -> None:
+    """Raise what the worst of them says."""
+    failed = [ended for ended in all_ended if ended.leaked] or [ended for ended in all_ended if ended.status]
+    if failed:
+        more = f" (and {len(failed) - 1} folds more)" if len(failed) > 1 else ""
+        kind = InputError if failed[0].status == 2 else FittingError
+        raise kind(f"{failed[0].job.name}: {_how(failed[0])}{more}")
 
 
 def _how(ended: Ended) -> str:

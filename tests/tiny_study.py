@@ -1,10 +1,14 @@
 """A study of seconds: three folds of 60 gathers that a small network tells apart."""
 
 import dataclasses
+import importlib
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 from graded_survey import LABELS, graded_gather
 
+from glowseis.command import run
 from glowseis.survey.records import open_survey, write_survey
 
 RECIPE = """
@@ -49,12 +53,12 @@ keep = "best"
 SIZE = (32, 32)
 
 
-def tiny_survey(folder, counts=(24, 20, 16)):
+def tiny_survey(folder, counts=(24, 20, 16), first=0):
     """Gathers on fifteen sail lines, all labels on each, a few rows and columns smaller than their pictures."""
     every = np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
 
     def gathers():
-        for shot, one in enumerate(every):
+        for shot, one in enumerate(every, start=first):
             gather = graded_gather(shot, LABELS[one], SIZE)
             geometry = dataclasses.replace(gather.geometry, sail_line=1 + shot % 15)
             yield dataclasses.replace(gather, geometry=geometry, gather_id=f"{LABELS[one]}-{shot:03d}")
@@ -69,3 +73,12 @@ def tiny_study(folder, recipe=RECIPE):
     (folder / "tiny.toml").write_text(recipe)
     tiny_survey(folder / "survey")
     return [folder / "tiny.toml", "--survey", folder / "survey", "--out", folder / "study"]
+
+
+def called(capsys, module, *words):
+    """Call a command of `eval` in this process: its exit status, what it printed, its errors line by line."""
+    with pytest.raises(SystemExit) as left:
+        run(importlib.import_module(f"eval.{module}").main, [str(word) for word in words])
+    out, error = capsys.readouterr()
+    lines = [line for line in error.replace("\r", "\n").splitlines() if line.strip() and "%|" not in line]
+    return SimpleNamespace(status=left.value.code, out=out, error=lines)

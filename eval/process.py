@@ -1,0 +1,100 @@
+"""What a process of a study keeps to: who may work where, where its prints go, and when it ends."""
+
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from glowseis.errors import InputError
+
+ASK_AGAIN_S = 0.2
+"""How often a process that waits for a fold looks whether it is free."""
+
+STOPPED = 75
+"""Exit status of a process that a signal stopped (`glowseis.command`)."""
+
+LEAVE_WITHIN_S = 120.0
+"""How long a process has to save its state once its parent ended."""
+
+
+@contextlib.contextmanager
+def locked(path: Path, what: str, wait: bool = False) -> Iterator[None]:
+    """Keep other processes out; a process that dies lets the next one in.
+
+    Args:
+        path: The lock's file; its folder is made when missing.
+        what: What is worked on, for the error.
+        wait: Whether to wait for another process.
+
+    Raises:
+        InputError: Another process is in, and `wait` is off.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Network file systems lock only what is open for writing.
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not wait:
+                    raise InputError(
+                        f"{path}: another process is working on {what}; wait for it, or choose other folds by --fold"
+                    ) from None
+            time.sleep(ASK_AGAIN_S)
+        yield
+    finally:
+        os.close(lock)
+
+
+@contextlib.contextmanager
+def logged(work: Path, say: Callable[[str], None] = print) -> Iterator[Callable[[str], None]]:
+    """Have all that is printed go to the log beside a folder of work.
+
+    Args:
+        work: The folder.
+        say: What prints lines for the user.
+
+    Yields:
+        What prints lines for the user, still.
+    """
+    terminal = sys.stdout
+
+    def told(line: str) -> None:
+        with contextlib.redirect_stdout(terminal):
+            say(line)
+
+    with (
+        work.with_name(f"{work.name}.log").open("a", encoding="utf-8", buffering=1) as log,
+        contextlib.redirect_stdout(log),
+    ):
+        yield told
+
+
+def end_with_parent() -> None:
+    """Have this process stop, as a signal would stop it, when the one that holds its standard input ends.
+
+    A killed process takes nobody with it; its end of the pipe is closed all the same.
+    """
+
+    def watch() -> None:
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(LEAVE_WITHIN_S)
+        os._exit(STOPPED)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+def without_remarks() -> None:
+    """Keep TensorFlow from remarking that functions are traced anew: every arm has networks of its own."""
+    import tensorflow as tf
+
+    tf.get_logger().setLevel("ERROR")

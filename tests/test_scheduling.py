@@ -1,0 +1,236 @@
+"""Folds side by side, each in a process of its own: who ends with whom, and what becomes of a fold broken off."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import pytest
+from conftest import CHECKOUT
+from tiny_study import tiny_study
+
+from eval.outcome import read_outcome
+from eval.process import locked
+from eval.results import collect
+from eval.scheduling import FoldJob, Processes, on_cluster, on_this_machine
+from glowseis.errors import FittingError, InputError
+
+ARMS = ("none", "oversampling")
+
+
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch):
+    """In place of `eval.cv`, a program of the test's; gives the function that writes it."""
+
+    def write(program):
+        (tmp_path / "eval").mkdir()
+        (tmp_path / "eval/cv.py").write_text(textwrap.dedent(program))
+        monkeypatch.setattr("eval.scheduling.CHECKOUT", tmp_path)
+
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    return write
+
+
+def jobs_of(folder, count=3):
+    return [FoldJob("grouped", fold, ("recipe.toml",), str(folder)) for fold in range(count)]
+
+
+def wait_for(condition, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def alive(process_id):
+    try:
+        return open(f"/proc/{process_id}/stat").read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_every_fold_is_run_with_its_share_of_cores(tmp_path, stand_in):
+    stand_in("""
+        import os, sys
+        print(*sys.argv[1:], "on", os.environ["TF_NUM_INTRAOP_THREADS"])
+    """)
+    said = []
+    on_this_machine(jobs_of(tmp_path), 2, said.append)
+    cores = max(1, len(os.sched_getaffinity(0)) // 2)
+    assert sorted(said) == [f"recipe.toml --fold {fold} --kind grouped --attended on {cores}" for fold in range(3)]
+
+
+def test_so_many_run_at_once_and_no_more(tmp_path, stand_in):
+    stand_in("""
+        import pathlib, time
+        here = pathlib.Path(f"running-{time.monotonic_ns()}")
+        here.touch()
+        time.sleep(0.5)
+        print(len(list(pathlib.Path(".").glob("running-*"))))
+        here.unlink()
+    """)
+    said = []
+    on_this_machine(jobs_of(tmp_path, 4), 2, said.append)
+    assert len(said) == 4 and max(map(int, said)) == 2
+
+
+def test_a_fold_that_is_refused_does_not_keep_others_from_their_end(tmp_path, stand_in):
+    stand_in("""
+        import sys
+        if sys.argv[3] == "0":
+            sys.stderr.write("eval.cv: survey: is damaged\\n")
+            sys.exit(2)
+        print("done")
+    """)
+    said = []
+    with pytest.raises(InputError, match=r"^grouped fold 0: survey: is damaged$"):
+        on_this_machine(jobs_of(tmp_path), 1, said.append)
+    assert said == ["done", "done"]
+
+
+def test_a_process_that_dies_is_told_with_its_signal(tmp_path, stand_in):
+    stand_in("""
+        import os, sys
+        if sys.argv[3] == "1":
+            os.kill(os.getpid(), 9)
+        print("done")
+    """)
+    said = []
+    with pytest.raises(FittingError, match=r"grouped fold 1: its process was killed by signal 9 \(out of memory\?\)"):
+        on_this_machine(jobs_of(tmp_path), 1, said.append)
+    assert said == ["done", "done"]
+
+
+def test_a_leak_stops_all_folds(tmp_path, stand_in):
+    stand_in("""
+        import sys, time, pathlib
+        if sys.argv[3] == "0":
+            while not pathlib.Path("began-1").exists():
+                time.sleep(0.02)
+            sys.stderr.write("eval.cv: fold 0: gather x is a test gather\\n")
+            sys.exit(1)
+        pathlib.Path(f"began-{sys.argv[3]}").touch()
+        time.sleep(60)
+        print("done")
+    """)
+    said, started = [], time.monotonic()
+    with pytest.raises(FittingError, match="grouped fold 0: fold 0: gather x is a test gather"):
+        on_this_machine(jobs_of(tmp_path), 2, said.append)
+    assert said == [] and time.monotonic() - started < 30
+    assert not (tmp_path / "began-2").exists()
+
+
+def test_a_fold_ends_with_the_process_that_started_it(tmp_path):
+    (tmp_path / "fold.py").write_text(
+        textwrap.dedent("""
+            import os, pathlib, time
+            from eval.process import end_with_parent
+            end_with_parent()
+            pathlib.Path("began.writing").write_text(str(os.getpid()))
+            os.rename("began.writing", "began")
+            time.sleep(300)
+        """)
+    )
+    (tmp_path / "parent.py").write_text(
+        textwrap.dedent("""
+            import subprocess, sys, time
+            child = subprocess.Popen([sys.executable, "fold.py"], stdin=subprocess.PIPE, start_new_session=True)
+            time.sleep(300)
+        """)
+    )
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    parent = subprocess.Popen([sys.executable, "parent.py"], cwd=tmp_path, env=environment)
+    wait_for((tmp_path / "began").exists)
+    child = int((tmp_path / "began").read_text())
+    assert alive(child)
+    parent.kill()
+    parent.wait()
+    wait_for(lambda: not alive(child))
+
+
+def test_stopped_processes_are_waited_for(tmp_path, stand_in):
+    stand_in("""
+        import pathlib, signal, sys, time
+        def leave(*_):
+            time.sleep(0.5)
+            pathlib.Path("saved").touch()
+            sys.exit(75)
+        signal.signal(signal.SIGTERM, leave)
+        pathlib.Path("began").touch()
+        time.sleep(60)
+    """)
+    processes, ended = Processes(), []
+    thread = threading.Thread(target=lambda: ended.append(processes.run(jobs_of(tmp_path)[0], 1)))
+    thread.start()
+    wait_for((tmp_path / "began").exists)
+    processes.stop()
+    assert (tmp_path / "saved").exists()
+    thread.join()
+    assert ended[0].status == 75 and ended[0].stopped
+    assert processes.run(jobs_of(tmp_path)[1], 1).status == 75
+
+
+def test_a_second_process_is_kept_out_of_a_fold_or_waits(tmp_path):
+    path = tmp_path / "work/grouped-00.lock"
+    hold = "import sys, time, pathlib; from eval.process import locked\n"
+    hold += "with locked(pathlib.Path(sys.argv[1]), 'it'): print('in', flush=True); time.sleep(60)"
+    holder = subprocess.Popen([sys.executable, "-c", hold, path], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout.readline() == "in\n"
+    message = "another process is working on fold 0 of the grouped folds; wait for it"
+    with pytest.raises(InputError, match=message), locked(path, "fold 0 of the grouped folds"):
+        pass
+    threading.Timer(0.5, holder.kill).start()
+    with locked(path, "fold 0 of the grouped folds", wait=True):
+        assert holder.wait() == -signal.SIGKILL
+
+
+def test_a_scheduler_that_does_not_answer_is_told(tmp_path, monkeypatch):
+    import distributed
+
+    def refuse(address, **_):
+        raise OSError(f"Timed out trying to connect to {address}")
+
+    monkeypatch.setattr(distributed, "Client", refuse)
+    with pytest.raises(InputError, match="no scheduler answers there"):
+        on_cluster(jobs_of(tmp_path), "tcp://127.0.0.1:1")
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(InputError, match=r'needs dask.distributed; install it by pip install "glowseis\[cluster\]"'):
+        on_cluster(jobs_of(tmp_path), "tcp://127.0.0.1:1")
+
+
+@pytest.mark.slow
+def test_a_cluster_of_two_workers_loses_one_and_ends_with_every_outcome_once(tmp_path):
+    from distributed import LocalCluster
+
+    words = tiny_study(tmp_path)
+    outcomes = tmp_path / "study/outcomes"
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+    ) as cluster:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "eval.cv", *map(str, words)),
+                *("--arms", ",".join(ARMS), "--scheduler", cluster.scheduler_address),
+            ],
+            cwd=CHECKOUT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        wait_for(lambda: process.poll() is not None or len(list(outcomes.glob("*.json"))) >= 1, 120)
+        assert process.poll() is None, process.communicate()
+        victim = next(iter(cluster.workers.values()))
+        os.kill(victim.process.process.pid, signal.SIGKILL)
+        out, error = process.communicate(timeout=300)
+    assert process.returncode == 0, error
+    for kind in ("grouped", "stratified"):
+        for fold in range(3):
+            for arm in ARMS:
+                assert out.count(f"{kind} fold {fold}, {arm}: F1") <= 1
+    digest = read_outcome(next(outcomes.glob("*.json"))).study
+    results = collect(outcomes, digest, ("grouped", "stratified"), ARMS, 3)
+    assert results.whole and len(list(outcomes.glob("*"))) == 12
+    assert all(not one.error for found in results.outcomes.values() for one in found)
