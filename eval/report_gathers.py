@@ -188,7 +188,10 @@ def _shown(gather: Gather, words: str) -> Html:
 def _made_of(child: Gather) -> str:
     origin = child.origin
     if len(origin.parents) == 2:
-        return f"{100 * (1 - origin.alpha):.0f} % of the left, {100 * origin.alpha:.0f} % of the right parent."
+        where = "grey levels" if origin.path == "pixels" else "latent space"
+        return (
+            f"{100 * (1 - origin.alpha):.0f} % of the left, {100 * origin.alpha:.0f} % of the right parent, in {where}."
+        )
     if origin.path == "prior":
         return "A sample of the flow's prior; the recorded gather gave its geometry alone."
     return "Made of one recorded gather."

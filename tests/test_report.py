@@ -5,89 +5,29 @@ import itertools
 import json
 import re
 import shutil
-import subprocess
-from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 from outcomes import make_outcome
 from page_reader import PageReader
 from PIL import Image
-from reported_study import ARMS, reported_study
+from reported_study import ARMS, check_numbers, reported, reported_study
 from sklearn.metrics import average_precision_score
-from test_curve_figure import curve_table
 
-from eval import names
-from eval.curve_figure import write_curve
-from eval.drawing import IN_THE_DARK, inline_svg, new_figure
+from eval.drawing import inline_svg, new_figure
 from eval.outcome import write_outcome
 from eval.report import write_report
 from eval.report_figures import learning_curve, pooled_recall_curve
 from eval.report_gathers import distances, nearest, typical_distances
 from eval.results import collect
-from eval.tables import tables, write_tables
+from eval.tables import tables
 from glowseis.errors import InputError
-
-TITLES = {arm: name.title for arm, name in names.ARMS.items()}
-HEADS = {"precision": "precision (%)", "recall": "recall (%)", "f1": "F1 (%)", "accuracy": "accuracy (%)"}
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A report of a study of three arms, with curve, synthetic gathers and the tables' files."""
-    folder = tmp_path_factory.mktemp("reported")
-    study, results = reported_study(folder)
-    write_curve(curve_table(), 100, study.folder)
-    (study.folder / "study.json").write_text(json.dumps({"versions": {"glowseis": "0.9", "keras": "3.15.7"}}))
-    write_tables(results, study.folder / "tables")
-    path = write_report(study, results)
-    text = path.read_text(encoding="utf-8")
-    return SimpleNamespace(study=study, results=results, path=path, text=text, page=PageReader(text))
-
-
-def check_numbers(shown, folder):
-    """Every number of the CSV files stands in the tables, rounded, and no other."""
-    for name in ("table1", "table2"):
-        numbers = pd.read_csv(folder / f"{name}.csv", keep_default_na=False, na_values=[""])
-        for kind in ("grouped", "stratified"):
-            head, *rows = shown[f"{name}-{kind}"]
-            words = head.index("arm") + 1
-            found = {(*row[:words], column): cell for row in rows for column, cell in zip(head, row, strict=True)}
-            own = numbers[numbers["kind"].isin([kind, "published"])]
-            for row in own.to_dict("records"):
-                arm = (TITLES.get(row["arm"], row["arm"]),)
-                key = (row["class"], *arm) if name == "table1" else arm
-                check_cell(found.pop((*key, HEADS[row["figure"]])), row["mean"], row["standard_error"])
-            left = {key: cell for key, cell in found.items() if key[-1] not in head[:words]}
-            assert set(left.values()) <= {"-"}, left
-    numbers = pd.read_csv(folder / "table3.csv").set_index(["kind", "arm", "figure"])
-    for kind in ("grouped", "stratified"):
-        head, *rows = shown[f"table3-{kind}"]
-        assert len(rows) == len(ARMS)
-        for row in rows:
-            arm = next(arm for arm in ARMS if TITLES[arm] == row[0])
-            cells = dict(zip(head, row, strict=True))
-            for figure, column in {
-                "f1": "F1",
-                "average_precision": "PR-AUC",
-                "independent_f1": "independent F1",
-            }.items():
-                one = numbers.loc[kind, arm, figure]
-                check_cell(cells[column], one["mean"], one["standard_error"])
-    numbers = pd.read_csv(folder / "confusion.csv")
-    for row in numbers.to_dict("records"):
-        ending = "-independent" if row["tested_on"] == "independent" else ""
-        head, *rows = shown[f"confusion-{row['kind']}-{row['arm']}{ending}"]
-        cell = next(one for one in rows if one[0] == row["class"])[head.index(f"as {row['graded_as']}")]
-        assert float(cell.split(" ")[0]) == pytest.approx(row["gathers"], abs=0.0501)
-
-
-def check_cell(cell, mean, error):
-    value, *errors = cell.split(" ± ")
-    assert float(value) == pytest.approx(100 * mean, abs=0.0501)
-    assert [float(one) for one in errors] == [pytest.approx(100 * error, abs=0.00501)]
+    return reported(tmp_path_factory.mktemp("reported"))
 
 
 def test_tables_hold_the_numbers_of_the_files(made):
@@ -182,7 +122,7 @@ def test_children_stand_between_their_parents(made):
             )
     order = [image["alt"] for image in made.page.all("img")][:3]
     assert [one.split(":")[0] for one in order] == ["parent, recorded", "synthetic", "parent, recorded"]
-    assert "75 % of the left, 25 % of the right parent." in made.page.text
+    assert "75 % of the left, 25 % of the right parent, in latent space." in made.page.text
 
 
 def test_copies_are_found(made):
@@ -274,85 +214,3 @@ def test_learning_curve_goes_as_far_as_all_folds():
     np.testing.assert_allclose(curve["loss"], [1.5, 1.0, 1 / 3 + 0.5])
     assert curve["step"].tolist() == [100, 200, 300]
     assert learning_curve([dataclasses.replace(longer, epochs=[])]).empty
-
-
-MEASURE = """
-const page = document.querySelector("iframe").contentDocument;
-const tables = {}, contrasts = [];
-for (const table of page.querySelectorAll("table"))
-  tables[table.id] = [...table.rows].map(row => [...row.cells].map(cell => cell.innerText.trim()));
-for (const text of page.querySelectorAll("p, h1, h2, caption, td, th, figcaption, a")) 
-  contrasts.push(page.defaultView.getComputedStyle(text).color);
-for (const text of page.querySelectorAll("svg text")) contrasts.push(page.defaultView.getComputedStyle(text).fill);
-const figures = [...page.querySelectorAll("svg, img")].map(one => one.getBoundingClientRect().width);
-const boxes = [...page.querySelectorAll(".scroll")].filter(box => box.scrollWidth > box.clientWidth).length;
-const found = {tables, figures, boxes, colours: [...new Set(contrasts)], width: page.documentElement.clientWidth,
-  scrolled: page.documentElement.scrollWidth, paper: page.defaultView.getComputedStyle(page.body).backgroundColor,
-  images: [...page.images].every(image => image.complete && image.naturalWidth > 0)};
-document.body.innerHTML = "<pre id=found></pre>";
-document.getElementById("found").textContent = JSON.stringify(found);
-"""
-
-
-def rendered(folder, text, width, dark):
-    """What Chromium makes of a page in a window as wide as a phone or a screen."""
-    escaped = text.replace("&", "&amp;").replace('"', "&quot;")
-    frame = f'<iframe style="width:{width}px;height:844px;border:0" srcdoc="{escaped}"></iframe>'
-    script = f"<script>window.onload = () => {{{MEASURE}}}</script>"
-    around = folder / "around.html"
-    around.write_text(f"<!doctype html><meta charset=utf-8><body>{frame}{script}", encoding="utf-8")
-    words = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--hide-scrollbars",
-        "--virtual-time-budget=5000",
-        "--window-size=1400,900",
-    ]
-    words += [f"--blink-settings=preferredColorScheme={0 if dark else 1}", f"--user-data-dir={folder / 'profile'}"]
-    done = subprocess.run(
-        [CHROMIUM, *words, "--dump-dom", around.as_uri()], capture_output=True, text=True, timeout=120, check=True
-    )
-    content = re.search(r'(?s)<pre id="found">(.*?)</pre>', done.stdout)
-    assert content, done.stdout[:500] + done.stderr[-500:]
-    import html
-
-    return SimpleNamespace(**json.loads(html.unescape(content[1])))
-
-
-def contrast(one, other):
-    """Contrast of two colours as WCAG 2 measures it, 1 to 21."""
-
-    def light(colour):
-        levels = np.array([float(level) for level in re.findall(r"[\d.]+", colour)[:3]]) / 255
-        linear = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
-        return float(linear @ [0.2126, 0.7152, 0.0722])
-
-    high, low = sorted([light(one), light(other)], reverse=True)
-    return (high + 0.05) / (low + 0.05)
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: apt-get install chromium")
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_browser_shows_the_numbers_and_a_phone_need_not_scroll_sideways(made, tmp_path, dark):
-    phone = rendered(tmp_path, made.text, 390, dark)
-    check_numbers(phone.tables, made.study.folder / "tables")
-    assert phone.width == 390 and phone.scrolled == 390
-    assert phone.boxes > 0, "no table is wider than the phone: this test would see no overflow"
-    assert phone.images and all(40 < width <= 390 for width in phone.figures)
-    assert (phone.paper == "rgb(255, 255, 255)") != dark
-    assert min(contrast(colour, phone.paper) for colour in phone.colours) >= 4.5
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: apt-get install chromium")
-def test_measure_of_overflow_sees_one(made, tmp_path):
-    wide = made.text.replace("</main>", '<div style="width:500px">wide</div></main>')
-    assert rendered(tmp_path, wide, 390, False).scrolled > 390
-
-
-@pytest.mark.parametrize(("light", "dark"), IN_THE_DARK.items())
-def test_colours_can_be_told_from_the_page(light, dark):
-    def rgb(colour):
-        return ",".join(str(int(colour[place : place + 2], 16)) for place in (1, 3, 5))
-
-    assert contrast(rgb(light), "255,255,255") >= 3 and contrast(rgb(dark), "13,17,23") >= 3
