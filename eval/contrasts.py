@@ -12,7 +12,7 @@ import numpy as np
 
 from eval.names import ARMS, BASELINE, PRIMARY, RIVAL
 from eval.outcome import Outcome
-from eval.results import Results, testing_ratio
+from eval.results import Results, held_out_ratio
 from eval.statistics import Interval, PairedTest, bootstrap_difference, corrected_resampled_test, holm, mean_of
 
 TestSet = Literal["folds", "independent"]
@@ -159,7 +159,7 @@ def p_text(p: float) -> str:
 def _contrast(results: Results, kind: str, on: TestSet, first: str, second: str) -> Contrast:
     pairs = results.paired(kind, first, second)
     values = np.array([[rare_f1(results, one, on) for one in pair] for pair in pairs])
-    test = corrected_resampled_test(values[:, 0] - values[:, 1], testing_ratio(one for one, _ in pairs))
+    test = corrected_resampled_test(values[:, 0] - values[:, 1], held_out_ratio(one for one, _ in pairs))
     pooled = None
     if on == "folds":
         truth = np.concatenate([one.truth for one, _ in pairs])

@@ -136,7 +136,7 @@ class Results:
         return f"{' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} of {self.folds} folds"
 
 
-def testing_ratio(outcomes: Iterable[Outcome]) -> float:
+def held_out_ratio(outcomes: Iterable[Outcome]) -> float:
     """Test gathers for each gather that trained, `n_test / n_train` of the corrected resampled t-test; mean over folds.
 
     Validation gathers train nothing and are not counted, so that tests err on the careful side.

@@ -1,7 +1,6 @@
 """Figures and tests of cross-validated classifiers: means over folds, pooled figures, paired tests, intervals.
 
-Folds share training gathers and have few rare test gathers, so that no figure is enough alone; `docs/results.md` says
-which one answers which question.
+Folds share training gathers and have few rare test gathers, so that no figure is enough alone.
 """
 
 from collections.abc import Sequence

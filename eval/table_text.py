@@ -24,7 +24,7 @@ _LATEX = {
     "\n": " ",
 }
 
-_WRAPPED_BEYOND, _WIDEST = 26, 84
+_WRAPPED_BEYOND, _WIDEST = 40, 84
 """Letters beyond which LaTeX wraps a column of words, and makes a table smaller so that it fits the page."""
 
 
@@ -80,7 +80,7 @@ def markdown(table: Table) -> str:
 
 
 def latex(table: Table) -> str:
-    r"""A table as LaTeX's floating `table`, for documents with `\usepackage{booktabs, graphicx}`.
+    r"""A table as LaTeX's floating `table`, for documents with `\usepackage{array, booktabs, graphicx}`.
 
     Args:
         table: The table.
@@ -99,6 +99,7 @@ def latex(table: Table) -> str:
             r"\centering",
             r"\footnotesize",
             r"\setlength{\tabcolsep}{3pt}",
+            r"\setlength{\belowcaptionskip}{6pt}",
             rf"\caption{{{latex_text(' '.join([_closed(title), *map(_closed, table.notes)]))}}}",
             rf"\label{{tab:{table.name}}}",
             (r"\resizebox{\linewidth}{!}{" if wide else "") + rf"\begin{{tabular}}{{@{{}}{''.join(columns)}@{{}}}}",
@@ -136,7 +137,7 @@ def _rows(table: Table) -> list[list[str]]:
 def _latex_column(table: Table, place: int) -> str:
     if place >= table.words:
         return "r"
-    return r"p{0.24\linewidth}" if _letters(table, place) > _WRAPPED_BEYOND else "l"
+    return r">{\raggedright\arraybackslash}p{0.36\linewidth}" if _letters(table, place) > _WRAPPED_BEYOND else "l"
 
 
 def _letters(table: Table, place: int) -> int:

@@ -73,7 +73,7 @@ def write_tables(results: Results, folder: Path) -> list[Path]:
         OSError: The disk is full or not writable.
     """
     shown = tables(results)
-    opening = "% Tables of a study; \\usepackage{booktabs, graphicx}, and \\input this file.\n\n"
+    opening = "% Tables of a study; \\usepackage{array, booktabs, graphicx}, and \\input this file.\n\n"
     contents = {
         "table1.csv": _csv(table1(results)),
         "table2.csv": _csv(table2(results)),
