@@ -251,8 +251,8 @@ class _Judging:
 
     @functools.cached_property
     def _sketches(self) -> np.ndarray:
-        """float32 `[gather, shift, number]`; all are added before the first is compared."""
-        return np.stack(self._each)
+        """float32 `[gather and shift, number]`; all are added before the first is compared."""
+        return np.concatenate(self._each)
 
     def equal(self, digest: bytes) -> str:
         """Whose picture has a digest, as a reason against a gather; empty if nobody's."""
@@ -264,9 +264,10 @@ class _Judging:
         found = self.equal(picture_digest(gather.image))
         if found or not self._places:
             return found
-        sketch = self._sketcher.sketch(valid_region(gather))
-        later = np.einsum("gd,sd->gs", self._sketches[:, 0], sketch)
-        earlier = np.einsum("gsd,d->gs", self._sketches, sketch[0])
+        cosine = self._sketches @ self._sketcher.sketch(valid_region(gather)).T
+        cosine = cosine.reshape(len(self._places), len(cosine) // len(self._places), -1)
+        # Either of the two may come later.
+        earlier, later = cosine[:, :, 0], cosine[:, 0]
         for place, shift in np.argwhere(np.maximum(later, earlier) > CANDIDATE_COSINE).tolist():
             survey, row, name = self._places[place]
             judge = valid_region(survey.read(row))
