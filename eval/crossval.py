@@ -91,10 +91,11 @@ def _scored(fold: Fold, outcome: Outcome) -> Outcome:
         test = fold.of_rows(fold.test)
         probabilities = fitting.probabilities(test)
         independent, of_independent = score_independent(study, fitting)
-        stopping.check()
         judged = scores(test.classes, probabilities.argmax(axis=1), study.labels, probabilities=probabilities)
         calibration = calibration_error(test.classes, probabilities)
         log.finish(fitted.step, _figures(judged, calibration, of_independent, study))
+    # Between the last step and here nobody asked.
+    stopping.check()
     return replace(
         outcome,
         training=_by_label(study, training_set),

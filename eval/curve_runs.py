@@ -155,7 +155,8 @@ def _fit(fold: Fold, arm: str, count: int, run: int, curve: str) -> Point:
             graded = fitting.probabilities(gathers).argmax(axis=1)
             judged = scores(gathers.classes, graded, labels).f1
             f1.append({label: float(value) for label, value in zip(labels, judged, strict=True)})
-        stopping.check()
+    # Between the last step and here nobody asked.
+    stopping.check()
     seconds = round(time.monotonic() - started, 2)
     return Point(curve, count, run, seed, fitted.steps, fitted.step, seconds, f1[0], f1[1])
 

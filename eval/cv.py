@@ -4,6 +4,7 @@ A fold is a unit of work: its flows are trained on its training gathers alone, e
 gathers with what the arm adds, and each is scored on the fold's test gathers. What is finished is kept.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -62,6 +63,9 @@ def main(
         wrong = next(number for number in numbers if not 0 <= number < settings.study.folds)
         raise InputError(f"--fold {wrong}: {path} has folds 0 to {settings.study.folds - 1}")
 
+    if jobs > 1 or scheduler:
+        # Processes beside each other, this one among them, must leave each other room on an accelerator.
+        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     command.import_tensorflow()
     from eval.process import end_with_parent, without_remarks
     from eval.study import prepare

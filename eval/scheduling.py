@@ -217,7 +217,7 @@ def on_cluster(jobs: Sequence[FoldJob], address: str, say: Callable[[str], None]
         finally:
             client.cancel(list(job_of), force=True)
             # A task that is cancelled goes on; its process is to stop.
-            client.run(stop_on_worker, run)
+            client.run(stop_on_worker, run, on_error="ignore")
     _judge(ended)
 
 

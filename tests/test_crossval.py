@@ -150,9 +150,9 @@ def test_what_is_printed_while_a_fold_is_run_goes_to_its_log(study, fold, monkey
 
 
 def test_lines_and_times():
-    outcome = make_outcome("stratified", 4, "flow", seconds={"flow": 3000.0, "classifier": 640.0})
+    outcome = make_outcome("stratified", 2, "flow", seconds={"flow": 3000.0, "classifier": 640.0})
     line = line_of(outcome)
-    assert line.startswith("stratified fold 4, flow: F1 of bad ") and line.endswith("(1 h 01 min)")
+    assert line.startswith("stratified fold 2, flow: F1 of bad ") and line.endswith("(1 h 01 min)")
     assert "independent survey" not in line_of(dataclasses.replace(outcome, independent=None))
     assert [duration(one) for one in (0.4, 59, 59.6, 3570, 36000)] == [
         "0 s",

@@ -223,7 +223,7 @@ def test_a_cluster_of_two_workers_loses_one_and_ends_with_every_outcome_once(tmp
         wait_for(lambda: process.poll() is not None or len(list(outcomes.glob("*.json"))) >= 1, 120)
         assert process.poll() is None, process.communicate()
         victim = next(iter(cluster.workers.values()))
-        os.kill(victim.process.process.pid, signal.SIGKILL)
+        os.kill(victim.pid, signal.SIGKILL)
         out, error = process.communicate(timeout=300)
     assert process.returncode == 0, error
     for kind in ("grouped", "stratified"):

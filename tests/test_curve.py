@@ -1,0 +1,141 @@
+"""`python -m eval.curve`: nested sets, runs that are kept, and a count chosen on validation gathers."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from tiny_study import called, tiny_study
+
+from eval import curve_runs
+from eval.arms import ARM_CLASSES
+from eval.curve import numbers_of, text_of
+from eval.curve_runs import Point, choose, run_points, study_of_curve, table_of
+from eval.fold import Fold
+from eval.recipe import read_study
+from eval.study import prepare
+from glowseis.errors import InputError
+
+LABELS = ("good", "medium", "bad")
+
+
+@pytest.fixture(scope="module")
+def there(tmp_path_factory):
+    return tiny_study(tmp_path_factory.mktemp("curve"))
+
+
+@pytest.fixture(scope="module")
+def fold(there, tmp_path_factory):
+    out = tmp_path_factory.mktemp("division") / "study"
+    study = prepare(read_study(there[0]), out, there[2], kinds=["grouped-split"])
+    return Fold(study_of_curve(study, 9, 3, 1), "grouped-split", 0)
+
+
+def point(count, run, validation, test):
+    return Point("digest", count, run, 1, 10, 5, 2.0, dict.fromkeys(LABELS, 0.9) | {"bad": validation}, {"bad": test})
+
+
+def test_the_count_is_chosen_on_validation_gathers_alone():
+    points = [point(0, 0, 0.3, 0.9), point(0, 1, 0.5, 0.9), point(200, 0, 0.6, 0.1), point(200, 1, 0.6, 0.1)]
+    points += [point(400, 0, 0.9, 0.5), point(400, 1, 0.3, 0.5)]
+    # 0.4, 0.6 and 0.6: of equal ones the lowest.
+    assert choose(table_of(points), "bad") == 200
+    assert choose(table_of(points[::-1]), "bad") == 200
+    turned = [dataclasses.replace(one, validation=one.test, test=one.validation) for one in points]
+    assert choose(table_of(turned), "bad") == 0
+
+
+def test_a_table_has_a_row_for_each_part_and_class():
+    table = table_of([point(100, 1, 0.5, 0.25), point(0, 0, 0.75, 0.125)])
+    assert list(table.columns) == ["count", "run", "part", "class", "f1"] and len(table) == 8
+    assert table.iloc[0].tolist() == [0, 0, "validation", "good", 0.9]
+    assert table[(table["part"] == "test")]["f1"].tolist() == [0.125, 0.25]
+
+
+def test_sets_are_nested_and_hold_nothing_that_judges(fold):
+    sets = {count: ARM_CLASSES["pixel-mixing"]().training_set(fold, first=count) for count in (0, 3, 9)}
+    recorded = len(fold.training)
+    ids = {count: one.gathers.ids.tolist() for count, one in sets.items()}
+    assert [len(ids[count]) - recorded for count in sets] == [one.synthetic for one in sets.values()] == [0, 3, 9]
+    assert ids[9][: recorded + 3] == ids[3] and ids[3][:recorded] == ids[0]
+    places = np.arange(recorded + 3)
+    assert np.array_equal(sets[9].gathers.read(places), sets[3].gathers.read(places))
+    index = fold.study.survey.index
+    judging = set(index["gather_id"].iloc[np.concatenate([fold.validation, fold.test])])
+    parents = {parent for one in sets[9].gathers.parents for parent in one}
+    assert len(judging) + recorded == len(index) and parents
+    assert not judging & (set(ids[9]) | parents)
+
+
+def test_points_are_fitted_once_with_a_seed_a_run(fold, tmp_path, monkeypatch):
+    said = []
+    first = run_points(fold, "pixel-mixing", [0, 9], 1, tmp_path, said.append)
+    assert [(one.count, one.run) for one in first] == [(0, 0), (9, 0)] and said[0].startswith("2 classifiers to fit")
+    assert len({one.seed for one in first}) == 1 and all(set(one.test) == set(LABELS) for one in first)
+    epoch = -(-len(fold.training) // 8)
+    # At most three epochs, and an epoch without a lower validation loss ends it.
+    assert all(one.steps in (epoch, 2 * epoch, 3 * epoch) for one in first)
+    assert all(one.steps == 3 * epoch or one.steps == one.kept_step + epoch for one in first)
+    later = run_points(fold, "pixel-mixing", [0, 3, 9], 2, tmp_path, said.append)
+    assert "4 classifiers to fit, 2 finished" in said and [one for one in later if one in first] == first
+    assert len({one.seed for one in later}) == 2
+    monkeypatch.setattr(curve_runs, "_fit", None)
+    assert run_points(fold, "pixel-mixing", [0, 3, 9], 2, tmp_path, said.append) == later
+
+
+def test_more_gathers_may_be_asked_for_later_but_no_other_settings(fold, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        curve_runs,
+        "_fit",
+        lambda fold, arm, count, run, curve: dataclasses.replace(point(count, run, 0.5, 0.5), curve=curve),
+    )
+    run_points(fold, "flow", [0, 9], 1, tmp_path, lambda line: None)
+    monkeypatch.setattr(fold, "study", study_of_curve(fold.study, 20, 3, 1))
+    assert len(run_points(fold, "flow", [0, 20], 1, tmp_path, lambda line: None)) == 2
+    monkeypatch.setattr(fold, "study", study_of_curve(fold.study, 20, 4, 1))
+    with pytest.raises(InputError, match="belongs to a curve of other settings"):
+        run_points(fold, "flow", [0], 1, tmp_path, lambda line: None)
+    (tmp_path / "00000-00.json").write_text("{")
+    with pytest.raises(InputError, match="is no whole point of a curve"):
+        run_points(fold, "flow", [0], 1, tmp_path, lambda line: None)
+
+
+def test_the_command_draws_the_curve(there, tmp_path, capsys):
+    words = [*there[:3], "--out", tmp_path / "study", "--arm", "oversampling", "--runs", "2", "--counts", "4,0"]
+    done = called(capsys, "curve", *words, "--epochs", "1")
+    assert done.status == 0, done.error
+    table = pd.read_csv(tmp_path / "study/curve.csv")
+    assert len(table) == 2 * 2 * 2 * 3 and set(table["count"]) == {0, 4}
+    assert (tmp_path / "study/curve.svg").exists() and (tmp_path / "study/curve.png").exists()
+    assert f"chosen on validation gathers: {choose(table, 'bad')}, by F1 of bad" in done.out
+    assert "4 gathers, run 1: F1 of bad" in done.out
+    again = called(capsys, "curve", *words, "--epochs", "1")
+    assert again.status == 0 and "0 classifiers to fit, 4 finished" in again.out
+    assert again.out.splitlines()[-6:] == done.out.splitlines()[-6:]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--counts", "0"), "--counts 0: write numbers from 0, one of them above 0"),
+        (("--counts", "0,-5"), "--counts 0,-5: write numbers from 0"),
+        (("--arm", "flaw"), "--arm: no arm is called 'flaw'"),
+        (("--kind", "split"), "--kind split: choose grouped or stratified"),
+        (("--runs", "0"), "--runs"),
+    ],
+)
+def test_wrong_words_are_told_in_a_line(there, tmp_path, capsys, more, message):
+    done = called(capsys, "curve", *there[:3], "--out", tmp_path / "study", *more)
+    assert done.status == 2 and len(done.error) == 1 and message in done.error[0]
+    assert not (tmp_path / "study").exists()
+
+
+def test_counts_and_text():
+    assert numbers_of("200, 0,100,100") == [0, 100, 200]
+    points = [point(count, run, 0.5 + 0.1 * run, 0.25) for count in (0, 100) for run in (0, 1)]
+    shown = text_of(
+        table_of([dataclasses.replace(one, test=one.validation) for one in points]), 100, "bad"
+    ).splitlines()
+    assert shown[1].split()[:2] == ["validation", "good"] and shown[1].split()[-2:] == ["test", "bad"]
+    assert shown[2].startswith("0 ") and shown[2].rstrip().endswith("55.0 +- 5.0")
+    assert shown[-1] == "chosen on validation gathers: 100, by F1 of bad"
