@@ -4,19 +4,30 @@ from collections.abc import Callable, Sequence
 
 from eval.crossval import line_of, run_arm
 from eval.fold import Fold
-from eval.outcome import Outcome, write_outcome
+from eval.outcome import Outcome, outcome_path, read_outcome, write_outcome
 from eval.process import locked, logged
 from eval.results import finished
 from eval.study import Study
+from glowseis.errors import InputError
 
 
 def unfinished(study: Study, kind: str, fold: int, arms: Sequence[str]) -> list[str]:
     """Arms that have no outcome in a fold yet, or one that says that they failed.
 
     Raises:
-        InputError: An outcome is damaged or of another study.
+        InputError: An outcome is damaged, of another study, or was tested on other gathers than this fold's.
     """
-    return [arm for arm in arms if not finished(study.outcomes, study.digest, kind, fold, arm)]
+    missing = [arm for arm in arms if not finished(study.outcomes, study.digest, kind, fold, arm)]
+    tested = set(study.survey.index["gather_id"].to_numpy()[study.parts(kind, fold)[2]])
+    for arm in arms:
+        path = outcome_path(study.outcomes, kind, fold, arm)
+        if arm not in missing and set(read_outcome(path).ids) != tested:
+            # Another scikit-learn may draw other folds from the same seed.
+            raise InputError(
+                f"{path}: was tested on other gathers than {kind} fold {fold} has here (see "
+                f"{study.folder / 'folds'}); bring back the folds of then, or give another --outcomes"
+            )
+    return missing
 
 
 def run_fold(

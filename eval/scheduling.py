@@ -204,7 +204,7 @@ def on_cluster(jobs: Sequence[FoldJob], address: str, say: Callable[[str], None]
 
         ended: list[Ended] = []
         try:
-            for future in as_completed(list(job_of)):
+            for future in as_completed(list(job_of), loop=client.loop):
                 try:
                     ended.append(future.result())
                 # Of a task that was given up comes the last try's error, or one of dask's own.

@@ -30,7 +30,7 @@ ANOMALOUS_MICROBAR = 20.0
 """One per cent of anomalous traces weighs as much as this many hundredths of a microbar of swell."""
 MOST_ANOMALOUS_MICROBAR = 0.6
 """What anomalous traces weigh at most: without swell they never make a gather bad."""
-JUDGE_SPREAD = 0.22
+JUDGE_SPREAD = 0.2
 """Standard deviation of the logarithm of the factor by which a judge over- or underestimates noise."""
 
 _MOST_DRAWS = 100_000

@@ -21,7 +21,10 @@ OFTEN = {"tug": 0.15, "strum": 0.15, "propeller": 0.2, "interference": 0.06, "bi
 
 _SWELL_WIDTH_TRACES, _SWELL_BAND_SPREAD = (6, 35), 0.2
 _COLUMN_WIDTH_TRACES, _COLUMN_BAND_SPREAD = (3, 26), 0.5
-_ROUGH_COVER, _CALM_SWELL_COVER, _LOUD_COVER, _CALM_COLUMNS_COVER = 0.16, 0.06, 0.28, 0.04
+_ROUGH_COVER, _CALM_SWELL_COVER, _LOUD_COVER, _CALM_COLUMNS_COVER = 0.2, 0.06, 0.28, 0.04
+# Spread of the cover's logarithm: a rough sea shakes a few traces hard or most of the cable a little.
+_ROUGH_COVER_SPREAD, _COVER_SPREAD = 0.6, 0.4
+_MOST_COVER = 0.9
 _BIRD_WIDTH_TRACES = 3
 _FULL_TRACES = 640
 # Channels of a full cable that are out of order, on average.
@@ -115,8 +118,8 @@ def draw_any_noise(traces: int, random: np.random.Generator, settings: NoiseSett
     rough, loud = random.random() < ROUGH_SHARE, random.random() < LOUD_SHARE
     swell_microbar = _level(ROUGH_SWELL if rough else CALM_SWELL, random)
     columns_microbar = _level(LOUD_COLUMNS if loud else CALM_COLUMNS, random)
-    swell_cover = _ROUGH_COVER if rough else _CALM_SWELL_COVER
-    columns_cover = _LOUD_COVER if loud else _CALM_COLUMNS_COVER
+    swell_cover = (_ROUGH_COVER, _ROUGH_COVER_SPREAD) if rough else (_CALM_SWELL_COVER, _COVER_SPREAD)
+    columns_cover = (_LOUD_COVER if loud else _CALM_COLUMNS_COVER, _COVER_SPREAD)
     swell = _bands(swell_microbar, swell_cover, _SWELL_WIDTH_TRACES, _SWELL_BAND_SPREAD, traces, random)
     columns = _bands(columns_microbar, columns_cover, _COLUMN_WIDTH_TRACES, _COLUMN_BAND_SPREAD, traces, random)
     careless = 6.0 if random.random() < 0.04 else 1.0
@@ -167,14 +170,14 @@ def _birds(level_microbar: float, traces: int, random: np.random.Generator) -> t
 
 def _bands(
     level_microbar: float,
-    share: float,
+    cover: tuple[float, float],
     width: tuple[int, int],
     spread: float,
     traces: int,
     random: np.random.Generator,
 ) -> tuple[Band, ...]:
-    """Bands over about this share of the traces that together add this root mean square to the gather."""
-    wanted = traces * min(random.lognormal(math.log(share), 0.4), 0.6)
+    """Bands over a share of the traces, drawn by its median and spread, that together add this level to the gather."""
+    wanted = traces * min(_level(cover, random), _MOST_COVER)
     narrow, wide = min(width[0], traces), min(width[1], traces)
     places: list[tuple[int, int, float]] = []
     covered = 0

@@ -24,7 +24,7 @@ from glowseis.survey.simulate.noise import disturb
 from glowseis.survey.simulate.plan import NoisePlan
 from glowseis.survey.simulate.settings import NoiseSettings
 
-SIMULATOR_VERSION = "0.9"
+SIMULATOR_VERSION = "1.0"
 """Changes whenever the same seed gives other gathers."""
 
 _GATHER_STREAM = 13

@@ -18,15 +18,17 @@ from glowseis.survey.simulate.noise.spectra import (
 )
 from glowseis.survey.simulate.plan import Band
 
-_TRACE_SPREAD = 0.7
-_SLOW_SHARE = 0.5
+_TRACE_SPREAD, _SLOW_TRACE_SPREAD = 0.7, 0.35
+_ALIKE, _SLOW_ALIKE = (0.8, 0.6), (0.8, 0.6, 0.6, 0.4)
+"""What a trace has of its own noise, of its neighbour's, of the next one's, ..."""
+_SLOW_SHARE = 0.6
 
 
 def loud_columns(band: Band, acquisition: Acquisition, random: np.random.Generator) -> np.ndarray:
     """Noise of 15 to 36 Hz, its peak near 16 Hz; each trace has its own, and some are far louder.
 
-    Half of the bands are as slow as swell, 3.5 to 8 Hz, but alike on three neighbours only: so that frequency alone
-    does not tell the two. Source: as measured on the published medium gather; the slow bands are ours.
+    Three bands in five are as slow as swell, 3.5 to 8 Hz, but alike on a few neighbours only: so that neither frequency
+    nor loudness tells the two. Source: as measured on the published medium gather; the slow bands are ours.
 
     Args:
         band: Its traces and their level; where on the cable it lies plays no part.
@@ -44,11 +46,11 @@ def loud_columns(band: Band, acquisition: Acquisition, random: np.random.Generat
     amplitude = np.exp(-0.5 * (octaves / np.where(octaves < 0, 0.09, 0.7)) ** 2)
     amplitude *= band_pass(frequency, low_cut_hz, 45.0)
     independent = coloured(band.traces, amplitude, acquisition, random)
-    alike = 0.8 * independent
-    alike[1:] += 0.6 * independent[:-1]
-    if slow:
-        alike[2:] += 0.5 * independent[:-2]
-    level = np.exp(random.normal(0.0, _TRACE_SPREAD, band.traces)).astype(np.float32)
+    alike = np.zeros_like(independent)
+    for away, share in enumerate((_SLOW_ALIKE if slow else _ALIKE)[: band.traces]):
+        alike[away:] += share * independent[: band.traces - away]
+    spread = _SLOW_TRACE_SPREAD if slow else _TRACE_SPREAD
+    level = np.exp(random.normal(0.0, spread, band.traces)).astype(np.float32)
     return to_level(alike * bursts(band.traces, 0.3, 0.4, acquisition, random) * level[:, None], band.level_microbar)
 
 

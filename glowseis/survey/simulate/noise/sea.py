@@ -60,6 +60,6 @@ def swell(band: Band, acquisition: Acquisition, random: np.random.Generator) -> 
     covariance = np.exp(-((lag / length_traces) ** _LATERAL_POWER)) + 1e-6 * np.eye(band.traces)
     together = np.linalg.cholesky(covariance).astype(np.float32) @ independent
     across = np.sin(np.pi * (np.arange(band.traces) + 0.5) / band.traces) ** 0.35
-    depth, period_s = random.uniform(0.3, 1.0), random.uniform(0.25, 0.7)
+    depth, period_s = random.uniform(0.3, 1.2), random.uniform(0.25, 0.8)
     shape = bursts(band.traces, depth, period_s, acquisition, random) * across.astype(np.float32)[:, None]
     return to_level(together * shape, band.level_microbar)
