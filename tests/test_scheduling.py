@@ -201,36 +201,96 @@ def test_a_scheduler_that_does_not_answer_is_told(tmp_path, monkeypatch):
         on_cluster(jobs_of(tmp_path), "tcp://127.0.0.1:1")
 
 
-@pytest.mark.slow
-def test_a_cluster_of_two_workers_loses_one_and_ends_with_every_outcome_once(tmp_path):
+@pytest.fixture
+def cluster():
     from distributed import LocalCluster
 
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", host="127.0.0.1"
+    ) as made:
+        yield made
+
+
+@pytest.mark.slow
+def test_a_fold_whose_worker_is_killed_is_finished_by_the_other(tmp_path, stand_in, cluster):
+    stand_in(f"""
+        import os, pathlib, sys, time
+        sys.path.append({str(CHECKOUT)!r})
+        from eval.process import end_with_parent, locked
+        end_with_parent()
+        fold = sys.argv[3]
+        with locked(pathlib.Path(f"{{fold}}.lock"), "it", wait=True):
+            for arm in {ARMS}:
+                if pathlib.Path(f"{{fold}}-{{arm}}.json").exists():
+                    continue
+                with open("begun", "a") as file:
+                    file.write(f"{{fold}} {{os.getpid()}}\\n")
+                time.sleep(1)
+                # An outcome that is there already is an error.
+                with open(f"{{fold}}-{{arm}}.json", "x"):
+                    print(fold, arm)
+    """)
+    said = []
+    begun = tmp_path / "begun"
+
+    def kill_one_at_work():
+        wait_for(lambda: begun.exists() and len(set(begun.read_text().split()[::2])) == 2)
+        os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_one_at_work)
+    killer.start()
+    on_cluster(jobs_of(tmp_path, 4), cluster.scheduler_address, said.append)
+    killer.join()
+    assert said[0] == "4 folds for 2 workers"
+    assert len(list(tmp_path.glob("*.json"))) == 4 * len(ARMS)
+    # One fold was worked on by two processes, the first of which ended with its worker.
+    by_process = set(begun.read_text().splitlines())
+    assert len(by_process) == 5 and not any(alive(line.split()[1]) for line in by_process)
+
+
+@pytest.mark.slow
+def test_a_leak_on_a_cluster_stops_the_other_folds(tmp_path, stand_in, cluster):
+    stand_in("""
+        import pathlib, sys, time
+        if sys.argv[3] == "0":
+            while not pathlib.Path("1").exists():
+                time.sleep(0.02)
+            sys.stderr.write("eval.cv: gather x is a test gather\\n")
+            sys.exit(1)
+        import os
+        pathlib.Path("writing").write_text(str(os.getpid()))
+        os.rename("writing", sys.argv[3])
+        time.sleep(300)
+    """)
+    with pytest.raises(FittingError, match="grouped fold 0: gather x is a test gather"):
+        on_cluster(jobs_of(tmp_path), cluster.scheduler_address, lambda line: None)
+    wait_for(lambda: not alive((tmp_path / "1").read_text()))
+
+
+@pytest.mark.slow
+def test_a_study_on_a_cluster_that_loses_a_worker_ends_with_every_outcome_once(tmp_path, cluster):
     words = tiny_study(tmp_path)
     outcomes = tmp_path / "study/outcomes"
-    with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
-    ) as cluster:
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "eval.cv", *map(str, words)),
-                *("--arms", ",".join(ARMS), "--scheduler", cluster.scheduler_address),
-            ],
-            cwd=CHECKOUT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        wait_for(lambda: process.poll() is not None or len(list(outcomes.glob("*.json"))) >= 1, 120)
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "eval.cv", *map(str, words)),
+            *("--arms", ",".join(ARMS), "--kind", "grouped", "--scheduler", cluster.scheduler_address),
+        ],
+        cwd=CHECKOUT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_for(lambda: process.poll() is not None or list(outcomes.glob("*.json")), 900)
         assert process.poll() is None, process.communicate()
-        victim = next(iter(cluster.workers.values()))
-        os.kill(victim.pid, signal.SIGKILL)
-        out, error = process.communicate(timeout=300)
+        os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
+        out, error = process.communicate(timeout=900)
+    finally:
+        process.kill()
     assert process.returncode == 0, error
-    for kind in ("grouped", "stratified"):
-        for fold in range(3):
-            for arm in ARMS:
-                assert out.count(f"{kind} fold {fold}, {arm}: F1") <= 1
+    assert all(out.count(f"grouped fold {fold}, {arm}: F1") <= 1 for fold in range(3) for arm in ARMS)
     digest = read_outcome(next(outcomes.glob("*.json"))).study
-    results = collect(outcomes, digest, ("grouped", "stratified"), ARMS, 3)
-    assert results.whole and len(list(outcomes.glob("*"))) == 12
-    assert all(not one.error for found in results.outcomes.values() for one in found)
+    results = collect(outcomes, digest, ("grouped",), ARMS, 3)
+    assert results.whole and len(list(outcomes.iterdir())) == 6
+    assert not any(one.error for found in results.outcomes.values() for one in found)
