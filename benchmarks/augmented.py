@@ -22,7 +22,7 @@ from glowseis.command import import_tensorflow, run
 from glowseis.survey.size import parse_size
 
 if TYPE_CHECKING:
-    from eval.fold import Fold, TrainingSet
+    from eval.study.fold import Fold, TrainingSet
 
 RECIPE = """
 name = "augmented"
@@ -56,10 +56,10 @@ def main(
     Example: python -m benchmarks.augmented --size 448x320 --gathers 300 --added 100 --batch 8
     """
     import_tensorflow()
-    from eval.arms import ARM_CLASSES
-    from eval.fold import Fold
-    from eval.recipe import read_study
-    from eval.study import prepare
+    from eval.study.arms import ARM_CLASSES
+    from eval.study.fold import Fold
+    from eval.study.preparation import prepare
+    from eval.study.recipe import read_study
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

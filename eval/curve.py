@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eval.cv import KEPT, demo
-from eval.names import PRIMARY, check_arms
+from eval.study.names import PRIMARY, check_arms
 from glowseis import command
 from glowseis.errors import InputError, StoppedError
 
@@ -44,7 +44,7 @@ def main(
 
     Example: python -m eval.curve train/study.toml --runs 10 --counts 0,200,400,600,800,1000
     """
-    from eval.recipe import check_flows, read_study
+    from eval.study.recipe import check_flows, read_study
 
     wanted = numbers_of(counts)
     if kind not in KINDS:
@@ -55,11 +55,11 @@ def main(
     check_flows(settings, [arm], str(path))
 
     command.import_tensorflow()
-    from eval.curve_figure import write_curve
-    from eval.curve_runs import choose, run_points, study_of_curve, table_of
-    from eval.fold import Fold
-    from eval.process import locked, logged, without_remarks
-    from eval.study import prepare
+    from eval.report.curve_figure import write_curve
+    from eval.running.curve_runs import choose, run_points, study_of_curve, table_of
+    from eval.running.process import locked, logged, without_remarks
+    from eval.study.fold import Fold
+    from eval.study.preparation import prepare
 
     without_remarks()
     folder, division = out or Path("studies") / settings.name, KINDS[kind]
@@ -94,7 +94,7 @@ def numbers_of(counts: str) -> list[int]:
 
 def text_of(table: "pd.DataFrame", chosen: int, rare: str) -> str:
     """The means in per cent, a row a count, for the terminal."""
-    from eval.curve_figure import curve_means
+    from eval.report.curve_figure import curve_means
 
     means = curve_means(table)
     means["said"] = [

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eval.names import ARMS, check_arms
+from eval.study.names import ARMS, check_arms
 from glowseis import command
 from glowseis.errors import FittingError, InputError, StoppedError
 
 if TYPE_CHECKING:
-    from eval.results import Results
-    from eval.study import Study
+    from eval.results.collection import Results
+    from eval.study.preparation import Study
 
 CHECKOUT = Path(__file__).parent.parent
 
@@ -50,7 +50,7 @@ def main(
 
     Example: python -m eval.cv train/study.toml --jobs 2
     """
-    from eval.recipe import read_study
+    from eval.study.recipe import read_study
 
     if tables_only and (fold or scheduler or jobs > 1):
         raise InputError("--tables-only trains nothing; leave out --fold, --jobs and --scheduler")
@@ -67,8 +67,8 @@ def main(
         # Processes beside each other, this one among them, must leave each other room on an accelerator.
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     command.import_tensorflow()
-    from eval.process import end_with_parent, without_remarks
-    from eval.study import prepare
+    from eval.running.process import end_with_parent, without_remarks
+    from eval.study.preparation import prepare
 
     without_remarks()
     if attended:
@@ -116,7 +116,7 @@ def _run_here(study: "Study", numbers: Sequence[int], attended: bool) -> None:
     """Run folds in this process, one after another."""
     import keras
 
-    from eval.running import run_fold
+    from eval.running.folds import run_fold
 
     recipe = study.recipe.study
     if not attended:
@@ -130,8 +130,8 @@ def _run_here(study: "Study", numbers: Sequence[int], attended: bool) -> None:
 
 def _run_elsewhere(study: "Study", numbers: Sequence[int], words: tuple[str, ...], jobs: int, scheduler: str) -> None:
     """Run folds in processes of their own, here or on a cluster; finished ones are not begun."""
-    from eval.running import unfinished
-    from eval.scheduling import FoldJob, on_cluster, on_this_machine
+    from eval.running.folds import unfinished
+    from eval.running.scheduling import FoldJob, on_cluster, on_this_machine
 
     recipe = study.recipe.study
     todo = [
@@ -160,9 +160,9 @@ def _words(path: Path, survey: Path | None, changes: list[str] | None, arms: str
 
 
 def _say_estimate(study: "Study", numbers: Sequence[int]) -> None:
-    from eval.crossval import duration
-    from eval.estimate import estimate
-    from eval.running import unfinished
+    from eval.running.crossval import duration
+    from eval.running.estimate import estimate
+    from eval.running.folds import unfinished
 
     recipe = study.recipe.study
     todo = [
@@ -182,9 +182,9 @@ def _say_estimate(study: "Study", numbers: Sequence[int]) -> None:
 
 def _tables(study: "Study", partial: bool) -> None:
     """Print the tables; write them and the report when all folds are there."""
-    from eval.report import write_report
-    from eval.results import collect
-    from eval.tables import terminal, write_tables
+    from eval.report.writing import write_report
+    from eval.results.collection import collect
+    from eval.results.tables import terminal, write_tables
 
     recipe = study.recipe.study
     results = collect(study.outcomes, study.digest, recipe.kinds, recipe.arms, recipe.folds, partial=partial)

@@ -5,7 +5,6 @@ one picture a class they are a centre, not a spread.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from glowseis.survey.gather import LABELS
 
@@ -37,7 +36,7 @@ class Target:
         return value - min(max(value, self.low), self.high)
 
 
-_EVENTS: tuple[tuple[Any, ...], ...] = (
+_EVENTS: tuple[tuple[str, str, float, float, int], ...] = (
     ("direct wave at trace 0 (row)", "direct_row", 21.0, 21.0, 0),
     ("direct wave's slope at near traces (rows a trace)", "near_slope", 0.95, 0.95, 2),
     ("direct wave's asymptote (rows a trace)", "asymptote", 1.04, 1.04, 2),
@@ -47,14 +46,14 @@ _EVENTS: tuple[tuple[Any, ...], ...] = (
     ("head wave's slope (rows a trace)", "head_slope", 0.57, 0.57, 2),
     ("head wave at the last trace (row)", "head_far_row", 551.0, 551.0, 0),
 )
-_GREY_LEVELS: tuple[tuple[Any, ...], ...] = (
+_GREY_LEVELS: tuple[tuple[str, str, float, float, int], ...] = (
     ("black pixels (%)", "black_percent", 2.0, 2.0, 2),
     ("white pixels (%)", "white_percent", 2.0, 2.0, 2),
     ("median level", "median", 125.0, 126.0, 0),
     ("standard deviation (of full scale)", "deviation", 0.131, 0.138, 3),
 )
 # Published for good, medium and bad; None where that class has no such figure.
-_NOISE: tuple[tuple[Any, ...], ...] = (
+_NOISE: tuple[tuple[str, str, tuple[float | None, ...], int], ...] = (
     ("RMS (levels)", "level", (1.95, 1.8, 2.9), 2),
     ("loudest trace over background", "loudest_ratio", (1.6, 29.0, 9.8), 1),
     ("noisy bands", "bands", (0.0, 7.0, 5.0), 0),
@@ -70,8 +69,8 @@ _NOISE: tuple[tuple[Any, ...], ...] = (
 )
 
 TARGETS = (
-    *(Target(*event, "", True, digits) for *event, digits in _EVENTS),
-    *(Target(*statistic, "", False, digits) for *statistic, digits in _GREY_LEVELS),
+    *(Target(name, quantity, low, high, "", True, digits) for name, quantity, low, high, digits in _EVENTS),
+    *(Target(name, quantity, low, high, "", False, digits) for name, quantity, low, high, digits in _GREY_LEVELS),
     *(
         Target(name, quantity, value, value, label, False, digits)
         for place, label in enumerate(LABELS)

@@ -5,9 +5,9 @@ import zlib
 
 import numpy as np
 
-from eval.names import ARMS
-from eval.outcome import Independent, Outcome, write_outcome
-from eval.statistics import calibration_error, precision_at_recalls
+from eval.results.statistics import calibration_error, precision_at_recalls
+from eval.study.names import ARMS
+from eval.study.outcome import Independent, Outcome, write_outcome
 from glowseis.scoring import fraction_weights, scores
 
 LABELS = ["good", "medium", "bad"]

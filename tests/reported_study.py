@@ -12,13 +12,13 @@ from outcomes import COUNTS, LABELS, make_outcomes
 from page_reader import PageReader
 from test_curve_figure import curve_table
 
-from eval import names
-from eval.curve_figure import write_curve
-from eval.recipe import read_study
-from eval.report import write_report
-from eval.results import collect
-from eval.study import Study
-from eval.tables import write_tables
+from eval.report.curve_figure import write_curve
+from eval.report.writing import write_report
+from eval.results.collection import collect
+from eval.results.tables import write_tables
+from eval.study import names
+from eval.study.preparation import Study
+from eval.study.recipe import read_study
 from glowseis.survey.folds import make_folds
 from glowseis.survey.gather import Origin
 from glowseis.survey.records import open_survey, write_survey

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 from graded_survey import graded_gather
 
-from eval.recipe import read_study
-from eval.study import prepare
+from eval.study.preparation import prepare
+from eval.study.recipe import read_study
 from glowseis.survey.records import open_survey, write_survey
 
 LABELS = ("good", "medium", "bad")

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from small_study import LABELS, small_study
 
-from eval.arms import ARM_CLASSES
-from eval.fold import Fold
-from eval.guard import LeakError
-from eval.names import ARMS
-from eval.smote import NEIGHBOURS, coordinates, parents, products, smote_pairs
-from eval.study import Study
+from eval.study.arms import ARM_CLASSES
+from eval.study.fold import Fold
+from eval.study.guard import LeakError
+from eval.study.names import ARMS
+from eval.study.preparation import Study
+from eval.study.smote import NEIGHBOURS, coordinates, parents, products, smote_pairs
 from glowseis.errors import FittingError, InputError
 from glowseis.survey.gather import Origin
 from glowseis.survey.labelled import parents_of
@@ -215,7 +215,7 @@ def test_smote_is_told_when_its_package_is_missing(fold, monkeypatch):
 
 
 def test_coordinates_have_the_distances_of_the_pictures(fold, monkeypatch):
-    monkeypatch.setattr("eval.smote._BLOCK_BYTES", 3 * 4 * 32 * 32)
+    monkeypatch.setattr("eval.study.smote._BLOCK_BYTES", 3 * 4 * 32 * 32)
     survey = fold.study.survey
     pixels = survey.read_images(fold.rare).reshape(len(fold.rare), -1).astype(float)
     made = coordinates(products(survey, fold.rare))
@@ -236,7 +236,7 @@ def test_an_arm_that_uses_test_gathers_is_refused(fold):
 
     class Cheating(ARM_CLASSES["pixel-mixing"]):
         def made(self, fold):
-            from eval.arms import mixed
+            from eval.study.arms import mixed
 
             return fold.synthetic("cheating", {}, lambda: mixed(fold, pair, "pixel-mixing"))
 

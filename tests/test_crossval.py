@@ -7,14 +7,14 @@ import pytest
 from outcomes import make_outcome
 from tiny_study import LABELS, tiny_study, tiny_survey
 
-from eval import crossval
-from eval.arms import ARM_CLASSES
-from eval.crossval import duration, line_of, run_arm
-from eval.fold import Fold
-from eval.guard import LeakError
-from eval.recipe import read_study
-from eval.running import run_fold, unfinished
-from eval.study import prepare
+from eval.running import crossval
+from eval.running.crossval import duration, line_of, run_arm
+from eval.running.folds import run_fold, unfinished
+from eval.study.arms import ARM_CLASSES
+from eval.study.fold import Fold
+from eval.study.guard import LeakError
+from eval.study.preparation import prepare
+from eval.study.recipe import read_study
 from glowseis.errors import FittingError
 
 FRACTIONS = (66.68, 31.54, 1.76)
@@ -118,7 +118,7 @@ class Failing:
 
 def test_an_arm_that_fails_is_told_while_others_go_on_and_is_tried_again(study, fold, monkeypatch):
     monkeypatch.setitem(ARM_CLASSES, "oversampling", Failing)
-    monkeypatch.setattr("eval.running.Fold", lambda *_: fold)
+    monkeypatch.setattr("eval.running.folds.Fold", lambda *_: fold)
     said = []
     arms = ("oversampling", "none")
     first, second = run_fold(study, "grouped", 1, arms, said.append)
@@ -140,12 +140,12 @@ def test_what_is_printed_while_a_fold_is_run_goes_to_its_log(study, fold, monkey
         print("step 1 of 2")
         return make_outcome("grouped", 2, arm, study=study.digest)
 
-    monkeypatch.setattr("eval.running.Fold", lambda *_: fold)
-    monkeypatch.setattr("eval.running.run_arm", printing)
+    monkeypatch.setattr("eval.running.folds.Fold", lambda *_: fold)
+    monkeypatch.setattr("eval.running.folds.run_arm", printing)
     run_fold(study, "grouped", 2, ["none"])
     assert capsys.readouterr().out.startswith("grouped fold 2, none: ")
     assert (study.folder / "work/grouped-02.log").read_text().endswith("step 1 of 2\n")
-    monkeypatch.setattr("eval.running.run_arm", None)
+    monkeypatch.setattr("eval.running.folds.run_arm", None)
     assert run_fold(study, "grouped", 2, ["none"]) == []
 
 

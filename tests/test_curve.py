@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from tiny_study import called, tiny_study
 
-from eval import curve_runs
-from eval.arms import ARM_CLASSES
 from eval.curve import numbers_of, text_of
-from eval.curve_runs import Point, choose, run_points, study_of_curve, table_of
-from eval.fold import Fold
-from eval.recipe import read_study
-from eval.study import prepare
+from eval.running import curve_runs
+from eval.running.curve_runs import Point, choose, run_points, study_of_curve, table_of
+from eval.study.arms import ARM_CLASSES
+from eval.study.fold import Fold
+from eval.study.preparation import prepare
+from eval.study.recipe import read_study
 from glowseis.errors import InputError
 
 LABELS = ("good", "medium", "bad")

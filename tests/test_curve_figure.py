@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from eval.curve_figure import curve_means, draw_part, read_chosen, read_curve, write_curve
-from eval.drawing import new_figure
+from eval.report.curve_figure import curve_means, draw_part, read_chosen, read_curve, write_curve
+from eval.report.drawing import new_figure
 from glowseis.errors import InputError
 
 CLASSES = ("good", "NA", "b$d & <c>")

@@ -15,10 +15,10 @@ from conftest import CHECKOUT
 from outcomes import make_outcome
 from tiny_study import LABELS, called, tiny_study
 
-from eval.estimate import Estimate, estimate
-from eval.outcome import read_outcome, write_outcome
-from eval.recipe import read_study
-from eval.study import prepare
+from eval.running.estimate import Estimate, estimate
+from eval.study.outcome import read_outcome, write_outcome
+from eval.study.preparation import prepare
+from eval.study.recipe import read_study
 from glowseis.errors import InputError
 
 ARMS = ("none", "oversampling", "flow")
@@ -60,8 +60,8 @@ def trained(monkeypatch):
             independent=None,
         )
 
-    monkeypatch.setattr("eval.running.run_arm", run_arm)
-    monkeypatch.setattr("eval.estimate.estimate", lambda study, todo: Estimate(90.0 * len(todo), True))
+    monkeypatch.setattr("eval.running.folds.run_arm", run_arm)
+    monkeypatch.setattr("eval.running.estimate.estimate", lambda study, todo: Estimate(90.0 * len(todo), True))
     return done
 
 
@@ -114,7 +114,7 @@ def test_outcomes_elsewhere_and_other_arms_later(words, tmp_path, capsys, traine
 
 
 def test_a_failed_arm_is_in_the_tables_and_the_status_and_is_tried_again(words, capsys, trained, monkeypatch):
-    from eval import running
+    from eval.running import folds as running
 
     working = running.run_arm
 
@@ -123,12 +123,12 @@ def test_a_failed_arm_is_in_the_tables_and_the_status_and_is_tried_again(words, 
             return make_outcome("grouped", 1, "flow", study=fold.study.digest, error="the flow does not invert")
         return working(fold, name)
 
-    monkeypatch.setattr("eval.running.run_arm", failing)
+    monkeypatch.setattr("eval.running.folds.run_arm", failing)
     done = called(capsys, "cv", *words, "--kind", "grouped")
     assert done.status == 1 and len(done.error) == 1
     assert "1 of 9 arms of folds failed, grouped fold 1, flow first: the flow does not invert" in done.error[0]
     assert "grouped fold 2, flow: F1" in done.out and "failed: fold 1: the flow does not invert" in done.out
-    monkeypatch.setattr("eval.running.run_arm", working)
+    monkeypatch.setattr("eval.running.folds.run_arm", working)
     trained.clear()
     assert called(capsys, "cv", *words, "--kind", "grouped").status == 0
     assert trained == [("grouped", 1, "flow")]
@@ -182,7 +182,9 @@ def test_a_survey_that_changed_is_refused(words, tmp_path, capsys, trained):
 
 def test_folds_of_other_processes_get_the_same_words(words, capsys, monkeypatch, trained):
     asked = []
-    monkeypatch.setattr("eval.scheduling.on_this_machine", lambda jobs, at_once, say: asked.append((jobs, at_once)))
+    monkeypatch.setattr(
+        "eval.running.scheduling.on_this_machine", lambda jobs, at_once, say: asked.append((jobs, at_once))
+    )
     done = called(capsys, "cv", *words, "--kind", "grouped", "--jobs", "2", "--set", "study.temperature=0.8")
     # No process did anything, and that is told.
     assert done.status == 2 and "no arm of a fold is finished" in done.error[0]
@@ -193,7 +195,7 @@ def test_folds_of_other_processes_get_the_same_words(words, capsys, monkeypatch,
 
 
 def test_the_estimate_is_of_what_finished_arms_took_or_of_steps_taken_now(there, tmp_path, monkeypatch):
-    monkeypatch.setattr("eval.estimate.machine", lambda: "2 cores, no GPU")
+    monkeypatch.setattr("eval.running.estimate.machine", lambda: "2 cores, no GPU")
     study = prepare(read_study(there[0]), tmp_path / "study", there[2])
     folder = study.outcomes
     for fold, seconds in ((0, 100.0), (1, 140.0)):

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from small_study import small_study, small_survey
 
-from eval.arms import ARM_CLASSES, mixed
-from eval.fold import Fold
-from eval.guard import LeakError
-from eval.study import prepare
+from eval.study.arms import ARM_CLASSES, mixed
+from eval.study.fold import Fold
+from eval.study.guard import LeakError
+from eval.study.preparation import prepare
 from glowseis.errors import InputError
 from glowseis.fitting.selection import select
 from glowseis.recipe import read_recipe

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from small_study import small_study, small_survey
 
-from eval.fold import Fold, TrainingSet
-from eval.guard import Guard, Guarded, LeakError
+from eval.study.fold import Fold, TrainingSet
+from eval.study.guard import Guard, Guarded, LeakError
 from glowseis.errors import FittingError, InputError
 from glowseis.survey.gather import Origin
 from glowseis.survey.labelled import from_memory, from_survey

@@ -14,13 +14,13 @@ from PIL import Image
 from reported_study import ARMS, check_numbers, reported, reported_study
 from sklearn.metrics import average_precision_score
 
-from eval.drawing import inline_svg, new_figure
-from eval.outcome import write_outcome
-from eval.report import write_report
-from eval.report_figures import learning_curve, pooled_recall_curve
-from eval.report_gathers import distances, nearest, typical_distances
-from eval.results import collect
-from eval.tables import tables
+from eval.report.drawing import inline_svg, new_figure
+from eval.report.figures import learning_curve, pooled_recall_curve
+from eval.report.gathers import distances, nearest, typical_distances
+from eval.report.writing import write_report
+from eval.results.collection import collect
+from eval.results.tables import tables
+from eval.study.outcome import write_outcome
 from glowseis.errors import InputError
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from reported_study import check_numbers, reported
 
-from eval.drawing import IN_THE_DARK
+from eval.report.drawing import IN_THE_DARK
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 

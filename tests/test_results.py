@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from outcomes import COUNTS, LABELS, digest_of, make_outcome, make_outcomes
 
-from eval.outcome import outcome_path, read_outcome, write_outcome
-from eval.results import collect, finished, held_out_ratio
+from eval.results.collection import collect, finished, held_out_ratio
+from eval.study.outcome import outcome_path, read_outcome, write_outcome
 from glowseis.errors import InputError
 
 ARMS = ("none", "oversampling", "flow")

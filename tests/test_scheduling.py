@@ -12,10 +12,10 @@ import pytest
 from conftest import CHECKOUT
 from tiny_study import tiny_study
 
-from eval.outcome import read_outcome
-from eval.process import locked
-from eval.results import collect
-from eval.scheduling import FoldJob, Processes, on_cluster, on_this_machine
+from eval.results.collection import collect
+from eval.running.process import locked
+from eval.running.scheduling import FoldJob, Processes, on_cluster, on_this_machine
+from eval.study.outcome import read_outcome
 from glowseis.errors import FittingError, InputError
 
 ARMS = ("none", "oversampling")
@@ -28,7 +28,7 @@ def stand_in(tmp_path, monkeypatch):
     def write(program):
         (tmp_path / "eval").mkdir()
         (tmp_path / "eval/cv.py").write_text(textwrap.dedent(program))
-        monkeypatch.setattr("eval.scheduling.CHECKOUT", tmp_path)
+        monkeypatch.setattr("eval.running.scheduling.CHECKOUT", tmp_path)
 
     monkeypatch.delenv("PYTHONPATH", raising=False)
     return write
@@ -127,7 +127,7 @@ def test_a_fold_ends_with_the_process_that_started_it(tmp_path):
     (tmp_path / "fold.py").write_text(
         textwrap.dedent("""
             import os, pathlib, time
-            from eval.process import end_with_parent
+            from eval.running.process import end_with_parent
             end_with_parent()
             pathlib.Path("began.writing").write_text(str(os.getpid()))
             os.rename("began.writing", "began")
@@ -175,7 +175,7 @@ def test_stopped_processes_are_waited_for(tmp_path, stand_in):
 
 def test_a_second_process_is_kept_out_of_a_fold_or_waits(tmp_path):
     path = tmp_path / "work/grouped-00.lock"
-    hold = "import sys, time, pathlib; from eval.process import locked\n"
+    hold = "import sys, time, pathlib; from eval.running.process import locked\n"
     hold += "with locked(pathlib.Path(sys.argv[1]), 'it'): print('in', flush=True); time.sleep(60)"
     holder = subprocess.Popen([sys.executable, "-c", hold, path], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
     assert holder.stdout.readline() == "in\n"
@@ -216,7 +216,7 @@ def test_a_fold_whose_worker_is_killed_is_finished_by_the_other(tmp_path, stand_
     stand_in(f"""
         import os, pathlib, sys, time
         sys.path.append({str(CHECKOUT)!r})
-        from eval.process import end_with_parent, locked
+        from eval.running.process import end_with_parent, locked
         end_with_parent()
         fold = sys.argv[3]
         with locked(pathlib.Path(f"{{fold}}.lock"), "it", wait=True):

@@ -5,8 +5,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import f1_score, precision_recall_curve
 
-from eval.outcome import RECALLS
-from eval.statistics import (
+from eval.results.statistics import (
     bootstrap_difference,
     bootstrap_f1,
     calibration_error,
@@ -16,6 +15,7 @@ from eval.statistics import (
     mean_of,
     precision_at_recalls,
 )
+from eval.study.outcome import RECALLS
 
 SIZES = (300, 150, 40)
 TRUTH = np.repeat(np.arange(3), SIZES)

@@ -7,8 +7,8 @@ import threading
 import pytest
 from small_study import LABELS, RECIPE, small_recipe, small_study, small_survey
 
-from eval.recipe import read_study
-from eval.study import prepare
+from eval.study.preparation import prepare
+from eval.study.recipe import read_study
 from glowseis.errors import InputError
 from glowseis.recipe import Recipe, read_recipe
 from glowseis.run.own_survey import own_survey

@@ -1,6 +1,6 @@
 import pandas as pd
 
-from eval.table_text import Table, aligned, latex, latex_text, markdown
+from eval.results.table_text import Table, aligned, latex, latex_text, markdown
 
 
 def some_table(cell="1.0 ± 0.10"):

@@ -9,12 +9,12 @@ import pytest
 from outcomes import COUNTS, digest_of, make_outcome, make_outcomes
 from sklearn.metrics import accuracy_score, average_precision_score, precision_recall_fscore_support
 
-from eval.contrasts import contrasts, pairs_of, summary
-from eval.long_tables import COLUMNS, confusion_table, contrast_table, table1, table2, table3
-from eval.outcome import outcome_path, read_outcome, write_outcome
-from eval.results import collect
-from eval.statistics import corrected_resampled_test, holm
-from eval.tables import tables, terminal, write_tables
+from eval.results.collection import collect
+from eval.results.contrasts import contrasts, pairs_of, summary
+from eval.results.long_tables import COLUMNS, confusion_table, contrast_table, table1, table2, table3
+from eval.results.statistics import corrected_resampled_test, holm
+from eval.results.tables import tables, terminal, write_tables
+from eval.study.outcome import outcome_path, read_outcome, write_outcome
 
 ARMS = ("none", "oversampling", "pixel-mixing", "flow")
 KINDS = ("grouped", "stratified")

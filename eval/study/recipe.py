@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from eval.names import ARMS, check_arms
+from eval.study.names import ARMS, check_arms
 from glowseis.errors import InputError
 from glowseis.recipe import (
     ClassifierSection,
@@ -36,7 +36,7 @@ class StudySection(Section):
     validation: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
     """Part of a fold's training gathers that judges weights, those of classifiers and of flows, and trains nothing."""
     arms: list[str] = Field(default=["none", "oversampling", "pixel-mixing", "flow"])
-    """What is compared; see `eval.names.ARMS`."""
+    """What is compared; see `eval.study.names.ARMS`."""
     augmentations: PositiveInt = 600
     """Gathers of the rare class that an arm adds (section 5.4)."""
     temperature: PositiveFloat = 0.7

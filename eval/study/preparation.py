@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from eval.recipe import StudyRecipe
+from eval.study.recipe import StudyRecipe
 from glowseis.errors import InputError
 from glowseis.run.folder import difference, read_json, record_of, write_json
 from glowseis.run.own_survey import own_survey
@@ -37,7 +37,7 @@ class Study:
         folds: Folds by kind, the headline first.
         folder: Where everything of it goes: `folds/`, `work/` (flows, synthetic gathers), `logs/` (TensorBoard),
             `tables/`, `report.html`.
-        outcomes: Folder of the outcomes (`eval.outcome`); `folder/outcomes` unless the command names another.
+        outcomes: Folder of the outcomes (`eval.study.outcome`); `folder/outcomes` unless the command names another.
     """
 
     recipe: StudyRecipe

@@ -5,16 +5,16 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from eval.contrasts import KINDS_IN_WORDS, summary
-from eval.curve_figure import read_chosen, read_curve
-from eval.outcome import Outcome
-from eval.report_figures import curve_panels, learning_panels, recall_panels
-from eval.report_gathers import families, nearest, nearest_table, neighbours, typical_distances
-from eval.report_page import Html, element, join, page, scrolling
-from eval.report_tables import confusions, durations, shown_table
-from eval.results import Results
-from eval.study import RECORD, Study
-from eval.tables import tables
+from eval.report.curve_figure import read_chosen, read_curve
+from eval.report.figures import curve_panels, learning_panels, recall_panels
+from eval.report.gathers import families, nearest, nearest_table, neighbours, typical_distances
+from eval.report.page import Html, element, join, page, scrolling
+from eval.report.tables import confusions, durations, shown_table
+from eval.results.collection import Results
+from eval.results.contrasts import KINDS_IN_WORDS, summary
+from eval.results.tables import tables
+from eval.study.outcome import Outcome
+from eval.study.preparation import RECORD, Study
 from glowseis.survey.manifest import MANIFEST
 from glowseis.survey.records import Survey, open_survey
 
@@ -39,7 +39,7 @@ def write_report(study: Study, results: Results, folder: Path | None = None) -> 
     Args:
         study: The study.
         results: Its outcomes, with or without missing folds.
-        folder: Where `report.html` goes, and where the curve is looked for when there is one (`eval.curve_figure`);
+        folder: Where `report.html` goes, and where the curve (`eval.report.curve_figure`) is looked for, if any;
             the study's when None.
 
     Returns:

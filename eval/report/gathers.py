@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eval.names import ARMS
-from eval.report_page import Html, element, join
-from eval.report_tables import number_cell, table
+from eval.report.page import Html, element, join
+from eval.report.tables import number_cell, table
+from eval.study.names import ARMS
 from glowseis.survey.gather import Gather
 from glowseis.survey.records import Survey
 

@@ -9,7 +9,7 @@ from tensorboard.plugins.hparams import api as hparams
 from tensorboard.plugins.hparams import api_pb2, summary
 from tqdm import tqdm
 
-from eval.names import ARMS
+from eval.study.names import ARMS
 from glowseis.fitting.classifier import Epoch, Watcher
 from glowseis.fitting.stopping import Stopping
 
@@ -47,7 +47,7 @@ class ArmLog(Watcher):
         bar: What a progress bar says before its figures; none is shown without a terminal.
 
     Attributes:
-        epochs: Learning curve, as `eval.outcome.Outcome.epochs`.
+        epochs: Learning curve, as `eval.study.outcome.Outcome.epochs`.
     """
 
     def __init__(

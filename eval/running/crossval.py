@@ -9,14 +9,14 @@ from dataclasses import replace
 import numpy as np
 import tensorflow as tf
 
-from eval.arm_log import ArmLog
-from eval.arms import ARM_CLASSES, TrainingSet
-from eval.fold import Fold
-from eval.guard import LeakError
-from eval.names import ARMS
-from eval.outcome import Independent, Outcome
-from eval.statistics import calibration_error, precision_at_recalls
-from eval.study import Study
+from eval.results.statistics import calibration_error, precision_at_recalls
+from eval.running.arm_log import ArmLog
+from eval.study.arms import ARM_CLASSES, TrainingSet
+from eval.study.fold import Fold
+from eval.study.guard import LeakError
+from eval.study.names import ARMS
+from eval.study.outcome import Independent, Outcome
+from eval.study.preparation import Study
 from glowseis.errors import FittingError, InputError
 from glowseis.fitting.classifier import ClassifierFitting
 from glowseis.fitting.stopping import Stopping
@@ -35,7 +35,7 @@ def run_arm(fold: Fold, name: str) -> Outcome:
 
     Args:
         fold: The fold.
-        name: A name of `eval.names.ARMS`.
+        name: A name of `eval.study.names.ARMS`.
 
     Returns:
         What it gave; with an `error`, if the arm failed.

@@ -8,10 +8,10 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
-from eval.crossval import machine
-from eval.names import ARMS
-from eval.outcome import read_outcome
-from eval.study import Study
+from eval.running.crossval import machine
+from eval.study.names import ARMS
+from eval.study.outcome import read_outcome
+from eval.study.preparation import Study
 from glowseis.errors import InputError
 from glowseis.fitting.classifier import make_classifier
 from glowseis.fitting.classifier_trainer import ClassifierTrainer, predict

@@ -1,4 +1,4 @@
-"""What is compared: ways to make a training set of a fold. A new arm is one small class, and a name in `eval.names`."""
+"""What is compared: ways to make a training set of a fold. A new arm is a class here and a name in `eval.study.names`."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -6,9 +6,9 @@ from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
-from eval.fold import Fold, TrainingSet
-from eval.guard import PIXEL_MIXING, SMOTE
-from eval.smote import NEIGHBOURS, smote_pairs
+from eval.study.fold import Fold, TrainingSet
+from eval.study.guard import PIXEL_MIXING, SMOTE
+from eval.study.smote import NEIGHBOURS, smote_pairs
 from glowseis.survey.gather import Gather, Origin
 from glowseis.survey.records import Survey
 from glowseis.synthesis import Pair, child_of, interpolate_pairs, synthesise_prior
@@ -19,7 +19,7 @@ _OVERSAMPLING_STREAM = 2
 
 
 class Arm(Protocol):
-    """A way to make a training set. `name` is one of `eval.names.ARMS`."""
+    """A way to make a training set. `name` is one of `eval.study.names.ARMS`."""
 
     name: ClassVar[str]
 
@@ -166,7 +166,7 @@ _EVERY: tuple[Callable[[], Arm], ...] = (
 )
 
 ARM_CLASSES: dict[str, Callable[[], Arm]] = {one().name: one for one in _EVERY}
-"""Arms by name; `ARM_CLASSES[name]()` makes one. The names are those of `eval.names.ARMS`."""
+"""Arms by name; `ARM_CLASSES[name]()` makes one. The names are those of `eval.study.names.ARMS`."""
 
 
 def mixed(fold: Fold, pairs: list[Pair], maker: str) -> Iterator[Gather]:

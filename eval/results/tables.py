@@ -1,6 +1,6 @@
 """The paper's two tables, the rare class's figures and the contrasts, to be read, and all of a study's table files.
 
-Figures are in per cent, mean ± standard error as in the paper; `eval.long_tables` has them unrounded.
+Figures are in per cent, mean ± standard error as in the paper; `eval.results.long_tables` has them unrounded.
 """
 
 import os
@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from eval.contrasts import KINDS_IN_WORDS, LEAST_P, Contrast, contrasts, deciding, summary
-from eval.long_tables import (
+from eval.results.collection import Results
+from eval.results.contrasts import KINDS_IN_WORDS, LEAST_P, Contrast, contrasts, deciding, summary
+from eval.results.long_tables import (
     FIGURES,
     confusion_table,
     contrast_table,
@@ -21,11 +22,10 @@ from eval.long_tables import (
     table2,
     table3,
 )
-from eval.names import ARMS
-from eval.published import ACCURACY_NOTE, PUBLISHED, TABLE_2_NOTE
-from eval.results import Results
-from eval.statistics import Mean
-from eval.table_text import Table, aligned, latex, markdown
+from eval.results.published import ACCURACY_NOTE, PUBLISHED, TABLE_2_NOTE
+from eval.results.statistics import Mean
+from eval.results.table_text import Table, aligned, latex, markdown
+from eval.study.names import ARMS
 
 _HEADS = ("precision (%)", "recall (%)", "F1 (%)")
 _TEST_SETS = {"folds": "test folds", "independent": "independent survey"}

@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 import glowseis
-from eval.guard import Guard, Guarded
-from eval.study import Study
+from eval.study.guard import Guard, Guarded
+from eval.study.preparation import Study
 from glowseis.errors import InputError
 from glowseis.export import SavedFlow, load_flow
 from glowseis.fitting.classifier import ClassifierFitting, Fitted, Watcher, make_classifier

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from eval.curve_figure import PARTS, curve_means, draw_part
-from eval.drawing import ARM_COLOURS, ARM_DASHES, HEIGHT_INCH, WIDTH_INCH, dress, inline_svg, new_figure, plain
-from eval.names import ARMS
-from eval.outcome import RECALLS, Outcome
-from eval.report_page import Html, element
+from eval.report.curve_figure import PARTS, curve_means, draw_part
+from eval.report.drawing import ARM_COLOURS, ARM_DASHES, HEIGHT_INCH, WIDTH_INCH, dress, inline_svg, new_figure, plain
+from eval.report.page import Html, element
+from eval.study.names import ARMS
+from eval.study.outcome import RECALLS, Outcome
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +28,7 @@ def curve_panels(curve: pd.DataFrame, chosen: int | None) -> list[Html]:
     """The paper's Figure 4, validation and test.
 
     Args:
-        curve: As `eval.curve_figure.read_curve` gives it.
+        curve: As `eval.report.curve_figure.read_curve` gives it.
         chosen: The count chosen on validation gathers.
     """
     means = curve_means(curve)

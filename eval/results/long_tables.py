@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from eval.contrasts import TestSet, contrasts
-from eval.published import FOLDS, PUBLISHED
-from eval.results import Results
-from eval.statistics import Mean, bootstrap_f1, calibration_error, mean_of
+from eval.results.collection import Results
+from eval.results.contrasts import TestSet, contrasts
+from eval.results.published import FOLDS, PUBLISHED
+from eval.results.statistics import Mean, bootstrap_f1, calibration_error, mean_of
 
 FIGURES = ("precision", "recall", "f1")
 COLUMNS = ["kind", "arm", "class", "figure", "mean", "std", "standard_error", "folds"]
@@ -115,7 +115,7 @@ def contrast_table(results: Results) -> pd.DataFrame:
 
     Returns:
         `kind, tested_on, first, second, primary, first_mean, second_mean, difference, low, high, p, p_holm, folds,
-        pooled_difference, pooled_low, pooled_high`; see `eval.contrasts.Contrast`.
+        pooled_difference, pooled_low, pooled_high`; see `eval.results.contrasts.Contrast`.
     """
     columns = ["kind", "tested_on", "first", "second", "primary", "first_mean", "second_mean", "difference", "low"]
     columns += ["high", "p", "p_holm", "folds", "pooled_difference", "pooled_low", "pooled_high"]

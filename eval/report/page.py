@@ -3,7 +3,7 @@
 import html
 from collections.abc import Iterable
 
-from eval.drawing import colour_rules
+from eval.report.drawing import colour_rules
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """The browser is told to load nothing: what the page shows, it holds."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from eval.names import ARMS
-from eval.outcome import Outcome, outcome_path, read_outcome
+from eval.study.names import ARMS
+from eval.study.outcome import Outcome, outcome_path, read_outcome
 from glowseis.errors import InputError
 from glowseis.scoring import Scores, scores
 
@@ -20,11 +20,11 @@ class Results:
     """Outcomes of a study.
 
     Attributes:
-        study: Digest of what they share (`eval.study.Study.digest`).
+        study: Digest of what they share (`eval.study.preparation.Study.digest`).
         labels: Names of the classes, in order of severity.
         rare: The rare one.
         kinds: Kinds of folds, the headline first.
-        arms: Names of arms, in the order of `eval.names.ARMS`.
+        arms: Names of arms, in the order of `eval.study.names.ARMS`.
         folds: How many folds a kind has.
         outcomes: What was read, by kind and arm, in the order of folds, each with its gathers in the order of ids.
         folder: Where they lie.

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from eval.drawing import CLASS_COLOURS, CLASS_MARKERS, HEIGHT_INCH, INK, WIDTH_INCH, dress, new_figure, plain, svg_text
+from eval.report.drawing import (
+    CLASS_COLOURS,
+    CLASS_MARKERS,
+    HEIGHT_INCH,
+    INK,
+    WIDTH_INCH,
+    dress,
+    new_figure,
+    plain,
+    svg_text,
+)
 from glowseis.errors import InputError
 
 if TYPE_CHECKING:

@@ -48,11 +48,11 @@ class Outcome:
     """One arm in one fold.
 
     Attributes:
-        study: Digest of what all outcomes of a study share (`eval.study.Study.digest`).
+        study: Digest of what all outcomes of a study share (`eval.study.preparation.Study.digest`).
         kind: Kind of the folds.
         fold: Number of the fold, from 0.
         folds: How many there are.
-        arm: A name of `eval.names.ARMS`.
+        arm: A name of `eval.study.names.ARMS`.
         labels: Names of the classes, in order of severity.
         rare: The rare one.
         error: Why the arm failed, in one line; empty when it did not. All that follows is then empty.

@@ -1,4 +1,4 @@
-"""Names of what is compared, for recipes, tables and pictures; the arms themselves stand in `eval.arms`."""
+"""Names of what is compared, for recipes, tables and pictures; the arms themselves stand in `eval.study.arms`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

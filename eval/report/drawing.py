@@ -5,7 +5,7 @@ import io
 import re
 from typing import TYPE_CHECKING, Any
 
-from eval.names import ARMS
+from eval.study.names import ARMS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eval.process import STOPPED
+from eval.running.process import STOPPED
 from glowseis.command import INTERRUPTED, TERMINATED
 from glowseis.errors import FittingError, InputError
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eval.outcome import RECALLS
+from eval.study.outcome import RECALLS
 
 BINS = 15
 """Bins of the expected calibration error."""

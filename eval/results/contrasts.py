@@ -10,10 +10,10 @@ from typing import Literal
 
 import numpy as np
 
-from eval.names import ARMS, BASELINE, PRIMARY, RIVAL
-from eval.outcome import Outcome
-from eval.results import Results, held_out_ratio
-from eval.statistics import Interval, PairedTest, bootstrap_difference, corrected_resampled_test, holm, mean_of
+from eval.results.collection import Results, held_out_ratio
+from eval.results.statistics import Interval, PairedTest, bootstrap_difference, corrected_resampled_test, holm, mean_of
+from eval.study.names import ARMS, BASELINE, PRIMARY, RIVAL
+from eval.study.outcome import Outcome
 
 TestSet = Literal["folds", "independent"]
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from eval.crossval import line_of, run_arm
-from eval.fold import Fold
-from eval.outcome import Outcome, outcome_path, read_outcome, write_outcome
-from eval.process import locked, logged
-from eval.results import finished
-from eval.study import Study
+from eval.results.collection import finished
+from eval.running.crossval import line_of, run_arm
+from eval.running.process import locked, logged
+from eval.study.fold import Fold
+from eval.study.outcome import Outcome, outcome_path, read_outcome, write_outcome
+from eval.study.preparation import Study
 from glowseis.errors import InputError
 
 

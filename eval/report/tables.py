@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from eval.names import ARMS
-from eval.outcome import Outcome
-from eval.report_page import Html, element, join, scrolling
-from eval.table_text import Table
+from eval.report.page import Html, element, join, scrolling
+from eval.results.table_text import Table
+from eval.study.names import ARMS
+from eval.study.outcome import Outcome
 
 
 def number_cell(value: float, text: str = "{:.1f}", error: float | None = None) -> Html:

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from eval.arms import ARM_CLASSES
-from eval.crossval import duration
-from eval.fold import Fold
-from eval.study import Study
+from eval.running.crossval import duration
+from eval.study.arms import ARM_CLASSES
+from eval.study.fold import Fold
+from eval.study.preparation import Study
 from glowseis.errors import InputError
 from glowseis.fitting.classifier import Watcher
 from glowseis.fitting.stopping import Stopping
@@ -73,7 +73,7 @@ def run_points(
 
     Args:
         fold: The division into training, validation and test, of a study as `study_of_curve` gives it.
-        arm: Which arm adds the gathers, of `eval.names.ARMS`.
+        arm: Which arm adds the gathers, of `eval.study.names.ARMS`.
         counts: How many it adds: the first so many of all that it makes.
         runs: Classifiers at each count.
         folder: Where each point is kept.
