@@ -1,4 +1,4 @@
-"""What is compared: ways to make a training set of a fold. A new arm is a class here and a name in `eval.study.names`."""
+"""What is compared: ways to make a fold's training set. A new arm is a class here and a name in `eval.study.names`."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
