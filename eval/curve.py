@@ -57,12 +57,13 @@ def main(
     command.import_tensorflow()
     from eval.report.curve_figure import write_curve
     from eval.running.curve_runs import choose, run_points, study_of_curve, table_of
-    from eval.running.process import locked, logged, without_remarks
+    from eval.running.process import locked, logged, make_folder, without_remarks
     from eval.study.fold import Fold
     from eval.study.preparation import prepare
 
     without_remarks()
     folder, division = out or Path("studies") / settings.name, KINDS[kind]
+    make_folder(folder, "--out")
     try:
         study = prepare(settings, folder, survey, kinds=[division])
         study = study_of_curve(study, wanted[-1], epochs, patience)

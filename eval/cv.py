@@ -67,15 +67,18 @@ def main(
         # Processes beside each other, this one among them, must leave each other room on an accelerator.
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     command.import_tensorflow()
-    from eval.running.process import end_with_parent, without_remarks
+    from eval.running.process import end_with_parent, make_folder, without_remarks
     from eval.study.preparation import prepare
 
     without_remarks()
     if attended:
         end_with_parent()
+    folder = out or Path("studies") / settings.name
+    make_folder(folder, "--out")
     try:
-        study = prepare(settings, out or Path("studies") / settings.name, survey, outcomes)
+        study = prepare(settings, folder, survey, outcomes)
         if not tables_only:
+            make_folder(study.outcomes, "--outcomes")
             if jobs == 1 and not scheduler:
                 _run_here(study, numbers, attended)
             else:

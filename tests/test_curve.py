@@ -10,6 +10,7 @@ from tiny_study import called, tiny_study
 from eval.curve import numbers_of, text_of
 from eval.running import curve_runs
 from eval.running.curve_runs import Point, choose, run_points, study_of_curve, table_of
+from eval.running.process import locked
 from eval.study.arms import ARM_CLASSES
 from eval.study.fold import Fold
 from eval.study.preparation import prepare
@@ -139,3 +140,12 @@ def test_counts_and_text():
     assert shown[1].split()[:2] == ["validation", "good"] and shown[1].split()[-2:] == ["test", "bad"]
     assert shown[2].startswith("0 ") and shown[2].rstrip().endswith("55.0 +- 5.0")
     assert shown[-1] == "chosen on validation gathers: 100, by F1 of bad"
+
+
+def test_a_second_process_is_told_to_wait(there, tmp_path, capsys):
+    words = [*there[:3], "--out", tmp_path / "study", "--counts", "4", "--runs", "1"]
+    study = prepare(read_study(there[0]), tmp_path / "study", there[2], kinds=["grouped-split"])
+    with locked(study.folder / "work/grouped-split-00.lock", "it"):
+        done = called(capsys, "curve", *words)
+    assert done.status == 2 and len(done.error) == 1
+    assert done.error[0].endswith("grouped-split-00.lock: another process is working on this curve; wait for it")

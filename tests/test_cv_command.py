@@ -155,6 +155,18 @@ def test_wrong_words_are_told_in_a_line(words, tmp_path, capsys, trained, more, 
     assert trained == []
 
 
+@pytest.mark.parametrize("option", ["--out", "--outcomes"])
+def test_folders_that_cannot_be_written_to_are_told_before_any_work(there, tmp_path, capsys, trained, option):
+    file = tmp_path / "file"
+    file.touch()
+    words = [*there[:3], "--out", tmp_path / "study"]
+    for folder, reason in (file, "is a file, no folder"), (file / "deeper", "cannot be written to (Not a directory)"):
+        done = called(capsys, "cv", *words, option, folder)
+        assert done.status == 2 and done.out == "", done.out
+        assert done.error == [f"eval.cv: {folder}: {reason}; give another {option}"]
+    assert trained == []
+
+
 def test_a_folder_of_another_study_is_refused(words, capsys, trained):
     assert called(capsys, "cv", *words, "--fold", "0", "--kind", "grouped").status == 0
     done = called(capsys, "cv", *words, "--set", "study.augmentations=7")

@@ -63,6 +63,13 @@ def test_every_fold_is_run_with_its_share_of_cores(tmp_path, stand_in):
     assert sorted(said) == [f"recipe.toml --fold {fold} --kind grouped --attended on {cores}" for fold in range(3)]
 
 
+def test_a_folds_process_finds_the_checkout_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    job = FoldJob("grouped", 0, ("recipe-that-is-not-there.toml",), str(tmp_path))
+    ended = Processes().run(job, 1)
+    assert ended.status == 2 and "recipe-that-is-not-there.toml: no such recipe" in ended.error
+
+
 def test_so_many_run_at_once_and_no_more(tmp_path, stand_in):
     stand_in("""
         import pathlib, time
@@ -199,6 +206,15 @@ def test_a_scheduler_that_does_not_answer_is_told(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(InputError, match=r'needs dask.distributed; install it by pip install "glowseis\[cluster\]"'):
         on_cluster(jobs_of(tmp_path), "tcp://127.0.0.1:1")
+
+
+@pytest.mark.parametrize("address", ["nonsense", "http://127.0.0.1:1", "tcp://127.0.0.1"])
+def test_an_address_that_is_none_is_told_before_a_client_is_made(tmp_path, monkeypatch, address):
+    import distributed
+
+    monkeypatch.setattr(distributed, "Client", None)
+    with pytest.raises(InputError, match=r"no scheduler answers there .*; give the address that it printed"):
+        on_cluster(jobs_of(tmp_path), address)
 
 
 @pytest.fixture

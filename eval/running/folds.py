@@ -62,7 +62,8 @@ def run_fold(
     """
     done: list[Outcome] = []
     work = study.work(kind, number)
-    with locked(work.with_name(f"{work.name}.lock"), f"fold {number} of the {kind} folds", wait):
+    others = ", or choose other folds by --fold"
+    with locked(work.with_name(f"{work.name}.lock"), f"fold {number} of the {kind} folds", wait, others):
         todo = unfinished(study, kind, number, arms)
         if not todo:
             return done

@@ -5,6 +5,7 @@ import fcntl
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,14 +23,35 @@ LEAVE_WITHIN_S = 120.0
 """How long a process has to save its state once its parent ended."""
 
 
+def make_folder(folder: Path, option: str) -> None:
+    """Make a folder, unless it is there, and make sure that files can be written to it, before hours of work for it.
+
+    Args:
+        folder: The folder.
+        option: What names it on the command line, for the error.
+
+    Raises:
+        InputError: No files can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except FileExistsError:
+        raise InputError(f"{folder}: is a file, no folder; give another {option}") from None
+    except OSError as wrong:
+        raise InputError(f"{folder}: cannot be written to ({wrong.strerror}); give another {option}") from None
+
+
 @contextlib.contextmanager
-def locked(path: Path, what: str, wait: bool = False) -> Iterator[None]:
+def locked(path: Path, what: str, wait: bool = False, instead: str = "") -> Iterator[None]:
     """Keep other processes out; a process that dies lets the next one in.
 
     Args:
         path: The lock's file; its folder is made when missing.
         what: What is worked on, for the error.
         wait: Whether to wait for another process.
+        instead: What may be done but waiting, for the error, such as ", or ..".
 
     Raises:
         InputError: Another process is in, and `wait` is off.
@@ -44,9 +66,7 @@ def locked(path: Path, what: str, wait: bool = False) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if not wait:
-                    raise InputError(
-                        f"{path}: another process is working on {what}; wait for it, or choose other folds by --fold"
-                    ) from None
+                    raise InputError(f"{path}: another process is working on {what}; wait for it{instead}") from None
             time.sleep(ASK_AGAIN_S)
         yield
     finally:

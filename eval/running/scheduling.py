@@ -18,7 +18,7 @@ from eval.running.process import STOPPED
 from glowseis.command import INTERRUPTED, TERMINATED
 from glowseis.errors import FittingError, InputError
 
-CHECKOUT = Path(__file__).parent.parent
+CHECKOUT = Path(__file__).parent.parent.parent
 
 RETRIES = 3
 """How often a fold is begun again elsewhere, after its process was stopped from outside."""
@@ -189,12 +189,18 @@ def on_cluster(jobs: Sequence[FoldJob], address: str, say: Callable[[str], None]
     """
     try:
         from distributed import Client, as_completed
+        from distributed.comm import get_address_host_port
     except ImportError:
         raise InputError('--scheduler needs dask.distributed; install it by pip install "glowseis[cluster]"') from None
     try:
+        # A client of an address that is none speaks up once more, with a traceback, when it is thrown away.
+        get_address_host_port(address)
         client = Client(address, timeout="10s", set_as_default=False)
-    except (OSError, ValueError) as wrong:
-        raise InputError(f"--scheduler {address}: no scheduler answers there ({wrong})") from None
+    except (OSError, ValueError, NotImplementedError) as wrong:
+        raise InputError(
+            f"--scheduler {address}: no scheduler answers there ({wrong}); give the address that it printed, such as "
+            "tcp://10.0.0.1:8786"
+        ) from None
     with client:
         workers = len(client.scheduler_info(n_workers=-1)["workers"])
         say(f"{len(jobs)} folds for {workers} workers{'' if workers else '; they wait for the first to come'}")
