@@ -146,6 +146,16 @@ def test_a_folder_that_has_outcomes_alone_is_taken(tmp_path):
     assert small_study(tmp_path).folds
 
 
+def test_a_damaged_record_may_be_removed_and_is_made_again(tmp_path):
+    study = small_study(tmp_path)
+    record = study.folder / "study.json"
+    record.write_text("{")
+    with pytest.raises(InputError, match=r"study.json: cannot be read; remove it, and the same command makes it again"):
+        small_study(tmp_path)
+    record.unlink()
+    assert small_study(tmp_path).digest == study.digest and record.exists()
+
+
 def test_a_survey_that_changed_or_is_another_is_told(tmp_path):
     study = small_study(tmp_path)
     small_survey(tmp_path / "second", first_shot=100)

@@ -162,8 +162,9 @@ def _check_folder(folder: Path, recipe: StudyRecipe) -> None:
     """Refuse a folder of something else before anything is simulated for it."""
     there = folder / RECORD
     if not there.exists():
-        # Outcomes may have been brought there from another machine.
-        if folder.is_dir() and {entry.name for entry in folder.iterdir()} - {"outcomes", there.name}:
+        # Outcomes may have been brought there from another machine, and a damaged record is removed.
+        studies = (folder / "folds").is_dir()
+        if not studies and folder.is_dir() and {entry.name for entry in folder.iterdir()} - {"outcomes", there.name}:
             raise InputError(f"{folder}: holds something else than a study; give another --out")
         return
     changed = difference(_told(read_json(there).get("recipe")), _told(json.loads(json.dumps(recipe.model_dump()))))
