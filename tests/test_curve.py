@@ -16,6 +16,7 @@ from eval.study.fold import Fold
 from eval.study.preparation import prepare
 from eval.study.recipe import read_study
 from glowseis.errors import InputError
+from glowseis.survey.folds import make_folds
 
 LABELS = ("good", "medium", "bad")
 
@@ -51,6 +52,18 @@ def test_a_table_has_a_row_for_each_part_and_class():
     assert list(table.columns) == ["count", "run", "part", "class", "f1"] and len(table) == 8
     assert table.iloc[0].tolist() == [0, 0, "validation", "good", 0.9]
     assert table[(table["part"] == "test")]["f1"].tolist() == [0.125, 0.25]
+
+
+def test_points_of_another_division_are_of_another_curve(fold, tmp_path):
+    study = fold.study
+    changed = make_folds(study.survey, "grouped-split", seed=study.recipe.seed + 1, rare="bad")
+    assert changed.checksum != study.folds["grouped-split"].checksum
+    other = Fold(dataclasses.replace(study, folds={"grouped-split": changed}), "grouped-split", 0)
+    kept = dataclasses.replace(point(0, 0, 0.5, 0.5), curve=curve_runs._digest(study, "none"))
+    curve_runs._write(tmp_path, kept)
+    assert run_points(fold, "none", [0], 1, tmp_path, lambda line: None) == [kept]
+    with pytest.raises(InputError, match="belongs to a curve of other settings"):
+        run_points(other, "none", [0], 1, tmp_path, lambda line: None)
 
 
 def test_sets_are_nested_and_hold_nothing_that_judges(fold):

@@ -1,16 +1,24 @@
 """Attempts to train on what judges, all of which the guard refuses."""
 
 import dataclasses
+import hashlib
+import shutil
+import time
 
 import numpy as np
 import pytest
 from small_study import small_study, small_survey
 
+from eval.running.crossval import run_arm
+from eval.study.arms import ARM_CLASSES
 from eval.study.fold import Fold, TrainingSet
-from eval.study.guard import Guard, Guarded, LeakError
+from eval.study.guard import Guard, Guarded, LeakError, mixture
 from glowseis.errors import FittingError, InputError
+from glowseis.recipe import Recipe
+from glowseis.run.flow import train_flow
 from glowseis.survey.gather import Origin
 from glowseis.survey.labelled import from_memory, from_survey
+from glowseis.survey.parts import labelled_rows
 from glowseis.survey.records import open_survey, write_survey
 from glowseis.synthesis import child_of
 
@@ -153,7 +161,9 @@ def test_admitted_gathers_pass_and_so_do_their_children(guard, survey, tmp_path)
     with refused("new0 .* is unknown here"):
         guard.watched(from_memory(first.read_images([0]), [2], ["new0"]))
     guard.admit(first)
-    guard.admit(synthetic(tmp_path / "second", survey.read(0), ["new0", "shot0000"], name="grandchild"))
+    image = mixture(first.read_images([0])[0], survey.read_images([0])[0], 0.5)
+    parents = ["new0", "shot0000"]
+    guard.admit(synthetic(tmp_path / "second", first.read(0), parents, name="grandchild", image=image))
     given = guard.watched(from_survey(first, np.array([0]), LABELS))
     np.testing.assert_array_equal(given.read(np.array([0])), first.read_images([0]))
 
@@ -188,6 +198,66 @@ def test_a_test_gather_that_was_changed_a_little_is_refused(guard, survey, tmp_p
         image = np.vstack([image[:1], image[:-1]])
     with refused("new0 .* is nearly a copy of a test gather, shot0051"):
         guard.admit(synthetic(tmp_path / "new", gather, ["shot0000", "shot0001"], image=image))
+
+
+def test_a_wrong_valid_region_hides_no_copy(guard, survey, tmp_path):
+    gather = survey.read(TEST[5])
+    image = gather.image.copy()
+    image[5, 5] ^= 1
+    parent = dataclasses.replace(survey.read(0), valid_samples=1)
+    origin = Origin(("shot0000",), 0.5, 1, "rare/1", "linear")
+    made = dataclasses.replace(child_of(parent, image, "new0", "test", origin), image=image)
+    write_survey(tmp_path / "new", [made], survey.size, {})
+    guard.admit_flow("rare/1", ["shot0000"])
+    with refused("new0 .* is nearly a copy of a test gather, shot0051"):
+        guard.admit(open_survey(tmp_path / "new"))
+
+
+@pytest.mark.parametrize("model", ["pixel-mixing", "smote"])
+def test_a_mixture_of_others_than_its_parents_is_refused(guard, survey, tmp_path, model):
+    images = survey.read_images([0, 1, TEST[5]])
+    guard.admit(
+        synthetic(
+            tmp_path / "right",
+            survey.read(0),
+            ["shot0000", "shot0001"],
+            name="right",
+            model=model,
+            image=mixture(images[0], images[1], 0.5),
+        )
+    )
+    image = mixture(images[0], images[2], 0.5)
+    with refused(f"new0 .* is not what {model} makes of its parents"):
+        guard.admit(synthetic(tmp_path / "new", survey.read(0), ["shot0000", "shot0001"], model=model, image=image))
+    with refused(f"new0 .* is not what {model} makes of its parents"):
+        guard.admit(synthetic(tmp_path / "alone", survey.read(0), ["shot0000"], model=model, image=image))
+
+
+@pytest.mark.parametrize(("row", "other"), [(0, TEST[3]), (0, VALIDATION[2]), (VALIDATION[0], TEST[3])])
+def test_nearly_the_same_gather_in_two_parts_is_refused(survey, tmp_path, row, other):
+    gathers = [survey.read(row) for row in range(60)]
+    image = gathers[other].image.copy()
+    image[5, 5] ^= 1
+    gathers[row] = dataclasses.replace(gathers[row], image=image)
+    write_survey(tmp_path / "survey", gathers, survey.size, {})
+    changed = open_survey(tmp_path / "survey")
+    with refused(f"{name_of(survey, row)} .* is nearly a copy of a .* gather, {name_of(survey, other)}"):
+        Guard(changed, TRAINING, VALIDATION, TEST)
+
+
+def test_a_child_whose_parents_were_struck_from_the_index_is_refused(survey, tmp_path):
+    folder = tmp_path / "survey"
+    write_survey(folder, [survey.read(row) for row in (*range(60), 60)], survey.size, {})
+    index = (folder / "gathers.csv").read_text()
+    struck = index.replace("shot0000;shot0050", "")
+    manifest = (folder / "manifest.json").read_text()
+    old, new = (hashlib.sha256(text.encode()).hexdigest() for text in (index, struck))
+    (folder / "gathers.csv").write_text(struck)
+    (folder / "manifest.json").write_text(manifest.replace(old, new))
+    changed = open_survey(folder)
+    assert 60 in labelled_rows(changed)
+    with pytest.raises(InputError, match=r"record 60 .* says old0, parents shot0000;shot0050, gathers.csv"):
+        Guard(changed, np.append(TRAINING, 60), VALIDATION, TEST)
 
 
 def test_a_synthetic_gather_cannot_take_the_name_of_another(guard, survey, tmp_path):
@@ -263,3 +333,76 @@ def test_a_fold_whose_rows_were_changed_trains_nothing(fold):
         changed.fit(TrainingSet(recorded, "none"))
     with refused(r"\(to judge weights\) is a test gather"):
         changed.flow("rare")
+
+
+def test_an_arm_reads_training_gathers_alone(fold):
+    survey = fold.study.survey
+    with fold.judges_hidden():
+        survey.read_images(fold.training)
+        for read in (
+            lambda: survey.read_images(np.arange(len(survey))).mean(axis=0),
+            lambda: survey.read(int(fold.validation[0])),
+            lambda: fold.of_rows(fold.test).read(np.array([0])),
+        ):
+            with refused(r"\(seen by an arm\) is a (test|validation) gather"):
+                read()
+    fold.of_rows(fold.test).read(np.array([0]))
+
+
+def test_an_arm_of_a_study_is_refused_what_judges(fold, monkeypatch):
+    class Careless(ARM_CLASSES["none"]):
+        def training_set(self, fold, first=None):
+            fold.study.survey.read_images(fold.study.rows).mean(axis=0)
+            return super().training_set(fold, first)
+
+    monkeypatch.setitem(ARM_CLASSES, "none", Careless)
+    with refused(r"\(seen by an arm\)"):
+        run_arm(fold, "none")
+
+
+def test_rows_of_a_fold_cannot_be_changed_in_place(fold):
+    for rows in (fold.training, fold.validation, fold.test, fold.rare):
+        with pytest.raises(ValueError, match="read-only"):
+            rows[0] = 1
+
+
+def test_a_classifier_is_scored_on_the_test_gathers_alone(fold):
+    changed = Fold(fold.study, "grouped", 0)
+    changed.test = changed.training
+    with refused(r"\(to be scored\) is (no test gather|a test gather that is left out)"):
+        run_arm(changed, "none")
+    changed.test = fold.test[1:]
+    with refused(r"\(to be scored\) is a test gather that is left out"):
+        run_arm(changed, "none")
+
+
+def flow_of_everything(study, folder):
+    recipe = study.recipe
+    settings = {name: getattr(recipe, name) for name in ("seed", "survey", "data", "flow", "training")}
+    train_flow(
+        Recipe(name="rare", phases=recipe.phases_of("rare"), **settings),
+        study.survey,
+        folder / "run",
+        folder / "saved",
+        lambda line: None,
+        time.monotonic(),
+    )
+
+
+@pytest.mark.slow
+def test_another_flow_in_place_of_the_folds_is_refused(fold, tmp_path):
+    made = Fold(fold.study, "stratified", 0, say=lambda line: None)
+    made.flow("rare")
+    flow_of_everything(fold.study, tmp_path)
+    own, run = made.work / "savedmodels" / "rare" / "1", made.work / "flows" / "rare"
+    assert Fold(fold.study, "stratified", 0).flow("rare").name == "rare/1"
+    shutil.copytree(tmp_path / "saved" / "rare" / "1" / "variables", own / "variables", dirs_exist_ok=True)
+    with pytest.raises(InputError, match=r"rare: is not the flow of .*rare; remove both"):
+        Fold(fold.study, "stratified", 0).flow("rare")
+    # Of a run that has not ended, the checkpoints would go on.
+    shutil.rmtree(own.parent)
+    (run / "result.json").unlink()
+    shutil.rmtree(run / "checkpoints")
+    shutil.copytree(tmp_path / "run" / "checkpoints", run / "checkpoints")
+    with pytest.raises(InputError, match="this checkpoint is another run's; remove the run's folder"):
+        Fold(fold.study, "stratified", 0).flow("rare")

@@ -71,7 +71,7 @@ def _scored(fold: Fold, outcome: Outcome) -> Outcome:
     if which:
         with _timed(seconds, "flow"):
             fold.flow(which)
-    with _timed(seconds, "synthesis"):
+    with _timed(seconds, "synthesis"), fold.judges_hidden():
         training_set = ARM_CLASSES[outcome.arm]().training_set(fold)
     log = ArmLog(
         study.logs(fold.kind, fold.number, outcome.arm),
@@ -89,6 +89,7 @@ def _scored(fold: Fold, outcome: Outcome) -> Outcome:
     with log, stopping, _timed(seconds, "classifier"):
         fitting, fitted = fold.fit(training_set, watcher=log)
         test = fold.of_rows(fold.test)
+        fold.guard.check_tested(test.ids)
         probabilities = fitting.probabilities(test)
         independent, of_independent = score_independent(study, fitting)
         judged = scores(test.classes, probabilities.argmax(axis=1), study.labels, probabilities=probabilities)

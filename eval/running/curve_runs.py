@@ -19,6 +19,7 @@ from eval.study.preparation import Study
 from glowseis.errors import InputError
 from glowseis.fitting.classifier import Watcher
 from glowseis.fitting.stopping import Stopping
+from glowseis.run.folder import ids
 from glowseis.scoring import scores
 
 SCHEMA = 1
@@ -143,13 +144,15 @@ class _Leaving(Watcher):
 
 
 def _fit(fold: Fold, arm: str, count: int, run: int, curve: str) -> Point:
-    training_set = ARM_CLASSES[arm]().training_set(fold, first=count)
+    with fold.judges_hidden():
+        training_set = ARM_CLASSES[arm]().training_set(fold, first=count)
     labels = fold.study.labels
     seed = _seed(fold.seed, run)
     started = time.monotonic()
     with Stopping() as stopping:
         fitting, fitted = fold.fit(training_set, seed=seed, watcher=_Leaving(stopping))
         f1 = []
+        fold.guard.check_tested(ids(fold.study.survey, fold.test))
         for rows in (fold.validation, fold.test):
             gathers = fold.of_rows(rows)
             graded = fitting.probabilities(gathers).argmax(axis=1)
@@ -170,7 +173,9 @@ def _digest(study: Study, arm: str) -> str:
     """What the points of a curve share; counts and runs may be added later, for sets are nested."""
     section = study.recipe.study.model_copy(update={"augmentations": 1})
     same = dataclasses.replace(study, recipe=study.recipe.model_copy(update={"study": section}))
-    return hashlib.sha256(f"{same.digest}/{sorted(study.folds)}/{arm}".encode()).hexdigest()
+    # Test and validation gathers of a point are not kept, so that those of another division would go unnoticed.
+    folds = {kind: one.checksum for kind, one in sorted(study.folds.items())}
+    return hashlib.sha256(f"{same.digest}/{folds}/{arm}".encode()).hexdigest()
 
 
 def _path(folder: Path, count: int, run: int) -> Path:

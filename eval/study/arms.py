@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, Protocol
 import numpy as np
 
 from eval.study.fold import Fold, TrainingSet
-from eval.study.guard import PIXEL_MIXING, SMOTE
+from eval.study.guard import PIXEL_MIXING, SMOTE, mixture
 from eval.study.smote import NEIGHBOURS, smote_pairs
 from glowseis.survey.gather import Gather, Origin
 from glowseis.survey.records import Survey
@@ -183,10 +183,10 @@ def mixed(fold: Fold, pairs: list[Pair], maker: str) -> Iterator[Gather]:
     survey = fold.study.survey
     for number, pair in enumerate(pairs):
         first, second = survey.read(pair.first), survey.read(pair.second)
-        levels = (1.0 - pair.alpha) * first.image + pair.alpha * second.image
+        levels = mixture(first.image, second.image, pair.alpha)
         origin = Origin((first.gather_id, second.gather_id), pair.alpha, fold.seed, maker, "pixels")
         name = f"{maker}-seed{fold.seed}-{number:06d}"
-        yield child_of(first, np.rint(levels).astype(np.uint8), name, maker, origin)
+        yield child_of(first, levels, name, maker, origin)
 
 
 def _about(fold: Fold, **settings: Any) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """One fold of a study: who trains, who judges, and what is made of the training gathers, all through the guard."""
 
+import contextlib
 import hashlib
 import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -20,7 +21,7 @@ from glowseis.fitting.classifier import ClassifierFitting, Fitted, Watcher, make
 from glowseis.fitting.state import State
 from glowseis.recipe import Recipe
 from glowseis.run.flow import train_flow
-from glowseis.run.folder import RECORD, RESULT, ids, read_json
+from glowseis.run.folder import RECORD, RESULT, folder_checksum, ids, read_json
 from glowseis.survey.gather import Gather
 from glowseis.survey.labelled import LabelledGathers, from_survey, steps_per_pass, together
 from glowseis.survey.records import Survey, open_survey, write_survey
@@ -42,6 +43,19 @@ class TrainingSet:
     synthetic: int = 0
 
 
+class _Watched(Survey):
+    """A survey whose gathers are asked about before they are read."""
+
+    def __init__(self, survey: Survey, ask: Callable[[str], None]):
+        # Whoever changes this index changes no other fold's.
+        super().__init__(survey.path, survey.manifest, survey.index.copy())
+        self._ask = ask
+
+    def _read(self, row: int, part: np.ndarray, part_bytes: int) -> None:
+        self._ask(str(self.index["gather_id"].iat[row]))
+        super()._read(row, part, part_bytes)
+
+
 class Fold:
     """One fold of a study, or its division into training, validation and test for kinds `split`, `grouped-split`.
 
@@ -52,7 +66,7 @@ class Fold:
         say: Called with lines for the user.
 
     Attributes:
-        study: As given.
+        study: As given, but its surveys are watched: see `judges_hidden`.
         kind: As given.
         number: As given.
         training: Rows of the study's survey that train, without validation, in its order, int64 `[gather]`.
@@ -65,16 +79,22 @@ class Fold:
 
     Raises:
         InputError: There is no such fold, it has too few rare gathers, or a record is damaged.
-        LeakError: Two gathers of different parts have the same picture.
+        LeakError: Two gathers of different parts have, nearly, the same picture.
     """
 
     def __init__(self, study: Study, kind: str, number: int, say: Callable[[str], None] = print):
-        self.study, self.kind, self.number = study, kind, number
+        self._hidden = False
+        self._survey = study.survey
+        independent = _Watched(study.independent, self._asked) if study.independent else None
+        self.study = replace(study, survey=_Watched(study.survey, self._asked), independent=independent)
+        self.kind, self.number = kind, number
         self.training, self.validation, self.test = study.parts(kind, number)
         self.rare = self.training[self._labels(self.training) == study.rare]
         name = f"{study.recipe.seed}/{kind}/{number}"
         self.seed = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest(), "little")
         self.guard = Guard(study.survey, self.training, self.validation, self.test, study.independent)
+        for rows in (self.training, self.validation, self.test, self.rare):
+            rows.setflags(write=False)
         self.work = study.work(kind, number)
         self._say = say
         self._flows: dict[str, SavedFlow] = {}
@@ -83,6 +103,22 @@ class Fold:
     def augmentations(self) -> int:
         """Gathers that an arm adds."""
         return self.study.recipe.study.augmentations
+
+    @contextlib.contextmanager
+    def judges_hidden(self) -> Iterator[None]:
+        """Refuse to read any but training gathers through `study`, with a LeakError, while an arm is at work.
+
+        A mean or a scaler of all gathers would leave no trace in ids and parents.
+        """
+        self._hidden = True
+        try:
+            yield
+        finally:
+            self._hidden = False
+
+    def _asked(self, gather_id: str) -> None:
+        if self._hidden:
+            self.guard.check_ids([gather_id], "an arm")
 
     def of_rows(self, rows: np.ndarray) -> LabelledGathers:
         """Rows of the study's survey with their classes, to be scored or for `watched`."""
@@ -126,7 +162,7 @@ class Fold:
         return self._flows[which]
 
     def _trained(self, which: Literal["rare", "all"]) -> SavedFlow:
-        study, survey = self.study.recipe, self.study.survey
+        study, survey = self.study.recipe, self._survey
         recipe = Recipe(
             name=which,
             seed=self.seed,
@@ -141,7 +177,7 @@ class Fold:
         self.guard.check_judges(ids(survey, judging))
         run, savedmodels = self.work / "flows" / which, self.work / "savedmodels"
         done = (run / RESULT).exists()
-        train_flow(
+        result = train_flow(
             recipe,
             survey,
             run,
@@ -153,8 +189,10 @@ class Fold:
         )
         flow = load_flow(savedmodels / which)
         wanted = {"run": read_json(run / RECORD).get("run"), "survey_checksum": survey.checksum}
-        if any(flow.about.get(key) != value for key, value in wanted.items()):
+        same = folder_checksum(savedmodels / flow.name) == result.get("savedmodel_sha256")
+        if not same or any(flow.about.get(key) != value for key, value in wanted.items()):
             raise InputError(f"{savedmodels / which}: is not the flow of {run}; remove both, and it is trained anew")
+        self.guard.check_judges(flow.about.get("held_out_ids", []))
         self.guard.admit_flow(flow.name, flow.about.get("training_ids", []))
         return flow
 
@@ -183,6 +221,7 @@ class Fold:
             with_same = None
             try:
                 with_same = open_survey(folder)
+                with_same.verify()
             except InputError as wrong:
                 self._say(f"{wrong}; these gathers are made anew")
             if with_same is None or with_same.manifest.about != {"synthetic": all_about}:

@@ -1,14 +1,14 @@
 """What keeps gathers that judge, and all that was made of them, out of training.
 
 A guard knows every gather that may train: a fold's training gathers, and synthetic ones that were admitted because all
-their ancestors are such, because the flow which made them saw no others, and because none resembles a gather that
-judges. Whatever else is offered is refused when a training set is made. While that is read, each picture is compared
-with the one known under its id, so that no other comes under a name that may train.
+their ancestors are such, because the flow which made them saw no others or they are the mixtures that they say they
+are, and because none resembles a gather that judges. Whatever else is offered is refused when a training set is made.
+While that is read, each picture is compared with the one known under its id, so that no other comes under a name that
+may train.
 """
 
-import functools
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,11 +18,21 @@ from glowseis.survey.duplicates import CANDIDATE_COSINE, Sketcher, compare, vali
 from glowseis.survey.gather import Gather
 from glowseis.survey.labelled import LabelledGathers, parents_of
 from glowseis.survey.records import Survey
+from glowseis.synthesis import child_of
 
 PIXEL_MIXING, SMOTE = "pixel-mixing", "smote"
-"""What `Origin.model` says of gathers that no flow made, but something that sees their parents alone."""
+"""What `Origin.model` says of gathers that no flow made, but a mixture of their parents' pixels."""
 
-_VALIDATION = "a validation gather"
+_TEST, _VALIDATION = "a test gather", "a validation gather"
+
+
+def mixture(first: np.ndarray, second: np.ndarray, alpha: float) -> np.ndarray:
+    """Grey levels of two pictures mixed, `(1 - alpha) first + alpha second`, rounded."""
+    return np.rint((1.0 - alpha) * first + alpha * second).astype(np.uint8)
+
+
+MAKERS: dict[str, Callable[[np.ndarray, np.ndarray, float], np.ndarray]] = {PIXEL_MIXING: mixture, SMOTE: mixture}
+"""How gathers that no flow made are made again of their parents and `alpha`: whether they are what they say is seen."""
 
 
 class LeakError(FittingError):
@@ -48,8 +58,8 @@ class Guard:
         leak: The last leak that was refused. TensorFlow, which reads batches, gives no more of an error than its text.
 
     Raises:
-        InputError: Both surveys have a gather of one id, or a record is damaged.
-        LeakError: A row is in two parts, or two gathers of different parts have the same picture.
+        InputError: Both surveys have a gather of one id, a record is damaged, or says something else than the index.
+        LeakError: A row is in two parts, or two gathers of different parts have, nearly, the same picture.
     """
 
     def __init__(
@@ -60,14 +70,13 @@ class Guard:
         test: np.ndarray,
         independent: Survey | None = None,
     ):
-        self._survey = survey
         self._parents = _parents(survey)
         self._judges: dict[str, str] = {}
         self._judging = _Judging(survey.size)
         self._flows: set[str] = set()
         self._given: list[Guarded] = []
         self.leak: LeakError | None = None
-        parts = [(survey, test, "a test gather"), (survey, validation, _VALIDATION)]
+        scored = [(survey, test, _TEST)]
         if independent:
             shared = self._parents.keys() & _parents(independent).keys()
             if shared:
@@ -75,19 +84,23 @@ class Guard:
                     f"{independent.path}: has gather {min(shared)}, as {survey.path} has; give another survey"
                 )
             self._parents |= _parents(independent)
-            parts.append((independent, np.arange(len(independent)), "a gather of the independent test survey"))
-        for one, rows, role in parts:
+            scored.append((independent, np.arange(len(independent)), "a gather of the independent test survey"))
+        for one, rows, role in scored:
             for row in np.asarray(rows).tolist():
-                gather = one.read(row)
-                self._judges[gather.gather_id] = role
-                self._judging.add(one, row, gather, role)
+                self._judge(one, row, role)
+        for row in np.asarray(validation).tolist():
+            gather = _read(survey, row)
+            self._refuse(gather.gather_id, self._judging.like(gather), _VALIDATION)
+        for row in np.asarray(validation).tolist():
+            self._judge(survey, row, _VALIDATION)
         self._known: dict[str, bytes] = {}
+        self._places: dict[str, tuple[Survey, int]] = {}
         for row in np.asarray(training).tolist():
-            gather_id = str(survey.index["gather_id"].iat[row])
-            self._refuse(gather_id, self._judges.get(gather_id, ""), "a training gather")
-            digest = picture_digest(survey.read_images([row])[0])
-            self._refuse(gather_id, self._judging.equal(digest), "a training gather")
-            self._known[gather_id] = digest
+            gather = _read(survey, row)
+            self._refuse(gather.gather_id, self._judges.get(gather.gather_id, ""), "a training gather")
+            self._refuse(gather.gather_id, self._judging.like(gather), "a training gather")
+            self._known[gather.gather_id] = picture_digest(gather.image)
+            self._places[gather.gather_id] = survey, row
 
     def check_ids(self, ids: Iterable[str], what: str) -> None:
         """Make sure that something saw gathers alone that may train.
@@ -115,6 +128,20 @@ class Guard:
             role = self._judges.get(gather_id, "no validation gather")
             self._refuse(gather_id, "" if role == _VALIDATION else role, "to judge weights")
 
+    def check_tested(self, ids: Iterable[str]) -> None:
+        """Make sure that a classifier is scored on the fold's test gathers, all of them and no others.
+
+        Args:
+            ids: Ids of the gathers that it is scored on.
+
+        Raises:
+            LeakError: They are others, such as gathers that trained.
+        """
+        tested = {gather_id for gather_id, role in self._judges.items() if role == _TEST}
+        for gather_id in sorted(tested.symmetric_difference(ids)):
+            what = "a test gather that is left out" if gather_id in tested else "no test gather"
+            self._refuse(gather_id, what, "to be scored")
+
     def admit_flow(self, name: str, training_ids: Iterable[str]) -> None:
         """Make gathers of a flow admissible.
 
@@ -138,13 +165,14 @@ class Guard:
             synthetic: A survey of them.
 
         Raises:
-            InputError: A record is damaged.
+            InputError: A record is damaged, or says something else than the index.
             LeakError: A gather has the id of another or names no parents; one of its ancestors is unknown or may not
-                train; it was made by a flow that was not admitted; or it has, nearly, the picture of a gather that
-                judges.
+                train; it was made by a flow that was not admitted, or is not what its parents give by `MAKERS`; or it
+                has, nearly, the picture of a gather that judges.
         """
         came = f"a synthetic gather of {synthetic.path}"
         admitted: dict[str, bytes] = {}
+        places: dict[str, tuple[Survey, int]] = {}
         columns = (synthetic.index["gather_id"], parents_of(synthetic), synthetic.index["model"])
         for row, (gather_id, parents, model) in enumerate(zip(*columns, strict=True)):
             if gather_id in self._parents or gather_id in admitted:
@@ -152,12 +180,16 @@ class Guard:
             if not parents:
                 self._refuse(gather_id, "of unknown origin: it names no parents", came)
             self._refuse(gather_id, self._reason_of(parents), came)
-            if model not in self._flows | {PIXEL_MIXING, SMOTE}:
+            if model not in self._flows | MAKERS.keys():
                 self._refuse(gather_id, f"of unknown origin: {model or 'what made it'} was not checked", came)
-            gather = synthetic.read(row)
+            gather = _read(synthetic, row)
             self._refuse(gather_id, self._judging.like(gather), came)
+            if model not in self._flows and not self._made_so(gather):
+                self._refuse(gather_id, f"not what {model} makes of its parents", came)
             admitted[gather_id] = picture_digest(gather.image)
+            places[gather_id] = synthetic, row
         self._known |= admitted
+        self._places |= places
 
     def watched(self, gathers: LabelledGathers) -> Guarded:
         """Let labelled gathers train.
@@ -206,6 +238,21 @@ class Guard:
         if not any(one is gathers for one in self._given):
             raise LeakError(f"gathers of {gathers.path} did not pass the fold's guard; take them from Fold.watched")
 
+    def _judge(self, survey: Survey, row: int, role: str) -> None:
+        """Know a gather that judges."""
+        gather = _read(survey, row)
+        self._judges[gather.gather_id] = role
+        self._judging.add(survey, row, gather, role)
+
+    def _made_so(self, gather: Gather) -> bool:
+        """Whether a gather is what `MAKERS` say that its parents, which may train, give."""
+        parents = [_read(*self._places[parent]) for parent in gather.origin.parents]
+        if len(parents) != 2:
+            return False
+        levels = MAKERS[gather.origin.model](parents[0].image, parents[1].image, gather.origin.alpha)
+        again = child_of(parents[0], levels, gather.gather_id, gather.source, gather.origin)
+        return np.array_equal(again.image, gather.image)
+
     def _reason_of(self, parents: Iterable[str], seen: tuple[str, ...] = ()) -> str:
         """Why a child of some gathers may not train; empty if it may."""
         for parent in parents:
@@ -249,10 +296,10 @@ class _Judging:
         self._places.append((survey, row, f"{role}, {gather.gather_id}"))
         self._each.append(self._sketcher.sketch(valid_region(gather)))
 
-    @functools.cached_property
     def _sketches(self) -> np.ndarray:
-        """float32 `[gather and shift, number]`; all are added before the first is compared."""
-        return np.concatenate(self._each)
+        """float32 `[gather and shift, number]`."""
+        self._each = [np.concatenate(self._each)] if len(self._each) > 1 else self._each
+        return self._each[0]
 
     def equal(self, digest: bytes) -> str:
         """Whose picture has a digest, as a reason against a gather; empty if nobody's."""
@@ -264,21 +311,41 @@ class _Judging:
         found = self.equal(picture_digest(gather.image))
         if found or not self._places:
             return found
-        cosine = self._sketches @ self._sketcher.sketch(valid_region(gather)).T
-        cosine = cosine.reshape(len(self._places), len(cosine) // len(self._places), -1)
-        # Either of the two may come later.
-        earlier, later = cosine[:, :, 0], cosine[:, 0]
-        for place, shift in np.argwhere(np.maximum(later, earlier) > CANDIDATE_COSINE).tolist():
-            survey, row, name = self._places[place]
-            judge = valid_region(survey.read(row))
-            if compare(judge, valid_region(gather), shift) or compare(valid_region(gather), judge, shift):
-                return f"nearly a copy of {name}"
+        valid = valid_region(gather)
+        # What a gather says of its valid region may be wrong.
+        for levels in (valid,) if valid.shape == gather.image.shape else (valid, gather.image):
+            cosine = self._sketches() @ self._sketcher.sketch(levels).T
+            cosine = cosine.reshape(len(self._places), len(cosine) // len(self._places), -1)
+            # Either of the two may come later.
+            earlier, later = cosine[:, :, 0], cosine[:, 0]
+            for place, shift in np.argwhere(np.maximum(later, earlier) > CANDIDATE_COSINE).tolist():
+                survey, row, name = self._places[place]
+                judge = valid_region(survey.read(row))
+                if compare(judge, levels, shift) or compare(levels, judge, shift):
+                    return f"nearly a copy of {name}"
         return ""
 
 
 def picture_digest(image: np.ndarray) -> bytes:
     """What tells a picture, uint8 `[time, trace]`, from any other, 16 bytes."""
     return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
+
+
+def _read(survey: Survey, row: int) -> Gather:
+    """A gather whose record says of its origin what the index says.
+
+    Raises:
+        InputError: It does not, or the record is damaged.
+    """
+    gather = survey.read(row)
+    said = gather.gather_id, ";".join(gather.origin.parents), gather.origin.model
+    names = tuple(str(survey.index[column].iat[row]) for column in ("gather_id", "parents", "model"))
+    if said != names:
+        raise InputError(
+            f"{survey.record_name(row)}: it says {said[0]}, parents {said[1] or 'none'}, gathers.csv {names[0]}, "
+            f"parents {names[1] or 'none'}; one was changed, make the survey anew"
+        )
+    return gather
 
 
 def _parents(survey: Survey) -> dict[str, tuple[str, ...]]:

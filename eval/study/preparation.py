@@ -59,7 +59,10 @@ class Study:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what every outcome depends on: the settings but for the choice of arms, the data, the folds."""
+        """SHA-256 of what every outcome depends on: the settings but for the choice of arms, and the data.
+
+        Folds follow from them and from scikit-learn's version: an outcome keeps its test gathers, which are compared.
+        """
         settings = self.recipe.model_dump()
         settings = _told(settings)
         content = {

@@ -19,6 +19,7 @@ class Checkpoints:
         folder: Where they lie; made when missing.
         model: Whose weights they are.
         optimizer: Its optimiser, built.
+        identity: The run's, without which no state of another run is told from its own.
 
     Attributes:
         step: Steps done.
@@ -26,8 +27,10 @@ class Checkpoints:
         best_step: The step it was measured at; 0 before the first.
     """
 
-    def __init__(self, folder: Path, model: keras.Model, optimizer: keras.optimizers.Optimizer):
+    def __init__(self, folder: Path, model: keras.Model, optimizer: keras.optimizers.Optimizer, identity: str = ""):
         self.folder = folder
+        self._identity = identity
+        self._run = tf.Variable(identity, trainable=False)
         self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._best_figure = tf.Variable(float("inf"), dtype=tf.float64, trainable=False)
         self._best_step = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -36,6 +39,7 @@ class Checkpoints:
         self._last = tf.train.CheckpointManager(
             tf.train.Checkpoint(
                 weights=weights,
+                run=self._run,
                 optimizer=state,
                 step=self._step,
                 best_figure=self._best_figure,
@@ -45,7 +49,7 @@ class Checkpoints:
             max_to_keep=2,
         )
         self._best = tf.train.CheckpointManager(
-            tf.train.Checkpoint(weights=weights), str(folder / "best"), max_to_keep=1
+            tf.train.Checkpoint(weights=weights, run=self._run), str(folder / "best"), max_to_keep=1
         )
 
     step = property(lambda self: int(self._step))
@@ -82,8 +86,7 @@ class Checkpoints:
         self._best_step.assign(step)
         return True
 
-    @staticmethod
-    def _restore(manager: tf.train.CheckpointManager) -> None:
+    def _restore(self, manager: tf.train.CheckpointManager) -> None:
         path = manager.latest_checkpoint
         try:
             # TensorFlow makes its counter when it is asked for; of one that it has not made by the time that a damaged
@@ -96,3 +99,5 @@ class Checkpoints:
             raise InputError(
                 f"{path}: this checkpoint cannot be read ({reason}); remove the run's folder to begin anew"
             ) from None
+        if self._run.numpy().decode() != self._identity:
+            raise InputError(f"{path}: this checkpoint is another run's; remove the run's folder to begin anew")

@@ -49,13 +49,22 @@ class FlowFitting:
         selection: Which of them are trained on and held out.
         folder: The run's folder, which gets `checkpoints/` and `logs/`.
         stopping: Asked between steps.
+        identity: The run's, which its checkpoints name.
 
     Attributes:
         restored: Whether an earlier process left a state, which is the present one then.
         first_step_at: When this process had done its first step, by `time.monotonic`; None before.
     """
 
-    def __init__(self, recipe: Recipe, survey: Survey, selection: Selection, folder: Path, stopping: Stopping):
+    def __init__(
+        self,
+        recipe: Recipe,
+        survey: Survey,
+        selection: Selection,
+        folder: Path,
+        stopping: Stopping,
+        identity: str = "",
+    ):
         self.recipe = recipe
         self.survey = survey
         self.selection = selection
@@ -65,7 +74,7 @@ class FlowFitting:
         self.trainer = FlowTrainer(make_flow(recipe, survey.size))
         self.trainer.compile(optimizer=_optimizer(recipe, self.planned))
         self.trainer.optimizer.build(self.trainer.flow.trainable_variables)
-        self.checkpoints = Checkpoints(folder / "checkpoints", self.trainer.flow, self.trainer.optimizer)
+        self.checkpoints = Checkpoints(folder / "checkpoints", self.trainer.flow, self.trainer.optimizer, identity)
         self.restored = self.checkpoints.restore()
         self.first_step_at: float | None = None
         self._optimise = tf.function(self.trainer.optimise)

@@ -70,7 +70,7 @@ def train_flow(
             say(f"{folder}: this run is done; its figures:")
             return read_json(folder / RESULT)
         deterministic()
-        fitting = FlowFitting(recipe, survey, selection, folder, stopping)
+        fitting = FlowFitting(recipe, survey, selection, folder, stopping, identity)
         weights = sum(int(np.prod(weight.shape)) for weight in fitting.trainer.flow.trainable_weights)
         judging = len(selection.held_out)
         say(

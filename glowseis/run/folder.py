@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import platform
@@ -157,7 +158,7 @@ def export_once(identity: str, folder: Path, export: Callable[[Path], None]) -> 
 
 
 def finish(folder: Path, result: dict[str, Any], savedmodel: Path, started: float, first_step_at: float | None) -> None:
-    """Add to a run's figures where its SavedModel is and what it took, and write them to `result.json`.
+    """Add to a run's figures where its SavedModel is, its checksum and what it took, and write them to `result.json`.
 
     Args:
         folder: The run's.
@@ -167,10 +168,18 @@ def finish(folder: Path, result: dict[str, Any], savedmodel: Path, started: floa
         first_step_at: When its first step was done, likewise; None when it had none to do.
     """
     result["savedmodel"] = str(savedmodel)
+    result["savedmodel_sha256"] = folder_checksum(savedmodel)
     result["command_s"] = round(time.monotonic() - started, 1)
     if first_step_at is not None:
         result["first_step_s"] = round(first_step_at - started, 1)
     write_json(folder / RESULT, result)
+
+
+def folder_checksum(folder: Path) -> str:
+    """SHA-256 of all files of a folder, such as a SavedModel's, and of their names."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    each = {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return hashlib.sha256(json.dumps(each, sort_keys=True).encode()).hexdigest()
 
 
 def last_lines(result: dict[str, Any]) -> list[str]:
