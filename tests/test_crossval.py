@@ -13,9 +13,10 @@ from eval.running.folds import run_fold, unfinished
 from eval.study.arms import ARM_CLASSES
 from eval.study.fold import Fold
 from eval.study.guard import LeakError
+from eval.study.outcome import write_outcome
 from eval.study.preparation import prepare
 from eval.study.recipe import read_study
-from glowseis.errors import FittingError
+from glowseis.errors import FittingError, InputError
 
 FRACTIONS = (66.68, 31.54, 1.76)
 
@@ -138,7 +139,10 @@ def test_a_leak_is_no_failure_of_an_arm(study, fold, monkeypatch):
 def test_what_is_printed_while_a_fold_is_run_goes_to_its_log(study, fold, monkeypatch, capsys):
     def printing(fold, arm):
         print("step 1 of 2")
-        return make_outcome("grouped", 2, arm, study=study.digest)
+        tested = study.survey.index["gather_id"].to_numpy()[study.parts("grouped", 2)[2]].tolist()
+        made = make_outcome("grouped", 2, arm, study=study.digest)
+        chances = [[0.2, 0.3, 0.5]] * len(tested)
+        return dataclasses.replace(made, ids=tested, classes=[2] * len(tested), probabilities=chances)
 
     monkeypatch.setattr("eval.running.folds.Fold", lambda *_: fold)
     monkeypatch.setattr("eval.running.folds.run_arm", printing)
@@ -147,6 +151,12 @@ def test_what_is_printed_while_a_fold_is_run_goes_to_its_log(study, fold, monkey
     assert (study.folder / "work/grouped-02.log").read_text().endswith("step 1 of 2\n")
     monkeypatch.setattr("eval.running.folds.run_arm", None)
     assert run_fold(study, "grouped", 2, ["none"]) == []
+
+
+def test_an_outcome_of_other_folds_is_refused(study):
+    write_outcome(study.outcomes, make_outcome("grouped", 0, "none", study=study.digest))
+    with pytest.raises(InputError, match=r"grouped-00-none.json: was tested on other gathers than grouped fold 0 has"):
+        unfinished(study, "grouped", 0, ["none"])
 
 
 def test_lines_and_times():
