@@ -85,7 +85,9 @@ def checkpoint_values(prefix):
 
 def figures(run):
     return {
-        name: value for name, value in json.loads((run / "result.json").read_text()).items() if not name.endswith("_s")
+        name: value
+        for name, value in json.loads((run / "result.json").read_text()).items()
+        if not name.endswith(("_s", "_sha256"))
     }
 
 

@@ -44,9 +44,9 @@ def same(first, second):
 
 
 def figures(run):
-    """A run's figures, but for the time it took."""
+    """A run's figures, but for the time it took and what its identity goes into."""
     result = json.loads((run / "result.json").read_text())
-    return {name: value for name, value in result.items() if not name.endswith("_s")}
+    return {name: value for name, value in result.items() if not name.endswith(("_s", "_sha256"))}
 
 
 def last_step(run):
