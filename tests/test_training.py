@@ -33,10 +33,12 @@ STEPS = 3 * 7 + 8 * 3
 
 
 def weights(prefix):
-    """Every variable of a checkpoint or SavedModel by its name."""
+    """Every variable of a checkpoint or SavedModel by its name, but for counters of saves and the name of its run."""
     reader = tf.train.load_checkpoint(str(prefix))
     names = [name for name in reader.get_variable_to_shape_map() if "OBJECT_GRAPH" not in name]
-    return {name: reader.get_tensor(name) for name in names if "save_counter" not in name}
+    return {
+        name: reader.get_tensor(name) for name in names if "save_counter" not in name and not name.startswith("run/")
+    }
 
 
 def same(first, second):
