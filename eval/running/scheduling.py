@@ -196,6 +196,7 @@ def on_cluster(jobs: Sequence[FoldJob], address: str, say: Callable[[str], None]
         # A client of an address that is none speaks up once more, with a traceback, when it is thrown away.
         get_address_host_port(address)
         client = Client(address, timeout="10s", set_as_default=False)
+    # Nobody there, an unknown protocol, a protocol that knows no hosts.
     except (OSError, ValueError, NotImplementedError) as wrong:
         raise InputError(
             f"--scheduler {address}: no scheduler answers there ({wrong}); give the address that it printed, such as "
