@@ -85,7 +85,7 @@ def main(
                 _run_elsewhere(study, numbers, _words(path, survey, changes, arms, study), jobs, scheduler)
         if not attended:
             _tables(study, partial=bool(fold))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, StoppedError):
         raise StoppedError(KEPT) from None
 
 
