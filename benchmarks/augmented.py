@@ -1,4 +1,4 @@
-"""Training a fold's classifier with synthetic gathers against training it without: steps a second.
+"""Training a fold's classifier with synthetic gathers against training it without: time a gather.
 
     python -m benchmarks.augmented [--size 112x80] [--gathers 1200] [--added 600] [--alpha 1] [--repetitions 5]
 
@@ -72,7 +72,7 @@ def main(
         sets = {arm: ARM_CLASSES[arm]().training_set(fold) for arm in study.recipe.study.arms}
         taken: dict[str, list[tuple[float, float]]] = {arm: [] for arm in sets}
         for _, (arm, training_set) in itertools.product(range(repetitions + 1), sets.items()):
-            taken[arm].append(_step_s(fold, training_set))
+            taken[arm].append(_gather_s(fold, training_set))
         # The first of each warms up.
         medians = {
             arm: [1000 * statistics.median(column) for column in zip(*rows[1:], strict=True)]
@@ -80,14 +80,15 @@ def main(
         }
     print(f"{size}, alpha {alpha}, batch {batch}, {len(fold.training)} gathers, {added} added, {os.cpu_count()} cores")
     for arm, (wall_ms, cpu_ms) in medians.items():
-        print(f"{arm:13} {wall_ms:8.2f} ms a step, {cpu_ms:8.2f} ms of processor time")
+        print(f"{arm:13} {wall_ms:8.3f} ms a gather, {cpu_ms:8.3f} ms of processor time")
     lost = [100 * (1 - one / other) for one, other in zip(medians["none"], medians["pixel-mixing"], strict=True)]
     print(f"speed lost to synthetic gathers: {lost[0]:.1f} %, by processor time {lost[1]:.1f} %")
 
 
-def _step_s(fold: "Fold", training_set: "TrainingSet") -> tuple[float, float]:
-    """Mean time of an optimiser step by the clock and of all the process's threads, epochs' ends left out."""
+def _gather_s(fold: "Fold", training_set: "TrainingSet") -> tuple[float, float]:
+    """Mean time of a gather in training, by the clock and of all the process's threads, epochs' ends left out."""
     from glowseis.fitting.classifier import Epoch, Watcher
+    from glowseis.survey.labelled import steps_per_pass
 
     walls, processors = [], []
 
@@ -105,7 +106,10 @@ def _step_s(fold: "Fold", training_set: "TrainingSet") -> tuple[float, float]:
             self.last = None
 
     fold.fit(training_set, watcher=Clock())
-    return statistics.fmean(walls), statistics.fmean(processors)
+    # An epoch's last step takes what is left: sets of other lengths have other mean steps.
+    batch = fold.study.recipe.study.training.batch
+    a_step = len(training_set.gathers) / steps_per_pass(training_set.gathers, batch)
+    return statistics.fmean(walls) / a_step, statistics.fmean(processors) / a_step
 
 
 def _write_survey(folder: Path, count: int, size: tuple[int, int]) -> None:

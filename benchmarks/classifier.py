@@ -1,6 +1,6 @@
 """Training the classifier: steps a second from records against steps a second from memory.
 
-    python benchmarks/classifier.py [--cases 112x80:1,448x320:4] [--gathers 1024] [--repetitions 7] [--csv FILE]
+    python benchmarks/classifier.py [--cases 112x80:1,448x320:4] [--gathers 2048] [--repetitions 5] [--csv FILE]
 
 From memory: the same steps on batches that are tensors already, with nothing to read or to wait for. From records: the
 trainer's own path, a shuffled pass over a survey on disk. The two take turns, so that whatever else the machine does
@@ -34,9 +34,9 @@ def main(
     cases: Annotated[str, typer.Option(help="Sizes and alphas, such as 112x80:1,112x80:4.")] = (
         "112x80:1,112x80:4,448x320:1,448x320:4"
     ),
-    gathers: Annotated[int, typer.Option(min=1, help="Gathers a pass; an eighth of it beyond 112x80.")] = 1024,
+    gathers: Annotated[int, typer.Option(min=1, help="Gathers a pass; an eighth of it beyond 112x80.")] = 2048,
     batch: Annotated[int, typer.Option(min=1, help="Gathers a step; an eighth of it beyond 112x80.")] = 64,
-    repetitions: Annotated[int, typer.Option(min=1, help="Passes of each; their medians are compared.")] = 7,
+    repetitions: Annotated[int, typer.Option(min=1, help="Passes of each; their medians are compared.")] = 5,
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Write every pass to this file.")] = None,
 ) -> None:
     """Compare the speed of training from records with that from memory.
