@@ -98,6 +98,7 @@ class Fold:
         self.work = study.work(kind, number)
         self._say = say
         self._flows: dict[str, SavedFlow] = {}
+        self._made: dict[str, Survey] = {}
 
     @property
     def augmentations(self) -> int:
@@ -197,7 +198,7 @@ class Fold:
         return flow
 
     def synthetic(self, name: str, about: dict[str, Any], make: Callable[[], Iterator[Gather]]) -> Survey:
-        """Synthetic gathers as an admitted survey on disk, made now unless they were made of the same.
+        """Synthetic gathers as an admitted survey on disk, made and checked now unless they were made of the same.
 
         Args:
             name: Name of its folder below `work/synthetic`.
@@ -217,6 +218,8 @@ class Fold:
         all_about = json.loads(
             json.dumps({**of_fold, "training": trained_on, "glowseis": glowseis.__version__, **about})
         )
+        if name in self._made and self._made[name].manifest.about == {"synthetic": all_about}:
+            return self._made[name]
         if folder.exists():
             with_same = None
             try:
@@ -230,6 +233,7 @@ class Fold:
             write_survey(folder, make(), (survey.size[0], survey.size[1]), {"synthetic": all_about})
         made = open_survey(folder)
         self.guard.admit(made)
+        self._made[name] = made
         return made
 
     def fit(
