@@ -64,7 +64,7 @@ def main(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "recipe.toml").write_text(RECIPE)
-        _write_survey(folder / "survey", gathers, parse_size(size))
+        write_noise(folder / "survey", gathers, parse_size(size))
         changes = [f"study.augmentations={added}", f"study.classifier.alpha={alpha}"]
         changes += ["study.training.epochs=2", f"study.training.batch={batch}"]
         study = prepare(read_study(folder / "recipe.toml", changes), folder / "study", folder / "survey")
@@ -112,7 +112,8 @@ def _gather_s(fold: "Fold", training_set: "TrainingSet") -> tuple[float, float]:
     return statistics.fmean(walls) / a_step, statistics.fmean(processors) / a_step
 
 
-def _write_survey(folder: Path, count: int, size: tuple[int, int]) -> None:
+def write_noise(folder: Path, count: int, size: tuple[int, int]) -> None:
+    """Write a survey of noise: half of its gathers good, a quarter medium, a quarter bad, on twenty sail lines."""
     from glowseis.survey.gather import Geometry, Recording
     from glowseis.survey.records import write_survey
     from glowseis.survey.render import render_recording

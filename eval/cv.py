@@ -148,7 +148,7 @@ def _run_elsewhere(study: "Study", numbers: Sequence[int], words: tuple[str, ...
     if scheduler:
         on_cluster(todo, scheduler, _say)
     else:
-        _say_estimate(study, numbers)
+        _say_estimate(study, numbers, ", one fold after another")
         on_this_machine(todo, min(jobs, len(todo)), _say)
 
 
@@ -162,7 +162,7 @@ def _words(path: Path, survey: Path | None, changes: list[str] | None, arms: str
     return (*words, *(["--arms", arms] if arms else []))
 
 
-def _say_estimate(study: "Study", numbers: Sequence[int]) -> None:
+def _say_estimate(study: "Study", numbers: Sequence[int], how: str = "") -> None:
     from eval.running.crossval import duration
     from eval.running.estimate import estimate
     from eval.running.folds import unfinished
@@ -179,7 +179,7 @@ def _say_estimate(study: "Study", numbers: Sequence[int]) -> None:
     if todo:
         found = estimate(study, todo)
         basis = "from a few steps taken now" if found.measured else "from what finished ones took"
-        said += f"; estimated time: {duration(found.seconds)}, {basis}"
+        said += f"; estimated time{how}: {duration(found.seconds)}, {basis}"
     _say(said)
 
 
@@ -188,12 +188,14 @@ def _tables(study: "Study", partial: bool) -> None:
     from eval.report.writing import write_report
     from eval.results.collection import collect
     from eval.results.tables import terminal, write_tables
+    from eval.running.process import make_folder
 
     recipe = study.recipe.study
     results = collect(study.outcomes, study.digest, recipe.kinds, recipe.arms, recipe.folds, partial=partial)
     print(terminal(results))
     if results.whole:
         tables = study.folder / "tables"
+        make_folder(tables, "--out")
         written = write_tables(results, tables)
         report = write_report(study, results, study.folder)
         _say(f"{len(written)} files of tables in {tables}; report: {report}")

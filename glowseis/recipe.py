@@ -299,7 +299,7 @@ def _first_problem(wrong: ValidationError, values: dict[str, Any], kind: type[An
         near = difflib.get_close_matches(place[-1], known, 1)
         return f"unknown key {key}" + (f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(known)}")
     if problem["type"] == "missing":
-        return f"the key {key} is missing"
+        return f"the key {key} is missing; give it, as the recipes in train/ do"
     return f"{key} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 
