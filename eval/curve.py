@@ -5,6 +5,9 @@ and a smaller count takes the first of them. A run is another seed of the classi
 chosen on the validation curve; the test curve is shown beside it.
 """
 
+import os
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,10 +40,13 @@ def main(
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="change a key of the recipe, such as seed=2")
     ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="runs side by side on this machine, a process each")] = 1,
+    attended: Annotated[bool, typer.Option("--attended", hidden=True)] = False,
+    run: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Draw F1 of each class against the number of augmentations, and choose the number on validation gathers.
 
-    Stopped at any time, the same command goes on; finished runs are skipped. Runs and counts may be added later.
+    Stopped at any time, the same command goes on; finished classifiers are kept. Runs and counts may be added later.
 
     Example: python -m eval.curve train/study.toml --runs 10 --counts 0,200,400,600,800,1000
     """
@@ -54,30 +60,76 @@ def main(
     settings = read_study(path, changes)
     check_flows(settings, [arm], str(path))
 
+    if jobs > 1:
+        # Processes beside each other must leave each other room on an accelerator.
+        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     command.import_tensorflow()
     from eval.report.curve_figure import write_curve
-    from eval.running.curve_runs import choose, run_points, study_of_curve, table_of
-    from eval.running.process import locked, logged, make_folder, without_remarks
+    from eval.running.curve_runs import choose, kept_points, make_gathers, run_points, study_of_curve, table_of
+    from eval.running.process import end_with_parent, locked, logged, make_folder, without_remarks
     from eval.study.fold import Fold
     from eval.study.preparation import prepare
 
     without_remarks()
+    if attended:
+        end_with_parent()
     folder, division = out or Path("studies") / settings.name, KINDS[kind]
     make_folder(folder, "--out")
     try:
         study = prepare(settings, folder, survey, kinds=[division])
         study = study_of_curve(study, wanted[-1], epochs, patience)
-        work = study.work(division, 0)
-        with locked(work.with_name(f"{work.name}.lock"), "this curve"), logged(work) as say:
-            fold = Fold(study, division, 0)
-            points = run_points(fold, arm, wanted, runs, folder / "curve" / f"{arm}-{division}", say)
-    except KeyboardInterrupt:
+        work, points = study.work(division, 0), folder / "curve" / f"{arm}-{division}"
+        if attended:
+            with logged(work) as say:
+                fold = Fold(study, division, 0)
+                if run is None:
+                    make_gathers(fold, arm)
+                else:
+                    run_points(fold, arm, wanted, [run], points, say)
+            return
+        with locked(work.with_name(f"{work.name}.lock"), "this curve"):
+            finished = kept_points(study, arm, wanted, range(runs), points)
+            todo = [(count, run) for run in range(runs) for count in wanted if (count, run) not in finished]
+            print(f"{len(todo)} classifiers to fit, {len(finished)} finished", flush=True)
+            words = [str(path), "--out", str(folder), "--counts", counts, "--arm", arm, "--kind", kind]
+            words += ["--epochs", str(epochs), "--patience", str(patience)]
+            words += ["--survey", str(survey)] if survey else []
+            for change in changes or []:
+                words += ["--set", change]
+            _run_in_processes(words, todo, jobs)
+            finished = kept_points(study, arm, wanted, range(runs), points)
+    except (KeyboardInterrupt, StoppedError):
         raise StoppedError(KEPT) from None
-    table = table_of(points)
+    table = table_of(list(finished.values()))
     chosen = choose(table, study.rare)
     written = write_curve(table, chosen, folder)
     print(text_of(table, chosen, study.rare))
     print("; ".join(str(file) for file in written))
+
+
+def _run_in_processes(words: Sequence[str], todo: Sequence[tuple[int, int]], jobs: int) -> None:
+    """Have the gathers made, then the runs with points to do run side by side.
+
+    A process for each run: what Keras and TensorFlow keep of a classifier goes with it.
+    """
+    from eval.running.crossval import duration
+    from eval.running.scheduling import Job, on_this_machine
+
+    if not todo:
+        return
+    print("first the gathers that are added, with the flow that they need", flush=True)
+    on_this_machine([Job("making the gathers", "eval.curve", tuple(words))], 1, print)
+    started, done = time.monotonic(), 0
+
+    def say(line: str) -> None:
+        nonlocal done
+        done += 1
+        left = (time.monotonic() - started) / done * (len(todo) - done)
+        print(f"{line}{f'; about {duration(left)} left' if done < len(todo) else ''}", flush=True)
+
+    runs = sorted({run for _, run in todo})
+    every = [Job(f"run {run}", "eval.curve", (*words, "--run", str(run))) for run in runs]
+    on_this_machine(every, min(jobs, len(every)), say)
 
 
 def numbers_of(counts: str) -> list[int]:

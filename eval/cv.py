@@ -134,11 +134,11 @@ def _run_here(study: "Study", numbers: Sequence[int], attended: bool) -> None:
 def _run_elsewhere(study: "Study", numbers: Sequence[int], words: tuple[str, ...], jobs: int, scheduler: str) -> None:
     """Run folds in processes of their own, here or on a cluster; finished ones are not begun."""
     from eval.running.folds import unfinished
-    from eval.running.scheduling import FoldJob, on_cluster, on_this_machine
+    from eval.running.scheduling import fold_job, on_cluster, on_this_machine
 
     recipe = study.recipe.study
     todo = [
-        FoldJob(kind, number, words)
+        fold_job(kind, number, words)
         for kind in recipe.kinds
         for number in numbers
         if unfinished(study, kind, number, recipe.arms)

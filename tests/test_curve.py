@@ -61,9 +61,9 @@ def test_points_of_another_division_are_of_another_curve(fold, tmp_path):
     other = Fold(dataclasses.replace(study, folds={"grouped-split": changed}), "grouped-split", 0)
     kept = dataclasses.replace(point(0, 0, 0.5, 0.5), curve=curve_runs._digest(study, "none"))
     curve_runs._write(tmp_path, kept)
-    assert run_points(fold, "none", [0], 1, tmp_path, lambda line: None) == [kept]
+    assert run_points(fold, "none", [0], [0], tmp_path, lambda line: None) == [kept]
     with pytest.raises(InputError, match="belongs to a curve of other settings"):
-        run_points(other, "none", [0], 1, tmp_path, lambda line: None)
+        run_points(other, "none", [0], [0], tmp_path, lambda line: None)
 
 
 def test_sets_are_nested_and_hold_nothing_that_judges(fold):
@@ -83,18 +83,18 @@ def test_sets_are_nested_and_hold_nothing_that_judges(fold):
 
 def test_points_are_fitted_once_with_a_seed_a_run(fold, tmp_path, monkeypatch):
     said = []
-    first = run_points(fold, "pixel-mixing", [0, 9], 1, tmp_path, said.append)
-    assert [(one.count, one.run) for one in first] == [(0, 0), (9, 0)] and said[0].startswith("2 classifiers to fit")
+    first = run_points(fold, "pixel-mixing", [0, 9], [0], tmp_path, said.append)
+    assert [(one.count, one.run) for one in first] == [(0, 0), (9, 0)]
     assert len({one.seed for one in first}) == 1 and all(set(one.test) == set(LABELS) for one in first)
     epoch = -(-len(fold.training) // 8)
     # At most three epochs, and an epoch without a lower validation loss ends it.
     assert all(one.steps in (epoch, 2 * epoch, 3 * epoch) for one in first)
     assert all(one.steps == 3 * epoch or one.steps == one.kept_step + epoch for one in first)
-    later = run_points(fold, "pixel-mixing", [0, 3, 9], 2, tmp_path, said.append)
-    assert "4 classifiers to fit, 2 finished" in said and [one for one in later if one in first] == first
+    later = run_points(fold, "pixel-mixing", [0, 3, 9], [0, 1], tmp_path, said.append)
+    assert len(said) == 6 and [one for one in later if one in first] == first
     assert len({one.seed for one in later}) == 2
     monkeypatch.setattr(curve_runs, "_fit", None)
-    assert run_points(fold, "pixel-mixing", [0, 3, 9], 2, tmp_path, said.append) == later
+    assert run_points(fold, "pixel-mixing", [0, 3, 9], [0, 1], tmp_path, said.append) == later
 
 
 def test_more_gathers_may_be_asked_for_later_but_no_other_settings(fold, tmp_path, monkeypatch):
@@ -103,20 +103,20 @@ def test_more_gathers_may_be_asked_for_later_but_no_other_settings(fold, tmp_pat
         "_fit",
         lambda fold, arm, count, run, curve: dataclasses.replace(point(count, run, 0.5, 0.5), curve=curve),
     )
-    run_points(fold, "flow", [0, 9], 1, tmp_path, lambda line: None)
+    run_points(fold, "flow", [0, 9], [0], tmp_path, lambda line: None)
     monkeypatch.setattr(fold, "study", study_of_curve(fold.study, 20, 3, 1))
-    assert len(run_points(fold, "flow", [0, 20], 1, tmp_path, lambda line: None)) == 2
+    assert len(run_points(fold, "flow", [0, 20], [0], tmp_path, lambda line: None)) == 2
     monkeypatch.setattr(fold, "study", study_of_curve(fold.study, 20, 4, 1))
     with pytest.raises(InputError, match="belongs to a curve of other settings"):
-        run_points(fold, "flow", [0], 1, tmp_path, lambda line: None)
+        run_points(fold, "flow", [0], [0], tmp_path, lambda line: None)
     (tmp_path / "00000-00.json").write_text("{")
     with pytest.raises(InputError, match="is no whole point of a curve"):
-        run_points(fold, "flow", [0], 1, tmp_path, lambda line: None)
+        run_points(fold, "flow", [0], [0], tmp_path, lambda line: None)
 
 
 def test_the_command_draws_the_curve(there, tmp_path, capsys):
     words = [*there[:3], "--out", tmp_path / "study", "--arm", "oversampling", "--runs", "2", "--counts", "4,0"]
-    done = called(capsys, "curve", *words, "--epochs", "1")
+    done = called(capsys, "curve", *words, "--epochs", "1", "--jobs", "2")
     assert done.status == 0, done.error
     table = pd.read_csv(tmp_path / "study/curve.csv")
     assert len(table) == 2 * 2 * 2 * 3 and set(table["count"]) == {0, 4}

@@ -201,8 +201,8 @@ def test_folds_of_other_processes_get_the_same_words(words, capsys, monkeypatch,
     # No process did anything, and that is told.
     assert done.status == 2 and "no arm of a fold is finished" in done.error[0]
     ((jobs, at_once),) = asked
-    assert at_once == 2 and [(job.kind, job.fold) for job in jobs] == [("grouped", fold) for fold in range(3)]
-    said = list(jobs[0].arguments)
+    assert at_once == 2 and [job.name for job in jobs] == [f"grouped fold {fold}" for fold in range(3)]
+    said = list(jobs[0].words)
     assert said[said.index("--set") + 1] == "study.temperature=0.8" and said[said.index("--arms") + 1] == ",".join(ARMS)
 
 

@@ -14,7 +14,7 @@ from tiny_study import tiny_study
 
 from eval.results.collection import collect
 from eval.running.process import locked
-from eval.running.scheduling import FoldJob, Processes, on_cluster, on_this_machine
+from eval.running.scheduling import Processes, fold_job, on_cluster, on_this_machine
 from eval.study.outcome import read_outcome
 from glowseis.errors import FittingError, InputError
 
@@ -35,7 +35,7 @@ def stand_in(tmp_path, monkeypatch):
 
 
 def jobs_of(folder, count=3):
-    return [FoldJob("grouped", fold, ("recipe.toml",), str(folder)) for fold in range(count)]
+    return [fold_job("grouped", fold, ("recipe.toml",), str(folder)) for fold in range(count)]
 
 
 def wait_for(condition, seconds=60.0):
@@ -65,7 +65,7 @@ def test_every_fold_is_run_with_its_share_of_cores(tmp_path, stand_in):
 
 def test_a_folds_process_finds_the_checkout_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.delenv("PYTHONPATH", raising=False)
-    job = FoldJob("grouped", 0, ("recipe-that-is-not-there.toml",), str(tmp_path))
+    job = fold_job("grouped", 0, ("recipe-that-is-not-there.toml",), str(tmp_path))
     ended = Processes().run(job, 1)
     assert ended.status == 2 and "recipe-that-is-not-there.toml: no such recipe" in ended.error
 

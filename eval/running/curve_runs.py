@@ -1,4 +1,4 @@
-"""The classifiers of the curve: fitted one after another on nested sets, each kept in a small file."""
+"""The classifiers of the curve: fitted on nested sets, each kept in a small file; a process for each run."""
 
 import dataclasses
 import hashlib
@@ -67,8 +67,28 @@ def study_of_curve(study: Study, most: int, epochs: int, patience: int) -> Study
     return dataclasses.replace(study, recipe=study.recipe.model_copy(update={"study": changed}))
 
 
+def kept_points(
+    study: Study, arm: str, counts: Sequence[int], runs: Sequence[int], folder: Path
+) -> dict[tuple[int, int], Point]:
+    """The points of a curve that are there, by count and run.
+
+    Args:
+        study: As `study_of_curve` gives it.
+        arm: Which arm adds the gathers, of `eval.study.names.ARMS`.
+        counts: How many it adds.
+        runs: Numbers of runs.
+        folder: Where each point is kept.
+
+    Raises:
+        InputError: One is damaged or of another curve.
+    """
+    curve = _digest(study, arm)
+    read = {(count, run): _read(folder, curve, count, run) for run in runs for count in counts}
+    return {place: point for place, point in read.items() if point is not None}
+
+
 def run_points(
-    fold: Fold, arm: str, counts: Sequence[int], runs: int, folder: Path, say: Callable[[str], None] = print
+    fold: Fold, arm: str, counts: Sequence[int], runs: Sequence[int], folder: Path, say: Callable[[str], None] = print
 ) -> list[Point]:
     """Fit and score the classifiers of a curve that are not there yet.
 
@@ -76,7 +96,7 @@ def run_points(
         fold: The division into training, validation and test, of a study as `study_of_curve` gives it.
         arm: Which arm adds the gathers, of `eval.study.names.ARMS`.
         counts: How many it adds: the first so many of all that it makes.
-        runs: Classifiers at each count.
+        runs: Numbers of runs; each has a classifier at each count.
         folder: Where each point is kept.
         say: Called with a line a point.
 
@@ -89,24 +109,35 @@ def run_points(
         FittingError: A classifier or the flow cannot be fitted.
         StoppedError: A signal came; what is finished is kept.
     """
-    curve = _digest(fold.study, arm)
-    wanted = [(count, run) for run in range(runs) for count in counts]
-    points = {one: _read(folder, curve, *one) for one in wanted}
-    todo = [one for one in wanted if points[one] is None]
-    say(f"{len(todo)} classifiers to fit, {len(wanted) - len(todo)} finished")
-    taken: list[float] = []
-    for left, (count, run) in zip(range(len(todo) - 1, -1, -1), todo, strict=True):
-        point = _fit(fold, arm, count, run, curve)
-        points[count, run] = point
+    points = kept_points(fold.study, arm, counts, runs, folder)
+    rare, curve = fold.study.rare, _digest(fold.study, arm)
+    for count, run in ((count, run) for run in runs for count in counts):
+        if (count, run) in points:
+            continue
+        point = points[count, run] = _fit(fold, arm, count, run, curve)
         _write(folder, point)
-        taken.append(point.seconds)
-        rare = fold.study.rare
         say(
             f"{count} gathers, run {run}: F1 of {rare} {100 * point.validation[rare]:.1f} on validation, "
-            f"{100 * point.test[rare]:.1f} on test gathers ({duration(point.seconds)}; "
-            f"about {duration(left * float(np.mean(taken)))} left)"
+            f"{100 * point.test[rare]:.1f} on test gathers ({duration(point.seconds)})"
         )
-    return [point for point in points.values() if point is not None]
+    return [points[count, run] for run in runs for count in counts]
+
+
+def make_gathers(fold: Fold, arm: str) -> None:
+    """Make what an arm adds, with the flow that it needs, unless it is there: the processes of runs find it made.
+
+    Args:
+        fold: As for `run_points`.
+        arm: Which arm adds the gathers.
+
+    Raises:
+        InputError: Something that the arm needs is not there.
+        LeakError: The fold's guard refuses a gather.
+        FittingError: The flow cannot be fitted.
+        StoppedError: A signal came; the flow's state is saved.
+    """
+    with fold.judges_hidden():
+        ARM_CLASSES[arm]().training_set(fold)
 
 
 def table_of(points: Sequence[Point]) -> pd.DataFrame:

@@ -1,7 +1,8 @@
 """Folds side by side: a process each, on this machine by joblib or on an existing cluster by dask.distributed.
 
 Whichever way, a fold is one command, `python -m eval.cv RECIPE --fold K --kind KIND`, that keeps what it finished. Its
-lock keeps a second process out of the fold, and it ends with the process that started it.
+lock keeps a second process out of the fold, and it ends with the process that started it. A run of the curve is
+likewise a process of `eval.curve`.
 """
 
 import os
@@ -25,39 +26,47 @@ RETRIES = 3
 
 
 @dataclass(frozen=True)
-class FoldJob:
-    """A fold for a process of its own.
+class Job:
+    """A part of a study for a process of its own.
 
     Attributes:
-        kind: Kind of the folds.
-        fold: Number of the fold.
-        arguments: Words of `eval.cv`'s command line, all but the fold's own.
+        name: What it does in words, such as `grouped fold 3`.
+        module: The command, such as `eval.cv`.
+        words: Its command line; `--attended` is added.
         folder: Where it runs; relative paths start there.
     """
 
-    kind: str
-    fold: int
-    arguments: tuple[str, ...]
+    name: str
+    module: str
+    words: tuple[str, ...]
     folder: str = field(default_factory=os.getcwd)
 
-    @property
-    def name(self) -> str:
-        """The fold in words."""
-        return f"{self.kind} fold {self.fold}"
+
+def fold_job(kind: str, fold: int, arguments: Sequence[str], folder: str | None = None) -> Job:
+    """The job of a fold.
+
+    Args:
+        kind: Kind of the folds.
+        fold: Number of the fold.
+        arguments: Words of `eval.cv`'s command line, all but the fold's own.
+        folder: Where it runs; here when None.
+    """
+    words = (*arguments, "--fold", str(fold), "--kind", kind)
+    return Job(f"{kind} fold {fold}", "eval.cv", words, folder or os.getcwd())
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a fold's process ended.
+    """How a job's process ended.
 
     Attributes:
-        job: The fold.
+        job: The job.
         status: Its exit status; below 0 the signal that killed it.
         said: What it printed, line by line.
         error: The last line of its errors; may be empty.
     """
 
-    job: FoldJob
+    job: Job
     status: int
     said: list[str]
     error: str
@@ -74,33 +83,32 @@ class Ended:
 
 
 class Processes:
-    """Processes of folds in this process's care."""
+    """Processes of jobs in this process's care."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._stopped = False
         self._running: set[subprocess.Popen[str]] = set()
 
-    def run(self, job: FoldJob, threads: int, say: Callable[[str], None] | None = None) -> Ended:
-        """Run a fold to its end.
+    def run(self, job: Job, threads: int, say: Callable[[str], None] | None = None) -> Ended:
+        """Run a job to its end.
 
         Args:
-            job: The fold.
+            job: The job.
             threads: Processor cores for it; 0 leaves that to TensorFlow.
             say: Called with each line that it prints, as it comes.
 
         Returns:
             How it ended; at once, with status `STOPPED`, after `stop`.
         """
-        words = ["--fold", str(job.fold), "--kind", job.kind, "--attended"]
         with self._lock:
             if self._stopped:
                 return Ended(job, STOPPED, [], "")
             process = subprocess.Popen(
-                [sys.executable, "-m", "eval.cv", *job.arguments, *words],
+                [sys.executable, "-m", job.module, *job.words, "--attended"],
                 cwd=job.folder,
                 env=_environment(threads),
-                # Never written to: the fold's process sees by it when this one ends.
+                # Never written to: the job's process sees by it when this one ends.
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -128,7 +136,7 @@ class Processes:
         return Ended(job, status, said, written[-1] if written else "")
 
     def stop(self, *, wait: bool = True) -> None:
-        """Have all folds stop, as a signal would; none begins any more.
+        """Have all jobs stop, as a signal would; none begins any more.
 
         Args:
             wait: Whether to wait until they have saved what they had.
@@ -142,24 +150,24 @@ class Processes:
             process.wait()
 
 
-def on_this_machine(jobs: Sequence[FoldJob], at_once: int, say: Callable[[str], None] = print) -> None:
-    """Run folds in processes on this machine, so many at once; they share its cores.
+def on_this_machine(jobs: Sequence[Job], at_once: int, say: Callable[[str], None] = print) -> None:
+    """Run jobs in processes on this machine, so many at once; they share its cores.
 
     Args:
-        jobs: The folds.
+        jobs: The jobs.
         at_once: How many processes run at a time.
         say: Called with each line that they print.
 
     Raises:
-        FittingError: A fold met a leak, which stops the others, or its process died; the others went to their end.
-        InputError: A fold was refused; the others went to their end.
+        FittingError: A job met a leak, which stops the others, or its process died; the others went to their end.
+        InputError: A job was refused; the others went to their end.
     """
     from joblib import Parallel, delayed
 
     processes = Processes()
     threads = max(1, len(os.sched_getaffinity(0)) // at_once)
 
-    def run(job: FoldJob) -> Ended:
+    def run(job: Job) -> Ended:
         ended = processes.run(job, threads, say)
         if ended.leaked:
             processes.stop(wait=False)
@@ -173,7 +181,7 @@ def on_this_machine(jobs: Sequence[FoldJob], at_once: int, say: Callable[[str], 
     _judge(ended)
 
 
-def on_cluster(jobs: Sequence[FoldJob], address: str, say: Callable[[str], None] = print) -> None:
+def on_cluster(jobs: Sequence[Job], address: str, say: Callable[[str], None] = print) -> None:
     """Run folds on the workers of a dask scheduler, one task a fold; a fold whose worker dies is run by another.
 
     Workers see the same files under the same paths.
@@ -232,7 +240,7 @@ class FoldStoppedError(Exception):
     """A fold's process was ended from outside; dask begins it again."""
 
 
-def on_worker(job: FoldJob, run: str) -> Ended:
+def on_worker(job: Job, run: str) -> Ended:
     """Run a fold on a worker.
 
     Args:
@@ -267,16 +275,16 @@ def _judge(all_ended: Sequence[Ended]) -> None:
     """Raise what the worst of them says."""
     failed = [ended for ended in all_ended if ended.leaked] or [ended for ended in all_ended if ended.status]
     if failed:
-        more = f" (and {len(failed) - 1} folds more)" if len(failed) > 1 else ""
+        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
         kind = InputError if failed[0].status == 2 else FittingError
         raise kind(f"{failed[0].job.name}: {_how(failed[0])}{more}")
 
 
 def _how(ended: Ended) -> str:
-    """How a fold's process ended, in words."""
+    """How a job's process ended, in words."""
     if ended.status < 0:
         return f"its process was killed by signal {-ended.status} (out of memory?); run the same command again to go on"
-    return ended.error.removeprefix("eval.cv: ") or f"its process left with status {ended.status}"
+    return ended.error.removeprefix(f"{ended.job.module}: ") or f"its process left with status {ended.status}"
 
 
 def _environment(threads: int) -> dict[str, str]:
