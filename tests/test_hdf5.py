@@ -2,13 +2,13 @@
 
 import dataclasses
 import gc
-import os
 import resource
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from forked import exit_status
 from random_gathers import random_recording
 
 from glowseis.errors import InputError
@@ -286,15 +286,13 @@ def test_memory_is_that_of_one_gather(tmp_path):
     """Written and read one by one, while a limit on memory leaves no room for all."""
     path = tmp_path / "a.h5"
     count, each_bytes = 60, 4 * 500 * 1000
-    child = os.fork()
-    if not child:
+
+    def work():
         # The library, and the chunks that it keeps, take some.
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + 95_000_000,) * 2)
-        try:
-            write_hdf5(path, (random_recording(shot, 500, 1000) for shot in range(count)))
-            total = sum(recording.amplitude.nbytes for recording in open_source(path, ReadOptions()).gathers())
-            os._exit(0 if total == count * each_bytes else 1)
-        finally:
-            os._exit(2)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        write_hdf5(path, (random_recording(shot, 500, 1000) for shot in range(count)))
+        total = sum(recording.amplitude.nbytes for recording in open_source(path, ReadOptions()).gathers())
+        assert total == count * each_bytes
+
+    assert exit_status(work) == 0

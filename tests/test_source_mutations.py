@@ -5,7 +5,6 @@ limit on memory and one on time.
 """
 
 import dataclasses
-import os
 import resource
 import signal
 import traceback
@@ -14,6 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from forked import exit_status
 from PIL import Image
 from random_gathers import random_gather, random_recording
 
@@ -160,20 +160,18 @@ def told(wrong):
 
 def in_a_child(work, note):
     """Run in a process of its own, with limits; its traceback or what it died of goes into an error here."""
-    child = os.fork()
-    if not child:
-        status = 1
+
+    def limited():
         try:
             used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
             resource.setrlimit(resource.RLIMIT_AS, (used + ROOM_BYTES,) * 2)
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
             work()
-            status = 0
         except BaseException:
             note.write_text(note.read_text() + "\n" + traceback.format_exc())
-        finally:
-            os._exit(status)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            raise
+
+    status = exit_status(limited)
     assert status == 0, f"{note.read_text()}: {signal.Signals(-status).name if status < 0 else ''}"
 
 
