@@ -135,6 +135,9 @@ def difference(old: Any, new: Any, place: str = "") -> str | None:
     if isinstance(old, dict) and isinstance(new, dict):
         key = sorted(old.keys() ^ new.keys())[0]
         return f"{place}.{key}".lstrip(".") + (" was set" if key in old else " was not there")
+    tables = isinstance(old, list) and isinstance(new, list) and len(old) == len(new)
+    if tables and all(isinstance(one, dict) for one in [*old, *new]):
+        return difference(dict(enumerate(old)), dict(enumerate(new)), place)
     return None if old == new else f"{place or 'settings'} was {old!r}, now {new!r}"
 
 
