@@ -90,7 +90,9 @@ def _gather_s(fold: "Fold", training_set: "TrainingSet") -> tuple[float, float]:
     from glowseis.fitting.classifier import Epoch, Watcher
     from glowseis.survey.labelled import steps_per_pass
 
-    walls, processors = [], []
+    walls, processors, gathers = [], [], []
+    count, batch = len(training_set.gathers), fold.study.recipe.study.training.batch
+    length = steps_per_pass(training_set.gathers, batch)
 
     class Clock(Watcher):
         last: tuple[float, float] | None = None
@@ -100,16 +102,15 @@ def _gather_s(fold: "Fold", training_set: "TrainingSet") -> tuple[float, float]:
             if self.last:
                 walls.append(now[0] - self.last[0])
                 processors.append(now[1] - self.last[1])
+                # The last step of a pass takes what is left.
+                gathers.append(min(batch, count - (step - 1) % length * batch))
             self.last = now
 
         def after_epoch(self, epoch: Epoch, best: bool) -> None:
             self.last = None
 
     fold.fit(training_set, watcher=Clock())
-    # An epoch's last step takes what is left: sets of other lengths have other mean steps.
-    batch = fold.study.recipe.study.training.batch
-    a_step = len(training_set.gathers) / steps_per_pass(training_set.gathers, batch)
-    return statistics.fmean(walls) / a_step, statistics.fmean(processors) / a_step
+    return sum(walls) / sum(gathers), sum(processors) / sum(gathers)
 
 
 def write_noise(folder: Path, count: int, size: tuple[int, int]) -> None:

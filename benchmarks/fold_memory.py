@@ -11,6 +11,7 @@ import multiprocessing
 import resource
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
@@ -35,8 +36,9 @@ def main(
     Example: python -m benchmarks.fold_memory --size 448x320 --gathers 500,2000
     """
     shape = parse_size(size)
-    counts = [int(word) for word in gathers.split(",") if word.strip().isdecimal()]
-    if not counts or min(counts) < 100:
+    words = [word.strip() for word in gathers.split(",")]
+    counts = [int(word) for word in words if word.isdecimal()]
+    if len(counts) < len(words) or min(counts) < 100:
         raise InputError(f"--gathers {gathers}: write numbers from 100, such as 653,5223")
     print(f"{size}, alpha {alpha}, batch {batch}, {steps} steps an arm, {added} synthetic gathers")
     for count in counts:
@@ -48,8 +50,8 @@ def main(
             changes += [f"study.training.steps_per_epoch={steps}", "study.training.epochs=1"]
             changes += [f"study.training.batch={batch}"]
             # A process that was forked would count this one's memory.
-            with multiprocessing.get_context("spawn").Pool(1) as pool:
-                libraries_mb, fold_mb, peak_mb, seconds = pool.apply(_fold, (folder, changes))
+            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+                libraries_mb, fold_mb, peak_mb, seconds = pool.submit(_fold, folder, changes).result()
         print(
             f"{count:6} gathers, {count * shape[0] * shape[1] / 1e6:6.0f} MB of pictures: highest resident memory "
             f"{libraries_mb:5.0f} MB with libraries loaded, {fold_mb:5.0f} MB with the fold checked, {peak_mb:5.0f} MB "
@@ -78,7 +80,7 @@ def _fold(folder: Path, changes: list[str]) -> tuple[float, float, float, float]
 
 
 def _highest_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
 if __name__ == "__main__":

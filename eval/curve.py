@@ -6,6 +6,7 @@ chosen on the validation curve; the test curve is shown beside it.
 """
 
 import os
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ from glowseis.errors import InputError, StoppedError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from eval.study.preparation import Study
 
 COUNTS = ",".join(str(count) for count in range(0, 1001, 100))
 
@@ -60,14 +63,12 @@ def main(
     settings = read_study(path, changes)
     check_flows(settings, [arm], str(path))
 
-    if jobs > 1:
-        # Processes beside each other must leave each other room on an accelerator.
-        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    # Processes beside each other, this one among them, must leave each other room on an accelerator.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     command.import_tensorflow()
     from eval.report.curve_figure import write_curve
-    from eval.running.curve_runs import choose, kept_points, make_gathers, run_points, study_of_curve, table_of
-    from eval.running.process import end_with_parent, locked, logged, make_folder, without_remarks
-    from eval.study.fold import Fold
+    from eval.running.curve_runs import choose, kept_points, study_of_curve, table_of
+    from eval.running.process import end_with_parent, locked, make_folder, without_remarks
     from eval.study.preparation import prepare
 
     without_remarks()
@@ -76,27 +77,26 @@ def main(
     folder, division = out or Path("studies") / settings.name, KINDS[kind]
     make_folder(folder, "--out")
     try:
-        study = prepare(settings, folder, survey, kinds=[division])
+        study = prepare(settings, folder, survey, say=_silent if attended else _say, kinds=[division])
         study = study_of_curve(study, wanted[-1], epochs, patience)
         work, points = study.work(division, 0), folder / "curve" / f"{arm}-{division}"
         if attended:
-            with logged(work) as say:
-                fold = Fold(study, division, 0)
-                if run is None:
-                    make_gathers(fold, arm)
-                else:
-                    run_points(fold, arm, wanted, [run], points, say)
+            _run_part(study, arm, run, wanted, points)
             return
         with locked(work.with_name(f"{work.name}.lock"), "this curve"):
+            for path in work.parent.glob(f"{work.name}-*.lock"):
+                # Processes of a command that was killed outlive it for a while.
+                with locked(path, "this curve"):
+                    pass
             finished = kept_points(study, arm, wanted, range(runs), points)
             todo = [(count, run) for run in range(runs) for count in wanted if (count, run) not in finished]
-            print(f"{len(todo)} classifiers to fit, {len(finished)} finished", flush=True)
+            _say(f"{len(todo)} classifiers to fit, {len(finished)} finished")
             words = [str(path), "--out", str(folder), "--counts", counts, "--arm", arm, "--kind", kind]
             words += ["--epochs", str(epochs), "--patience", str(patience)]
             words += ["--survey", str(survey)] if survey else []
             for change in changes or []:
                 words += ["--set", change]
-            _run_in_processes(words, todo, jobs)
+            _run_in_processes(words, todo, jobs, work.with_name(f"{work.name}.log"))
             finished = kept_points(study, arm, wanted, range(runs), points)
     except (KeyboardInterrupt, StoppedError):
         raise StoppedError(KEPT) from None
@@ -107,7 +107,23 @@ def main(
     print("; ".join(str(file) for file in written))
 
 
-def _run_in_processes(words: Sequence[str], todo: Sequence[tuple[int, int]], jobs: int) -> None:
+def _run_part(study: "Study", arm: str, run: int | None, counts: Sequence[int], points: Path) -> None:
+    """What one of the curve's processes does: a run, or the gathers before all runs."""
+    from eval.running.curve_runs import make_gathers, run_points
+    from eval.running.process import locked, logged
+    from eval.study.fold import Fold
+
+    (division,) = study.folds
+    work, part = study.work(division, 0), "gathers" if run is None else f"run-{run:02d}"
+    with locked(work.with_name(f"{work.name}-{part}.lock"), part, wait=True), logged(work, _say) as say:
+        fold = Fold(study, division, 0)
+        if run is None:
+            make_gathers(fold, arm)
+        else:
+            run_points(fold, arm, counts, [run], points, say)
+
+
+def _run_in_processes(words: Sequence[str], todo: Sequence[tuple[int, int]], jobs: int, log: Path) -> None:
     """Have the gathers made, then the runs with points to do run side by side.
 
     A process for each run: what Keras and TensorFlow keep of a classifier goes with it.
@@ -117,19 +133,28 @@ def _run_in_processes(words: Sequence[str], todo: Sequence[tuple[int, int]], job
 
     if not todo:
         return
-    print("first the gathers that are added, with the flow that they need", flush=True)
-    on_this_machine([Job("making the gathers", "eval.curve", tuple(words))], 1, print)
-    started, done = time.monotonic(), 0
+    _say(f"first the gathers that are added, with the flow that they need; {log} tells how far it is")
+    on_this_machine([Job("making the gathers", "eval.curve", tuple(words))], 1, _say)
+    started, done, told = time.monotonic(), 0, threading.Lock()
 
     def say(line: str) -> None:
         nonlocal done
-        done += 1
-        left = (time.monotonic() - started) / done * (len(todo) - done)
-        print(f"{line}{f'; about {duration(left)} left' if done < len(todo) else ''}", flush=True)
+        with told:
+            done += 1
+            left = (time.monotonic() - started) / done * (len(todo) - done)
+            _say(f"{line}{f'; about {duration(left)} left' if done < len(todo) else ''}")
 
     runs = sorted({run for _, run in todo})
     every = [Job(f"run {run}", "eval.curve", (*words, "--run", str(run))) for run in runs]
     on_this_machine(every, min(jobs, len(every)), say)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _silent(line: str) -> None:
+    """For what the command itself has said."""
 
 
 def numbers_of(counts: str) -> list[int]:

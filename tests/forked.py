@@ -2,6 +2,7 @@
 
 import gc
 import os
+import traceback
 
 
 def exit_status(work):
@@ -21,6 +22,8 @@ def exit_status(work):
             gc.freeze()
             work()
             status = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(status)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -115,7 +115,7 @@ def test_more_gathers_may_be_asked_for_later_but_no_other_settings(fold, tmp_pat
 
 
 def test_the_command_draws_the_curve(there, tmp_path, capsys):
-    words = [*there[:3], "--out", tmp_path / "study", "--arm", "oversampling", "--runs", "2", "--counts", "4,0"]
+    words = [*there[:3], "--out", tmp_path / "study", "--runs", "2", "--counts", "4,0"]
     done = called(capsys, "curve", *words, "--epochs", "1", "--jobs", "2")
     assert done.status == 0, done.error
     table = pd.read_csv(tmp_path / "study/curve.csv")

@@ -2,7 +2,7 @@
 
 Whichever way, a fold is one command, `python -m eval.cv RECIPE --fold K --kind KIND`, that keeps what it finished. Its
 lock keeps a second process out of the fold, and it ends with the process that started it. A run of the curve is
-likewise a process of `eval.curve`.
+likewise a process of `eval.curve`, with a lock of its own.
 """
 
 import os
@@ -34,12 +34,14 @@ class Job:
         module: The command, such as `eval.cv`.
         words: Its command line; `--attended` is added.
         folder: Where it runs; relative paths start there.
+        leaks: Whether exit status 1 says that a gather leaked, after which nothing of the study may go on.
     """
 
     name: str
     module: str
     words: tuple[str, ...]
     folder: str = field(default_factory=os.getcwd)
+    leaks: bool = False
 
 
 def fold_job(kind: str, fold: int, arguments: Sequence[str], folder: str | None = None) -> Job:
@@ -52,7 +54,8 @@ def fold_job(kind: str, fold: int, arguments: Sequence[str], folder: str | None 
         folder: Where it runs; here when None.
     """
     words = (*arguments, "--fold", str(fold), "--kind", kind)
-    return Job(f"{kind} fold {fold}", "eval.cv", words, folder or os.getcwd())
+    # Arms that fail otherwise are outcomes.
+    return Job(f"{kind} fold {fold}", "eval.cv", words, folder or os.getcwd(), leaks=True)
 
 
 @dataclass(frozen=True)
@@ -78,8 +81,8 @@ class Ended:
 
     @property
     def leaked(self) -> bool:
-        """Whether nothing of the study may go on: arms that fail otherwise are outcomes, not exit statuses."""
-        return self.status == 1
+        """Whether nothing of the study may go on."""
+        return self.status == 1 and self.job.leaks
 
 
 class Processes:

@@ -90,9 +90,11 @@ def claimed(folder: Path, record: dict[str, Any], say: Callable[[str], None]) ->
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(
-                f"{folder}: another process is training there; wait for it or give another --out"
-            ) from None
+            # A run that is done is read alone, by as many as like.
+            if not (folder / RESULT).exists():
+                raise InputError(
+                    f"{folder}: another process is training there; wait for it or give another --out"
+                ) from None
         path = folder / RECORD
         # What a killed writer of the record leaves is no run yet.
         if all(entry == _unfinished(path) for entry in folder.iterdir()):
