@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from glowseis.fitting.steps import Steps
 from glowseis.models.glow import Glow
 
 
@@ -14,17 +15,21 @@ class FlowTrainer(keras.Model):
 
     Args:
         flow: The flow. ActNorm must have been adapted (`Glow.adapt`) or restored before the first step.
+        reversible: Whether the gradient recomputes activations from the latents instead of storing them, so that memory
+            does not grow with the number of steps.
 
     It trains on one device. To keep the flow, save `flow`, or export it (`glowseis.export`).
 
     Source: the paper's section 3, equation 2.
     """
 
-    def __init__(self, flow: Glow, **kwargs):
+    def __init__(self, flow: Glow, reversible: bool = False, **kwargs):
         # Never autocast: dequantised pictures do not survive a mixed global policy.
         super().__init__(**{"dtype": flow.dtype_policy, "autocast": False, **kwargs})
         self.flow = flow
+        self.reversible = reversible
         flow.build()
+        self._steps = Steps(flow, reversible=reversible)
         self.bits = keras.metrics.Mean(name="bits_per_dimension")
         self.gradient_norm = keras.metrics.Mean(name="gradient_norm")
 
@@ -35,10 +40,7 @@ class FlowTrainer(keras.Model):
             optimizer: A Keras optimiser.
             jit_compile: Compile with XLA. Off by default, also on a GPU: it takes long for a deep flow.
         """
-        if jit_compile:
-            inline_steps(self.flow)
-        else:
-            call_steps(self.flow)
+        self._steps = Steps(self.flow, reversible=self.reversible, written_out=jit_compile)
         super().compile(optimizer=optimizer, jit_compile=jit_compile)
 
     def build(self, input_shape=None):
@@ -51,7 +53,7 @@ class FlowTrainer(keras.Model):
     def optimise(self, x):
         """One optimiser step; returns the batch's mean bits per dimension and the gradient's global norm, scalars."""
         variables = self.flow.trainable_variables
-        with tf.GradientTape() as tape:
+        with self._steps.training(), tf.GradientTape() as tape:
             bits = tf.reduce_mean(self(x))
         gradients = tape.gradient(bits, [variable.value for variable in variables])
         self.optimizer.apply(gradients, variables)
@@ -68,23 +70,3 @@ class FlowTrainer(keras.Model):
         """Bits per dimension, averaged."""
         self.bits.update_state(self(x))
         return {self.bits.name: self.bits.result()}
-
-
-def call_steps(flow: Glow) -> None:
-    """Trace the step of every level once, as a TensorFlow function that is called, not inlined.
-
-    Inlined, the 90 steps of the paper's flow make one graph of tens of thousands of operations, whose optimisation
-    alone takes longer than a training step.
-    """
-    for stack in flow.stacks:
-        stack.wrap_step(lambda step: tf.function(step, experimental_attributes={"_noinline": True}))
-
-
-def inline_steps(flow: Glow) -> None:
-    """Write every step out in the graph, for XLA.
-
-    XLA inlines all calls anyway. Given calls, it takes what a step's forward function hands to its backward function
-    for constants of the compilation, and compiles anew in every training step.
-    """
-    for stack in flow.stacks:
-        stack.wrap_step(lambda step: step)

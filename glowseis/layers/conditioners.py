@@ -6,6 +6,8 @@ Their last convolution starts at zero, so that a coupling starts as the identity
 
 import keras
 
+from glowseis.layers.thin_convolutions import FEW_CHANNELS, ThinConvolutions
+
 _CONVOLUTION = {"padding": "same", "kernel_initializer": "he_normal"}
 
 
@@ -51,6 +53,8 @@ class _Conditioner(keras.layers.Layer):
 class ConvolutionalConditioner(_Conditioner):
     """3x3 convolution, ReLU, 1x1 convolution, ReLU, layer normalisation, 3x3 convolution that starts at zero.
 
+    Where few channels come in, as in the first levels, the same is worked out as matrix products (`ThinConvolutions`).
+
     Args:
         filters: Channels of the hidden convolutions.
 
@@ -67,6 +71,20 @@ class ConvolutionalConditioner(_Conditioner):
             keras.layers.LayerNormalization(dtype=self.dtype_policy, name="normalization"),
             self._zero_convolution(channels_out),
         ]
+
+    def build(self, input_shape):
+        """Make and build the chain."""
+        super().build(input_shape)
+        self.products = ThinConvolutions(*self.chain) if input_shape[-1] <= FEW_CHANNELS else None
+
+    def work_in_parts(self, yes: bool) -> None:
+        """Whether a part of many positions is worked on at a time, which a CPU is quicker with; GPU and XLA are not."""
+        if self.products is not None:
+            self.products.in_parts = yes
+
+    def call(self, x):
+        """`[batch, time, trace, channel] -> [batch, time, trace, 2 * channel]`."""
+        return super().call(x) if self.products is None else self.products(x)
 
 
 @keras.saving.register_keras_serializable("glowseis")

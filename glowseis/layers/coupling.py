@@ -46,18 +46,17 @@ class AffineCoupling(InvertibleLayer):
     def forward(self, x):
         """Scale and shift the second half."""
         kept, changed = ops.split(x, 2, axis=-1)
-        log_scale, shift = self._scale_and_shift(kept)
-        changed = changed * ops.exp(log_scale) + shift
-        return ops.concatenate([kept, changed], axis=-1), sum_per_item(log_scale)
+        log_scale, shift = self.scale_and_shift(kept)
+        return ops.concatenate([kept, change(changed, log_scale, shift)], axis=-1), sum_per_item(log_scale)
 
     def inverse(self, y):
         """Shift and scale the second half back."""
         kept, changed = ops.split(y, 2, axis=-1)
-        log_scale, shift = self._scale_and_shift(kept)
-        changed = (changed - shift) * ops.exp(-log_scale)
-        return ops.concatenate([kept, changed], axis=-1), -sum_per_item(log_scale)
+        log_scale, shift = self.scale_and_shift(kept)
+        return ops.concatenate([kept, change_back(changed, log_scale, shift)], axis=-1), -sum_per_item(log_scale)
 
-    def _scale_and_shift(self, kept):
+    def scale_and_shift(self, kept):
+        """What the network makes of the first half: `log_s` and `t`, each `[batch, time, trace, channel / 2]`."""
         raw, shift = ops.split(ops.cast(self.conditioner(kept), self.variable_dtype), 2, axis=-1)
         return bounded_log_scale(raw, self.scale_cap), shift
 
@@ -72,3 +71,13 @@ class AffineCoupling(InvertibleLayer):
         """Make the layer from `get_config`'s dictionary."""
         conditioner = keras.saving.deserialize_keras_object(config["conditioner"])
         return cls(**{**config, "conditioner": conditioner})
+
+
+def change(half, log_scale, shift):
+    """`half * exp(log_scale) + shift`, all `[batch, time, trace, channel / 2]`."""
+    return half * ops.exp(log_scale) + shift
+
+
+def change_back(half, log_scale, shift):
+    """Undo `change`."""
+    return (half - shift) * ops.exp(-log_scale)

@@ -1,16 +1,17 @@
 """One step of the flow."""
 
 import keras
+from keras import ops
 
 from glowseis.layers.actnorm import ActNorm
 from glowseis.layers.coupling import AffineCoupling
 from glowseis.layers.invertible import InvertibleLayer
-from glowseis.layers.invertible_conv import InvertibleConv1x1
+from glowseis.layers.invertible_conv import InvertibleConv1x1, multiply_channels
 
 
 @keras.saving.register_keras_serializable("glowseis")
 class FlowStep(InvertibleLayer):
-    """ActNorm, then the invertible 1x1 convolution, then the affine coupling.
+    """ActNorm, then the invertible 1x1 convolution, then the affine coupling. The first two are one matrix product.
 
     forward: `y = coupling(convolution(actnorm(x)))`
     log-det: the sum of the three
@@ -45,19 +46,32 @@ class FlowStep(InvertibleLayer):
 
     def forward(self, x):
         """The maps in order."""
-        log_det = self._zero_log_det(x)
-        for layer in self.maps:
-            x, change = layer(x)
-            log_det = log_det + change
-        return x, log_det
+        mixed, log_det = self.mix(x)
+        y, change = self.coupling(mixed)
+        return y, log_det + change
 
     def inverse(self, y):
         """The maps' inverses in reversed order."""
-        log_det = self._zero_log_det(y)
-        for layer in reversed(self.maps):
-            y, change = layer(y, inverse=True)
-            log_det = log_det + change
-        return y, log_det
+        mixed, change = self.coupling(y, inverse=True)
+        x, log_det = self.unmix(mixed)
+        return x, change + log_det
+
+    def mix(self, x):
+        """ActNorm and convolution, forward, as one product: `x (exp(log_scale) W) + bias W`, and the log-det."""
+        matrix = self.convolution.matrix()
+        scaled = ops.exp(self.actnorm.log_scale)[:, None] * matrix
+        bias = ops.matmul(self.actnorm.bias, matrix)
+        return multiply_channels(x, scaled, bias), self._constant_log_det(x, self._log_det_per_position())
+
+    def unmix(self, mixed):
+        """Undo `mix`: `mixed (W^-1 exp(-log_scale)) - bias exp(-log_scale)`, and the log-det."""
+        scale = ops.exp(-self.actnorm.log_scale)
+        matrix = self.convolution.inverse_matrix() * scale
+        x = multiply_channels(mixed, matrix, -self.actnorm.bias * scale)
+        return x, self._constant_log_det(mixed, -self._log_det_per_position())
+
+    def _log_det_per_position(self):
+        return ops.sum(self.actnorm.log_scale) + self.convolution.log_det_per_position()
 
     def get_config(self):
         """The constructor's arguments."""

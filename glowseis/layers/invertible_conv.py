@@ -38,18 +38,25 @@ class InvertibleConv1x1(InvertibleLayer):
 
     def forward(self, x):
         """Mix the channels."""
-        lower, upper = self._triangles()
-        matrix = ops.matmul(self.permutation, ops.matmul(lower, upper))
-        return _mix(x, matrix), self._constant_log_det(x, self._sum_of_log_diagonal())
+        return multiply_channels(x, self.matrix()), self._constant_log_det(x, self.log_det_per_position())
 
     def inverse(self, y):
         """Unmix the channels."""
+        return multiply_channels(y, self.inverse_matrix()), self._constant_log_det(y, -self.log_det_per_position())
+
+    def matrix(self):
+        """W, `[channel, channel]`."""
+        lower, upper = self._triangles()
+        return ops.matmul(self.permutation, ops.matmul(lower, upper))
+
+    def inverse_matrix(self):
+        """W^-1, `[channel, channel]`, by two triangular solves."""
         lower, upper = self._triangles()
         permuted = ops.solve_triangular(lower, ops.transpose(self.permutation), lower=True)
-        matrix = ops.solve_triangular(upper, permuted)
-        return _mix(y, matrix), self._constant_log_det(y, -self._sum_of_log_diagonal())
+        return ops.solve_triangular(upper, permuted)
 
-    def _sum_of_log_diagonal(self):
+    def log_det_per_position(self):
+        """Log-det of one position's mixing, a scalar."""
         return ops.sum(ops.diagonal(self.factors))
 
     def _triangles(self):
@@ -58,10 +65,17 @@ class InvertibleConv1x1(InvertibleLayer):
         return lower, upper
 
 
-def _mix(x, matrix):
-    channels = matrix.shape[0]
+def multiply_channels(x, matrix, bias=None):
+    """Multiply the channels of every position by a matrix, and add a bias.
+
+    Args:
+        x: `[batch, time, trace, channel]`.
+        matrix: `[channel, channel]`.
+        bias: `[channel]`; none when None.
+    """
     # As one matrix product: a product of rank four with rank two runs as many small ones.
-    return ops.reshape(ops.matmul(ops.reshape(x, (-1, channels)), matrix), ops.shape(x))
+    product = ops.matmul(ops.reshape(x, (-1, matrix.shape[0])), matrix)
+    return ops.reshape(product if bias is None else product + bias, ops.shape(x))
 
 
 def _constant(value):

@@ -1,5 +1,9 @@
 """The steps of one level as one layer."""
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -19,7 +23,8 @@ class StepStack(InvertibleLayer):
 
     All steps of a level have the same shapes, so one template step runs them all, each time with its own slice of the
     weights. Against one layer a step this makes an optimiser's update some twenty times smaller, and a backend that
-    compiles can trace the step once (`wrap_step`). FlowJAX's `Scan` is the precedent.
+    compiles can trace the step once (`wrap_step`). FlowJAX's `Scan` is the precedent. Another way through all the
+    steps, such as one that stores no activations for its gradient, takes the place of `forward` by `running`.
 
     Args:
         step: The flow step to repeat; each repetition starts from its own random weights. It is copied by its
@@ -38,18 +43,21 @@ class StepStack(InvertibleLayer):
         if count < 1:
             raise ValueError(f"StepStack repeats its step at least once; it received count={count}.")
         self.count = count
-        # Held where Keras does not see it: the template's own weights are never trained or saved.
-        self._template = _Untracked(step)
-        self._run_forward = self._step_forward
-        self._run_inverse = self._step_inverse
+        self._use(Template(step))
+        self._other_forward: Callable[[list[Any], Any], tuple[Any, Any]] | None = None
+
+    def _use(self, template):
+        self.template = template
+        self._run_forward = template.forward
+        self._run_inverse = template.inverse
 
     def build(self, input_shape):
         """Draw the weights of every step and stack them."""
-        config = self._template.step.get_config()
-        steps = [type(self._template.step).from_config(config) for _ in range(self.count)]
+        config = self.template.step.get_config()
+        steps = [type(self.template.step).from_config(config) for _ in range(self.count)]
         for step in steps:
             step.build(input_shape)
-        self._template = _Untracked(steps[0])
+        self._use(Template(steps[0]))
         self._stacked = [
             self.add_weight(
                 name="_".join(weight.path.split("/")[1:]),
@@ -68,21 +76,33 @@ class StepStack(InvertibleLayer):
             wrapper: Takes `function(values, x) -> (y, log_det)`, where `values` are one step's weights, and returns a
                 function of the same meaning. It is called once for the step and once for its inverse.
         """
-        self._run_forward = wrapper(self._step_forward)
-        self._run_inverse = wrapper(self._step_inverse)
+        self._run_forward = wrapper(self.template.forward)
+        self._run_inverse = wrapper(self.template.inverse)
+
+    @contextmanager
+    def running(self, forward: Callable[[list[Any], Any], tuple[Any, Any]]) -> Iterator[None]:
+        """Within this context `forward(stacked, x) -> (y, log_det)` takes the place of the steps in order.
+
+        Args:
+            forward: Its `stacked` are the weights of all steps in the order of the template's, each
+                `[count, *shape]`.
+        """
+        self._other_forward = forward
+        try:
+            yield
+        finally:
+            self._other_forward = None
 
     def forward(self, x):
         """The steps in order."""
-        log_det = self._zero_log_det(x)
-        for values in self._values():
-            x, change = self._run_forward(values, x)
-            log_det = log_det + change
-        return x, log_det
+        if self._other_forward is not None:
+            return self._other_forward(self._tensors(), x)
+        return in_order(self._run_forward, self._tensors(), x, self._zero_log_det(x))
 
     def inverse(self, y):
         """The steps' inverses in reversed order."""
         log_det = self._zero_log_det(y)
-        for values in reversed(self._values()):
+        for values in reversed(unstacked(self._tensors())):
             y, change = self._run_inverse(values, y)
             log_det = log_det + change
         return y, log_det
@@ -99,31 +119,18 @@ class StepStack(InvertibleLayer):
             mean: Mean of each channel, `[channel]`.
             variance: Variance of each channel, `[channel]`.
         """
-        actnorm = self._template.step.actnorm
+        actnorm = self.template.step.actnorm
         log_scale, bias = adapted(mean, variance, self.variable_dtype)
         for weight, value in ((actnorm.log_scale, log_scale), (actnorm.bias, bias)):
-            stacked = self._stacked[_index_of(weight, self._template.step.weights)]
+            stacked = self._stacked[_index_of(weight, self.template.step.weights)]
             stacked.assign(ops.slice_update(stacked.value, (index, 0), value[None]))
 
-    def _values(self):
-        # Unstacked, not indexed: the gradient of an index is as large as the whole stack, for every step anew.
-        columns = [ops.unstack(ops.convert_to_tensor(weight), axis=0) for weight in self._stacked]
-        return [list(values) for values in zip(*columns, strict=True)]
-
-    def _step_forward(self, values, x):
-        with keras.StatelessScope(self._mapping(values)):
-            return self._template.step(x)
-
-    def _step_inverse(self, values, y):
-        with keras.StatelessScope(self._mapping(values)):
-            return self._template.step(y, inverse=True)
-
-    def _mapping(self, values):
-        return list(zip(self._template.step.weights, values, strict=True))
+    def _tensors(self):
+        return [ops.convert_to_tensor(weight) for weight in self._stacked]
 
     def get_config(self):
         """The constructor's arguments."""
-        step = keras.saving.serialize_keras_object(self._template.step)
+        step = keras.saving.serialize_keras_object(self.template.step)
         return {**super().get_config(), "step": step, "count": self.count}
 
     @classmethod
@@ -132,11 +139,46 @@ class StepStack(InvertibleLayer):
         return cls(**{**config, "step": keras.saving.deserialize_keras_object(config["step"])})
 
 
-class _Untracked:
-    """Holds a layer without making it part of the layer that holds it."""
+class Template:
+    """A step that is run with weights from elsewhere.
 
-    def __init__(self, step):
+    Keras does not see into it: the step's own weights are never trained or saved.
+
+    Args:
+        step: The flow step, built before it is run.
+    """
+
+    def __init__(self, step: FlowStep):
         self.step = step
+
+    def forward(self, values, x):
+        """The step, `(y, log_det)`, with `values` as its weights."""
+        with self.with_weights(values):
+            return self.step(x)
+
+    def inverse(self, values, y):
+        """The step's inverse, `(x, log_det)`, with `values` as its weights."""
+        with self.with_weights(values):
+            return self.step(y, inverse=True)
+
+    def with_weights(self, values: Sequence[Any]):
+        """A context in which the step's weights are `values`, in the order of `step.weights`."""
+        return keras.StatelessScope(list(zip(self.step.weights, values, strict=True)))
+
+
+def in_order(step, stacked, x, log_det):
+    """Run `step(values, x) -> (y, log_det)` with each step's slice of the stacked weights; sum the log-dets."""
+    for values in unstacked(stacked):
+        x, change = step(values, x)
+        log_det = log_det + change
+    return x, log_det
+
+
+def unstacked(stacked):
+    """Each step's weights of stacks of them."""
+    # Unstacked, not indexed: the gradient of an index is as large as the whole stack, for every step anew.
+    columns = [ops.unstack(weight, axis=0) for weight in stacked]
+    return [list(values) for values in zip(*columns, strict=True)]
 
 
 def _stack_of(variables):

@@ -1,0 +1,102 @@
+"""The convolutional conditioner of a few channels, worked out as matrix products."""
+
+import numpy as np
+from keras import ops
+
+FEW_CHANNELS = 4
+"""Up to so many channels of input the products are quicker than convolutions (docs/performance.md)."""
+
+POSITIONS_AT_ONCE = 8960
+"""Positions whose hidden activations make a part: 3.4 MB of 96 channels."""
+
+
+class ThinConvolutions:
+    """Convolution, ReLU, 1x1 convolution, ReLU, layer normalisation, convolution: the same numbers, fewer passes.
+
+    The first levels of a flow have many positions and few channels, where convolutions from and to a few channels
+    leave a processor idle, and layer normalisation takes as long as they do. So here:
+
+    - A 3x3 convolution of c channels gathers each position's `9 c` neighbours, then multiplies by a matrix. One to c
+      channels multiplies by a matrix first, into `9 c` columns, then adds each to the neighbour that it is for. Both
+      moves are convolutions with a kernel of ones and zeros.
+    - Normalisation and the last convolution are one product. With `W` the convolution's matrix, `gamma` and `beta` the
+      normalisation's weights and C the centring of a column, `normalised(h) W = h C(gamma W) / deviation(h) + beta W`:
+      no normalised activation is ever written.
+    - If `in_parts`, a part of the positions is worked on at a time, whose hidden activations stay in a CPU's caches.
+
+    It uses the weights of the layers given, which are the reference for what it computes.
+
+    Attributes:
+        in_parts: Whether to work in parts; set it before it is traced. A GPU and XLA are better off without.
+
+    Args:
+        first: The 3x3 convolution, built, of few channels.
+        second: The 1x1 convolution, built.
+        normalization: The layer normalisation, built.
+        last: The 3x3 convolution, built, to few channels.
+    """
+
+    def __init__(self, first, second, normalization, last):
+        # A tuple, because Keras would track a list.
+        self._layers = (first, second, normalization, last)
+        self._gather = _to_neighbours(first.kernel.shape[2])
+        self._scatter = np.transpose(_to_neighbours(last.kernel.shape[3]), (0, 1, 3, 2))
+        self.in_parts = False
+
+    def __call__(self, x):
+        """`[batch, time, trace, channel] -> [batch, time, trace, channels of last]`."""
+        first, second, normalization, last = self._layers
+        matrices = [_matrix(first.kernel), first.bias, _matrix(second.kernel), second.bias, *self._folded()]
+        neighbours = ops.conv(x, ops.cast(self._gather, x.dtype), padding="same")
+        columns = self._by_parts(lambda part: _hidden_columns(part, *matrices, normalization.epsilon), neighbours)
+        columns = ops.conv(columns, ops.cast(self._scatter, columns.dtype), padding="same")
+        return columns + ops.cast(last.bias, columns.dtype)
+
+    def _by_parts(self, function, x):
+        """`function` of `x`, `[batch, time, trace, width]`, or of so many rows of it after another."""
+        _, time, trace, width = x.shape
+        rows = next(rows for rows in range(time, 0, -1) if time % rows == 0 and rows * trace <= POSITIONS_AT_ONCE)
+        if not self.in_parts or rows == time:
+            return function(x)
+        y = ops.map(function, ops.reshape(x, (-1, rows, trace, width)))
+        return ops.reshape(y, (-1, time, trace, y.shape[-1]))
+
+    def _folded(self):
+        """Matrix and bias of normalisation and last convolution together, in the normalisation's precision."""
+        _, _, normalization, last = self._layers
+        gamma, beta = ops.convert_to_tensor(normalization.gamma), ops.convert_to_tensor(normalization.beta)
+        matrix = ops.reshape(ops.transpose(last.kernel, (2, 0, 1, 3)), (last.kernel.shape[2], -1))
+        matrix = ops.cast(matrix, gamma.dtype)
+        scaled = gamma[:, None] * matrix
+        return scaled - ops.mean(scaled, axis=0), ops.matmul(beta, matrix)
+
+
+def _hidden_columns(neighbours, first, first_bias, second, second_bias, last, last_bias, epsilon):
+    """Columns for the neighbours, `[..., 9 * channel]`, of gathered neighbours of the same form."""
+    h = ops.relu(ops.matmul(ops.reshape(neighbours, (-1, first.shape[0])), first) + first_bias)
+    h = ops.relu(ops.matmul(h, second) + second_bias)
+    wide = ops.cast(h, last.dtype)
+    mean = ops.mean(wide, axis=-1, keepdims=True)
+    variance = ops.maximum(_mean_square(wide) - ops.square(mean), 0)
+    columns = ops.cast(ops.matmul(h, ops.cast(last, h.dtype)), last.dtype) * ops.rsqrt(variance + epsilon) + last_bias
+    return ops.reshape(columns, (*ops.shape(neighbours)[:-1], last.shape[1]))
+
+
+@ops.custom_gradient
+def _mean_square(h):
+    """Mean of the squares along the last axis, kept; its gradient in one pass over `h`."""
+
+    def gradient(*arguments, upstream=None):
+        (upstream,) = arguments or (upstream,)
+        return h * (upstream * (2 / h.shape[-1]))
+
+    return ops.mean(ops.square(h), axis=-1, keepdims=True), gradient
+
+
+def _matrix(kernel):
+    return ops.reshape(kernel, (-1, kernel.shape[-1]))
+
+
+def _to_neighbours(channels):
+    """Kernel `[3, 3, channel, 9 * channel]` that lays a position's neighbourhood side by side."""
+    return np.eye(9 * channels).reshape(3, 3, channels, 9 * channels)
