@@ -9,7 +9,7 @@ import typing
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from glowseis.errors import InputError
 from glowseis.survey.size import parse_size
@@ -77,6 +77,12 @@ class TrainingSection(Section):
     """Bound of the gradient's global norm; 0 leaves it alone."""
     weight_decay: NotNegative = 0.0
     """Decoupled weight decay (AdamW); 0 is plain Adam."""
+    reversible: bool | Literal["auto"] = "auto"
+    """Whether the gradient recomputes activations from their results, a step of the flow after another, instead of
+    storing them: memory that does not grow with the flow's depth, for about a third more time. "auto": where stored
+    ones would take more than 2 GB."""
+    conditioners: Literal["float32", "bfloat16"] = "float32"
+    """Precision of the networks inside couplings while they are trained; bfloat16 stores its activations."""
     adapt_gathers: PositiveInt = 16
     """Gathers that set ActNorm before the first step."""
     keep: Literal["best", "last"] = "best"
@@ -84,6 +90,14 @@ class TrainingSection(Section):
     evaluate_every_epochs: PositiveInt = 1
     pictures_every_epochs: PositiveInt = 10
     checkpoint_every_s: PositiveFloat = 60.0
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "TrainingSection":
+        if self.reversible is True and self.conditioners != "float32":
+            raise ValueError(
+                "reversible = true needs conditioners in float32; bfloat16 ones cannot be inverted closely enough"
+            )
+        return self
 
 
 class ClassifierTraining(Section):
