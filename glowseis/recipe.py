@@ -9,7 +9,7 @@ import typing
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
 
 from glowseis.errors import InputError
 from glowseis.survey.size import parse_size
@@ -90,14 +90,6 @@ class TrainingSection(Section):
     evaluate_every_epochs: PositiveInt = 1
     pictures_every_epochs: PositiveInt = 10
     checkpoint_every_s: PositiveFloat = 60.0
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> "TrainingSection":
-        if self.reversible is True and self.conditioners != "float32":
-            raise ValueError(
-                "reversible = true needs conditioners in float32; bfloat16 ones cannot be inverted closely enough"
-            )
-        return self
 
 
 class ClassifierTraining(Section):
@@ -261,6 +253,11 @@ def _check_classifier(recipe: ClassifierRecipe, path: Path) -> None:
 
 
 def _check_flow(recipe: FlowRecipe, path: Path) -> None:
+    if recipe.training.reversible is True and recipe.training.conditioners != "float32":
+        raise InputError(
+            f'{path}: training.conditioners = "{recipe.training.conditioners}" cannot be inverted closely enough for '
+            'training.reversible = true; set training.reversible = false, or training.conditioners = "float32"'
+        )
     if recipe.training.keep == "best" and recipe.data.held_out == 0:
         raise InputError(
             f'{path}: training.keep = "best" needs gathers to be judged on; set data.held_out above 0, '
