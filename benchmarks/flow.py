@@ -95,8 +95,6 @@ def main(
     if peers is None:
         print("no --peers: ours alone is measured, without ratios to peers")
     measured = Measurements(_measure(tasks, flow, rounds, peers, out / "measurements.jsonl"))
-    if "input" in wanted:
-        _reading(out / "input.csv")
     _report(measured, tasks, flow, out)
 
 
@@ -159,15 +157,7 @@ def _measure(
 
 
 def _ask(task: Task, peers: Path | None) -> Answer:
-    python = str(peers) if task.contender in PEERS else sys.executable
-    path = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH", "")]))
-    done = subprocess.run(
-        [python, "-m", task.module, task.as_json()],
-        env={**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    done = _run(str(peers) if task.contender in PEERS else sys.executable, task.module, task.as_json())
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line.strip()]
         raise ChildProcessError(said[-1] if said else f"ended with status {done.returncode}")
@@ -175,8 +165,16 @@ def _ask(task: Task, peers: Path | None) -> Answer:
     return answer
 
 
-def _reading(path: Path) -> None:
-    subprocess.run([sys.executable, CHECKOUT / "benchmarks" / "reading.py", "--csv", path], check=True)
+def _run(python: str, module: str, *words: str) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH", "")]))
+    environment = {**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return subprocess.run([python, "-m", module, *words], env=environment, check=False, capture_output=True, text=True)
+
+
+def _reading(path: Path) -> str:
+    """What the benchmark of the input pipeline prints, each pass written to a file."""
+    done = _run(sys.executable, "benchmarks.reading", "--csv", str(path))
+    return done.stdout.strip() if not done.returncode else f"benchmarks.reading failed: {done.stderr[-200:]}"
 
 
 def _report(measured: Measurements, sections: dict[str, list[Task]], flow: Task, out: Path) -> None:
@@ -192,6 +190,8 @@ def _report(measured: Measurements, sections: dict[str, list[Task]], flow: Task,
     for name, rows in tables.items():
         write_csv(out / f"{name}.csv", rows)
         text.append(f"## {name}\n\n{markdown(rows)}")
+    if "input" in sections:
+        text.append(f"## input\n\n```\n{_reading(out / 'input.csv')}\n```")
     print("\n\n".join(text))
     (out / "flow.md").write_text("\n\n".join(["# Speed and memory of the flow", *text]) + "\n")
 
