@@ -198,7 +198,11 @@ def _report(measured: Measurements, sections: dict[str, list[Task]], flow: Task,
 
 def _machine(flow: Task) -> str:
     commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=CHECKOUT, check=False, capture_output=True, text=True
+        ["git", "describe", "--always", "--dirty", "--exclude=*"],
+        cwd=CHECKOUT,
+        check=False,
+        capture_output=True,
+        text=True,
     ).stdout.strip()
     name = platform.machine()
     with contextlib.suppress(OSError, StopIteration):
