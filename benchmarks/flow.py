@@ -1,7 +1,7 @@
 """Speed and memory of the flow, beside peers' Glow: training, scaling, throughput, input pipeline.
 
-    python -m benchmarks.flow --peers .peers/bin/python     # everything, about 40 minutes on two free cores
-    python -m benchmarks.flow --only small --rounds 1       # ours alone, a minute
+    python -m benchmarks.flow --peers .peers/bin/python     # everything, some 40 minutes by estimate
+    python -m benchmarks.flow --only small --rounds 1       # ours alone, and little
 
 Peers are normflows and FrEIA, in an environment of their own:
 

@@ -14,9 +14,9 @@ peers' favour but for the last two:
 - normflows and FrEIA store activations; neither has training that recomputes them.
 - Scales are bounded by a sigmoid (normflows) or tanh (FrEIA), ours by tanh.
 
-Settings that were tried and kept where they help: as many threads as cores, the conditioners' kernels in channels-last
-order, Adam with `fused=True`, subnormal numbers flushed. `torch.compile` is not used: it compiles for minutes. A torch
-that was built for GPUs takes more memory than one for CPUs alone, which is in the peers' peak.
+Settings: as many threads as cores, the conditioners' kernels in channels-last order, Adam with `fused=True`, subnormal
+numbers flushed. `torch.compile` is not used: it compiles for minutes. A torch that was built for GPUs takes more memory
+than one for CPUs alone, which is in the peers' peak.
 """
 
 import math

@@ -115,6 +115,7 @@ def test_wrong_words_are_told_in_one_line(words, message):
     assert done.returncode == 2 and message in done.stderr and len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_the_benchmark_of_other_backends_runs_with_jax(tmp_path):
     pytest.importorskip("jax")
     table = tmp_path / "jax.csv"
