@@ -11,9 +11,9 @@ class InvertibleLayer(keras.layers.Layer):
     tuple of tensors) and `log_det`, the logarithm of the absolute Jacobian determinant of the direction that was
     taken: shape `[batch]`, float32 or wider. The two directions' log-dets sum to zero.
 
-    Subclasses write `_forward(x)` and `_inverse(y)`; a method named `forward` would hide that of torch's modules. Weights
-    are made in `build`, which receives the forward shape: a layer whose two sides differ in shape must be built, or
-    called forward, before it is called backward.
+    Subclasses write `_forward(x)` and `_inverse(y)`; a method named `forward` would hide that of torch's modules.
+    Weights are made in `build`, which receives the forward shape: a layer whose two sides differ in shape must be
+    built, or called forward, before it is called backward.
 
     Inputs are never cast, and mixed policies are refused: Keras would read weights and inputs as bfloat16, which no
     flow survives. The network inside a coupling may have a mixed policy of its own, for training.
