@@ -109,11 +109,11 @@ def _classifier_s(study: Study) -> float:
     training = section.training
     images = np.random.default_rng(0).integers(0, 256, (training.batch, *size), np.uint8)
     model = make_classifier(len(study.labels), section.classifier.alpha, section.classifier.head, 1)
-    trainer = ClassifierTrainer(model, training.learning_rate)
+    trainer = ClassifierTrainer(model, training.learning_rate, at_once=training.at_once)
     classes, weights = np.zeros(training.batch, np.int32), np.ones(training.batch, np.float32)
     step = _seconds_of(lambda: trainer.optimise(images, classes, weights))
     started = time.monotonic()
-    predict(model, images, training.batch)
+    predict(model, images, training.at_once or training.batch)
     tracing = time.monotonic() - started
     steps_per_epoch = training.steps_per_epoch or -(-count // training.batch)
     judged = section.validation * count * training.epochs + all_gathers / section.folds
