@@ -77,6 +77,12 @@ class TrainingSection(Section):
     """Bound of the gradient's global norm; 0 leaves it alone."""
     weight_decay: NotNegative = 0.0
     """Decoupled weight decay (AdamW); 0 is plain Adam."""
+    reversible: bool | Literal["auto"] = "auto"
+    """Whether the gradient recomputes activations from their results, a step of the flow after another, instead of
+    storing them: memory that does not grow with the flow's depth, for about a third more time. "auto": where stored
+    ones would take more than 2 GB."""
+    conditioners: Literal["float32", "bfloat16"] = "float32"
+    """Precision of the networks inside couplings while they are trained; bfloat16 stores its activations."""
     adapt_gathers: PositiveInt = 16
     """Gathers that set ActNorm before the first step."""
     keep: Literal["best", "last"] = "best"
@@ -283,6 +289,11 @@ def _check_classifier(recipe: ClassifierRecipe, path: Path) -> None:
 
 
 def _check_flow(recipe: FlowRecipe, path: Path) -> None:
+    if recipe.training.reversible is True and recipe.training.conditioners != "float32":
+        raise InputError(
+            f'{path}: training.conditioners = "{recipe.training.conditioners}" cannot be inverted closely enough for '
+            'training.reversible = true; set training.reversible = false, or training.conditioners = "float32"'
+        )
     if recipe.training.keep == "best" and recipe.data.held_out == 0:
         raise InputError(
             f'{path}: training.keep = "best" needs gathers to be judged on; set data.held_out above 0, '

@@ -40,6 +40,12 @@ def test_the_papers_recipe_is_the_papers():
     assert recipe.phases[0].warmup_steps == 456
 
 
+def test_bfloat16_conditioners_are_not_reversible(tmp_path):
+    with pytest.raises(InputError, match="recipe.toml: training.conditioners = \"bfloat16\" cannot be inverted"):
+        read(tmp_path, BASE, "training.conditioners=bfloat16", "training.reversible=true")
+    assert read(tmp_path, BASE, "training.conditioners=bfloat16").training.reversible == "auto"
+
+
 def test_what_is_left_out_has_its_default(tmp_path):
     recipe = read(tmp_path)
     assert (recipe.seed, recipe.flow.levels, recipe.training.batch, recipe.phases[0].decay_power) == (1, 6, 1, 1.0)
@@ -77,6 +83,7 @@ def test_what_is_left_out_has_its_default(tmp_path):
         ("survey.fractions=[1,2]", "survey.fractions = [1, 2]: list should have at least 3 items"),
         ("survey.size=large", "survey.size 'large' is not samples x traces"),
         ("data.held_out=0.0", 'training.keep = "best" needs gathers to be judged on; set data.held_out above 0'),
+        ("training.reversible=maybe", "training.reversible"),
         ("flow.filters=[8,16]", "flow.filters has 2 values for flow.levels = 6"),
         ("flow.attention_levels=7", "flow.attention_levels = 7 is more than flow.levels"),
         ("flow.filters=90", "flow.filters of an attention level must be a multiple of flow.heads"),

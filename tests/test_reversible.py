@@ -5,8 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from glowseis.fitting.loop import make_flow, recompute
 from glowseis.fitting.steps import Steps
+from glowseis.fitting.trainer import FlowTrainer
 from glowseis.models.glow import Glow
+from glowseis.recipe import read_recipe
 from glowseis.testing import perturb
 
 
@@ -22,9 +25,9 @@ def pictures(dtype="float32", batch=2):
     return tf.constant(np.random.default_rng(1).random((batch, 32, 48, 1)), dtype=dtype)
 
 
-def gradients(flow, x, *, reversible, mode="graph"):
+def gradients(flow, x, *, mode="graph", **settings):
     """Bits, and gradients of them by name of what they are taken by, weights and pictures."""
-    steps = Steps(flow, reversible=reversible, written_out=mode == "xla")
+    steps = Steps(flow, written_out=mode == "xla", **settings)
 
     def run(x):
         with steps.training(), tf.GradientTape() as tape:
@@ -65,3 +68,56 @@ def test_gradients_are_the_same_in_every_way_of_running(mode):
     _, stored = gradients(flow, x, reversible=False)
     _, recomputed = gradients(flow, x, reversible=True, mode=mode)
     assert largest_difference(stored, recomputed) < 1e-4
+
+
+def test_conditioners_in_bfloat16_train_alone():
+    flow, x = flow_of(), pictures()
+    bits, exact = gradients(flow, x, reversible=False)
+    encoded = flow.encode(x)
+    rounded_bits, rounded = gradients(flow, x, reversible=False, conditioners="bfloat16")
+    assert float(rounded_bits) != float(bits) and float(rounded_bits) == pytest.approx(float(bits), rel=1e-3)
+    products = {name: float(np.sum(exact[name] * rounded[name])) for name in exact}
+    cosines = [
+        product / np.linalg.norm(exact[name]) / np.linalg.norm(rounded[name]) for name, product in products.items()
+    ]
+    assert np.median(cosines) > 0.999
+    assert all(gradient.dtype == tf.float32 for gradient in rounded.values())
+    for one, other in zip(encoded, flow.encode(x), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_conditioners_in_bfloat16_are_not_reversible():
+    with pytest.raises(ValueError, match="cannot be inverted closely enough"):
+        FlowTrainer(flow_of(), reversible=True, conditioners="bfloat16")
+
+
+@pytest.mark.parametrize("settings", [{}, {"reversible": True}, {"conditioners": "bfloat16"}])
+def test_training_lowers_the_bits(settings):
+    flow, x = flow_of(), pictures()
+    trainer = FlowTrainer(flow, **settings)
+    trainer.compile(keras.optimizers.Adam(1e-3))
+    step = tf.function(trainer.optimise)
+    bits = [float(step(x)[0]) for _ in range(12)]
+    assert bits[-1] < bits[0] - 0.1
+
+
+def test_activations_are_recomputed_where_they_would_take_much(tmp_path):
+    def chosen(size, *changes):
+        path = tmp_path / "recipe.toml"
+        path.write_text(RECIPE)
+        recipe = read_recipe(path, list(changes))
+        return recompute(recipe, make_flow(recipe, size))
+
+    small, large = (32, 48), (896, 640)
+    assert not chosen(small) and chosen(large)
+    assert chosen(small, "training.reversible=true") and not chosen(large, "training.reversible=false")
+    assert not chosen(large, 'training.conditioners="bfloat16"')
+    assert chosen(small, "training.batch=4000")
+
+
+RECIPE = """
+name = "choice"
+flow = {levels = 3, steps = 12, filters = 96, attention_levels = 1}
+phases = [{labels = ["bad"], epochs = 1, learning_rate = 1e-3}]
+training = {keep = "last"}
+"""

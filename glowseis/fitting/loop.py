@@ -15,6 +15,7 @@ from glowseis.fitting.log import RunLog
 from glowseis.fitting.pictures import Pictures
 from glowseis.fitting.schedule import PlannedPhase, learning_rate, plan
 from glowseis.fitting.selection import Selection
+from glowseis.fitting.steps import stored_bytes
 from glowseis.fitting.stopping import Stopping
 from glowseis.fitting.trainer import FlowTrainer
 from glowseis.models.glow import Glow, from_levels
@@ -27,6 +28,9 @@ ROUND_TRIP_BOUND = 1e-3
 
 ROUND_TRIP_GATHERS = 2
 
+MUCH_BYTES = 2 << 30
+"""Activations that take more than this are recomputed rather than stored, unless the recipe says otherwise."""
+
 
 def make_flow(recipe: Recipe, size: tuple[int, int]) -> Glow:
     """The recipe's flow for pictures of a size, with weights drawn from the recipe's seed.
@@ -38,6 +42,15 @@ def make_flow(recipe: Recipe, size: tuple[int, int]) -> Glow:
     flow = Glow(image_shape=(*size, 1), **recipe.flow.model_dump())
     flow.build()
     return flow
+
+
+def recompute(recipe: Recipe, flow: Glow) -> bool:
+    """Whether the recipe's training recomputes activations instead of storing them."""
+    wanted = recipe.training.reversible
+    if wanted == "auto":
+        too_much = stored_bytes(flow, recipe.training.batch) > MUCH_BYTES
+        return recipe.training.conditioners == "float32" and too_much
+    return wanted
 
 
 class FlowFitting:
@@ -71,7 +84,10 @@ class FlowFitting:
         self.folder = folder
         self.stopping = stopping
         self.planned = plan(recipe.phases, [len(rows) for rows in selection.phases], recipe.training.batch)
-        self.trainer = FlowTrainer(make_flow(recipe, survey.size))
+        # A step's function is called many times: making one of its own for each call takes seconds and gains nothing.
+        tf.config.optimizer.set_experimental_options({"function_optimization": False})
+        flow = make_flow(recipe, survey.size)
+        self.trainer = FlowTrainer(flow, recompute(recipe, flow), recipe.training.conditioners)
         self.trainer.compile(optimizer=_optimizer(recipe, self.planned))
         self.trainer.optimizer.build(self.trainer.flow.trainable_variables)
         self.checkpoints = Checkpoints(folder / "checkpoints", self.trainer.flow, self.trainer.optimizer, identity)

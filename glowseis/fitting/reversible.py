@@ -12,7 +12,9 @@ from glowseis.layers.step_stack import StepStack, Template, in_order, unstacked
 Wrapper = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-def reversible(stack: StepStack, wrap: Wrapper) -> Callable[[list[tf.Tensor], tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+def reversible_steps(
+    stack: StepStack, wrap: Wrapper
+) -> Callable[[list[tf.Tensor], tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
     """A way through a stack's steps whose gradient needs its output alone.
 
     Going back, a step's network is evaluated once, for the step's inverse and for the gradient both. Memory does not
@@ -26,8 +28,8 @@ def reversible(stack: StepStack, wrap: Wrapper) -> Callable[[list[tf.Tensor], tf
     Returns:
         What `StepStack.running` takes: `forward(stacked, x) -> (y, log_det)`.
 
-    Source: Gomez et al. (2017), "The reversible residual network"; the paper's section 6 names it as what its training
-    lacked.
+    Source: the paper's section 2 names it; Gomez et al. (2017), "The reversible residual network: backpropagation
+    without storing activations".
     """
     template = stack.template
     step_forward = wrap(template.forward)
@@ -36,7 +38,7 @@ def reversible(stack: StepStack, wrap: Wrapper) -> Callable[[list[tf.Tensor], tf
     def forward(stacked, x):
         @tf.custom_gradient
         def steps(x, *stacked):
-            y, log_det = in_order(step_forward, stacked, x, tf.zeros(tf.shape(x)[:1], x.dtype))
+            y, log_det = in_order(step_forward, stacked, x)
 
             def gradient(dy, dlog_det):
                 h, dh, changes = y, dy, []

@@ -1,9 +1,11 @@
 """The flow as a Keras model that can be fitted."""
 
+from functools import partial
+
 import keras
 import tensorflow as tf
 
-from glowseis.fitting.steps import Steps
+from glowseis.fitting.steps import Precision, Steps
 from glowseis.models.glow import Glow
 
 
@@ -17,19 +19,21 @@ class FlowTrainer(keras.Model):
         flow: The flow. ActNorm must have been adapted (`Glow.adapt`) or restored before the first step.
         reversible: Whether the gradient recomputes activations from the latents instead of storing them, so that memory
             does not grow with the number of steps.
+        conditioners: Precision of the networks inside couplings in training, `float32` or `bfloat16`. The latter is
+            quicker, and cannot be reversible. What is measured and exported is float32.
 
     It trains on one device. To keep the flow, save `flow`, or export it (`glowseis.export`).
 
     Source: the paper's section 3, equation 2.
     """
 
-    def __init__(self, flow: Glow, reversible: bool = False, **kwargs):
+    def __init__(self, flow: Glow, reversible: bool = False, conditioners: Precision = "float32", **kwargs):
         # Never autocast: dequantised pictures do not survive a mixed global policy.
         super().__init__(**{"dtype": flow.dtype_policy, "autocast": False, **kwargs})
         self.flow = flow
-        self.reversible = reversible
         flow.build()
-        self._steps = Steps(flow, reversible=reversible)
+        self._run = partial(Steps, flow, reversible=reversible, conditioners=conditioners)
+        self._steps = self._run()
         self.bits = keras.metrics.Mean(name="bits_per_dimension")
         self.gradient_norm = keras.metrics.Mean(name="gradient_norm")
 
@@ -40,7 +44,7 @@ class FlowTrainer(keras.Model):
             optimizer: A Keras optimiser.
             jit_compile: Compile with XLA. Off by default, also on a GPU: it takes long for a deep flow.
         """
-        self._steps = Steps(self.flow, reversible=self.reversible, written_out=jit_compile)
+        self._steps = self._run(written_out=jit_compile)
         super().compile(optimizer=optimizer, jit_compile=jit_compile)
 
     def build(self, input_shape=None):

@@ -43,7 +43,7 @@ class StepStack(InvertibleLayer):
         if count < 1:
             raise ValueError(f"StepStack repeats its step at least once; it received count={count}.")
         self.count = count
-        self._use(Template(step))
+        self._use(Template(step, None))
         self._other_forward: Callable[[list[Any], Any], tuple[Any, Any]] | None = None
 
     def _use(self, template):
@@ -57,7 +57,7 @@ class StepStack(InvertibleLayer):
         steps = [type(self.template.step).from_config(config) for _ in range(self.count)]
         for step in steps:
             step.build(input_shape)
-        self._use(Template(steps[0]))
+        self._use(Template(steps[0], input_shape))
         self._stacked = [
             self.add_weight(
                 name="_".join(weight.path.split("/")[1:]),
@@ -97,7 +97,7 @@ class StepStack(InvertibleLayer):
         """The steps in order."""
         if self._other_forward is not None:
             return self._other_forward(self._tensors(), x)
-        return in_order(self._run_forward, self._tensors(), x, self._zero_log_det(x))
+        return in_order(self._run_forward, self._tensors(), x)
 
     def inverse(self, y):
         """The steps' inverses in reversed order."""
@@ -146,10 +146,24 @@ class Template:
 
     Args:
         step: The flow step, built before it is run.
+        input_shape: What it was built for.
     """
 
-    def __init__(self, step: FlowStep):
+    def __init__(self, step: FlowStep, input_shape):
         self.step = step
+        self.input_shape = input_shape
+
+    def with_conditioner_of(self, policy: str) -> "Template":
+        """The same step with its conditioner in another precision, such as `mixed_bfloat16`.
+
+        Args:
+            policy: Name of a Keras dtype policy. The step's own maps keep theirs.
+        """
+        config = self.step.get_config()
+        config["conditioner"]["config"]["dtype"] = policy
+        step = type(self.step).from_config(config)
+        step.build(self.input_shape)
+        return Template(step, self.input_shape)
 
     def forward(self, values, x):
         """The step, `(y, log_det)`, with `values` as its weights."""
@@ -166,12 +180,13 @@ class Template:
         return keras.StatelessScope(list(zip(self.step.weights, values, strict=True)))
 
 
-def in_order(step, stacked, x, log_det):
+def in_order(step, stacked, x):
     """Run `step(values, x) -> (y, log_det)` with each step's slice of the stacked weights; sum the log-dets."""
+    log_dets = []
     for values in unstacked(stacked):
-        x, change = step(values, x)
-        log_det = log_det + change
-    return x, log_det
+        x, log_det = step(values, x)
+        log_dets.append(log_det)
+    return x, sum(log_dets)
 
 
 def unstacked(stacked):

@@ -46,9 +46,9 @@ class ThinConvolutions:
     def __call__(self, x):
         """`[batch, time, trace, channel] -> [batch, time, trace, channels of last]`."""
         first, second, normalization, last = self._layers
-        matrices = [_matrix(first.kernel), first.bias, _matrix(second.kernel), second.bias, *self._folded()]
+        weights = (_matrix(first.kernel), first.bias, _matrix(second.kernel), second.bias, *self._folded())
         neighbours = ops.conv(x, ops.cast(self._gather, x.dtype), padding="same")
-        columns = self._by_parts(lambda part: _hidden_columns(part, *matrices, normalization.epsilon), neighbours)
+        columns = self._by_parts(lambda part: _hidden_columns(part, weights, normalization.epsilon), neighbours)
         columns = ops.conv(columns, ops.cast(self._scatter, columns.dtype), padding="same")
         return columns + ops.cast(last.bias, columns.dtype)
 
@@ -71,26 +71,31 @@ class ThinConvolutions:
         return scaled - ops.mean(scaled, axis=0), ops.matmul(beta, matrix)
 
 
-def _hidden_columns(neighbours, first, first_bias, second, second_bias, last, last_bias, epsilon):
+def _hidden_columns(neighbours, weights, epsilon):
     """Columns for the neighbours, `[..., 9 * channel]`, of gathered neighbours of the same form."""
+    first, first_bias, second, second_bias, last, last_bias = weights
     h = ops.relu(ops.matmul(ops.reshape(neighbours, (-1, first.shape[0])), first) + first_bias)
     h = ops.relu(ops.matmul(h, second) + second_bias)
-    wide = ops.cast(h, last.dtype)
-    mean = ops.mean(wide, axis=-1, keepdims=True)
-    variance = ops.maximum(_mean_square(wide) - ops.square(mean), 0)
+    mean, mean_square = _moments(h, last.dtype)
+    variance = ops.maximum(mean_square - ops.square(mean), 0)
     columns = ops.cast(ops.matmul(h, ops.cast(last, h.dtype)), last.dtype) * ops.rsqrt(variance + epsilon) + last_bias
     return ops.reshape(columns, (*ops.shape(neighbours)[:-1], last.shape[1]))
 
 
-@ops.custom_gradient
-def _mean_square(h):
-    """Mean of the squares along the last axis, kept; its gradient in one pass over `h`."""
+def _moments(h, dtype):
+    """Mean and mean square along the last axis, kept, in `dtype`; their gradient keeps `h` alone, in its own."""
 
-    def gradient(*arguments, upstream=None):
-        (upstream,) = arguments or (upstream,)
-        return h * (upstream * (2 / h.shape[-1]))
+    @ops.custom_gradient
+    def moments(h):
+        def gradient(*arguments, upstream=None):
+            of_mean, of_square = arguments or upstream
+            wide = ops.cast(h, dtype)
+            return ops.cast(wide * (2 / h.shape[-1] * of_square) + of_mean / h.shape[-1], h.dtype)
 
-    return ops.mean(ops.square(h), axis=-1, keepdims=True), gradient
+        wide = ops.cast(h, dtype)
+        return (ops.mean(wide, axis=-1, keepdims=True), ops.mean(ops.square(wide), axis=-1, keepdims=True)), gradient
+
+    return moments(h)
 
 
 def _matrix(kernel):
