@@ -210,8 +210,11 @@ def test_a_batch_in_parts_has_the_same_gradient_loss_and_accuracy(head):
     assert all(np.any(gradient) for gradient in gradients)
     for at_once in (1, 5, 16):
         mine, my_loss, my_accuracy = step(at_once, *a_batch(13))
+        every, wanted = (np.concatenate([one.ravel() for one in both]) for both in (mine, gradients))
+        assert np.linalg.norm(every - wanted) <= 1e-6 * np.linalg.norm(wanted)
+        # Of single biases, whose gradients are sums over all pixels that nearly cancel, rounding takes more.
         for one, other in zip(mine, gradients, strict=True):
-            assert np.linalg.norm(one - other) <= 1e-6 * np.linalg.norm(other)
+            assert np.linalg.norm(one - other) <= 2e-5 * np.linalg.norm(other)
         assert my_loss == pytest.approx(loss, rel=1e-6) and my_accuracy == pytest.approx(accuracy, rel=1e-6)
 
 

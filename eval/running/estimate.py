@@ -15,7 +15,7 @@ from eval.study.preparation import Study
 from glowseis.errors import InputError
 from glowseis.fitting.classifier import make_classifier
 from glowseis.fitting.classifier_trainer import ClassifierTrainer, predict
-from glowseis.fitting.loop import make_flow
+from glowseis.fitting.loop import make_flow, recompute
 from glowseis.fitting.schedule import plan
 from glowseis.fitting.trainer import FlowTrainer
 from glowseis.models.glow import from_levels
@@ -129,8 +129,9 @@ def _flow_s(study: Study, which: Literal["rare", "all"]) -> tuple[float, float]:
     batch = max(1, min(recipe.training.batch, *gathers))
     steps = plan(phases, gathers, recipe.training.batch)[-1].end
     settings = {name: getattr(recipe, name) for name in ("name", "seed", "survey", "data", "flow", "training")}
-    flow = make_flow(Recipe(**settings, phases=phases), study.survey.size)
-    trainer = FlowTrainer(flow)
+    fitted = Recipe(**settings, phases=phases)
+    flow = make_flow(fitted, study.survey.size)
+    trainer = FlowTrainer(flow, recompute(fitted, flow), recipe.training.conditioners)
     trainer.compile(optimizer="adam")
     trainer.optimizer.build(flow.trainable_variables)
     levels = np.random.default_rng(0).integers(0, 256, (batch, *study.survey.size, 1), np.uint8)
