@@ -178,14 +178,15 @@ LATER: dict[str, Any] = {
     "training.at_once": 0,
     "study.training.at_once": 0,
 }
-"""Settings that came when runs and outcomes were kept already, which do not name them, and the default of each.
+"""Settings that came when runs and outcomes were kept already, which do not name them, and the default each came with.
 
-A setting that is added to a recipe goes in here, unless what was kept before is no longer to count.
+A setting that is added to a recipe goes in here, unless what was kept before is no longer to count. Its value here
+stays, even if the default changes.
 """
 
 
 def told(settings: Any) -> Any:
-    """What of a recipe tells a run from another: all settings but those of `LATER` that are at their default.
+    """What of a recipe tells a run from another: all settings but those of `LATER` that have their value there.
 
     Args:
         settings: A recipe as a dictionary, such as `model_dump` or `run.json` gives it; anything else is given back.
