@@ -41,7 +41,7 @@ def test_the_papers_recipe_is_the_papers():
 
 
 def test_bfloat16_conditioners_are_not_reversible(tmp_path):
-    with pytest.raises(InputError, match="recipe.toml: training.conditioners = \"bfloat16\" cannot be inverted"):
+    with pytest.raises(InputError, match=r'recipe.toml: training.conditioners = "bfloat16" cannot be inverted'):
         read(tmp_path, BASE, "training.conditioners=bfloat16", "training.reversible=true")
     assert read(tmp_path, BASE, "training.conditioners=bfloat16").training.reversible == "auto"
 

@@ -1,29 +1,23 @@
 """Gradients of a stack of flow steps without its activations: each step's input is worked out from its output."""
 
 from collections.abc import Callable
-from typing import Any
 
 import tensorflow as tf
 
 from glowseis.layers.coupling import change, change_back
 from glowseis.layers.invertible import sum_per_item
-from glowseis.layers.step_stack import StepStack, Template, in_order, unstacked
-
-Wrapper = Callable[[Callable[..., Any]], Callable[..., Any]]
+from glowseis.layers.step_stack import StepStack, Template
 
 
-def reversible_steps(
-    stack: StepStack, wrap: Wrapper
-) -> Callable[[list[tf.Tensor], tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+def reversible_steps(stack: StepStack) -> Callable[[list[tf.Tensor], tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
     """A way through a stack's steps whose gradient needs its output alone.
 
-    Going back, a step's network is evaluated once, for the step's inverse and for the gradient both. Memory does not
-    grow with the number of steps as long as `wrap` keeps a step's operations together: written out in one graph, those
-    of many steps are interleaved and their activations pile up.
+    Going back, a step's network is evaluated once, for the step's inverse and for the gradient both. The steps are
+    loops of TensorFlow's: written out in one graph, the operations of many steps are interleaved and their activations
+    pile up.
 
     Args:
         stack: The steps, built.
-        wrap: What runs a step's function and its gradient's, such as `tf.function` without inlining.
 
     Returns:
         What `StepStack.running` takes: `forward(stacked, x) -> (y, log_det)`.
@@ -31,22 +25,34 @@ def reversible_steps(
     Source: the paper's section 2 names it; Gomez et al. (2017), "The reversible residual network: backpropagation
     without storing activations".
     """
-    template = stack.template
-    step_forward = wrap(template.forward)
-    step_back = wrap(lambda values, *state: _back(template, values, *state))
+    template, count = stack.template, stack.count
 
     def forward(stacked, x):
         @tf.custom_gradient
         def steps(x, *stacked):
-            y, log_det = in_order(step_forward, stacked, x)
+            def step(index, y, log_det):
+                y, one = template.forward(_slice(stacked, index), y)
+                return index + 1, y, log_det + one
+
+            start = (0, x, tf.zeros(tf.shape(x)[:1], x.dtype))
+            _, y, log_det = tf.while_loop(lambda index, *_: index < count, step, start, parallel_iterations=1)
 
             def gradient(dy, dlog_det):
-                h, dh, changes = y, dy, []
-                for values in reversed(unstacked(stacked)):
-                    h, dh, dvalues = step_back(values, h, dh, dlog_det)
-                    changes.append(dvalues)
-                of_trainable = iter([tf.stack(column[::-1]) for column in zip(*changes, strict=True)])
-                return dh, *(next(of_trainable) if one.trainable else None for one in template.step.weights)
+                def step_back(index, h, dh, arrays):
+                    h, dh, dvalues = _back(template, _slice(stacked, index), h, dh, dlog_det)
+                    arrays = [array.write(index, value) for array, value in zip(arrays, dvalues, strict=True)]
+                    return index - 1, h, dh, arrays
+
+                trainable = [weight.trainable for weight in template.step.weights]
+                arrays = [
+                    tf.TensorArray(weights.dtype, count, element_shape=weights.shape[1:])
+                    for weights, wanted in zip(stacked, trainable, strict=True)
+                    if wanted
+                ]
+                start = (count - 1, y, dy, arrays)
+                *_, dx, arrays = tf.while_loop(lambda index, *_: index >= 0, step_back, start, parallel_iterations=1)
+                found = iter(arrays)
+                return dx, *(next(found).stack() if wanted else None for wanted in trainable)
 
             return (y, log_det), gradient
 
@@ -54,6 +60,10 @@ def reversible_steps(
         return steps(x, *map(tf.convert_to_tensor, stacked))
 
     return forward
+
+
+def _slice(stacked, index):
+    return [weights[index] for weights in stacked]
 
 
 def _back(template: Template, values, y, dy, dlog_det):

@@ -55,7 +55,7 @@ class Steps:
             _work_in_parts(stack.template, in_parts)
             stack.wrap_step(wrap)
             if reversible:
-                self._training.append(reversible_steps(stack, wrap))
+                self._training.append(reversible_steps(stack))
             elif conditioners != "float32":
                 lowered = stack.template.with_conditioner_of(f"mixed_{conditioners}")
                 _work_in_parts(lowered, in_parts)
