@@ -8,7 +8,6 @@ printed is the highest resident memory of the process, without what the operatin
 """
 
 import multiprocessing
-import resource
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -18,6 +17,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.augmented import RECIPE, write_noise
+from benchmarks.resident import highest_resident_mb
 from glowseis.command import import_tensorflow, run
 from glowseis.errors import InputError
 from glowseis.survey.size import parse_size
@@ -69,18 +69,14 @@ def _fold(folder: Path, changes: list[str]) -> tuple[float, float, float, float]
     from eval.study.preparation import prepare
     from eval.study.recipe import read_study
 
-    libraries = _highest_mb()
+    libraries = highest_resident_mb()
     recipe = read_study(folder / "recipe.toml", changes)
     study = prepare(recipe, folder / "study", folder / "survey", say=lambda line: None)
     fold = Fold(study, "stratified", 0)
-    checked = _highest_mb()
+    checked = highest_resident_mb()
     for arm in study.recipe.study.arms:
         fold.fit(ARM_CLASSES[arm]().training_set(fold))
-    return libraries, checked, _highest_mb(), time.monotonic() - started
-
-
-def _highest_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    return libraries, checked, highest_resident_mb(), time.monotonic() - started
 
 
 if __name__ == "__main__":

@@ -97,6 +97,9 @@ class ClassifierTraining(Section):
 
     epochs: PositiveInt = 40
     batch: PositiveInt = 64
+    at_once: int = Field(default=0, ge=0)
+    """Gathers of a batch whose gradients are worked out at a time, and that are graded at a time; memory grows with it.
+    The step is the same up to rounding. 0: the whole batch."""
     learning_rate: PositiveFloat = 1e-3
     """Of the first epoch; "default hyper-parameters" are Adam's 1e-3, the network's authors' own runs had 1e-4."""
     decay_per_epoch: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -167,6 +170,40 @@ class Recipe(FlowRecipe):
 
     study: dict[str, Any] | None = Field(default=None, exclude=True)
     """Read by `python -m eval.cv`, so that one file serves both; no part of the run."""
+
+
+LATER: dict[str, Any] = {
+    "training.reversible": "auto",
+    "training.conditioners": "float32",
+    "training.at_once": 0,
+    "study.training.at_once": 0,
+}
+"""Settings that came when runs and outcomes were kept already, which do not name them, and the default each came with.
+
+A setting that is added to a recipe goes in here, unless what was kept before is no longer to count. Its value here
+stays, even if the default changes.
+"""
+
+
+def told(settings: Any) -> Any:
+    """What of a recipe tells a run from another: all settings but those of `LATER` that have their value there.
+
+    Args:
+        settings: A recipe as a dictionary, such as `model_dump` or `run.json` gives it; anything else is given back.
+    """
+    for key, default in LATER.items():
+        settings = _without(settings, key.split("."), default)
+    return settings
+
+
+def _without(settings: Any, keys: list[str], value: Any) -> Any:
+    """A copy without what stands at a place, if it is that value; it need not be there."""
+    first, *rest = keys
+    if not isinstance(settings, dict) or first not in settings:
+        return settings
+    if rest:
+        return settings | {first: _without(settings[first], rest, value)}
+    return settings if settings[first] != value else {key: one for key, one in settings.items() if key != first}
 
 
 AnyKind = TypeVar("AnyKind", bound=AnyRecipe)

@@ -14,6 +14,7 @@ import tensorflow as tf
 from conftest import finish, start
 from graded_survey import LABELS, RECIPE, graded_survey
 
+from benchmarks.resident import highest_resident_mb, reset_highest, resident_mb
 from glowseis.errors import FittingError, InputError
 from glowseis.fitting.classifier import (
     ClassifierFitting,
@@ -179,6 +180,69 @@ def test_the_loss_is_weighted_by_gather_and_class():
     assert float(loss) == pytest.approx(np.mean(each * weights * [1, 4, 3, 3]), rel=1e-4)
     with pytest.raises(ValueError, match="2 class weights for 3 classes"):
         ClassifierTrainer(model, 1e-3, class_weights=[1.0, 1.0])
+
+
+class Keeping:
+    """In an optimiser's place: the weights become their gradients."""
+
+    def apply(self, gradients, variables):
+        for gradient, variable in zip(gradients, variables, strict=True):
+            variable.assign(gradient)
+
+
+def a_batch(count, size=(24, 16)):
+    random = np.random.default_rng(count)
+    images = random.integers(0, 256, (count, *size), dtype=np.uint8)
+    return images, random.integers(0, 3, count).astype(np.int32), random.uniform(0, 2, count).astype(np.float32)
+
+
+@pytest.mark.parametrize("head", ["softmax", "ordinal"])
+def test_a_batch_in_parts_has_the_same_gradient_loss_and_accuracy(head):
+    def step(at_once, *batch):
+        model = make_classifier(3, 2, head, 1)
+        trainer = ClassifierTrainer(model, 1e-3, class_weights=[1.0, 4.0, 0.5], at_once=at_once)
+        trainer.optimizer = Keeping()
+        loss, accuracy = trainer.optimise(*batch)
+        return model.get_weights(), float(loss), float(accuracy)
+
+    # 0: nothing is worked out in parts; then one by one, with a smaller last part, and more at once than there are.
+    gradients, loss, accuracy = step(0, *a_batch(13))
+    assert all(np.any(gradient) for gradient in gradients)
+    for at_once in (1, 5, 16):
+        mine, my_loss, my_accuracy = step(at_once, *a_batch(13))
+        every, wanted = (np.concatenate([one.ravel() for one in both]) for both in (mine, gradients))
+        assert np.linalg.norm(every - wanted) <= 1e-6 * np.linalg.norm(wanted)
+        # Of single biases, whose gradients are sums over all pixels that nearly cancel, rounding takes more.
+        for one, other in zip(mine, gradients, strict=True):
+            assert np.linalg.norm(one - other) <= 2e-5 * np.linalg.norm(other)
+        assert my_loss == pytest.approx(loss, rel=1e-6) and my_accuracy == pytest.approx(accuracy, rel=1e-6)
+
+
+def test_training_in_parts_takes_the_same_steps(graded):
+    gathers = everything(graded.survey)
+    settings = {"batch": 25, "class_weights": "balanced"}
+    whole, parts = (fitted(gathers, validation=gathers, at_once=at_once, **settings) for at_once in (0, 8))
+    assert whole.steps == parts.steps == 10 and not same(whole.model, parts.model)
+    for one, other in zip(whole.epochs, parts.epochs, strict=True):
+        assert other.loss == pytest.approx(one.loss, rel=1e-3) and other.accuracy == pytest.approx(one.accuracy)
+        assert other.validation_loss == pytest.approx(one.validation_loss, rel=1e-3)
+    assert same(parts.model, fitted(gathers, at_once=8, **settings).model)
+
+
+def test_memory_grows_with_the_part_not_with_the_batch():
+    batch = a_batch(192, (112, 80))
+
+    def highest_mb(at_once):
+        trainer = ClassifierTrainer(make_classifier(3, 4, "softmax", 1), 1e-3, at_once=at_once)
+        # Traced, and what the libraries keep is taken.
+        trainer.optimise(*a_batch(max(1, at_once), (112, 80)))
+        reset_highest()
+        before = resident_mb()
+        trainer.optimise(*batch)
+        return highest_resident_mb() - before
+
+    parts, whole = highest_mb(8), highest_mb(0)
+    assert whole > 200 and parts < whole / 4
 
 
 def test_class_weights():
@@ -348,6 +412,19 @@ def test_tensorboard_shows_figures_and_a_confusion_matrix(trained):
 def test_a_folder_of_another_recipe_is_refused(graded, trained, command, change, message):
     done = command("train", graded.recipe, "--survey", graded.path, "--out", trained.run, "--set", change)
     assert done.status == 2 and len(done.error) == 1 and message in done.error[0]
+
+
+def test_a_run_of_before_there_was_a_setting_goes_on(graded, trained, tmp_path, command):
+    shutil.copytree(trained.folder, tmp_path, dirs_exist_ok=True)
+    record = tmp_path / "runs/grader/run.json"
+    content = json.loads(record.read_text())
+    assert content["recipe"]["training"].pop("at_once") == 0
+    record.write_text(json.dumps(content))
+    words = ("train", graded.recipe, "--survey", graded.path, "--out", tmp_path / "runs/grader")
+    done = command(*words)
+    assert done.status == 0 and "this run is done" in done.out
+    done = command(*words, "--set", "training.at_once=4")
+    assert done.status == 2 and "holds a run of another recipe (training.at_once was not there)" in done.error[0]
 
 
 def test_a_folder_of_a_flows_run_is_refused(graded, tmp_path, command):

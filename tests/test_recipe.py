@@ -1,9 +1,11 @@
+import itertools
 from pathlib import Path
 
 import pytest
 
+from eval.study.recipe import StudyRecipe
 from glowseis.errors import InputError
-from glowseis.recipe import read_recipe
+from glowseis.recipe import LATER, ClassifierRecipe, FlowRecipe, read_recipe, told
 
 TRAIN = Path(__file__).parent.parent / "train"
 
@@ -148,3 +150,21 @@ def test_changes(tmp_path):
 def test_changes_that_cannot_be_made(tmp_path, change, message):
     with pytest.raises(InputError, match=f"--set {change}: {message}"):
         read(tmp_path, BASE, change)
+
+
+def test_later_settings_tell_recipes_apart_unless_they_are_at_their_default():
+    for kind, (key, default) in itertools.product((FlowRecipe, ClassifierRecipe, StudyRecipe), LATER.items()):
+        *sections, last = key.split(".")
+        fields = kind.model_fields
+        for section in sections:
+            fields = fields[section].annotation.model_fields if section in fields else {}
+        assert last not in fields or fields[last].default == default
+    old = {"seed": 1, "training": {"batch": 2}, "study": {"training": {"epochs": 3}, "folds": 2}}
+    new = {
+        "seed": 1,
+        "training": {"batch": 2, "at_once": 0},
+        "study": {"training": {"epochs": 3, "at_once": 0}, "folds": 2},
+    }
+    assert told(new) == told(old) == old and new["training"] == {"batch": 2, "at_once": 0}
+    given = {"training": {"at_once": 4, "batch": 2}, "study": None}
+    assert told(given) == given and told(None) is None

@@ -3,11 +3,14 @@
 import dataclasses
 import json
 import threading
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from conftest import CHECKOUT
 from small_study import LABELS, RECIPE, small_recipe, small_study, small_survey
 
-from eval.study.preparation import prepare
+from eval.study.preparation import Study, prepare
 from eval.study.recipe import read_study
 from glowseis.errors import InputError
 from glowseis.recipe import Recipe, read_recipe
@@ -101,6 +104,36 @@ def test_a_study_is_prepared_once(tmp_path):
     record = json.loads(files[0].read_text())
     assert record["survey_checksum"] == study.survey.checksum and record["recipe"]["study"]["folds"] == 2
     assert {"versions", "commit", "independent"} <= record.keys()
+
+
+def test_outcomes_of_the_study_recipe_still_count():
+    # Checksums of its surveys, which a test cannot make; what is kept in docs/results names their digest.
+    survey, independent = (
+        SimpleNamespace(checksum=checksum)
+        for checksum in (
+            "a2b9091665bc45658dbdc9efc3ead488f6dc71ead00209652fbd6a81a5358dc5",
+            "fcabba6e37adde8942183c1020847dcfaf0cf87adbfb7ebe959a3cb1e82924ad",
+        )
+    )
+    study = Study(read_study(CHECKOUT / "train/study.toml"), survey, independent, {}, Path(), Path())
+    assert study.digest == "9d6a28fd7aece5178d7225dee12ac35a270a24d788e4d57d0cd4e94a8c381db1"
+    kept = [json.loads(path.read_text())["study"] for path in (CHECKOUT / "docs/results/study").glob("*.json")]
+    assert kept and set(kept) == {study.digest}
+
+
+def test_a_later_setting_tells_studies_apart_once_it_is_given(tmp_path):
+    study = small_study(tmp_path)
+    record = study.folder / "study.json"
+    content = json.loads(record.read_text())
+    # As it was before there were such settings.
+    del content["recipe"]["study"]["training"]["at_once"]
+    record.write_text(json.dumps(content))
+    again = small_study(tmp_path, "study.training.at_once=0")
+    assert again.digest == study.digest and json.loads(record.read_text()) == content
+    with pytest.raises(InputError, match=r"a study of another recipe \(study.training.at_once was not there\)"):
+        small_study(tmp_path, "study.training.at_once=4")
+    other = prepare(small_recipe(tmp_path, "study.training.at_once=4"), tmp_path / "other", tmp_path / "survey")
+    assert other.digest != study.digest
 
 
 def test_processes_may_prepare_a_study_at_the_same_time(tmp_path):

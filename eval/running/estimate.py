@@ -15,7 +15,7 @@ from eval.study.preparation import Study
 from glowseis.errors import InputError
 from glowseis.fitting.classifier import make_classifier
 from glowseis.fitting.classifier_trainer import ClassifierTrainer, predict
-from glowseis.fitting.loop import make_flow
+from glowseis.fitting.loop import make_flow, recompute
 from glowseis.fitting.schedule import plan
 from glowseis.fitting.trainer import FlowTrainer
 from glowseis.models.glow import from_levels
@@ -109,11 +109,11 @@ def _classifier_s(study: Study) -> float:
     training = section.training
     images = np.random.default_rng(0).integers(0, 256, (training.batch, *size), np.uint8)
     model = make_classifier(len(study.labels), section.classifier.alpha, section.classifier.head, 1)
-    trainer = ClassifierTrainer(model, training.learning_rate)
+    trainer = ClassifierTrainer(model, training.learning_rate, at_once=training.at_once)
     classes, weights = np.zeros(training.batch, np.int32), np.ones(training.batch, np.float32)
     step = _seconds_of(lambda: trainer.optimise(images, classes, weights))
     started = time.monotonic()
-    predict(model, images, training.batch)
+    predict(model, images, training.at_once or training.batch)
     tracing = time.monotonic() - started
     steps_per_epoch = training.steps_per_epoch or -(-count // training.batch)
     judged = section.validation * count * training.epochs + all_gathers / section.folds
@@ -129,8 +129,9 @@ def _flow_s(study: Study, which: Literal["rare", "all"]) -> tuple[float, float]:
     batch = max(1, min(recipe.training.batch, *gathers))
     steps = plan(phases, gathers, recipe.training.batch)[-1].end
     settings = {name: getattr(recipe, name) for name in ("name", "seed", "survey", "data", "flow", "training")}
-    flow = make_flow(Recipe(**settings, phases=phases), study.survey.size)
-    trainer = FlowTrainer(flow)
+    fitted = Recipe(**settings, phases=phases)
+    flow = make_flow(fitted, study.survey.size)
+    trainer = FlowTrainer(flow, recompute(fitted, flow), recipe.training.conditioners)
     trainer.compile(optimizer="adam")
     trainer.optimizer.build(flow.trainable_variables)
     levels = np.random.default_rng(0).integers(0, 256, (batch, *study.survey.size, 1), np.uint8)

@@ -14,6 +14,7 @@ import numpy as np
 
 from eval.study.recipe import StudyRecipe
 from glowseis.errors import InputError
+from glowseis.recipe import told
 from glowseis.run.folder import difference, read_json, record_of, write_json
 from glowseis.run.own_survey import own_survey
 from glowseis.survey.duplicates import equal_gathers
@@ -63,10 +64,8 @@ class Study:
 
         Folds follow from them and from scikit-learn's version: an outcome keeps its test gathers, which are compared.
         """
-        settings = self.recipe.model_dump()
-        settings = _told(settings)
         content = {
-            "recipe": settings,
+            "recipe": _told(self.recipe.model_dump()),
             "survey": self.survey.checksum,
             "independent": self.independent.checksum if self.independent else None,
         }
@@ -177,6 +176,7 @@ def _check_folder(folder: Path, recipe: StudyRecipe) -> None:
 
 def _told(recipe: Any) -> Any:
     """What of a recipe tells a study from another: which arms and kinds of folds it compares does not."""
+    recipe = told(recipe)
     if not isinstance(recipe, dict) or not isinstance(recipe.get("study"), dict):
         return recipe
     study = {key: value for key, value in recipe["study"].items() if key not in CHOICES}

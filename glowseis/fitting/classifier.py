@@ -118,6 +118,7 @@ class ClassifierFitting:
             training.decay_per_epoch,
             self.steps_per_epoch,
             class_weights(training.class_weights, counts),
+            training.at_once,
         )
         self._predictor = Predictor(model)
 
@@ -169,7 +170,7 @@ class ClassifierFitting:
 
     def probabilities(self, gathers: LabelledGathers) -> np.ndarray:
         """Probabilities of the classes with the present weights, float32 `[gather, class]`."""
-        return np.exp(self._predictor.log_probabilities(gathers, self.training.batch))
+        return np.exp(self._log_probabilities(gathers))
 
     def require_finite_weights(self, step: int) -> None:
         """Make sure that the present weights are worth keeping: a step's loss says nothing of what the step leaves.
@@ -185,6 +186,9 @@ class ClassifierFitting:
                 f"step {step}: a weight of the classifier is not finite; lower training.learning_rate and train anew"
             )
 
+    def _log_probabilities(self, gathers: LabelledGathers) -> np.ndarray:
+        return self._predictor.log_probabilities(gathers, self.training.at_once or self.training.batch)
+
     def _over(self, step: int, state: State) -> bool:
         if step >= self.steps:
             return True
@@ -195,7 +199,7 @@ class ClassifierFitting:
     def _measured(self, step: int, loss: float, accuracy: float) -> Epoch:
         if self.validation is None:
             return Epoch(step, loss, accuracy)
-        found = self._predictor.log_probabilities(self.validation, self.training.batch)
+        found = self._log_probabilities(self.validation)
         truth = self.validation.classes
         validation_loss = -float(np.mean(found[np.arange(len(truth)), truth], dtype=np.float64))
         self._require_finite(step, validation_loss)

@@ -30,6 +30,8 @@ class ClassifierTrainer:
         decay_per_epoch: What the learning rate is multiplied by from epoch to epoch.
         steps_per_epoch: Steps after which an epoch ends.
         class_weights: What each class counts; all the same when None.
+        at_once: Gathers whose gradients are worked out at a time. The gradient of a batch is then the sum of those of
+            its parts, so that memory grows with the part and not with the batch; 0: the whole batch.
 
     Attributes:
         optimizer: Adam.
@@ -45,6 +47,7 @@ class ClassifierTrainer:
         decay_per_epoch: float = 1.0,
         steps_per_epoch: int = 1,
         class_weights: Sequence[float] | None = None,
+        at_once: int = 0,
     ):
         if class_weights is not None and len(class_weights) != model.classes:
             raise ValueError(f"there are {len(class_weights)} class weights for {model.classes} classes")
@@ -55,6 +58,7 @@ class ClassifierTrainer:
         self.optimizer = keras.optimizers.Adam(rate)
         self.optimizer.build(model.trainable_variables)
         self._class_weights = tf.constant(class_weights or [1.0] * model.classes, tf.float32)
+        self._at_once = at_once
         # One trace serves every batch size.
         batch = [
             tf.TensorSpec((None, None, None), tf.uint8),
@@ -77,15 +81,51 @@ class ClassifierTrainer:
         return self._optimise(image, label, weight)
 
     def _step(self, image, label, weight):
-        variables = self.model.trainable_variables
+        work_out = self._in_parts if self._at_once else self._whole
+        loss, right, gradients = work_out(image, label, weight)
+        self.optimizer.apply(gradients, self.model.trainable_variables)
+        return loss, right
+
+    def _whole(self, image, label, weight):
+        """Loss, share that was graded rightly, and the gradients, of a batch."""
         with tf.GradientTape() as tape:
-            logits = self.model.logits(from_grey_levels(image))
-            each = tf.nn.sparse_softmax_cross_entropy_with_logits(label, logits)
-            loss = tf.reduce_mean(each * weight * tf.gather(self._class_weights, label))
-        gradients = tape.gradient(loss, [variable.value for variable in variables])
-        self.optimizer.apply(gradients, variables)
+            each, right = self._graded(image, label, weight)
+            loss = tf.reduce_mean(each)
+        return loss, tf.reduce_mean(right), tape.gradient(loss, self._values)
+
+    def _in_parts(self, image, label, weight):
+        """The same, a part of the batch after another."""
+        count = tf.shape(image)[0]
+
+        def add_part(start, loss, right, *gradients):
+            part = slice(start, start + self._at_once)
+            with tf.GradientTape() as tape:
+                each, right_here = self._graded(image[part], label[part], weight[part])
+                share = tf.reduce_sum(each) / tf.cast(count, tf.float32)
+            more = tape.gradient(share, self._values)
+            sums = [one + other for one, other in zip(gradients, more, strict=True)]
+            return start + self._at_once, loss + share, right + tf.reduce_sum(right_here), *sums
+
+        # A loop, not parts written out one after another: TensorFlow would run those at the same time. Nothing is
+        # differentiated through it, so it keeps nothing of a part but the sums.
+        _, loss, right, *gradients = tf.while_loop(
+            lambda start, *sums: start < count,
+            add_part,
+            (0, 0.0, 0.0, *map(tf.zeros_like, self._values)),
+            parallel_iterations=1,
+        )
+        return loss, right / tf.cast(count, tf.float32), gradients
+
+    def _graded(self, image, label, weight):
+        """Each gather's weighted cross-entropy, and 1 where it was graded rightly, float32 `[gather]`."""
+        logits = self.model.logits(from_grey_levels(image))
+        each = tf.nn.sparse_softmax_cross_entropy_with_logits(label, logits)
         right = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), label)
-        return loss, tf.reduce_mean(tf.cast(right, tf.float32))
+        return each * weight * tf.gather(self._class_weights, label), tf.cast(right, tf.float32)
+
+    @property
+    def _values(self) -> list[tf.Variable]:
+        return [variable.value for variable in self.model.trainable_variables]
 
 
 class Predictor:

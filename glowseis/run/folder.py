@@ -20,7 +20,7 @@ import tensorflow as tf
 import glowseis
 from glowseis.errors import InputError
 from glowseis.export import ABOUT, newest_version
-from glowseis.recipe import AnyRecipe
+from glowseis.recipe import AnyRecipe, told
 from glowseis.survey.records import Survey
 
 RECORD, RESULT = "run.json", "result.json"
@@ -108,7 +108,7 @@ def _check_same(folder: Path, record: dict[str, Any], say: Callable[[str], None]
     """Make sure that a folder holds this very run; give its identity."""
     try:
         there = json.loads((folder / RECORD).read_text())
-        changed = difference(there["recipe"], json.loads(json.dumps(record["recipe"])))
+        changed = difference(told(there["recipe"]), told(json.loads(json.dumps(record["recipe"]))))
         other_survey = there["survey_checksum"] != record["survey_checksum"]
         other_folds = there.get(FOLDS) != record.get(FOLDS)
         other_rows = there.get(ROWS) != record.get(ROWS)
