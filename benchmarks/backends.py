@@ -29,7 +29,7 @@ from typing import Any
 
 CHECKOUT = Path(__file__).parent.parent
 
-OURS, PEER = "ours", "normflows"
+OURS, PEER = "ours", "normflows tuned"
 
 LEARNING_RATE = 1e-6
 
@@ -46,9 +46,9 @@ def main() -> None:
             row = _ask([*sys.argv[1:], "--child", contender, "--batches", batch])
             if not rows:
                 print(f"{row['device']}, {row['backend']}; {words.size}, {words.levels}x{words.steps}")
-                print(f"{'contender':10} batch  " + "  ".join(f"{name:>16}" for name in list(row)[4:]))
+                print(f"{'contender':15} batch  " + "  ".join(f"{name:>16}" for name in list(row)[4:]))
             rows.append(row)
-            print(f"{contender:10} {batch:>5}  " + "  ".join(f"{value:16.4g}" for value in list(row.values())[4:]))
+            print(f"{contender:15} {batch:>5}  " + "  ".join(f"{value:16.4g}" for value in list(row.values())[4:]))
     if words.csv:
         with words.csv.open("w", newline="") as file:
             writer = csv.DictWriter(file, list(rows[0]))

@@ -14,9 +14,9 @@ peers' favour but for the last two:
 - normflows and FrEIA store activations; neither has training that recomputes them.
 - Scales are bounded by a sigmoid (normflows) or tanh (FrEIA), ours by tanh.
 
-Settings: as many threads as cores, the conditioners' kernels in channels-last order, Adam with `fused=True`, subnormal
-numbers flushed. `torch.compile` is not used: it compiles for minutes. A torch that was built for GPUs takes more memory
-than one for CPUs alone, which is in the peers' peak.
+As many threads as cores. Tuned, the conditioners' kernels are in channels-last order, Adam is fused and subnormal numbers
+are flushed. `torch.compile` is not used: it compiles for minutes. A torch that was built for GPUs takes more memory than
+one for CPUs alone, which is in the peers' peak.
 """
 
 import math
@@ -29,7 +29,7 @@ import normflows as nf
 import torch
 from torch import Tensor, nn
 
-from benchmarks.measures import Answer, Task, answer, timed
+from benchmarks.measures import TUNED, Answer, Task, answer, timed
 
 PERTURBATION = 1e-3
 
@@ -116,12 +116,17 @@ def _conditioner(channels: int, out: int, filters: int) -> nn.Sequential:
 def make_peer(task: Task, device: str = "cpu") -> Normflows | Freia:
     """A peer's flow with perturbed weights."""
     torch.manual_seed(1)
-    peer = {"normflows": Normflows, "FrEIA": Freia}[task.contender](task.size, task.levels, task.steps, task.filters)
+    kinds = {"normflows": Normflows, "FrEIA": Freia}
+    peer = kinds[task.contender.removesuffix(TUNED)](task.size, task.levels, task.steps, task.filters)
     with torch.no_grad():
         for weight in peer.parameters():
             if weight.requires_grad:
                 weight.add_(PERTURBATION * torch.randn_like(weight))
-    return peer.to(device, memory_format=torch.channels_last)
+    return peer.to(device, memory_format=torch.channels_last if _tuned(task) else torch.contiguous_format)
+
+
+def _tuned(task: Task) -> bool:
+    return task.contender.endswith(TUNED)
 
 
 def bits_per_dimension(peer: Normflows | Freia, x: Tensor) -> Tensor:
@@ -132,7 +137,7 @@ def bits_per_dimension(peer: Normflows | Freia, x: Tensor) -> Tensor:
 def measure(task: Task) -> Answer:
     """Measure one task."""
     torch.set_num_threads(task.cores)
-    torch.set_flush_denormal(True)
+    torch.set_flush_denormal(_tuned(task))
     peer = make_peer(task)
     return training(task, peer) if task.what == "training" else throughput(task, peer)
 
@@ -140,7 +145,7 @@ def measure(task: Task) -> Answer:
 def training(task: Task, peer: Normflows | Freia) -> Answer:
     """Seconds of the first step and of those after it."""
     weights = [weight for weight in peer.parameters() if weight.requires_grad]
-    optimiser = torch.optim.Adam(weights, 1e-4, fused=True)
+    optimiser = torch.optim.Adam(weights, 1e-4, fused=_tuned(task))
     pictures = torch.rand(task.batch, 1, *task.size)
 
     def step() -> None:

@@ -17,7 +17,10 @@ from typing import Any
 OURS = ("ours stored", "ours reversible", "ours bfloat16")
 """Activations stored; recomputed; stored, with conditioners in bfloat16."""
 
-PEERS = ("normflows", "FrEIA")
+TUNED = " tuned"
+
+PEERS = ("normflows", "FrEIA", "normflows" + TUNED, "FrEIA" + TUNED)
+"""As their documentation has them; with all settings that were found to make them quicker."""
 
 PRODUCT = "matrix product"
 """Not a flow: what the machine can do at best."""
