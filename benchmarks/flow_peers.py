@@ -14,8 +14,8 @@ peers' favour but for the last two:
 - normflows and FrEIA store activations; neither has training that recomputes them.
 - Scales are bounded by a sigmoid (normflows) or tanh (FrEIA), ours by tanh.
 
-As many threads as cores. Tuned, the conditioners' kernels are in channels-last order, Adam is fused and subnormal numbers
-are flushed. `torch.compile` is not used: it compiles for minutes. A torch that was built for GPUs takes more memory than
+As many threads as cores. Tuned, kernels of the conditioners are in channels-last order, Adam is fused and subnormal
+numbers are flushed. `torch.compile` is not used: it compiles for minutes. A torch built for GPUs takes more memory than
 one for CPUs alone, which is in the peers' peak.
 """
 
