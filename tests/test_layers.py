@@ -91,18 +91,18 @@ def test_map_compiles_with_xla(name):
 class Broken(layers.ActNorm):
     """Its log-det forgets the number of positions."""
 
-    def forward(self, x):
-        y, log_det = super().forward(x)
+    def _forward(self, x):
+        y, log_det = super()._forward(x)
         return y, log_det / 24
 
-    def inverse(self, y):
-        x, log_det = super().inverse(y)
+    def _inverse(self, y):
+        x, log_det = super()._inverse(y)
         return x, log_det / 24
 
 
 class BadInverse(layers.ActNorm):
-    def inverse(self, y):
-        x, log_det = super().inverse(y)
+    def _inverse(self, y):
+        x, log_det = super()._inverse(y)
         return x + 1e-3, log_det
 
 
@@ -113,8 +113,8 @@ class NoEffect(layers.ActNorm):
         super().build(input_shape)
         self.unseen = self.add_weight(name="unseen", shape=(1,), initializer="ones")
 
-    def forward(self, x):
-        y, log_det = super().forward(x * self.unseen / self.unseen)
+    def _forward(self, x):
+        y, log_det = super()._forward(x * self.unseen / self.unseen)
         return y, log_det
 
 

@@ -34,11 +34,11 @@ class ActNorm(InvertibleLayer):
         self.log_scale = self.add_weight(name="log_scale", shape=channels, initializer="zeros")
         self.bias = self.add_weight(name="bias", shape=channels, initializer="zeros")
 
-    def forward(self, x):
+    def _forward(self, x):
         """Scale, then shift."""
         return x * ops.exp(self.log_scale) + self.bias, self._constant_log_det(x, ops.sum(self.log_scale))
 
-    def inverse(self, y):
+    def _inverse(self, y):
         """Shift back, then scale back."""
         x = (y - self.bias) * ops.exp(-self.log_scale)
         return x, self._constant_log_det(y, -ops.sum(self.log_scale))

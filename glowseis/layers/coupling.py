@@ -43,13 +43,13 @@ class AffineCoupling(InvertibleLayer):
         if not self.conditioner.built:
             self.conditioner.build((*input_shape[:-1], channels // 2))
 
-    def forward(self, x):
+    def _forward(self, x):
         """Scale and shift the second half."""
         kept, changed = ops.split(x, 2, axis=-1)
         log_scale, shift = self.scale_and_shift(kept)
         return ops.concatenate([kept, change(changed, log_scale, shift)], axis=-1), sum_per_item(log_scale)
 
-    def inverse(self, y):
+    def _inverse(self, y):
         """Shift and scale the second half back."""
         kept, changed = ops.split(y, 2, axis=-1)
         log_scale, shift = self.scale_and_shift(kept)

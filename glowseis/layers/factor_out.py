@@ -53,13 +53,13 @@ class FactorOut(InvertibleLayer):
         )
         self.prior.build((*input_shape[:-1], channels // 2))
 
-    def forward(self, x):
+    def _forward(self, x):
         """Split off and standardise."""
         kept, leaving = ops.split(x, 2, axis=-1)
         mean, log_sigma = self._prior(kept)
         return (kept, (leaving - mean) * ops.exp(-log_sigma)), -sum_per_item(log_sigma)
 
-    def inverse(self, y):
+    def _inverse(self, y):
         """Put the standardised half back."""
         kept, eps = y
         mean, log_sigma = self._prior(kept)

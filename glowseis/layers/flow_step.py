@@ -44,13 +44,13 @@ class FlowStep(InvertibleLayer):
         for layer in self.maps:
             layer.build(input_shape)
 
-    def forward(self, x):
+    def _forward(self, x):
         """The maps in order."""
         mixed, log_det = self.mix(x)
         y, change = self.coupling(mixed)
         return y, log_det + change
 
-    def inverse(self, y):
+    def _inverse(self, y):
         """The maps' inverses in reversed order."""
         mixed, change = self.coupling(y, inverse=True)
         x, log_det = self.unmix(mixed)

@@ -11,8 +11,9 @@ class InvertibleLayer(keras.layers.Layer):
     tuple of tensors) and `log_det`, the logarithm of the absolute Jacobian determinant of the direction that was
     taken: shape `[batch]`, float32 or wider. The two directions' log-dets sum to zero.
 
-    Subclasses write `forward(x)` and `inverse(y)`. Weights are made in `build`, which receives the forward shape: a
-    layer whose two sides differ in shape must be built, or called forward, before it is called backward.
+    Subclasses write `_forward(x)` and `_inverse(y)`; a method named `forward` would hide that of torch's modules.
+    Weights are made in `build`, which receives the forward shape: a layer whose two sides differ in shape must be
+    built, or called forward, before it is called backward.
 
     Inputs are never cast, and mixed policies are refused: Keras would read weights and inputs as bfloat16, which no
     flow survives. The network inside a coupling may have a mixed policy of its own, for training.
@@ -33,15 +34,15 @@ class InvertibleLayer(keras.layers.Layer):
     def call(self, x, inverse=False):
         """Map `x` forward, or backward if `inverse`; return the result and its log-det."""
         self._check_rank(x)
-        return self.inverse(x) if inverse else self.forward(x)
+        return self._inverse(x) if inverse else self._forward(x)
 
-    def forward(self, x):
+    def _forward(self, x):
         """Map data towards the latent space; return `(y, log_det)`."""
-        raise TypeError(f"{type(self).__name__} must define forward(x) -> (y, log_det)")
+        raise TypeError(f"{type(self).__name__} must define _forward(x) -> (y, log_det)")
 
-    def inverse(self, y):
-        """Undo `forward`; return `(x, log_det)`, the log-det being that of the inverse."""
-        raise TypeError(f"{type(self).__name__} must define inverse(y) -> (x, log_det)")
+    def _inverse(self, y):
+        """Undo `_forward`; return `(x, log_det)`, the log-det being that of the inverse."""
+        raise TypeError(f"{type(self).__name__} must define _inverse(y) -> (x, log_det)")
 
     def compute_output_shape(self, input_shape):
         """Shapes of `(y, log_det)` for a forward call."""

@@ -36,11 +36,11 @@ class InvertibleConv1x1(InvertibleLayer):
         )
         self.sign = self.add_weight(name="sign", shape=(channels,), initializer=_constant(sign), trainable=False)
 
-    def forward(self, x):
+    def _forward(self, x):
         """Mix the channels."""
         return multiply_channels(x, self.matrix()), self._constant_log_det(x, self.log_det_per_position())
 
-    def inverse(self, y):
+    def _inverse(self, y):
         """Unmix the channels."""
         return multiply_channels(y, self.inverse_matrix()), self._constant_log_det(y, -self.log_det_per_position())
 

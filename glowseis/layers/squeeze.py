@@ -25,7 +25,7 @@ class Squeeze(InvertibleLayer):
     Source: the paper's section 4.4; Dinh et al. (2016), "Density estimation using Real NVP", section 3.6.
     """
 
-    def forward(self, x):
+    def _forward(self, x):
         """Space to channels."""
         _, time, trace, channels = x.shape
         if time % 2 or trace % 2:
@@ -36,7 +36,7 @@ class Squeeze(InvertibleLayer):
         patches = ops.transpose(patches, (0, 1, 3, 2, 4, 5))
         return ops.reshape(patches, (-1, time // 2, trace // 2, 4 * channels)), self._zero_log_det(x)
 
-    def inverse(self, y):
+    def _inverse(self, y):
         """Channels to space."""
         _, time, trace, channels = y.shape
         if channels % 4:

@@ -93,13 +93,13 @@ class StepStack(InvertibleLayer):
         finally:
             self._other_forward = None
 
-    def forward(self, x):
+    def _forward(self, x):
         """The steps in order."""
         if self._other_forward is not None:
             return self._other_forward(self._tensors(), x)
         return in_order(self._run_forward, self._tensors(), x)
 
-    def inverse(self, y):
+    def _inverse(self, y):
         """The steps' inverses in reversed order."""
         log_det = self._zero_log_det(y)
         for values in reversed(unstacked(self._tensors())):

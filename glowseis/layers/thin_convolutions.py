@@ -76,24 +76,27 @@ def _hidden_columns(neighbours, weights, epsilon):
     first, first_bias, second, second_bias, last, last_bias = weights
     h = ops.relu(ops.matmul(ops.reshape(neighbours, (-1, first.shape[0])), first) + first_bias)
     h = ops.relu(ops.matmul(h, second) + second_bias)
-    mean, mean_square = _moments(h, last.dtype)
+    mean, mean_square = ops.split(_moments(h, last.dtype), 2, axis=-1)
     variance = ops.maximum(mean_square - ops.square(mean), 0)
     columns = ops.cast(ops.matmul(h, ops.cast(last, h.dtype)), last.dtype) * ops.rsqrt(variance + epsilon) + last_bias
     return ops.reshape(columns, (*ops.shape(neighbours)[:-1], last.shape[1]))
 
 
 def _moments(h, dtype):
-    """Mean and mean square along the last axis, kept, in `dtype`; their gradient keeps `h` alone, in its own."""
+    """Mean and mean square along the last axis, `[..., 2]`, in `dtype`; their gradient keeps `h` alone, in its own."""
 
+    # One result, because Keras' custom gradient has room for no more on torch.
     @ops.custom_gradient
     def moments(h):
         def gradient(*arguments, upstream=None):
-            of_mean, of_square = arguments or upstream
-            wide = ops.cast(h, dtype)
-            return ops.cast(wide * (2 / h.shape[-1] * of_square) + of_mean / h.shape[-1], h.dtype)
+            if upstream is None:
+                (upstream,) = arguments
+            of_mean, of_square = ops.split(upstream * (1 / h.shape[-1]), 2, axis=-1)
+            return ops.cast(ops.cast(h, dtype) * (2 * of_square) + of_mean, h.dtype)
 
         wide = ops.cast(h, dtype)
-        return (ops.mean(wide, axis=-1, keepdims=True), ops.mean(ops.square(wide), axis=-1, keepdims=True)), gradient
+        both = ops.mean(wide, axis=-1, keepdims=True), ops.mean(ops.square(wide), axis=-1, keepdims=True)
+        return ops.concatenate(both, axis=-1), gradient
 
     return moments(h)
 

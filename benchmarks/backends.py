@@ -1,0 +1,266 @@
+"""The flow on any backend of Keras: TensorFlow, JAX or torch, on a GPU or not.
+
+    KERAS_BACKEND=jax python -m benchmarks.backends --csv jax.csv
+    KERAS_BACKEND=torch python -m benchmarks.backends --size 448x320 --batches 1,4
+    KERAS_BACKEND=torch python -m benchmarks.backends --peer       # normflows beside it, if it is installed
+
+It needs `keras` and its backend alone, and nothing of glowseis but `glowseis.layers` and `glowseis.models`: neither an
+installed package nor typer, so that it runs from a checkout on a machine that has just these. Each batch is a process
+of its own, because a backend may tell the highest memory since its start alone.
+
+Timed are, after a first call each, which compiles: forward (log-density), decode, and a training step (value and
+gradient of bits per dimension, and plain gradient descent). With JAX and TensorFlow each is one compiled function, in
+which the flow's step is a function that is traced once a level; torch runs eagerly. Training here stores activations.
+Peak memory is what the backend's allocator says of the device after the training step; on a CPU it says nothing, and
+none is printed. The peer is `benchmarks.flow_peers`'s normflows, whose conditioners are convolutional throughout.
+"""
+
+import argparse
+import csv
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+CHECKOUT = Path(__file__).parent.parent
+
+OURS, PEER = "ours", "normflows tuned"
+
+LEARNING_RATE = 1e-6
+
+
+def main() -> None:
+    """Measure every batch in a process of its own; print a table and write it."""
+    words = _arguments()
+    if words.child:
+        print(json.dumps(measure(words)))
+        return
+    rows = []
+    for contender in (OURS, PEER) if words.peer else (OURS,):
+        for batch in words.batches.split(","):
+            row = _ask([*sys.argv[1:], "--child", contender, "--batches", batch])
+            if not rows:
+                print(f"{row['device']}, {row['backend']}; {words.size}, {words.levels}x{words.steps}")
+                print(f"{'contender':15} batch  " + "  ".join(f"{name:>16}" for name in list(row)[4:]))
+            rows.append(row)
+            print(f"{contender:15} {batch:>5}  " + "  ".join(f"{value:16.4g}" for value in list(row.values())[4:]))
+    if words.csv:
+        with words.csv.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.backends", description=main.__doc__)
+    parser.add_argument("--size", default="896x640", help="samples x traces")
+    parser.add_argument("--levels", type=int, default=6)
+    parser.add_argument("--steps", type=int, default=15, help="flow steps a level")
+    parser.add_argument("--filters", type=int, default=96, help="hidden channels")
+    parser.add_argument("--batches", default="1,4,16", help="pictures a step, such as 1,4,16")
+    parser.add_argument("--repetitions", type=int, default=5, help="timed calls; their medians are printed")
+    parser.add_argument("--peer", action="store_true", help="normflows too (with torch)")
+    parser.add_argument("--csv", type=Path, help="write the table to this file")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _ask(words: list[str]) -> dict[str, Any]:
+    path = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH", "")]))
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.backends", *words],
+        env={"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, "PYTHONPATH": path},
+        check=False,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    if done.returncode:
+        sys.exit(f"backends: {' '.join(words[-4:])} ended with status {done.returncode}")
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def measure(words: argparse.Namespace) -> dict[str, Any]:
+    """One row: seconds of first and later calls at one batch, and what the device's memory rose to."""
+    import keras
+    import numpy as np
+
+    backend = keras.backend.backend()
+    size = tuple(int(side) for side in words.size.split("x"))
+    pictures = np.random.default_rng(0).random((int(words.batches), *size, 1), np.float32)
+    calls = _calls_of_peer(words, size, pictures) if words.child == PEER else _calls_of_ours(words, size, pictures)
+    row: dict[str, Any] = {}
+    for name, call in calls:
+        seconds = [_seconds(call) for _ in range(words.repetitions + 1)]
+        row[f"{name}_first_s"] = seconds[0]
+        row[f"{name}_s"] = statistics.median(seconds[1:])
+    device, peak_mb = _device(backend)
+    about = {"contender": words.child, "backend": backend, "device": device, "batch": int(words.batches)}
+    return {**about, **row, "device_peak_mb": peak_mb}
+
+
+def _seconds(call: Callable[[], Any]) -> float:
+    import keras
+
+    start_s = time.perf_counter()
+    result = call()
+    # One number is fetched, which waits for the device.
+    keras.ops.convert_to_numpy(keras.ops.ravel(result)[0])
+    return time.perf_counter() - start_s
+
+
+def _calls_of_ours(
+    words: argparse.Namespace, size: tuple[int, ...], pictures: Any
+) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Name and function of each direction, ready to be called."""
+    import keras
+    import numpy as np
+
+    from glowseis.models.glow import Glow
+
+    keras.utils.set_random_seed(1)
+    flow = Glow((*size, 1), words.levels, words.steps, words.filters, min(2, words.levels))
+    flow.build()
+    random = np.random.default_rng(0)
+    for weight in flow.trainable_weights:
+        weight.assign_add(keras.ops.convert_to_tensor(1e-3 * random.standard_normal(weight.shape), weight.dtype))
+    x = keras.ops.convert_to_tensor(pictures)
+    compiled, step = {"jax": _with_jax, "torch": _with_torch, "tensorflow": _with_tensorflow}[keras.backend.backend()](
+        flow
+    )
+    latents = compiled(flow.encode)(x)
+    log_prob, decode = compiled(flow.log_prob), compiled(flow.decode)
+    yield "forward", lambda: log_prob(x)
+    yield "decode", lambda: decode(latents)
+    yield "step", lambda: step(x)
+
+
+def _bits(flow, x):
+    import keras
+
+    return keras.ops.mean(flow.bits_per_dimension(flow.log_prob(x)))
+
+
+def _with_jax(flow):
+    """What compiles a function of the flow, and a training step `pictures -> bits`."""
+    import jax
+    import keras
+
+    for stack in flow.stacks:
+        stack.wrap_step(jax.jit)
+    variables = flow.trainable_variables
+
+    def loss(values, x):
+        with keras.StatelessScope(list(zip(variables, values, strict=True))):
+            return _bits(flow, x)
+
+    @jax.jit
+    def update(values, x):
+        bits, gradients = jax.value_and_grad(loss)(values, x)
+        return [value - LEARNING_RATE * gradient for value, gradient in zip(values, gradients, strict=True)], bits
+
+    state = [variable.value for variable in variables]
+
+    def step(x):
+        state[:], bits = update(list(state), x)
+        return bits
+
+    return jax.jit, step
+
+
+def _with_tensorflow(flow):
+    """What compiles a function of the flow, and a training step `pictures -> bits`."""
+    import tensorflow as tf
+
+    for stack in flow.stacks:
+        stack.wrap_step(lambda step: tf.function(step, experimental_attributes={"_noinline": True}))
+    tf.config.optimizer.set_experimental_options({"function_optimization": False})
+    variables = flow.trainable_variables
+
+    @tf.function
+    def step(x):
+        with tf.GradientTape() as tape:
+            bits = _bits(flow, x)
+        for variable, gradient in zip(variables, tape.gradient(bits, [one.value for one in variables]), strict=True):
+            variable.assign_sub(LEARNING_RATE * gradient)
+        return bits
+
+    return tf.function, step
+
+
+def _with_torch(flow):
+    """What runs a function of the flow without gradients, and a training step `pictures -> bits`."""
+    import torch
+
+    weights = [variable.value for variable in flow.trainable_variables]
+
+    def step(x):
+        bits = _bits(flow, x)
+        gradients = torch.autograd.grad(bits, weights)
+        with torch.no_grad():
+            for weight, gradient in zip(weights, gradients, strict=True):
+                weight.sub_(LEARNING_RATE * gradient)
+        return bits.detach()
+
+    return torch.no_grad(), step
+
+
+def _calls_of_peer(
+    words: argparse.Namespace, size: tuple[int, ...], pictures: Any
+) -> Iterator[tuple[str, Callable[[], Any]]]:
+    import torch
+    from keras.src.backend.torch.core import get_device
+
+    from benchmarks.flow_peers import bits_per_dimension, make_peer
+    from benchmarks.measures import Task
+
+    task = Task(PEER, "training", (size[0], size[1]), words.levels, words.steps, words.filters)
+    peer = make_peer(task, get_device())
+    x = torch.as_tensor(pictures).permute(0, 3, 1, 2).to(get_device())
+    weights = [weight for weight in peer.parameters() if weight.requires_grad]
+
+    def step():
+        bits = bits_per_dimension(peer, x)
+        gradients = torch.autograd.grad(bits, weights)
+        with torch.no_grad():
+            for weight, gradient in zip(weights, gradients, strict=True):
+                weight.sub_(LEARNING_RATE * gradient)
+        return bits.detach()
+
+    with torch.no_grad():
+        peer.log_prob(x - 0.5)
+        latents = peer.encode(x - 0.5)
+    yield "forward", torch.no_grad()(lambda: peer.log_prob(x - 0.5))
+    yield "decode", torch.no_grad()(lambda: peer.decode(latents))
+    yield "step", step
+
+
+def _device(backend: str) -> tuple[str, float]:
+    """Name of the device, and MB of its memory at most in use since the process began; NaN on a CPU."""
+    if backend == "jax":
+        import jax
+
+        device = jax.devices()[0]
+        return device.device_kind, (device.memory_stats() or {}).get("peak_bytes_in_use", float("nan")) / 1e6
+    if backend == "torch":
+        import torch
+
+        if not torch.cuda.is_available():
+            return "cpu", float("nan")
+        return torch.cuda.get_device_name(), torch.cuda.max_memory_allocated() / 1e6
+    import tensorflow as tf
+
+    devices = tf.config.list_physical_devices("GPU")
+    if not devices:
+        return "cpu", float("nan")
+    name = tf.config.experimental.get_device_details(devices[0]).get("device_name", "gpu")
+    return name, tf.config.experimental.get_memory_info("GPU:0")["peak"] / 1e6
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,222 @@
+"""Speed and memory of the flow, beside peers' Glow: training, scaling, throughput, input pipeline.
+
+    python -m benchmarks.flow --peers .peers/bin/python     # everything, some 40 minutes by estimate
+    python -m benchmarks.flow --only small --rounds 1       # ours alone, and little
+
+Peers are normflows and FrEIA, in an environment of their own:
+
+    python3 -m venv .peers && .peers/bin/pip install torch normflows FrEIA
+
+Without `--peers` ours alone is measured. Sections, to be chosen by `--only`:
+
+    paper       training at the paper's size: 896x640, 6 levels of 15 steps, 96 channels, batch 1; all contenders
+    small       training at 128x128, batch 4, 3 levels of 4 steps, 96 channels, no attention; all contenders
+    depth       training with a third, all and twice the steps a level (5, 15, 30); ours stored and reversible
+    size        training on a quarter, half and all of the picture; ours stored and reversible
+    batch       training on a quarter of the picture, batch 1, 2 and 4; ours stored and reversible
+    throughput  encode, decode and generate (encode two, interpolate, decode) at the paper's size; ours and peers
+    input       the input pipeline, by `benchmarks.reading`
+
+Every measurement is a process of its own, which prints its highest resident memory, framework included; what several
+sections want is measured once. Contenders take turns, in rounds, each round in the other order than the one before, so
+that whatever else the machine does hits all; printed are medians over all rounds, ratios of the medians of the same
+round, and the highest memory. The first step, tracing included, is not among the steps that are timed.
+
+The rate of matrix products is measured in every round too, as the better of NumPy's and TensorFlow's; a step's share of
+it counts the model's own multiply-adds (`benchmarks.multiply_adds`), recomputation left out. `state_mb` is the weights
+and Adam's moments. What differs between ours and the peers' flows stands in `benchmarks.flow_peers`.
+
+The tables go to `--out` as CSV and, all together, as flow.md; measurements.jsonl has every process's answer.
+"""
+
+import contextlib
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.flow_table import (
+    PAPER,
+    Measurements,
+    inference,
+    markdown,
+    marks,
+    product_of,
+    product_rows,
+    small,
+    throughput_rows,
+    training_rows,
+    write_csv,
+)
+from benchmarks.measures import OURS, PEERS, Answer, Task
+from glowseis.command import run
+from glowseis.errors import InputError
+from glowseis.survey.size import parse_size
+
+CHECKOUT = Path(__file__).parent.parent
+
+SECTIONS = ("paper", "small", "depth", "size", "batch", "throughput", "input")
+
+
+def main(
+    peers: Annotated[Path | None, typer.Option(help="Python of an environment with torch, normflows, FrEIA.")] = None,
+    only: Annotated[str, typer.Option(help="Sections, such as paper,throughput.")] = ",".join(SECTIONS),
+    rounds: Annotated[int, typer.Option(min=1, help="Processes of each measurement.")] = 3,
+    steps: Annotated[int, typer.Option(min=1, help="Timed steps of a process; ten times as many when small.")] = 3,
+    cores: Annotated[int, typer.Option(min=1, help="Processor cores of a process.")] = 2,
+    size: Annotated[str, typer.Option(help="Samples x traces of the flow that is not small.")] = "896x640",
+    levels: Annotated[int, typer.Option(min=1, help="Its levels.")] = PAPER.levels,
+    flow_steps: Annotated[int, typer.Option(min=1, help="Its steps a level.")] = PAPER.steps,
+    filters: Annotated[int, typer.Option(min=4, help="Its hidden channels.")] = PAPER.filters,
+    out: Annotated[Path, typer.Option(help="Folder of the tables.")] = Path("benchmarks/out"),
+) -> None:
+    """Measure the flow's speed and memory, and print and write tables of it.
+
+    Example: python -m benchmarks.flow --peers .peers/bin/python --only paper,small --rounds 5
+    """
+    wanted = _sections(only)
+    if peers is not None and not peers.is_file():
+        raise InputError(f"--peers {peers}: no such file; give the python of an environment that has them")
+    flow = replace(PAPER, size=parse_size(size), levels=levels, steps=flow_steps, filters=filters, cores=cores)
+    flow = replace(flow, attention_levels=min(levels, PAPER.attention_levels), count=steps)
+    _check_divisible(flow)
+    contenders = OURS if peers is None else (*OURS, *PEERS)
+    tasks = {name: _tasks(name, flow, contenders) for name in wanted}
+    out.mkdir(parents=True, exist_ok=True)
+    # Inherited by the processes, before their libraries count the cores.
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+    if peers is None:
+        print("no --peers: ours alone is measured, without ratios to peers")
+    measured = Measurements(_measure(tasks, flow, rounds, peers, out / "measurements.jsonl"))
+    _report(measured, tasks, flow, out)
+
+
+def _sections(only: str) -> list[str]:
+    wanted = [word.strip() for word in only.split(",")]
+    for word in wanted:
+        if word not in SECTIONS:
+            raise InputError(f"--only {word}: no such section; there are {', '.join(SECTIONS)}")
+    return wanted
+
+
+def _check_divisible(flow: Task) -> None:
+    unit = 2 ** (flow.levels + 1)
+    if any(side % unit for side in flow.size):
+        raise InputError(
+            f"--size: both sides must be divisible by {unit}, so that half of each has {flow.levels} levels"
+        )
+
+
+def _tasks(section: str, flow: Task, contenders: Iterable[str]) -> list[Task]:
+    """What a section measures, in the order of its table."""
+    height, width = flow.size
+    half, quarter = (height, width // 2), (height // 2, width // 2)
+    of_all = {"paper": [flow], "small": [small(flow)]}
+    of_ours = {
+        "depth": [replace(flow, steps=steps) for steps in (max(flow.steps // 3, 1), flow.steps, 2 * flow.steps)],
+        "size": [replace(flow, size=size) for size in (quarter, half, flow.size)],
+        "batch": [replace(flow, size=quarter, batch=batch) for batch in (1, 2, 4)],
+    }
+    if section == "throughput":
+        return [replace(inference(flow), contender=name) for name in contenders if name not in OURS[1:]]
+    names = contenders if section in of_all else OURS[:2]
+    return [replace(task, contender=name) for task in (of_all | of_ours).get(section, []) for name in names]
+
+
+def _measure(
+    sections: dict[str, list[Task]], flow: Task, rounds: int, peers: Path | None, log: Path
+) -> dict[Task, dict[int, Answer]]:
+    """Every task's answers by round; a task that fails is said so, and is not tried again."""
+    every = [product_of(flow), *dict.fromkeys(task for tasks in sections.values() for task in tasks)]
+    if len(every) == 1:
+        return {}
+    answers: dict[Task, dict[int, Answer]] = {task: {} for task in every}
+    failed: set[Task] = set()
+    with log.open("w") as file:
+        for number in range(rounds):
+            for task in every[:: -1 if number % 2 else 1]:
+                if task in failed:
+                    continue
+                try:
+                    answers[task][number] = _ask(task, peers)
+                except ChildProcessError as wrong:
+                    failed.add(task)
+                    print(f"{_named(task)}: left out: {wrong}", flush=True)
+                    continue
+                file.write(json.dumps({"round": number, **json.loads(task.as_json()), **answers[task][number]}) + "\n")
+                file.flush()
+                print(f"round {number + 1}/{rounds}: {_named(task)}", file=sys.stderr, flush=True)
+    return answers
+
+
+def _ask(task: Task, peers: Path | None) -> Answer:
+    done = _run(str(peers) if task.contender in PEERS else sys.executable, task.module, task.as_json())
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if line.strip()]
+        raise ChildProcessError(said[-1] if said else f"ended with status {done.returncode}")
+    answer: Answer = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def _run(python: str, module: str, *words: str) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH", "")]))
+    environment = {**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return subprocess.run([python, "-m", module, *words], env=environment, check=False, capture_output=True, text=True)
+
+
+def _reading(path: Path) -> str:
+    """What the benchmark of the input pipeline prints, each pass written to a file."""
+    done = _run(sys.executable, "benchmarks.reading", "--csv", str(path))
+    return done.stdout.strip() if not done.returncode else f"benchmarks.reading failed: {done.stderr[-200:]}"
+
+
+def _report(measured: Measurements, sections: dict[str, list[Task]], flow: Task, out: Path) -> None:
+    """Print the tables and write them."""
+    tables = {}
+    for name, tasks in sections.items():
+        if tasks:
+            tables[name] = (throughput_rows if name == "throughput" else training_rows)(measured, tasks)
+    if measured.answers:
+        tables["product"] = product_rows(measured, flow)
+        tables["marks"] = [mark.row() for mark in marks(measured, flow)]
+    text = [_machine(flow)]
+    for name, rows in tables.items():
+        write_csv(out / f"{name}.csv", rows)
+        text.append(f"## {name}\n\n{markdown(rows)}")
+    if "input" in sections:
+        text.append(f"## input\n\n```\n{_reading(out / 'input.csv')}\n```")
+    print("\n\n".join(text))
+    (out / "flow.md").write_text("\n\n".join(["# Speed and memory of the flow", *text]) + "\n")
+
+
+def _machine(flow: Task) -> str:
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--exclude=*"],
+        cwd=CHECKOUT,
+        check=False,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    name = platform.machine()
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(line for line in lines if line.startswith("model name")).split(": ")[1]
+    cores = min(flow.cores, len(os.sched_getaffinity(0)))
+    return f"{cores} cores of {name}, commit {commit or 'unknown'}"
+
+
+def _named(task: Task) -> str:
+    size = "x".join(map(str, task.size))
+    about = f"{task.what} at {size}, {task.levels}x{task.steps}, batch {task.batch}"
+    return task.contender if task.what == "product" else f"{task.contender}, {about}"
+
+
+if __name__ == "__main__":
+    run(main)

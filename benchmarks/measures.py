@@ -1,0 +1,97 @@
+"""What the flow's benchmarks measure, and how a process of its own is told and answers.
+
+Peak resident memory belongs to a process, so every measurement gets one: `python -m benchmarks.flow_ours TASK` or
+`python -m benchmarks.flow_peers TASK`, `TASK` being a `Task` as JSON. It prints one line of JSON. This module needs
+nothing but Python, because peers live in an environment of their own.
+"""
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+OURS = ("ours stored", "ours reversible", "ours bfloat16")
+"""Activations stored; recomputed; stored, with conditioners in bfloat16."""
+
+TUNED = " tuned"
+
+PEERS = ("normflows", "FrEIA", "normflows" + TUNED, "FrEIA" + TUNED)
+"""As their documentation has them; with all settings that were found to make them quicker."""
+
+PRODUCT = "matrix product"
+"""Not a flow: what the machine can do at best."""
+
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One measurement.
+
+    Attributes:
+        contender: One of `OURS`, `PEERS`, or `PRODUCT`.
+        what: `training`: seconds of the first step and of `count` more. `throughput`: seconds of `count` passes each of
+            encode, decode and generate. `product`: multiply-adds a second.
+        size: Samples and traces of the pictures.
+        levels: Number of scales.
+        steps: Flow steps a level.
+        filters: Channels of the conditioners' hidden layers.
+        attention_levels: Levels with attention, of ours; peers have none.
+        batch: Pictures a step.
+        count: Steps that are timed, without the first.
+        cores: Processor cores that the process has.
+    """
+
+    contender: str
+    what: str
+    size: tuple[int, int] = (896, 640)
+    levels: int = 6
+    steps: int = 15
+    filters: int = 96
+    attention_levels: int = 2
+    batch: int = 1
+    count: int = 3
+    cores: int = 2
+
+    @property
+    def module(self) -> str:
+        """What measures it."""
+        return "benchmarks.flow_peers" if self.contender in PEERS else "benchmarks.flow_ours"
+
+    def as_json(self) -> str:
+        """The word that the process is given."""
+        return json.dumps(asdict(self))
+
+
+def answer(measure: Callable[[Task], Answer]) -> None:
+    """Measure what the command line asks for, and print it with the process's highest memory."""
+    words = json.loads(sys.argv[1])
+    measured = measure(Task(**{**words, "size": tuple(words["size"])}))
+    print(json.dumps({**measured, "peak_mb": highest_mb()}))
+
+
+def highest_mb() -> float:
+    """Highest resident memory of this process so far, framework included."""
+    # Not getrusage, whose figure a process inherits from the one that started it.
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024 / 1e6
+
+
+def timed(count: int, work: Callable[[], object]) -> list[float]:
+    """Seconds of each of several runs of `work`, which must wait for its result."""
+    seconds = []
+    for _ in range(count):
+        start_s = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start_s)
+    return seconds
+
+
+def multiply_adds_per_second(product: Callable[[], object], side: int) -> float:
+    """Rate of a float32 product of two square matrices, the median of a few after one to warm up."""
+    product()
+    return side**3 / statistics.median(timed(7, product))
