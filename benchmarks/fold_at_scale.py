@@ -25,7 +25,7 @@ from glowseis.survey.size import parse_size
 
 def main(
     recipe: Annotated[Path, typer.Option(help="A study's recipe.")] = Path("train/paper.toml"),
-    gathers: Annotated[int, typer.Option(min=40, help="Gathers; about a tenth trains the flow, a step each.")] = 48,
+    gathers: Annotated[int, typer.Option(min=40, help="Gathers; about a ninth trains the flow, a step each.")] = 160,
     at_once: Annotated[str, typer.Option(help="Gathers whose gradients are worked out at a time.")] = "8,16",
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps of each classifier.")] = 2,
     added: Annotated[int, typer.Option(min=1, help="Gathers generated.")] = 4,
