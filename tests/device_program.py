@@ -1,4 +1,4 @@
-"""A training that is to end the same on any devices: `python device_program.py OUT DEVICES`, or OUT alone with TF_CONFIG.
+"""A training that is to end the same on any devices: `python device_program.py OUT DEVICES`, or OUT with TF_CONFIG.
 
 Twenty steps of a small flow over batches of eight, whose reduced gradients at the first step and weights at the end are
 kept by the chief. Two ways of fitting: SGD, and Adam with clipping; activations stored, and recomputed.

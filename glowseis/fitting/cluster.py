@@ -75,8 +75,8 @@ def from_slurm(environment: Mapping[str, str] = os.environ) -> Cluster:
     """
     try:
         tasks = int(environment["SLURM_STEP_NUM_TASKS"])
-        # Jobs that share a node do not share ports. What the resolver says of GPUs is not used: Slurm gives each task its
-        # own, and without any the resolver fails; so it is told of one a task.
+        # Jobs that share a node do not share ports. What the resolver says of GPUs is not used: Slurm gives each task
+        # its own, and without any the resolver fails; so it is told of one a task.
         resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
             port_base=15_000 + int(environment["SLURM_JOB_ID"]) % 10_000,
             gpus_per_node=tasks,

@@ -61,7 +61,7 @@ class Devices:
         return self.worker == 0
 
     def batch(self, gathers: int) -> int:
-        """Gathers of a step over all devices: as many as wanted, or a few more, so that all devices get equally many."""
+        """Gathers of a step over all devices: as many as wanted, or a few more, so that all get equally many."""
         return -(-gathers // self.replicas) * self.replicas
 
     def on_each(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -58,8 +58,8 @@ def recompute(recipe: Recipe, flow: Glow, batch: int) -> bool:
 class FlowFitting:
     """One run of a recipe on a survey, from its first or its last checkpoint to its end.
 
-    On several devices a step's batch is shared by them; of several processes each has a FlowFitting, all decide alike, and
-    the chief alone writes, reads checkpoints, and judges.
+    On several devices a step's batch is shared by them; of several processes each has a FlowFitting, all decide alike,
+    and the chief alone writes, reads checkpoints, and judges.
 
     Args:
         recipe: What to do.
@@ -70,8 +70,8 @@ class FlowFitting:
         identity: The run's, which its checkpoints name.
         devices: What trains; one device when None.
         callbacks: Keras callbacks, told in every process of training, epochs (numbered through the phases) and batches.
-            An epoch's logs are the means of its steps and, when it was evaluated, `val_bits_per_dimension`. They watch: the
-            recipe says how long a run is, so `stop_training` is not heeded.
+            An epoch's logs are the means of its steps and, when it was evaluated, `val_bits_per_dimension`. They watch:
+            the recipe says how long a run is, so `stop_training` is not heeded.
 
     Attributes:
         batch: Gathers of a step, over all devices.
@@ -243,7 +243,7 @@ class FlowFitting:
         self._saved_at = time.monotonic()
 
     def _evaluate(self, step: int, log: RunLog) -> dict[str, float]:
-        """Measure what is due at an epoch's end, keep the weights if they are the best; what a callback is told of it."""
+        """Measure what is due at an epoch's end, keep the weights if they are the best; what callbacks are told of it."""
         told: dict[str, float] = {}
         last = step == self.steps
         epochs = self._epochs_done(step)

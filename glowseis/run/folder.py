@@ -32,7 +32,7 @@ ROWS = "rows_checksum"
 """Where a record tells which gathers train and which judge, when whoever began the run chose them."""
 
 BATCH = "batch"
-"""Where a record tells how many gathers a step takes, when the number of devices made them more than the recipe says."""
+"""Where a record tells how many gathers a step takes, when devices made them more than the recipe says."""
 
 
 def record_of(
@@ -138,7 +138,7 @@ def _check_same(folder: Path, record: dict[str, Any], say: Callable[[str], None]
         raise InputError(f"{folder}: holds a run on other gathers of that survey; give another --out or remove it")
     if batch != other_batch:
         raise InputError(
-            f"{folder}: holds a run of {other_batch} gathers a step, which would be {batch} on as many devices as these; "
+            f"{folder}: holds a run of {other_batch} gathers a step, which would be {batch} on as many devices; "
             f"use a number of devices that divides {other_batch}, or give another --out"
         )
     upgraded = difference(versions, record["versions"])

@@ -38,7 +38,7 @@ def claimed_for_all(
     differing = devices.total([own != devices.of_chief(lambda: own)])[0]
     if differing:
         raise InputError(
-            f"{differing:.0f} of the {devices.workers} workers of this run have another recipe or survey than worker 0; "
+            f"{differing:.0f} of the {devices.workers} workers have another recipe or survey than worker 0; "
             "start all of them with the same"
         )
     with contextlib.ExitStack() as stack:
