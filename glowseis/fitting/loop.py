@@ -243,7 +243,7 @@ class FlowFitting:
         self._saved_at = time.monotonic()
 
     def _evaluate(self, step: int, log: RunLog) -> dict[str, float]:
-        """Measure what is due at an epoch's end, keep the weights if they are the best; what callbacks are told of it."""
+        """Measure what is due at an epoch's end, keep the weights if they are the best; tell what callbacks want."""
         told: dict[str, float] = {}
         last = step == self.steps
         epochs = self._epochs_done(step)
