@@ -109,11 +109,14 @@ def _signals() -> Iterator[list[int]]:
             signal.signal(number, signal.SIG_IGN if came else handler)
 
 
-def import_tensorflow() -> None:
+def import_tensorflow(*, begin: bool = True) -> None:
     """Import TensorFlow without its remarks on the machine, which come before it reads its own log level.
 
     With TF_CPP_MIN_LOG_LEVEL below 3 in the environment nothing is kept back. Products are of full precision: with the
     ten bits that a GPU takes for float32 by default, no flow of many steps inverts.
+
+    Args:
+        begin: Whether it looks for its devices too; one of several processes must meet the others before.
     """
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "3":
         _full_precision()
@@ -125,7 +128,8 @@ def import_tensorflow() -> None:
     try:
         import tensorflow as tf
 
-        tf.config.list_logical_devices()
+        if begin:
+            tf.config.list_logical_devices()
         _full_precision()
     finally:
         os.dup2(kept, 2)

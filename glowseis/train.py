@@ -1,14 +1,26 @@
 """`python -m glowseis.train`: fit what a recipe says, a flow to a survey's rare class or a classifier to its labels."""
 
+import enum
+import os
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from glowseis import command
 from glowseis.errors import InputError
 
+if TYPE_CHECKING:
+    from glowseis.survey.records import Survey
+
 CHECKOUT = Path(__file__).parent.parent
+
+
+class Cluster(enum.StrEnum):
+    """What tells a process of the others that train with it, beside TF_CONFIG."""
+
+    SLURM = "slurm"
 
 
 def main(
@@ -19,37 +31,52 @@ def main(
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="change a key of the recipe, such as seed=2")
     ] = None,
+    cluster: Annotated[
+        Cluster | None, typer.Option(help="train with all tasks of this Slurm step; TF_CONFIG needs no option")
+    ] = None,
 ) -> None:
     """Fit a recipe's flow to a survey's rare class, or its classifier to the survey's labels; export a SavedModel.
 
     Without arguments it trains the demo, on a small survey that it makes itself. Stopped at any time, the same command
-    goes on where it was.
+    goes on where it was. A flow is trained on all GPUs of the machine, or with TF_CONFIG or --cluster slurm on those
+    of several, started there by the same command (train/hosts.sh, train/slurm.sh).
 
     Example: python -m glowseis.train train/paper.toml --survey surveys/viking --set training.batch=2
     """
     from glowseis.recipe import ClassifierRecipe, read_recipe
 
     settings = read_recipe(recipe or _demo(), changes)
+    distributed = cluster is not None or bool(os.environ.get("TF_CONFIG"))
+    if distributed and isinstance(settings, ClassifierRecipe):
+        raise InputError("a classifier trains on one device; start it alone, without TF_CONFIG and --cluster")
 
-    command.import_tensorflow()
+    command.import_tensorflow(begin=not distributed)
+    from glowseis.fitting.cluster import from_slurm, from_tf_config
+    from glowseis.fitting.devices import Devices, devices_of
     from glowseis.run.classifier import classifier_lines, train_classifier
     from glowseis.run.flow import check_size, flow_lines, train_flow
     from glowseis.run.own_survey import own_survey
     from glowseis.survey.records import open_survey
     from glowseis.survey.size import parse_size
 
-    if survey is None:
+    folder = out or Path("runs") / settings.name
+
+    def data(devices: Devices) -> "Survey":
+        if survey is not None:
+            return open_survey(survey)
         if not isinstance(settings, ClassifierRecipe):
             check_size(settings, parse_size(settings.survey.size), "survey.size")
-        data = own_survey(settings.survey, Path("surveys") / settings.name)
-    else:
-        data = open_survey(survey)
-    folder = out or Path("runs") / settings.name
+        own = partial(own_survey, settings.survey, Path("surveys") / settings.name)
+        return devices.on_chief(own) or own()
+
     if isinstance(settings, ClassifierRecipe):
-        result = train_classifier(settings, data, folder, savedmodels, print, command.STARTED)
+        result = train_classifier(settings, data(Devices()), folder, savedmodels, print, command.STARTED)
         print("\n".join(classifier_lines(result)))
-    else:
-        result = train_flow(settings, data, folder, savedmodels, print, command.STARTED)
+        return
+    devices = devices_of(from_slurm() if cluster else from_tf_config())
+    with devices.noticing_the_lost():
+        result = train_flow(settings, data(devices), folder, savedmodels, print, command.STARTED, devices=devices)
+    if devices.is_chief:
         print("\n".join(flow_lines(result, settings.data.label)))
 
 

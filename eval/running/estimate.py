@@ -131,7 +131,7 @@ def _flow_s(study: Study, which: Literal["rare", "all"]) -> tuple[float, float]:
     settings = {name: getattr(recipe, name) for name in ("name", "seed", "survey", "data", "flow", "training")}
     fitted = Recipe(**settings, phases=phases)
     flow = make_flow(fitted, study.survey.size)
-    trainer = FlowTrainer(flow, recompute(fitted, flow), recipe.training.conditioners)
+    trainer = FlowTrainer(flow, recompute(fitted, flow, batch), recipe.training.conditioners)
     trainer.compile(optimizer="adam")
     trainer.optimizer.build(flow.trainable_variables)
     levels = np.random.default_rng(0).integers(0, 256, (batch, *study.survey.size, 1), np.uint8)

@@ -20,15 +20,26 @@ class Checkpoints:
         model: Whose weights they are.
         optimizer: Its optimiser, built.
         identity: The run's, without which no state of another run is told from its own.
+        keeps: Whether anything is written; of processes that train together the chief alone does, the others count.
 
     Attributes:
         step: Steps done.
         best_figure: Best figure on held-out gathers so far, the lower the better; infinite before the first.
         best_step: The step it was measured at; 0 before the first.
+        state: The variables of all that.
     """
 
-    def __init__(self, folder: Path, model: keras.Model, optimizer: keras.optimizers.Optimizer, identity: str = ""):
+    def __init__(
+        self,
+        folder: Path,
+        model: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        identity: str = "",
+        *,
+        keeps: bool = True,
+    ):
         self.folder = folder
+        self._keeps = keeps
         self._identity = identity
         self._run = tf.Variable(identity, trainable=False)
         self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -36,6 +47,7 @@ class Checkpoints:
         self._best_step = tf.Variable(0, dtype=tf.int64, trainable=False)
         weights = [weight.value for weight in model.weights]
         state = [variable.value for variable in optimizer.variables]
+        self.state = [*weights, *state, self._step, self._best_figure, self._best_step]
         self._last = tf.train.CheckpointManager(
             tf.train.Checkpoint(
                 weights=weights,
@@ -75,13 +87,15 @@ class Checkpoints:
     def save(self, step: int) -> None:
         """Keep the present state as that after `step` steps."""
         self._step.assign(step)
-        self._last.save(checkpoint_number=step)
+        if self._keeps:
+            self._last.save(checkpoint_number=step)
 
     def offer(self, step: int, figure: float) -> bool:
         """Keep the present weights as the best if their figure is the lowest; tell whether it is."""
         if figure >= self.best_figure:
             return False
-        self._best.save(checkpoint_number=step)
+        if self._keeps:
+            self._best.save(checkpoint_number=step)
         self._best_figure.assign(figure)
         self._best_step.assign(step)
         return True

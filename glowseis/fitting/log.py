@@ -17,12 +17,16 @@ class RunLog:
         folder: Where the event files go.
         steps: Steps of the whole run.
         done: Steps that an earlier process did.
+        silent: Whether nothing is written or shown, as by all but the chief of processes that train together.
     """
 
-    def __init__(self, folder: Path, steps: int, done: int):
-        self._writer = tf.summary.create_file_writer(str(folder))
+    def __init__(self, folder: Path, steps: int, done: int, *, silent: bool = False):
+        self._writer = tf.summary.create_noop_writer() if silent else tf.summary.create_file_writer(str(folder))
         self._steps = steps
-        self._bar = tqdm(total=steps, initial=done, unit="step", desc="training", dynamic_ncols=True, disable=None)
+        self._silent = silent
+        # None: where there is a terminal.
+        disable = True if silent else None
+        self._bar = tqdm(total=steps, initial=done, unit="step", desc="training", dynamic_ncols=True, disable=disable)
         self._shown: dict[str, str] = {}
 
     def step(self, step: int, scalars: dict[str, float], shown: dict[str, str]) -> None:
@@ -42,7 +46,7 @@ class RunLog:
         """Log what was measured at an epoch's end; arguments as those of `step`."""
         self._scalars(step, scalars)
         self._shown |= shown
-        if self._bar.disable:
+        if self._bar.disable and not self._silent:
             # Not a terminal, such as a batch system's log: a line an epoch instead of a bar.
             print(
                 f"step {step} of {self._steps}:",

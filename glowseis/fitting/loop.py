@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from glowseis.errors import FittingError
+from glowseis.errors import FittingError, StoppedError
 from glowseis.fitting.checkpoints import Checkpoints
+from glowseis.fitting.devices import Devices
 from glowseis.fitting.log import RunLog
 from glowseis.fitting.pictures import Pictures
 from glowseis.fitting.schedule import PlannedPhase, learning_rate, plan
 from glowseis.fitting.selection import Selection
 from glowseis.fitting.steps import stored_bytes
-from glowseis.fitting.stopping import Stopping
+from glowseis.fitting.stopping import STOPPED, Stopping
 from glowseis.fitting.trainer import FlowTrainer
 from glowseis.models.glow import Glow, from_levels
 from glowseis.recipe import Recipe
@@ -44,17 +46,20 @@ def make_flow(recipe: Recipe, size: tuple[int, int]) -> Glow:
     return flow
 
 
-def recompute(recipe: Recipe, flow: Glow) -> bool:
-    """Whether the recipe's training recomputes activations instead of storing them."""
+def recompute(recipe: Recipe, flow: Glow, batch: int) -> bool:
+    """Whether the recipe's training, of so many gathers a device, recomputes activations instead of storing them."""
     wanted = recipe.training.reversible
     if wanted == "auto":
-        too_much = stored_bytes(flow, recipe.training.batch) > MUCH_BYTES
+        too_much = stored_bytes(flow, batch) > MUCH_BYTES
         return recipe.training.conditioners == "float32" and too_much
     return wanted
 
 
 class FlowFitting:
     """One run of a recipe on a survey, from its first or its last checkpoint to its end.
+
+    On several devices a step's batch is shared by them; of several processes each has a FlowFitting, all decide alike,
+    and the chief alone writes, reads checkpoints, and judges.
 
     Args:
         recipe: What to do.
@@ -63,8 +68,13 @@ class FlowFitting:
         folder: The run's folder, which gets `checkpoints/` and `logs/`.
         stopping: Asked between steps.
         identity: The run's, which its checkpoints name.
+        devices: What trains; one device when None.
+        callbacks: Keras callbacks, told in every process of training, epochs (numbered through the phases) and batches.
+            An epoch's logs are the means of its steps and, when it was evaluated, `val_bits_per_dimension`. They watch:
+            the recipe says how long a run is, so `stop_training` is not heeded.
 
     Attributes:
+        batch: Gathers of a step, over all devices.
         restored: Whether an earlier process left a state, which is the present one then.
         first_step_at: When this process had done its first step, by `time.monotonic`; None before.
     """
@@ -77,23 +87,36 @@ class FlowFitting:
         folder: Path,
         stopping: Stopping,
         identity: str = "",
+        *,
+        devices: Devices | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
     ):
         self.recipe = recipe
         self.survey = survey
         self.selection = selection
         self.folder = folder
         self.stopping = stopping
-        self.planned = plan(recipe.phases, [len(rows) for rows in selection.phases], recipe.training.batch)
+        self.devices = devices or Devices()
+        self.batch = self.devices.batch(recipe.training.batch)
+        self.planned = plan(recipe.phases, [len(rows) for rows in selection.phases], self.batch)
         # A step's function is called many times: making one of its own for each call takes seconds and gains nothing.
         tf.config.optimizer.set_experimental_options({"function_optimization": False})
-        flow = make_flow(recipe, survey.size)
-        self.trainer = FlowTrainer(flow, recompute(recipe, flow), recipe.training.conditioners)
-        self.trainer.compile(optimizer=_optimizer(recipe, self.planned))
-        self.trainer.optimizer.build(self.trainer.flow.trainable_variables)
-        self.checkpoints = Checkpoints(folder / "checkpoints", self.trainer.flow, self.trainer.optimizer, identity)
-        self.restored = self.checkpoints.restore()
+        with self.devices.strategy.scope():
+            flow = make_flow(recipe, survey.size)
+            recomputes = recompute(recipe, flow, self.batch // self.devices.replicas)
+            self.trainer = FlowTrainer(flow, recomputes, recipe.training.conditioners)
+            self.trainer.compile(optimizer=_optimizer(recipe, self.planned))
+            self.trainer.optimizer.build(self.trainer.flow.trainable_variables)
+        chief = self.devices.is_chief
+        self.checkpoints = Checkpoints(
+            folder / "checkpoints", self.trainer.flow, self.trainer.optimizer, identity, keeps=chief
+        )
+        self.restored = bool(self.devices.of_chief(self.checkpoints.restore))
+        if self.restored:
+            self.devices.follow_chief(self.checkpoints.state)
+        self.callbacks = keras.callbacks.CallbackList(list(callbacks), model=self.trainer)
         self.first_step_at: float | None = None
-        self._optimise = tf.function(self.trainer.optimise)
+        self._optimise = self.devices.on_each(self.trainer.optimise)
         self._bits = tf.function(self.trainer.call)
         self._round_trip = tf.function(lambda x: self.trainer.flow.decode(self.trainer.flow.encode(x)))
         judged = selection.held_out if len(selection.held_out) else selection.rare
@@ -112,20 +135,26 @@ class FlowFitting:
 
         Raises:
             StoppedError: A signal came; the state is saved.
-            FittingError: The loss is not finite, or the flow no longer inverts.
+            FittingError: The loss is not finite, the flow no longer inverts, or another process is gone.
             InputError: A record or a checkpoint cannot be read.
         """
-        if not self.restored:
-            self._adapt()
-            self._save(0)
-        self._saved_at = time.monotonic()
-        log = RunLog(self.folder / "logs", self.steps, self.checkpoints.step)
-        try:
-            for phase, rows in zip(self.planned, self.selection.phases, strict=True):
-                self._run_phase(phase, rows, log)
-        finally:
-            log.close()
-        if self.recipe.training.keep == "best":
+        with self.devices.noticing_the_lost(lambda: f"the run goes on after step {self.checkpoints.step}"):
+            if not self.restored:
+                # Statistics of float32 pictures differ between kinds of processors; so one sets ActNorm for all.
+                self.devices.on_chief(self._adapt)
+                self.devices.follow_chief(self.checkpoints.state)
+                self._save(0)
+            self._saved_at = time.monotonic()
+            silent = not self.devices.is_chief
+            log = RunLog(self.folder / "logs", self.steps, self.checkpoints.step, silent=silent)
+            self.callbacks.on_train_begin()
+            try:
+                for phase, rows in zip(self.planned, self.selection.phases, strict=True):
+                    self._run_phase(phase, rows, log)
+            finally:
+                log.close()
+            self.callbacks.on_train_end()
+        if self.recipe.training.keep == "best" and self.devices.is_chief:
             self.checkpoints.restore_best()
         return self.trainer.flow
 
@@ -158,43 +187,69 @@ class FlowFitting:
                 self._run_epoch(rows, start, end, log)
 
     def _run_epoch(self, rows: np.ndarray, start: int, end: int, log: RunLog) -> None:
-        # The number of the first step names the epoch: unique in a run, whatever its phases.
-        dataset = training_batches(
-            self.survey,
-            rows,
-            self.recipe.training.batch,
-            self.recipe.seed,
-            epoch=start,
-            skip=max(0, self.checkpoints.step - start),
-            augment=self.recipe.data.augment,
-        )
-        for step, x in enumerate(batches(self.survey, dataset), start=max(start, self.checkpoints.step) + 1):
+        done = max(start, self.checkpoints.step)
+        epoch = self._epochs_done(start)
+        self.callbacks.on_epoch_begin(epoch)
+        measured: list[tuple[float, float]] = []
+        for step, x in enumerate(self._shares(rows, start, done - start), start=done + 1):
+            self.callbacks.on_train_batch_begin(step - start - 1)
             rate = float(self.trainer.optimizer.learning_rate)
             bits, gradient_norm = (float(value) for value in self._optimise(x))
             self.first_step_at = self.first_step_at or time.monotonic()
             self._require_finite(step, {"the loss": bits, "its gradient's norm": gradient_norm})
+            measured.append((bits, gradient_norm))
             scalars = {"bits_per_dimension/training": bits, "gradient_norm": gradient_norm, "learning_rate": rate}
             log.step(step, scalars, {"bits": f"{bits:.3f}"})
+            self.callbacks.on_train_batch_end(
+                step - start - 1, {"bits_per_dimension": bits, "gradient_norm": gradient_norm}
+            )
             if step == end:
-                self._evaluate(step, log)
+                held_out = self._evaluate(step, log)
+                means = map(float, np.mean(measured, axis=0))
+                logs = dict(zip(("bits_per_dimension", "gradient_norm"), means, strict=True)) | held_out
+                self.callbacks.on_epoch_end(epoch, logs)
             due = time.monotonic() - self._saved_at > self.recipe.training.checkpoint_every_s
-            if due or step == self.steps or self.stopping.requested:
+            # A signal to any process stops all of them after the same step; the chief's clock says when to save.
+            stop, due = self.devices.total([self.stopping.requested, due and self.devices.is_chief]) > 0
+            if due or step == self.steps or stop:
                 self._save(step)
-                if step < self.steps:
-                    self.stopping.check()
+                if stop and step < self.steps:
+                    raise StoppedError(STOPPED)
+
+    def _shares(self, rows: np.ndarray, epoch: int, skip: int) -> Iterator[Any]:
+        """Batches of an epoch, those of all of this process's devices together."""
+        replicas = self.devices.replicas
+        # The number of an epoch's first step names it: unique in a run, whatever its phases.
+        datasets = [
+            training_batches(
+                self.survey,
+                rows,
+                self.batch // replicas,
+                self.recipe.seed,
+                epoch=epoch,
+                worker=replica,
+                workers=replicas,
+                skip=skip,
+                augment=self.recipe.data.augment,
+            )
+            for replica in self.devices.own_replicas
+        ]
+        return map(self.devices.shares, zip(*(batches(self.survey, one) for one in datasets), strict=True))
 
     def _save(self, step: int) -> None:
         # The loss of a step says nothing of the weights that the step leaves behind; only good ones are kept.
-        self._require_invertible(step, self.round_trip_error())
-        self.checkpoints.save(step)
+        self._require_invertible(step, self.devices.of_chief(self.round_trip_error))
+        self.devices.on_chief(lambda: self.checkpoints.save(step))
         self._saved_at = time.monotonic()
 
-    def _evaluate(self, step: int, log: RunLog) -> None:
+    def _evaluate(self, step: int, log: RunLog) -> dict[str, float]:
+        """Measure what is due at an epoch's end, keep the weights if they are the best; tell what callbacks want."""
+        told: dict[str, float] = {}
         last = step == self.steps
         epochs = self._epochs_done(step)
         if last or epochs % self.recipe.training.evaluate_every_epochs == 0:
-            error = self.round_trip_error()
-            bits = self.held_out_bits()
+            error = self.devices.of_chief(self.round_trip_error)
+            bits = self.devices.of_chief(self.held_out_bits) if len(self.selection.held_out) else None
             self._require_invertible(step, error)
             self._require_finite(step, {} if bits is None else {"the held-out loss": bits})
             best = bits is not None and self.checkpoints.offer(step, bits)
@@ -203,11 +258,13 @@ class FlowFitting:
                 self._save(step)
             scalars, shown = {"round_trip_error": error}, {}
             if bits is not None:
-                scalars["bits_per_dimension/held_out"] = bits
+                scalars["bits_per_dimension/held_out"] = told["val_bits_per_dimension"] = bits
                 shown["held_out"] = f"{bits:.3f}" + ("*" if best else "")
             log.evaluation(step, scalars, shown)
-        if last or epochs % self.recipe.training.pictures_every_epochs == 0:
+        pictures_due = last or epochs % self.recipe.training.pictures_every_epochs == 0
+        if pictures_due and self.devices.is_chief:
             log.pictures(step, self._pictures.rows())
+        return told
 
     def _epochs_done(self, step: int) -> int:
         return sum(min(max(step - one.start, 0), one.end - one.start) // one.steps_per_epoch for one in self.planned)

@@ -5,6 +5,8 @@ from types import FrameType, TracebackType
 
 from glowseis.errors import StoppedError
 
+STOPPED = "stopped; everything is saved, run the same command again to go on"
+
 
 class Stopping:
     """Turns SIGTERM and SIGINT into a request that the work asks for at safe places.
@@ -36,4 +38,4 @@ class Stopping:
     def check(self) -> None:
         """Leave by StoppedError if a signal came."""
         if self.requested:
-            raise StoppedError("stopped; everything is saved, run the same command again to go on")
+            raise StoppedError(STOPPED)

@@ -5,6 +5,7 @@ from functools import partial
 import keras
 import tensorflow as tf
 
+from glowseis.fitting.devices import for_the_optimizer, mean_over_replicas
 from glowseis.fitting.steps import Precision, Steps
 from glowseis.models.glow import Glow
 
@@ -22,7 +23,9 @@ class FlowTrainer(keras.Model):
         conditioners: Precision of the networks inside couplings in training, `float32` or `bfloat16`. The latter is
             quicker, and cannot be reversible. What is measured and exported is float32.
 
-    It trains on one device. To keep the flow, save `flow`, or export it (`glowseis.export`).
+    Made in the scope of a MirroredStrategy or MultiWorkerMirroredStrategy, it trains on several devices: a step's
+    gradient is that of the whole batch, clipped as a whole by the optimiser's `global_clipnorm`. To keep the flow, save
+    `flow`, or export it (`glowseis.export`).
 
     Source: the paper's section 3, equation 2.
     """
@@ -54,13 +57,18 @@ class FlowTrainer(keras.Model):
         """Bits per dimension of each picture, `[batch]`."""
         return self.flow.bits_per_dimension(self.flow.log_prob(x))
 
-    def optimise(self, x):
-        """One optimiser step; returns the batch's mean bits per dimension and the gradient's global norm, scalars."""
+    def gradients(self, x):
+        """The batch's mean bits per dimension, and its gradients, of all devices' batches together."""
         variables = self.flow.trainable_variables
         with self._steps.training(), tf.GradientTape() as tape:
             bits = tf.reduce_mean(self(x))
-        gradients = tape.gradient(bits, [variable.value for variable in variables])
-        self.optimizer.apply(gradients, variables)
+        bits, *gradients = mean_over_replicas([bits, *tape.gradient(bits, [one.value for one in variables])])
+        return bits, gradients
+
+    def optimise(self, x):
+        """One optimiser step; returns the batch's mean bits per dimension and the gradient's global norm, scalars."""
+        bits, gradients = self.gradients(x)
+        self.optimizer.apply(for_the_optimizer(gradients, self.optimizer), self.flow.trainable_variables)
         return bits, tf.linalg.global_norm(gradients)
 
     def train_step(self, x):

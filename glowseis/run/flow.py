@@ -2,14 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from glowseis.errors import InputError
 from glowseis.export import export_flow
+from glowseis.fitting.devices import Devices
 from glowseis.fitting.loop import FlowFitting
 from glowseis.fitting.rivals import lossless_bits, patch_gaussian_bits
 from glowseis.fitting.selection import Selection, select
@@ -17,7 +19,6 @@ from glowseis.fitting.stopping import Stopping
 from glowseis.recipe import Recipe
 from glowseis.run.folder import (
     RESULT,
-    claimed,
     deterministic,
     export_once,
     finish,
@@ -26,6 +27,7 @@ from glowseis.run.folder import (
     read_json,
     record_of,
 )
+from glowseis.run.together import claimed_for_all
 from glowseis.survey.pipeline import images
 from glowseis.survey.records import Survey
 
@@ -40,6 +42,8 @@ def train_flow(
     *,
     within: np.ndarray | None = None,
     held_out: np.ndarray | None = None,
+    devices: Devices | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> dict[str, Any]:
     """Train a recipe's flow on a survey, or go on where an earlier process stopped, and export it.
 
@@ -52,25 +56,36 @@ def train_flow(
         started: When the command started, by `time.monotonic`.
         within: Rows to choose from, such as a fold's training gathers; all when None.
         held_out: Rows that judge the weights; drawn when None (see `glowseis.fitting.selection.select`).
+        devices: What trains; one device when None.
+        callbacks: Keras callbacks that watch (see `glowseis.fitting.loop.FlowFitting`).
 
     Returns:
-        The figures, as they stand in `result.json`.
+        The figures, as they stand in `result.json`; in processes other than the chief's, which write nothing, none.
 
     Raises:
         InputError: The folder holds another run or something else, or the survey does not suit the recipe.
         StoppedError: A signal came; the state is saved.
-        FittingError: The loss is not finite, or the flow no longer inverts.
+        FittingError: The loss is not finite, the flow no longer inverts, or another process is gone.
     """
+    devices = devices or Devices()
+    say = say if devices.is_chief else _silently
+    batch = devices.batch(recipe.training.batch)
+    if devices.replicas > 1:
+        say(f"{devices.description}, {batch} gathers a step")
+    if batch != recipe.training.batch:
+        say(f"training.batch = {recipe.training.batch} became {batch}, so that each device gets equally many")
     selection = select(survey, recipe, within=within, held_out=held_out)
     check_size(recipe, survey.size, str(survey.path))
     chosen = None if within is None and held_out is None else _digest(survey, selection)
-    record = record_of(recipe, survey, rows_checksum=chosen)
-    with claimed(folder, record, say) as identity, Stopping() as stopping:
-        if (folder / RESULT).exists():
+    record = record_of(recipe, survey, rows_checksum=chosen, batch=None if batch == recipe.training.batch else batch)
+    with claimed_for_all(devices, folder, record, say) as identity, Stopping() as stopping:
+        if devices.of_chief((folder / RESULT).exists):
             say(f"{folder}: this run is done; its figures:")
-            return read_json(folder / RESULT)
+            return read_json(folder / RESULT) if devices.is_chief else {}
         deterministic()
-        fitting = FlowFitting(recipe, survey, selection, folder, stopping, identity)
+        fitting = FlowFitting(
+            recipe, survey, selection, folder, stopping, identity, devices=devices, callbacks=callbacks
+        )
         weights = sum(int(np.prod(weight.shape)) for weight in fitting.trainer.flow.trainable_weights)
         judging = len(selection.held_out)
         say(
@@ -80,6 +95,8 @@ def train_flow(
         if fitting.restored:
             say(f"going on after step {fitting.checkpoints.step} of {fitting.steps}")
         flow = fitting.run()
+        if not devices.is_chief:
+            return {}
         result = _figures(fitting, survey, selection)
         about = {
             **record,
@@ -92,6 +109,10 @@ def train_flow(
         written = export_once(identity, savedmodels / recipe.name, lambda target: export_flow(flow, target, about))
         finish(folder, result, written, started, fitting.first_step_at)
     return result
+
+
+def _silently(line: str) -> None:
+    """Say nothing: the chief speaks for all processes."""
 
 
 def _digest(survey: Survey, selection: Selection) -> str:

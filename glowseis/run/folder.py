@@ -31,9 +31,16 @@ FOLDS = "folds_checksum"
 ROWS = "rows_checksum"
 """Where a record tells which gathers train and which judge, when whoever began the run chose them."""
 
+BATCH = "batch"
+"""Where a record tells how many gathers a step takes, when devices made them more than the recipe says."""
+
 
 def record_of(
-    recipe: AnyRecipe, survey: Survey, folds_checksum: str | None = None, rows_checksum: str | None = None
+    recipe: AnyRecipe,
+    survey: Survey,
+    folds_checksum: str | None = None,
+    rows_checksum: str | None = None,
+    batch: int | None = None,
 ) -> dict[str, Any]:
     """What tells a run from another.
 
@@ -42,6 +49,7 @@ def record_of(
         survey: The gathers.
         folds_checksum: That of the folds which say what is trained on, if any.
         rows_checksum: That of the gathers which train and judge, if whoever began the run chose them.
+        batch: Gathers of a step, if not the recipe's.
     """
     packages = ("tensorflow", "keras", "numpy")
     return {
@@ -50,6 +58,7 @@ def record_of(
         "survey_checksum": survey.checksum,
         **({FOLDS: folds_checksum} if folds_checksum else {}),
         **({ROWS: rows_checksum} if rows_checksum else {}),
+        **({BATCH: batch} if batch else {}),
         "versions": {
             "glowseis": glowseis.__version__,
             "python": platform.python_version(),
@@ -112,6 +121,10 @@ def _check_same(folder: Path, record: dict[str, Any], say: Callable[[str], None]
         other_survey = there["survey_checksum"] != record["survey_checksum"]
         other_folds = there.get(FOLDS) != record.get(FOLDS)
         other_rows = there.get(ROWS) != record.get(ROWS)
+        batch, other_batch = (
+            one.get(BATCH) or one["recipe"]["training"]["batch"]
+            for one in (record, {**there, "recipe": record["recipe"]})
+        )
         identity, versions = str(there["run"]), there["versions"]
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(f"{folder}: holds something else than a run; give another --out") from None
@@ -123,6 +136,11 @@ def _check_same(folder: Path, record: dict[str, Any], say: Callable[[str], None]
         raise InputError(f"{folder}: holds a run on other folds; give another --out or remove it")
     if other_rows:
         raise InputError(f"{folder}: holds a run on other gathers of that survey; give another --out or remove it")
+    if batch != other_batch:
+        raise InputError(
+            f"{folder}: holds a run of {other_batch} gathers a step, which would be {batch} on as many devices; "
+            f"use a number of devices that divides {other_batch}, or give another --out"
+        )
     upgraded = difference(versions, record["versions"])
     if upgraded:
         say(f"{folder}: begun with other versions ({upgraded}); it may not end as it would have with those")

@@ -1,0 +1,52 @@
+"""What the processes of a run that trains on several machines agree on before they begin."""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from glowseis.errors import InputError
+from glowseis.fitting.devices import Devices
+from glowseis.run.folder import claimed
+
+OF_A_PROCESS = ("survey", "versions", "commit")
+"""What a record says that processes of one run need not have in common."""
+
+
+@contextlib.contextmanager
+def claimed_for_all(
+    devices: Devices, folder: Path, record: dict[str, Any], say: Callable[[str], None]
+) -> Iterator[str]:
+    """Claim a run's folder as `claimed` does, by the chief for all processes; the others never look into it.
+
+    Args:
+        devices: The processes.
+        folder: The run's; made when missing.
+        record: What tells the run from another (`record_of`).
+        say: Called with a line when the run was begun with other versions.
+
+    Yields:
+        The run's identity; on all but the chief an empty text.
+
+    Raises:
+        InputError: As `claimed`, on the chief; or the processes were given different recipes or surveys.
+        FittingError: On the others, when the chief cannot claim it.
+    """
+    own = _fingerprint(record)
+    differing = devices.total([own != devices.of_chief(lambda: own)])[0]
+    if differing:
+        raise InputError(
+            f"{differing:.0f} of the {devices.workers} workers have another recipe or survey than worker 0; "
+            "start all of them with the same"
+        )
+    with contextlib.ExitStack() as stack:
+        yield devices.on_chief(lambda: stack.enter_context(claimed(folder, record, say))) or ""
+
+
+def _fingerprint(record: dict[str, Any]) -> float:
+    """48 bits of a record's SHA-256, which float64 holds exactly."""
+    common = {name: value for name, value in record.items() if name not in OF_A_PROCESS}
+    digest = hashlib.sha256(json.dumps(common, sort_keys=True).encode()).digest()
+    return float(int.from_bytes(digest[:6], "big"))

@@ -1,0 +1,26 @@
+#!/bin/bash
+# Train on the GPUs of several nodes of a Slurm cluster; from the checkout:
+#
+#     sbatch train/slurm.sh train/paper.toml --survey surveys/NAME
+#
+# One task a node, with all the node's GPUs. Two minutes before the time is up, and when the job is preempted, Slurm sends
+# SIGTERM: all workers stop after the same step, the chief saves, and the job is queued again to go on. The checkout, the
+# survey and the run's folder must be on a file system that all nodes see.
+#SBATCH --job-name=glowseis
+#SBATCH --nodes=2
+#SBATCH --ntasks-per-node=1
+#SBATCH --gpus-per-node=4
+#SBATCH --cpus-per-task=16
+#SBATCH --time=12:00:00
+#SBATCH --signal=TERM@120
+#SBATCH --requeue
+#SBATCH --open-mode=append
+set -u
+
+# With --kill-on-bad-exit the other tasks end when one is lost.
+srun --distribution=block --kill-on-bad-exit=1 "${PYTHON:-python}" -m glowseis.train "$@" --cluster slurm
+status=$?
+if [ "$status" -eq 75 ]; then
+    scontrol requeue "$SLURM_JOB_ID"
+fi
+exit "$status"
