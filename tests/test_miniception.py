@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from glowseis.models.miniception import Miniception, MiniceptionBlock, OrdinalHead, from_grey_levels
+from glowseis.models.miniception import JOINED, Miniception, MiniceptionBlock, OrdinalHead, from_grey_levels
 from glowseis.testing import perturb
 
 
@@ -51,9 +51,10 @@ def test_any_size_gives_probabilities(head, size, classes):
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
 
 
-def test_a_block_is_what_its_formula_says():
-    """Against the block written out in other operations."""
-    block = MiniceptionBlock(2)
+@pytest.mark.parametrize("filters", [2, JOINED + 1])
+def test_a_block_is_what_its_formula_says(filters):
+    """Against the block written out in other operations, computed either way."""
+    block = MiniceptionBlock(filters)
     block.build((None, None, None, 3))
     perturb(block, 0.3)
     x = np.random.default_rng(1).normal(size=(2, 7, 6, 3)).astype(np.float32)

@@ -5,6 +5,9 @@ from keras import ops
 
 BLOCKS = 4
 
+JOINED = 8
+"""Up to so many filters a block's 3x3 and 5x5 convolutions are computed as one."""
+
 
 @keras.saving.register_keras_serializable("glowseis")
 class MiniceptionBlock(keras.layers.Layer):
@@ -43,10 +46,20 @@ class MiniceptionBlock(keras.layers.Layer):
 
     def call(self, x):
         """The block's features."""
-        main = self.merge(ops.concatenate([self.narrow(x), self.broad(x)], axis=-1))
+        main = self.merge(self._side_by_side(x))
         auxiliary = self.shortcut(x)
         scale = self.excite(self.squeeze(ops.mean(auxiliary, axis=(1, 2))))
         return main + auxiliary * scale[:, None, None, :]
+
+    def _side_by_side(self, x):
+        """What the 3x3 and the 5x5 convolution give, concatenated."""
+        if self.filters > JOINED:
+            return ops.concatenate([self.narrow(x), self.broad(x)], axis=-1)
+        # So few channels leave most of a processor's lanes idle: both are one 5x5 convolution, the 3x3 framed in zeros.
+        framed = ops.pad(self.narrow.kernel, ((1, 1), (1, 1), (0, 0), (0, 0)))
+        kernel = ops.concatenate([framed, self.broad.kernel], axis=-1)
+        bias = ops.concatenate([self.narrow.bias, self.broad.bias])
+        return ops.relu(ops.conv(x, kernel, padding="same") + bias)
 
     def compute_output_shape(self, input_shape):
         """Twice `filters` channels, the same time and traces."""
