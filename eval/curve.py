@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from eval.study.preparation import Study
 
-COUNTS = ",".join(str(count) for count in range(0, 1001, 100))
-
 KINDS = {"grouped": "grouped-split", "stratified": "split"}
 
 
@@ -34,12 +32,13 @@ def main(
     *,
     survey: Annotated[Path | None, typer.Option(help="a labelled survey; the recipe's own when left out")] = None,
     out: Annotated[Path | None, typer.Option(help="the study's folder; studies/NAME when left out")] = None,
-    runs: Annotated[int, typer.Option(min=1, max=100, help="classifiers at each count")] = 10,
-    counts: Annotated[str, typer.Option(help="numbers of added gathers")] = COUNTS,
+    points: Annotated[
+        Path | None, typer.Option(help="folder of the classifiers' scores; OUT/curve/ARM-KIND by default")
+    ] = None,
+    runs: Annotated[int | None, typer.Option(help="classifiers at each count; the recipe's by default")] = None,
+    counts: Annotated[str, typer.Option(help="numbers of added gathers, such as 0,300,600; the recipe's")] = "",
     arm: Annotated[str, typer.Option(help="what makes the gathers")] = PRIMARY,
     kind: Annotated[str, typer.Option(help="grouped keeps sail lines together; stratified is the paper's")] = "grouped",
-    epochs: Annotated[int, typer.Option(min=1, help="epochs at most")] = 100,
-    patience: Annotated[int, typer.Option(min=1, help="epochs without a lower validation loss before it stops")] = 5,
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="change a key of the recipe, such as seed=2")
     ] = None,
@@ -55,12 +54,12 @@ def main(
     """
     from eval.study.recipe import check_flows, read_study
 
-    wanted = numbers_of(counts)
     if kind not in KINDS:
         raise InputError(f"--kind {kind}: choose grouped or stratified")
     check_arms([arm], "--arm")
     path = recipe or demo()
-    settings = read_study(path, changes)
+    settings = read_study(path, [*(changes or []), *_chosen(counts, runs)])
+    wanted = sorted(set(settings.study.curve.counts))
     check_flows(settings, [arm], str(path))
 
     # Processes beside each other, this one among them, must leave each other room on an accelerator.
@@ -78,8 +77,9 @@ def main(
     make_folder(folder, "--out")
     try:
         study = prepare(settings, folder, survey, say=_silent if attended else _say, kinds=[division])
-        study = study_of_curve(study, wanted[-1], epochs, patience)
-        work, points = study.work(division, 0), folder / "curve" / f"{arm}-{division}"
+        study = study_of_curve(study)
+        work, points = study.work(division, 0), points or folder / "curve" / f"{arm}-{division}"
+        make_folder(points, "--points")
         if attended:
             _run_part(study, arm, run, wanted, points)
             return
@@ -88,16 +88,17 @@ def main(
                 # Processes of a command that was killed outlive it for a while.
                 with locked(path, "this curve"):
                     pass
-            finished = kept_points(study, arm, wanted, range(runs), points)
-            todo = [(count, run) for run in range(runs) for count in wanted if (count, run) not in finished]
+            every = range(settings.study.curve.runs)
+            finished = kept_points(study, arm, wanted, every, points)
+            todo = [(count, run) for run in every for count in wanted if (count, run) not in finished]
             _say(f"{len(todo)} classifiers to fit, {len(finished)} finished")
-            words = [str(path), "--out", str(folder), "--counts", counts, "--arm", arm, "--kind", kind]
-            words += ["--epochs", str(epochs), "--patience", str(patience)]
+            words = [str(path), "--out", str(folder), "--points", str(points), "--arm", arm, "--kind", kind]
+            words += ["--counts", ",".join(map(str, wanted))]
             words += ["--survey", str(survey)] if survey else []
             for change in changes or []:
                 words += ["--set", change]
             _run_in_processes(words, todo, jobs, work.with_name(f"{work.name}.log"))
-            finished = kept_points(study, arm, wanted, range(runs), points)
+            finished = kept_points(study, arm, wanted, every, points)
     except (KeyboardInterrupt, StoppedError):
         raise StoppedError(KEPT) from None
     table = table_of(list(finished.values()))
@@ -157,17 +158,15 @@ def _silent(line: str) -> None:
     """For what the command itself has said."""
 
 
-def numbers_of(counts: str) -> list[int]:
-    """Counts as they are written on the command line, sorted.
-
-    Raises:
-        InputError: One is no number from 0, or none is above 0.
-    """
-    words = [word.strip() for word in counts.split(",")]
-    wanted = sorted({int(word) for word in words if word.isdecimal()})
-    if not all(word.isdecimal() for word in words) or not wanted[-1]:
-        raise InputError(f"--counts {counts}: write numbers from 0, one of them above 0, such as 0,100,200")
-    return wanted
+def _chosen(counts: str, runs: int | None) -> list[str]:
+    """What the command line chooses, as changes of the recipe."""
+    changes = [] if runs is None else [f"study.curve.runs={runs}"]
+    if counts:
+        words = [word.strip() for word in counts.split(",")]
+        if not all(word.isdecimal() for word in words) or not any(map(int, words)):
+            raise InputError(f"--counts {counts}: write numbers from 0, one of them above 0, such as 0,100,200")
+        changes.append(f"study.curve.counts=[{','.join(str(int(word)) for word in words)}]")
+    return changes
 
 
 def text_of(table: "pd.DataFrame", chosen: int, rare: str) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from tiny_study import called, tiny_study
 
-from eval.curve import numbers_of, text_of
+from eval.curve import text_of
 from eval.running import curve_runs
 from eval.running.curve_runs import Point, choose, run_points, study_of_curve, table_of
 from eval.running.process import locked
@@ -29,8 +29,12 @@ def there(tmp_path_factory):
 @pytest.fixture(scope="module")
 def fold(there, tmp_path_factory):
     out = tmp_path_factory.mktemp("division") / "study"
-    study = prepare(read_study(there[0]), out, there[2], kinds=["grouped-split"])
-    return Fold(study_of_curve(study, 9, 3, 1), "grouped-split", 0)
+    return Fold(study_of(there, out, "counts=[0, 9]", "epochs=3", "patience=1"), "grouped-split", 0)
+
+
+def study_of(there, out, *changes):
+    recipe = read_study(there[0], [f"study.curve.{change}" for change in changes])
+    return study_of_curve(prepare(recipe, out, there[2], kinds=["grouped-split"]))
 
 
 def point(count, run, validation, test):
@@ -97,16 +101,17 @@ def test_points_are_fitted_once_with_a_seed_a_run(fold, tmp_path, monkeypatch):
     assert run_points(fold, "pixel-mixing", [0, 3, 9], [0, 1], tmp_path, said.append) == later
 
 
-def test_more_gathers_may_be_asked_for_later_but_no_other_settings(fold, tmp_path, monkeypatch):
+def test_more_gathers_may_be_asked_for_later_but_no_other_settings(there, fold, tmp_path, monkeypatch):
     monkeypatch.setattr(
         curve_runs,
         "_fit",
         lambda fold, arm, count, run, curve: dataclasses.replace(point(count, run, 0.5, 0.5), curve=curve),
     )
     run_points(fold, "flow", [0, 9], [0], tmp_path, lambda line: None)
-    monkeypatch.setattr(fold, "study", study_of_curve(fold.study, 20, 3, 1))
+    out = tmp_path / "study"
+    monkeypatch.setattr(fold, "study", study_of(there, out, "counts=[20]", "runs=2", "epochs=3", "patience=1"))
     assert len(run_points(fold, "flow", [0, 20], [0], tmp_path, lambda line: None)) == 2
-    monkeypatch.setattr(fold, "study", study_of_curve(fold.study, 20, 4, 1))
+    monkeypatch.setattr(fold, "study", study_of(there, out, "counts=[20]", "epochs=4", "patience=1"))
     with pytest.raises(InputError, match="belongs to a curve of other settings"):
         run_points(fold, "flow", [0], [0], tmp_path, lambda line: None)
     (tmp_path / "00000-00.json").write_text("{")
@@ -115,17 +120,23 @@ def test_more_gathers_may_be_asked_for_later_but_no_other_settings(fold, tmp_pat
 
 
 def test_the_command_draws_the_curve(there, tmp_path, capsys):
-    words = [*there[:3], "--out", tmp_path / "study", "--runs", "2", "--counts", "4,0"]
-    done = called(capsys, "curve", *words, "--epochs", "1", "--jobs", "2")
+    words = [*there[:3], "--out", tmp_path / "study", "--points", tmp_path / "points"]
+    words += ["--set", "study.curve.epochs=1", "--set", "study.curve.runs=2", "--set", "study.curve.counts=[4, 0]"]
+    done = called(capsys, "curve", *words, "--jobs", "2")
     assert done.status == 0, done.error
     table = pd.read_csv(tmp_path / "study/curve.csv")
     assert len(table) == 2 * 2 * 2 * 3 and set(table["count"]) == {0, 4}
     assert (tmp_path / "study/curve.svg").exists() and (tmp_path / "study/curve.png").exists()
     assert f"chosen on validation gathers: {choose(table, 'bad')}, by F1 of bad" in done.out
     assert "4 gathers, run 1: F1 of bad" in done.out
-    again = called(capsys, "curve", *words, "--epochs", "1")
+    assert sorted(path.name for path in (tmp_path / "points").iterdir()) == [
+        f"{count:05d}-{run:02d}.json" for count in (0, 4) for run in (0, 1)
+    ]
+    # In another folder, the scores alone are enough.
+    words[words.index("--out") + 1] = tmp_path / "other"
+    again = called(capsys, "curve", *words, "--counts", "0,4", "--runs", "2")
     assert again.status == 0 and "0 classifiers to fit, 4 finished" in again.out
-    assert again.out.splitlines()[-6:] == done.out.splitlines()[-6:]
+    assert again.out.splitlines()[-6:-1] == done.out.splitlines()[-6:-1]
 
 
 @pytest.mark.parametrize(
@@ -135,7 +146,9 @@ def test_the_command_draws_the_curve(there, tmp_path, capsys):
         (("--counts", "0,-5"), "--counts 0,-5: write numbers from 0"),
         (("--arm", "flaw"), "--arm: no arm is called 'flaw'"),
         (("--kind", "split"), "--kind split: choose grouped or stratified"),
-        (("--runs", "0"), "--runs"),
+        (("--runs", "0"), "study.curve.runs"),
+        (("--set", "study.curve.counts=[0]"), "study.curve.counts = [0]; name a number above 0 among them"),
+        (("--set", "study.curve.counts=[-1, 5]"), "study.curve.counts"),
     ],
 )
 def test_wrong_words_are_told_in_a_line(there, tmp_path, capsys, more, message):
@@ -144,8 +157,7 @@ def test_wrong_words_are_told_in_a_line(there, tmp_path, capsys, more, message):
     assert not (tmp_path / "study").exists()
 
 
-def test_counts_and_text():
-    assert numbers_of("200, 0,100,100") == [0, 100, 200]
+def test_means_are_shown_as_text():
     points = [point(count, run, 0.5 + 0.1 * run, 0.25) for count in (0, 100) for run in (0, 1)]
     shown = text_of(
         table_of([dataclasses.replace(one, test=one.validation) for one in points]), 100, "bad"

@@ -52,18 +52,16 @@ class Point:
     test: dict[str, float]
 
 
-def study_of_curve(study: Study, most: int, epochs: int, patience: int) -> Study:
-    """A study whose arms add so many gathers, and whose classifiers stop early.
+def study_of_curve(study: Study) -> Study:
+    """A study whose arms add as many gathers as the curve's largest count, and whose classifiers stop early.
 
     Args:
         study: The study, with the one division of the curve as its folds.
-        most: The largest number of added gathers.
-        epochs: Epochs at most.
-        patience: Epochs without a lower validation loss after which training stops.
     """
     section = study.recipe.study
-    training = section.training.model_copy(update={"epochs": epochs, "patience": patience, "keep": "best"})
-    changed = section.model_copy(update={"training": training, "augmentations": max(most, 1)})
+    early = {"epochs": section.curve.epochs, "patience": section.curve.patience, "keep": "best"}
+    training = section.training.model_copy(update=early)
+    changed = section.model_copy(update={"training": training, "augmentations": max(section.curve.counts)})
     return dataclasses.replace(study, recipe=study.recipe.model_copy(update={"study": changed}))
 
 

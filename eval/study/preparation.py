@@ -23,8 +23,8 @@ from glowseis.survey.records import Survey, open_survey
 
 RECORD = "study.json"
 
-CHOICES = ("arms", "kinds")
-"""Settings that choose what is compared; the outcomes of the rest do not depend on them."""
+CHOICES = ("arms", "kinds", "curve")
+"""Settings that choose what is compared or drawn; the outcomes of the rest do not depend on them."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def _check_folder(folder: Path, recipe: StudyRecipe) -> None:
 
 
 def _told(recipe: Any) -> Any:
-    """What of a recipe tells a study from another: which arms and kinds of folds it compares does not."""
+    """What of a recipe tells a study from another: its `CHOICES` do not."""
     recipe = told(recipe)
     if not isinstance(recipe, dict) or not isinstance(recipe.get("study"), dict):
         return recipe

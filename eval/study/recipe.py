@@ -21,6 +21,19 @@ from glowseis.survey.size import parse_size
 FoldKind = Literal["grouped", "stratified"]
 
 
+class CurveSection(Section):
+    """The curve of F1 against the number of augmentations, by `python -m eval.curve` (section 5.3)."""
+
+    counts: list[Annotated[int, Field(ge=0)]] = Field(default=list(range(0, 1001, 100)), min_length=1)
+    """Numbers of added gathers."""
+    runs: Annotated[int, Field(ge=1, le=100)] = 10
+    """Classifiers at each count."""
+    epochs: PositiveInt = 100
+    """Epochs at most; `study.training.epochs` is that of the tables."""
+    patience: PositiveInt = 5
+    """Epochs without a lower validation loss after which a classifier's training stops."""
+
+
 class StudySection(Section):
     """How classifiers are compared, by `python -m eval.cv` and `python -m eval.curve`.
 
@@ -51,6 +64,7 @@ class StudySection(Section):
     classifier: ClassifierSection = ClassifierSection()
     training: ClassifierTraining = ClassifierTraining()
     """How classifiers are fitted; the recipe's own `[training]` is the flow's."""
+    curve: CurveSection = CurveSection()
     flow_rare: list[Phase] = Field(default=[])
     """Phases of the flow that sees the rare class alone, the paper's; the recipe's own phases when empty."""
     flow_all: list[Phase] = Field(default=[])
@@ -97,6 +111,8 @@ def read_study(path: Path, changes: list[str] | None = None) -> StudyRecipe:
         raise InputError(
             f"{path}: study.labels = {study.labels}; name two or more, each once, data.label = {rare!r} among them"
         )
+    if not any(study.curve.counts):
+        raise InputError(f"{path}: study.curve.counts = {study.curve.counts}; name a number above 0 among them")
     check_arms(study.arms, f"{path}: study.arms")
     check_flows(recipe, study.arms, str(path))
     return recipe
