@@ -17,7 +17,7 @@ from glowseis.errors import FittingError, InputError
 from glowseis.survey.gather import Origin
 from glowseis.survey.labelled import parents_of
 from glowseis.survey.records import open_survey
-from glowseis.synthesis import PRIOR, Pair, synthesise, synthesise_prior
+from glowseis.synthesis import PRIOR, Pair, interpolate_pairs, synthesise, synthesise_prior
 
 COUNT = 9
 BAD = LABELS.index("bad")
@@ -110,7 +110,7 @@ def test_mixing_and_flows_have_the_same_pairs(fold):
     wanted = [(f"{names.iat[pair.first]};{names.iat[pair.second]}", pair.alpha) for pair in fold.pairs(COUNT)]
     assert tables["pixel-mixing"] == tables["flow"] == tables["flow-all"] == wanted
     flows = [survey_of(fold, arm) for arm in ("flow", "flow-all")]
-    assert [set(one.index["model"]) for one in flows] == [{"rare/1"}, {"all/1"}]
+    assert [set(one.index["model"]) for one in flows] == [{"grouped-00-rare/1"}, {"grouped-00-all/1"}]
     assert not np.array_equal(*(one.read_images([0]) for one in flows))
 
 
@@ -135,6 +135,20 @@ def test_a_flow_is_trained_once(fold):
     again.training = again.training[1:]
     with pytest.raises(InputError, match="holds a run on other gathers of that survey"):
         again.flow("all")
+
+
+@pytest.mark.slow
+def test_gathers_of_another_folds_flow_are_refused(fold):
+    training_set(fold, "flow")
+    other = Fold(fold.study, "grouped", 1, say=lambda line: None)
+    other.flow("rare")
+    pairs = [Pair(int(other.rare[0]), int(other.rare[1]), 0.5)]
+
+    def make():
+        return interpolate_pairs(fold.flow("rare"), fold.study.survey, "bad", pairs, fold.seed)
+
+    with pytest.raises(LeakError, match="grouped-00-rare/1 was not checked"):
+        other.synthetic("of-the-other", {}, make)
 
 
 @pytest.mark.slow

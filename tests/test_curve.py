@@ -41,6 +41,12 @@ def point(count, run, validation, test):
     return Point("digest", count, run, 1, 10, 5, 2.0, dict.fromkeys(LABELS, 0.9) | {"bad": validation}, {"bad": test})
 
 
+def whole_point(count, run, curve):
+    """A point with an F1 of each class in both parts."""
+    one = point(count, run, 0.5, 0.5)
+    return dataclasses.replace(one, curve=curve, test=one.validation)
+
+
 def test_the_count_is_chosen_on_validation_gathers_alone():
     points = [point(0, 0, 0.3, 0.9), point(0, 1, 0.5, 0.9), point(200, 0, 0.6, 0.1), point(200, 1, 0.6, 0.1)]
     points += [point(400, 0, 0.9, 0.5), point(400, 1, 0.3, 0.5)]
@@ -63,7 +69,7 @@ def test_points_of_another_division_are_of_another_curve(fold, tmp_path):
     changed = make_folds(study.survey, "grouped-split", seed=study.recipe.seed + 1, rare="bad")
     assert changed.checksum != study.folds["grouped-split"].checksum
     other = Fold(dataclasses.replace(study, folds={"grouped-split": changed}), "grouped-split", 0)
-    kept = dataclasses.replace(point(0, 0, 0.5, 0.5), curve=curve_runs._digest(study, "none"))
+    kept = whole_point(0, 0, curve_runs._digest(study, "none"))
     curve_runs._write(tmp_path, kept)
     assert run_points(fold, "none", [0], [0], tmp_path, lambda line: None) == [kept]
     with pytest.raises(InputError, match="belongs to a curve of other settings"):
@@ -105,7 +111,7 @@ def test_more_gathers_may_be_asked_for_later_but_no_other_settings(there, fold, 
     monkeypatch.setattr(
         curve_runs,
         "_fit",
-        lambda fold, arm, count, run, curve: dataclasses.replace(point(count, run, 0.5, 0.5), curve=curve),
+        lambda fold, arm, count, run, curve: whole_point(count, run, curve),
     )
     run_points(fold, "flow", [0, 9], [0], tmp_path, lambda line: None)
     out = tmp_path / "study"
@@ -114,9 +120,19 @@ def test_more_gathers_may_be_asked_for_later_but_no_other_settings(there, fold, 
     monkeypatch.setattr(fold, "study", study_of(there, out, "counts=[20]", "epochs=4", "patience=1"))
     with pytest.raises(InputError, match="belongs to a curve of other settings"):
         run_points(fold, "flow", [0], [0], tmp_path, lambda line: None)
-    (tmp_path / "00000-00.json").write_text("{")
-    with pytest.raises(InputError, match="is no whole point of a curve"):
-        run_points(fold, "flow", [0], [0], tmp_path, lambda line: None)
+    for text in (
+        "{",
+        (tmp_path / "00000-00.json").read_text().replace('"validation": {"good": 0.9, ', '"validation": {'),
+    ):
+        (tmp_path / "00000-00.json").write_text(text)
+        with pytest.raises(InputError, match="is no whole point of a curve"):
+            run_points(fold, "flow", [0], [0], tmp_path, lambda line: None)
+
+
+def test_smote_draws_others_for_another_number(there, tmp_path):
+    nine, twenty = (study_of(there, tmp_path / "study", f"counts=[{most}]") for most in (9, 20))
+    assert curve_runs._digest(nine, "flow") == curve_runs._digest(twenty, "flow")
+    assert curve_runs._digest(nine, "smote") != curve_runs._digest(twenty, "smote")
 
 
 def test_the_command_draws_the_curve(there, tmp_path, capsys):

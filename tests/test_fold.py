@@ -115,6 +115,17 @@ def test_damaged_synthetic_gathers_are_made_anew(study):
     assert len(said) == 1 and "these gathers are made anew" in said[0]
 
 
+def test_something_else_in_their_place_is_not_removed(study, tmp_path):
+    fold = Fold(study, "stratified", 1)
+    place = fold.work / "synthetic" / "linked"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(tmp_path)
+    with pytest.raises(InputError, match="linked: is no folder of synthetic gathers; remove it"):
+        fold.synthetic("linked", {}, lambda: mixed(fold, fold.pairs(3), "pixel-mixing"))
+    assert tmp_path.exists()
+    place.unlink()
+
+
 def test_synthetic_gathers_that_leak_train_nothing(study):
     fold = Fold(study, "grouped", 0)
     rows = fold.rare

@@ -6,7 +6,9 @@ import shutil
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
+import tensorflow as tf
 from small_study import small_study, small_survey
 
 from eval.running.crossval import run_arm
@@ -256,7 +258,7 @@ def test_a_child_whose_parents_were_struck_from_the_index_is_refused(survey, tmp
     (folder / "manifest.json").write_text(manifest.replace(old, new))
     changed = open_survey(folder)
     assert 60 in labelled_rows(changed)
-    with pytest.raises(InputError, match=r"record 60 .* says old0, parents shot0000;shot0050, gathers.csv"):
+    with pytest.raises(InputError, match=r"record 60 .* says old0, parents shot0000;shot0050, good, gathers.csv"):
         Guard(changed, np.append(TRAINING, 60), VALIDATION, TEST)
 
 
@@ -342,6 +344,7 @@ def test_an_arm_reads_training_gathers_alone(fold):
         for read in (
             lambda: survey.read_images(np.arange(len(survey))).mean(axis=0),
             lambda: survey.read(int(fold.validation[0])),
+            survey.verify,
             lambda: fold.of_rows(fold.test).read(np.array([0])),
         ):
             with refused(r"\(seen by an arm\) is a (test|validation) gather"):
@@ -349,10 +352,40 @@ def test_an_arm_reads_training_gathers_alone(fold):
     fold.of_rows(fold.test).read(np.array([0]))
 
 
+def test_an_arm_sees_the_index_of_training_gathers_alone(fold):
+    survey = fold.study.survey
+    before = survey.index.copy()
+    with fold.judges_hidden():
+        hidden = survey.index
+        assert set(hidden["label"].iloc[fold.test]) == {""} and not hidden["clip_amplitude"].iloc[fold.validation].any()
+        pd.testing.assert_frame_equal(hidden.iloc[fold.training], before.iloc[fold.training])
+        assert set(survey.select(labels=["bad"])) == set(fold.rare)
+    # What it changes is its own.
+    hidden["label"] = "good"
+    shown = survey.index
+    shown["label"] = "good"
+    pd.testing.assert_frame_equal(survey.index, before)
+
+
+def test_a_leak_within_tensorflow_is_told_as_a_leak(fold):
+    def read(row):
+        return fold.study.survey.read_images([int(row)])
+
+    with refused(r"\(seen by an arm\)"), fold.judges_hidden():
+        list(tf.data.Dataset.range(60).map(lambda row: tf.numpy_function(read, [row], tf.uint8)))
+
+
+def test_what_a_guard_let_through_is_not_changed(fold):
+    given = fold.recorded()
+    for values in (given.ids, given.classes, given.weights, given.parents):
+        with pytest.raises(ValueError, match="read-only"):
+            values[0] = values[1]
+
+
 def test_an_arm_of_a_study_is_refused_what_judges(fold, monkeypatch):
     class Careless(ARM_CLASSES["none"]):
         def training_set(self, fold, first=None):
-            fold.study.survey.read_images(fold.study.rows).mean(axis=0)
+            fold.study.survey.read_images(np.arange(len(fold.study.survey))).mean(axis=0)
             return super().training_set(fold, first)
 
     monkeypatch.setitem(ARM_CLASSES, "none", Careless)
@@ -395,7 +428,7 @@ def test_another_flow_in_place_of_the_folds_is_refused(fold, tmp_path):
     made.flow("rare")
     flow_of_everything(fold.study, tmp_path)
     own, run = made.work / "savedmodels" / "rare" / "1", made.work / "flows" / "rare"
-    assert Fold(fold.study, "stratified", 0).flow("rare").name == "rare/1"
+    assert Fold(fold.study, "stratified", 0).flow("rare").name == "stratified-00-rare/1"
     shutil.copytree(tmp_path / "saved" / "rare" / "1" / "variables", own / "variables", dirs_exist_ok=True)
     with pytest.raises(InputError, match=r"rare: is not the flow of .*rare; remove both"):
         Fold(fold.study, "stratified", 0).flow("rare")

@@ -162,8 +162,11 @@ def test_classes_beyond_the_labels_are_refused(folder):
 
 def test_a_damaged_outcome_is_refused(folder):
     path = outcome_path(folder, "grouped", 1, "flow")
-    path.write_text(path.read_text()[:100])
-    assert refusal(folder).startswith(f"{path}: is no whole outcome")
+    whole = path.read_text()
+    for text in (whole[:100], whole.replace('"fold":1', '"fold":"1"')):
+        assert text != whole
+        path.write_text(text)
+        assert refusal(folder).startswith(f"{path}: is no whole outcome")
 
 
 def test_no_outcome_at_all_is_refused(tmp_path):

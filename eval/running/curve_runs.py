@@ -15,6 +15,7 @@ import pandas as pd
 from eval.running.crossval import duration
 from eval.study.arms import ARM_CLASSES
 from eval.study.fold import Fold
+from eval.study.guard import SMOTE
 from eval.study.preparation import Study
 from glowseis.errors import InputError
 from glowseis.fitting.classifier import Watcher
@@ -81,7 +82,7 @@ def kept_points(
         InputError: One is damaged or of another curve.
     """
     curve = _digest(study, arm)
-    read = {(count, run): _read(folder, curve, count, run) for run in runs for count in counts}
+    read = {(count, run): _read(folder, curve, count, run, study.labels) for run in runs for count in counts}
     return {place: point for place, point in read.items() if point is not None}
 
 
@@ -200,7 +201,9 @@ def _seed(seed: int, run: int) -> int:
 
 def _digest(study: Study, arm: str) -> str:
     """What the points of a curve share; counts and runs may be added later, for sets are nested."""
-    section = study.recipe.study.model_copy(update={"augmentations": 1})
+    # SMOTE draws all its gathers at once, others for another number.
+    most = study.recipe.study.augmentations if arm == SMOTE else 1
+    section = study.recipe.study.model_copy(update={"augmentations": most})
     same = dataclasses.replace(study, recipe=study.recipe.model_copy(update={"study": section}))
     # Test and validation gathers of a point are not kept, so that those of another division would go unnoticed.
     folds = {kind: one.checksum for kind, one in sorted(study.folds.items())}
@@ -219,13 +222,16 @@ def _write(folder: Path, point: Point) -> None:
     os.replace(unfinished, path)
 
 
-def _read(folder: Path, curve: str, count: int, run: int) -> Point | None:
+def _read(folder: Path, curve: str, count: int, run: int, labels: Sequence[str]) -> Point | None:
     path = _path(folder, count, run)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content.pop("schema") != SCHEMA or set(content) != {one.name for one in fields(Point)}:
             raise ValueError("it has other fields")
         point = Point(**content)
+        for part in (point.validation, point.test):
+            if set(part) != set(labels) or not np.isfinite(list(part.values())).all():
+                raise ValueError("it has not an F1 of each class")
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as wrong:

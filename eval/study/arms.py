@@ -128,7 +128,7 @@ class FlowInterpolation(Synthetic):
             pairs = fold.pairs(fold.augmentations)
             return interpolate_pairs(flow, fold.study.survey, fold.study.rare, pairs, fold.seed, path)
 
-        return fold.synthetic(self.name, _about(fold, flow=flow.about["run"], path=path), make)
+        return fold.synthetic(self.name, _about(fold, flow=[flow.name, flow.about["run"]], path=path), make)
 
 
 class FlowOfAll(FlowInterpolation):
@@ -151,7 +151,8 @@ class FlowPrior(Synthetic):
             survey, label = fold.study.survey, fold.study.rare
             return synthesise_prior(flow, survey, label, fold.augmentations, fold.seed, temperature, rows=fold.rare)
 
-        return fold.synthetic(self.name, _about(fold, flow=flow.about["run"], temperature=temperature), make)
+        about = _about(fold, flow=[flow.name, flow.about["run"]], temperature=temperature)
+        return fold.synthetic(self.name, about, make)
 
 
 _EVERY: tuple[Callable[[], Arm], ...] = (

@@ -5,11 +5,12 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 
 import glowseis
@@ -23,6 +24,7 @@ from glowseis.recipe import Recipe
 from glowseis.run.flow import train_flow
 from glowseis.run.folder import RECORD, RESULT, folder_checksum, ids, read_json
 from glowseis.survey.gather import Gather
+from glowseis.survey.index import PLACE
 from glowseis.survey.labelled import LabelledGathers, from_survey, steps_per_pass, together
 from glowseis.survey.records import Survey, open_survey, write_survey
 from glowseis.synthesis import Pair, draw_pairs
@@ -44,16 +46,39 @@ class TrainingSet:
 
 
 class _Watched(Survey):
-    """A survey whose gathers are asked about before they are read."""
+    """A survey that asks about a gather before it is read, and says nothing of the others while judges are hidden.
 
-    def __init__(self, survey: Survey, ask: Callable[[str], None]):
-        # Whoever changes this index changes no other fold's.
-        super().__init__(survey.path, survey.manifest, survey.index.copy())
-        self._ask = ask
+    Args:
+        survey: The survey.
+        ask: Called with the id of a gather that is about to be read.
+        hidden: Says whether judges are hidden now.
+        training: Ids of the gathers that are not.
+    """
 
-    def _read(self, row: int, part: np.ndarray, part_bytes: int) -> None:
-        self._ask(str(self.index["gather_id"].iat[row]))
-        super()._read(row, part, part_bytes)
+    def __init__(self, survey: Survey, ask: Callable[[str], None], hidden: Callable[[], bool], training: Iterable[str]):
+        self._ids = survey.index["gather_id"].tolist()
+        self._ask, self._hidden = ask, hidden
+        self._whole = survey.index
+        self._judges = ~self._whole["gather_id"].isin(list(training)).to_numpy()
+        super().__init__(survey.path, survey.manifest, survey.index)
+
+    @property
+    def index(self) -> pd.DataFrame:
+        """A copy, so that whoever changes it changes nobody else's."""
+        index = self._whole.copy()
+        if self._hidden():
+            for column in index.columns.difference(["gather_id", "parents", *PLACE]):
+                empty = "" if pd.api.types.is_string_dtype(index[column]) else 0
+                index[column] = index[column].mask(self._judges, empty)
+        return index
+
+    @index.setter
+    def index(self, index: pd.DataFrame) -> None:
+        """As the base class wants it; the index is that of the survey given."""
+
+    def before_reading(self, row: int) -> None:
+        """Ask."""
+        self._ask(self._ids[row])
 
 
 class Fold:
@@ -85,10 +110,15 @@ class Fold:
     def __init__(self, study: Study, kind: str, number: int, say: Callable[[str], None] = print):
         self._hidden = False
         self._survey = study.survey
-        independent = _Watched(study.independent, self._asked) if study.independent else None
-        self.study = replace(study, survey=_Watched(study.survey, self._asked), independent=independent)
         self.kind, self.number = kind, number
         self.training, self.validation, self.test = study.parts(kind, number)
+        known = ids(study.survey, self.training)
+
+        def watched(survey: Survey) -> Survey:
+            return _Watched(survey, self._asked, lambda: self._hidden, known)
+
+        independent = watched(study.independent) if study.independent else None
+        self.study = replace(study, survey=watched(study.survey), independent=independent)
         self.rare = self.training[self._labels(self.training) == study.rare]
         name = f"{study.recipe.seed}/{kind}/{number}"
         self.seed = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest(), "little")
@@ -107,13 +137,20 @@ class Fold:
 
     @contextlib.contextmanager
     def judges_hidden(self) -> Iterator[None]:
-        """Refuse to read any but training gathers through `study`, with a LeakError, while an arm is at work.
+        """While an arm is at work, refuse to read any but training gathers through `study`, and hide their labels.
 
         A mean or a scaler of all gathers would leave no trace in ids and parents.
+
+        Raises:
+            LeakError: Another one was about to be read, by TensorFlow too.
         """
-        self._hidden = True
+        self._hidden, self.guard.leak = True, None
         try:
             yield
+        except tf.errors.OpError:
+            if self.guard.leak:
+                raise self.guard.leak from None
+            raise
         finally:
             self._hidden = False
 
@@ -123,6 +160,8 @@ class Fold:
 
     def of_rows(self, rows: np.ndarray) -> LabelledGathers:
         """Rows of the study's survey with their classes, to be scored or for `watched`."""
+        if self._hidden:
+            self.guard.check_ids(ids(self._survey, rows), "an arm")
         return from_survey(self.study.survey, rows, self.study.labels)
 
     def of_synthetic(self, survey: Survey, first: int | None = None) -> LabelledGathers:
@@ -193,8 +232,9 @@ class Fold:
         same = folder_checksum(savedmodels / flow.name) == result.get("savedmodel_sha256")
         if not same or any(flow.about.get(key) != value for key, value in wanted.items()):
             raise InputError(f"{savedmodels / which}: is not the flow of {run}; remove both, and it is trained anew")
-        self.guard.check_judges(flow.about.get("held_out_ids", []))
-        self.guard.admit_flow(flow.name, flow.about.get("training_ids", []))
+        # By its name the guard knows it: that of another fold has seen other gathers.
+        flow = replace(flow, name=f"{self.kind}-{self.number:02d}-{flow.name}")
+        self.guard.admit_flow(flow.name, flow.about.get("training_ids", []), flow.about.get("held_out_ids", []))
         return flow
 
     def synthetic(self, name: str, about: dict[str, Any], make: Callable[[], Iterator[Gather]]) -> Survey:
@@ -209,7 +249,7 @@ class Fold:
             The survey; it is there whole or not at all.
 
         Raises:
-            InputError: One has a bad id or another size, or another process is writing them.
+            InputError: One has a bad id or another size, another process is writing them, or something else is there.
             LeakError: The guard does not admit one.
         """
         survey, folder = self.study.survey, self.work / "synthetic" / name
@@ -228,6 +268,8 @@ class Fold:
             except InputError as wrong:
                 self._say(f"{wrong}; these gathers are made anew")
             if with_same is None or with_same.manifest.about != {"synthetic": all_about}:
+                if folder.is_symlink() or not folder.is_dir():
+                    raise InputError(f"{folder}: is no folder of synthetic gathers; remove it, and they are made")
                 shutil.rmtree(folder)
         if not folder.exists():
             write_survey(folder, make(), (survey.size[0], survey.size[1]), {"synthetic": all_about})
@@ -289,4 +331,4 @@ class Fold:
             raise
 
     def _labels(self, rows: np.ndarray) -> np.ndarray:
-        return self.study.survey.index["label"].to_numpy()[rows]
+        return self._survey.index["label"].to_numpy()[rows]

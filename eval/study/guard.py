@@ -5,6 +5,9 @@ their ancestors are such, because the flow which made them saw no others or they
 are, and because none resembles a gather that judges. Whatever else is offered is refused when a training set is made.
 While that is read, each picture is compared with the one known under its id, so that no other comes under a name that
 may train.
+
+What an arm reads of a survey, it reads through the fold; one that opens files by itself is not seen, as long as no
+picture or id of a judging gather comes of it. Copies that are reversed in polarity, cropped or shifted are not known.
 """
 
 import hashlib
@@ -142,20 +145,22 @@ class Guard:
             what = "a test gather that is left out" if gather_id in tested else "no test gather"
             self._refuse(gather_id, what, "to be scored")
 
-    def admit_flow(self, name: str, training_ids: Iterable[str]) -> None:
+    def admit_flow(self, name: str, training_ids: Iterable[str], held_out_ids: Iterable[str] = ()) -> None:
         """Make gathers of a flow admissible.
 
         Args:
-            name: The SavedModel's name and version, as `Origin.model` says them.
+            name: What `Origin.model` calls it; no other fold's flow has this name.
             training_ids: Ids of the gathers that it was trained on.
+            held_out_ids: Ids of those that chose its weights.
 
         Raises:
-            LeakError: One may not train, or there are none.
+            LeakError: One may not train, or there are none; or one is no validation gather.
         """
         ids = list(training_ids)
         if not ids:
             raise LeakError(f"flow {name} does not say what it was trained on, which may be anything; train it anew")
         self.check_ids(ids, f"flow {name}")
+        self.check_judges(held_out_ids)
         self._flows.add(name)
 
     def admit(self, synthetic: Survey) -> None:
@@ -206,7 +211,7 @@ class Guard:
         came = f"offered from {gathers.path}"
         for gather_id, parents in set(zip(gathers.ids, gathers.parents, strict=True)):
             self._refuse(gather_id, self._reason_of(parents) or self._reason(gather_id), came)
-        ids, read = gathers.ids.copy(), gathers.read
+        ids, read = _kept(gathers.ids), gathers.read
 
         def watching(places: np.ndarray) -> np.ndarray:
             images = read(places)
@@ -219,11 +224,11 @@ class Guard:
         # NumPy's arrays can be changed by whoever holds them; what was checked is ours.
         given = Guarded(
             ids=ids,
-            classes=gathers.classes.copy(),
-            weights=gathers.weights.copy(),
+            classes=_kept(gathers.classes),
+            weights=_kept(gathers.weights),
             size=gathers.size,
             read=watching,
-            parents=gathers.parents.copy(),
+            parents=_kept(gathers.parents),
             path=gathers.path,
         )
         self._given.append(given)
@@ -331,19 +336,26 @@ def picture_digest(image: np.ndarray) -> bytes:
     return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
 
 
+def _kept(values: np.ndarray) -> np.ndarray:
+    """A copy that nobody changes."""
+    values = values.copy()
+    values.setflags(write=False)
+    return values
+
+
 def _read(survey: Survey, row: int) -> Gather:
-    """A gather whose record says of its origin what the index says.
+    """A gather whose record says of its origin and label what the index says.
 
     Raises:
         InputError: It does not, or the record is damaged.
     """
     gather = survey.read(row)
-    said = gather.gather_id, ";".join(gather.origin.parents), gather.origin.model
-    names = tuple(str(survey.index[column].iat[row]) for column in ("gather_id", "parents", "model"))
+    said = gather.gather_id, ";".join(gather.origin.parents), gather.label, gather.origin.model
+    names = tuple(str(survey.index[column].iat[row]) for column in ("gather_id", "parents", "label", "model"))
     if said != names:
+        one, other = (f"{name}, parents {parents or 'none'}, {label}" for name, parents, label, _ in (said, names))
         raise InputError(
-            f"{survey.record_name(row)}: it says {said[0]}, parents {said[1] or 'none'}, gathers.csv {names[0]}, "
-            f"parents {names[1] or 'none'}; one was changed, make the survey anew"
+            f"{survey.record_name(row)}: it says {one}, gathers.csv {other}; one was changed, make the survey anew"
         )
     return gather
 

@@ -146,6 +146,9 @@ def read_outcome(path: Path) -> Outcome:
         if set(content) != {one.name for one in fields(Outcome)}:
             raise ValueError("it has other fields")
         outcome = Outcome(**content)
+        for name, kind in (("kind", str), ("fold", int), ("folds", int), ("arm", str), ("rare", str), ("error", str)):
+            if not isinstance(getattr(outcome, name), kind):
+                raise ValueError(f"its {name} is {getattr(outcome, name)!r}")
         shape = np.shape(outcome.probabilities)
         wanted = (len(outcome.ids), len(outcome.labels)) if outcome.ids else (0,)
         if shape != wanted or len(outcome.classes) != len(outcome.ids):

@@ -169,7 +169,10 @@ def _check_folder(folder: Path, recipe: StudyRecipe) -> None:
         if not studies and folder.is_dir() and {entry.name for entry in folder.iterdir()} - {"outcomes", there.name}:
             raise InputError(f"{folder}: holds something else than a study; give another --out")
         return
-    changed = difference(_told(read_json(there).get("recipe")), _told(json.loads(json.dumps(recipe.model_dump()))))
+    recorded = read_json(there).get("recipe")
+    if not recorded:
+        raise InputError(f"{there}: is no record of a study; remove it, and the same command makes it again")
+    changed = difference(_told(recorded), _told(json.loads(json.dumps(recipe.model_dump()))))
     if changed:
         raise InputError(f"{folder}: holds a study of another recipe ({changed}); give another --out or remove it")
 

@@ -171,6 +171,13 @@ class Survey:
         shard, gather_id = self._shards[row], self.index["gather_id"].iat[row]
         return f"{self.path / shard}: record {row - self._shards.index(shard)} (gather {gather_id})"
 
+    def before_reading(self, row: int) -> None:
+        """Called before anything of a gather's record is read, for surveys that are watched.
+
+        Args:
+            row: Its row number.
+        """
+
     def _gather(self, row: int) -> Gather:
         record = np.empty(self._lengths[row], np.uint8)
         self._read(row, record, 0)
@@ -200,6 +207,7 @@ class Survey:
 
     def _read(self, row: int, part: np.ndarray, part_bytes: int) -> None:
         """Read a part of a record, all of which is checked."""
+        self.before_reading(row)
         path = self.path / self._shards[row]
         try:
             whole = read_into(path, int(self._offsets[row]), int(self._lengths[row]), part, part_bytes)

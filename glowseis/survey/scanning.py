@@ -71,6 +71,7 @@ def _read_shard(
         for row in rows:
             if stop.is_set():
                 return
+            survey.before_reading(int(row))
             offset_bytes, length_bytes = map(int, places[row])
             if whole and offset_bytes != end_bytes:
                 raise InputError(f"{path}: its records do not follow each other as the index says; {MEND}")
