@@ -19,6 +19,7 @@ import argparse
 import csv
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -67,7 +68,22 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--peer", action="store_true", help="normflows too (with torch)")
     parser.add_argument("--csv", type=Path, help="write the table to this file")
     parser.add_argument("--child", help=argparse.SUPPRESS)
-    return parser.parse_args()
+    words = parser.parse_args()
+    if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*)*", words.batches):
+        parser.error(f"--batches {words.batches}: write numbers from 1, such as 1,4,16")
+    unit = 2**words.levels if words.levels > 0 else 0
+    sides = [int(side) for side in words.size.split("x") if side.isdecimal()]
+    if (
+        words.size.count("x") != 1
+        or len(sides) != 2
+        or not unit
+        or not all(side and side % unit == 0 for side in sides)
+    ):
+        parser.error(f"--size {words.size}, --levels {words.levels}: give samples x traces that 2^levels divides")
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if backend not in ("tensorflow", "jax", "torch"):
+        parser.error(f"KERAS_BACKEND is {backend}; choose tensorflow, jax or torch")
+    return words
 
 
 def _ask(words: list[str]) -> dict[str, Any]:

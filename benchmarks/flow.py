@@ -82,8 +82,8 @@ def main(
     Example: python -m benchmarks.flow --peers .peers/bin/python --only paper,small --rounds 5
     """
     wanted = _sections(only)
-    if peers is not None and not peers.is_file():
-        raise InputError(f"--peers {peers}: no such file; give the python of an environment that has them")
+    if peers is not None and not (peers.is_file() and os.access(peers, os.X_OK)):
+        raise InputError(f"--peers {peers}: no such program; give the python of an environment that has them")
     flow = replace(PAPER, size=parse_size(size), levels=levels, steps=flow_steps, filters=filters, cores=cores)
     flow = replace(flow, attention_levels=min(levels, PAPER.attention_levels), count=steps)
     _check_divisible(flow)

@@ -106,13 +106,27 @@ def test_every_section_has_its_table_and_what_fails_is_left_out(tmp_path, monkey
     ("words", "message"),
     [
         (("--only", "everything"), "no such section"),
-        (("--peers", "nowhere/python"), "no such file"),
+        (("--peers", "nowhere/python"), "no such program"),
         (("--size", "100x100"), "divisible by 128"),
     ],
 )
 def test_wrong_words_are_told_in_one_line(words, message):
     done = benchmark("flow", *words)
     assert done.returncode == 2 and message in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "backend", "message"),
+    [
+        (("--batches", "x"), "tensorflow", "--batches x: write numbers from 1"),
+        (("--size", "8", "--levels", "1"), "tensorflow", "--size 8, --levels 1: give samples x traces"),
+        (("--size", "12x8", "--levels", "3"), "tensorflow", "that 2^levels divides"),
+        ((), "theano", "KERAS_BACKEND is theano; choose tensorflow, jax or torch"),
+    ],
+)
+def test_wrong_words_for_other_backends_are_told(words, backend, message):
+    done = benchmark("backends", *words, KERAS_BACKEND=backend)
+    assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """One device, several and several processes end alike; a process that is lost ends all of them with a line."""
 
+import contextlib
 import json
 import os
 import signal
@@ -16,8 +17,13 @@ from conftest import CHECKOUT, finish, start
 from glowseis.errors import InputError
 from glowseis.fitting.cluster import Cluster, from_slurm, from_tf_config
 from glowseis.fitting.devices import Devices
+from glowseis.fitting.loop import FlowFitting
+from glowseis.fitting.selection import select
+from glowseis.fitting.stopping import Stopping
+from glowseis.recipe import read_recipe
+from glowseis.survey.records import open_survey
 
-PROGRAM = Path(__file__).parent / "device_program.py"
+PROGRAM, LOOP = (Path(__file__).parent / name for name in ("device_program.py", "loop_program.py"))
 
 WAYS = [f"{optimizer}-{how}" for optimizer in ("sgd", "clipped") for how in ("stored", "reversible")]
 
@@ -41,12 +47,12 @@ def tf_configs(workers):
     ]
 
 
-def run_program(out, *words, configs=("",)):
-    """What the program's chief kept, by way of fitting."""
+def run_program(*words, program=PROGRAM, configs=("",)):
+    """Run a program once with each TF_CONFIG, side by side, to its end."""
     path = os.pathsep.join([str(CHECKOUT), os.environ.get("PYTHONPATH", "")])
     processes = [
         subprocess.Popen(
-            [sys.executable, str(PROGRAM), str(out), *words],
+            [sys.executable, str(program), *map(str, words)],
             env={**os.environ, "PYTHONPATH": path, **({"TF_CONFIG": config} if config else {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -61,12 +67,17 @@ def run_program(out, *words, configs=("",)):
     finally:
         for process in processes:
             process.kill()
+
+
+def fitted(out, *words, configs=("",)):
+    """What the chief of `device_program` kept, by way of fitting."""
+    run_program(out, *words, configs=configs)
     return {way: dict(np.load(out / f"{way}.npz")) for way in WAYS}
 
 
 @pytest.fixture(scope="module")
 def on_one(tmp_path_factory):
-    return run_program(tmp_path_factory.mktemp("one"), "1")
+    return fitted(tmp_path_factory.mktemp("one"), "1")
 
 
 def check_the_same(expected, found):
@@ -89,12 +100,33 @@ def check_the_same(expected, found):
 @pytest.mark.slow
 @pytest.mark.parametrize("count", ["2", "4"])
 def test_logical_devices_end_with_the_weights_of_one(count, on_one, tmp_path):
-    check_the_same(on_one, run_program(tmp_path, count))
+    check_the_same(on_one, fitted(tmp_path, count))
 
 
 @pytest.mark.slow
 def test_two_processes_end_with_the_weights_of_one(on_one, tmp_path):
-    check_the_same(on_one, run_program(tmp_path, configs=tf_configs(2)))
+    check_the_same(on_one, fitted(tmp_path, configs=tf_configs(2)))
+
+
+@pytest.mark.slow
+def test_a_runs_own_loop_keeps_two_processes_alike(tiny, tmp_path):
+    def told(configs):
+        out = tmp_path / str(len(configs))
+        out.mkdir()
+        run_program(tiny.recipe, tiny.survey, out, program=LOOP, configs=configs)
+        every = range(len(configs))
+        return [
+            (json.loads((out / f"worker-{one}.json").read_text()), dict(np.load(out / f"worker-{one}.npz")))
+            for one in every
+        ]
+
+    ((alone, _),), ((chief, weights), (other, of_other)) = told([""]), told(tf_configs(2))
+    for name, weight in weights.items():
+        np.testing.assert_array_equal(weight, of_other[name])
+    assert chief["step"] == other["step"] == alone["step"] > 20
+    assert chief["epochs"] == other["epochs"] and len(alone["epochs"]) == 11
+    for one, same in zip(alone["epochs"], chief["epochs"], strict=True):
+        assert one == pytest.approx(same, rel=2e-3)
 
 
 def start_workers(folder, tiny, configs, *words):
@@ -141,6 +173,7 @@ def test_two_workers_train_stop_lose_one_and_go_on(tiny, tmp_path):
     robbed[1].communicate()
     assert end.status == 1, end.error
     assert len(end.error) == 1 and "a worker of this run is gone" in end.error[0], end.error
+    assert "noticed: " in end.error[0] and "Graph execution error" not in end.error[0], end.error
     assert "start all of them again, the run goes on after step" in end.error[0]
 
     ends = [finish(process) for process in workers()]
@@ -149,12 +182,49 @@ def test_two_workers_train_stop_lose_one_and_go_on(tiny, tmp_path):
     assert (tmp_path / "savedmodels" / "tiny" / "1" / "saved_model.pb").exists()
 
 
+def test_a_worker_that_waits_for_another_can_be_stopped(tiny, tmp_path):
+    configs = tf_configs(2)
+    waiting = start_workers(tmp_path, tiny, configs[:1])[0]
+    port = int(json.loads(configs[0])["cluster"]["worker"][0].rpartition(":")[2])
+    late = time.monotonic() + 120
+    while time.monotonic() < late:
+        with contextlib.suppress(OSError), socket.create_connection(("localhost", port), timeout=1):
+            break
+        time.sleep(0.1)
+    waiting.send_signal(signal.SIGTERM)
+    end = finish(waiting)
+    assert end.status == 143 and len(end.error) == 1 and end.error[0].endswith("terminated"), end
+
+
+@pytest.mark.parametrize(("status", "queued_again"), [(75, True), (0, False), (1, False)])
+def test_a_slurm_job_that_was_stopped_is_queued_again(tmp_path, status, queued_again):
+    """Against stand-ins for Slurm's commands."""
+    for name, body in (("srun", f"exit {status}"), ("scontrol", "exit 0")):
+        (tmp_path / name).write_text(f'#!/bin/bash\necho {name} "$@" >> {tmp_path}/called\n{body}\n')
+        (tmp_path / name).chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_JOB_ID": "17"}
+    done = subprocess.run(["bash", CHECKOUT / "train/slurm.sh", "a.toml"], env=environment, check=False)
+    called = (tmp_path / "called").read_text().splitlines()
+    assert done.returncode == status and "--kill-on-bad-exit=0" in called[0]
+    assert called[0].endswith("python -m glowseis.train a.toml --cluster slurm")
+    assert called[1:] == (["scontrol requeue 17"] if queued_again else [])
+
+
 def test_a_batch_is_shared_equally():
     class Two(Devices):
         replicas = 2
 
     assert Devices().batch(1) == 1 and Devices().batch(7) == 7
     assert Two().batch(1) == 2 and Two().batch(7) == 8 and Two().batch(8) == 8
+
+
+def test_too_few_gathers_for_the_devices_are_told_at_once(tiny, tmp_path):
+    class Many(Devices):
+        replicas = 50
+
+    recipe, survey = read_recipe(tiny.recipe), open_survey(tiny.survey)
+    with Stopping() as stopping, pytest.raises(InputError, match=r"a phase's 9 gathers cannot be shared by 50 devices"):
+        FlowFitting(recipe, survey, select(survey, recipe), tmp_path, stopping, devices=Many())
 
 
 def test_tf_config_is_read():
@@ -174,6 +244,7 @@ def test_tf_config_is_read():
         '{"cluster": {"worker": ["a:1"]}}',
         '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
         '{"cluster": {"worker": ["a:1", "a:1"]}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": ["a:99999"]}, "task": {"type": "worker", "index": 0}}',
         '{"cluster": {"worker": ["a"]}, "task": {"type": "worker", "index": 0}}',
         '{"cluster": {"ps": ["a:1"]}, "task": {"type": "ps", "index": 0}}',
     ],

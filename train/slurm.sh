@@ -17,8 +17,9 @@
 #SBATCH --open-mode=append
 set -u
 
-# With --kill-on-bad-exit the other tasks end when one is lost.
-srun --distribution=block --kill-on-bad-exit=1 "${PYTHON:-python}" -m glowseis.train "$@" --cluster slurm
+# A task that stopped with everything saved has status 75, which must not kill the others while they do the same. When one
+# is lost the others notice and end by themselves; five minutes later srun ends what is left.
+srun --distribution=block --kill-on-bad-exit=0 --wait=300 "${PYTHON:-python}" -m glowseis.train "$@" --cluster slurm
 status=$?
 if [ "$status" -eq 75 ]; then
     scontrol requeue "$SLURM_JOB_ID"

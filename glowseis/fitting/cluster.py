@@ -4,13 +4,14 @@ import json
 import os
 import re
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import tensorflow as tf
 
 from glowseis.errors import InputError
+from glowseis.fitting.meeting import meet
 
 CONFIG = "TF_CONFIG"
 
@@ -55,7 +56,7 @@ def from_tf_config(environment: Mapping[str, str] = os.environ) -> Cluster | Non
             and len(jobs.get("chief", [])) <= 1
             and kind in jobs
             and 0 <= int(index) < len(jobs[kind])
-            and all(isinstance(one, str) and re.fullmatch(r"\S+:\d+", one) for one in addresses)
+            and all(isinstance(one, str) and _is_address(one) for one in addresses)
             and len(set(addresses)) == len(addresses)
         )
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -65,6 +66,11 @@ def from_tf_config(environment: Mapping[str, str] = os.environ) -> Cluster | Non
             f"{CONFIG} is {text!r}; it must name each worker once, and which this one is, such as {EXAMPLE}"
         )
     return Cluster(tuple(addresses), number)
+
+
+def _is_address(text: str) -> bool:
+    found = re.fullmatch(r"\S+:(\d{1,5})", text)
+    return found is not None and 0 < int(found[1]) < 65_536
 
 
 def from_slurm(environment: Mapping[str, str] = os.environ) -> Cluster:
@@ -104,14 +110,19 @@ def _number(part: str) -> tuple[int, str]:
     return (int(part), "") if part.isdigit() else (0, part)
 
 
-def joined(cluster: Cluster) -> tf.distribute.Strategy:
+def joined(cluster: Cluster, say: Callable[[str], None] = print) -> tf.distribute.Strategy:
     """Wait for all processes of a cluster and give their common strategy.
 
     TensorFlow can do this only before it has done anything else.
 
+    Args:
+        cluster: The processes.
+        say: Called with a line when others let one wait.
+
     Raises:
-        InputError: They cannot be joined.
+        InputError: They do not meet, or cannot be joined.
     """
+    meet(cluster.addresses, cluster.worker, say=say)
     task = {"type": "worker", "index": cluster.worker}
     # By this resolver alone the strategy takes all the GPUs that the process sees.
     os.environ[CONFIG] = json.dumps({"cluster": {"worker": list(cluster.addresses)}, "task": task})
@@ -129,7 +140,7 @@ def joined(cluster: Cluster) -> tf.distribute.Strategy:
 
 @contextmanager
 def _signals_end_the_process() -> Iterator[None]:
-    """While TensorFlow waits, Python's handlers would not be run, and there is nothing to save yet."""
+    """While TensorFlow joins them, Python's handlers would not be run, and there is nothing to save yet."""
     former = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield

@@ -168,8 +168,15 @@ class Devices:
                 raise
             raise FittingError(
                 f"a worker of this run is gone (worker {self.worker} of {self.workers} noticed: "
-                f"{wrong.message.splitlines()[0][:120]}); start all of them again, {state()}"
+                f"{_reason(wrong)}); start all of them again, {state()}"
             ) from None
+
+
+def _reason(wrong: tf.errors.OpError) -> str:
+    """What TensorFlow says, without the place in its graph."""
+    lines = [line.strip() for line in wrong.message.splitlines()]
+    passed = ("Graph execution error", "Detected at", "File ", "[[", "Traceback", "Additional GRPC")
+    return next((line[:160] for line in lines if line and not line.startswith(passed)), type(wrong).__name__)
 
 
 def devices_of(cluster: Cluster | None = None) -> Devices:

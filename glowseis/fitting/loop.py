@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from glowseis.errors import FittingError, StoppedError
+from glowseis.errors import FittingError, InputError, StoppedError
 from glowseis.fitting.checkpoints import Checkpoints
 from glowseis.fitting.devices import Devices
 from glowseis.fitting.log import RunLog
@@ -98,6 +98,13 @@ class FlowFitting:
         self.stopping = stopping
         self.devices = devices or Devices()
         self.batch = self.devices.batch(recipe.training.batch)
+        fewest = min(len(rows) for rows in selection.phases)
+        if fewest < self.devices.replicas:
+            # Said now, not when a phase begins after hours.
+            raise InputError(
+                f"{survey.path}: a phase's {fewest} gathers cannot be shared by {self.devices.replicas} devices; use "
+                "fewer of them"
+            )
         self.planned = plan(recipe.phases, [len(rows) for rows in selection.phases], self.batch)
         # A step's function is called many times: making one of its own for each call takes seconds and gains nothing.
         tf.config.optimizer.set_experimental_options({"function_optimization": False})
@@ -240,6 +247,8 @@ class FlowFitting:
         # The loss of a step says nothing of the weights that the step leaves behind; only good ones are kept.
         self._require_invertible(step, self.devices.of_chief(self.round_trip_error))
         self.devices.on_chief(lambda: self.checkpoints.save(step))
+        if not self.devices.is_chief:
+            self.checkpoints.save(step)
         self._saved_at = time.monotonic()
 
     def _evaluate(self, step: int, log: RunLog) -> dict[str, float]:

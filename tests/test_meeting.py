@@ -1,0 +1,121 @@
+"""The processes of a cluster meet, or are told in a line why they do not."""
+
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from test_devices import free_ports
+
+from glowseis.errors import InputError
+from glowseis.fitting import meeting
+from glowseis.fitting.meeting import meet
+
+
+@pytest.fixture
+def addresses():
+    return [f"localhost:{port}" for port in free_ports(3)]
+
+
+def together(*calls):
+    """What several calls side by side end with: None, or the error's text."""
+
+    def ended(call):
+        try:
+            return call()
+        except InputError as wrong:
+            return str(wrong)
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return [one.result(timeout=60) for one in [threads.submit(ended, call) for call in calls]]
+
+
+def test_all_go_on_when_the_last_has_come_and_the_port_is_free(addresses):
+    ended = []
+
+    def late(worker, after_s):
+        time.sleep(after_s)
+        meet(addresses, worker, wait_s=30)
+        ended.append(time.monotonic())
+
+    started = time.monotonic()
+    assert together(lambda: late(1, 0), lambda: late(0, 0.5), lambda: late(2, 1.5)) == [None] * 3
+    assert min(ended) - started >= 1.5 and max(ended) - min(ended) < 2
+    # TensorFlow listens there next.
+    socket.create_server(("", int(addresses[0].split(":")[1])), reuse_port=True).close()
+
+
+def test_nobody_waits_for_ever_and_all_say_for_whom(addresses, monkeypatch):
+    monkeypatch.setattr(meeting, "SAY_AFTER_S", 0.5)
+    said = []
+    chief, other = together(
+        lambda: meet(addresses, 0, wait_s=1.5, say=said.append), lambda: meet(addresses, 1, wait_s=1.5, say=said.append)
+    )
+    assert chief.startswith(f"worker 0 waited 2 s for {addresses[2]} in vain; start all workers")
+    assert other.startswith(f"worker 1 waited 2 s for {addresses[0]} in vain")
+    assert sorted(said) == [f"worker 0 waits for {addresses[2]}", f"worker 1 waits for {addresses[0]}"]
+
+
+def test_one_that_left_is_waited_for_again(addresses):
+    def leave_and_come():
+        gone = meeting._Other(addresses, 2)
+        while gone._socket is None:
+            gone.missing()
+            time.sleep(0.05)
+        gone.close()
+        time.sleep(1)
+        assert not chief.done()
+        meet(addresses, 2, wait_s=30)
+
+    with ThreadPoolExecutor(2) as threads:
+        chief = threads.submit(meet, addresses, 0, 30)
+        other = threads.submit(meet, addresses, 1, 30)
+        leave_and_come()
+        assert chief.result(30) is None and other.result(30) is None
+
+
+def test_a_stranger_is_no_worker(addresses):
+    def stranger():
+        host, port = addresses[0].split(":")
+        for word in (b"GET / HTTP/1.1\r\n\r\n", b'{"worker": "x"}\n', b"[]\n", b""):
+            late = time.monotonic() + 20
+            while time.monotonic() < late:
+                try:
+                    with socket.create_connection((host, int(port)), timeout=1) as one:
+                        one.sendall(word)
+                    break
+                except OSError:
+                    time.sleep(0.05)
+
+    two = addresses[:2]
+    watching = threading.Thread(target=stranger)
+    watching.start()
+    started = time.monotonic()
+
+    def other():
+        watching.join()
+        meet(two, 1, wait_s=30)
+
+    assert together(lambda: meet(two, 0, wait_s=30), other) == [None, None]
+    assert time.monotonic() - started < 25
+
+
+@pytest.mark.parametrize("twice", [True, False])
+def test_those_that_do_not_belong_together_are_told(addresses, twice):
+    strange = addresses if twice else [*addresses[:2], "elsewhere:1"]
+    chief, first, second = together(
+        lambda: meet(addresses, 0, wait_s=10),
+        lambda: meet(addresses, 1, wait_s=10),
+        lambda: time.sleep(1) or meet(strange, 1 if twice else 2, wait_s=10),
+    )
+    wanted = "worker 1 is there twice" if twice else "worker 2 has other addresses ("
+    assert chief.startswith(wanted) and chief.endswith("each a number of its own")
+    assert first.startswith("worker 0 says that a worker has other addresses, or that two have one number")
+    assert second.startswith("worker 0 says")
+
+
+def test_a_port_in_use_is_told(addresses):
+    message = r"worker 0 cannot listen at localhost:\d+ \(Address already in use\); give it another port"
+    with socket.create_server(("", int(addresses[0].split(":")[1]))), pytest.raises(InputError, match=message):
+        meet(addresses, 0, wait_s=5)
