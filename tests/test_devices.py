@@ -196,6 +196,45 @@ def test_a_worker_that_waits_for_another_can_be_stopped(tiny, tmp_path):
     assert end.status == 143 and len(end.error) == 1 and end.error[0].endswith("terminated"), end
 
 
+@pytest.mark.slow
+def test_workers_on_plain_hosts_are_started_and_stopped_together(tiny, tmp_path):
+    """Against a stand-in for ssh that stays on this machine."""
+    ssh, run = tmp_path / "ssh", tmp_path / "run"
+    ssh.write_text('#!/bin/bash\nshift\nexec bash -c "$*"\n')
+    ssh.chmod(0o755)
+    run.mkdir()
+    environment = {
+        **os.environ,
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "PYTHON": sys.executable,
+        "PYTHONPATH": str(CHECKOUT),
+        "HOSTS": " ".join(f"localhost:{port}" for port in free_ports(2)),
+    }
+
+    def started():
+        return subprocess.Popen(
+            ["bash", CHECKOUT / "train/hosts.sh", tiny.recipe, "--survey", tiny.survey, "--set", "training.batch=4"],
+            cwd=run,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    stopped = started()
+    late = time.monotonic() + 240
+    while last_step(run) < 3:
+        assert stopped.poll() is None, stopped.communicate()[0]
+        assert time.monotonic() < late, "no step came"
+        time.sleep(0.05)
+    stopped.send_signal(signal.SIGTERM)
+    said, _ = stopped.communicate(timeout=240)
+    assert stopped.returncode == 75 and said.count("everything is saved") == 2, said
+    again = started()
+    said, _ = again.communicate(timeout=240)
+    assert again.returncode == 0 and "going on after step" in said, said
+
+
 @pytest.mark.parametrize(("status", "queued_again"), [(75, True), (0, False), (1, False)])
 def test_a_slurm_job_that_was_stopped_is_queued_again(tmp_path, status, queued_again):
     """Against stand-ins for Slurm's commands."""

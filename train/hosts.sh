@@ -20,6 +20,7 @@ command=$(printf '%q ' "${PYTHON:-python}" -m glowseis.train "$@")
 pid_file() { echo "/tmp/glowseis-worker-${hosts[$1]##*:}.pid"; }
 
 stop() {
+    interrupted=yes
     for index in "${!hosts[@]}"; do
         ssh "${hosts[$index]%:*}" "kill -TERM \$(cat $(pid_file "$index"))" &
     done
@@ -37,10 +38,10 @@ done
 
 status=0
 for worker in "${workers[@]}"; do
-    wait "$worker"
-    ended=$?
     # A signal ends a wait before the worker has ended.
-    while kill -0 "$worker" 2>/dev/null; do
+    interrupted=yes
+    while [ -n "$interrupted" ]; do
+        interrupted=
         wait "$worker"
         ended=$?
     done
