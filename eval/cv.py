@@ -185,6 +185,7 @@ def _say_estimate(study: "Study", numbers: Sequence[int], how: str = "") -> None
 
 def _tables(study: "Study", partial: bool) -> None:
     """Print the tables; write them and the report when all folds are there."""
+    from eval.report.fold_figure import write_folds
     from eval.report.writing import write_report
     from eval.results.collection import collect
     from eval.results.tables import terminal, write_tables
@@ -196,9 +197,9 @@ def _tables(study: "Study", partial: bool) -> None:
     if results.whole:
         tables = study.folder / "tables"
         make_folder(tables, "--out")
-        written = write_tables(results, tables)
+        written = [*write_tables(results, tables), *write_folds(results, tables)]
         report = write_report(study, results, study.folder)
-        _say(f"{len(written)} files of tables in {tables}; report: {report}")
+        _say(f"{len(written)} files of tables and their picture in {tables}; report: {report}")
     _tell_failures(results)
 
 

@@ -71,7 +71,7 @@ def test_page_can_be_read_without_seeing_it(made):
 
 def test_every_colour_of_a_figure_follows_the_page(made):
     drawings = re.findall(r"<svg.*?</svg>", made.text, re.DOTALL)
-    assert len(drawings) == 2 + 4 + 6
+    assert len(drawings) == 2 + 4 + 4 + 6
     for drawing in drawings:
         assert not re.search(r"#[0-9a-f]{6}\b(?!\))", re.sub(r'(href|url\()="?#[^")]*', "", drawing))
         assert all("fill: var(" in text for text in re.findall(r"<text[^>]*>", drawing))

@@ -19,7 +19,7 @@ from eval.report.drawing import (
     dress,
     new_figure,
     plain,
-    svg_text,
+    write_picture,
 )
 from glowseis.errors import InputError
 
@@ -32,8 +32,6 @@ PARTS = ("validation", "test")
 """In the order of the panels: the count is chosen on the first, the second is only looked at."""
 
 COLUMNS = {"count": "int64", "run": "int64", "part": "str", "class": "str", "f1": "float64"}
-
-PIXELS_AN_INCH = 200
 
 
 def curve_means(table: pd.DataFrame) -> pd.DataFrame:
@@ -82,17 +80,11 @@ def write_curve(table: pd.DataFrame, chosen: int, folder: Path) -> list[Path]:
     panels[1].set_ylabel("")
 
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / TABLE, folder / MEANS, folder / f"{PICTURE}.png", folder / f"{PICTURE}.svg"]
-    unfinished = [folder / f".{path.name}.writing" for path in paths]
-    table.to_csv(unfinished[0], index=False, lineterminator="\n")
-    means.to_csv(unfinished[1], index=False, lineterminator="\n")
-    figure.savefig(unfinished[2], format="png", dpi=PIXELS_AN_INCH, metadata={"Software": None})
-    # A viewer in the dark would show the ink on black.
-    figure.patch.set_facecolor("white")
-    unfinished[3].write_text(svg_text(figure, PICTURE, transparent=False), encoding="utf-8")
-    for path, written in zip(paths, unfinished, strict=True):
-        os.replace(written, path)
-    return paths
+    for frame, name in ((table, TABLE), (means, MEANS)):
+        unfinished = folder / f".{name}.writing"
+        frame.to_csv(unfinished, index=False, lineterminator="\n")
+        os.replace(unfinished, folder / name)
+    return [folder / TABLE, folder / MEANS, *write_picture(figure, folder, PICTURE)]
 
 
 def read_curve(folder: Path) -> pd.DataFrame | None:

@@ -2,7 +2,9 @@
 
 import html
 import io
+import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.study.names import ARMS
@@ -49,6 +51,8 @@ IN_THE_DARK = {
     "#0e7490": "#39c5cf",
 }
 """What stands for each colour on a dark page."""
+
+PIXELS_AN_INCH = 200
 
 WIDTH_INCH, HEIGHT_INCH = 4.4, 3.3
 """A panel's size: its letters can still be read when a phone shows it 360 pixels wide."""
@@ -107,6 +111,32 @@ def dress(axes: Any) -> None:
     if legend:
         for text in legend.get_texts():
             text.set_color(INK)
+
+
+def write_picture(figure: "Figure", folder: Path, name: str) -> list[Path]:
+    """Write a figure as PNG and as SVG, in place of older ones.
+
+    Args:
+        figure: The figure.
+        folder: Where the files go; made when missing.
+        name: Their name, without an ending.
+
+    Returns:
+        Both files, the PNG first.
+
+    Raises:
+        OSError: The disk is full or not writable.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{name}.png", folder / f"{name}.svg"]
+    unfinished = [folder / f".{path.name}.writing" for path in paths]
+    figure.savefig(unfinished[0], format="png", dpi=PIXELS_AN_INCH, metadata={"Software": None})
+    # A viewer in the dark would show the ink on black.
+    figure.patch.set_facecolor("white")
+    unfinished[1].write_text(svg_text(figure, name, transparent=False), encoding="utf-8")
+    for path, written in zip(paths, unfinished, strict=True):
+        os.replace(written, path)
+    return paths
 
 
 def svg_text(figure: "Figure", name: str, *, transparent: bool = True) -> str:

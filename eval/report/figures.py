@@ -1,4 +1,4 @@
-"""The report's figures: the curve, precision against recall of the rare class, learning curves."""
+"""The report's figures: the curve, the folds' F1, precision against recall of the rare class, learning curves."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -8,7 +8,9 @@ import pandas as pd
 
 from eval.report.curve_figure import PARTS, curve_means, draw_part
 from eval.report.drawing import ARM_COLOURS, ARM_DASHES, HEIGHT_INCH, WIDTH_INCH, dress, inline_svg, new_figure, plain
+from eval.report.fold_figure import fold_figures
 from eval.report.page import Html, element
+from eval.results.collection import Results
 from eval.study.names import ARMS
 from eval.study.outcome import RECALLS, Outcome
 
@@ -44,6 +46,16 @@ def curve_panels(curve: pd.DataFrame, chosen: int | None) -> list[Html]:
             caption += f"; {chosen} were chosen on validation gathers"
         panels.append(_panel(figure, f"curve-{part}", caption + "."))
     return panels
+
+
+def fold_panels(results: Results, kind: str) -> list[Html]:
+    """F1 of the rare class in every fold.
+
+    Args:
+        results: The study's results.
+        kind: Kind of the folds.
+    """
+    return [_panel(*made) for made in fold_figures(results, kind)]
 
 
 def recall_panels(outcomes: Sequence[Outcome]) -> list[Html]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from eval.report.curve_figure import read_chosen, read_curve
-from eval.report.figures import curve_panels, learning_panels, recall_panels
+from eval.report.figures import curve_panels, fold_panels, learning_panels, recall_panels
 from eval.report.gathers import families, nearest, nearest_table, neighbours, typical_distances
 from eval.report.page import Html, element, join, page, scrolling
 from eval.report.tables import confusions, durations, shown_table
@@ -23,6 +23,7 @@ REPORT = "report.html"
 SECTIONS = {
     "tables": "Tables",
     "curve": "F1 against the number of added gathers",
+    "folds": "F1 of the rare class, fold by fold",
     "confusion": "Confusion matrices",
     "recall": "Precision against recall of the rare class",
     "gathers": "Synthetic gathers and their parents",
@@ -57,6 +58,7 @@ def write_report(study: Study, results: Results, folder: Path | None = None) -> 
     contents = {
         "tables": join(shown_table(table) for table in tables(results)),
         "curve": _panels(curve_panels(curve, read_chosen(folder))) if curve is not None else Html(),
+        "folds": _by_kind(finished, lambda outcomes: _panels(fold_panels(results, outcomes[0].kind))),
         "confusion": _by_kind(finished, lambda outcomes: element("div", *confusions(outcomes), class_="matrices")),
         "recall": _by_kind(finished, lambda outcomes: _panels(recall_panels(outcomes))),
         "gathers": families_shown,
