@@ -40,6 +40,9 @@ def main(
     path: Annotated[
         LatentPath, typer.Option(help="spherical keeps the noise of the parents; linear lets it fade half-way.")
     ] = LatentPath.SPHERICAL,
+    farthest: Annotated[
+        float, typer.Option(min=0.01, max=1, help="How far from its first parent towards the other a gather may lie.")
+    ] = 1.0,
     batch: Annotated[int, typer.Option(min=1, help="Gathers made at a time; memory grows with it.")] = 4,
     kind: Annotated[
         Format | None,
@@ -72,7 +75,7 @@ def main(
     if not label:
         raise InputError(f"{savedmodel}: does not say which gathers it was trained for; give --label")
     possible = len(possible_parents(flow, real, label))
-    made = synthesise(flow, real, label, count, seed, path.value, batch)
+    made = synthesise(flow, real, label, count, seed, path.value, batch, farthest=farthest)
     write = _writer(kind, (real.size[0], real.size[1]), f"{flow.name}, seed {seed}, {path.value} path")
     with tqdm(made, "generating", count, unit="gather", disable=None) as shown:
         write(out, shown)

@@ -177,6 +177,7 @@ LATER: dict[str, Any] = {
     "training.conditioners": "float32",
     "training.at_once": 0,
     "study.training.at_once": 0,
+    "study.farthest": 1.0,
 }
 """Settings that came when runs and outcomes were kept already, which do not name them, and the default each came with.
 

@@ -28,7 +28,7 @@ class Pair:
     alpha: float
 
 
-def draw_pairs(rows: np.ndarray, count: int, seed: int) -> list[Pair]:
+def draw_pairs(rows: np.ndarray, count: int, seed: int, farthest: float = 1.0) -> list[Pair]:
     """Draw pairs of distinct gathers and their weights, all uniform.
 
     The first pairs of a longer draw are those of a shorter one with the same seed.
@@ -37,12 +37,13 @@ def draw_pairs(rows: np.ndarray, count: int, seed: int) -> list[Pair]:
         rows: Row numbers of the possible parents, at least two.
         count: Number of pairs.
         seed: Seed of the draw.
+        farthest: Weights of the second are below this, at most 1; children then lie nearer to their first parent.
     """
     pairs = []
     for index in range(count):
         random = np.random.default_rng([seed, index])
         first, second = random.choice(rows, 2, replace=False)
-        pairs.append(Pair(int(first), int(second), float(random.uniform())))
+        pairs.append(Pair(int(first), int(second), farthest * float(random.uniform())))
     return pairs
 
 
@@ -64,6 +65,7 @@ def synthesise(
     batch: int = 4,
     *,
     rows: np.ndarray | None = None,
+    farthest: float = 1.0,
 ) -> Iterator[Gather]:
     """Make new gathers of a label.
 
@@ -80,6 +82,7 @@ def synthesise(
             half-way on the linear one it fades.
         batch: Gathers made at a time; memory grows with it.
         rows: Rows of the possible parents, such as a fold's; all that `possible_parents` gives when None.
+        farthest: See `draw_pairs`.
 
     Yields:
         Gathers of the survey's size with their origin.
@@ -90,7 +93,7 @@ def synthesise(
 
     Source: the paper's sections 1 and 5.4.
     """
-    pairs = draw_pairs(possible_parents(flow, survey, label, rows), count, seed)
+    pairs = draw_pairs(possible_parents(flow, survey, label, rows), count, seed, farthest)
     yield from interpolate_pairs(flow, survey, label, pairs, seed, path, batch)
 
 

@@ -57,6 +57,10 @@ def test_seeds_are_functions_of_the_recipes_seed_and_the_fold(study):
 def test_pairs_are_nested(study):
     fold = Fold(study, "grouped", 1)
     assert fold.pairs(20)[:7] == fold.pairs(7)
+    section = study.recipe.study.model_copy(update={"farthest": 0.5})
+    recipe = study.recipe.model_copy(update={"study": section})
+    near = Fold(dataclasses.replace(study, recipe=recipe), "grouped", 1).pairs(7)
+    assert [one.alpha for one in near] == [0.5 * one.alpha for one in fold.pairs(7)]
     assert {row for pair in fold.pairs(60) for row in (pair.first, pair.second)} == set(fold.rare)
 
 

@@ -114,6 +114,18 @@ def test_pairs_and_weights_are_uniform():
     np.testing.assert_allclose(
         np.quantile([pair.alpha for pair in pairs], [0.25, 0.5, 0.75]), [0.25, 0.5, 0.75], atol=0.04
     )
+    near = draw_pairs(np.array([3, 5, 8, 11]), 3000, seed=1, farthest=0.25)
+    for one, other in zip(pairs, near, strict=True):
+        assert (other.first, other.second, other.alpha) == (one.first, one.second, 0.25 * one.alpha)
+
+
+def test_gathers_near_their_first_parent(generate, tmp_path):
+    done = generate("--out", "near", "--farthest", "0.2")
+    assert (done.status, done.error) == (0, [])
+    alphas = open_survey(tmp_path / "near").index["alpha"]
+    assert alphas.max() < 0.2 and alphas.nunique() > 1
+    done = generate("--out", "none", "--farthest", "0")
+    assert done.status == 2 and len(done.error) == 1 and "--farthest" in done.error[0]
 
 
 def test_a_survey(generate, children, tmp_path):

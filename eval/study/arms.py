@@ -191,7 +191,8 @@ def mixed(fold: Fold, pairs: list[Pair], maker: str) -> Iterator[Gather]:
 
 
 def _about(fold: Fold, **settings: Any) -> dict[str, Any]:
-    return {"label": fold.study.rare, "count": fold.augmentations, **settings}
+    farthest = fold.study.recipe.study.farthest
+    return {"label": fold.study.rare, "count": fold.augmentations, "farthest": farthest, **settings}
 
 
 def _class_weights(fold: Fold) -> Any:

@@ -183,7 +183,7 @@ class Fold:
 
     def pairs(self, count: int) -> list[Pair]:
         """Pairs of rare training gathers, the same for all arms; the first of more are those of fewer."""
-        return draw_pairs(self.rare, count, self.seed)
+        return draw_pairs(self.rare, count, self.seed, self.study.recipe.study.farthest)
 
     def flow(self, which: Literal["rare", "all"]) -> SavedFlow:
         """One of the fold's flows, trained now unless it was; a stopped training goes on.

@@ -56,6 +56,8 @@ class StudySection(Section):
     """Standard deviation of the latents of prior samples."""
     path: Literal["spherical", "linear"] = "spherical"
     """Way between two parents' latents (`glowseis.synthesis.PATHS`)."""
+    farthest: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """How far from its first parent towards the other a child may lie (`glowseis.synthesis.draw_pairs`)."""
     protocol: Literal["equal-steps", "equal-epochs"] = "equal-steps"
     """Whether all arms take as many steps, or as many passes over their gathers, as in the paper."""
     independent: SurveySection | None = None
