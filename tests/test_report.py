@@ -159,7 +159,7 @@ def test_the_same_study_gives_the_same_bytes(made, tmp_path):
 def test_what_is_missing_is_said(tmp_path):
     study, results = reported_study(tmp_path, synthetic=False, independent=False)
     page = PageReader(write_report(study, results).read_text())
-    assert page.text.count("No synthetic gathers are on disk") == 2
+    assert page.text.count("No synthetic gathers are on disk") == 3
     assert not page.all("img") and not any("independent" in name for name in page.tables)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from eval.report.curve_figure import read_chosen, read_curve
 from eval.report.figures import curve_panels, fold_panels, learning_panels, recall_panels
 from eval.report.gathers import families, nearest, nearest_table, neighbours, typical_distances
+from eval.report.noise import noise_table
 from eval.report.page import Html, element, join, page, scrolling
 from eval.report.tables import confusions, durations, shown_table
 from eval.results.collection import Results
@@ -27,6 +28,7 @@ SECTIONS = {
     "confusion": "Confusion matrices",
     "recall": "Precision against recall of the rare class",
     "gathers": "Synthetic gathers and their parents",
+    "noise": "Noise of synthetic gathers",
     "neighbours": "Nearest recorded gathers",
     "learning": "Learning curves",
     "making": "How it was made",
@@ -54,7 +56,7 @@ def write_report(study: Study, results: Results, folder: Path | None = None) -> 
     every = {kind: [one for arm in results.arms for one in results.of(kind, arm)] for kind in results.kinds}
     finished = {kind: outcomes for kind, outcomes in every.items() if outcomes}
     curve = read_curve(folder)
-    families_shown, neighbours_shown = gather_sections(study, results.kinds, results.arms)
+    families_shown, noise_shown, neighbours_shown = gather_sections(study, results.kinds, results.arms)
     contents = {
         "tables": join(shown_table(table) for table in tables(results)),
         "curve": _panels(curve_panels(curve, read_chosen(folder))) if curve is not None else Html(),
@@ -62,6 +64,7 @@ def write_report(study: Study, results: Results, folder: Path | None = None) -> 
         "confusion": _by_kind(finished, lambda outcomes: element("div", *confusions(outcomes), class_="matrices")),
         "recall": _by_kind(finished, lambda outcomes: _panels(recall_panels(outcomes))),
         "gathers": families_shown,
+        "noise": noise_shown,
         "neighbours": neighbours_shown,
         "learning": _by_kind(finished, lambda outcomes: _panels(learning_panels(outcomes))),
         "making": making(study, [one for found in results.outcomes.values() for one in found]),
@@ -90,8 +93,8 @@ def _by_kind(finished: dict[str, list[Outcome]], draw: Callable[[list[Outcome]],
     )
 
 
-def gather_sections(study: Study, kinds: Sequence[str], arms: Sequence[str]) -> tuple[Html, Html]:
-    """Synthetic gathers with parents, and with nearest neighbours, of the fold that left those of most arms on disk.
+def gather_sections(study: Study, kinds: Sequence[str], arms: Sequence[str]) -> tuple[Html, Html, Html]:
+    """Synthetic gathers with parents, their noise, and nearest neighbours, of the fold with most arms' on disk.
 
     Args:
         study: The study.
@@ -99,7 +102,7 @@ def gather_sections(study: Study, kinds: Sequence[str], arms: Sequence[str]) -> 
         arms: Names of the arms.
 
     Returns:
-        What both sections hold; where nothing is on disk, they say so.
+        What the three sections hold; where nothing is on disk, they say so.
     """
     folds = [(kind, fold) for kind in kinds for fold in range(len(study.folds[kind]))]
     found = {place: synthetic_surveys(study.work(*place) / "synthetic", arms) for place in folds}
@@ -111,7 +114,7 @@ def gather_sections(study: Study, kinds: Sequence[str], arms: Sequence[str]) -> 
         f"No synthetic gathers are on disk in {study.folder / 'work'}. The tables and figures do not need them; "
         "running a fold again makes them again.",
     )
-    return absent, absent
+    return absent, absent, absent
 
 
 def synthetic_surveys(folder: Path, arms: Sequence[str]) -> dict[str, Survey]:
@@ -133,7 +136,7 @@ def _versions(folder: Path) -> dict[str, str]:
         return {}
 
 
-def _gathers_of(study: Study, kind: str, fold: int, surveys: dict[str, Survey]) -> tuple[Html, Html]:
+def _gathers_of(study: Study, kind: str, fold: int, surveys: dict[str, Survey]) -> tuple[Html, Html, Html]:
     training = study.parts(kind, fold)[0]
     rare = training[(study.survey.index["label"] == study.rare).to_numpy()[training]]
     where = f"Fold {fold} of {len(study.folds[kind])}, counted from 0 ({kind})."
@@ -143,7 +146,8 @@ def _gathers_of(study: Study, kind: str, fold: int, surveys: dict[str, Survey]) 
     words = element("p", f"{where} The first synthetic gathers of each arm; time runs downwards, traces to the right.")
     near = element("p", f"{where} The synthetic gathers that come nearest to a recorded one, of the first of each arm.")
     pictures = join(neighbours(name, survey, study.survey, found[name]) for name, survey in surveys.items())
-    return join([words, shown]), join([nearest_table(found, typical, study.rare), near, pictures])
+    noise = join([element("p", where), noise_table(surveys, study.survey, training)])
+    return join([words, shown]), noise, join([nearest_table(found, typical, study.rare), near, pictures])
 
 
 def making(study: Study, outcomes: Sequence[Outcome]) -> Html:

@@ -1,0 +1,90 @@
+"""Whether synthetic gathers are as noisy as the recorded ones whose label they bear: before the first arrivals."""
+
+import numpy as np
+
+from eval.report.page import Html, element
+from eval.report.tables import number_cell, table
+from eval.study.names import ARMS
+from glowseis.survey.records import Survey
+from glowseis.survey.render import ZERO_LEVEL
+from glowseis.survey.simulate.likeness import SPECTRUM_SAMPLES, first_rows, measure_noise
+from glowseis.synthesis import PRIOR
+
+GATHERS = 200
+"""At most so many of each kind are measured."""
+
+EVENT_LEVELS = 8.0
+"""Where the median gather is farther from mid-grey there is an event."""
+
+MARGIN_SAMPLES = 3
+
+NEAR, HALF_WAY = 0.15, 0.3
+"""A child whose alpha is nearer than this to 0 or 1 lies near a parent; farther than this from both, half-way."""
+
+
+def noise_table(synthetic: dict[str, Survey], survey: Survey, training: np.ndarray) -> Html:
+    """Noise of recorded gathers by label and of synthetic ones by arm, as a table.
+
+    Args:
+        synthetic: Synthetic gathers by arm.
+        survey: The recorded gathers.
+        training: Rows of those that train.
+    """
+    quiet = quiet_rows(survey, training)
+    if (quiet < SPECTRUM_SAMPLES).all():
+        return element(
+            "p", "These gathers have no quiet part before the first arrivals in which noise can be measured."
+        )
+    labels = survey.index["label"].to_numpy()[training]
+    measured = {
+        f"recorded {label}": _medians(survey, training[labels == label], quiet) for label in dict.fromkeys(labels)
+    }
+    for arm, children in synthetic.items():
+        for where, rows in _places(children).items():
+            measured[f"{ARMS[arm].title}{where}"] = _medians(children, rows, quiet)
+    cells = [
+        [name, number_cell(count, "{:.0f}"), number_cell(level), number_cell(loudest)]
+        for name, (count, level, loudest) in measured.items()
+        if count
+    ]
+    caption = (
+        "Noise before the first arrivals, medians over gathers: its root mean square in grey levels, and the loudest "
+        "trace's over the background's. The bands of a bad gather stand out; where those of its children do not, they "
+        f"bear a label that they do not earn. Near a parent: alpha within {NEAR:g} of it; half-way: farther than "
+        f"{HALF_WAY:g} from both."
+    )
+    return table("noise", caption, ["gathers", "looked at", "level", "loudest / background"], cells)
+
+
+def quiet_rows(survey: Survey, rows: np.ndarray) -> np.ndarray:
+    """Rows of each trace, from its first, that hold no event in the median of many gathers, int `[trace]`.
+
+    Args:
+        survey: The recorded gathers.
+        rows: Rows to look at, the first `GATHERS` of them.
+    """
+    images = survey.read_images(rows[:GATHERS]).astype(np.int16)
+    typical = np.median(np.abs(images - ZERO_LEVEL), axis=0).astype(np.int16) + ZERO_LEVEL
+    return np.maximum(first_rows(typical, EVENT_LEVELS) - MARGIN_SAMPLES, 0)
+
+
+def _places(children: Survey) -> dict[str, np.ndarray]:
+    """Rows of children by where they lie between their parents."""
+    alpha, every = children.index["alpha"].to_numpy(), np.arange(len(children))
+    if (children.index["path"] == PRIOR).all():
+        return {"": every}
+    nearest = np.minimum(alpha, 1 - alpha)
+    return {", near a parent": every[nearest < NEAR], ", half-way": every[nearest > HALF_WAY]}
+
+
+def _medians(survey: Survey, rows: np.ndarray, quiet: np.ndarray) -> tuple[int, float, float]:
+    """How many gathers were measured, and medians of their noise's level and of its loudest trace's ratio."""
+    images = survey.read_images(rows[:GATHERS])
+    noise = [measure_noise(image, quiet) for image in images]
+    if not noise:
+        return 0, np.nan, np.nan
+    return (
+        len(noise),
+        float(np.median([one.level for one in noise])),
+        float(np.median([one.loudest_ratio for one in noise])),
+    )
