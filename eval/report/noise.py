@@ -36,9 +36,7 @@ def noise_table(synthetic: dict[str, Survey], survey: Survey, training: np.ndarr
             "p", "These gathers have no quiet part before the first arrivals in which noise can be measured."
         )
     labels = survey.index["label"].to_numpy()[training]
-    measured = {
-        f"recorded {label}": _medians(survey, training[labels == label], quiet) for label in dict.fromkeys(labels)
-    }
+    measured = {f"recorded {label}": _medians(survey, training[labels == label], quiet) for label in survey.labels}
     for arm, children in synthetic.items():
         for where, rows in _places(children).items():
             measured[f"{ARMS[arm].title}{where}"] = _medians(children, rows, quiet)
