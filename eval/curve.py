@@ -84,9 +84,9 @@ def main(
             _run_part(study, arm, run, wanted, points)
             return
         with locked(work.with_name(f"{work.name}.lock"), "this curve"):
-            for path in work.parent.glob(f"{work.name}-*.lock"):
+            for lock in work.parent.glob(f"{work.name}-*.lock"):
                 # Processes of a command that was killed outlive it for a while.
-                with locked(path, "this curve"):
+                with locked(lock, "this curve"):
                     pass
             every = range(settings.study.curve.runs)
             finished = kept_points(study, arm, wanted, every, points)

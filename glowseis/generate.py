@@ -41,7 +41,7 @@ def main(
         LatentPath, typer.Option(help="spherical keeps the noise of the parents; linear lets it fade half-way.")
     ] = LatentPath.SPHERICAL,
     farthest: Annotated[
-        float, typer.Option(min=0.01, max=1, help="How far from its first parent towards the other a gather may lie.")
+        float, typer.Option(help="How far from its first parent towards the other a gather may lie, at most 1.")
     ] = 1.0,
     batch: Annotated[int, typer.Option(min=1, help="Gathers made at a time; memory grows with it.")] = 4,
     kind: Annotated[
@@ -57,6 +57,8 @@ def main(
     Example: python -m glowseis.generate savedmodels/demo --survey surveys/demo --count 20 --out new.segy
     """
     kind = kind or _format_of(out)
+    if not 0 < farthest <= 1:
+        raise InputError(f"--farthest {farthest:g}: give a number above 0, at most 1")
 
     from tqdm import tqdm
 
@@ -76,7 +78,8 @@ def main(
         raise InputError(f"{savedmodel}: does not say which gathers it was trained for; give --label")
     possible = len(possible_parents(flow, real, label))
     made = synthesise(flow, real, label, count, seed, path.value, batch, farthest=farthest)
-    write = _writer(kind, (real.size[0], real.size[1]), f"{flow.name}, seed {seed}, {path.value} path")
+    reach = f", at most {farthest:g} of the way" if farthest < 1 else ""
+    write = _writer(kind, (real.size[0], real.size[1]), f"{flow.name}, seed {seed}, {path.value} path{reach}")
     with tqdm(made, "generating", count, unit="gather", disable=None) as shown:
         write(out, shown)
     print(f"{count} synthetic {label} gathers by {flow.name}, of {possible} possible parents: {out}")

@@ -38,7 +38,12 @@ def draw_pairs(rows: np.ndarray, count: int, seed: int, farthest: float = 1.0) -
         count: Number of pairs.
         seed: Seed of the draw.
         farthest: Weights of the second are below this, at most 1; children then lie nearer to their first parent.
+
+    Raises:
+        ValueError: `farthest` is not above 0 and at most 1.
     """
+    if not 0 < farthest <= 1:
+        raise ValueError(f"farthest is {farthest}; give a number above 0, at most 1")
     pairs = []
     for index in range(count):
         random = np.random.default_rng([seed, index])

@@ -148,6 +148,9 @@ def test_the_command_draws_the_curve(there, tmp_path, capsys):
     assert sorted(path.name for path in (tmp_path / "points").iterdir()) == [
         f"{count:05d}-{run:02d}.json" for count in (0, 4) for run in (0, 1)
     ]
+    (tmp_path / "points" / "00004-01.json").unlink()
+    again = called(capsys, "curve", *words)
+    assert again.status == 0 and "1 classifiers to fit, 3 finished" in again.out, again.error
     # In another folder, the scores alone are enough.
     words[words.index("--out") + 1] = tmp_path / "other"
     again = called(capsys, "curve", *words, "--counts", "0,4", "--runs", "2")

@@ -124,8 +124,9 @@ def test_gathers_near_their_first_parent(generate, tmp_path):
     assert (done.status, done.error) == (0, [])
     alphas = open_survey(tmp_path / "near").index["alpha"]
     assert alphas.max() < 0.2 and alphas.nunique() > 1
-    done = generate("--out", "none", "--farthest", "0")
-    assert done.status == 2 and len(done.error) == 1 and "--farthest" in done.error[0]
+    for wrong in ("0", "nan", "1.5"):
+        done = generate("--out", "none", "--farthest", wrong)
+        assert done.status == 2 and len(done.error) == 1 and f"--farthest {wrong}: give a number" in done.error[0]
 
 
 def test_a_survey(generate, children, tmp_path):

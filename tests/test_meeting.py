@@ -50,35 +50,34 @@ def test_nobody_waits_for_ever_and_all_say_for_whom(addresses, monkeypatch):
     monkeypatch.setattr(meeting, "SAY_AFTER_S", 0.5)
     said = []
     chief, other = together(
-        lambda: meet(addresses, 0, wait_s=1.5, say=said.append), lambda: meet(addresses, 1, wait_s=1.5, say=said.append)
+        lambda: meet(addresses, 0, wait_s=6, say=said.append), lambda: meet(addresses, 1, wait_s=12, say=said.append)
     )
-    assert chief.startswith(f"worker 0 waited 2 s for {addresses[2]} in vain; start all workers")
-    assert other.startswith(f"worker 1 waited 2 s for {addresses[0]} in vain")
+    assert chief.startswith(f"worker 0 waited 6 s for {addresses[2]} in vain; start all workers")
+    assert other.startswith(f"worker 1 waited 12 s for {addresses[0]} in vain")
     assert sorted(said) == [f"worker 0 waits for {addresses[2]}", f"worker 1 waits for {addresses[0]}"]
 
 
 def test_one_that_left_is_waited_for_again(addresses):
-    def leave_and_come():
+    with ThreadPoolExecutor(2) as threads:
+        chief = threads.submit(meet, addresses, 0, 60)
         gone = meeting._Other(addresses, 2)
         while gone._socket is None:
             gone.missing()
             time.sleep(0.05)
         gone.close()
-        time.sleep(1)
-        assert not chief.done()
-        meet(addresses, 2, wait_s=30)
-
-    with ThreadPoolExecutor(2) as threads:
-        chief = threads.submit(meet, addresses, 0, 30)
-        other = threads.submit(meet, addresses, 1, 30)
-        leave_and_come()
-        assert chief.result(30) is None and other.result(30) is None
+        other = threads.submit(meet, addresses, 1, 60)
+        time.sleep(2)
+        assert not chief.done() and not other.done()
+        meet(addresses, 2, wait_s=60)
+        assert chief.result(60) is None and other.result(60) is None
 
 
 def test_a_stranger_is_no_worker(addresses):
     def stranger():
         host, port = addresses[0].split(":")
-        for word in (b"GET / HTTP/1.1\r\n\r\n", b'{"worker": "x"}\n', b"[]\n", b""):
+        words = [b"GET / HTTP/1.1\r\n\r\n", b'{"worker": "x"}\n', b"[]\n", b"", b'{"worker": 1, "addresses": 5}\n']
+        words += [b'{"worker": Infinity, "addresses": ["a"]}\n', b'{"worker": 1, "addresses": [1]}\n']
+        for word in words:
             late = time.monotonic() + 20
             while time.monotonic() < late:
                 try:
@@ -113,6 +112,23 @@ def test_those_that_do_not_belong_together_are_told(addresses, twice):
     assert chief.startswith(wanted) and chief.endswith("each a number of its own")
     assert first.startswith("worker 0 says that a worker has other addresses, or that two have one number")
     assert second.startswith("worker 0 says")
+
+
+def test_an_address_that_is_none_and_another_who_answers_there_are_waited_for(addresses):
+    with pytest.raises(InputError, match=r"worker 1 waited 0 s for a\.\.b:1 in vain"):
+        meet(["a..b:1", "localhost:2"], 1, wait_s=0.3)
+    with socket.create_server(("localhost", int(addresses[0].split(":")[1]))) as server:
+
+        def answer():
+            for _ in range(2):
+                one, _ = server.accept()
+                one.sendall(b"PRI * HTTP/2.0\r\n\r\n")
+                one.close()
+
+        strange = threading.Thread(target=answer, daemon=True)
+        strange.start()
+        with pytest.raises(InputError, match="in vain"):
+            meet(addresses, 1, wait_s=1.5)
 
 
 def test_a_port_in_use_is_told(addresses):

@@ -28,8 +28,9 @@ def noisy_gather(number, label, loud):
 @pytest.fixture(scope="module")
 def survey(tmp_path_factory):
     gathers = [noisy_gather(n, label, loud) for n, (label, loud) in enumerate([("good", 1), ("bad", 8)] * 8)]
-    write_survey(tmp_path_factory.mktemp("noise") / "survey", gathers, SIZE, {})
-    return open_survey(tmp_path_factory.getbasetemp() / "noise0" / "survey")
+    folder = tmp_path_factory.mktemp("noise") / "survey"
+    write_survey(folder, gathers, SIZE, {})
+    return open_survey(folder)
 
 
 def children(folder, survey, path):

@@ -18,8 +18,9 @@
 set -u
 
 # A task that stopped with everything saved has status 75, which must not kill the others while they do the same. When one
-# is lost the others notice and end by themselves; five minutes later srun ends what is left.
-srun --distribution=block --kill-on-bad-exit=0 --wait=300 "${PYTHON:-python}" -m glowseis.train "$@" --cluster slurm
+# is lost the others notice and end by themselves. The first may export for a while after the others have ended; what has
+# not ended an hour after them is ended by srun.
+srun --distribution=block --kill-on-bad-exit=0 --wait=3600 "${PYTHON:-python}" -m glowseis.train "$@" --cluster slurm
 status=$?
 if [ "$status" -eq 75 ]; then
     scontrol requeue "$SLURM_JOB_ID"

@@ -29,6 +29,12 @@ def noise_table(synthetic: dict[str, Survey], survey: Survey, training: np.ndarr
         synthetic: Synthetic gathers by arm.
         survey: The recorded gathers.
         training: Rows of those that train.
+
+    Returns:
+        The table; a sentence when no trace is quiet long enough.
+
+    Raises:
+        InputError: A record is damaged.
     """
     quiet = quiet_rows(survey, training)
     if (quiet < SPECTRUM_SAMPLES).all():
@@ -47,8 +53,8 @@ def noise_table(synthetic: dict[str, Survey], survey: Survey, training: np.ndarr
     ]
     caption = (
         "Noise before the first arrivals, medians over gathers: its root mean square in grey levels, and the loudest "
-        "trace's over the background's. The bands of a bad gather stand out; where those of its children do not, they "
-        f"bear a label that they do not earn. Near a parent: alpha within {NEAR:g} of it; half-way: farther than "
+        "trace's over the background's. Where the noise of children stands out less than that of their parents they "
+        f"may bear a label that they do not earn. Near a parent: alpha within {NEAR:g} of it; half-way: farther than "
         f"{HALF_WAY:g} from both."
     )
     return table("noise", caption, ["gathers", "looked at", "level", "loudest / background"], cells)
@@ -60,6 +66,9 @@ def quiet_rows(survey: Survey, rows: np.ndarray) -> np.ndarray:
     Args:
         survey: The recorded gathers.
         rows: Rows to look at, the first `GATHERS` of them.
+
+    Raises:
+        InputError: A record is damaged.
     """
     images = survey.read_images(rows[:GATHERS]).astype(np.int16)
     typical = np.median(np.abs(images - ZERO_LEVEL), axis=0).astype(np.int16) + ZERO_LEVEL

@@ -237,5 +237,7 @@ def _read(folder: Path, curve: str, count: int, run: int, labels: Sequence[str])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as wrong:
         raise InputError(f"{path}: is no whole point of a curve ({wrong}); remove it to have it made again") from None
     if (point.curve, point.count, point.run) != (curve, count, run):
-        raise InputError(f"{path}: belongs to a curve of other settings; remove {folder}, or give another --out")
+        raise InputError(
+            f"{path}: belongs to a curve of other settings; remove {folder}, or give another --out or --points"
+        )
     return point

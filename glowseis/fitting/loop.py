@@ -77,6 +77,9 @@ class FlowFitting:
         batch: Gathers of a step, over all devices.
         restored: Whether an earlier process left a state, which is the present one then.
         first_step_at: When this process had done its first step, by `time.monotonic`; None before.
+
+    Raises:
+        InputError: A phase has fewer gathers than there are devices, or a checkpoint cannot be read.
     """
 
     def __init__(
@@ -103,7 +106,7 @@ class FlowFitting:
             # Said now, not when a phase begins after hours.
             raise InputError(
                 f"{survey.path}: a phase's {fewest} gathers cannot be shared by {self.devices.replicas} devices; use "
-                "fewer of them"
+                "fewer devices"
             )
         self.planned = plan(recipe.phases, [len(rows) for rows in selection.phases], self.batch)
         # A step's function is called many times: making one of its own for each call takes seconds and gains nothing.

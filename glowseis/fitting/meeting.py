@@ -86,21 +86,28 @@ class _Chief:
 
     def missing(self) -> list[int]:
         """Who has not come; when nobody is missing, all may go on."""
+        # Who left may be here again, and who came may have left.
+        self._drop_those_that_left()
         for one in self._arriving():
             self._let_in(one)
-        for number, one in list(self._there.items()):
-            if _has_left(one):
-                self._there.pop(number).close()
+        self._drop_those_that_left()
         missing = [number for number in range(1, len(self._addresses)) if number not in self._there]
         if not missing:
             for one in self._there.values():
-                one.sendall(GO)
+                # Who leaves at this moment is missed by TensorFlow; the others are on their way.
+                with contextlib.suppress(OSError):
+                    one.sendall(GO)
             # Whoever closes first keeps the port busy for a while; it must not be this one, which TensorFlow needs.
             for one in self._there.values():
                 one.settimeout(5.0)
                 with contextlib.suppress(OSError):
                     one.recv(1)
         return missing
+
+    def _drop_those_that_left(self) -> None:
+        for number, one in list(self._there.items()):
+            if _has_left(one):
+                self._there.pop(number).close()
 
     def _arriving(self) -> Iterator[socket.socket]:
         while True:
@@ -114,11 +121,14 @@ class _Chief:
         try:
             with one.makefile("r") as lines:
                 said = json.loads(lines.readline(65_536))
-            number, same = int(said["worker"]), said["addresses"] == self._addresses
+            number, addresses = said["worker"], said["addresses"]
+            if not (isinstance(number, int) and isinstance(addresses, list) and all(map(str.isprintable, addresses))):
+                raise ValueError(said)
         # Whoever looks at an open port is no worker.
         except (OSError, ValueError, KeyError, TypeError):
             one.close()
             return
+        same = addresses == self._addresses
         if same and number not in self._there and 0 < number < len(self._addresses):
             self._there[number] = one
             return
@@ -126,7 +136,13 @@ class _Chief:
             with contextlib.suppress(OSError):
                 each.sendall(NO)
         one.close()
-        what = "is there twice" if same else f"has other addresses ({', '.join(map(str, said['addresses']))})"
+        what = (
+            "is there twice"
+            if same and number in self._there
+            else "has a number beyond its addresses"
+            if same
+            else f"has other addresses ({', '.join(addresses)})"
+        )
         raise InputError(f"worker {number} {what}; give all workers the same addresses, and each a number of its own")
 
     def close(self) -> None:
@@ -154,12 +170,14 @@ class _Other:
             answer = self._socket.recv(len(GO))
         except BlockingIOError:
             return [0]
-        except OSError:
+        # Python cannot encode every host name.
+        except (OSError, UnicodeError):
             answer = b""
         if answer == GO:
             return []
         self.close()
-        if answer:
+        # Whoever else answers there is not worker 0, or no longer.
+        if answer == NO:
             raise InputError(
                 "worker 0 says that a worker has other addresses, or that two have one number; give all workers the "
                 "same addresses, and each a number of its own"
