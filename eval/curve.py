@@ -66,7 +66,7 @@ def main(
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     command.import_tensorflow()
     from eval.report.curve_figure import write_curve
-    from eval.running.curve_runs import choose, kept_points, study_of_curve, table_of
+    from eval.running.curve_runs import choose, kept_points, made_by, study_of_curve, table_of
     from eval.running.process import end_with_parent, locked, make_folder, without_remarks
     from eval.study.preparation import prepare
 
@@ -91,7 +91,7 @@ def main(
             every = range(settings.study.curve.runs)
             finished = kept_points(study, arm, wanted, every, points)
             todo = [(count, run) for run in every for count in wanted if (count, run) not in finished]
-            _say(f"{len(todo)} classifiers to fit, {len(finished)} finished")
+            _say(f"{len(todo)} classifier{'s' * (len(todo) != 1)} to fit, {len(finished)} finished")
             words = [str(path), "--out", str(folder), "--points", str(points), "--arm", arm, "--kind", kind]
             words += ["--counts", ",".join(map(str, wanted))]
             words += ["--survey", str(survey)] if survey else []
@@ -105,6 +105,7 @@ def main(
     chosen = choose(table, study.rare)
     written = write_curve(table, chosen, folder)
     print(text_of(table, chosen, study.rare))
+    print(made_by(list(finished.values())))
     print("; ".join(str(file) for file in written))
 
 

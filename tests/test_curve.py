@@ -9,13 +9,15 @@ from tiny_study import called, tiny_study
 
 from eval.curve import text_of
 from eval.running import curve_runs
-from eval.running.curve_runs import Point, choose, run_points, study_of_curve, table_of
+from eval.running.crossval import machine
+from eval.running.curve_runs import Point, choose, made_by, run_points, study_of_curve, table_of
 from eval.running.process import locked
 from eval.study.arms import ARM_CLASSES
 from eval.study.fold import Fold
 from eval.study.preparation import prepare
 from eval.study.recipe import read_study
 from glowseis.errors import InputError
+from glowseis.run.folder import commit
 from glowseis.survey.folds import make_folds
 
 LABELS = ("good", "medium", "bad")
@@ -95,6 +97,7 @@ def test_points_are_fitted_once_with_a_seed_a_run(fold, tmp_path, monkeypatch):
     said = []
     first = run_points(fold, "pixel-mixing", [0, 9], [0], tmp_path, said.append)
     assert [(one.count, one.run) for one in first] == [(0, 0), (9, 0)]
+    assert {(one.commit, one.machine) for one in first} == {(commit() or "", machine())}
     assert len({one.seed for one in first}) == 1 and all(set(one.test) == set(LABELS) for one in first)
     epoch = -(-len(fold.training) // 8)
     # At most three epochs, and an epoch without a lower validation loss ends it.
@@ -150,12 +153,13 @@ def test_the_command_draws_the_curve(there, tmp_path, capsys):
     ]
     (tmp_path / "points" / "00004-01.json").unlink()
     again = called(capsys, "curve", *words)
-    assert again.status == 0 and "1 classifiers to fit, 3 finished" in again.out, again.error
+    assert again.status == 0 and "1 classifier to fit, 3 finished" in again.out, again.error
     # In another folder, the scores alone are enough.
     words[words.index("--out") + 1] = tmp_path / "other"
     again = called(capsys, "curve", *words, "--counts", "0,4", "--runs", "2")
     assert again.status == 0 and "0 classifiers to fit, 4 finished" in again.out
-    assert again.out.splitlines()[-6:-1] == done.out.splitlines()[-6:-1]
+    assert again.out.splitlines()[-7:-1] == done.out.splitlines()[-7:-1]
+    assert again.out.splitlines()[-2].startswith("4 classifiers, ")
 
 
 @pytest.mark.parametrize(
@@ -184,6 +188,15 @@ def test_means_are_shown_as_text():
     assert shown[1].split()[:2] == ["validation", "good"] and shown[1].split()[-2:] == ["test", "bad"]
     assert shown[2].startswith("0 ") and shown[2].rstrip().endswith("55.0 +- 5.0")
     assert shown[-1] == "chosen on validation gathers: 100, by F1 of bad"
+
+
+def test_it_is_told_what_the_points_took_and_where():
+    first = dataclasses.replace(point(0, 0, 0.5, 0.5), seconds=100.0, commit="b2", machine="2 cores, no GPU")
+    second = dataclasses.replace(first, run=1, seconds=200.0, commit="a1")
+    said = made_by([first, second])
+    assert said == "2 classifiers, 5 min of processes' time; commit: a1, b2; machine: 2 cores, no GPU"
+    alone = made_by([point(0, 0, 0.5, 0.5)])
+    assert alone == "1 classifier, 2 s of processes' time; commit: unknown; machine: unknown"
 
 
 def test_a_second_process_is_told_to_wait(there, tmp_path, capsys):

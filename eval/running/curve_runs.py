@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from eval.running.crossval import duration
+from eval.running.crossval import duration, machine
 from eval.study.arms import ARM_CLASSES
 from eval.study.fold import Fold
 from eval.study.guard import SMOTE
@@ -20,7 +20,7 @@ from eval.study.preparation import Study
 from glowseis.errors import InputError
 from glowseis.fitting.classifier import Watcher
 from glowseis.fitting.stopping import Stopping
-from glowseis.run.folder import ids
+from glowseis.run.folder import ids, record_of
 from glowseis.scoring import scores
 
 SCHEMA = 1
@@ -40,6 +40,8 @@ class Point:
         seconds: What fitting and scoring took.
         validation: F1 of each class on the validation gathers, by label.
         test: The same on the test gathers.
+        commit: Commit of the code.
+        machine: The processor in words, such as "2 cores, no GPU".
     """
 
     curve: str
@@ -51,6 +53,8 @@ class Point:
     seconds: float
     validation: dict[str, float]
     test: dict[str, float]
+    commit: str = ""
+    machine: str = ""
 
 
 def study_of_curve(study: Study) -> Study:
@@ -150,6 +154,15 @@ def table_of(points: Sequence[Point]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["count", "run", "part", "class", "f1"])
 
 
+def made_by(points: Sequence[Point]) -> str:
+    """What the points of a curve took, and on what: a line for the terminal."""
+    classifiers = f"{len(points)} classifier{'s' * (len(points) != 1)}"
+    took = duration(sum(point.seconds for point in points))
+    commits = ", ".join(sorted({point.commit for point in points if point.commit})) or "unknown"
+    machines = ", ".join(sorted({point.machine for point in points if point.machine})) or "unknown"
+    return f"{classifiers}, {took} of processes' time; commit: {commits}; machine: {machines}"
+
+
 def choose(table: pd.DataFrame, rare: str) -> int:
     """The count with the highest mean F1 of the rare class on validation gathers, the lowest of equal ones.
 
@@ -191,7 +204,9 @@ def _fit(fold: Fold, arm: str, count: int, run: int, curve: str) -> Point:
     # Between the last step and here nobody asked.
     stopping.check()
     seconds = round(time.monotonic() - started, 2)
-    return Point(curve, count, run, seed, fitted.steps, fitted.step, seconds, f1[0], f1[1])
+    study = fold.study
+    commit = record_of(study.recipe, study.survey)["commit"] or ""
+    return Point(curve, count, run, seed, fitted.steps, fitted.step, seconds, f1[0], f1[1], commit, machine())
 
 
 def _seed(seed: int, run: int) -> int:
