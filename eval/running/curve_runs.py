@@ -20,7 +20,7 @@ from eval.study.preparation import Study
 from glowseis.errors import InputError
 from glowseis.fitting.classifier import Watcher
 from glowseis.fitting.stopping import Stopping
-from glowseis.run.folder import ids, record_of
+from glowseis.run.folder import commit, ids
 from glowseis.scoring import scores
 
 SCHEMA = 1
@@ -204,9 +204,8 @@ def _fit(fold: Fold, arm: str, count: int, run: int, curve: str) -> Point:
     # Between the last step and here nobody asked.
     stopping.check()
     seconds = round(time.monotonic() - started, 2)
-    study = fold.study
-    commit = record_of(study.recipe, study.survey)["commit"] or ""
-    return Point(curve, count, run, seed, fitted.steps, fitted.step, seconds, f1[0], f1[1], commit, machine())
+    made = (commit() or "", machine())
+    return Point(curve, count, run, seed, fitted.steps, fitted.step, seconds, f1[0], f1[1], *made)
 
 
 def _seed(seed: int, run: int) -> int:
