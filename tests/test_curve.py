@@ -40,7 +40,8 @@ def study_of(there, out, *changes):
 
 
 def point(count, run, validation, test):
-    return Point("digest", count, run, 1, 10, 5, 2.0, dict.fromkeys(LABELS, 0.9) | {"bad": validation}, {"bad": test})
+    f1 = dict.fromkeys(LABELS, 0.9) | {"bad": validation}
+    return Point("digest", count, run, 1, 10, 5, 2.0, f1, {"bad": test}, "", "")
 
 
 def whole_point(count, run, curve):
@@ -196,6 +197,7 @@ def test_it_is_told_what_the_points_took_and_where():
     second = dataclasses.replace(first, run=1, seconds=200.0, commit="a1")
     said = made_by([first, second])
     assert said == "2 classifiers, 5 min of processes' time; commit: a1, b2; machine: 2 cores, no GPU"
+    assert "commit: a1, unknown;" in made_by([second, dataclasses.replace(first, commit="")])
     alone = made_by([point(0, 0, 0.5, 0.5)])
     assert alone == "1 classifier, 2 s of processes' time; commit: unknown; machine: unknown"
 

@@ -18,8 +18,8 @@
 set -u
 
 # A task that stopped with everything saved has status 75, which must not kill the others while they do the same. When one
-# is lost the others notice and end by themselves. The first may export for a while after the others have ended; what has
-# not ended an hour after them is ended by srun.
+# is lost the others notice and end by themselves. Worker 0 may export for a while after the others have ended, so srun ends
+# what is left only an hour after the first of them has: a task that hangs holds its node for as long.
 srun --distribution=block --kill-on-bad-exit=0 --wait=3600 "${PYTHON:-python}" -m glowseis.train "$@" --cluster slurm
 status=$?
 if [ "$status" -eq 75 ]; then

@@ -14,7 +14,7 @@ from eval.report.tables import confusions, durations, shown_table
 from eval.results.collection import Results
 from eval.results.contrasts import KINDS_IN_WORDS, summary
 from eval.results.tables import tables
-from eval.study.outcome import Outcome
+from eval.study.outcome import Outcome, listed
 from eval.study.preparation import RECORD, Study
 from glowseis.survey.manifest import MANIFEST
 from glowseis.survey.records import Survey, open_survey
@@ -166,8 +166,8 @@ def making(study: Study, outcomes: Sequence[Outcome]) -> Html:
         facts["independent survey"] = f"{independent.path}, {len(independent)} gathers, SHA-256 {independent.checksum}"
     for kind, folds in study.folds.items():
         facts[f"{kind} folds"] = f"{len(folds)}, SHA-256 {folds.checksum}"
-    facts["commit"] = ", ".join(sorted({outcome.commit for outcome in outcomes if outcome.commit})) or "unknown"
-    facts["machine"] = ", ".join(sorted({outcome.machine for outcome in outcomes if outcome.machine})) or "unknown"
+    facts["commit"] = listed(outcome.commit for outcome in outcomes)
+    facts["machine"] = listed(outcome.machine for outcome in outcomes)
     facts |= _versions(study.folder)
     rows = (
         element("tr", element("th", name, scope="row"), element("td", text, class_="words long"))

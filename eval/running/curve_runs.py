@@ -16,6 +16,7 @@ from eval.running.crossval import duration, machine
 from eval.study.arms import ARM_CLASSES
 from eval.study.fold import Fold
 from eval.study.guard import SMOTE
+from eval.study.outcome import listed
 from eval.study.preparation import Study
 from glowseis.errors import InputError
 from glowseis.fitting.classifier import Watcher
@@ -53,8 +54,8 @@ class Point:
     seconds: float
     validation: dict[str, float]
     test: dict[str, float]
-    commit: str = ""
-    machine: str = ""
+    commit: str
+    machine: str
 
 
 def study_of_curve(study: Study) -> Study:
@@ -158,8 +159,7 @@ def made_by(points: Sequence[Point]) -> str:
     """What the points of a curve took, and on what: a line for the terminal."""
     classifiers = f"{len(points)} classifier{'s' * (len(points) != 1)}"
     took = duration(sum(point.seconds for point in points))
-    commits = ", ".join(sorted({point.commit for point in points if point.commit})) or "unknown"
-    machines = ", ".join(sorted({point.machine for point in points if point.machine})) or "unknown"
+    commits, machines = listed(point.commit for point in points), listed(point.machine for point in points)
     return f"{classifiers}, {took} of processes' time; commit: {commits}; machine: {machines}"
 
 
@@ -231,7 +231,8 @@ def _path(folder: Path, count: int, run: int) -> Path:
 def _write(folder: Path, point: Point) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path = _path(folder, point.count, point.run)
-    unfinished = path.with_suffix(".writing")
+    # Two curves that are kept in different folders may share their points.
+    unfinished = path.with_suffix(f".{os.getpid()}.writing")
     unfinished.write_text(json.dumps({"schema": SCHEMA, **asdict(point)}) + "\n", encoding="utf-8")
     os.replace(unfinished, path)
 

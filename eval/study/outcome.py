@@ -6,6 +6,7 @@ tables be made again without training anything.
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -158,3 +159,8 @@ def read_outcome(path: Path) -> Outcome:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as wrong:
         raise InputError(f"{path}: is no whole outcome ({wrong}); remove it and run its fold again") from None
     return outcome
+
+
+def listed(values: Iterable[str]) -> str:
+    """Commits or machines in a line, each once; an empty one is `unknown`."""
+    return ", ".join(sorted({value or "unknown" for value in values})) or "unknown"

@@ -94,7 +94,7 @@ class _Chief:
         missing = [number for number in range(1, len(self._addresses)) if number not in self._there]
         if not missing:
             for one in self._there.values():
-                # Who leaves at this moment is missed by TensorFlow; the others are on their way.
+                # One that dies just now cannot be told; the others may have been let go on already.
                 with contextlib.suppress(OSError):
                     one.sendall(GO)
             # Whoever closes first keeps the port busy for a while; it must not be this one, which TensorFlow needs.
@@ -122,27 +122,23 @@ class _Chief:
             with one.makefile("r") as lines:
                 said = json.loads(lines.readline(65_536))
             number, addresses = said["worker"], said["addresses"]
-            if not (isinstance(number, int) and isinstance(addresses, list) and all(map(str.isprintable, addresses))):
+            if not (isinstance(addresses, list) and all(map(str.isprintable, addresses))):
+                raise TypeError(said)
+            if type(number) is not int or not 0 < number < len(addresses):
                 raise ValueError(said)
         # Whoever looks at an open port is no worker.
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             one.close()
             return
         same = addresses == self._addresses
-        if same and number not in self._there and 0 < number < len(self._addresses):
+        if same and number not in self._there:
             self._there[number] = one
             return
         for each in (one, *self._there.values()):
             with contextlib.suppress(OSError):
                 each.sendall(NO)
         one.close()
-        what = (
-            "is there twice"
-            if same and number in self._there
-            else "has a number beyond its addresses"
-            if same
-            else f"has other addresses ({', '.join(addresses)})"
-        )
+        what = "is there twice" if same else f"has other addresses ({', '.join(addresses)})"
         raise InputError(f"worker {number} {what}; give all workers the same addresses, and each a number of its own")
 
     def close(self) -> None:
@@ -157,6 +153,10 @@ class _Other:
     def __init__(self, addresses: Sequence[str], worker: int):
         host, _, port = addresses[0].rpartition(":")
         self._chief = host.strip("[]"), int(port)
+        try:
+            self._chief[0].encode("idna")
+        except UnicodeError:
+            raise InputError(f"{addresses[0]}: is no host's name; give worker 0 an address that it has") from None
         self._word = json.dumps({"worker": worker, "addresses": list(addresses)}).encode() + b"\n"
         self._socket: socket.socket | None = None
 
@@ -170,8 +170,7 @@ class _Other:
             answer = self._socket.recv(len(GO))
         except BlockingIOError:
             return [0]
-        # Python cannot encode every host name.
-        except (OSError, UnicodeError):
+        except OSError:
             answer = b""
         if answer == GO:
             return []

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -68,8 +69,12 @@ def record_of(
     }
 
 
+@functools.cache
 def commit() -> str | None:
-    """The checkout's commit, with `-dirty` when it was changed; None outside a checkout."""
+    """The checkout's commit, with `-dirty` when it was changed; None outside a checkout.
+
+    It is that of when the process first asked: the checkout may move on while the code that it read works.
+    """
     try:
         asked = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
         here = Path(__file__).parent
