@@ -117,12 +117,17 @@ def test_pairs_and_weights_are_uniform():
     near = draw_pairs(np.array([3, 5, 8, 11]), 3000, seed=1, farthest=0.25)
     for one, other in zip(pairs, near, strict=True):
         assert (other.first, other.second, other.alpha) == (one.first, one.second, 0.25 * one.alpha)
+    for wrong in (0.0, 1.01, float("nan")):
+        with pytest.raises(ValueError, match="give a number above 0, at most 1"):
+            draw_pairs(np.array([3, 5]), 1, seed=1, farthest=wrong)
 
 
 def test_gathers_near_their_first_parent(generate, tmp_path):
     done = generate("--out", "near", "--farthest", "0.2")
     assert (done.status, done.error) == (0, [])
-    alphas = open_survey(tmp_path / "near").index["alpha"]
+    near = open_survey(tmp_path / "near")
+    assert near.manifest.about["synthetic"].endswith("spherical path, at most 0.2 of the way")
+    alphas = near.index["alpha"]
     assert alphas.max() < 0.2 and alphas.nunique() > 1
     for wrong in ("0", "nan", "1.5"):
         done = generate("--out", "none", "--farthest", wrong)
