@@ -70,7 +70,7 @@ def write_report(study: Study, results: Results, folder: Path | None = None) -> 
         "making": making(study, [one for found in results.outcomes.values() for one in found]),
     }
     progress = "; ".join(f"{kind}: {results.progress(kind)}" for kind in results.kinds)
-    title = f"Study {study.recipe.name}: classes {', '.join(results.labels)}, rare class {results.rare}"
+    title = f"Study “{study.recipe.name}”: classes {', '.join(results.labels)}, rare class {results.rare}"
     sections = {(name, SECTIONS[name]): content for name, content in contents.items()}
     text = page(title, summary(results), f"Folds finished: {progress}.", sections)
     folder.mkdir(parents=True, exist_ok=True)
