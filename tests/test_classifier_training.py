@@ -1,4 +1,4 @@
-"""The classifier trained: in memory, from records, by the command; stopped, resumed, refused."""
+"""The classifier trained by the command: stopped, resumed, shown, refused."""
 
 import json
 import re
@@ -14,25 +14,13 @@ import tensorflow as tf
 from conftest import finish, start
 from graded_survey import LABELS, RECIPE, graded_survey
 
-from benchmarks.resident import highest_resident_mb, reset_highest, resident_mb
-from glowseis.errors import FittingError, InputError
+from glowseis.errors import InputError
 from glowseis.fitting.classifier import (
     ClassifierFitting,
-    InMemory,
-    class_weights,
-    fit_classifier,
-    make_classifier,
-    predict,
 )
-from glowseis.fitting.classifier_log import ClassifierRun
 from glowseis.fitting.classifier_selection import select_labelled
-from glowseis.fitting.classifier_trainer import ClassifierTrainer
-from glowseis.fitting.stopping import Stopping
-from glowseis.recipe import ClassifierRecipe, ClassifierTraining, read_recipe
+from glowseis.recipe import ClassifierRecipe, read_recipe
 from glowseis.survey.folds import make_folds, write_folds
-from glowseis.survey.labelled import from_memory, from_survey, in_order, together, training_steps
-from glowseis.survey.pipeline import batches, epoch_order
-from glowseis.survey.records import open_survey
 
 STEPS = 12 * 9
 
@@ -64,16 +52,6 @@ def recipe_of(graded, *changes):
     return recipe
 
 
-def everything(survey):
-    return from_survey(survey, np.arange(len(survey)), LABELS)
-
-
-def fitted(gathers, seed=1, validation=None, **settings):
-    model = make_classifier(3, 1, "softmax", seed)
-    training = ClassifierTraining(**{"epochs": 2, "batch": 16, "learning_rate": 1e-2} | settings)
-    return fit_classifier(model, gathers, training, seed, validation=validation)
-
-
 def same(first, second):
     return all(np.array_equal(one, other) for one, other in zip(first.get_weights(), second.get_weights(), strict=True))
 
@@ -96,235 +74,6 @@ def last_step(run):
     pointer = run / "checkpoints/last/checkpoint"
     found = re.match(r'model_checkpoint_path: "ckpt-(\d+)"', pointer.read_text()) if pointer.exists() else None
     return int(found[1]) if found else -1
-
-
-def test_the_same_seed_gives_the_same_weights_from_memory_and_from_records(graded):
-    records = everything(graded.survey)
-    memory = from_memory(graded.survey.read_images(np.arange(120)), records.classes, records.ids)
-    first = fitted(records).model
-    assert same(first, fitted(memory).model)
-    assert not same(first, fitted(memory, seed=2).model)
-
-
-def test_batches_of_a_run(graded):
-    rows = np.array([5, 3, 3, 80, 7, 9, 11])
-    gathers = from_survey(graded.survey, rows, LABELS)
-    images = graded.survey.read_images(np.arange(120))
-    got = list(batches(gathers, training_steps(gathers, 3, seed=4, steps=6)))
-    assert [len(image) for image, _, _ in got] == [3, 3, 1, 3, 3, 1]
-    for part, epoch in ((got[:3], 0), (got[3:], 1)):
-        order = epoch_order(graded.survey, rows, 4, epoch)
-        np.testing.assert_array_equal(np.concatenate([image for image, _, _ in part]), images[order])
-        wanted = [LABELS.index(label) for label in graded.survey.index["label"].to_numpy()[order]]
-        assert np.concatenate([label for _, label, _ in part]).tolist() == wanted
-    assert not np.array_equal(epoch_order(graded.survey, rows, 4, 0), epoch_order(graded.survey, rows, 4, 1))
-    later = list(batches(gathers, training_steps(gathers, 3, seed=4, steps=6, first=4)))
-    assert len(later) == 2
-    for one, other in zip(later, got[4:], strict=True):
-        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
-    in_turn = np.concatenate([image for image, _, _ in in_order(gathers, 2)])
-    np.testing.assert_array_equal(in_turn, images[rows])
-
-
-def test_sets_together(graded):
-    survey = from_survey(graded.survey, np.array([4, 2]), LABELS)
-    images = np.random.default_rng(0).integers(0, 256, (3, 24, 16), dtype=np.uint8)
-    both = together([survey, from_memory(images, [2, 0, 2], ["a", "b", "c"])])
-    assert both.ids.tolist() == [*survey.ids, "a", "b", "c"] and both.classes.tolist() == [*survey.classes, 2, 0, 2]
-    np.testing.assert_array_equal(
-        both.read(np.array([3, 0, 4, 1])),
-        [images[1], *graded.survey.read_images([4]), images[2], *graded.survey.read_images([2])],
-    )
-    with pytest.raises(InputError, match=r"its gathers are 8x8, those of .* 24x16"):
-        together([survey, from_memory(images[:, :8, :8].copy(), [0, 0, 0])])
-
-
-def test_a_damaged_record_is_named(graded, tmp_path):
-    shutil.copytree(graded.path, tmp_path / "survey")
-    survey = open_survey(tmp_path / "survey")
-    shard = next((tmp_path / "survey").glob("*.tfrecord"))
-    data = bytearray(shard.read_bytes())
-    data[int(survey.index["offset_bytes"].iat[50]) + 300] ^= 1
-    shard.write_bytes(data)
-    with pytest.raises(InputError, match=f"record 50 .*gather {survey.index['gather_id'].iat[50]}.* is damaged"):
-        fitted(everything(survey))
-
-
-def test_it_learns_what_tells_the_classes_apart(graded):
-    images = graded.survey.read_images(np.arange(120))
-    classes = everything(graded.survey).classes
-    said = []
-    model = make_classifier(3, 1, "softmax", 1)
-    training = ClassifierTraining(epochs=12, batch=8, learning_rate=1e-2)
-    done = fit_classifier(
-        model, (images[:80], classes[:80]), training, 1, validation=(images[80:], classes[80:]), say=said.append
-    )
-    found = predict(model, images[80:])
-    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
-    assert np.mean(found.argmax(axis=1) == classes[80:]) > 0.9
-    assert done.steps == done.step == 120 and len(done.epochs) == len(said) == 12
-    assert said[-1].startswith("epoch 12 of 12: loss ") and "validation: loss" in said[-1]
-    judged = done.epochs[-1].validation
-    assert judged.accuracy == np.mean(found.argmax(axis=1) == classes[80:])
-    expected = -np.mean(np.log(found[np.arange(40), classes[80:]]))
-    assert done.epochs[-1].validation_loss == pytest.approx(expected, rel=1e-3)
-
-
-def test_the_loss_is_weighted_by_gather_and_class():
-    model = make_classifier(3, 1, "softmax", 1)
-    images = np.random.default_rng(0).integers(0, 256, (4, 8, 8), dtype=np.uint8)
-    labels, weights = np.array([0, 1, 2, 2], np.int32), np.array([1, 0.5, 2, 0], np.float32)
-    each = -np.log(predict(model, images)[np.arange(4), labels])
-    trainer = ClassifierTrainer(model, 1e-3, class_weights=[1.0, 4.0, 3.0])
-    loss, _ = trainer.optimise(images, labels, weights)
-    assert float(loss) == pytest.approx(np.mean(each * weights * [1, 4, 3, 3]), rel=1e-4)
-    with pytest.raises(ValueError, match="2 class weights for 3 classes"):
-        ClassifierTrainer(model, 1e-3, class_weights=[1.0, 1.0])
-
-
-class Keeping:
-    """In an optimiser's place: the weights become their gradients."""
-
-    def apply(self, gradients, variables):
-        for gradient, variable in zip(gradients, variables, strict=True):
-            variable.assign(gradient)
-
-
-def a_batch(count, size=(24, 16)):
-    random = np.random.default_rng(count)
-    images = random.integers(0, 256, (count, *size), dtype=np.uint8)
-    return images, random.integers(0, 3, count).astype(np.int32), random.uniform(0, 2, count).astype(np.float32)
-
-
-@pytest.mark.parametrize("head", ["softmax", "ordinal"])
-def test_a_batch_in_parts_has_the_same_gradient_loss_and_accuracy(head):
-    def step(at_once, *batch):
-        model = make_classifier(3, 2, head, 1)
-        trainer = ClassifierTrainer(model, 1e-3, class_weights=[1.0, 4.0, 0.5], at_once=at_once)
-        trainer.optimizer = Keeping()
-        loss, accuracy = trainer.optimise(*batch)
-        return model.get_weights(), float(loss), float(accuracy)
-
-    # 0: nothing is worked out in parts; then one by one, with a smaller last part, and more at once than there are.
-    gradients, loss, accuracy = step(0, *a_batch(13))
-    assert all(np.any(gradient) for gradient in gradients)
-    for at_once in (1, 5, 16):
-        mine, my_loss, my_accuracy = step(at_once, *a_batch(13))
-        every, wanted = (np.concatenate([one.ravel() for one in both]) for both in (mine, gradients))
-        assert np.linalg.norm(every - wanted) <= 1e-6 * np.linalg.norm(wanted)
-        # Of single biases, whose gradients are sums over all pixels that nearly cancel, rounding takes more.
-        for one, other in zip(mine, gradients, strict=True):
-            assert np.linalg.norm(one - other) <= 2e-5 * np.linalg.norm(other)
-        assert my_loss == pytest.approx(loss, rel=1e-6) and my_accuracy == pytest.approx(accuracy, rel=1e-6)
-
-
-def test_training_in_parts_takes_the_same_steps(graded):
-    gathers = everything(graded.survey)
-    settings = {"batch": 25, "class_weights": "balanced"}
-    whole, parts = (fitted(gathers, validation=gathers, at_once=at_once, **settings) for at_once in (0, 8))
-    assert whole.steps == parts.steps == 10 and not same(whole.model, parts.model)
-    for one, other in zip(whole.epochs, parts.epochs, strict=True):
-        assert other.loss == pytest.approx(one.loss, rel=1e-3) and other.accuracy == pytest.approx(one.accuracy)
-        assert other.validation_loss == pytest.approx(one.validation_loss, rel=1e-3)
-    assert same(parts.model, fitted(gathers, at_once=8, **settings).model)
-
-
-def test_memory_grows_with_the_part_not_with_the_batch():
-    batch = a_batch(192, (112, 80))
-
-    def highest_mb(at_once):
-        trainer = ClassifierTrainer(make_classifier(3, 4, "softmax", 1), 1e-3, at_once=at_once)
-        # Traced, and what the libraries keep is taken.
-        trainer.optimise(*a_batch(max(1, at_once), (112, 80)))
-        reset_highest()
-        before = resident_mb()
-        trainer.optimise(*batch)
-        return highest_resident_mb() - before
-
-    parts, whole = highest_mb(8), highest_mb(0)
-    assert whole > 200 and parts < whole / 4
-
-
-def test_class_weights():
-    assert class_weights("none", np.array([6, 3, 1])) is None
-    balanced = class_weights("balanced", np.array([6, 3, 1]))
-    np.testing.assert_allclose(balanced, [10 / 18, 10 / 9, 10 / 3])
-    assert np.average(balanced, weights=[6, 3, 1]) == pytest.approx(1)
-    np.testing.assert_allclose(class_weights("balanced", np.array([6, 0, 2])), [8 / 12, 0, 2])
-    assert class_weights([1, 2, 3.5], np.array([6, 3, 1])) == [1, 2, 3.5]
-
-
-def test_the_learning_rate_falls_by_the_epoch():
-    trainer = ClassifierTrainer(make_classifier(2, 1, "softmax", 1), 1e-2, 0.5, steps_per_epoch=3)
-    rates = []
-    for _ in range(7):
-        rates.append(float(trainer.optimizer.learning_rate))
-        trainer.optimizer.iterations.assign_add(1)
-    np.testing.assert_allclose(rates, [1e-2] * 3 + [5e-3] * 3 + [2.5e-3], rtol=1e-6)
-
-
-class Scripted(InMemory):
-    """Figures as given instead of measured ones."""
-
-    def __init__(self, model, figures):
-        super().__init__(model)
-        self.figures, self.seen = iter(figures), {}
-
-    def offer(self, step, figure):
-        self.seen[step] = self._model.get_weights()
-        return super().offer(step, next(self.figures))
-
-
-@pytest.mark.parametrize(
-    ("keep", "patience", "kept", "done"),
-    [("best", 0, 4, 10), ("last", 0, 10, 10), ("best", 2, 4, 8), ("last", 2, 8, 8)],
-)
-def test_what_is_kept_and_when_it_stops(graded, keep, patience, kept, done):
-    gathers = everything(graded.survey)
-    model = make_classifier(3, 1, "softmax", 1)
-    training = ClassifierTraining(epochs=5, steps_per_epoch=2, batch=4, keep=keep, patience=patience)
-    state = Scripted(model, [0.9, 0.5, 0.6, 0.5, 0.55])
-    result = ClassifierFitting(model, gathers, training, 1, validation=gathers).run(state)
-    assert (result.step, result.steps, sorted(state.seen)) == (kept, done, list(range(2, done + 1, 2)))
-    there = state.seen[kept]
-    assert all(np.array_equal(one, other) for one, other in zip(model.get_weights(), there, strict=True))
-
-
-def test_a_loss_that_is_not_finite_is_told(graded, monkeypatch):
-    gathers = everything(graded.survey)
-    fitting = ClassifierFitting(make_classifier(3, 1, "softmax", 1), gathers, ClassifierTraining(), 1)
-    steps = iter([(1.0, 0.5), (1.0, 0.5), (np.nan, 0.5)])
-    monkeypatch.setattr(fitting.trainer, "optimise", lambda *batch: next(steps))
-    with pytest.raises(FittingError, match=r"step 3: the classifier's loss is nan; lower training.learning_rate"):
-        fitting.run()
-
-
-@pytest.mark.parametrize("in_folder", [False, True])
-def test_weights_that_the_last_step_spoils_are_never_kept(graded, tmp_path, monkeypatch, in_folder):
-    gathers = everything(graded.survey)
-    training = ClassifierTraining(epochs=1, steps_per_epoch=3)
-    fitting = ClassifierFitting(make_classifier(3, 1, "softmax", 1), gathers, training, 1)
-    steps = iter(range(3))
-
-    def optimise(*batch):
-        if next(steps) == 2:
-            fitting.model.weights[0].assign(fitting.model.weights[0] * np.nan)
-        return 1.0, 0.5
-
-    monkeypatch.setattr(fitting.trainer, "optimise", optimise)
-    run = ClassifierRun(fitting, tmp_path, Stopping()) if in_folder else fitting
-    with pytest.raises(FittingError, match="step 3: a weight of the classifier is not finite"):
-        run.run()
-    assert not (tmp_path / "checkpoints/last").exists() or last_step(tmp_path) < 3
-
-
-@pytest.mark.parametrize("classes", [[1, 1, 1], [0, 1, 3], []])
-def test_classes_that_cannot_be_trained_on(classes):
-    images = np.zeros((len(classes), 8, 8), np.uint8)
-    with pytest.raises(InputError, match="needs gathers of at least two of them"):
-        fit_classifier(
-            make_classifier(3, 1, "softmax", 1), (images, np.array(classes, np.int32)), ClassifierTraining(), 1
-        )
 
 
 def test_a_finished_run_says_what_it_reached(graded, trained):
