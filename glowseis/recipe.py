@@ -32,6 +32,12 @@ class SurveySection(Section):
     size: str = "896x640"
     fractions: list[NotNegative] = Field(default=[66.68, 31.54, 1.76], min_length=3, max_length=3)
     seed: int = Field(default=1, ge=0)
+    acquisitions: int = Field(default=0, ge=0)
+    """How many acquisitions its gathers come from, drawn at random; 0 is the paper's one."""
+    first_acquisition: PositiveInt = 1
+    """Number of the first of them; acquisitions of different numbers differ."""
+    weather: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """How much of a gather's label comes with the weather of its line and time: 0 none, 1 all."""
 
 
 class DataSection(Section):

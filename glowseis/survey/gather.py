@@ -1,6 +1,7 @@
 """One marine shot gather: its picture, its geometry and its label."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,6 +75,7 @@ class Recording:
         geometry: Where and when.
         source: The file or simulator it came from, printable; `source_text` makes it of a path.
         origin: How it was made, when synthetic.
+        mended: What its reader mended, counted by the names of `glowseis.survey.mending.MENDINGS`.
     """
 
     gather_id: str
@@ -82,6 +84,7 @@ class Recording:
     geometry: Geometry
     source: str
     origin: Origin = field(default_factory=Origin)
+    mended: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ class Picture:
         geometry: Where and when, as far as it is known.
         source: The file that it came from, printable.
         origin: How it was made, when synthetic.
+        mended: What its reader mended, counted by the names of `glowseis.survey.mending.MENDINGS`.
     """
 
     gather_id: str
@@ -103,6 +107,7 @@ class Picture:
     geometry: Geometry
     source: str
     origin: Origin = field(default_factory=Origin)
+    mended: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,50 @@
+"""Windows of native samples, cut from pictures that are larger."""
+
+import numpy as np
+
+from glowseis.survey.render import ZERO_LEVEL
+
+
+def window_starts(length: int, side: int) -> list[int]:
+    """Where windows begin along one axis so that they cover it, evenly spread and overlapping as little as may be.
+
+    Args:
+        length: Samples or traces of the valid region.
+        side: Samples or traces of a window.
+
+    Returns:
+        First places in rising order; 0 alone where the window is as long as the region or longer.
+    """
+    count = max(1, -(-length // side))
+    return [round(number * (length - side) / (count - 1)) if count > 1 else 0 for number in range(count)]
+
+
+def window_places(valid: tuple[int, int], size: tuple[int, int]) -> list[tuple[int, int]]:
+    """First rows and columns of the windows that cover a picture's valid region.
+
+    Args:
+        valid: Samples and traces of the region, which begins at row 0 and column 0.
+        size: Samples and traces of a window.
+
+    Returns:
+        Pairs of first row and first column, row by row.
+    """
+    rows, columns = (window_starts(length, side) for length, side in zip(valid, size, strict=True))
+    return [(row, column) for row in rows for column in columns]
+
+
+def cut_window(image: np.ndarray, place: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
+    """Cut one window out of a picture; beyond the picture it is mid-grey.
+
+    Args:
+        image: Grey levels, uint8 `[time, trace]`.
+        place: First row and column.
+        size: Samples and traces of the window.
+
+    Returns:
+        Grey levels, uint8 `[time, trace]` of that size.
+    """
+    window = np.full(size, ZERO_LEVEL, np.uint8)
+    part = image[place[0] : place[0] + size[0], place[1] : place[1] + size[1]]
+    window[: part.shape[0], : part.shape[1]] = part
+    return window
