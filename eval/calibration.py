@@ -19,17 +19,18 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from eval.targets import TARGETS, Target
+from eval.targets import NEAR_TRACES, PARTS, TARGETS, Target
 from glowseis.command import run
 from glowseis.errors import InputError
 from glowseis.survey.gather import LABELS, source_text
 from glowseis.survey.render import render_recording
-from glowseis.survey.simulate import Acquisition, noise_of_gather, simulate_recording, with_noise
+from glowseis.survey.simulate import Acquisition, noise_of_gather, simulate_events, simulate_recording, with_noise
 from glowseis.survey.simulate.acquisition import FULL_HEIGHT, FULL_WIDTH
 from glowseis.survey.simulate.labels import judge
 from glowseis.survey.simulate.likeness import (
     LAGS,
     first_rows,
+    measure_band,
     measure_events,
     measure_grey_levels,
     measure_noise,
@@ -99,7 +100,7 @@ def measure(index: int, seed: int, acquisition: Acquisition) -> Figures:
     Returns:
         The figures.
     """
-    recording = simulate_recording(index, seed, acquisition, noise=False)
+    recording = simulate_events(index, seed, acquisition)
     events = render_recording(recording, *recording.amplitude.shape).image
     quiet_rows = np.maximum(first_rows(events, _FAINTEST_EVENT) - _MARGIN_ROWS, 0)
     full = (acquisition.height, acquisition.width) == (FULL_HEIGHT, FULL_WIDTH)
@@ -111,6 +112,9 @@ def measure(index: int, seed: int, acquisition: Acquisition) -> Figures:
         correlation = noise.pop("correlation")
         noise |= {f"correlation_{lag}": value for lag, value in zip(LAGS, correlation, strict=True)}
         figures[label] = noise | dataclasses.asdict(measure_grey_levels(image))
+        for part, rows in PARTS.items() if full else ():
+            band = dataclasses.asdict(measure_band(image, rows, NEAR_TRACES, acquisition.sample_interval_s))
+            figures[label] |= {f"{part}_{name}": value for name, value in band.items()}
         plan = noise_of_gather(index, seed, acquisition, _ONLY[label])[1]
         figures[label] |= {f"rule_{one}": float(judge(plan) == one) for one in LABELS}
     return figures

@@ -52,9 +52,24 @@ _GREY_LEVELS: tuple[tuple[str, str, float, float, int], ...] = (
     ("median level", "median", 125.0, 126.0, 0),
     ("standard deviation (of full scale)", "deviation", 0.131, 0.138, 3),
 )
+NEAR_TRACES = slice(20, 120)
+PARTS = {"early": slice(150, 400), "late": slice(400, 650)}
+"""Traces and rows in which the band and the loudness of the events are measured."""
+
+_BANDS: tuple[tuple[str, str, float, float, int], ...] = (
+    ("rows 150 to 400: 10 % of the power below (Hz)", "early_low_hz", 22.0, 26.0, 0),
+    ("rows 150 to 400: half of it below (Hz)", "early_middle_hz", 35.0, 38.0, 0),
+    ("rows 150 to 400: 90 % of it below (Hz)", "early_high_hz", 45.0, 46.0, 0),
+    ("rows 150 to 400: RMS (levels)", "early_level", 92.0, 96.0, 0),
+    ("rows 400 to 650: 10 % of the power below (Hz)", "late_low_hz", 26.0, 33.0, 0),
+    ("rows 400 to 650: half of it below (Hz)", "late_middle_hz", 30.0, 37.0, 0),
+    ("rows 400 to 650: 90 % of it below (Hz)", "late_high_hz", 42.0, 42.0, 0),
+    ("rows 400 to 650: RMS (levels)", "late_level", 38.0, 53.0, 0),
+)
 # Published for good, medium and bad; None where that class has no such figure.
 _NOISE: tuple[tuple[str, str, tuple[float | None, ...], int], ...] = (
     ("RMS (levels)", "level", (1.95, 1.8, 2.9), 2),
+    ("background (levels)", "background", (None, None, 4.7), 2),
     ("loudest trace over background", "loudest_ratio", (1.6, 29.0, 9.8), 1),
     ("noisy bands", "bands", (0.0, 7.0, 5.0), 0),
     ("narrowest band (traces)", "narrowest", (None, 3.0, 6.0), 0),
@@ -71,6 +86,7 @@ _NOISE: tuple[tuple[str, str, tuple[float | None, ...], int], ...] = (
 TARGETS = (
     *(Target(name, quantity, low, high, "", True, digits) for name, quantity, low, high, digits in _EVENTS),
     *(Target(name, quantity, low, high, "", False, digits) for name, quantity, low, high, digits in _GREY_LEVELS),
+    *(Target(name, quantity, low, high, "", True, digits) for name, quantity, low, high, digits in _BANDS),
     *(
         Target(name, quantity, value, value, label, False, digits)
         for place, label in enumerate(LABELS)

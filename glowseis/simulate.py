@@ -33,6 +33,16 @@ def main(
         list[str] | None,
         typer.Option(metavar="KIND=FACTOR", help="Change one kind of noise, such as swell=0 (off); repeatable."),
     ] = None,
+    acquisitions: Annotated[
+        int,
+        typer.Option(
+            help="Draw so many acquisitions that differ in water, source, cable and recorder; 0: the paper's."
+        ),
+    ] = 0,
+    first_acquisition: Annotated[int, typer.Option(help="Number of the first of them.")] = 1,
+    weather: Annotated[
+        float, typer.Option(help="How much noise comes with the weather of a line and hour: 0 not at all, 1 always.")
+    ] = 0.0,
     segy: Annotated[bool, typer.Option("--segy", help="Write survey.segy beside the records too.")] = False,
 ) -> None:
     """Make a survey of simulated marine shot gathers with labels.
@@ -41,18 +51,20 @@ def main(
 
     Example: python -m glowseis.simulate --out surveys/small --count 1000 --size 112x80
     """
+    from glowseis.survey import simulate
     from glowseis.survey.output import check_output, resumable_folder
     from glowseis.survey.progress import progress
-    from glowseis.survey.simulate import SIMULATOR_VERSION, Acquisition, parse_noise, simulate_recordings
     from glowseis.survey.size import parse_size
 
     height, width = parse_size(size)
-    acquisition = Acquisition.of_size(height, width)
+    survey = simulate.acquisitions(height, width, acquisitions, first_acquisition, weather)
+    if segy and len({(one.samples, one.sample_interval_s) for one in survey}) > 1:
+        raise InputError("--segy holds records of one length, and acquisitions differ in theirs; leave it out")
     shares = _parse_fractions(fractions)
-    settings = parse_noise(noise or [])
+    settings = simulate.parse_noise(noise or [])
     check_output(out)
     processes = workers or len(os.sched_getaffinity(0))
-    made = simulate_recordings(count, seed, acquisition, shares, processes, 0, settings)
+    made = simulate.simulate_recordings(count, seed, survey, shares, processes, 0, settings)
     # pandas comes with the records; wrong arguments have been told by now.
     from glowseis.survey.records import take_up, write_records
     from glowseis.survey.render import render_recording
@@ -74,8 +86,9 @@ def main(
                 yield render_recording(recording, height, width)
                 keep()
 
-    about = {"version": SIMULATOR_VERSION, "seed": seed, "count": count}
+    about = {"version": simulate.SIMULATOR_VERSION, "seed": seed, "count": count}
     about |= {"size": [height, width], "fractions": list(shares), "noise": dataclasses.asdict(settings)}
+    about |= {"acquisitions": acquisitions, "first_acquisition": first_acquisition, "weather": weather}
     work = {"glowseis": glowseis.__version__, **about, "segy": segy}
     with resumable_folder(out, work) as (folder, keep), contextlib.ExitStack() as stack:
         file = stack.enter_context((folder / SEGY).open("ab")) if segy else None
@@ -85,7 +98,7 @@ def main(
             segy_gathers.cut()
         if written:
             print(f"{source_text(out)}: going on after {len(written)} of {count} gathers")
-            made = simulate_recordings(count, seed, acquisition, shares, processes, len(written), settings)
+            made = simulate.simulate_recordings(count, seed, survey, shares, processes, len(written), settings)
         rendered = stack.enter_context(contextlib.closing(gathers(made, len(written), file, keep)))
         write_records(folder, rendered, (height, width), {"simulator": about}, written=written)
     print(f"{source_text(out)}: {count} gathers of {height}x{width}")

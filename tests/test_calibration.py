@@ -153,7 +153,7 @@ def test_the_command_prints_the_table_and_writes_pictures(tmp_path):
     with (out / "calibration.csv").open() as file:
         rows = list(csv.DictReader(file))
     printed = [line for line in done.stdout.split("The rule")[0].splitlines() if line.startswith("|")][2:]
-    assert len(rows) == len(printed) == 29
+    assert len(rows) == len(printed) == 30
     for row, line in zip(rows, printed, strict=True):
         assert [cell.strip() for cell in line.strip("|").split("|")] == list(row.values())
     for label in ("good", "medium", "bad"):

@@ -224,7 +224,8 @@ def test_swell_is_alike_on_neighbours_as_measured():
     for seed in range(30):
         random = np.random.default_rng(seed)
         both = noise.swell(Band(0, 35, 6.0), FULL, random) + noise.ambient(35, 0.85, FULL, random)
-        matrix = np.corrcoef(both)
+        # Its tails fade into the ambient noise.
+        matrix = np.corrcoef(both[6:29])
         likeness.append([np.diag(matrix, lag).mean() for lag in (1, 3, 6)])
     assert np.allclose(np.mean(likeness, axis=0), (0.92, 0.68, 0.33), atol=0.05)
 

@@ -13,7 +13,7 @@ from glowseis.survey.output import resumable_folder
 from glowseis.survey.progress import progress
 from glowseis.survey.records import Survey, open_survey, take_up, write_records
 from glowseis.survey.render import render_recording
-from glowseis.survey.simulate import SIMULATOR_VERSION, Acquisition, simulate_recordings
+from glowseis.survey.simulate import SIMULATOR_VERSION, acquisitions, simulate_recordings
 from glowseis.survey.size import parse_size
 
 
@@ -32,12 +32,12 @@ def own_survey(section: SurveySection, folder: Path) -> Survey:
     if not folder.exists() or not any(folder.iterdir()):
         height, width = parse_size(section.size)
         fractions = (section.fractions[0], section.fractions[1], section.fractions[2])
-        acquisition = Acquisition.of_size(height, width)
+        shot = acquisitions(height, width, section.acquisitions, section.first_acquisition, section.weather)
         workers = len(os.sched_getaffinity(0))
         with resumable_folder(folder, {"glowseis": glowseis.__version__, **about}) as (unfinished, keep):
             written = take_up(unfinished)
             done = len(written)
-            made = simulate_recordings(section.count, section.seed, acquisition, fractions, workers, done)
+            made = simulate_recordings(section.count, section.seed, shot, fractions, workers, done)
 
             def gathers() -> Iterator[Gather]:
                 for recording in progress(made, section.count, "simulating", done):

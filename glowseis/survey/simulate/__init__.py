@@ -3,11 +3,12 @@
 It imports NumPy and SciPy alone, so that worker processes start fast.
 """
 
-from glowseis.survey.simulate.acquisition import Acquisition
+from glowseis.survey.simulate.acquisition import Acquisition, acquisitions
 from glowseis.survey.simulate.labels import PAPER_FRACTIONS
 from glowseis.survey.simulate.recordings import (
     SIMULATOR_VERSION,
     noise_of_gather,
+    simulate_events,
     simulate_recording,
     simulate_recordings,
     with_noise,
@@ -20,8 +21,10 @@ __all__ = [
     "SIMULATOR_VERSION",
     "Acquisition",
     "NoiseSettings",
+    "acquisitions",
     "noise_of_gather",
     "parse_noise",
+    "simulate_events",
     "simulate_recording",
     "simulate_recordings",
     "with_noise",

@@ -1,13 +1,14 @@
 """Where the source and the cables are: the geometry of a simulated towed-streamer survey."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
 from glowseis.errors import InputError
 from glowseis.survey.gather import Geometry
+from glowseis.survey.simulate.instruments import Recorder, Signature
 
 WATER_VELOCITY_M_S = 1500.0
 FULL_HEIGHT, FULL_WIDTH = 896, 640
@@ -16,11 +17,17 @@ SMALLEST_HEIGHT, SMALLEST_WIDTH = 48, 32
 
 _GEOMETRY_STREAM = 11
 _FULL_NEAR_OFFSET_M = 224.0
+_FULL_WATER_S, _FULL_REFRACTOR_S = (0.85, 0.94), (0.93, 1.05)
 _FULL_CABLE_SPACING_M = 60.0
 _FULL_CHANNEL_INTERVAL_M = 12.5
 # A spread so much longer than the paper's, against its record, that the direct wave just ends with the record.
 _LONGEST_SPREAD = 1.25
 _FULL_SHOT_INTERVAL_M = 25.0
+PAPER_SIGNATURE, PAPER_RECORDER = Signature(), Recorder(gain_power=0.6)
+"""Calibrated on the published gathers (`python -m eval.calibration`)."""
+_ACQUISITION_STREAM = 14
+_LINES_APART = 1000
+"""Sail lines of acquisition n count from 1000 n + 1, so that no two acquisitions share one."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,19 @@ class Acquisition:
         sail_lines: Lines of the survey.
         shots_per_line: Shots of a line.
         cables: Streamers behind the vessel.
+        number: Which of the drawn acquisitions it is; 0 is the paper's.
+        near_offset_m: Distance from the source to the first channel, in metres; it differs a little from line to line.
+        source_depth_m: Depth of the guns, in metres.
+        streamer_depth_m: Mean depth of the cables, in metres.
+        water_s: Least and most two-way time to the sea floor, in seconds; a line has one.
+        refractor_s: Least and most two-way time from the sea floor to the refractor, in seconds.
+        refractor_velocity_m_s: Least and most velocity of the refractor.
+        directivity: Power of the cosine of the angle at the sea surface by which arrays weaken what arrives slantwise.
+        quality: Factor of the earth's quality factors: below 1 it absorbs more.
+        signature: The source's pulse.
+        recorder: How gathers are recorded and prepared.
+        weather: How much of a gather's label comes with the weather of its line and hour: 0 is none, every gather has
+            its own; 1 is all, bad gathers cluster on few stretches of few lines.
     """
 
     height: int
@@ -66,6 +86,18 @@ class Acquisition:
     sail_lines: int = 20
     shots_per_line: int = 400
     cables: int = 8
+    number: int = 0
+    near_offset_m: float = _FULL_NEAR_OFFSET_M
+    source_depth_m: float = 6.0
+    streamer_depth_m: float = 8.0
+    water_s: tuple[float, float] = _FULL_WATER_S
+    refractor_s: tuple[float, float] = _FULL_REFRACTOR_S
+    refractor_velocity_m_s: tuple[float, float] = (2690.0, 2790.0)
+    directivity: float = 5.0
+    quality: float = 0.8
+    signature: Signature = PAPER_SIGNATURE
+    recorder: Recorder = PAPER_RECORDER
+    weather: float = 0.0
 
     @classmethod
     def of_size(cls, height: int, width: int) -> "Acquisition":
@@ -87,15 +119,82 @@ class Acquisition:
                 f"{SMALLEST_HEIGHT}x{SMALLEST_WIDTH} to {FULL_HEIGHT}x{FULL_WIDTH} (rows x columns)"
             )
         samples = round(height * FULL_SAMPLES / FULL_HEIGHT)
+        scale = samples / FULL_SAMPLES
         return cls(
             height=height,
             width=width,
             samples=samples,
             fewest_traces=round(width * FULL_FEWEST_TRACES / FULL_WIDTH),
             most_traces=round(width * FULL_MOST_TRACES / FULL_WIDTH),
-            scale=samples / FULL_SAMPLES,
+            scale=scale,
+            near_offset_m=scale * _FULL_NEAR_OFFSET_M,
+            water_s=(scale * _FULL_WATER_S[0], scale * _FULL_WATER_S[1]),
+            refractor_s=(scale * _FULL_REFRACTOR_S[0], scale * _FULL_REFRACTOR_S[1]),
             channel_interval_m=_FULL_CHANNEL_INTERVAL_M
             * min(1.0, _LONGEST_SPREAD * (height / FULL_HEIGHT) / (width / FULL_WIDTH)),
+        )
+
+    @classmethod
+    def drawn(cls, height: int, width: int, number: int) -> "Acquisition":
+        """An acquisition whose water, source, cable, recorder and processing are drawn at random.
+
+        Records may be shorter and cables shorter than the picture, down to a third of its height and a sixth of its
+        width. Ranges are those of the trade (Dondurur 2018) and wide enough to hold the published gathers of both
+        acquisitions that show some: water of 0.12 to 3.4 s two-way at the paper's size, sources and cables towed at 4
+        to 10 m and 5 to 25 m, pulses from 3 to 24 Hz up to 40 to 58 Hz, channels 6.25 to 25 m apart, amplitudes
+        multiplied by up to the 2.2nd power of time.
+
+        Args:
+            height: Rows of the picture, 48 to 896.
+            width: Columns of the picture, 32 to 640.
+            number: Which one, from 1; the same number is the same acquisition, at another size a smaller one.
+
+        Returns:
+            The acquisition.
+
+        Raises:
+            InputError: The size is outside those bounds, or the number is below 1.
+        """
+        if number < 1:
+            raise InputError(f"acquisition {number}: give a number of at least 1")
+        whole = cls.of_size(height, width)
+        random = np.random.default_rng([_ACQUISITION_STREAM, number])
+        # As many numbers are drawn whatever they give, so that one acquisition has its traits at any size.
+        long, wide = random.random(2) < (0.45, 0.4)
+        samples = max(round(whole.samples * (1.0 if long else random.uniform(0.34, 1.0))), SMALLEST_HEIGHT * 3 // 4)
+        traces = max(round(whole.most_traces * (1.0 if wide else random.uniform(0.16, 1.0))), SMALLEST_WIDTH * 3 // 4)
+        length_s = samples * whole.sample_interval_s
+        interval_m = whole.channel_interval_m * random.choice([0.5, 1.0, 1.0, 1.0, 1.5, 2.0])
+        interval_m = min(interval_m, _LONGEST_SPREAD * length_s * WATER_VELOCITY_M_S / traces)
+        water_s = min(whole.scale * math.exp(random.uniform(math.log(0.12), math.log(3.4))), 0.55 * length_s)
+        refractor_s = whole.scale * random.uniform(0.4, 1.6)
+        velocity_m_s = random.uniform(2300.0, 3300.0)
+        low_hz = math.exp(random.uniform(math.log(3.0), math.log(24.0)))
+        return replace(
+            whole,
+            samples=samples,
+            fewest_traces=max(traces - max(round(traces * 0.012), 1), 1),
+            most_traces=traces,
+            channel_interval_m=interval_m,
+            number=number,
+            near_offset_m=whole.scale * random.uniform(60.0, 350.0),
+            source_depth_m=random.uniform(4.0, 10.0),
+            streamer_depth_m=random.uniform(5.0, 12.0) if random.random() < 0.75 else random.uniform(12.0, 25.0),
+            water_s=(0.96 * water_s, 1.04 * water_s),
+            refractor_s=(0.94 * refractor_s, 1.06 * refractor_s),
+            refractor_velocity_m_s=(velocity_m_s - 50.0, velocity_m_s + 50.0),
+            directivity=random.uniform(0.0, 8.0),
+            quality=math.exp(random.normal(-0.1, 0.3)),
+            signature=Signature(
+                low_hz=low_hz,
+                low_order=random.uniform(1.5, 4.0),
+                high_hz=random.uniform(38.0, 58.0),
+                corner_hz=random.uniform(10.0, 40.0),
+                slope=random.uniform(0.0, 1.0),
+                bubble=random.uniform(0.05, 0.4),
+                bubble_s=random.uniform(0.07, 0.16),
+            ),
+            recorder=_drawn_recorder(random, whole.scale),
         )
 
     @property
@@ -131,7 +230,7 @@ class Acquisition:
         turn, place = divmod(index, self.gathers)
         rest, cable = divmod(int(_shuffled(self.gathers, seed, turn)[place]), self.cables)
         line, shot = divmod(rest, self.shots_per_line)
-        return Position(line + 1, shot + 1, cable + 1)
+        return Position(_LINES_APART * self.number + line + 1, shot + 1, cable + 1)
 
     def line_y_m(self, sail_line: int) -> float:
         """Coordinate across the lines at which the vessel sails.
@@ -163,7 +262,7 @@ class Acquisition:
         feather_rad = math.radians(
             random.normal(0.0, 1.5) + 1.5 * math.sin(0.012 * position.shot + random.uniform(0.0, 2 * math.pi))
         )
-        near_offset_m = self.scale * (_FULL_NEAR_OFFSET_M + random.uniform(-15.0, 15.0))
+        near_offset_m = self.near_offset_m + self.scale * random.uniform(-15.0, 15.0)
         spacing_m = self.scale * _FULL_CABLE_SPACING_M
         cable_y_m = (position.cable - (self.cables + 1) / 2) * spacing_m
         # Two sources fire in turn, one on either side of the vessel.
@@ -186,9 +285,58 @@ class Acquisition:
             source_y_m=source_y_m,
             receiver_x_m=receiver_x_m,
             receiver_y_m=receiver_y_m,
+            start_s=self.recorder.start_s,
         )
 
 
-@lru_cache(maxsize=4)
+def acquisitions(
+    height: int, width: int, count: int = 0, first: int = 1, weather: float = 0.0
+) -> tuple[Acquisition, ...]:
+    """The acquisitions of a survey.
+
+    Args:
+        height: Rows of the pictures.
+        width: Columns of the pictures.
+        count: How many are drawn; 0 is the paper's alone.
+        first: Number of the first drawn one.
+        weather: See `Acquisition`.
+
+    Returns:
+        One acquisition or `count` of them.
+
+    Raises:
+        InputError: The size, the numbers or the weather are out of range.
+    """
+    if count < 0 or first < 1 or not 0.0 <= weather <= 1.0:
+        raise InputError(
+            f"acquisitions {count}, first acquisition {first}, weather {weather:g}: give at least 0, at least 1, and a "
+            "weather from 0 to 1"
+        )
+    if not count:
+        return (replace(Acquisition.of_size(height, width), weather=weather),)
+    drawn = (Acquisition.drawn(height, width, number) for number in range(first, first + count))
+    return tuple(replace(one, weather=weather) for one in drawn)
+
+
+def _drawn_recorder(random: np.random.Generator, scale: float) -> Recorder:
+    """How the gathers of a drawn acquisition are recorded and prepared."""
+    starts, humming, worded, clipped, shifted, sparse, muted = random.random(7)
+    return Recorder(
+        start_s=scale * random.uniform(-0.15, 0.3) if starts < 0.3 else 0.0,
+        gain_power=random.uniform(0.0, 2.2),
+        polarity=int(random.choice([-1, 1])),
+        hum_hz=float(random.choice([50.0, 60.0])) if humming < 0.2 else 0.0,
+        hum_microbar=0.35 * random.lognormal(0.0, 0.6),
+        ambient=random.lognormal(0.0, 0.45),
+        bits=int(random.integers(9, 17)) if worded < 0.3 else 0,
+        clipped_share=random.uniform(0.01, 0.08) if clipped < 0.4 else 0.0,
+        constant=random.uniform(-0.2, 0.2) if shifted < 0.4 else 0.0,
+        far_first=bool(random.random() < 0.4),
+        missing=random.uniform(0.002, 0.05) if sparse < 0.3 else 0.0,
+        mute=("top", "water")[int(random.integers(2))] if muted < 0.15 else "none",
+    )
+
+
+@lru_cache(maxsize=128)
 def _shuffled(gathers: int, seed: int, turn: int) -> np.ndarray:
     return np.random.default_rng([seed, _GEOMETRY_STREAM, 0, turn]).permutation(gathers)

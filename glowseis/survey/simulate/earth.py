@@ -60,13 +60,13 @@ class Earth:
         return np.einsum("lw,lwp->lp", self.structure_s, waves)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=128)
 def earth_of_line(seed: int, sail_line: int, acquisition: Acquisition) -> Earth:
     """The ground under a sail line. Lines differ, and a line has one earth whatever its gathers' labels.
 
-    Velocities rise from 1,650 m/s under the sea floor to 2,500 m/s over a refractor of about 2,740 m/s (the
-    head wave's 0.57 rows a trace), then slowly to 3,600 m/s. Densities follow Gardner's rule with a scatter.
-    Layers are thin against the record, so that the number of reflectors shrinks with it while the wavelet
+    In the paper's acquisition velocities rise from 1,650 m/s under the sea floor to 2,400 m/s over a refractor of about
+    2,740 m/s (the head wave's 0.57 rows a trace), then slowly to 3,600 m/s. Densities follow Gardner's rule with a
+    scatter. Layers are thin against the record, so that the number of reflectors shrinks with it while the wavelet
     stays.
 
     Args:
@@ -79,14 +79,15 @@ def earth_of_line(seed: int, sail_line: int, acquisition: Acquisition) -> Earth:
     """
     random = np.random.default_rng([seed, _EARTH_STREAM, sail_line])
     scale = acquisition.scale
-    water_s = scale * random.uniform(0.85, 0.94)
-    refractor_s = scale * random.uniform(0.93, 1.05)
-    refractor_velocity = random.uniform(2690.0, 2790.0)
+    water_s = random.uniform(*acquisition.water_s)
+    refractor_s = random.uniform(*acquisition.refractor_s)
+    refractor_velocity = random.uniform(*acquisition.refractor_velocity_m_s)
+    end_s = acquisition.record_length_s + max(acquisition.recorder.start_s, 0.0)
 
     layers_s = [water_s]
     below_s = 0.0
     refractor = 0
-    while water_s + below_s < acquisition.record_length_s:
+    while water_s + below_s < end_s or not refractor:
         thickness_s = max(0.018, random.gamma(1.6, 0.042))
         if not refractor and below_s + thickness_s > refractor_s:
             thickness_s = max(refractor_s - below_s, 0.012)
@@ -100,24 +101,25 @@ def earth_of_line(seed: int, sail_line: int, acquisition: Acquisition) -> Earth:
     ratio = np.clip(top_s / (refractor_s / scale), 0.0, 1.0)
     trend = np.where(
         np.arange(1, count + 1) < refractor,
-        1650.0 + 750.0 * ratio,
+        1650.0 + (refractor_velocity - 340.0 - 1650.0) * ratio,
         refractor_velocity - 120.0 + 900.0 * np.clip((top_s - refractor_s / scale) / 5.0, 0.0, 1.0),
     )
     # Beds alternate in hardness: a few strong contrasts among many weak ones.
     hardness = random.laplace(0.0, 0.03, count)
     sediment = trend * (1.0 + np.clip(hardness, -0.1, 0.12))
     above = np.arange(1, count + 1) < refractor
-    sediment = np.where(above, np.clip(sediment, 1560.0, 2520.0), sediment)
+    sediment = np.where(above, np.clip(sediment, 1560.0, refractor_velocity - 220.0), sediment)
     sediment[refractor - 1] = refractor_velocity
     # Softer beds under it: otherwise their wide-angle reflections would overtake the head wave.
     ceiling = np.maximum(refractor_velocity, trend[refractor:])
-    sediment[refractor:] = np.clip(sediment[refractor:], 2300.0, ceiling)
+    sediment[refractor:] = np.clip(sediment[refractor:], refractor_velocity - 440.0, ceiling)
     velocity = np.concatenate([[WATER_VELOCITY_M_S], sediment])
     density = np.concatenate([[1030.0], 310.0 * sediment**0.25 * (1.0 + random.normal(0.0, 0.025, count))])
     density[1] = random.uniform(1850.0, 2150.0)
 
     # The quality factor scales with the earth, so that a small survey keeps the full one's frequencies.
     quality = np.where(top_s < refractor_s / scale, 140.0, 240.0) * scale * random.uniform(0.85, 1.15)
+    quality *= acquisition.quality
     decay_s = np.concatenate([[0.0], np.cumsum(time_s[1:] / quality[:-1])])
 
     depth = np.cumsum(time_s) / acquisition.record_length_s

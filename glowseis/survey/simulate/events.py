@@ -4,11 +4,14 @@ Arrival times and strengths are those of rays through flat layers, shifted by th
 `wavelet.py` makes pressure of them.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from glowseis.survey.gather import Geometry
 from glowseis.survey.simulate.acquisition import WATER_VELOCITY_M_S, Acquisition
 from glowseis.survey.simulate.earth import Earth
+from glowseis.survey.simulate.recorder import time_gain
 from glowseis.survey.simulate.wavelet import Arrivals, with_wavelet
 
 CLIP_MICROBAR = 100.0
@@ -17,7 +20,6 @@ CLIP_MICROBAR = 100.0
 _RAYS = 72
 _MOST_REFLECTIONS = 260
 _MOST_BOUNCES = 7
-_SOURCE_DEPTH_M = 6.0
 _SURFACE_REFLECTION = -0.92
 # Arrays of guns and of hydrophones are made to favour what comes from below.
 _HORIZONTAL_RADIATION = 0.4
@@ -33,30 +35,33 @@ def seismic_events(earth: Earth, geometry: Geometry, acquisition: Acquisition) -
         acquisition: Record length and sample interval.
 
     Returns:
-        Pressure, float32 `[trace, time]`, in microbar, scaled so that 4 % of it lie above `CLIP_MICROBAR`:
-        the guns of a survey are chosen for its depth.
+        Pressure with the recorder's gain on it, float32 `[trace, time]`, in microbar, scaled so that 4 % of it lie
+        above `CLIP_MICROBAR`: the guns of a survey are chosen for its depth.
     """
     offset_m = geometry.offset_m.astype(float)
     along_m = geometry.shot * acquisition.shot_interval_m - offset_m / 2
     shift_s = earth.shift_s(along_m)
-    depth_m = streamer_depth_m(geometry)
+    depth_m = streamer_depth_m(geometry, acquisition)
     kinds = (
         reflections(earth, offset_m, shift_s, along_m, acquisition),
         head_waves(earth, offset_m, shift_s),
         diffractions(earth, geometry, acquisition),
     )
-    ghosted = [_with_ghosts(kind, depth_m) for kind in kinds]
-    ghosted.append(direct_wave(offset_m, depth_m))
-    pressure = with_wavelet(ghosted, offset_m.size, acquisition)
+    ghosted = [_with_ghosts(kind, acquisition, depth_m) for kind in kinds]
+    ghosted.append(direct_wave(offset_m, acquisition.source_depth_m, depth_m))
+    start_s = acquisition.recorder.start_s
+    begun = [replace(kind, time_s=kind.time_s - start_s) for kind in ghosted]
+    pressure = with_wavelet(begun, offset_m.size, acquisition) * time_gain(acquisition)
     clip = np.quantile(np.abs(pressure[::2, ::3]), 0.96)
     return pressure * np.float32(CLIP_MICROBAR / clip)
 
 
-def direct_wave(offset_m: np.ndarray, depth_m: np.ndarray) -> Arrivals:
+def direct_wave(offset_m: np.ndarray, source_depth_m: float, depth_m: np.ndarray) -> Arrivals:
     """The wave through the water and its echo at the sea surface; far away the two nearly cancel.
 
     Args:
         offset_m: Distances of the receivers `[trace]`, in metres.
+        source_depth_m: Depth of the source, in metres.
         depth_m: Their depths `[trace]`, in metres.
 
     Returns:
@@ -64,8 +69,8 @@ def direct_wave(offset_m: np.ndarray, depth_m: np.ndarray) -> Arrivals:
     """
     arrivals = []
     for height_m, sign in (
-        (depth_m - _SOURCE_DEPTH_M, _HORIZONTAL_RADIATION),
-        (depth_m + _SOURCE_DEPTH_M, _HORIZONTAL_RADIATION * _SURFACE_REFLECTION),
+        (depth_m - source_depth_m, _HORIZONTAL_RADIATION),
+        (depth_m + source_depth_m, _HORIZONTAL_RADIATION * _SURFACE_REFLECTION),
     ):
         distance_m = np.hypot(offset_m, height_m)
         arrivals.append((distance_m / WATER_VELOCITY_M_S, sign / distance_m))
@@ -265,34 +270,43 @@ def _at_offsets(
     return cubic, p0 * v + p1 * u, np.where(inside, a0 * v + a1 * u, 0.0)
 
 
-def streamer_depth_m(geometry: Geometry) -> np.ndarray:
-    """Depths of the channels, 7 to 9 m: depth controllers keep the cable, but not exactly.
+def streamer_depth_m(geometry: Geometry, acquisition: Acquisition) -> np.ndarray:
+    """Depths of the channels, a metre about what is set: depth controllers keep the cable, but not exactly.
 
     It is set for a line, drifts along it and from cable to cable, and undulates along the cable.
 
     Args:
         geometry: Line, shot, cable and channels.
+        acquisition: Gives the depth that is set.
 
     Returns:
         Depths `[trace]`, in metres.
     """
     along = geometry.channel / 640
     line, shot = 1.3 * geometry.sail_line, 0.05 * geometry.shot
-    set_m = 8.0 + 0.25 * np.sin(2.4 * geometry.sail_line) + 0.2 * np.sin(0.3 * shot + line + geometry.cable)
+    set_m = (
+        acquisition.streamer_depth_m
+        + 0.25 * np.sin(2.4 * geometry.sail_line)
+        + 0.2 * np.sin(0.3 * shot + line + geometry.cable)
+    )
     phase = 0.7 * geometry.cable + shot + line
     return set_m + 0.3 * np.sin(2 * np.pi * 3.0 * along + phase) + 0.2 * np.sin(2 * np.pi * 8.0 * along + 2 * phase)
 
 
-def _with_ghosts(arrivals: Arrivals, depth_m: np.ndarray) -> Arrivals:
-    """Add the echoes at the sea surface above the source, the receiver and both, 2 h cos(angle) / c later."""
+def _with_ghosts(arrivals: Arrivals, acquisition: Acquisition, depth_m: np.ndarray) -> Arrivals:
+    """Add the echoes at the sea surface above the source, the receiver and both, 2 h cos(angle) / c later.
+
+    What arrives at an angle is weakened as the arrays of guns and hydrophones do.
+    """
     cosine = np.sqrt(np.maximum(1.0 - (arrivals.slowness_s_m * WATER_VELOCITY_M_S) ** 2, 0.0))
-    at_source = 2 * _SOURCE_DEPTH_M * cosine / WATER_VELOCITY_M_S
+    strength = arrivals.strength * cosine**acquisition.directivity
+    at_source = 2 * acquisition.source_depth_m * cosine / WATER_VELOCITY_M_S
     at_receiver = 2 * depth_m[None, :] * cosine / WATER_VELOCITY_M_S
     times = [arrivals.time_s + delay for delay in (0.0, at_source, at_receiver, at_source + at_receiver)]
     signs = (1.0, _SURFACE_REFLECTION, _SURFACE_REFLECTION, _SURFACE_REFLECTION**2)
     return Arrivals(
         np.concatenate(times),
-        np.concatenate([sign * arrivals.strength for sign in signs]),
+        np.concatenate([sign * strength for sign in signs]),
         np.concatenate([arrivals.slowness_s_m] * 4),
         np.concatenate([arrivals.decay_s] * 4),
     )

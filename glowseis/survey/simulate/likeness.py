@@ -77,6 +77,7 @@ class Noise:
 
     Attributes:
         level: Root mean square, in grey levels.
+        background: Median over traces of their root mean square, in grey levels.
         bands: How many bands of noisy traces.
         narrowest: Traces of the narrowest band.
         widest: Traces of the widest one.
@@ -89,6 +90,7 @@ class Noise:
     """
 
     level: float
+    background: float
     bands: int
     narrowest: float
     widest: float
@@ -179,6 +181,48 @@ def measure_grey_levels(image: np.ndarray) -> GreyLevels:
     )
 
 
+@dataclass(frozen=True)
+class Band:
+    """Band and loudness of a part of a picture.
+
+    Attributes:
+        low_hz: Frequency below which a tenth of the power lies.
+        middle_hz: Frequency below which half of it lies.
+        high_hz: Frequency above which a tenth lies.
+        level: Root mean square, in grey levels.
+    """
+
+    low_hz: float
+    middle_hz: float
+    high_hz: float
+    level: float
+
+
+def measure_band(image: np.ndarray, rows: slice, traces: slice, sample_interval_s: float = 0.008) -> Band:
+    """Measure the band and the loudness of the events in a part of a picture.
+
+    Args:
+        image: A picture, uint8 `[time, trace]`.
+        rows: Its rows.
+        traces: Its traces.
+        sample_interval_s: Time between two rows, in seconds.
+
+    Returns:
+        Figures of the power summed over these traces, each tapered by a Hann window.
+
+    Raises:
+        ValueError: The part has fewer than 32 rows, no trace, or one level throughout.
+    """
+    level = image[rows, traces].astype(np.float64) - np.median(image)
+    if level.shape[0] < SPECTRUM_SAMPLES or not level.size or not level.any():
+        raise ValueError(f"the part has {level.shape[0]} rows and {level.shape[1]} traces, or one level; give another")
+    power = (np.abs(np.fft.rfft(level * np.hanning(len(level))[:, None], axis=0)) ** 2).sum(axis=1)
+    frequency = np.fft.rfftfreq(len(level), sample_interval_s)
+    share = np.cumsum(power) / power.sum()
+    low, middle, high = (float(frequency[np.searchsorted(share, part)]) for part in (0.1, 0.5, 0.9))
+    return Band(low, middle, high, float(np.sqrt(np.mean(level**2))))
+
+
 def measure_noise(image: np.ndarray, quiet_rows: np.ndarray, sample_interval_s: float = 0.008) -> Noise:
     """Measure the noise in the rows before the first arrivals, the quiet triangle.
 
@@ -211,6 +255,7 @@ def measure_noise(image: np.ndarray, quiet_rows: np.ndarray, sample_interval_s: 
     peak_hz, low_hz, high_hz = _spectrum(level, rows, of_trace, noisy, sample_interval_s)
     return Noise(
         level=float(np.sqrt((level**2).sum() / rows.sum())),
+        background=background,
         bands=len(bands),
         narrowest=float(min(widths, default=np.nan)),
         widest=float(max(widths, default=np.nan)),

@@ -13,7 +13,9 @@ MODULE_CHANNELS = 24
 # How a survey's noise is spread: shares of gathers, medians in microbar, spreads of logarithms.
 ROUGH_SHARE = 0.06
 LOUD_SHARE = 0.31
-AMBIENT = (0.85, 0.55)
+AMBIENT = (0.85, 0.6)
+ROUGH_AMBIENT = 1.4
+"""How much louder the noise on every trace is in a heavy sea; by far less than it differs from gather to gather."""
 ROUGH_SWELL, CALM_SWELL = (1.8, 0.35), (0.06, 0.6)
 LOUD_COLUMNS, CALM_COLUMNS = (1.45, 0.4), (0.035, 0.85)
 TUG, STRUM, PROPELLER, INTERFERENCE, BIRDS = (3.0, 0.4), (0.8, 0.4), (0.8, 0.4), (4.0, 0.4), (1.1, 0.4)
@@ -25,6 +27,8 @@ _ROUGH_COVER, _CALM_SWELL_COVER, _LOUD_COVER, _CALM_COLUMNS_COVER = 0.2, 0.06, 0
 # Spread of the cover's logarithm: a rough sea shakes a few traces hard or most of the cable a little.
 _ROUGH_COVER_SPREAD, _COVER_SPREAD = 0.6, 0.4
 _MOST_COVER = 0.9
+_TAIL = 0.2
+"""Length of a band's tail on either side, as a share of its width."""
 _BIRD_WIDTH_TRACES = 3
 _FULL_TRACES = 640
 # Channels of a full cable that are out of order, on average.
@@ -141,7 +145,7 @@ def draw_any_noise(traces: int, random: np.random.Generator, settings: NoiseSett
     }
     return NoisePlan(
         traces=traces,
-        ambient_microbar=settings.ambient * _level(AMBIENT, random),
+        ambient_microbar=settings.ambient * _level(AMBIENT, random) * (ROUGH_AMBIENT if rough else 1.0),
         swell=_scaled(swell, settings.swell),
         columns=_scaled(columns, settings.columns),
         birds=_scaled(_birds(at_times["bird"], traces, random), settings.bird),
@@ -191,6 +195,21 @@ def _bands(
     power = sum(count * weight**2 for _, count, weight in places) / traces
     scale = level_microbar / math.sqrt(power)
     return tuple(Band(first, count, weight * scale) for first, count, weight in places)
+
+
+def with_tails(band: Band, traces: int) -> Band:
+    """A band with the tails that its noise has to either side, and as much power in all.
+
+    Args:
+        band: Where the noise is loud, and how loud on average.
+        traces: Traces of the gather.
+
+    Returns:
+        A wider band, within the gather.
+    """
+    tail = round(_TAIL * band.traces)
+    first, last = max(band.first - tail, 0), min(band.first + band.traces + tail, traces)
+    return Band(first, last - first, band.level_microbar * math.sqrt(band.traces / (last - first)))
 
 
 def _scaled(bands: tuple[Band, ...], factor: float) -> tuple[Band, ...]:

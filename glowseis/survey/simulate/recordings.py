@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -16,15 +16,17 @@ import numpy as np
 
 from glowseis.errors import InputError
 from glowseis.survey.gather import LABELS, Recording
-from glowseis.survey.simulate.acquisition import Acquisition
+from glowseis.survey.simulate.acquisition import Acquisition, Position
 from glowseis.survey.simulate.earth import earth_of_line
 from glowseis.survey.simulate.events import seismic_events
 from glowseis.survey.simulate.labels import PAPER_FRACTIONS, check_fractions, check_settings, draw_noise
 from glowseis.survey.simulate.noise import disturb
 from glowseis.survey.simulate.plan import NoisePlan
+from glowseis.survey.simulate.recorder import recorded
 from glowseis.survey.simulate.settings import NoiseSettings
+from glowseis.survey.simulate.weather import weathered
 
-SIMULATOR_VERSION = "1.0"
+SIMULATOR_VERSION = "2.0"
 """Changes whenever the same seed gives other gathers."""
 
 _GATHER_STREAM = 13
@@ -35,7 +37,7 @@ _ALL_ON = NoiseSettings()
 def simulate_recording(
     index: int,
     seed: int,
-    acquisition: Acquisition,
+    survey: Acquisition | Sequence[Acquisition],
     fractions: tuple[float, float, float] = PAPER_FRACTIONS,
     noise: bool = True,
     settings: NoiseSettings = _ALL_ON,
@@ -45,47 +47,73 @@ def simulate_recording(
     Args:
         index: Number of the gather, from 0.
         seed: Seed of the survey: its lines' geology, its gathers' places and noise.
-        acquisition: Size and geometry.
+        survey: Size and geometry; of several acquisitions each gives every n-th gather.
         fractions: Shares of good, medium and bad, in any unit.
         noise: Whether to add the noise. Without it the label says what would have been added.
         settings: Factors of the kinds of noise.
 
     Returns:
-        The recording, in microbar.
+        The recording, in microbar, traces and polarity as the acquisition's recorder has them.
 
     Raises:
         InputError: Negative index or seed, fractions that are none, or settings with which there is no such gather.
     """
-    label, traces, _, _ = _drawn(index, seed, acquisition, fractions)
-    position = acquisition.position(index, seed)
-    geometry = acquisition.geometry(position, traces, seed)
-    earth = earth_of_line(seed, position.sail_line, acquisition)
+    events = simulate_events(index, seed, survey, fractions)
+    if noise:
+        return with_noise(events, index, seed, survey, fractions, settings)
+    return _recorded(events, _drawn(index, seed, survey, fractions))
+
+
+def simulate_events(
+    index: int,
+    seed: int,
+    survey: Acquisition | Sequence[Acquisition],
+    fractions: tuple[float, float, float] = PAPER_FRACTIONS,
+) -> Recording:
+    """Gather `index` before its noise and before the recorder, near trace first, with the recorder's gain.
+
+    Args:
+        index: Number of the gather, from 0.
+        seed: Seed of the survey.
+        survey: As for `simulate_recording`.
+        fractions: Shares of good, medium and bad, in any unit.
+
+    Returns:
+        The events, in microbar, 4 % of them above `CLIP_MICROBAR`.
+
+    Raises:
+        InputError: As of `simulate_recording`.
+    """
+    drawn = _drawn(index, seed, survey, fractions)
+    acquisition = drawn.acquisition
+    geometry = acquisition.geometry(drawn.position, drawn.traces, seed)
+    earth = earth_of_line(seed, drawn.position.sail_line, acquisition)
     pressure = seismic_events(earth, geometry, acquisition)
-    recording = Recording(
+    which = f", acquisition {acquisition.number}" if acquisition.number else ""
+    return Recording(
         gather_id=f"sim{seed}-{index:06d}",
         amplitude=np.ascontiguousarray(pressure.T, dtype=np.float32),
-        label=label,
+        label=drawn.label,
         geometry=geometry,
-        source=f"glowseis simulator version {SIMULATOR_VERSION}, seed {seed}",
+        source=f"glowseis simulator version {SIMULATOR_VERSION}, seed {seed}{which}",
     )
-    return with_noise(recording, index, seed, acquisition, fractions, settings) if noise else recording
 
 
 def with_noise(
-    recording: Recording,
+    events: Recording,
     index: int,
     seed: int,
-    acquisition: Acquisition,
+    survey: Acquisition | Sequence[Acquisition],
     fractions: tuple[float, float, float] = PAPER_FRACTIONS,
     settings: NoiseSettings = _ALL_ON,
 ) -> Recording:
-    """Add its noise to gather `index` simulated without; other fractions may give it another label.
+    """Add its noise to the events of gather `index`, and record it; other fractions may give it another label.
 
     Args:
-        recording: What `simulate_recording` gives with `noise=False` for the same gather.
+        events: What `simulate_events` gives for the same gather.
         index: Number of the gather, from 0.
         seed: Seed of the survey.
-        acquisition: Size and geometry.
+        survey: As for `simulate_recording`.
         fractions: Shares of good, medium and bad, in any unit.
         settings: Factors of the kinds of noise.
 
@@ -95,16 +123,16 @@ def with_noise(
     Raises:
         InputError: As of `simulate_recording`.
     """
-    label, traces, plan_stream, noise_stream = _drawn(index, seed, acquisition, fractions)
-    plan = draw_noise(label, traces, plan_stream, settings)
-    noisy = disturb(recording.amplitude.T, plan, acquisition, noise_stream)
-    return dataclasses.replace(recording, label=label, amplitude=np.ascontiguousarray(noisy.T))
+    drawn = _drawn(index, seed, survey, fractions)
+    plan = draw_noise(drawn.label, drawn.traces, drawn.plan_stream, settings)
+    noisy = disturb(events.amplitude.T, plan, drawn.acquisition, drawn.noise_stream)
+    return _recorded(dataclasses.replace(events, label=drawn.label, amplitude=noisy.T), drawn)
 
 
 def noise_of_gather(
     index: int,
     seed: int,
-    acquisition: Acquisition,
+    survey: Acquisition | Sequence[Acquisition],
     fractions: tuple[float, float, float] = PAPER_FRACTIONS,
     settings: NoiseSettings = _ALL_ON,
 ) -> tuple[str, NoisePlan]:
@@ -113,7 +141,7 @@ def noise_of_gather(
     Args:
         index: Number of the gather, from 0.
         seed: Seed of the survey.
-        acquisition: Size and geometry.
+        survey: As for `simulate_recording`.
         fractions: Shares of good, medium and bad, in any unit.
         settings: Factors of the kinds of noise.
 
@@ -123,28 +151,60 @@ def noise_of_gather(
     Raises:
         InputError: As of `simulate_recording`.
     """
-    label, traces, plan_stream, _ = _drawn(index, seed, acquisition, fractions)
-    return label, draw_noise(label, traces, plan_stream, settings)
+    drawn = _drawn(index, seed, survey, fractions)
+    return drawn.label, draw_noise(drawn.label, drawn.traces, drawn.plan_stream, settings)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Drawn:
+    """What is drawn for a gather before anything is computed."""
+
+    seed: int
+    acquisition: Acquisition
+    position: Position
+    label: str
+    traces: int
+    plan_stream: np.random.Generator
+    noise_stream: np.random.Generator
+    recorder_stream: np.random.Generator
 
 
 def _drawn(
-    index: int, seed: int, acquisition: Acquisition, fractions: tuple[float, float, float]
-) -> tuple[str, int, np.random.Generator, np.random.Generator]:
-    """A gather's label, its traces, and the streams of its plan and of its noise."""
+    index: int, seed: int, survey: Acquisition | Sequence[Acquisition], fractions: tuple[float, float, float]
+) -> _Drawn:
     if index < 0 or seed < 0:
         raise InputError(f"gather {index} of seed {seed}: give numbers of at least 0")
     shares = check_fractions(fractions)
-    streams = np.random.SeedSequence([seed, _GATHER_STREAM, index]).spawn(3)
-    label_stream, plan_stream, noise_stream = (np.random.Generator(np.random.Philox(stream)) for stream in streams)
+    acquisitions = [survey] if isinstance(survey, Acquisition) else survey
+    acquisition = acquisitions[index % len(acquisitions)]
+    position = acquisition.position(index // len(acquisitions), seed)
+    streams = np.random.SeedSequence([seed, _GATHER_STREAM, index]).spawn(4)
+    label_stream, *others = (np.random.Generator(np.random.Philox(stream)) for stream in streams)
     traces = int(label_stream.integers(acquisition.fewest_traces, acquisition.most_traces + 1))
-    label = LABELS[int(np.searchsorted(np.cumsum(shares)[:-1], label_stream.random(), side="right"))]
-    return label, traces, plan_stream, noise_stream
+    severity = label_stream.random()
+    if acquisition.weather:
+        severity = weathered(severity, position, seed, acquisition)
+    label = LABELS[int(np.searchsorted(np.cumsum(shares)[:-1], severity, side="right"))]
+    return _Drawn(seed, acquisition, position, label, traces, *others)
+
+
+def _recorded(recording: Recording, drawn: _Drawn) -> Recording:
+    """A gather as the acquisition's recorder keeps it."""
+    earth = earth_of_line(drawn.seed, drawn.position.sail_line, drawn.acquisition)
+    amplitude, geometry = recorded(
+        recording.amplitude.T,
+        recording.geometry,
+        float(earth.time_s[0]),
+        drawn.acquisition.recorder,
+        drawn.recorder_stream,
+    )
+    return dataclasses.replace(recording, amplitude=np.ascontiguousarray(amplitude.T), geometry=geometry)
 
 
 def simulate_recordings(
     count: int,
     seed: int,
-    acquisition: Acquisition,
+    survey: Acquisition | Sequence[Acquisition],
     fractions: tuple[float, float, float] = PAPER_FRACTIONS,
     workers: int = 1,
     start: int = 0,
@@ -155,7 +215,7 @@ def simulate_recordings(
     Args:
         count: How many there are in all, those before `start` included.
         seed: Seed of the survey.
-        acquisition: Size and geometry.
+        survey: As for `simulate_recording`.
         fractions: Shares of good, medium and bad, in any unit.
         workers: Processes that simulate; 1 works in this one.
         start: Number of the first gather to give; those before it are left out.
@@ -177,13 +237,12 @@ def simulate_recordings(
         )
     shares = check_fractions(fractions)
     if settings != _ALL_ON:
-        check_settings(shares, acquisition.most_traces, settings)
+        acquisitions = [survey] if isinstance(survey, Acquisition) else survey
+        check_settings(shares, max(one.most_traces for one in acquisitions), settings)
     if workers == 1:
-        return (
-            simulate_recording(index, seed, acquisition, fractions, settings=settings) for index in range(start, count)
-        )
+        return (simulate_recording(index, seed, survey, fractions, settings=settings) for index in range(start, count))
     workers = min(workers, max(count - start, 1))
-    return _in_processes(range(start, count), workers, seed, acquisition, fractions, settings)
+    return _in_processes(range(start, count), workers, seed, survey, fractions, settings)
 
 
 def _in_processes(indices: range, workers: int, *survey: Any) -> Generator[Recording, None, None]:
@@ -249,7 +308,7 @@ def _work(
     writer: Connection,
     indices: range,
     seed: int,
-    acquisition: Acquisition,
+    survey: Acquisition | Sequence[Acquisition],
     fractions: tuple[float, float, float],
     settings: NoiseSettings,
 ) -> None:
@@ -262,7 +321,7 @@ def _work(
         for index in indices:
             made: Recording | Exception
             try:
-                made = simulate_recording(index, seed, acquisition, fractions, settings=settings)
+                made = simulate_recording(index, seed, survey, fractions, settings=settings)
             except MemoryError:
                 raise
             except Exception as wrong:

@@ -11,12 +11,13 @@ import numpy as np
 from scipy import fft
 
 from glowseis.survey.simulate.acquisition import Acquisition
+from glowseis.survey.simulate.instruments import Signature
 
 # Absorption is applied in this many steps of decay time (seconds); arrivals take the nearest.
 _DECAYS_S = np.array([0.0, 0.006, 0.014, 0.026])
 _GRID_PER_SAMPLE = 2
-# Strengths and delays (seconds) of the bubble's first two collapses, before they are smoothed.
-_BUBBLES = ((0.22, 0.11), (0.08, 0.21))
+# Delay of the bubble's second collapse as a multiple of the first one's, and its strength likewise.
+_SECOND_BUBBLE = (1.91, 0.36)
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,9 @@ def with_wavelet(groups: list[Arrivals], traces: int, acquisition: Acquisition) 
         grid[place:] += added[: grid.size - place]
     spectrum = fft.rfft(grid.reshape(shape).astype(np.float32), axis=-1)
     kept = spectrum[:, :, : length // 2 + 1]
-    shaped = np.einsum("tdf,df->tf", kept, wavelet_spectra(length, acquisition.sample_interval_s))
+    shaped = np.einsum(
+        "tdf,df->tf", kept, wavelet_spectra(length, acquisition.sample_interval_s, acquisition.signature)
+    )
     return fft.irfft(shaped, n=length, axis=-1)[:, :samples]
 
 
@@ -85,31 +88,34 @@ def _transform_length(samples: int) -> int:
     return fft.next_fast_len(samples + 64, real=True) // 2 * 2
 
 
-@lru_cache(maxsize=4)
-def wavelet_spectra(length: int, sample_interval_s: float) -> np.ndarray:
+@lru_cache(maxsize=64)
+def wavelet_spectra(length: int, sample_interval_s: float, signature: Signature) -> np.ndarray:
     """Spectra of the recorded wavelet for each step of absorption, complex64 `[decay, frequency]`.
 
-    An air-gun array's pulse (minimum phase, 6 to 46 Hz, falling towards high frequencies), its bubble after
-    0.11 s, the recorder's low-cut and the anti-alias filter of 8 ms. In the far field, where the sea surface adds
-    its echo, the peak-to-bubble ratio is above 15. Absorption is exp(-pi f t*) with the phase that makes it
-    causal. Ghosts are not in it: they depend on the angle.
+    An air-gun array's pulse (minimum phase), its bubble, the recorder's low-cut and the anti-alias filter of 8 ms. In
+    the far field, where the sea surface adds its echo, the nominal signature's peak-to-bubble ratio is above 15.
+    Absorption is exp(-pi f t*) with the phase that makes it causal. Ghosts are not in it: they depend on the angle.
     """
     size = 4096
     frequency = np.fft.rfftfreq(size, sample_interval_s / _GRID_PER_SAMPLE)
-    low_cut = (frequency / 6.0) ** 3 / np.sqrt(1.0 + (frequency / 6.0) ** 6)
-    high_cut = 1.0 / np.sqrt(1.0 + (frequency / 46.0) ** 20)
+    power = (frequency / signature.low_hz) ** (2.0 * signature.low_order)
+    high_cut = 1.0 / np.sqrt(1.0 + (frequency / signature.high_hz) ** 20)
     # Down to nothing at the Nyquist frequency, whose phase no filter can turn: it would ring through the record.
     high_cut *= np.cos(0.5 * np.pi * np.clip((frequency - 50.0) / 12.0, 0.0, 1.0)) ** 2
-    pulse = low_cut * high_cut / (1.0 + (frequency / 15.0) ** 2)
-    signature = _minimum_phase(pulse, size)
+    falling = (1.0 + (frequency / signature.corner_hz) ** 2) ** -signature.slope
+    pulse = _minimum_phase(np.sqrt(power / (1.0 + power)) * high_cut * falling, size)
+    later, weaker = _SECOND_BUBBLE
     bubble = sum(
         strength * np.exp(-((frequency / 14.0) ** 2) - 2j * np.pi * frequency * delay_s)
-        for strength, delay_s in _BUBBLES
+        for strength, delay_s in (
+            (signature.bubble, signature.bubble_s),
+            (weaker * signature.bubble, later * signature.bubble_s),
+        )
     )
-    signature = signature * (1.0 + bubble)
+    pulse = pulse * (1.0 + bubble)
     grid_hz = np.fft.rfftfreq(length, sample_interval_s)
-    spectrum = np.interp(grid_hz, frequency, np.abs(signature)) * np.exp(
-        1j * np.interp(grid_hz, frequency, np.unwrap(np.angle(signature)))
+    spectrum = np.interp(grid_hz, frequency, np.abs(pulse)) * np.exp(
+        1j * np.interp(grid_hz, frequency, np.unwrap(np.angle(pulse)))
     )
     spline = np.sinc(grid_hz * sample_interval_s / _GRID_PER_SAMPLE) ** 4
     decay = np.pi * grid_hz * _DECAYS_S[:, None]

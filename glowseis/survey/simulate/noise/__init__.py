@@ -12,7 +12,8 @@ from glowseis.survey.simulate.noise.cable import bird, loud_columns, strum, tug
 from glowseis.survey.simulate.noise.channels import add_spikes, crossfeed, reverse, saturate, silence, weaken
 from glowseis.survey.simulate.noise.sea import ambient, swell
 from glowseis.survey.simulate.noise.vessels import interference, propeller
-from glowseis.survey.simulate.plan import NoisePlan
+from glowseis.survey.simulate.plan import NoisePlan, with_tails
+from glowseis.survey.simulate.recorder import hum, time_gain
 from glowseis.survey.simulate.settings import NOISE_KINDS
 
 __all__ = [
@@ -33,12 +34,16 @@ __all__ = [
     "weaken",
 ]
 
+_TAILED = ("swell", "columns")
+
 
 def disturb(pressure: np.ndarray, plan: NoisePlan, acquisition: Acquisition, random: np.random.Generator) -> np.ndarray:
     """A gather's pressure with all of a plan's noise.
 
+    The sea's noise passes through the recorder's gain with the events; what instruments do to channels comes after it.
+
     Args:
-        pressure: The seismic events, float32 `[trace, time]`, in microbar.
+        pressure: The seismic events with that gain, float32 `[trace, time]`, in microbar.
         plan: How much of each kind.
         acquisition: Sample interval and record length.
         random: Source of randomness.
@@ -49,15 +54,18 @@ def disturb(pressure: np.ndarray, plan: NoisePlan, acquisition: Acquisition, ran
     traces = pressure.shape[0]
     # Every kind has its own stream, so that one switched off leaves the others as they were.
     stream = dict(zip(NOISE_KINDS, random.spawn(len(NOISE_KINDS)), strict=True))
-    noisy = np.array(pressure, dtype=np.float32, order="C")
+    noisy = np.zeros_like(pressure, dtype=np.float32, order="C")
     if plan.ambient_microbar:
-        noisy += ambient(traces, plan.ambient_microbar, acquisition, stream["ambient"])
+        level_microbar = acquisition.recorder.ambient * plan.ambient_microbar
+        noisy += ambient(traces, level_microbar, acquisition, stream["ambient"])
+        if acquisition.recorder.hum_hz:
+            noisy += hum(traces, acquisition, stream["ambient"])
     for kind, bands, make in (
         ("swell", plan.swell, swell),
         ("columns", plan.columns, loud_columns),
         ("bird", plan.birds, bird),
     ):
-        for band in bands:
+        for band in (with_tails(each, traces) for each in bands) if kind in _TAILED else bands:
             noisy[band.first : band.first + band.traces] += make(band, acquisition, stream[kind])
     for kind, level_microbar, add in (
         ("tug", plan.tug_microbar, tug),
@@ -67,6 +75,8 @@ def disturb(pressure: np.ndarray, plan: NoisePlan, acquisition: Acquisition, ran
     ):
         if level_microbar:
             noisy += add(traces, level_microbar, acquisition, stream[kind])
+    noisy *= time_gain(acquisition)
+    noisy += pressure
     crossfeed(noisy, plan.crossfeed, stream["crossfeed"])
     loud = 2.0 * float(np.quantile(np.abs(noisy[::2, ::3]), 0.98))
     weaken(noisy, plan.weak, stream["weak"])

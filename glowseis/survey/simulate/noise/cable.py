@@ -14,6 +14,7 @@ from glowseis.survey.simulate.noise.spectra import (
     frequencies_hz,
     line,
     seconds,
+    tails,
     to_level,
 )
 from glowseis.survey.simulate.plan import Band
@@ -51,7 +52,9 @@ def loud_columns(band: Band, acquisition: Acquisition, random: np.random.Generat
         alike[away:] += share * independent[: band.traces - away]
     spread = _SLOW_TRACE_SPREAD if slow else _TRACE_SPREAD
     level = np.exp(random.normal(0.0, spread, band.traces)).astype(np.float32)
-    return to_level(alike * bursts(band.traces, 0.3, 0.4, acquisition, random) * level[:, None], band.level_microbar)
+    shape = bursts(band.traces, 0.3, 0.4, acquisition, random) * level[:, None]
+    shape *= tails(band.traces, random.uniform(0.5, 1.0), acquisition, random)
+    return to_level(alike * shape, band.level_microbar)
 
 
 def bird(band: Band, acquisition: Acquisition, random: np.random.Generator) -> np.ndarray:

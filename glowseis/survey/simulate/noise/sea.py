@@ -4,7 +4,14 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from glowseis.survey.simulate.acquisition import Acquisition
-from glowseis.survey.simulate.noise.spectra import band_pass, bursts, coloured, frequencies_hz, to_level
+from glowseis.survey.simulate.noise.spectra import (
+    band_pass,
+    bursts,
+    coloured,
+    frequencies_hz,
+    tails,
+    to_level,
+)
 from glowseis.survey.simulate.plan import Band
 
 _SWELL_PEAK_HZ = 3.9
@@ -38,9 +45,9 @@ def swell(band: Band, acquisition: Acquisition, random: np.random.Generator) -> 
     """Swell noise on a band of traces: 2 to 10 Hz with its peak near 4 Hz, alike on neighbours, in bursts.
 
     The correlation of traces n apart is exp(-(n / length)^1.7), the length 6 traces in the middle. With ambient noise
-    over it, that comes near the measured 0.92, 0.65 and 0.31 at 1, 3 and 6 traces. Peak, length and bursts differ from
-    band to band as seas do. Source: Dondurur 2018, swell noise (0 to 10 Hz, vertical bands of
-    high amplitude); peak, widths and correlation as measured on the published bad gather.
+    over it, that comes near the measured 0.92, 0.65 and 0.31 at 1, 3 and 6 traces. Peak, length, bursts and the leaning
+    tails to either side differ from band to band as seas do. Source: Dondurur 2018, swell noise (0 to 10 Hz, vertical
+    bands of high amplitude); peak, widths and correlation as measured on the published bad gather.
 
     Args:
         band: Its traces and their level; where on the cable it lies plays no part.
@@ -59,7 +66,7 @@ def swell(band: Band, acquisition: Acquisition, random: np.random.Generator) -> 
     length_traces = _LATERAL_LENGTH_TRACES * np.exp(random.normal(0.0, 0.35))
     covariance = np.exp(-((lag / length_traces) ** _LATERAL_POWER)) + 1e-6 * np.eye(band.traces)
     together = np.linalg.cholesky(covariance).astype(np.float32) @ independent
-    across = np.sin(np.pi * (np.arange(band.traces) + 0.5) / band.traces) ** 0.35
     depth, period_s = random.uniform(0.3, 1.2), random.uniform(0.25, 0.8)
-    shape = bursts(band.traces, depth, period_s, acquisition, random) * across.astype(np.float32)[:, None]
+    shape = bursts(band.traces, depth, period_s, acquisition, random)
+    shape *= tails(band.traces, random.uniform(0.25, 0.8), acquisition, random)
     return to_level(together * shape, band.level_microbar)

@@ -99,6 +99,28 @@ def bursts(
     return np.exp(depth * slow[start[:, None] + np.arange(samples)[None, :]]).astype(np.float32)
 
 
+def tails(traces: int, core: float, acquisition: Acquisition, random: np.random.Generator) -> np.ndarray:
+    """How loud noise is across a band: level in its core, fading to either side, the whole of it leaning.
+
+    Bands of noise on published gathers have no edges: they fade over some traces, and move along the cable with time.
+
+    Args:
+        traces: Traces of the band with its tails.
+        core: Share of them that is as loud as the middle.
+        acquisition: Sample interval and record length.
+        random: Source of randomness.
+
+    Returns:
+        Factors from 0 to 1, float32 `[trace, time]`.
+    """
+    half = max(traces / 2.0, 1.0)
+    lean = random.uniform(-1.0, 1.0) * (1.0 - core) * half
+    late = np.linspace(-0.5, 0.5, acquisition.samples, dtype=np.float32)
+    away = np.arange(traces, dtype=np.float32)[:, None] - np.float32((traces - 1) / 2.0) - np.float32(lean) * late
+    fading = np.clip((np.abs(away) / np.float32(half) - core) / max(1.0 - core, 1e-6), 0.0, 1.0)
+    return (0.5 + 0.5 * np.cos(np.pi * fading)).astype(np.float32)
+
+
 def band_pass(frequency_hz: np.ndarray, low_hz: float, high_hz: float) -> np.ndarray:
     """A band-pass of 18 dB an octave below and steeper above.
 

@@ -1,0 +1,65 @@
+"""Settings of the instruments: what the source sends out, and how the recorder keeps what comes back."""
+
+from dataclasses import dataclass
+
+MUTES = ("none", "top", "water")
+"""What is set to zero: nothing; all before the direct wave; all before the sea floor's reflection."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The pulse that an air-gun array and the recorder's filters make of an explosion.
+
+    Its amplitude spectrum is that of a low-cut and a high-cut over a fall towards high frequencies,
+    `1 / (1 + (f / corner)^2)^slope`; its phase is minimum.
+
+    Attributes:
+        low_hz: Corner of the low-cut, in hertz.
+        low_order: Steepness of the low-cut: the amplitude falls as the frequency to this power.
+        high_hz: Corner of the high-cut, in hertz.
+        corner_hz: From where the spectrum falls, in hertz.
+        slope: How steeply: 0 is flat, 1 falls as the square of the frequency.
+        bubble: Strength of the bubble's first collapse before it is smoothed; 0 is a tuned array's ideal.
+        bubble_s: Its delay, in seconds.
+    """
+
+    low_hz: float = 24.0
+    low_order: float = 3.0
+    high_hz: float = 46.0
+    corner_hz: float = 22.0
+    slope: float = 0.6
+    bubble: float = 0.22
+    bubble_s: float = 0.11
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """How the gathers of one acquisition were recorded and prepared.
+
+    Attributes:
+        start_s: Time of the first sample after the shot, in seconds.
+        gain_power: Amplitudes are multiplied by time to this power; 0 leaves them as they were.
+        polarity: 1, or -1 where pressure is recorded with its sign turned.
+        hum_hz: Frequency of the mains that leak in, in hertz; 0 is none.
+        hum_microbar: Its root mean square, before the gain.
+        ambient: Factor of the noise that is on every trace.
+        bits: Word length of the samples; 0 is floating point.
+        clipped_share: Share of the samples that were clipped already; 0 is none.
+        constant: What is added to every sample, as a share of the amplitude that 4 % exceed.
+        far_first: Whether the farthest trace comes first.
+        missing: Chance that a trace is not there.
+        mute: One of `MUTES`.
+    """
+
+    start_s: float = 0.0
+    gain_power: float = 0.0
+    polarity: int = 1
+    hum_hz: float = 0.0
+    hum_microbar: float = 0.0
+    ambient: float = 1.0
+    bits: int = 0
+    clipped_share: float = 0.0
+    constant: float = 0.0
+    far_first: bool = False
+    missing: float = 0.0
+    mute: str = "none"
