@@ -93,7 +93,7 @@ class Acquisition:
     water_s: tuple[float, float] = _FULL_WATER_S
     refractor_s: tuple[float, float] = _FULL_REFRACTOR_S
     refractor_velocity_m_s: tuple[float, float] = (2690.0, 2790.0)
-    directivity: float = 5.0
+    directivity: float = 7.0
     quality: float = 0.8
     signature: Signature = PAPER_SIGNATURE
     recorder: Recorder = PAPER_RECORDER

@@ -14,7 +14,7 @@ MODULE_CHANNELS = 24
 ROUGH_SHARE = 0.06
 LOUD_SHARE = 0.31
 AMBIENT = (0.85, 0.6)
-ROUGH_AMBIENT = 1.4
+ROUGH_AMBIENT = 1.5
 """How much louder the noise on every trace is in a heavy sea; by far less than it differs from gather to gather."""
 ROUGH_SWELL, CALM_SWELL = (1.8, 0.35), (0.06, 0.6)
 LOUD_COLUMNS, CALM_COLUMNS = (1.45, 0.4), (0.035, 0.85)

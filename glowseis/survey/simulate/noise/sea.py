@@ -15,7 +15,7 @@ from glowseis.survey.simulate.noise.spectra import (
 from glowseis.survey.simulate.plan import Band
 
 _SWELL_PEAK_HZ = 3.9
-_LATERAL_LENGTH_TRACES = 6.0
+_LATERAL_LENGTH_TRACES = 7.0
 _LATERAL_POWER = 1.7
 
 
@@ -44,7 +44,7 @@ def ambient(traces: int, level_microbar: float, acquisition: Acquisition, random
 def swell(band: Band, acquisition: Acquisition, random: np.random.Generator) -> np.ndarray:
     """Swell noise on a band of traces: 2 to 10 Hz with its peak near 4 Hz, alike on neighbours, in bursts.
 
-    The correlation of traces n apart is exp(-(n / length)^1.7), the length 6 traces in the middle. With ambient noise
+    The correlation of traces n apart is exp(-(n / length)^1.7), the length 7 traces in the middle. With ambient noise
     over it, that comes near the measured 0.92, 0.65 and 0.31 at 1, 3 and 6 traces. Peak, length, bursts and the leaning
     tails to either side differ from band to band as seas do. Source: Dondurur 2018, swell noise (0 to 10 Hz, vertical
     bands of high amplitude); peak, widths and correlation as measured on the published bad gather.
