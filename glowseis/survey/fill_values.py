@@ -30,6 +30,9 @@ RARE = 3
 RUN = 16
 """Equal samples at an end of a trace that are no signal."""
 
+TRACE = 64
+"""Samples of a trace that its own zero can be told from; of fewer it is the gather's."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -185,7 +188,7 @@ def held(amplitude: np.ndarray, mean: np.ndarray, live: np.ndarray, sample: Samp
     Returns:
         Where they are, bool `[time, trace]`; None where there are none.
     """
-    if len(amplitude) < 4 * RUN:
+    if len(amplitude) < TRACE:
         return None
     found = None
     moved = live & (np.abs(mean - sample.zero) > sample.away / 2)
@@ -195,21 +198,21 @@ def held(amplitude: np.ndarray, mean: np.ndarray, live: np.ndarray, sample: Samp
         alike &= moved | (np.abs(rows[0] - sample.zero) > sample.away)
         alike[alike] = (rows[:RUN, alike] == rows[0, alike]).all(axis=0)
         for trace in np.flatnonzero(alike):
-            length = _held(rows[:, trace], sample.away)
+            length = _held(rows[:, trace], sample)
             if length:
                 found = np.zeros(amplitude.shape, bool) if found is None else found
                 found[::way][:length, trace] = True
     return found
 
 
-def _held(trace: np.ndarray, away: float) -> int:
+def _held(trace: np.ndarray, sample: Sample) -> int:
     """How many samples of a trace hold its first value, 0 where that is its zero or a rail."""
     value = trace[0]
     length = int(np.argmax(trace != value))
     rest = trace[length:]
-    zero = np.median(rest)
+    zero = np.median(rest) if len(rest) >= TRACE else sample.zero
     far = np.abs(value - zero)
-    if far <= away:
+    if far <= sample.away:
         return 0
     is_rail = far >= 0.9 * np.abs(rest - zero).max() and np.abs(rest[0] - value) < far / 2
     return 0 if is_rail else length

@@ -55,7 +55,7 @@ PLACE: dict[str, type] = {
 Example the picture begins."""
 
 
-ADDED = {"zero_amplitude": 0.0, "mended": ""}
+ADDED: dict[str, float | str] = {"zero_amplitude": 0.0, "mended": ""}
 """Columns that schema 2 did not have, and what they are taken to be there."""
 
 LABEL_CHARACTERS = 100

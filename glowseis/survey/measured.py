@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glowseis.survey.fill_values import held, judge, places, repeated
+from glowseis.survey.fill_values import TRACE, held, judge, places, repeated
 from glowseis.survey.loudness import is_of_two_scales, loudness, wild_traces
 
 CLIPPED_FRACTION = 0.04
@@ -50,7 +50,8 @@ def measure(amplitude: np.ndarray, broken: np.ndarray, dead: np.ndarray, zero: f
     1. Broken and dead traces become zero.
     2. Fill values are found as `glowseis.survey.fill_values` says.
     3. The zero of the gather is the median of some thousand samples without them. A trace whose mean is more than a
-       grey level away from it has its own, its median, where that is more than half a grey level away.
+       grey level away from it has its own, its median, where that is more than half a grey level away and is told by
+       64 samples.
     4. Zeros are taken away, and fill values set to zero.
     5. Wild traces are found, as `glowseis.survey.loudness` says, so that the clip can be measured without them.
 
@@ -72,7 +73,8 @@ def measure(amplitude: np.ndarray, broken: np.ndarray, dead: np.ndarray, zero: f
             return Measured(_about(own, zeros, dead), _kept(zeros), None, False, _some({"constant": constant}))
         found = _find(own, dead, zero)
         zeros = np.where(dead & ~broken, own[0], found.zeros)
-        constant = int((dead & (np.abs(zeros - found.zeros) > TOLD_LEVELS * found.level)).sum())
+        apart = np.abs(zeros - found.zeros) > TOLD_LEVELS * found.level
+        constant = int((dead & apart & (zeros != 0)).sum())
         own = _about(own, zeros, dead)
         if found.fill is not None:
             own[found.fill] = 0
@@ -141,7 +143,8 @@ def _find(own: np.ndarray, dead: np.ndarray, given: float | None) -> _Found:
     zeros = np.full(len(dead), zero, np.float64)
     moved = ~dead & (abs(zero) >= TOLD_LEVELS * level)
     if given is None:
-        off = np.flatnonzero(~dead & ~(np.abs(mean - zero) <= level))
+        signal = len(own) if fill is None else (~fill).sum(axis=0)
+        off = np.flatnonzero(~dead & ~(np.abs(mean - zero) <= level) & (signal >= TRACE))
         middle, is_told = _middles(own, fill, off)
         # In coarse steps a median is a step off by chance.
         apart = np.abs(middle - zero) > max(level / 2, sample.step)
@@ -199,10 +202,8 @@ def _middles(own: np.ndarray, fill: np.ndarray | None, traces: np.ndarray) -> tu
         quarters = np.stack([np.median(part, axis=1) for part in np.array_split(block, 4, axis=1)])
     else:
         signal = [trace[~no_signal] for trace, no_signal in zip(block, fill[:, traces].T, strict=True)]
-        middle = np.array([np.median(trace) if len(trace) else 0 for trace in signal])
-        quarters = np.array(
-            [[np.median(part) if len(part) else 0 for part in np.array_split(trace, 4)] for trace in signal]
-        ).T
+        middle = np.array([np.median(trace) for trace in signal])
+        quarters = np.array([[np.median(part) for part in np.array_split(trace, 4)] for trace in signal]).T
     return middle, np.abs(quarters.mean(axis=0)) >= 5 * quarters.std(axis=0, ddof=1)
 
 
