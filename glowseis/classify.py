@@ -39,6 +39,9 @@ def main(
     dataset: reading.Dataset = None,
     axes: reading.Axes = None,
     sample_interval: reading.SampleInterval = None,
+    samples: reading.Samples = None,
+    keep_auxiliary: reading.KeepAuxiliary = False,
+    strict: reading.Strict = False,
 ) -> None:
     """Grade gathers by a trained classifier, and score the grades where gathers are labelled.
 
@@ -64,6 +67,8 @@ def main(
         line_header=line_header,
         sample_format=sample_format,
         byte_order=byte_order,
+        samples=samples,
+        keep_auxiliary=keep_auxiliary,
         dataset=dataset,
         axes=axes,
     )
@@ -74,7 +79,7 @@ def main(
 
     classifier = load_classifier(savedmodel)
     wanted = size or "x".join(map(str, classifier.size))
-    request = Request(files, options, kind, wanted, fit, labels) if files else None
+    request = Request(files, options, kind, wanted, fit, labels, strict=strict) if files else None
     told: list[str] = []
     grades = grade(classifier, _read(surveys, request, classifier, batch, told), out)
     for line in told:
