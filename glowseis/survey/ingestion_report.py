@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from glowseis.survey.gather import Gather, source_text
+from glowseis.survey.formats.source import Source
+from glowseis.survey.gather import UNKNOWN_PARENT, Gather, Origin, source_text
 from glowseis.survey.label_table import LabelTable
 from glowseis.survey.records import Survey
 
@@ -31,6 +32,8 @@ class Tally:
         again: Gathers of a line, shot and cable that came before in their file.
         renamed: Gathers whose id was taken, under their new ids.
         nowhere: Number of gathers without coordinates, by their source.
+        synthetic: How many gathers were made of others.
+        orphans: Number of those whose parents are unknown, by their file and the table that it lacks.
     """
 
     fits: Counter[str] = field(default_factory=Counter)
@@ -43,6 +46,8 @@ class Tally:
     again: list[str] = field(default_factory=list)
     renamed: list[str] = field(default_factory=list)
     nowhere: Counter[str] = field(default_factory=Counter)
+    synthetic: int = 0
+    orphans: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def add(self, gather: Gather, size: tuple[int, int]) -> None:
         """Count a gather in.
@@ -57,6 +62,17 @@ class Tally:
             self.largest = (max(self.largest[0], recorded[0]), max(self.largest[1], recorded[1]))
         if math.isnan(gather.geometry.source_x_m):
             self.nowhere[gather.source] += 1
+
+    def add_origin(self, origin: Origin, source: Source) -> None:
+        """Count a gather in that may be synthetic.
+
+        Args:
+            origin: How it was made.
+            source: The file that it came from.
+        """
+        self.synthetic += bool(origin.parents)
+        if origin.parents == (UNKNOWN_PARENT,):
+            self.orphans[source_text(source.path), getattr(source, "missing_table", "")] += 1
 
 
 def summary(survey: Survey, tally: Tally, table: LabelTable | None) -> list[str]:
@@ -112,6 +128,13 @@ def treatment(tally: Tally, size: tuple[int, int], table: LabelTable | None) -> 
         )
     if table:
         lines += _labels(table, tally)
+    if tally.synthetic:
+        lines.append(f"{_number(tally.synthetic, 'gather')} synthetic: no folds, training or scores take such in")
+    for (source, missing), count in tally.orphans.items():
+        lines.append(
+            f"warning: the parents of {_number(count, 'synthetic gather')} of {source} are unknown"
+            + (f"; its table {missing} is not beside it" if missing else "")
+        )
     if tally.nowhere:
         gathers, sources = _number(sum(tally.nowhere.values()), "gather"), list(tally.nowhere)
         lines.append(f"{gathers} without coordinates, which are not told or are angles: {_first(sources)}")

@@ -22,6 +22,7 @@ from glowseis.survey.formats.segy_headers import (
     places,
     values,
 )
+from glowseis.survey.formats.segy_origin import SegyOrigin
 from glowseis.survey.formats.segy_samples import decode
 from glowseis.survey.formats.source import ReadOptions, file_stem
 from glowseis.survey.formats.trace_layout import FileFacts, open_file
@@ -66,6 +67,33 @@ class TraceSource:
         self._cable = header_word(options.cable_header or CABLE) if own or options.cable_header else None
         self._line = header_word(options.line_header or SAIL_LINE) if own or options.line_header else None
         self._intervals_us: dict[int, int] = {}
+        self._origin: SegyOrigin | None = None
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether its gathers were made of others."""
+        return self._origin is not None and self._origin.is_synthetic
+
+    @property
+    def missing_table(self) -> str:
+        """Name of the table of parents that synthetic gathers lack; nothing where it is there, or none is needed."""
+        return self._origin.missing_table if self._origin else ""
+
+    def numbers(self) -> np.ndarray:
+        """Line, shot and cable of each gather, from the headers alone, int64 `[gather, 3]`."""
+        return self._runs.numbers
+
+    def word_values(self, name: str) -> np.ndarray:
+        """What a word of the trace headers holds.
+
+        Args:
+            name: Its name or byte number.
+
+        Returns:
+            Each of its values once, in order, int64 `[value]`.
+        """
+        word, order = header_word(name), self.facts.layout.header_order
+        return np.unique(np.concatenate([np.unique(values(headers, word, order)) for _, headers in self._headers()]))
 
     @property
     def interval_s(self) -> float:
@@ -142,7 +170,8 @@ class TraceSource:
                     **places(headers, order, self.facts.unit_m, self.facts.is_own),
                 )
                 name = f"{stem}-{self._gather_name(line, shot, cable)}{f'-{again}' if again > 1 else ''}"
-                yield Recording(name, amplitude.T, self._options.label, geometry, source)
+                recording = Recording(name, amplitude.T, self._options.label, geometry, source)
+                yield self._origin.told(recording, headers, order) if self._origin else recording
 
     @property
     def _name(self) -> str:
