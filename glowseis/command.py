@@ -1,19 +1,20 @@
 """What every command shares: arguments by typer, one line for bad input, exit statuses.
 
-Exit status 0: done. 1: training cannot go on. 2: wrong arguments or bad input. 75: stopped by a signal, everything
-saved. 130: interrupted. 143: terminated.
+Exit status 0: done. 1: training cannot go on. 2: wrong arguments or bad input. 74: done, but what it printed is lost.
+75: stopped by a signal, everything saved. 130: interrupted. 143: terminated.
 """
 
 import contextlib
 import errno
+import io
 import os
 import re
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NoReturn, TextIO, cast
 
 import typer
 
@@ -22,7 +23,7 @@ from glowseis.errors import FittingError, InputError, StoppedError
 STARTED = time.monotonic()
 """When the command started, but for Python itself."""
 
-INTERRUPTED, TERMINATED = 130, 143
+UNHEARD, INTERRUPTED, TERMINATED = 74, 130, 143
 
 PATIENCE_S = 2.0
 """How long a signal after the first is taken for the same wish: an impatient Ctrl-C must not break off cleaning up."""
@@ -46,17 +47,21 @@ def run(function: Callable[..., Any], arguments: list[str] | None = None) -> NoR
     name = f"python -m {function.__module__}" if function.__module__ != "__main__" else _module_name()
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command()(function)
-    with _signals() as came:
-        _run(app, name, arguments, came)
+    with _signals() as came, _streams() as (out, _):
+        _run(app, name, arguments, came, out)
     raise AssertionError("a command ends by leaving the process")
 
 
-def _run(app: typer.Typer, name: str, arguments: list[str] | None, came: list[int]) -> NoReturn:
+def _run(app: typer.Typer, name: str, arguments: list[str] | None, came: list[int], out: "_Stream") -> NoReturn:
     try:
         status = typer.main.get_command(app).main(args=arguments, prog_name=name, standalone_mode=False)
         # typer takes an interruption for a status of its own.
         if status == INTERRUPTED:
             raise KeyboardInterrupt
+        out.flush()
+        if out.wrong is not None and not isinstance(out.wrong, BrokenPipeError):
+            reason = out.wrong.strerror or out.wrong
+            _fail(name, f"done, and its files are whole, but standard output is cut short ({reason})", UNHEARD)
         sys.exit(status if isinstance(status, int) else 0)
     except UsageError as wrong:
         _fail(name, f"{wrong.format_message().rstrip('.')}; see {name} --help", 2)
@@ -76,6 +81,66 @@ def _run(app: typer.Typer, name: str, arguments: list[str] | None, came: list[in
         if not re.search(FULL, str(wrong)):
             raise
         _fail(name, NO_SPACE, 2)
+
+
+class _Stream:
+    """A stream for people, which stops no work when nobody can be told: its reader has left, or its disk is full.
+
+    Attributes:
+        wrong: Why something could not be told; None while all could.
+    """
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+        self.wrong: OSError | None = None
+        # A name that the terminal cannot show becomes escapes.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write a text, or pretend to."""
+        self._try(lambda: self._stream.write(text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write texts, or pretend to."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Hand over what was written, or pretend to."""
+        self._try(self._stream.flush)
+
+    def _try(self, act: Callable[[], object]) -> None:
+        if self.wrong is not None:
+            return
+        try:
+            act()
+        except OSError as wrong:
+            self.wrong = wrong
+            # What is left in its buffers would come again when Python closes it.
+            with contextlib.suppress(OSError, ValueError):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, self._stream.fileno())
+                os.close(nowhere)
+
+
+@contextlib.contextmanager
+def _streams() -> Iterator[tuple[_Stream, _Stream]]:
+    """Standard output and errors as streams that stop no work."""
+    former = sys.stdout, sys.stderr
+    # Python has none where the process was started with it closed.
+    out, error = (_Stream(stream or io.StringIO()) for stream in former)
+    sys.stdout, sys.stderr = cast(TextIO, out), cast(TextIO, error)
+    try:
+        yield out, error
+    finally:
+        for stream in (out, error):
+            stream.flush()
+        sys.stdout, sys.stderr = former
 
 
 @contextlib.contextmanager

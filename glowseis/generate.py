@@ -60,22 +60,34 @@ def main(
     if not 0 < farthest <= 1:
         raise InputError(f"--farthest {farthest:g}: give a number above 0, at most 1")
 
+    from glowseis.survey.output import check_output
+
+    check_output(out)
+    if kind is Format.SEGY:
+        from glowseis.survey.formats.segy_origin import table_of
+
+        check_output(table_of(out))
+    from glowseis.model_folder import check_fits, model_name, read_about, version_folder
+    from glowseis.survey.records import open_survey
+
+    about = read_about(savedmodel, "flow")
+    real = open_survey(survey)
+    check_fits(about, model_name(version_folder(savedmodel)), real)
+    if known := label or about.get("label"):
+        real.select(labels=[known])
+
     from tqdm import tqdm
 
     command.import_tensorflow()
     from glowseis.export import load_flow
-    from glowseis.survey.output import check_output
-    from glowseis.survey.records import open_survey
     from glowseis.synthesis import possible_parents, synthesise
 
-    check_output(out)
-    if kind is Format.SEGY:
-        check_output(_table_of(out))
-    real = open_survey(survey)
     flow = load_flow(savedmodel)
     label = label or flow.about.get("label")
     if not label:
         raise InputError(f"{savedmodel}: does not say which gathers it was trained for; give --label")
+    if flow.about.get("survey_checksum") != real.checksum:
+        print(f"{flow.name} was trained on another survey, {flow.about.get('survey', 'which it does not name')}")
     possible = len(possible_parents(flow, real, label))
     made = synthesise(flow, real, label, count, seed, path.value, batch, farthest=farthest)
     reach = f", at most {farthest:g} of the way" if farthest < 1 else ""
@@ -113,38 +125,24 @@ def _writer(kind: Format, size: tuple[int, int], maker: str) -> Callable[[Path, 
         return lambda out, gathers: write_hdf5(out, map(_recording, gathers), maker)
 
     from glowseis.survey.formats.segy import write_segy
+    from glowseis.survey.formats.segy_origin import synthetic_text, table_of
     from glowseis.survey.output import whole_file
 
     def write(out: Path, gathers: Iterable[Gather]) -> int:
-        with whole_file(_table_of(out)) as table:
-            return write_segy(out, _recordings(gathers, table), _text(maker, out), numbered=True)
+        with whole_file(table_of(out)) as table:
+            return write_segy(out, _recordings(gathers, table), synthetic_text(maker, out), numbered=True)
 
     return write
 
 
-def _table_of(out: Path) -> Path:
-    """Where the table beside a SEG-Y file goes."""
-    return out.with_suffix(".csv")
-
-
-def _text(maker: str, out: Path) -> list[str]:
-    """The text header of a SEG-Y file."""
-    return [
-        "SYNTHETIC GATHERS, NOT RECORDED: INTERPOLATED IN THE LATENT SPACE OF A FLOW",
-        f"MODEL, SEED AND PATH: {maker}",
-        "GEOMETRY: THAT OF THE FIRST PARENT; ITS SHOT IN BYTES 17-20,",
-        "RUNNING NUMBER OF THE SYNTHETIC GATHER IN BYTES 9-12",
-        f"PARENTS, ALPHA, SEED AND MODEL OF EACH: {_table_of(out).name}",
-    ]
-
-
 def _recordings(gathers: Iterable[Gather], table: Path) -> Iterator[Recording]:
     """Gathers as recordings, with a row each in a table; closed before the last one's file has its name."""
+    from glowseis.survey.formats.segy_origin import RECORD
     from glowseis.survey.index import index_writer
 
-    with index_writer(table, ["field_record"]) as write_row:
+    with index_writer(table, [RECORD]) as write_row:
         for number, gather in enumerate(gathers, start=1):
-            write_row(gather, {"field_record": number})
+            write_row(gather, {RECORD: number})
             yield _recording(gather)
 
 

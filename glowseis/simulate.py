@@ -75,8 +75,9 @@ def main(
         write = None
         if file:
             from glowseis.survey.formats.segy import segy_writer
+            from glowseis.survey.formats.segy_origin import simulated_text
 
-            write = segy_writer(file, [f"SIMULATED BY GLOWSEIS, SEED {seed}"])
+            write = segy_writer(file, simulated_text(seed))
         # Worker processes end with their iterator, before anything else is cleaned up.
         with contextlib.closing(recordings):
             for recording in progress(recordings, count, "simulating", start):

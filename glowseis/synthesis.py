@@ -7,6 +7,7 @@ import numpy as np
 
 from glowseis.errors import InputError
 from glowseis.export import SavedFlow
+from glowseis.model_folder import check_fits
 from glowseis.survey.gather import Gather, Origin
 from glowseis.survey.parts import labelled_rows
 from glowseis.survey.records import Survey
@@ -205,11 +206,7 @@ def possible_parents(flow: SavedFlow, survey: Survey, label: str, rows: np.ndarr
         InputError: The flow has another size, the survey has fewer than two gathers of the label, or one of `rows` is
             no possible parent.
     """
-    if flow.size != tuple(survey.size):
-        raise InputError(
-            f"{flow.name}: this SavedModel is for gathers of {flow.size[0]}x{flow.size[1]}, and {survey.path} has "
-            f"{survey.size[0]}x{survey.size[1]}; train one on this survey"
-        )
+    check_fits(flow.about, flow.name, survey)
     possible = np.intersect1d(survey.select(labels=[label]), labelled_rows(survey))
     if flow.about.get("survey_checksum") == survey.checksum:
         possible = np.setdiff1d(possible, survey.select(ids=flow.about.get("held_out_ids", [])))

@@ -44,30 +44,41 @@ def main(
     Example: python -m glowseis.train train/paper.toml --survey surveys/viking --set training.batch=2
     """
     from glowseis.recipe import ClassifierRecipe, read_recipe
+    from glowseis.run.checks import check_has_survey
 
-    settings = read_recipe(recipe or _demo(), changes)
+    path = recipe or _demo()
+    settings = read_recipe(path, changes)
+    if survey is None:
+        check_has_survey(settings, path)
     distributed = cluster is not None or bool(os.environ.get("TF_CONFIG"))
     if distributed and isinstance(settings, ClassifierRecipe):
         raise InputError("a classifier trains on one device; start it alone, without TF_CONFIG and --cluster")
 
-    command.import_tensorflow(begin=not distributed)
-    from glowseis.fitting.cluster import from_slurm, from_tf_config
-    from glowseis.fitting.devices import Devices, devices_of
-    from glowseis.run.classifier import classifier_lines, train_classifier
-    from glowseis.run.flow import check_size, flow_lines, train_flow
+    from glowseis.run.checks import check_size
+    from glowseis.run.folder import check_folder
     from glowseis.run.own_survey import own_survey
     from glowseis.survey.records import open_survey
     from glowseis.survey.size import parse_size
 
     folder = out or Path("runs") / settings.name
+    make = partial(own_survey, settings.survey, Path("surveys") / settings.name)
+    if survey is None and not isinstance(settings, ClassifierRecipe):
+        check_size(settings, parse_size(settings.survey.size), "survey.size")
+    opened = open_survey(survey) if survey is not None else None
+    # Of several processes the chief alone looks at the run's folder, and makes the survey.
+    if not distributed:
+        check_folder(folder, settings, opened)
+        opened = opened or make()
+        check_folder(folder, settings, opened)
+
+    command.import_tensorflow(begin=not distributed)
+    from glowseis.fitting.cluster import from_slurm, from_tf_config
+    from glowseis.fitting.devices import Devices, devices_of
+    from glowseis.run.classifier import classifier_lines, train_classifier
+    from glowseis.run.flow import flow_lines, train_flow
 
     def data(devices: Devices) -> "Survey":
-        if survey is not None:
-            return open_survey(survey)
-        if not isinstance(settings, ClassifierRecipe):
-            check_size(settings, parse_size(settings.survey.size), "survey.size")
-        own = partial(own_survey, settings.survey, Path("surveys") / settings.name)
-        return devices.on_chief(own) or own()
+        return opened or devices.on_chief(make) or make()
 
     if isinstance(settings, ClassifierRecipe):
         result = train_classifier(settings, data(Devices()), folder, savedmodels, print, command.STARTED)

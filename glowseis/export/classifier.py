@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from glowseis.export.savedmodel import damaged, model_name, read_savedmodel, write_savedmodel
+from glowseis.export.savedmodel import damaged, read_savedmodel, write_savedmodel
+from glowseis.model_folder import model_name
 from glowseis.models.miniception import Miniception, from_grey_levels
 
 

@@ -7,10 +7,8 @@ from typing import Any
 import tensorflow as tf
 
 from glowseis.errors import InputError
+from glowseis.model_folder import ABOUT, version_folder
 from glowseis.survey.output import whole_folder
-
-ABOUT = Path("assets.extra") / "glowseis.json"
-"""Where a SavedModel says what it was made from; the folder is TensorFlow's for files that it does not read."""
 
 KINDS = {
     "flow": ("encode", "decode", "log_prob", "sample", "interpolate", "interpolate_spherical"),
@@ -53,11 +51,7 @@ def read_savedmodel(path: Path, kind: str) -> tuple[Path, dict[str, Any], Any]:
     Raises:
         InputError: There is no such SavedModel, or it is damaged, of another kind, or none of ours.
     """
-    folder = newest_version(path) or path
-    if not (folder / "saved_model.pb").is_file():
-        raise InputError(
-            f"{path}: no SavedModel there; python -m glowseis.train makes one under savedmodels/NAME/VERSION"
-        )
+    folder = version_folder(path)
     try:
         about = json.loads((folder / ABOUT).read_text())
         module = tf.saved_model.load(str(folder))
@@ -83,14 +77,3 @@ def damaged(folder: Path, kind: str, wrong: Exception) -> InputError:
     """
     reason = str(wrong).splitlines()[0] if str(wrong) else type(wrong).__name__
     return InputError(f"{folder}: not a SavedModel of a glowseis {kind}, or damaged ({reason}); train it again")
-
-
-def model_name(folder: Path) -> str:
-    """Name and version of a SavedModel, such as `demo/1`."""
-    return "/".join(folder.resolve().parts[-2:])
-
-
-def newest_version(path: Path) -> Path | None:
-    """The version folder with the highest number in `savedmodels/NAME`; None when there is none."""
-    versions = [entry for entry in path.iterdir() if entry.name.isdecimal() and entry.is_dir()] if path.is_dir() else []
-    return max(versions, key=lambda entry: int(entry.name), default=None)

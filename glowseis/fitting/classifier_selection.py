@@ -1,5 +1,6 @@
 """Which gathers of a survey a classifier trains on, which judge its weights, and which score it."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from glowseis.errors import InputError
 from glowseis.recipe import ClassifierRecipe
 from glowseis.survey.folds import hold_out, labelled_rows, read_folds
 from glowseis.survey.records import Survey
+from glowseis.survey.severity import by_severity, of_unknown_severity
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,16 @@ def select_labelled(survey: Survey, recipe: ClassifierRecipe) -> ClassifierSelec
             have no rare gather.
     """
     data = recipe.data
-    labels = tuple(data.labels or survey.labels)
+    labels = tuple(data.labels or by_severity(survey.labels))
     if len(labels) < 2:
         there = f"only {labels[0]!r}" if labels else "none"
         raise InputError(f"{survey.path}: a classifier needs gathers of at least two labels; there is {there}")
+    if not data.labels and (unknown := of_unknown_severity(labels)):
+        raise InputError(
+            f"{survey.path}: nothing tells how severe the label {unknown[0]!r} is; pass --set 'data.labels=[...]' with "
+            f"{', '.join(json.dumps(label, ensure_ascii=False) for label in labels)} in order of severity, the mildest "
+            "first"
+        )
     if isinstance(recipe.training.class_weights, list) and len(recipe.training.class_weights) != len(labels):
         raise InputError(
             f"training.class_weights has {len(recipe.training.class_weights)} values for the labels "

@@ -9,7 +9,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from glowseis.errors import InputError
 from glowseis.export import export_flow
 from glowseis.fitting.devices import Devices
 from glowseis.fitting.loop import FlowFitting
@@ -17,6 +16,7 @@ from glowseis.fitting.rivals import lossless_bits, patch_gaussian_bits
 from glowseis.fitting.selection import Selection, select
 from glowseis.fitting.stopping import Stopping
 from glowseis.recipe import Recipe
+from glowseis.run.checks import check_size
 from glowseis.run.folder import (
     RESULT,
     deterministic,
@@ -169,24 +169,3 @@ def _figures(fitting: FlowFitting, survey: Survey, selection: Selection) -> dict
 def _each(survey: Survey, rows: np.ndarray) -> Iterator[np.ndarray]:
     """Grey levels of one gather after another, uint8 `[time, trace]`."""
     return (survey.read(int(row)).image for row in rows)
-
-
-def check_size(recipe: Recipe, size: tuple[int, int], where: str) -> None:
-    """Make sure that the recipe's flow can halve gathers of a size as often as it has levels.
-
-    Args:
-        recipe: The recipe.
-        size: Height in samples and width in traces.
-        where: What has this size, for the error.
-
-    Raises:
-        InputError: It cannot.
-    """
-    height, width = size
-    unit = 2**recipe.flow.levels
-    if height % unit or width % unit:
-        padded = f"{-(-height // unit) * unit}x{-(-width // unit) * unit}"
-        raise InputError(
-            f"{where}: gathers of {height}x{width} cannot be halved {recipe.flow.levels} times; make the survey with "
-            f"a size of {padded}, or lower flow.levels"
-        )

@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 import glowseis
 from glowseis.errors import InputError
-from glowseis.export import ABOUT, newest_version
+from glowseis.model_folder import ABOUT, newest_version
 from glowseis.recipe import AnyRecipe, told
 from glowseis.survey.records import Survey
 
@@ -34,6 +33,9 @@ ROWS = "rows_checksum"
 
 BATCH = "batch"
 """Where a record tells how many gathers a step takes, when devices made them more than the recipe says."""
+
+MEND = "give another --out or --set name=NAME, or remove it"
+"""What to do about a folder that holds something else."""
 
 
 def record_of(
@@ -118,12 +120,45 @@ def claimed(folder: Path, record: dict[str, Any], say: Callable[[str], None]) ->
         os.close(lock)
 
 
+def check_folder(folder: Path, recipe: AnyRecipe, survey: Survey | None = None) -> None:
+    """Make sure that a folder is free, or holds a run of this recipe and survey; `claimed` looks at all the rest.
+
+    Args:
+        folder: The run's.
+        recipe: What to do.
+        survey: The gathers; not compared when None.
+
+    Raises:
+        InputError: It holds another run or something else.
+    """
+    path = folder / RECORD
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise InputError(f"{folder}: is no folder; give another --out")
+    if any(entry != _unfinished(path) for entry in folder.iterdir()):
+        _check_settings(folder, recipe.model_dump(), survey.checksum if survey else None)
+
+
+def _check_settings(folder: Path, recipe: dict[str, Any], survey_checksum: str | None) -> None:
+    """Make sure that a folder holds a run of a recipe and a survey."""
+    try:
+        there = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        changed = difference(told(there["recipe"]), told(json.loads(json.dumps(recipe))))
+        survey, checksum = there["survey"], there["survey_checksum"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(f"{folder}: holds something else than a run; give another --out") from None
+    if changed:
+        raise InputError(f"{folder}: holds a run of another recipe ({changed}); {MEND}")
+    if survey_checksum not in (None, checksum):
+        raise InputError(f"{folder}: holds a run on another survey, {survey}; {MEND}")
+
+
 def _check_same(folder: Path, record: dict[str, Any], say: Callable[[str], None]) -> str:
     """Make sure that a folder holds this very run; give its identity."""
+    _check_settings(folder, record["recipe"], record["survey_checksum"])
     try:
-        there = json.loads((folder / RECORD).read_text())
-        changed = difference(told(there["recipe"]), told(json.loads(json.dumps(record["recipe"]))))
-        other_survey = there["survey_checksum"] != record["survey_checksum"]
+        there = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         other_folds = there.get(FOLDS) != record.get(FOLDS)
         other_rows = there.get(ROWS) != record.get(ROWS)
         batch, other_batch = (
@@ -133,14 +168,10 @@ def _check_same(folder: Path, record: dict[str, Any], say: Callable[[str], None]
         identity, versions = str(there["run"]), there["versions"]
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(f"{folder}: holds something else than a run; give another --out") from None
-    if changed:
-        raise InputError(f"{folder}: holds a run of another recipe ({changed}); give another --out or remove it")
-    if other_survey:
-        raise InputError(f"{folder}: holds a run on another survey, {there['survey']}; give another --out or remove it")
     if other_folds:
-        raise InputError(f"{folder}: holds a run on other folds; give another --out or remove it")
+        raise InputError(f"{folder}: holds a run on other folds; {MEND}")
     if other_rows:
-        raise InputError(f"{folder}: holds a run on other gathers of that survey; give another --out or remove it")
+        raise InputError(f"{folder}: holds a run on other gathers of that survey; {MEND}")
     if batch != other_batch:
         raise InputError(
             f"{folder}: holds a run of {other_batch} gathers a step, which would be {batch} on as many devices; "
@@ -221,6 +252,8 @@ def last_lines(result: dict[str, Any]) -> list[str]:
 
 def deterministic() -> None:
     """Ask for kernels that repeat: a GPU's fastest ones add up in any order; a resumed run would end elsewhere."""
+    import tensorflow as tf
+
     if tf.config.list_physical_devices("GPU"):
         tf.config.experimental.enable_op_determinism()
 
@@ -232,7 +265,7 @@ def ids(survey: Survey, rows: np.ndarray) -> list[str]:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a file of JSON, whole or not at all."""
-    _unfinished(path).write_text(json.dumps(content, indent=2) + "\n")
+    _unfinished(path).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     os.replace(_unfinished(path), path)
 
 
@@ -247,6 +280,6 @@ def read_json(path: Path) -> dict[str, Any]:
         InputError: It cannot be read.
     """
     try:
-        return dict(json.loads(path.read_text()))
+        return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         raise InputError(f"{path}: cannot be read; remove it, and the same command makes it again") from None

@@ -44,12 +44,17 @@ class Geometry:
     start_s: float = 0.0
 
 
+UNKNOWN_PARENT = "?"
+"""What `Origin.parents` names where a gather is synthetic and its parents are not told; no gather can have this id."""
+
+
 @dataclass(frozen=True)
 class Origin:
     """How a synthetic gather was made: all that is needed to make it again.
 
     Attributes:
-        parents: Gather ids; the first one gives the geometry and the valid region.
+        parents: Gather ids, the first of which gives the geometry and the valid region; `UNKNOWN_PARENT` alone where
+            they were lost; none of a recorded gather.
         alpha: Weight of the second parent, 0 to 1; of a prior sample, the temperature.
         seed: Seed of the draw of pairs and alphas, or of latents.
         model: Name and version of the SavedModel, or what else made it.

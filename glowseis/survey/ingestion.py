@@ -4,7 +4,7 @@ import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from glowseis.survey.ingestion_report import (
     summary,
     treatment,
 )
+from glowseis.survey.label_fit import check_some_fit, look_ahead
 from glowseis.survey.label_table import LabelTable, read_labels
 from glowseis.survey.output import check_output
 from glowseis.survey.progress import progress
@@ -132,6 +133,8 @@ def _open(request: Request) -> _Opened:
     wanted = _check(request)
     table = read_labels(request.labels, source_files(request.sources, request.kind)) if request.labels else None
     sources = open_sources(request.sources, request.options, request.kind)
+    if table:
+        look_ahead(table, sources, request.options)
     interval_s = _check_intervals(sources)
     shapes = [shape for source in sources for shape in source.shapes()]
     if request.strict:
@@ -213,20 +216,22 @@ def _gathers(request: Request, opened: _Opened, tally: Tally) -> Iterator[Gather
     """The gathers of all sources, named, labelled and fitted."""
     sources, table = opened.sources, opened.table
     prefixes = _prefixes(sources)
-    taken: set[str] = set()
+    taken: dict[str, None] = {}
     read = itertools.chain.from_iterable(zip(itertools.repeat(source), source.gathers()) for source in sources)
     kept = 0
     shots: set[tuple[Path, int, int, int]] = set()
     for source, found in progress(read, len(opened.shapes), "reading"):
         name = _free(f"{prefixes.get(source.path, '')}{found.gather_id}", taken, tally)
-        taken.add(name)
+        taken[name] = None
         shot = (source.path, found.geometry.sail_line, found.geometry.shot, found.geometry.cable)
         # Synthetic gathers have the shots of their parents.
         if shot in shots and not found.origin.parents:
             tally.again.append(name)
         shots.add(shot)
-        label = table.find(name, source.path, found.geometry) if table else None
-        if table and label is None:
+        synthetic = bool(found.origin.parents)
+        tally.add_origin(found.origin, source)
+        label = table.find(name, source.path, found.geometry, synthetic=synthetic) if table else None
+        if table and label is None and (table.tells_synthetic or not synthetic):
             tally.without_row.append(name)
         label = label or found.label
         if request.labelled_only and not label:
@@ -243,6 +248,8 @@ def _gathers(request: Request, opened: _Opened, tally: Tally) -> Iterator[Gather
         tally.add(gather, opened.size)
         kept += 1
         yield gather
+    if table and taken:
+        check_some_fit(table, sources, request.options, list(itertools.islice(taken, 4)))
     if not kept:
         reasons = [(len(tally.lifeless), "without a live trace"), (len(tally.unlabelled), "without a label")]
         told = ", ".join(f"{number} {reason}" for number, reason in reasons if number) or "the sources hold none"
@@ -265,7 +272,7 @@ def _prefixes(sources: Sequence[Source]) -> dict[Path, str]:
     }
 
 
-def _free(name: str, taken: set[str], tally: Tally) -> str:
+def _free(name: str, taken: Container[str], tally: Tally) -> str:
     """A name that is not taken."""
     if name not in taken:
         return name

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from glowseis.errors import InputError
 from glowseis.survey.formats.source import Remark, Source
-from glowseis.survey.gather import Gather, source_text
+from glowseis.survey.gather import UNKNOWN_PARENT, Gather, Origin, source_text
 from glowseis.survey.label_table import LabelTable
 from glowseis.survey.mending import MENDINGS
 from glowseis.survey.records import Survey
@@ -53,6 +53,8 @@ class Tally:
         nowhere: Number of gathers without coordinates, by their source.
         mended: What was mended, by the names of `glowseis.survey.mending.MENDINGS`.
         remarks: Lines on the files as wholes.
+        synthetic: How many gathers were made of others.
+        orphans: Number of those whose parents are unknown, by their file and the table that it lacks.
     """
 
     fits: Counter[str] = field(default_factory=Counter)
@@ -67,6 +69,8 @@ class Tally:
     nowhere: Counter[str] = field(default_factory=Counter)
     mended: dict[str, Mended] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    synthetic: int = 0
+    orphans: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def add(self, gather: Gather, size: tuple[int, int]) -> None:
         """Count a gather in.
@@ -95,6 +99,17 @@ class Tally:
             mended.gathers += 1
             if len(mended.first) < NAMED:
                 mended.first.append(f"{name}: {count}")
+
+    def add_origin(self, origin: Origin, source: Source) -> None:
+        """Count a gather in that may be synthetic.
+
+        Args:
+            origin: How it was made.
+            source: The file that it came from.
+        """
+        self.synthetic += bool(origin.parents)
+        if origin.parents == (UNKNOWN_PARENT,):
+            self.orphans[source_text(source.path), getattr(source, "missing_table", "")] += 1
 
 
 def summary(survey: Survey, tally: Tally, table: LabelTable | None) -> list[str]:
@@ -158,6 +173,13 @@ def treatment(tally: Tally, size: tuple[int, int], table: LabelTable | None) -> 
         )
     if table:
         lines += _labels(table, tally)
+    if tally.synthetic:
+        lines.append(f"{_number(tally.synthetic, 'gather')} synthetic: no folds, training or scores take such in")
+    for (source, missing), count in tally.orphans.items():
+        lines.append(
+            f"warning: the parents of {_number(count, 'synthetic gather')} of {source} are unknown"
+            + (f"; its table {missing} is not beside it" if missing else "")
+        )
     if tally.nowhere:
         gathers, sources = _number(sum(tally.nowhere.values()), "gather"), list(tally.nowhere)
         lines.append(f"{gathers} without coordinates, which are not told or are angles: {_first(sources)}")

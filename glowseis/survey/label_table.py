@@ -1,10 +1,8 @@
 """Labels of gathers from a CSV file."""
 
-import io
 import os
 import re
 import unicodedata
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,14 +12,14 @@ import pandas as pd
 from glowseis.errors import InputError
 from glowseis.survey.gather import Geometry, source_text
 from glowseis.survey.index import check_label
+from glowseis.survey.severity import alike
+from glowseis.survey.table_text import read_table
 
 KEYS = ("gather_id", "file", "line", "shot", "cable")
 """Columns that say which gathers a row speaks of."""
 
 ALIASES = {"sail_line": "line"}
 """What `gathers.csv` calls them."""
-
-SEPARATORS = ",;\t"
 
 Key = tuple[str | int, ...]
 
@@ -30,39 +28,89 @@ Key = tuple[str | int, ...]
 class LabelTable:
     """Labels by the columns that a CSV file has.
 
+    Rows that name neither a file nor a gather id speak of recorded gathers: a synthetic one has the line, shot and
+    cable of its first parent.
+
     Attributes:
         path: The file.
         keys: Those of `KEYS` that it has; a gather must match a row in all of them.
         labels: Label of each combination of keys, `""` where the cell is empty.
         words: The cells of these columns, as they are written.
+        rows: The first row that says each, as spreadsheets count.
         repeated: Rows that say again what another one says.
-        found: Combinations that a gather matched.
+        found: Combinations that a gather matched, with the file and sail line of the first that did.
+        seen: Lowest and highest line, shot and cable of the gathers that were looked up.
     """
 
     path: Path
     keys: tuple[str, ...]
     labels: dict[Key, str] = field(default_factory=dict)
     words: dict[Key, Sequence[str]] = field(default_factory=dict)
+    rows: dict[Key, int] = field(default_factory=dict)
     repeated: list[Key] = field(default_factory=list)
-    found: set[Key] = field(default_factory=set)
+    found: dict[Key, tuple[Path, int]] = field(default_factory=dict)
+    seen: dict[str, tuple[int, int]] = field(default_factory=dict)
 
-    def find(self, gather_id: str, file: Path, geometry: Geometry) -> str | None:
+    def find(self, gather_id: str, file: Path, geometry: Geometry, *, synthetic: bool = False) -> str | None:
         """Look up a gather.
 
         Args:
             gather_id: Its id.
             file: The source it came from.
             geometry: Where and when.
+            synthetic: Whether it was made of others.
 
         Returns:
             Its label; `""` where the cell is empty, None where there is no row.
+
+        Raises:
+            InputError: The row that matches has matched a gather of another file or sail line, which it does not tell.
         """
-        values: dict[str, str | int] = {"line": geometry.sail_line, "shot": geometry.shot, "cable": geometry.cable}
-        values |= {"gather_id": _composed(gather_id), "file": _place(file)}
+        return self.match(gather_id, file, geometry.sail_line, geometry.shot, geometry.cable, synthetic=synthetic)
+
+    def match(
+        self, gather_id: str, file: Path, line: int, shot: int, cable: int, *, synthetic: bool = False
+    ) -> str | None:
+        """Look up a gather by its line, shot and cable; else as `find`."""
+        if synthetic and not self.tells_synthetic:
+            return None
+        numbers = {"line": line, "shot": shot, "cable": cable}
+        for name, number in numbers.items():
+            low, high = self.seen.get(name, (number, number))
+            self.seen[name] = min(low, number), max(high, number)
+        values: dict[str, str | int] = dict(numbers)
+        if "gather_id" in self.keys:
+            values["gather_id"] = _composed(gather_id)
+        if "file" in self.keys:
+            values["file"] = place_of(file)
         key = tuple(values[name] for name in self.keys)
-        if key in self.labels:
-            self.found.add(key)
-        return self.labels.get(key)
+        label = self.labels.get(key)
+        if label is not None:
+            first = self.found.setdefault(key, (file, line))
+            if label:
+                self._check_one(key, first, (file, line))
+        return label
+
+    @property
+    def tells_synthetic(self) -> bool:
+        """Whether a row can speak of a synthetic gather."""
+        return "file" in self.keys or "gather_id" in self.keys
+
+    def _check_one(self, key: Key, first: tuple[Path, int], other: tuple[Path, int]) -> None:
+        """Refuse a row by shot that speaks of two files or sail lines without a word."""
+        if "gather_id" in self.keys or first == other:
+            return
+        (first_file, first_line), (file, line) = first, other
+        where = f"{source_text(self.path)}, row {self.rows[key]}: {self.describe(key)} fits gathers of several"
+        # A row for a whole file, or for a whole sail line, means all of it.
+        if "line" not in self.keys and first_line != line and not ("file" in self.keys and "shot" not in self.keys):
+            raise InputError(f"{where} sail lines, {first_line} and {line}; add a column line that says which is meant")
+        whole_line = "line" in self.keys and "shot" not in self.keys and line
+        if "file" not in self.keys and first_file != file and not whole_line:
+            raise InputError(
+                f"{where} files, {source_text(first_file)} and {source_text(file)}; add a column file that says which "
+                "is meant"
+            )
 
     def unknown(self) -> list[str]:
         """Rows that no gather matched, as text."""
@@ -85,11 +133,11 @@ def read_labels(path: Path, sources: Sequence[Path]) -> LabelTable:
     """Read labels and the columns that say which gathers they belong to.
 
     The file has a header with `label` and one or more of `gather_id`, `file`, `line`, `shot` and `cable`; other columns
-    are left aside. Columns are separated by commas, semicolons or tabs. A file is named as on the command line, by its
-    path from the current folder or from the table's, or by its name alone.
+    are left aside. A file is named as on the command line, by its path from the current folder or from the table's, or
+    by its name alone.
 
     Args:
-        path: The CSV file, UTF-8.
+        path: The CSV file, as `read_table` takes it.
         sources: Files of the gathers to be labelled.
 
     Returns:
@@ -99,7 +147,7 @@ def read_labels(path: Path, sources: Sequence[Path]) -> LabelTable:
         InputError: It cannot be read, lacks the columns, contradicts itself, has a label that cannot be written, or
             names a file that may be one of several.
     """
-    rows = _read(path)
+    rows = read_table(path)
     names = [ALIASES.get(name, name) for name in rows.columns]
     repeated = sorted({name for name in names if name in (*KEYS, "label") and names.count(name) > 1})
     if repeated:
@@ -111,7 +159,6 @@ def read_labels(path: Path, sources: Sequence[Path]) -> LabelTable:
         there = ", ".join(map(repr, names[:12]))
         raise InputError(f"{source_text(path)}: has {missing}, its header names {there}; add it")
     table = LabelTable(path, keys)
-    said: dict[Key, int] = {}
     checked: set[str] = set()
     files = _Files(path, sources)
     # The header is row 1, as spreadsheets count.
@@ -126,61 +173,27 @@ def read_labels(path: Path, sources: Sequence[Path]) -> LabelTable:
                 check_label(label)
             except InputError as wrong:
                 raise InputError(f"{where}: {wrong}") from None
-            alike = next((other for other in checked if other.casefold() == label.casefold()), None)
-            if alike:
-                raise InputError(f"{where}: label {label!r} is {alike!r} elsewhere; write both alike")
+            if other := alike(label, checked):
+                raise InputError(f"{where}: label {label!r} is {other!r} elsewhere; write both alike")
             checked.add(label)
         table.words.setdefault(key, cells)
         former = table.labels.get(key)
         if former is not None and former != label and former and label:
             raise InputError(
-                f"{where}: {table.describe(key)} is labelled {label!r}, in row {said[key]} {former!r}; keep one of them"
+                f"{where}: {table.describe(key)} is labelled {label!r}, in row {table.rows[key]} {former!r}; "
+                "keep one of them"
             )
         if former is not None:
             table.repeated.append(key)
         table.labels[key] = label or former or ""
-        said.setdefault(key, number)
+        table.rows.setdefault(key, number)
     if not table.labels:
         raise InputError(f"{source_text(path)}: has no rows below its header; add labels or leave --labels out")
+    if not any(table.labels.values()):
+        raise InputError(
+            f"{source_text(path)}: has no label in any row; fill in its column label or leave --labels out"
+        )
     return table
-
-
-def _read(path: Path) -> pd.DataFrame:
-    """A CSV file's rows as text, without blanks around the cells."""
-    name = source_text(path)
-    if not path.exists():
-        raise InputError(f"{name}: no such file; check its name")
-    if not path.is_file():
-        raise InputError(f"{name}: is no file; give --labels a CSV file")
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f"{name}: is not UTF-8 text; save it as CSV in UTF-8") from None
-    if "\0" in text:
-        raise InputError(f"{name}: holds NUL characters, which no CSV file does; save it as CSV in UTF-8")
-    text = text.lstrip("\r\n")
-    header = text.partition("\n")[0]
-    separator = max(SEPARATORS, key=header.count)
-    if not header.strip():
-        raise InputError(f"{name}: is empty; it needs a header and rows, such as gather_id,label")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            # Without a header of pandas' own, a row with more cells than the first is an error and no index.
-            rows = pd.read_csv(
-                io.StringIO(text, newline=""),
-                sep=separator,
-                header=None,
-                dtype=str,
-                na_filter=False,
-                skip_blank_lines=False,
-            )
-    except (ValueError, OverflowError, pd.errors.ParserWarning) as wrong:
-        told = " ".join(str(wrong).split())
-        raise InputError(f"{name}: cannot be read as CSV ({told}); save it as CSV in UTF-8") from None
-    rows = rows.fillna("").apply(lambda column: column.str.strip())
-    rows.columns = pd.Index([cell.lower() for cell in rows.iloc[0]])
-    return rows.iloc[1:]
 
 
 class _Files:
@@ -188,10 +201,10 @@ class _Files:
 
     def __init__(self, table: Path, sources: Sequence[Path]):
         self._folder = table.parent
-        self._places = {_place(source) for source in sources}
+        self._places = {place_of(source) for source in sources}
         self._named: dict[str, set[str]] = {}
         for source in sources:
-            self._named.setdefault(_composed(source.name), set()).add(_place(source))
+            self._named.setdefault(_composed(source.name), set()).add(place_of(source))
         self._known: dict[str, str] = {}
 
     def place(self, where: str, cell: str) -> str:
@@ -201,7 +214,7 @@ class _Files:
         return self._known[cell]
 
     def _find(self, where: str, cell: str) -> str:
-        for place in (_place(Path(cell)), _place(self._folder / cell)):
+        for place in (place_of(Path(cell)), place_of(self._folder / cell)):
             if place in self._places:
                 return place
         named = self._named.get(_composed(cell), set())
@@ -225,8 +238,12 @@ def _value(where: str, name: str, cell: str, files: _Files) -> str | int:
     return int(cell.partition(".")[0])
 
 
-def _place(path: Path) -> str:
-    """One name for a file, whatever way leads to it."""
+def place_of(path: Path) -> str:
+    """One name for a file, whatever way leads to it.
+
+    Args:
+        path: The file.
+    """
     return _composed(os.path.realpath(path))
 
 

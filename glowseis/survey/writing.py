@@ -19,11 +19,12 @@ import glowseis
 from glowseis.errors import InputError
 from glowseis.survey.example import ARRAYS, parse, serialise
 from glowseis.survey.framing import ShardWriter
-from glowseis.survey.gather import LABELS, Gather
+from glowseis.survey.gather import Gather
 from glowseis.survey.index import COLUMNS, PLACE, check_words, index_writer, row_text
 from glowseis.survey.manifest import INDEX, MANIFEST, RENDERING, SCHEMA, Manifest
 from glowseis.survey.output import whole_folder
 from glowseis.survey.progress import progress
+from glowseis.survey.severity import alike, by_severity
 
 SHARD_BYTES = 150_000_000
 """Largest shard, unless one record is larger."""
@@ -113,13 +114,16 @@ def write_records(
     with contextlib.closing(written.shards), index_writer(folder / INDEX, append=bool(written)) as write_row:
         for gather in gathers:
             _check(gather, size, written.ids)
+            if gather.label not in written.labels and (other := alike(gather.label, written.labels)):
+                raise InputError(
+                    f"gather {gather.gather_id} is labelled {gather.label!r}, others {other!r}; write both alike"
+                )
             written.add(gather)
             record = serialise(gather)
             write_row(gather, _place(*written.shards.write(record), record, gather))
     if not written:
         raise InputError("there are no gathers to write; check the sources")
-    known = [label for label in LABELS if written.labels[label]]
-    used = (*known, *sorted(set(written.labels) - {"", *known}))
+    used = by_severity(set(written.labels) - {""})
     manifest = Manifest(
         schema_version=SCHEMA,
         glowseis=glowseis.__version__,

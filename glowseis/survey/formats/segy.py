@@ -19,6 +19,7 @@ from segyio import BinField, TraceField
 from glowseis.errors import InputError
 from glowseis.survey.formats.sample_plausibility import Reading
 from glowseis.survey.formats.segy_headers import FEET_M, MARK, TRACE_HEADER_BYTES, values
+from glowseis.survey.formats.segy_origin import origin_of
 from glowseis.survey.formats.segy_samples import BY_CODE, SampleFormat, sample_format
 from glowseis.survey.formats.segy_writer import BINARY_BYTES, TEXT_BYTES, segy_writer, write_segy
 from glowseis.survey.formats.source import ReadOptions, Remark
@@ -70,6 +71,7 @@ class SegySource(TraceSource):
     def __init__(self, path: Path, options: ReadOptions):
         path = Path(path)
         super().__init__(path, options, _facts(path, options))
+        self._origin = origin_of(path, read_some(path, 0, TEXT_BYTES))
 
 
 class _BinaryHeader:

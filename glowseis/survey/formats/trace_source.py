@@ -20,6 +20,7 @@ from glowseis.survey.formats.segy_headers import (
     places,
     values,
 )
+from glowseis.survey.formats.segy_origin import SegyOrigin
 from glowseis.survey.formats.segy_samples import decode
 from glowseis.survey.formats.source import ReadOptions, Remark, file_stem
 from glowseis.survey.formats.trace_layout import FileFacts, open_file
@@ -79,6 +80,33 @@ class TraceSource:
         self._unweighted: list[str] = []
         keys = [word for word in (self._shot_of_gathers, self._line, self._cable) if word]
         self._looks = TraceLooks(facts, keys, self._channel, options.keep_auxiliary)
+        self._origin: SegyOrigin | None = None
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether its gathers were made of others."""
+        return self._origin is not None and self._origin.is_synthetic
+
+    @property
+    def missing_table(self) -> str:
+        """Name of the table of parents that synthetic gathers lack; nothing where it is there, or none is needed."""
+        return self._origin.missing_table if self._origin else ""
+
+    def numbers(self) -> np.ndarray:
+        """Line, shot and cable of each gather, from the headers alone, int64 `[gather, 3]`."""
+        return self._runs.numbers
+
+    def word_values(self, name: str) -> np.ndarray:
+        """What a word of the trace headers holds.
+
+        Args:
+            name: Its name or byte number.
+
+        Returns:
+            Each of its values once, in order, int64 `[value]`.
+        """
+        word, order = header_word(name), self.facts.layout.header_order
+        return np.unique(np.concatenate([np.unique(values(headers, word, order)) for _, headers in self._headers()]))
 
     @property
     def interval_s(self) -> float:
@@ -170,7 +198,9 @@ class TraceSource:
                     **places(headers, order, self.facts.unit_m, self.facts.is_own),
                 )
                 mended = {name: count for name, count in (mended | changed).items() if count}
-                yield Recording(self._ids[number], amplitude.T, self._options.label, geometry, source, mended=mended)
+                label, name = self._options.label, self._ids[number]
+                recording = Recording(name, amplitude.T, label, geometry, source, mended=mended)
+                yield self._origin.told(recording, headers, order) if self._origin else recording
 
     def _read_gather(self, file: int, first: int, last: int, headers: np.ndarray, amplitude: np.ndarray) -> None:
         """Read the traces of a gather, without auxiliary ones."""

@@ -1,0 +1,39 @@
+"""What may be wrong with a recipe and its survey, told before anything slow begins."""
+
+from glowseis.errors import InputError
+from glowseis.recipe import AnyRecipe, FlowRecipe
+
+
+def check_has_survey(recipe: AnyRecipe, name: object) -> None:
+    """Make sure that a recipe says which survey it makes for itself.
+
+    Args:
+        recipe: The recipe.
+        name: What it is called, for the error.
+
+    Raises:
+        InputError: It has no section `[survey]`.
+    """
+    if "survey" not in recipe.model_fields_set:
+        raise InputError(f"{name}: makes no survey of its own; pass --survey, such as one that glowseis.ingest made")
+
+
+def check_size(recipe: FlowRecipe, size: tuple[int, int], where: str) -> None:
+    """Make sure that the recipe's flow can halve gathers of a size as often as it has levels.
+
+    Args:
+        recipe: The recipe.
+        size: Height in samples and width in traces.
+        where: What has this size, for the error.
+
+    Raises:
+        InputError: It cannot.
+    """
+    height, width = size
+    unit = 2**recipe.flow.levels
+    if height % unit or width % unit:
+        padded = f"{-(-height // unit) * unit}x{-(-width // unit) * unit}"
+        raise InputError(
+            f"{where}: gathers of {height}x{width} cannot be halved {recipe.flow.levels} times; make the survey with "
+            f"a size of {padded}, or lower flow.levels"
+        )

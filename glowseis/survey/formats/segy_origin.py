@@ -1,0 +1,246 @@
+"""What the text header of a SEG-Y file of ours says of how its gathers were made, and the table of parents beside it.
+
+SEG-Y has no place for a gather's id and parents. `generate` writes them to a table, a row for each FieldRecord, and the
+text header says that the gathers are synthetic and what the table is called. Gathers of such a file never count as
+recorded: without the table their parents are unknown.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from segyio import TraceField
+
+from glowseis.errors import InputError
+from glowseis.survey.formats.segy_headers import CABLE, SAIL_LINE, values
+from glowseis.survey.gather import UNKNOWN_PARENT, Origin, Recording, source_text
+from glowseis.survey.index import COLUMNS, check_words, read_index
+from glowseis.survey.render import CLIPPED_FRACTION
+
+SYNTHETIC = "SYNTHETIC GATHERS, NOT RECORDED"
+SIMULATED = "SIMULATED BY GLOWSEIS"
+"""What the text header begins with."""
+
+MAKER, TABLE = "MODEL, SEED AND PATH: ", "PARENTS, ALPHA, SEED AND MODEL OF EACH: "
+
+RECORD = "field_record"
+"""The table's column that says which gather of the file a row speaks of."""
+
+WORDS = {
+    RECORD: TraceField.FieldRecord,
+    "sail_line": SAIL_LINE,
+    "shot": TraceField.EnergySourcePoint,
+    "cable": CABLE,
+}
+"""Where a trace header has what the table has in these columns."""
+
+CARD_CHARACTERS, NUMBER_CHARACTERS = 80, 4
+"""Lines of a text header, and the `C12 ` before each."""
+
+
+def table_of(path: Path) -> Path:
+    """Where the table beside a SEG-Y file goes.
+
+    Args:
+        path: The SEG-Y file.
+    """
+    return path.with_suffix(".csv")
+
+
+def synthetic_text(maker: str, path: Path) -> list[str]:
+    """The text header of a SEG-Y file of synthetic gathers.
+
+    Args:
+        maker: Model, seed and path.
+        path: The file.
+    """
+    return [
+        f"{SYNTHETIC}: INTERPOLATED IN THE LATENT SPACE OF A FLOW",
+        f"{MAKER}{maker}",
+        f"AMPLITUDES ARE CLIPPED: {100 * CLIPPED_FRACTION:g} % OF A RECORDED GATHER'S WERE BEYOND THE CLIP,",
+        "AND HAVE 256 LEVELS FROM MINUS TO PLUS THE CLIP OF THE FIRST PARENT",
+        "GEOMETRY: THAT OF THE FIRST PARENT; ITS SHOT IN BYTES 17-20,",
+        "RUNNING NUMBER OF THE SYNTHETIC GATHER IN BYTES 9-12",
+        f"{TABLE}{table_of(path).name}",
+    ]
+
+
+def simulated_text(seed: int) -> list[str]:
+    """The text header of a SEG-Y file of simulated gathers.
+
+    Args:
+        seed: Seed of the survey.
+    """
+    return [f"{SIMULATED}, SEED {seed}"]
+
+
+@dataclass(frozen=True)
+class SegyOrigin:
+    """How the gathers of a SEG-Y file were made, as its text header says.
+
+    Attributes:
+        path: The file.
+        lines: The text header's lines without their numbers and the blanks after them.
+    """
+
+    path: Path
+    lines: Sequence[str]
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether its gathers were made of others."""
+        return any(SYNTHETIC in line for line in self.lines)
+
+    def told(self, recording: Recording, headers: np.ndarray, order: str) -> Recording:
+        """Add to a gather what header and table say of it.
+
+        Args:
+            recording: The gather as its traces tell it.
+            headers: Its trace headers' bytes, uint8 `[trace, 240]`.
+            order: Their byte order, `>` or `<`.
+
+        Returns:
+            The gather: of a simulated one the source says so, of a synthetic one the origin; where there is a table, id
+            and label are the table's, unless it has a label already.
+
+        Raises:
+            InputError: The table has no row for it, or the row speaks of another gather.
+        """
+        simulated = next((line for line in self.lines if line.startswith(SIMULATED)), "")
+        if simulated:
+            seed = simulated.removeprefix(SIMULATED).strip(" ,").lower()
+            return replace(recording, source=f"{recording.source} (simulated by glowseis{seed and f', {seed}'})")
+        if not self.is_synthetic:
+            return recording
+        table = self._table
+        if table is None:
+            return replace(recording, origin=self._unknown)
+        file, rows = table
+        there = {name: values(headers, word, order) for name, word in WORDS.items()}
+        record = int(there[RECORD][0])
+        if np.any(there[RECORD] != record):
+            raise InputError(
+                f"{source_text(self.path)}: a gather has FieldRecords {record} and others, which count synthetic "
+                "gathers; leave --shot-header out"
+            )
+        row = rows.get(record)
+        if row is None:
+            raise self._wrong(file, f"has no row for {RECORD} {record}")
+        for name in ("sail_line", "shot", "cable"):
+            if row[name] != there[name][0]:
+                raise self._wrong(file, f"has {RECORD} {record} of {name} {row[name]}, which is {there[name][0]} there")
+        parents = tuple(filter(None, row["parents"].split(";"))) or (UNKNOWN_PARENT,)
+        found = replace(
+            recording,
+            gather_id=row["gather_id"],
+            label=recording.label or row["label"],
+            origin=Origin(parents, float(row["alpha"]), int(row["seed"]), row["model"], row["path"]),
+        )
+        try:
+            check_words(found, ())
+        except InputError as wrong:
+            raise InputError(f"{source_text(file)}: {wrong}") from None
+        return found
+
+    @property
+    def missing_table(self) -> str:
+        """Name of the table that a synthetic file lacks; nothing where there is one, or none is needed."""
+        return (self._table_name or table_of(self.path).name) if self.is_synthetic and self._table is None else ""
+
+    def _wrong(self, file: Path, what: str) -> InputError:
+        return InputError(
+            f"{source_text(file)}: {what}; it is not the table of {source_text(self.path)}: put that one in its place, "
+            "or remove it"
+        )
+
+    @property
+    def _table_name(self) -> str:
+        """What the text header calls the table."""
+        return self._after(TABLE)
+
+    def _after(self, start: str) -> str:
+        """What follows some words in the text header, to the end of its lines; a long one goes on in the next."""
+        lines = iter(self.lines)
+        for line in lines:
+            if line.startswith(start.rstrip()):
+                text = line[len(start) :]
+                while len(line) > 60 and (line := next(lines, "")) and ":" not in line:
+                    text += f" {line}"
+                return text.strip()
+        return ""
+
+    @cached_property
+    def _unknown(self) -> Origin:
+        """What is known of a gather's making without the table."""
+        maker = re.fullmatch(r"(.+?), seed (\d{1,18}), (\w{1,16}) path\b.*", self._after(MAKER))
+        if not maker or not maker[1].isprintable():
+            return Origin((UNKNOWN_PARENT,))
+        return Origin((UNKNOWN_PARENT,), seed=int(maker[2]), model=maker[1], path=maker[3])
+
+    @cached_property
+    def _table(self) -> tuple[Path, dict[int, dict[str, Any]]] | None:
+        """The table that was written with the file, its rows by FieldRecord."""
+        folder = self.path.parent
+        wanted = _printed(self._table_name)
+        named = [table_of(self.path)]
+        if wanted and folder.is_dir():
+            named += sorted(file for file in folder.iterdir() if _printed(file.name) == wanted)
+        refused = None
+        for file in dict.fromkeys(named):
+            rows = _rows(file)
+            if rows is None:
+                continue
+            if self._is_of(rows):
+                return file, rows
+            refused = refused or self._wrong(file, "was written with other gathers")
+        if refused:
+            raise refused
+        return None
+
+    def _is_of(self, rows: dict[int, dict[str, Any]]) -> bool:
+        """Whether rows were made by the model, seed and path that the text header names."""
+        said = _printed(self._after(MAKER))
+        makers = {f"{row['model']}, seed {row['seed']}, {row['path']} path" for row in rows.values()}
+        return all(said.startswith(_printed(maker)) for maker in makers)
+
+
+def origin_of(path: Path, head: bytes) -> SegyOrigin:
+    """What the text header of a SEG-Y file says of how its gathers were made.
+
+    Args:
+        path: The file.
+        head: Its first 3200 bytes, in EBCDIC or ASCII.
+    """
+    for code in ("cp037", "ascii"):
+        text = head.decode(code, "replace")
+        cards = [text[start : start + CARD_CHARACTERS] for start in range(0, len(text), CARD_CHARACTERS)]
+        lines = [card[NUMBER_CHARACTERS:].strip() for card in cards]
+        if any(SYNTHETIC in line or line.startswith(SIMULATED) for line in lines):
+            return SegyOrigin(path, lines)
+    return SegyOrigin(path, ())
+
+
+def _rows(file: Path) -> dict[int, dict[str, Any]] | None:
+    """Rows of a table that `generate` wrote, by FieldRecord; None of no table, or of others'."""
+    if not file.is_file():
+        return None
+    try:
+        table = read_index(file)
+        if not {RECORD, *COLUMNS} <= set(table.columns):
+            return None
+        rows = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+        by_record = {int(row[RECORD]): row for row in rows}
+    except (ValueError, KeyError, OverflowError, OSError):
+        return None
+    if len(by_record) < len(rows):
+        raise InputError(f"{source_text(file)}: has a {RECORD} twice; copy it again")
+    return by_record
+
+
+def _printed(text: str) -> str:
+    """A text as a text header holds it, without blanks: lines are broken at them."""
+    return re.sub(r"\s", "", text.encode("cp037", "replace").decode("cp037"))
