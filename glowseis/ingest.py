@@ -35,6 +35,7 @@ def main(
     byte_order: reading.ByteOrder = None,
     dataset: reading.Dataset = None,
     axes: reading.Axes = None,
+    zero_level: reading.ZeroLevel = None,
     sample_interval: reading.SampleInterval = None,
 ) -> None:
     """Make a survey of shot gathers in SEG-Y, Seismic Unix, HDF5, NumPy or picture files.
@@ -55,6 +56,7 @@ def main(
         byte_order=byte_order,
         dataset=dataset,
         axes=axes,
+        zero_level=zero_level,
     )
     request = Request(sources, options, kind, size, fit, labels, labelled_only)
     print("\n".join(ingest(request, out)))

@@ -18,6 +18,7 @@ SampleFormat = Annotated[str | None, typer.Option(help="ibm, ieee and so on, if 
 ByteOrder = Annotated[str | None, typer.Option(help="big or little, if the file is not what it seems.")]
 Dataset = Annotated[str | None, typer.Option(help="Which array of an HDF5 or .npz file.")]
 Axes = Annotated[str | None, typer.Option(help="Its axes in order, such as gather,trace,time.")]
+ZeroLevel = Annotated[float | None, typer.Option(help="Number that stands for zero amplitude; measured if left out.")]
 SampleInterval = Annotated[float | None, typer.Option(help="Milliseconds, instead of the headers'.")]
 
 

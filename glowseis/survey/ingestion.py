@@ -181,7 +181,9 @@ def _gathers(request: Request, opened: _Opened, tally: Tally) -> Iterator[Gather
         if request.labelled_only and not label:
             tally.unlabelled.append(name)
             continue
-        gather = render(replace(found, gather_id=name, label=label), *opened.size, request.fit)
+        gather = render(
+            replace(found, gather_id=name, label=label), *opened.size, request.fit, request.options.zero_level
+        )
         _count_traces(found, name, gather, tally)
         if not is_live(gather):
             tally.lifeless.append(name)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glowseis.survey.fill_values import TRACE, held, judge, places, repeated
+from glowseis.survey.fill_values import TRACE, Sample, held, judge, places, repeated
 from glowseis.survey.loudness import is_of_two_scales, loudness, wild_traces
 
 CLIPPED_FRACTION = 0.04
@@ -23,6 +23,15 @@ JUDGED_FROM = 4096
 """Samples of a gather from which its zero must be a middle."""
 
 FLOAT_MAX = np.finfo(np.float32).max
+
+AGREED_LEVELS = 4
+"""Grey levels that a mean and a median may be apart: more is the work of spikes."""
+
+REACH_LEVELS = 256
+"""Grey levels beyond which a sample counts as a spike, where mean and median are apart."""
+
+LARGE = 1e30
+"""Zeros whose removal may leave the range of 32 bits: smaller ones are lost in amplitudes that come near its end."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +58,9 @@ def measure(amplitude: np.ndarray, broken: np.ndarray, dead: np.ndarray, zero: f
 
     1. Broken and dead traces become zero.
     2. Fill values are found as `glowseis.survey.fill_values` says.
-    3. The zero of the gather is the median of some thousand samples without them. A trace whose mean is more than a
-       grey level away from it has its own, its median, where that is more than half a grey level away and is told by
-       64 samples.
+    3. The zero of the gather is the value of mutes, or the median of the means of its traces; the median of samples
+       where the two are apart, or the steps between values are coarse. A trace of 64 samples or more whose mean is more
+       than a grey level away from that has its own, a mean to which spikes add little.
     4. Zeros are taken away, and fill values set to zero.
     5. Wild traces are found, as `glowseis.survey.loudness` says, so that the clip can be measured without them.
 
@@ -66,7 +75,8 @@ def measure(amplitude: np.ndarray, broken: np.ndarray, dead: np.ndarray, zero: f
     """
     with np.errstate(over="ignore", invalid="ignore"):
         own = amplitude.astype(np.float64 if amplitude.dtype == np.float64 else np.float32)
-        own[:, broken] = 0
+        if broken.any():
+            own[:, broken] = 0
         if dead.all() or own.size < MEASURED_FROM:
             zeros = np.where(dead & ~broken, own[0], zero or 0.0)
             constant = int((dead & ~broken & (zeros != 0)).sum())
@@ -133,26 +143,45 @@ def _find(own: np.ndarray, dead: np.ndarray, given: float | None) -> _Found:
     ends = held(own, mean, ~dead, sample)
     if ends is not None:
         # A mute is set to zero like a fill value, but is none.
-        filled |= (ends & (np.abs(own - sample.zero) > sample.away)).any(axis=0)
+        filled |= (ends & sample.is_away(own)).any(axis=0)
         fill = ends if fill is None else fill | ends
         sample = judge(values[~fill[place]], CLIPPED_FRACTION, given)
         mean = _means(own, fill)
     values, columns = (values, place[1]) if fill is None else (values[~fill[place]], place[1][~fill[place]])
     level = _level(values - mean[columns])
-    zero = sample.zero if given is not None or abs(sample.zero) > NO_LEVELS * level else 0.0
+    live = ~dead
+    zero = sample.zero
+    if not sample.is_exact:
+        zero = _middle(own, fill, mean, live, sample, level)
+        zero = zero if abs(zero) > NO_LEVELS * level else 0.0
     zeros = np.full(len(dead), zero, np.float64)
-    moved = ~dead & (abs(zero) >= TOLD_LEVELS * level)
-    if given is None:
+    moved = live & (abs(zero) >= TOLD_LEVELS * level)
+    if given is None and len(own) >= TRACE:
         signal = len(own) if fill is None else (~fill).sum(axis=0)
-        off = np.flatnonzero(~dead & ~(np.abs(mean - zero) <= level) & (signal >= TRACE))
-        middle, is_told = _middles(own, fill, off)
-        # In coarse steps a median is a step off by chance.
-        apart = np.abs(middle - zero) > max(level / 2, sample.step)
-        off, middle, is_told = off[apart], middle[apart], is_told[apart]
-        zeros[off] = middle
-        moved[off] |= is_told & (np.abs(middle) >= TOLD_LEVELS * level)
+        off = np.flatnonzero(live & ~(np.abs(mean - zero) <= level) & (signal >= TRACE))
+        own_zeros, is_told = _own_zeros(own, fill, off, level)
+        # In coarse steps nothing less can be told.
+        apart = np.abs(own_zeros - zero) > max(level / 2, 1.5 * sample.step)
+        off, own_zeros, is_told = off[apart], own_zeros[apart], is_told[apart]
+        zeros[off] = own_zeros
+        moved[off] |= is_told & (np.abs(own_zeros) >= TOLD_LEVELS * level)
     one_sided = given is None and own.size >= JUDGED_FROM and is_one_sided(values - zeros[columns])
     return _Found(zeros, level, fill, int(filled.sum()), int(moved.sum()), one_sided)
+
+
+def _middle(
+    own: np.ndarray, fill: np.ndarray | None, mean: np.ndarray, live: np.ndarray, sample: Sample, level: float
+) -> float:
+    """The zero of a gather: the median of its traces' means, as sound has no mean, where that agrees with its median.
+
+    Of values in steps as coarse as grey levels it is the median itself, one of them.
+    """
+    if sample.step >= level / 2:
+        signal = live & np.ones_like(own, bool) if fill is None else live & ~fill
+        values = np.sort(own[signal])
+        return float(values[len(values) // 2])
+    middle = float(np.median(mean[live]))
+    return middle if len(own) >= TRACE and abs(middle - sample.zero) <= AGREED_LEVELS * level else sample.zero
 
 
 def is_one_sided(values: np.ndarray) -> bool:
@@ -170,7 +199,8 @@ def is_one_sided(values: np.ndarray) -> bool:
         return False
     if min(below, above) < (below + above) / 100:
         return True
-    least, low, high, most = np.quantile(values, [0.001, 0.25, 0.75, 0.999])
+    ordered = np.sort(values)
+    least, low, high, most = ordered[[int(share * (len(ordered) - 1)) for share in (0.001, 0.25, 0.75, 0.999)]]
     near, far = sorted([-least, most])
     return bool(near < far / 2 and high - low > near / 2)
 
@@ -185,34 +215,64 @@ def _means(own: np.ndarray, fill: np.ndarray | None) -> np.ndarray:
 def _level(values: np.ndarray) -> float:
     """A grey level, of the clip that a sample has about the means of its traces."""
     size = np.abs(values)
-    size = np.sort(size[np.isfinite(size)])
-    return float(size[int((1 - CLIPPED_FRACTION) * (len(size) - 1))] or size[-1]) / 128 if len(size) else 0.0
+    size = size[np.isfinite(size)]
+    if not len(size):
+        return 0.0
+    place = int((1 - CLIPPED_FRACTION) * (len(size) - 1))
+    return float(np.partition(size, place)[place] or size.max()) / 128
 
 
-def _middles(own: np.ndarray, fill: np.ndarray | None, traces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Medians of some traces without fill values, and whether each stands for a constant.
+def _own_zeros(
+    own: np.ndarray, fill: np.ndarray | None, traces: np.ndarray, level: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Zeros of some traces, and whether each stands for a constant.
 
-    Noise of low frequency moves a median as well; a constant moves that of each quarter of a trace by as much.
+    A zero is the mean, as sound has none; where spikes have one, the mean of samples that are kept within two clips
+    about the median of a few of them. Noise of low frequency moves it as well; a constant moves each quarter of a trace
+    by as much.
     """
     if not len(traces):
         return np.zeros(0), np.zeros(0, bool)
-    block = np.ascontiguousarray(own[:, traces].T)
+    samples = len(own)
+    block = np.take(own.T, traces, axis=0)
+    some = slice(None, None, max(1, samples // TRACE))
     if fill is None or not fill[:, traces].any():
-        middle = np.median(block, axis=1)
-        quarters = np.stack([np.median(part, axis=1) for part in np.array_split(block, 4, axis=1)])
+        middle = np.median(block[:, some], axis=1)
+        counts = np.diff(_quarters(samples), append=samples)[:, np.newaxis]
     else:
-        signal = [trace[~no_signal] for trace, no_signal in zip(block, fill[:, traces].T, strict=True)]
-        middle = np.array([np.median(trace) for trace in signal])
-        quarters = np.array([[np.median(part) for part in np.array_split(trace, 4)] for trace in signal]).T
-    return middle, np.abs(quarters.mean(axis=0)) >= 5 * quarters.std(axis=0, ddof=1)
+        signal = ~fill[:, traces].T
+        middle = np.array([np.median(trace[kept]) for trace, kept in zip(block, signal, strict=True)], own.dtype)
+        np.copyto(block, middle[:, np.newaxis], where=~signal)
+        counts = np.add.reduceat(signal, _quarters(samples), axis=1, dtype=int).T
+    block -= middle[:, np.newaxis]
+    whole = block.sum(axis=1) / counts.sum(axis=0)
+    reach = REACH_LEVELS * level
+    wide = 4 * np.abs(block[:, some]).mean(axis=1)
+    for trace in np.flatnonzero(wide > reach):
+        np.clip(block[trace], -wide[trace], wide[trace], out=block[trace])
+    rest = slice(None) if (wide <= reach).all() else wide <= reach
+    block[rest] = np.clip(block[rest], -reach, reach)
+    sums = np.add.reduceat(block, _quarters(samples), axis=1).T
+    zeros = sums.sum(axis=0) / counts.sum(axis=0)
+    zeros = middle + np.where(np.abs(whole - zeros) <= AGREED_LEVELS * level, whole, zeros)
+    means = sums / np.maximum(counts, 1) + middle
+    spread = np.where(counts > 0, np.abs(means - zeros), 0).max(axis=0)
+    return zeros, np.abs(zeros) >= 4 * spread
+
+
+def _quarters(samples: int) -> np.ndarray:
+    """Where the quarters of a trace begin."""
+    return np.arange(4) * samples // 4
 
 
 def _about(own: np.ndarray, zeros: np.ndarray, dead: np.ndarray) -> np.ndarray:
     """Amplitudes about the zeros of their traces, in 32 bits."""
     if zeros.any():
         own -= zeros.astype(own.dtype)
-        np.clip(own, -FLOAT_MAX, FLOAT_MAX, out=own)
-    own[:, dead] = 0
+        if np.abs(zeros).max() > LARGE:
+            np.clip(own, -FLOAT_MAX, FLOAT_MAX, out=own)
+    if dead.any():
+        own[:, dead] = 0
     return own.astype(np.float32, copy=False)
 
 

@@ -25,6 +25,7 @@ class ReadOptions:
         byte_order: `big` or `little`, instead of what the file seems to be.
         dataset: Which array of a file with several holds the gathers.
         axes: Meaning of that array's axes, such as `gather,trace,time`.
+        zero_level: What zero amplitude is in the file's numbers; measured when None.
     """
 
     label: str = ""
@@ -37,6 +38,7 @@ class ReadOptions:
     byte_order: str | None = None
     dataset: str | None = None
     axes: str | None = None
+    zero_level: float | None = None
 
 
 class Source(Protocol):
