@@ -38,6 +38,7 @@ def main(
     byte_order: reading.ByteOrder = None,
     dataset: reading.Dataset = None,
     axes: reading.Axes = None,
+    zero_level: reading.ZeroLevel = None,
     sample_interval: reading.SampleInterval = None,
 ) -> None:
     """Grade gathers by a trained classifier, and score the grades where gathers are labelled.
@@ -66,6 +67,7 @@ def main(
         byte_order=byte_order,
         dataset=dataset,
         axes=axes,
+        zero_level=zero_level,
     )
 
     command.import_tensorflow()

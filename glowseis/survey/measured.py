@@ -207,9 +207,9 @@ def is_one_sided(values: np.ndarray) -> bool:
 
 def _means(own: np.ndarray, fill: np.ndarray | None) -> np.ndarray:
     """Means of traces without their fill values."""
-    if fill is None:
-        return own.sum(axis=0) / np.float32(len(own))
-    return own.sum(axis=0, where=~fill) / np.maximum((~fill).sum(axis=0), 1)
+    where, count = (True, len(own)) if fill is None else (~fill, np.maximum((~fill).sum(axis=0), 1))
+    sums = own.sum(axis=0, where=where)
+    return (sums if np.isfinite(sums).all() else own.sum(axis=0, dtype=np.float64, where=where)) / count
 
 
 def _level(values: np.ndarray) -> float:
@@ -234,7 +234,8 @@ def _own_zeros(
     if not len(traces):
         return np.zeros(0), np.zeros(0, bool)
     samples = len(own)
-    block = np.take(own.T, traces, axis=0)
+    # Sums of amplitudes near the end of the range of 32 bits would leave it.
+    block = np.take(own.T, traces, axis=0).astype(np.float64 if level > LARGE else own.dtype, copy=False)
     some = slice(None, None, max(1, samples // TRACE))
     if fill is None or not fill[:, traces].any():
         middle = np.median(block[:, some], axis=1)

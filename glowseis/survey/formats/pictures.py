@@ -257,7 +257,7 @@ def _check_colours(name: str, colours: np.ndarray, alpha: np.ndarray | None) -> 
     seen = apart > CHROMA if alpha is None else (apart > CHROMA) & (alpha > 0)
     if seen.mean() > COLOURED:
         raise InputError(
-            f"{name}: is in colours, of which grey levels would not tell positive from negative; save it as grey levels "
+            f"{name}: is in colours, whose brightness does not tell positive from negative; save it as grey levels "
             "about mid-grey, or its amplitudes as a NumPy array"
         )
 
