@@ -13,7 +13,8 @@ SAMPLED = 4096
 """Samples that a gather is judged by before it is looked at as a whole."""
 
 TIMES = 8
-"""A value stands out that comes so often in the sample, and so many times as often as those beside it."""
+"""A value stands out that comes so often in the sample, and so many times as often as all but one of the four beside
+it."""
 
 AWAY_LEVELS = 8
 """Grey levels that a fill value is away from zero; the middle of a sample is nearer than that to the value of mutes."""
@@ -100,7 +101,8 @@ def judge(values: np.ndarray, clipped_fraction: float, zero: float | None = None
     begins = np.flatnonzero(np.diff(ordered, prepend=-np.inf))
     single, counts = ordered[begins], np.diff(begins, append=len(ordered))
     around = np.concatenate([[0, 0], counts, [0, 0]])
-    beside = np.maximum.reduce([around[:-4], around[1:-3], around[3:-1], around[4:]])
+    # The second largest count, for two such values may be next to each other.
+    beside = np.sort([around[:-4], around[1:-3], around[3:-1], around[4:]], axis=0)[2]
     out = counts >= TIMES * np.maximum(beside, 1)
     usual = ordered[~np.repeat(out, counts)] if out.any() else ordered
     # Where hardly anything else is left, that is the gather.
@@ -177,11 +179,11 @@ def _is_paired(value: float, values: list, zero: float) -> bool:
 
 
 def _is_continued(amplitude: np.ndarray, here: np.ndarray, value: float, zero: float) -> bool:
-    """Tell whether the samples before and after runs of a value are mostly near it: a rail that a wave runs against."""
+    """Tell whether samples beside runs of a value are mostly between it and zero: a rail that a wave runs against."""
     begins, ends = here[1:] & ~here[:-1], here[:-1] & ~here[1:]
     beside = np.concatenate([amplitude[:-1][begins], amplitude[1:][ends]])
-    near = np.abs(beside - value) < np.abs(value - zero) / 2
-    return len(beside) > 0 and bool(near.mean() > 0.6)
+    share = (beside - zero) / (value - zero)
+    return len(beside) > 0 and bool(((share > 0.25) & (share < 1.5)).mean() > 0.6)
 
 
 def _is_reached(amplitude: np.ndarray, here: np.ndarray, value: float, sample: Sample) -> bool:

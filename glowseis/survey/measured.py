@@ -19,6 +19,15 @@ NO_LEVELS = 0.05
 TOLD_LEVELS = 0.5
 """Grey levels from which the removal of a constant is told: less does not show."""
 
+PILED, PILED_APART = 2.7, 1.5
+"""Mean deviations that the nearer end of samples piled up against it is away, and how much farther the other is."""
+
+PILED_SHARE = 0.75
+"""Share of the traces that are so where a gather is."""
+
+PILED_TRACES, PILED_SAMPLES = 32, 256
+"""Traces, and samples of each, that tell whether they are so."""
+
 JUDGED_FROM = 4096
 """Samples of a gather from which its zero must be a middle."""
 
@@ -42,6 +51,7 @@ class Measured:
         amplitude: Amplitudes about zero, float32 `[time, trace]`; zero where there is no signal.
         zero: What was taken from each trace, float32 `[trace]`; 0 alone, `[]`, where nothing was.
         is_loud: Which traces the clip is not to be measured by, bool `[trace]`; None where there are none.
+        without_signal: Share of the samples that were set to zero, in dead traces and as fill values.
         is_one_sided: Whether nearly all samples lie on one side of zero, which then is no middle.
         mended: What was mended, by the names of `glowseis.survey.mending.MENDINGS`.
     """
@@ -49,6 +59,7 @@ class Measured:
     amplitude: np.ndarray
     zero: np.ndarray
     is_loud: np.ndarray | None
+    without_signal: float
     is_one_sided: bool
     mended: dict[str, int]
 
@@ -80,7 +91,8 @@ def measure(amplitude: np.ndarray, broken: np.ndarray, dead: np.ndarray, zero: f
         if dead.all() or own.size < MEASURED_FROM:
             zeros = np.where(dead & ~broken, own[0], zero or 0.0)
             constant = int((dead & ~broken & (zeros != 0)).sum())
-            return Measured(_about(own, zeros, dead), _kept(zeros), None, False, _some({"constant": constant}))
+            about = _about(own, zeros, dead)
+            return Measured(about, _kept(zeros), None, float(dead.mean()), False, _some({"constant": constant}))
         found = _find(own, dead, zero)
         zeros = np.where(dead & ~broken, own[0], found.zeros)
         apart = np.abs(zeros - found.zeros) > TOLD_LEVELS * found.level
@@ -96,7 +108,14 @@ def measure(amplitude: np.ndarray, broken: np.ndarray, dead: np.ndarray, zero: f
             "zero_level": found.moved,
             "two_scales" if is_of_two_scales(level) else "wild": int(is_loud.sum()),
         }
-        return Measured(own, _kept(zeros), is_loud if is_loud.any() else None, found.is_one_sided, _some(mended))
+        return Measured(
+            own,
+            _kept(zeros),
+            is_loud if is_loud.any() else None,
+            float(dead.mean() if found.fill is None else (found.fill | dead).mean()),
+            zero is None and own.size >= JUDGED_FROM and is_one_sided(own, dead),
+            _some(mended),
+        )
 
 
 def constant_traces(amplitude: np.ndarray) -> np.ndarray:
@@ -125,7 +144,6 @@ class _Found:
     fill: np.ndarray | None
     filled: int
     moved: int
-    is_one_sided: bool
 
 
 def _find(own: np.ndarray, dead: np.ndarray, given: float | None) -> _Found:
@@ -165,8 +183,7 @@ def _find(own: np.ndarray, dead: np.ndarray, given: float | None) -> _Found:
         off, own_zeros, is_told = off[apart], own_zeros[apart], is_told[apart]
         zeros[off] = own_zeros
         moved[off] |= is_told & (np.abs(own_zeros) >= TOLD_LEVELS * level)
-    one_sided = given is None and own.size >= JUDGED_FROM and is_one_sided(values - zeros[columns])
-    return _Found(zeros, level, fill, int(filled.sum()), int(moved.sum()), one_sided)
+    return _Found(zeros, level, fill, int(filled.sum()), int(moved.sum()))
 
 
 def _middle(
@@ -184,25 +201,27 @@ def _middle(
     return middle if len(own) >= TRACE and abs(middle - sample.zero) <= AGREED_LEVELS * level else sample.zero
 
 
-def is_one_sided(values: np.ndarray) -> bool:
-    """Tell whether samples are amplitudes about their middle, or absolute values, an envelope, ink on white paper.
+def is_one_sided(amplitude: np.ndarray, dead: np.ndarray | None = None) -> bool:
+    """Tell whether a gather is no amplitudes about a middle but absolute values, an envelope, or ink on white paper.
 
-    They are not when less than 1 % of those that are not zero lie on one side, or when one side reaches less than
-    half as far as the other and the middle half of all takes up more than half of its reach: they are piled up
-    against an end, which noise and a wavelet of unlike lobes are not.
+    It is so when in three of four traces samples are piled up against the same end: that is less than 2.7 mean
+    deviations away from the mean, and the other end more than 1.5 times as far. Both ends of noise are 3.4 or more
+    away, those of a wave that saturates are both near.
 
     Args:
-        values: Samples less their middle.
+        amplitude: Amplitudes or grey levels `[time, trace]`.
+        dead: Traces that are not to be looked at, bool `[trace]`.
     """
-    below, above = int((values < 0).sum()), int((values > 0).sum())
-    if below + above < len(values) / 100:
+    live = np.arange(amplitude.shape[1]) if dead is None else np.flatnonzero(~dead)
+    some = amplitude[:: max(1, len(amplitude) // PILED_SAMPLES), live[:: max(1, len(live) // PILED_TRACES)]]
+    away = some.astype(np.float64) - some.mean(axis=0, dtype=np.float64)
+    spread = np.abs(away).mean(axis=0)
+    away, spread = away[:, spread > 0], spread[spread > 0]
+    if not len(spread):
         return False
-    if min(below, above) < (below + above) / 100:
-        return True
-    ordered = np.sort(values)
-    least, low, high, most = ordered[[int(share * (len(ordered) - 1)) for share in (0.001, 0.25, 0.75, 0.999)]]
-    near, far = sorted([-least, most])
-    return bool(near < far / 2 and high - low > near / 2)
+    below, above = -away.min(axis=0) / spread, away.max(axis=0) / spread
+    piled = [((near < PILED) & (far > PILED_APART * near)).mean() for near, far in ((below, above), (above, below))]
+    return bool(max(piled) >= PILED_SHARE)
 
 
 def _means(own: np.ndarray, fill: np.ndarray | None) -> np.ndarray:

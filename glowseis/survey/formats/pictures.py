@@ -277,7 +277,7 @@ def _check_middle(path: Path, levels: np.ndarray) -> None:
     if not about.any():
         return
     low, high = np.quantile(about, [0.001, 0.999])
-    if REACH * min(-low, high) < max(-low, high) or is_one_sided(about.ravel()):
+    if REACH * min(-low, high) < max(-low, high) or is_one_sided(about):
         raise InputError(
             f"{name}: its grey levels ({levels.min():g} to {levels.max():g}) are not about a middle: most are near "
             f"{zero:g}, as on a white or black ground; save it as grey levels about mid-grey, or its amplitudes as a "
