@@ -38,6 +38,7 @@ def main(
     byte_order: reading.ByteOrder = None,
     dataset: reading.Dataset = None,
     axes: reading.Axes = None,
+    zero_level: reading.ZeroLevel = None,
     sample_interval: reading.SampleInterval = None,
     samples: reading.Samples = None,
     keep_auxiliary: reading.KeepAuxiliary = False,
@@ -71,6 +72,7 @@ def main(
         keep_auxiliary=keep_auxiliary,
         dataset=dataset,
         axes=axes,
+        zero_level=zero_level,
     )
 
     command.import_tensorflow()

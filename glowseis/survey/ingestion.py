@@ -237,9 +237,10 @@ def _gathers(request: Request, opened: _Opened, tally: Tally) -> Iterator[Gather
         if request.labelled_only and not label:
             tally.unlabelled.append(name)
             continue
-        gather = render(replace(found, gather_id=name, label=label), *opened.size, request.fit)
-        mended = {**found.mended, **getattr(gather, "mended", {})}
-        tally.add_mended(name, mended)
+        gather = render(
+            replace(found, gather_id=name, label=label), *opened.size, request.fit, request.options.zero_level
+        )
+        tally.add_mended(name, gather.mended)
         _count_traces(found, name, gather, tally)
         if not is_live(gather):
             tally.lifeless.append(name)
