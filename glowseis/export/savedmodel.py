@@ -1,25 +1,36 @@
 """What SavedModels of flows and classifiers share: how they are written, found and loaded."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
+from glowseis.about import ABOUT, model_name, newest_version, savedmodel_folder
 from glowseis.errors import InputError
 from glowseis.survey.output import whole_folder
 
-ABOUT = Path("assets.extra") / "glowseis.json"
-"""Where a SavedModel says what it was made from; the folder is TensorFlow's for files that it does not read."""
+__all__ = ["ABOUT", "KINDS", "damaged", "model_name", "newest_version", "read_savedmodel", "write_savedmodel"]
 
 KINDS = {
     "flow": ("encode", "decode", "log_prob", "sample", "interpolate", "interpolate_spherical"),
     "classifier": ("classify",),
 }
-"""Signatures of each kind of model."""
+"""Signatures that each kind of model has."""
+
+LATER = {"flow": (), "classifier": ("features",)}
+"""Signatures that models of before they came do not have."""
 
 
-def write_savedmodel(module: tf.Module, kind: str, folder: Path, about: dict[str, Any]) -> None:
+def write_savedmodel(
+    module: tf.Module,
+    kind: str,
+    folder: Path,
+    about: dict[str, Any],
+    arrays: Mapping[Path, Mapping[str, np.ndarray]] | None = None,
+) -> None:
     """Write a module's functions as the signatures of its kind.
 
     Args:
@@ -27,17 +38,21 @@ def write_savedmodel(module: tf.Module, kind: str, folder: Path, about: dict[str
         kind: One of `KINDS`.
         folder: To be made: `savedmodels/NAME/VERSION`.
         about: What it was made from; JSON.
+        arrays: Arrays that go with it, by the names of their `.npz` files in the folder.
 
     Raises:
         InputError: Something stands at `folder` already.
         OSError: The disk is full or not writable; nothing is left behind.
     """
-    signatures = {name: getattr(module, name) for name in KINDS[kind]}
+    signatures = {name: getattr(module, name) for name in (*KINDS[kind], *LATER[kind])}
     with whole_folder(folder) as unfinished:
         tf.saved_model.save(module, str(unfinished), signatures=signatures)
         path = unfinished / ABOUT
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps({"kind": kind, **about}, indent=2) + "\n")
+        for name, each in (arrays or {}).items():
+            with (unfinished / name).open("wb") as file:
+                np.savez(file, **dict(each))
 
 
 def read_savedmodel(path: Path, kind: str) -> tuple[Path, dict[str, Any], Any]:
@@ -53,8 +68,8 @@ def read_savedmodel(path: Path, kind: str) -> tuple[Path, dict[str, Any], Any]:
     Raises:
         InputError: There is no such SavedModel, or it is damaged, of another kind, or none of ours.
     """
-    folder = newest_version(path) or path
-    if not (folder / "saved_model.pb").is_file():
+    folder = savedmodel_folder(path)
+    if folder is None:
         raise InputError(
             f"{path}: no SavedModel there; python -m glowseis.train makes one under savedmodels/NAME/VERSION"
         )
@@ -83,14 +98,3 @@ def damaged(folder: Path, kind: str, wrong: Exception) -> InputError:
     """
     reason = str(wrong).splitlines()[0] if str(wrong) else type(wrong).__name__
     return InputError(f"{folder}: not a SavedModel of a glowseis {kind}, or damaged ({reason}); train it again")
-
-
-def model_name(folder: Path) -> str:
-    """Name and version of a SavedModel, such as `demo/1`."""
-    return "/".join(folder.resolve().parts[-2:])
-
-
-def newest_version(path: Path) -> Path | None:
-    """The version folder with the highest number in `savedmodels/NAME`; None when there is none."""
-    versions = [entry for entry in path.iterdir() if entry.name.isdecimal() and entry.is_dir()] if path.is_dir() else []
-    return max(versions, key=lambda entry: int(entry.name), default=None)
