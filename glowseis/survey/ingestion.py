@@ -4,7 +4,7 @@ import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -82,12 +82,16 @@ def ingest(request: Request, out: Path) -> list[str]:
     return _warnings(request, opened) + summary(open_survey(out), tally, opened.table)
 
 
-def read_gathers(request: Request, told: list[str]) -> Iterator[Gather]:
+def read_gathers(
+    request: Request, told: list[str], bring: Callable[[Recording | Picture], Gather] | None = None
+) -> Iterator[Gather]:
     """Read files of gathers as pictures, as `ingest` would write them, with memory for one gather.
 
     Args:
         request: What to read, and how.
         told: Gets lines on what was done to them, once the last was read.
+        bring: Makes a picture of a gather, of any size; as the request says when None. Files may then have several
+            sample intervals.
 
     Yields:
         The gathers, one after another.
@@ -95,10 +99,11 @@ def read_gathers(request: Request, told: list[str]) -> Iterator[Gather]:
     Raises:
         InputError: Anything that was asked for or is read makes no sense.
     """
-    opened = _open(request)
+    opened = _open(request, mixed=bring is not None)
     tally = Tally()
-    yield from _gathers(request, opened, tally)
-    told += _warnings(request, opened) + treatment(tally, opened.size, opened.table)
+    yield from _gathers(request, opened, tally, bring)
+    told += _warnings(request, opened) if bring is None else []
+    told += treatment(tally, None if bring else opened.size, opened.table)
 
 
 @dataclass(frozen=True)
@@ -112,11 +117,11 @@ class _Opened:
     interval_s: float | None
 
 
-def _open(request: Request) -> _Opened:
+def _open(request: Request, *, mixed: bool = False) -> _Opened:
     wanted = _check(request)
     table = read_labels(request.labels, source_files(request.sources, request.kind)) if request.labels else None
     sources = open_sources(request.sources, request.options, request.kind)
-    interval_s = _check_intervals(sources)
+    interval_s = _check_intervals(sources, mixed=mixed)
     shapes = [shape for source in sources for shape in source.shapes()]
     return _Opened(sources, table, shapes, wanted or enclosing_size(shapes), interval_s)
 
@@ -143,11 +148,11 @@ def _check(request: Request) -> tuple[int, int] | None:
     return parse_size(request.size) if request.size else None
 
 
-def _check_intervals(sources: Sequence[Source]) -> float | None:
-    """The sample interval that all sources share; pictures may leave it unknown."""
+def _check_intervals(sources: Sequence[Source], *, mixed: bool = False) -> float | None:
+    """The sample interval that all sources share, unless they may differ; pictures may leave it unknown."""
     known = [(source, source.interval_s) for source in sources]
     given = [(source, interval_s) for source, interval_s in known if interval_s is not None]
-    for source, interval_s in given:
+    for source, interval_s in () if mixed else given:
         # Attributes of 32 bits are not exact.
         if not math.isclose(interval_s, given[0][1], rel_tol=1e-6):
             first = source_text(given[0][0].path)
@@ -158,7 +163,9 @@ def _check_intervals(sources: Sequence[Source]) -> float | None:
     return given[0][1] if given else None
 
 
-def _gathers(request: Request, opened: _Opened, tally: Tally) -> Iterator[Gather]:
+def _gathers(
+    request: Request, opened: _Opened, tally: Tally, bring: Callable[[Recording | Picture], Gather] | None = None
+) -> Iterator[Gather]:
     """The gathers of all sources, named, labelled and fitted."""
     sources, table = opened.sources, opened.table
     prefixes = _prefixes(sources)
@@ -181,7 +188,8 @@ def _gathers(request: Request, opened: _Opened, tally: Tally) -> Iterator[Gather
         if request.labelled_only and not label:
             tally.unlabelled.append(name)
             continue
-        gather = render(replace(found, gather_id=name, label=label), *opened.size, request.fit)
+        found = replace(found, gather_id=name, label=label)
+        gather = bring(found) if bring else render(found, *opened.size, request.fit)
         _count_traces(found, name, gather, tally)
         if not is_live(gather):
             tally.lifeless.append(name)

@@ -78,18 +78,18 @@ def summary(survey: Survey, tally: Tally, table: LabelTable | None) -> list[str]
     return [*lines, f"{source_text(survey.path)}: {_number(len(survey), 'gather')} of {height}x{width} ({told})"]
 
 
-def treatment(tally: Tally, size: tuple[int, int], table: LabelTable | None) -> list[str]:
+def treatment(tally: Tally, size: tuple[int, int] | None, table: LabelTable | None) -> list[str]:
     """Tell what was done to gathers of files.
 
     Args:
         tally: What was counted on the way.
-        size: Height in samples and width in traces of the pictures.
+        size: Height in samples and width in traces of the pictures; None where each has its own.
         table: Labels that were given, if any.
 
     Returns:
         Lines for a terminal.
     """
-    lines = _fits(tally, size)
+    lines = _fits(tally, size) if size else []
     for traces, what in (
         (tally.broken, "NaN or infinite samples, set to zero"),
         (tally.dead, "nothing but zeros, kept"),
