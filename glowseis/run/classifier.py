@@ -72,7 +72,13 @@ def train_classifier(
         section = recipe.classifier
         model = make_classifier(len(selection.labels), section.alpha, section.head, recipe.seed)
         fitting = ClassifierFitting(
-            model, training, recipe.training, recipe.seed, validation=validation, labels=selection.labels
+            model,
+            training,
+            recipe.training,
+            recipe.seed,
+            data=recipe.data,
+            validation=validation,
+            labels=selection.labels,
         )
         run = ClassifierRun(fitting, folder, stopping)
         say(_plan(fitting, selection))
@@ -91,7 +97,7 @@ def train_classifier(
         about = {
             **record,
             "run": identity,
-            "image_shape": [*survey.size, 1],
+            "image_shape": [*(fitting.window or survey.size), 1],
             "training_ids": ids(survey, selection.training),
             "validation_ids": ids(survey, selection.validation),
             "test_ids": ids(survey, selection.test),
