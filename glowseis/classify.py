@@ -27,9 +27,7 @@ Fit = Annotated[
         show_default=False,
     ),
 ]
-Size = Annotated[
-    str, typer.Option(help="Samples x traces that --fit brings files to; by default the classifier's.")
-]
+Size = Annotated[str, typer.Option(help="Samples x traces that --fit brings files to; by default the classifier's.")]
 Prior = Annotated[
     str | None,
     typer.Option(
@@ -119,8 +117,8 @@ def main(
         print(line)
     if grades.several and not classifier.combination.fitted_on:
         print(
-            f"{grades.several} gathers are larger than the {'x'.join(map(str, classifier.size))} that {classifier.name} "
-            "was trained on: their grades are means over windows, as there was nothing to fit a better rule to"
+            f"{grades.several} gathers are larger than the {'x'.join(map(str, classifier.size))} of {classifier.name}: "
+            "their grades are means over windows, as there was nothing to fit a better rule to"
         )
     if expected is not None:
         shares = (_shares(classifier.labels, fractions) for fractions in (expected, trained))

@@ -34,8 +34,8 @@ def main(
 ) -> None:
     """Say what is in a survey: labels, sail lines, widths, grey levels, broken traces, synthetic gathers, duplicates.
 
-    Every record is read once, and its checksum compared. Of a SavedModel (savedmodels/NAME or NAME/VERSION) it says what
-    it was trained on: sample interval, trace spacing, order of offsets, size, labels and their shares, and so on.
+    Every record is read once, and its checksum compared. Of a SavedModel (savedmodels/NAME or NAME/VERSION) it says
+    what it was trained on: sample interval, trace spacing, order of offsets, size, labels and their shares, and so on.
 
     Example: python -m glowseis.describe surveys/small --out descriptions/small --verify
     """

@@ -9,7 +9,7 @@ import numpy as np
 
 from glowseis.errors import InputError
 from glowseis.export import SavedClassifier
-from glowseis.judging.gathers import Judged, judged, severity
+from glowseis.judging.gathers import Judged, gather_probabilities, judged, severity
 from glowseis.judging.prior import reweighted, trained_fractions
 from glowseis.scoring import Scores, scores
 from glowseis.survey.bringing import FARTHEST_SPACING, Bringing, gather_spacing_factor
@@ -84,7 +84,8 @@ class Grades:
         total = sum(self.counts.values())
         if self.seen:
             lines.append(
-                f"{self.seen} gathers are, by their ids, such as trained the classifier or chose its weights; not scored"
+                f"{self.seen} gathers are, by their ids, such as trained the classifier or chose its weights; "
+                "not scored"
             )
         if self.synthetic:
             lines.append(f"{self.synthetic} gathers are synthetic; not scored")
@@ -97,8 +98,8 @@ class Grades:
             )
         if self.unlike:
             lines.append(
-                f"warning: {len(self.unlike)} of {total} gathers are unlike the training data (unlike > 1); do not rely "
-                f"on their grades: {_first(self.unlike)}"
+                f"warning: {len(self.unlike)} of {total} gathers are unlike the training data (unlike > 1); do not "
+                f"rely on their grades: {_first(self.unlike)}"
             )
         return lines
 
@@ -157,7 +158,7 @@ def graded(
     trained = None if prior is None else trained_fractions(classifier.name, classifier.profile, classifier.labels)
     kept = (gather for gather in gathers if bringing.keeps(gather))
     for one in judged(classifier, kept, classifier.size, batch):
-        probabilities = one.probabilities(classifier.combination)
+        probabilities = gather_probabilities(one.seen, one.windows.weights, classifier.combination)
         if prior is not None and trained is not None:
             probabilities = reweighted(probabilities, trained, prior)
         spacing = gather_spacing_factor(one.gather, classifier.profile)

@@ -7,8 +7,10 @@ import numpy as np
 
 from glowseis.errors import InputError
 from glowseis.export import SavedFlow
+from glowseis.survey.bringing import check_trained_on
 from glowseis.survey.gather import Gather, Origin
 from glowseis.survey.parts import labelled_rows
+from glowseis.survey.profile import picture_intervals_s, picture_spacings_m
 from glowseis.survey.records import Survey
 from glowseis.survey.render import ZERO_LEVEL
 
@@ -202,14 +204,17 @@ def possible_parents(flow: SavedFlow, survey: Survey, label: str, rows: np.ndarr
         Row numbers in the order of the survey, each once, int64 `[gather]`.
 
     Raises:
-        InputError: The flow has another size, the survey has fewer than two gathers of the label, or one of `rows` is
-            no possible parent.
+        InputError: The flow has another size or was trained at another sample interval or trace spacing, the survey
+            has fewer than two gathers of the label, or one of `rows` is no possible parent.
     """
     if flow.size != tuple(survey.size):
         raise InputError(
             f"{flow.name}: this SavedModel is for gathers of {flow.size[0]}x{flow.size[1]}, and {survey.path} has "
             f"{survey.size[0]}x{survey.size[1]}; train one on this survey"
         )
+    check_trained_on(
+        flow.name, flow.profile, picture_intervals_s(survey.index), picture_spacings_m(survey.index), survey.path
+    )
     possible = np.intersect1d(survey.select(labels=[label]), labelled_rows(survey))
     if flow.about.get("survey_checksum") == survey.checksum:
         possible = np.setdiff1d(possible, survey.select(ids=flow.about.get("held_out_ids", [])))

@@ -168,9 +168,7 @@ def load_classifier(path: Path) -> SavedClassifier:
         unlikeness = _unlikeness(folder / UNLIKE, len(labels)) if about.get("unlike") else None
     except (KeyError, TypeError, ValueError, AttributeError, OSError, zipfile.BadZipFile) as wrong:
         raise damaged(folder, "classifier", wrong) from None
-    return SavedClassifier(
-        model_name(folder), labels, (height, width), about, module, combination, profile, unlikeness
-    )
+    return SavedClassifier(model_name(folder), labels, (height, width), about, module, combination, profile, unlikeness)
 
 
 def _unlikeness(path: Path, classes: int) -> Unlikeness:

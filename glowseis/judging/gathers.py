@@ -50,16 +50,6 @@ class Judged:
     seen: Seen
     figures: np.ndarray
 
-    def probabilities(self, combination: Combination) -> np.ndarray:
-        """Probabilities of its classes, `[class]`; of a single window they are the window's own.
-
-        Args:
-            combination: The rule that makes them of those of several windows.
-        """
-        if len(self.windows.places) == 1:
-            return self.seen.probabilities[0]
-        return combination.probabilities(self.seen.log_probabilities, self.windows.weights)
-
     def worst_window(self) -> tuple[slice, slice]:
         """Samples and traces, from 0, of the window of the highest severity, which most speaks against the gather."""
         row, column = self.windows.places[int(np.argmax(severity(self.seen.probabilities)))]
@@ -95,6 +85,19 @@ def judged(
             yield from _looked(looker, waiting, batch)
             waiting, count = [], 0
     yield from _looked(looker, waiting, batch)
+
+
+def gather_probabilities(seen: Seen, weights: np.ndarray, combination: Combination) -> np.ndarray:
+    """Probabilities of a gather's classes, float64 `[class]`; of a single window they are the window's own.
+
+    Args:
+        seen: What the classifier makes of its windows.
+        weights: What each of them counts, `[window]`.
+        combination: The rule that makes one of several.
+    """
+    if len(weights) == 1:
+        return seen.probabilities[0].astype(np.float64)
+    return combination.probabilities(seen.log_probabilities, weights)
 
 
 def severity(probabilities: np.ndarray) -> np.ndarray:

@@ -115,7 +115,9 @@ def fit_unlikeness(
         raise ValueError("there are no gathers to learn from; give some")
     features = np.asarray(features, np.float64)
     whole = features.mean(axis=0)
-    means = np.stack([features[classes == one].mean(axis=0) if (classes == one).any() else whole for one in range(count)])
+    means = np.stack(
+        [features[classes == one].mean(axis=0) if (classes == one).any() else whole for one in range(count)]
+    )
     covariance = LedoitWolf(assume_centered=True).fit(features - means[classes]).covariance_
     # A feature that never stirred, as ReLU's may, must not be what decides: nothing spreads less than this.
     values, vectors = np.linalg.eigh(covariance)

@@ -75,7 +75,13 @@ def train_classifier(
         section = recipe.classifier
         model = make_classifier(len(selection.labels), section.alpha, section.head, recipe.seed)
         fitting = ClassifierFitting(
-            model, training, recipe.training, recipe.seed, validation=validation, labels=selection.labels
+            model,
+            training,
+            recipe.training,
+            recipe.seed,
+            data=recipe.data,
+            validation=validation,
+            labels=selection.labels,
         )
         run = ClassifierRun(fitting, folder, stopping)
         say(_plan(fitting, selection))
@@ -85,12 +91,10 @@ def train_classifier(
         result: dict[str, Any] = {"step": fitted.step, "steps": fitted.steps}
         classes = {"training": training.classes, "validation": validation.classes, "test": test.classes}
         fractions = _fractions(fitting)
-        window = _window(recipe)
+        window = fitting.window
         concluded = conclude(model, survey, selection, classes, fractions, window or survey.size, say)
         for part, probabilities in concluded.probabilities.items():
-            one = scores(
-                classes[part], probabilities.argmax(axis=1), selection.labels, probabilities=probabilities
-            )
+            one = scores(classes[part], probabilities.argmax(axis=1), selection.labels, probabilities=probabilities)
             result[part] = {**one.record(), "text": one.text()}
         _write_predictions(folder / PREDICTIONS, survey, selection, concluded.probabilities, classes)
         profile = profile_of(

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from glowseis.fitting.classifier_selection import ClassifierSelection
 from glowseis.judging.combination import Combination, fit_combination
-from glowseis.judging.gathers import Judged, Seen, judged
+from glowseis.judging.gathers import Judged, Seen, gather_probabilities, judged
 from glowseis.judging.unlike import Unlikeness, fit_unlikeness
 from glowseis.models.miniception import Miniception, from_grey_levels
 from glowseis.survey.gather import Gather
@@ -109,7 +109,7 @@ def conclude(
         model.classes,
     )
     probabilities = {
-        part: np.stack([one.probabilities(combination) for one in gathers])
+        part: np.stack([gather_probabilities(one.seen, one.weights, combination) for one in gathers])
         for part, gathers in (("validation", validation), ("test", map(_kept, seen(selection.test))))
         if len(classes[part])
     }
@@ -123,12 +123,6 @@ class _Kept:
     seen: Seen
     weights: np.ndarray
     figures: np.ndarray
-
-    def probabilities(self, combination: Combination) -> np.ndarray:
-        """As `Judged.probabilities`."""
-        if len(self.weights) == 1:
-            return self.seen.probabilities[0].astype(np.float64)
-        return combination.probabilities(self.seen.log_probabilities, self.weights)
 
 
 def _kept(one: Judged) -> _Kept:
@@ -152,4 +146,6 @@ def _spread(classes: np.ndarray, count: int) -> np.ndarray:
 
 
 def _even(count: int, most: int) -> np.ndarray:
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)) if count else np.zeros(0, int)
+    return (
+        np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)) if count else np.zeros(0, int)
+    )

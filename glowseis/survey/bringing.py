@@ -13,7 +13,7 @@ from glowseis.survey.gather import Gather, Geometry, Picture, Recording
 from glowseis.survey.profile import ORDERS, Profile, spacing_m
 from glowseis.survey.render import ZERO_LEVEL, render
 from glowseis.survey.resampling import resampled_in_time
-from glowseis.survey.windows import cut_window, window_places
+from glowseis.survey.windows import cut_window, few_windows, window_places
 
 SAME_INTERVAL = 0.01
 """Relative difference up to which two sample intervals count as one."""
@@ -271,7 +271,7 @@ def windows_of(gather: Gather, size: tuple[int, int], most: int | None = None) -
     valid = (gather.valid_samples, gather.valid_traces)
     image = gather.image[: valid[0], : valid[1]]
     places, images, weights = [], [], []
-    for place in window_places(valid, size):
+    for place in window_places(valid, size) if most is None else few_windows(valid, size, most):
         window = cut_window(image, place, size)
         live = int((window != ZERO_LEVEL).any(axis=0).sum())
         if live:
@@ -280,14 +280,7 @@ def windows_of(gather: Gather, size: tuple[int, int], most: int | None = None) -
             weights.append(live * min(valid[0] - place[0], size[0]) / (size[0] * size[1]))
     if not places:
         return Windows(cut_window(image, (0, 0), size)[np.newaxis], [(0, 0)], np.ones(1))
-    taken = range(len(places))
-    if most is not None and len(places) > most:
-        taken = [round(number * (len(places) - 1) / max(1, most - 1)) for number in range(most)]
-    return Windows(
-        np.stack([images[one] for one in taken]),
-        [places[one] for one in taken],
-        np.array([weights[one] for one in taken], np.float64),
-    )
+    return Windows(np.stack(images), places, np.array(weights, np.float64))
 
 
 def order_of_offsets(offset_m: np.ndarray, wanted: str) -> np.ndarray | None:
