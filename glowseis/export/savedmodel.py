@@ -52,7 +52,7 @@ def write_savedmodel(
         path.write_text(json.dumps({"kind": kind, **about}, indent=2) + "\n")
         for name, each in (arrays or {}).items():
             with (unfinished / name).open("wb") as file:
-                np.savez(file, **dict(each))
+                np.savez(file, allow_pickle=False, **each)
 
 
 def read_savedmodel(path: Path, kind: str) -> tuple[Path, dict[str, Any], Any]:

@@ -1,6 +1,6 @@
 """How far a gather is from those that a classifier was trained on: 1 is as far as one in a hundred of those lies."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,7 +64,7 @@ class Unlikeness:
         return {name: np.asarray(value, np.float64) for name, value in vars(self).items()}
 
 
-def unlikeness_from(arrays: dict[str, np.ndarray], classes: int) -> Unlikeness:
+def unlikeness_from(arrays: Mapping[str, np.ndarray], classes: int) -> Unlikeness:
     """Take it back from what `Unlikeness.arrays` made.
 
     Args:

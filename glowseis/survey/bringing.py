@@ -1,4 +1,4 @@
-"""Gathers of any source brought to what a model was trained on: sample interval, order of traces, windows of its size."""
+"""Gathers of any source brought to what a model was trained on: sample interval, order of traces, windows."""
 
 import dataclasses
 import math
@@ -19,7 +19,7 @@ SAME_INTERVAL = 0.01
 """Relative difference up to which two sample intervals count as one."""
 
 COARSEST = 1.25
-"""A gather whose sample interval is so many times the one trained at, or more, lacks the frequencies that were learned."""
+"""A gather whose sample interval is more than so many times the one trained at lacks frequencies that were learned."""
 
 FEWEST_SAMPLES, FEWEST_TRACES = 32, 16
 """What a gather must have to be judged, samples after resampling and live traces; half a window where that is less."""
@@ -123,13 +123,13 @@ class Bringing:
         lines = []
         if self.profile is None:
             lines.append(
-                f"{self.name} does not say what it was trained on, as an older glowseis made it: gathers were graded at "
-                "the sample interval and in the order that they have; train it again to have them brought to it"
+                f"{self.name} does not say what it was trained on, as an older glowseis made it: gathers were graded "
+                "at the sample interval and in the order that they have; train it again to have them brought to it"
             )
         for interval_s, count in sorted(self.resampled.items()):
             lines.append(
-                f"{_number(count, 'gather')} resampled from {milliseconds(interval_s)} to {self._trained()}, the sample "
-                f"interval that {self.name} was trained at"
+                f"{_number(count, 'gather')} resampled from {milliseconds(interval_s)} to {self._trained()}, the "
+                f"sample interval that {self.name} was trained at"
             )
         if self.reordered:
             order = ORDERS["far" if self.profile and self.profile.order == "far" else "near"]
@@ -181,9 +181,9 @@ class Bringing:
         if interval_s > COARSEST * high_s:
             raise InputError(
                 f"gather {name} of {source} has a sample interval of {milliseconds(interval_s)}, and {self.name} was "
-                f"trained at {milliseconds(middle_s)}: the noise that it knows up to {0.5 / middle_s:.4g} Hz is recorded "
-                f"to {0.5 / interval_s:.4g} Hz alone; train one on such gathers, or pass --sample-interval if the file "
-                "is wrong"
+                f"trained at {milliseconds(middle_s)}: it knows noise up to {0.5 / middle_s:.4g} Hz, and the gather has "
+                f"none beyond {0.5 / interval_s:.4g} Hz; train one on such gathers, or pass --sample-interval if the "
+                "file is wrong"
             )
         return middle_s
 
@@ -339,9 +339,9 @@ def check_trained_on(
         factors = spacing_factor(spacing, profile)
         if len(factors) and np.nanmax(factors, initial=0) > FARTHEST_SPACING:
             raise InputError(
-                f"{where}: has gathers with a trace every {spacing[np.nanargmax(factors)]:.4g} m, and {name} was trained "
-                f"with one every {profile.spacing_m[1]:.4g} m; give the survey that it was trained on, or train one on "
-                "this"
+                f"{where}: has gathers with a trace every {spacing[np.nanargmax(factors)]:.4g} m, and {name} was "
+                f"trained with one every {profile.spacing_m[1]:.4g} m; give the survey that it was trained on, or train "
+                "one on this"
             )
 
 

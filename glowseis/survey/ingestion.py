@@ -188,8 +188,8 @@ def _gathers(
         if request.labelled_only and not label:
             tally.unlabelled.append(name)
             continue
-        found = replace(found, gather_id=name, label=label)
-        gather = bring(found) if bring else render(found, *opened.size, request.fit)
+        named = replace(found, gather_id=name, label=label)
+        gather = bring(named) if bring else render(named, *opened.size, request.fit)
         _count_traces(found, name, gather, tally)
         if not is_live(gather):
             tally.lifeless.append(name)

@@ -87,11 +87,20 @@ def profile_from(record: Mapping[str, Any]) -> Profile:
         KeyError, TypeError, ValueError: It is none.
     """
 
-    def numbers(name: str) -> Any:
-        return None if record[name] is None else tuple(float(value) for value in record[name])
+    def three(values: Sequence[float]) -> Range:
+        low, middle, high = map(float, values)
+        return low, middle, high
 
-    def whole(name: str) -> Any:
-        return None if record[name] is None else tuple(int(value) for value in record[name])
+    def range_of(name: str) -> Range | None:
+        return None if record[name] is None else three(record[name])
+
+    def two(name: str) -> tuple[float, float]:
+        low, high = map(float, record[name])
+        return low, high
+
+    def size(name: str) -> tuple[int, int]:
+        rows, columns = map(int, record[name])
+        return rows, columns
 
     def counts(name: str) -> dict[str, int]:
         return {str(key): int(value) for key, value in record[name].items()}
@@ -103,20 +112,20 @@ def profile_from(record: Mapping[str, Any]) -> Profile:
         gathers=int(record["gathers"]),
         labels=counts("labels"),
         fractions=None if fractions is None else {str(key): float(value) for key, value in fractions.items()},
-        interval_s=numbers("interval_s"),
-        spacing_m=numbers("spacing_m"),
+        interval_s=range_of("interval_s"),
+        spacing_m=range_of("spacing_m"),
         order=record["order"],
-        offset_m=numbers("offset_m"),
-        start_s=numbers("start_s"),
-        record_s=numbers("record_s"),
-        samples=numbers("samples"),
-        traces=numbers("traces"),
-        size=whole("size"),
-        window=whole("window"),
+        offset_m=None if record["offset_m"] is None else two("offset_m"),
+        start_s=range_of("start_s"),
+        record_s=range_of("record_s"),
+        samples=three(record["samples"]),
+        traces=three(record["traces"]),
+        size=size("size"),
+        window=None if record["window"] is None else size("window"),
         fits=counts("fits"),
         rendering=str(record["rendering"]),
         made_by=str(record["made_by"]),
-        pictures={str(key): tuple(map(float, value)) for key, value in record["pictures"].items()},
+        pictures={str(key): three(value) for key, value in record["pictures"].items()},
     )
 
 
@@ -141,7 +150,6 @@ def profile_of(
         InputError: A record is damaged.
     """
     index = survey.index.iloc[np.asarray(rows, np.int64)]
-    counts = index["label"].value_counts()
     intervals = picture_intervals_s(index)
     first, last = (index[name].abs().to_numpy() for name in ("first_offset_m", "last_offset_m"))
     near, far = np.fmin(first, last), np.fmax(first, last)
@@ -150,7 +158,7 @@ def profile_of(
     measured = np.array([_measured(survey, int(row)) for row in chosen]).reshape(-1, len(STATISTICS))
     return Profile(
         gathers=len(index),
-        labels={label: int(counts.get(label, 0)) for label in labels or survey.labels},
+        labels={label: int((index["label"] == label).sum()) for label in labels or survey.labels},
         fractions=dict(fractions) if fractions else None,
         interval_s=_range(intervals),
         spacing_m=_range(picture_spacings_m(index)),
@@ -162,7 +170,7 @@ def profile_of(
         traces=_range(index["valid_traces"].to_numpy()) or (0.0, 0.0, 0.0),
         size=(int(survey.size[0]), int(survey.size[1])),
         window=window,
-        fits={str(fit): int(count) for fit, count in index["fit"].value_counts().sort_index().items()},
+        fits={fit: int((index["fit"] == fit).sum()) for fit in sorted(set(index["fit"]))},
         rendering=survey.manifest.rendering,
         made_by=_made_by(survey, index),
         pictures={name: _range(column) or (0.0, 0.0, 0.0) for name, column in zip(STATISTICS, measured.T, strict=True)},
@@ -219,8 +227,8 @@ def profile_lines(profile: Profile) -> list[str]:
     if profile.pictures and profile.interval_s:
         hertz = [profile.pictures[f"frequency_{share}"][1] / profile.interval_s[1] for share in (10, 50, 90)]
         lines.append(
-            f"  picture, median: {' / '.join(f'{one:.0f}' for one in hertz)} Hz below which 10 / 50 / 90 % of the power "
-            f"lie, {profile.pictures['rms'][1]:.3g} grey levels root mean square"
+            f"  a picture, median: 10 / 50 / 90 % of its power below {' / '.join(f'{one:.0f}' for one in hertz)} Hz, "
+            f"{profile.pictures['rms'][1]:.3g} grey levels root mean square"
         )
     return lines
 

@@ -14,7 +14,7 @@ HALF_LENGTH = 24
 """Reach of the filter to either side, in samples of the coarser of the two intervals."""
 
 PASSED = 0.91
-"""Middle of the filter's edge, as a fraction of the lower Nyquist frequency: flat up to 0.82 of it, nothing above it."""
+"""Middle of the filter's edge, as a fraction of the lower Nyquist frequency: flat to 0.82 of it, nothing above it."""
 
 KAISER_BETA = 7.0
 """The filter's window: what it keeps back is 70 dB down."""
@@ -23,9 +23,10 @@ KAISER_BETA = 7.0
 def resampled_in_time(amplitude: np.ndarray, interval_s: float, wanted_s: float) -> np.ndarray:
     """Resample the traces of a gather to another sample interval.
 
-    The filter is symmetric, so that nothing moves in time: the first sample stays where it is, and no sample lies behind
-    the last one that was recorded. Ends are mirrored about each trace's median, so that neither a constant nor an end
-    rings. A trace with a NaN or infinite sample becomes NaN throughout, one that is constant stays so exactly.
+    The filter is symmetric, so that nothing moves in time: the first sample stays where it is, and none lies behind the
+    last one that was recorded. Ends are mirrored, and each trace's median is set aside meanwhile, so that neither a
+    constant nor an end rings. A trace with a NaN or infinite sample becomes NaN throughout, one that is constant stays
+    so exactly.
 
     Args:
         amplitude: Amplitudes, `[time, trace]`.
