@@ -239,7 +239,8 @@ def child_of(parent: Gather, levels: np.ndarray, gather_id: str, source: str, or
     """A synthetic gather in the place of a real one, mid-grey outside its valid region.
 
     Args:
-        parent: Gives label, geometry, clip amplitude and valid region.
+        parent: Gives label, geometry, clip amplitude and valid region. Its zero and what was mended of it are not
+            handed on: a flow learns pictures without them, and a child's amplitudes are about 0.
         levels: Grey levels, uint8 `[time, trace]`.
         gather_id: The new gather's.
         source: What made it.
@@ -249,7 +250,15 @@ def child_of(parent: Gather, levels: np.ndarray, gather_id: str, source: str, or
     valid = np.s_[: parent.valid_samples, : parent.valid_traces]
     image[valid] = levels[valid]
     return replace(
-        parent, gather_id=gather_id, image=image, source=source, origin=origin, dead_traces=0, broken_traces=0
+        parent,
+        gather_id=gather_id,
+        image=image,
+        source=source,
+        origin=origin,
+        dead_traces=0,
+        broken_traces=0,
+        zero_amplitude=np.zeros((), np.float32),
+        mended={},
     )
 
 

@@ -52,6 +52,8 @@ def same_gather(first, second):
         np.array_equal(getattr(first.geometry, name), getattr(second.geometry, name)) for name in vars(first.geometry)
     )
     rest = all(
-        getattr(first, name) == getattr(second, name) for name in vars(first) if name not in ("image", "geometry")
+        np.array_equal(getattr(first, name), getattr(second, name))
+        for name in vars(first)
+        if name not in ("image", "geometry")
     )
     return geometry and rest and np.array_equal(first.image, second.image)

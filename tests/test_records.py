@@ -287,9 +287,9 @@ def test_shards_that_are_missing_too_long_or_exchanged(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema_version": SCHEMA + 1}, "written by a newer glowseis: schema 3, this one reads 2; upgrade"),
+        ({"schema_version": SCHEMA + 1}, "written by a newer glowseis: schema 4, this one reads 3; upgrade"),
         ({"schema_version": SCHEMA + 1, "unheard": []}, "written by a newer glowseis"),
-        ({"schema_version": 1}, "written by an older glowseis: schema 1, this one reads 2; make it anew"),
+        ({"schema_version": 1}, "written by an older glowseis: schema 1, this one reads 3; make it anew"),
         ({"size": [64, "wide"]}, "size.1"),
         ({"gathers": None}, "gathers"),
         ({"shards": [{"file": "../../etc/passwd", "records": 1, "bytes": 1, "sha256": ""}]}, "shards.0.file"),

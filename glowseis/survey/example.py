@@ -62,7 +62,7 @@ def serialise(gather: Gather) -> bytes:
         gather: What to write.
 
     Returns:
-        The record: `image` is the picture's raw bytes, row by row; 64-bit floats are little-endian bytes.
+        The record: `image` is the picture's raw bytes, row by row; arrays and 64-bit floats are little-endian bytes.
     """
     geometry, origin = gather.geometry, gather.origin
     recorded = gather.recorded_shape or (gather.valid_samples, gather.valid_traces)
@@ -75,6 +75,8 @@ def serialise(gather: Gather) -> bytes:
         "dead_traces": [gather.dead_traces],
         "broken_traces": [gather.broken_traces],
         "clip_amplitude": [np.float64(gather.clip_amplitude).astype("<f8").tobytes()],
+        "zero_amplitude": [np.asarray(gather.zero_amplitude).astype("<f4").tobytes()],
+        "mended": [f"{name}={count}".encode() for name, count in gather.mended.items()],
         "gather_id": [gather.gather_id.encode()],
         "label": [gather.label.encode()],
         "sail_line": [geometry.sail_line],
@@ -125,6 +127,9 @@ def parse(record: bytes) -> Gather:
     def integers(name: str) -> list[int]:
         return list(feature[name].int64_list.value)
 
+    # Records of schema 2 say nothing of their zero.
+    zero = array("zero_amplitude", "<f4") if "zero_amplitude" in feature else np.zeros(1, np.float32)
+    mended = [word.decode().split("=") for word in feature["mended"].bytes_list.value]
     valid_samples, valid_traces = integers("valid_shape")
     recorded_samples, recorded_traces = integers("recorded_shape")
     return Gather(
@@ -159,4 +164,6 @@ def parse(record: bytes) -> Gather:
         ),
         dead_traces=integers("dead_traces")[0],
         broken_traces=integers("broken_traces")[0],
+        zero_amplitude=zero if zero.any() else zero[:1].reshape(()),
+        mended={name: int(count) for name, count in mended},
     )

@@ -70,7 +70,8 @@ class Recording:
 
     Attributes:
         gather_id: Stable name, unique in a survey, such as `line0001-shot00012-cable3`.
-        amplitude: Pressure, float32 `[time, trace]`, in the units of the source.
+        amplitude: Pressure, float32 `[time, trace]`, in the units of the source; float64 where 32 bits would lose it
+            beside its constant.
         label: One of a survey's labels, or `""` when unlabelled.
         geometry: Where and when.
         source: The file or simulator it came from, printable; `source_text` makes it of a path.
@@ -89,11 +90,11 @@ class Recording:
 
 @dataclass(frozen=True)
 class Picture:
-    """A gather that somebody else has rendered already.
+    """A gather that we have rendered before; pictures of others are recordings of grey levels.
 
     Attributes:
         gather_id: Stable name, unique in a survey.
-        image: Grey levels, uint8 `[time, trace]`; zero amplitude is taken to be 128.
+        image: Grey levels, uint8 `[time, trace]`; zero amplitude is 128.
         label: One of a survey's labels, or `""` when unlabelled.
         geometry: Where and when, as far as it is known.
         source: The file that it came from, printable.
@@ -127,8 +128,12 @@ class Gather:
         fit: What brought the recording to the picture's size: `pad`, `crop` where a window was cut, or `resize`.
         recorded_shape: Samples and traces of the recording before that; None where they are the valid region.
         origin: How it was made, when synthetic.
-        dead_traces: Recorded traces whose samples are all zero, those made so included.
+        dead_traces: Recorded traces that carry nothing: of one value throughout, or broken.
         broken_traces: Traces that had NaN or infinite samples and were set to zero.
+        zero_amplitude: What was taken from the recording as its zero, in the units of the source, float32: one for each
+            of its traces, or a single 0 where nothing was taken.
+        mended: What was mended by its reader and as it was rendered, counted by the names of
+            `glowseis.survey.mending.MENDINGS`.
     """
 
     gather_id: str
@@ -144,6 +149,8 @@ class Gather:
     origin: Origin = field(default_factory=Origin)
     dead_traces: int = 0
     broken_traces: int = 0
+    zero_amplitude: np.ndarray = field(default_factory=lambda: np.zeros((), np.float32))
+    mended: Mapping[str, int] = field(default_factory=dict)
 
 
 def source_text(path: Path) -> str:

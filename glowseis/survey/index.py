@@ -28,6 +28,8 @@ COLUMNS: dict[str, type] = {
     "dead_traces": np.int64,
     "broken_traces": np.int64,
     "clip_amplitude": np.float64,
+    "zero_amplitude": np.float64,
+    "mended": str,
     "sample_interval_s": np.float64,
     "start_s": np.float64,
     "first_offset_m": np.float64,
@@ -40,7 +42,8 @@ COLUMNS: dict[str, type] = {
     "path": str,
 }
 """What is said of a gather. Samples and traces are counts, `dead_traces` with the broken ones among them;
-`first_offset_m` is the first trace's, NaN where it is unknown; `parents` are their ids joined by semicolons."""
+`zero_amplitude` is the median of its traces' zeros; `mended` is text such as `fill=2 zero_level=640`; `first_offset_m`
+is the first trace's, NaN where it is unknown; `parents` are their ids joined by semicolons."""
 
 PLACE: dict[str, type] = {
     "shard": str,
@@ -51,6 +54,9 @@ PLACE: dict[str, type] = {
 """Where a survey's record lies: its file, where its frame begins there, the Example's own length, and where in the
 Example the picture begins."""
 
+
+ADDED: dict[str, float | str] = {"zero_amplitude": 0.0, "mended": ""}
+"""Columns that schema 2 did not have, and what they are taken to be there."""
 
 LABEL_CHARACTERS = 100
 """Longest label."""
@@ -100,11 +106,16 @@ def read_index(file: Path) -> pd.DataFrame:
         file: The CSV file.
 
     Returns:
-        One row a gather. An empty field is empty text, and `NA` is a label like any other.
+        One row a gather. An empty field is empty text, and `NA` is a label like any other. Columns that schema 2 did
+        not have are added.
     """
     kinds = COLUMNS | PLACE
     unknown = {name: ["nan"] for name, kind in kinds.items() if kind is np.float64}
-    return pd.read_csv(file, dtype=kinds, keep_default_na=False, na_values=unknown, float_precision="round_trip")
+    index = pd.read_csv(file, dtype=kinds, keep_default_na=False, na_values=unknown, float_precision="round_trip")
+    for name, value in ADDED.items():
+        if name not in index:
+            index[name] = value
+    return index
 
 
 def check_words(gather: Gather | Recording | Picture, seen: Collection[str]) -> None:
@@ -166,6 +177,8 @@ def _row(gather: Gather) -> dict[str, Any]:
         "dead_traces": gather.dead_traces,
         "broken_traces": gather.broken_traces,
         "clip_amplitude": float(gather.clip_amplitude),
+        "zero_amplitude": float(np.median(gather.zero_amplitude)),
+        "mended": " ".join(f"{name}={count}" for name, count in gather.mended.items()),
         "sample_interval_s": float(geometry.sample_interval_s),
         "start_s": float(geometry.start_s),
         "first_offset_m": float(geometry.offset_m[0]),

@@ -9,14 +9,15 @@ import pydantic
 from glowseis.errors import InputError
 from glowseis.survey.framing import Shard
 
-SCHEMA = 2
-"""Version of the layout on disk; a reader refuses others."""
+SCHEMA, OLDEST = 3, 2
+"""Version of the layout on disk, and the oldest that can be read: one that says nothing of zeros and mending."""
 
 MANIFEST, INDEX = "manifest.json", "gathers.csv"
 
 RENDERING = (
-    "level = clip(rint(128 + 128 amplitude / clip_amplitude), 0, 255); clip_amplitude is exceeded by 4 % of "
-    "a gather's absolute amplitudes; zero and padding are 128; padded below and on the right"
+    "level = clip(rint(128 + 128 (amplitude - zero_amplitude) / clip_amplitude), 0, 255); zero_amplitude is the median "
+    "of the gather, or of a trace that departs from it; clip_amplitude is exceeded by 4 % of the absolute amplitudes "
+    "about zero, wild traces left aside; dead traces, fill values and padding are 128; padded below and on the right"
 )
 
 MEND = "copy the survey again or make it anew"
@@ -77,7 +78,7 @@ def read_manifest(path: Path) -> Manifest:
             raise InputError(
                 f"{path}: written by a newer glowseis: schema {version}, this one reads {SCHEMA}; upgrade it"
             )
-        if isinstance(version, int) and version < SCHEMA:
+        if isinstance(version, int) and version < OLDEST:
             raise InputError(
                 f"{path}: written by an older glowseis: schema {version}, this one reads {SCHEMA}; make it anew from "
                 "its sources"

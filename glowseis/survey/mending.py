@@ -13,6 +13,7 @@ MENDINGS = {
     "constant": "traces of one constant value, set to zero",
     "zero_level": "traces with a constant added, which was removed",
     "wild": "traces far louder than their neighbours, left out when the clip was measured",
+    "two_scales": "traces fifty times louder than as many others, left out when the clip was measured: two units?",
     "reordered": "traces put in order of their offset",
     "resampled": "traces resampled in time",
 }

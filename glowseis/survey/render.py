@@ -2,17 +2,17 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
 from glowseis.errors import InputError
 from glowseis.survey.gather import Gather, Geometry, Picture, Recording
+from glowseis.survey.measured import CLIPPED_FRACTION, constant_traces, measure
+from glowseis.survey.mending import MENDINGS
 
 ZERO_LEVEL = 128
 """Grey level of zero amplitude and of padding, exactly."""
-
-CLIPPED_FRACTION = 0.04
-"""Share of the samples beyond the clip: 2 % of them black and 2 % white, as the published gathers show."""
 
 GUESSED_FROM = 4096
 """Samples that a gather's clip is guessed from before it is found."""
@@ -23,18 +23,23 @@ FITS = ("pad", "crop", "resize")
 """Ways to bring a gather to the survey's size."""
 
 
-def render(gather: Recording | Picture, height: int, width: int, fit: str = "pad") -> Gather:
+def render(
+    gather: Recording | Picture, height: int, width: int, fit: str = "pad", zero_level: float | None = None
+) -> Gather:
     """Turn a gather of any source into a picture of a survey's size; see `render_recording` and `render_picture`."""
     if isinstance(gather, Picture):
         return render_picture(gather, height, width, fit)
-    return render_recording(gather, height, width, fit)
+    return render_recording(gather, height, width, fit, zero_level)
 
 
-def render_recording(recording: Recording, height: int, width: int, fit: str = "pad") -> Gather:
+def render_recording(
+    recording: Recording, height: int, width: int, fit: str = "pad", zero_level: float | None = None
+) -> Gather:
     """Turn a recording into a picture of a survey's size.
 
-    The clip c is the amplitude that 4 % of the absolute values exceed, and `level = 128 + 128 a / c`, rounded
-    and kept within 0..255, so that zero is 128 whatever the clip. Rows and columns beyond the recording are
+    Zero is measured, and what is no signal becomes zero, as `glowseis.survey.measured.measure` says. The clip c is the
+    amplitude that 4 % of the absolute values about zero exceed, wild traces left aside, and `level = 128 + 128 a / c`,
+    rounded and kept within 0..255, so that zero is 128 whatever the clip. Rows and columns beyond the recording are
     128. A trace with a NaN or infinite sample is broken: all of it becomes zero.
 
     Args:
@@ -43,22 +48,31 @@ def render_recording(recording: Recording, height: int, width: int, fit: str = "
         width: Columns of the picture, in traces.
         fit: `pad`: the recording must fit. `crop`: the window of the first samples and traces is kept. `resize`: the
             amplitudes are resampled to the picture's size by Lanczos' filter, which keeps what would alias away.
+        zero_level: What zero is in the recording's units, where it is known; measured when None.
 
     Returns:
-        The picture with its clip amplitude, its valid region and the number of its dead and broken traces. One without
-        a live trace is 128 everywhere.
+        The picture with its clip and zero amplitudes, its valid region, the number of its dead and broken traces, and
+        what was mended. One without a live trace is 128 everywhere.
 
     Raises:
-        InputError: The recording has no samples or traces, or does not fit.
+        InputError: The recording has no samples or traces, does not fit, or its middle is no zero.
         ValueError: `fit` is unknown.
     """
     fit = _checked_fit(recording, recording.amplitude.shape, (height, width), fit)
     broken, dead = trace_states(recording.amplitude)
+    dead |= constant_traces(recording.amplitude)
+    inside = np.s_[:, :] if fit == "resize" else np.s_[:height, :width]
+    measured = measure(recording.amplitude[inside], broken[inside[1]], dead[inside[1]], zero_level)
+    if measured.is_one_sided:
+        raise InputError(
+            f"gather {recording.gather_id} of {recording.source}: its samples lie on one side of their middle, as "
+            "absolute values and envelopes do; give amplitudes, or say what zero is with --zero-level"
+        )
+    amplitude, is_loud = measured.amplitude, measured.is_loud
     if fit == "resize":
-        amplitude = _resized(_mended(recording.amplitude, broken), (height, width))
-    else:
-        amplitude = _mended(recording.amplitude[:height, :width], broken[:width])
-    clip_amplitude = _clip_amplitude(amplitude)
+        amplitude = _resized(amplitude, (height, width))
+        is_loud = None if is_loud is None else _is_near(is_loud, width)
+    clip_amplitude = _clip_amplitude(amplitude if is_loud is None else amplitude[:, ~is_loud])
     # Division first: 128 a may exceed the largest float32, a / c does only where the picture is white anyway.
     with np.errstate(over="ignore"):
         level = amplitude / clip_amplitude
@@ -68,12 +82,17 @@ def render_recording(recording: Recording, height: int, width: int, fit: str = "
     np.clip(level, 0, 255, out=level)
     gather = _gather(recording, level.astype(np.uint8), recording.amplitude.shape, (height, width), fit)
     return dataclasses.replace(
-        gather, clip_amplitude=float(clip_amplitude), dead_traces=int(dead.sum()), broken_traces=int(broken.sum())
+        gather,
+        clip_amplitude=float(clip_amplitude),
+        zero_amplitude=measured.zero,
+        dead_traces=int(dead.sum()),
+        broken_traces=int(broken.sum()),
+        mended=_together(recording.mended, measured.mended),
     )
 
 
 def render_picture(picture: Picture, height: int, width: int, fit: str = "pad") -> Gather:
-    """Bring a rendered gather to a survey's size.
+    """Bring a picture of our own, whose zero is 128, to a survey's size.
 
     Args:
         picture: Grey levels and what is known of their geometry.
@@ -96,7 +115,7 @@ def render_picture(picture: Picture, height: int, width: int, fit: str = "pad") 
         level = np.clip(np.rint(ZERO_LEVEL + resized), 0, 255)
     dead = (picture.image == ZERO_LEVEL).all(axis=0)
     gather = _gather(picture, level, picture.image.shape, (height, width), fit)
-    return dataclasses.replace(gather, dead_traces=int(dead.sum()))
+    return dataclasses.replace(gather, dead_traces=int(dead.sum()), mended=picture.mended)
 
 
 def trace_states(amplitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -128,12 +147,13 @@ def is_live(gather: Gather) -> bool:
 
 
 def amplitudes(gather: Gather) -> np.ndarray:
-    """Bring a picture back to amplitudes, `(level - 128) c / 128`; what was clipped stays clipped.
+    """Bring a picture back to amplitudes, `(level - 128) c / 128 + zero`; what was clipped stays clipped.
 
-    One that was resized comes back to the shape of its recording, without what the resampling took.
+    One that was resized comes back to the shape of its recording, without what the resampling took. Fill values,
+    broken samples and what else was mended come back as zero.
 
     Args:
-        gather: A picture with its clip amplitude and valid region.
+        gather: A picture with its clip amplitude, its zero and its valid region.
 
     Returns:
         Amplitudes in the units of the source, float32 `[valid_samples, valid_traces]`, or `[time, trace]` of the
@@ -143,8 +163,8 @@ def amplitudes(gather: Gather) -> np.ndarray:
     # Division by 128 is exact here, while the smallest clips have no 128th in float32.
     amplitude = (image.astype(np.float32) - ZERO_LEVEL) / ZERO_LEVEL * np.float32(gather.clip_amplitude)
     if gather.fit == "resize" and gather.recorded_shape:
-        return _resized(amplitude, gather.recorded_shape)
-    return amplitude
+        amplitude = _resized(amplitude, gather.recorded_shape)
+    return amplitude + gather.zero_amplitude if np.any(gather.zero_amplitude) else amplitude
 
 
 def _clip_amplitude(amplitude: np.ndarray) -> np.float32:
@@ -189,11 +209,19 @@ def _checked_fit(gather: Recording | Picture, shape: tuple[int, ...], size: tupl
     return "crop" if larger else "pad"
 
 
-def _mended(amplitude: np.ndarray, broken: np.ndarray) -> np.ndarray:
-    """Amplitudes whose broken traces are zero."""
-    amplitude = amplitude.astype(np.float32)
-    amplitude[:, broken] = 0
-    return amplitude
+def _is_near(is_loud: np.ndarray, width: int) -> np.ndarray:
+    """Which columns of a resized picture lie near a loud trace, so far as the filter reaches."""
+    traces = len(is_loud)
+    reach = math.ceil(3 * max(1.0, width / traces))
+    column = np.rint((np.flatnonzero(is_loud) + 0.5) * width / traces - 0.5).astype(int)
+    near = np.zeros(width, bool)
+    near[np.clip(column[:, np.newaxis] + np.arange(-reach, reach + 1), 0, width - 1)] = True
+    return near if not near.all() else np.zeros(width, bool)
+
+
+def _together(*counts: Mapping[str, int]) -> dict[str, int]:
+    """What readers and rendering mended, in the order of `MENDINGS`."""
+    return {name: total for name in MENDINGS if (total := sum(each.get(name, 0) for each in counts))}
 
 
 def _resized(amplitude: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

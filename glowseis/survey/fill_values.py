@@ -1,0 +1,218 @@
+"""Fill values: numbers that stand where nothing was recorded, such as -999.25, 1e30, -32768 or a last sample held.
+
+No list of them is kept, for they are told by what no recording does: a value comes back exactly, far more often than
+those beside it, and its neighbours in time know nothing of it. The rails of a recorder that saturated come back
+exactly too, but in pairs, one on each side of zero, or with samples beside them that are nearly as large.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+SAMPLED = 4096
+"""Samples that a gather is judged by before it is looked at as a whole."""
+
+TIMES = 8
+"""A value stands out that comes so often in the sample, and so many times as often as those beside it."""
+
+AWAY_LEVELS = 2
+"""Grey levels that a fill value is away from zero; nearer ones do no harm."""
+
+FAR = 100
+"""Clips that a sample is away from zero to be looked at though it is rare."""
+
+BEYOND = 1e6
+"""Times a trace's median amplitude that no recorder reaches: a fill value even if it comes but once."""
+
+RARE = 3
+"""Times that a value far away comes to be a fill value."""
+
+RUN = 16
+"""Equal samples at an end of a trace that are no signal."""
+
+TRACE = 64
+"""Samples of a trace that its own zero can be told from; of fewer it is the gather's."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some thousand samples of a gather.
+
+    Attributes:
+        zero: The middle of those that do not stand out; the value that stands out beside it, as that of a mute does,
+            where there is one.
+        clip: What 4 % of them exceed, about zero; 0 where all are zero.
+        step: Least difference between two values, of numbers in steps; 0 of others.
+        standing_out: Values that come back exactly, none of them zero, the commonest first.
+    """
+
+    zero: float
+    clip: float
+    step: float
+    standing_out: np.ndarray
+
+    @property
+    def away(self) -> float:
+        """How far a fill value is from zero, at least."""
+        return AWAY_LEVELS * self.clip / 128
+
+
+def places(live: np.ndarray, samples: int) -> tuple[np.ndarray, np.ndarray]:
+    """Choose the samples that a gather is judged by, evenly over its traces and times.
+
+    Args:
+        live: Numbers of its traces that are worth a look, at least one.
+        samples: Samples of a trace.
+
+    Returns:
+        Rows and columns, int64 `[sample]` each.
+    """
+    size = samples * len(live)
+    step = max(1, size // SAMPLED)
+    # Rows would repeat early if step and samples had a common factor.
+    while np.gcd(step, samples) > 1:
+        step += 1
+    number = np.arange(0, size, step)
+    return number % samples, live[number // samples]
+
+
+def judge(values: np.ndarray, clipped_fraction: float, zero: float | None = None) -> Sample:
+    """Find the middle of a sample and what stands out of it.
+
+    Args:
+        values: Amplitudes, finite, in any order.
+        clipped_fraction: Share of them that a clip leaves beyond itself.
+        zero: Their zero, where it is known; their middle when None.
+
+    Returns:
+        What was found.
+    """
+    ordered = np.sort(values)
+    begins = np.flatnonzero(np.diff(ordered, prepend=-np.inf))
+    single, counts = ordered[begins], np.diff(begins, append=len(ordered))
+    around = np.pad(counts, 2)
+    beside = np.maximum.reduce([around[:-4], around[1:-3], around[3:-1], around[4:]])
+    out = counts >= TIMES * np.maximum(beside, 1)
+    usual = ordered[~np.repeat(out, counts)] if out.any() else ordered
+    # Where hardly anything else is left, that is the gather.
+    usual = usual if 10 * len(usual) > len(ordered) else ordered
+    is_known = zero is not None
+    zero = zero if zero is not None else float(usual[len(usual) // 2])
+    away = np.abs(usual - zero)
+    clip = np.partition(away, place := int((1 - clipped_fraction) * (len(away) - 1)))[place] or away.max()
+    near = np.abs(single - zero) <= AWAY_LEVELS * clip / 128
+    if (out & near).any() and not is_known:
+        zero = single[out & near][np.argmax(counts[out & near])]
+    out &= ~near
+    standing_out = single[out][np.argsort(-counts[out], kind="stable")]
+    step = np.diff(single).min() if 1 < len(single) < len(ordered) / 2 else 0
+    return Sample(float(zero), float(clip), float(step), standing_out)
+
+
+def repeated(amplitude: np.ndarray, sample: Sample) -> np.ndarray | None:
+    """Find fill values anywhere in a gather.
+
+    Args:
+        amplitude: Amplitudes `[time, trace]`, finite.
+        sample: What a sample of them says.
+
+    Returns:
+        Where they are, bool `[time, trace]`; None where there are none.
+    """
+    candidates = list(sample.standing_out)
+    reaches_far = sample.clip > 0 and (
+        amplitude.max() - sample.zero > FAR * sample.clip or sample.zero - amplitude.min() > FAR * sample.clip
+    )
+    if reaches_far:
+        candidates += [value for value in _far(amplitude, sample) if value not in candidates]
+    found = _beyond(amplitude, sample) if reaches_far else None
+    for value in candidates:
+        if not _is_paired(value, candidates, sample.zero):
+            here = amplitude == value
+            if not _is_continued(amplitude, here, value, sample.zero):
+                found = here if found is None else found | here
+    return found
+
+
+def _far(amplitude: np.ndarray, sample: Sample) -> list:
+    """Values far from zero, alone there, that come back exactly, too rare for the sample; the commonest few."""
+    far = amplitude[np.abs(amplitude - sample.zero) > FAR * sample.clip]
+    values, counts = np.unique(far, return_counts=True)
+    often = np.flatnonzero(counts >= RARE)
+    often = often[np.argsort(-counts[often], kind="stable")][:8]
+    away = values - sample.zero
+    beside = [counts[np.abs(away / away[place] - 1) < 1 / 3].sum() for place in often]
+    return [values[place] for place, all_there in zip(often, beside, strict=True) if 2 * counts[place] >= all_there]
+
+
+def _beyond(amplitude: np.ndarray, sample: Sample) -> np.ndarray | None:
+    """Samples that are beyond what any recorder reaches beside the rest of their trace."""
+    limit = BEYOND * sample.clip
+    reach = np.maximum(amplitude.max(axis=0) - sample.zero, sample.zero - amplitude.min(axis=0))
+    traces = np.flatnonzero(reach > limit)
+    size = np.abs(amplitude[:, traces] - sample.zero)
+    # A whole trace may be so much louder than the others.
+    beyond = size > np.maximum(BEYOND * np.median(size, axis=0), limit) if len(traces) else size > 0
+    if not beyond.any():
+        return None
+    here = np.zeros(amplitude.shape, bool)
+    here[:, traces] = beyond
+    return here
+
+
+def _is_paired(value: float, values: list, zero: float) -> bool:
+    """Tell whether another value comes back on the other side of zero, about as far: two rails."""
+    away = float(value) - zero
+    return any(away * (zero - float(other)) > 0 and 2 / 3 < abs((float(other) - zero) / away) < 1.5 for other in values)
+
+
+def _is_continued(amplitude: np.ndarray, here: np.ndarray, value: float, zero: float) -> bool:
+    """Tell whether the samples before and after runs of a value are mostly near it: a rail that a wave runs against."""
+    begins, ends = here[1:] & ~here[:-1], here[:-1] & ~here[1:]
+    beside = np.concatenate([amplitude[:-1][begins], amplitude[1:][ends]])
+    near = np.abs(beside - value) < np.abs(value - zero) / 2
+    return len(beside) > 0 and bool(near.mean() > 0.6)
+
+
+def held(amplitude: np.ndarray, mean: np.ndarray, live: np.ndarray, sample: Sample) -> np.ndarray | None:
+    """Find values that are held from the beginning of a trace, or to its end, away from the trace's own zero.
+
+    Mutes are among them where a constant was added to the rest of their trace.
+
+    Args:
+        amplitude: Amplitudes `[time, trace]`, finite.
+        mean: Their means, `[trace]`.
+        live: Which traces are worth a look, bool `[trace]`.
+        sample: What a sample of them says.
+
+    Returns:
+        Where they are, bool `[time, trace]`; None where there are none.
+    """
+    if len(amplitude) < TRACE:
+        return None
+    found = None
+    moved = live & (np.abs(mean - sample.zero) > sample.away / 2)
+    for way in (1, -1):
+        rows = amplitude[::way]
+        alike = live & (rows[0] == rows[1]) & (rows[0] == rows[RUN - 1])
+        alike &= moved | (np.abs(rows[0] - sample.zero) > sample.away)
+        alike[alike] = (rows[:RUN, alike] == rows[0, alike]).all(axis=0)
+        for trace in np.flatnonzero(alike):
+            length = _held(rows[:, trace], sample)
+            if length:
+                found = np.zeros(amplitude.shape, bool) if found is None else found
+                found[::way][:length, trace] = True
+    return found
+
+
+def _held(trace: np.ndarray, sample: Sample) -> int:
+    """How many samples of a trace hold its first value, 0 where that is its zero or a rail."""
+    value = trace[0]
+    length = int(np.argmax(trace != value))
+    rest = trace[length:]
+    zero = np.median(rest) if len(rest) >= TRACE else sample.zero
+    far = np.abs(value - zero)
+    if far <= sample.away:
+        return 0
+    is_rail = far >= 0.9 * np.abs(rest - zero).max() and np.abs(rest[0] - value) < far / 2
+    return 0 if is_rail else length
