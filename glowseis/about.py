@@ -105,8 +105,8 @@ def _training(about: dict[str, Any]) -> list[str]:
     profile = profile_in(about)
     if profile is None:
         lines = [
-            "trained on: unknown, as an older glowseis made it: sample interval, trace spacing and order of offsets are "
-            "not told"
+            "trained on: unknown, as an older glowseis made it: it does not tell sample interval, trace spacing, order "
+            "of offsets and fractions of the classes"
         ]
     else:
         lines = profile_lines(profile)

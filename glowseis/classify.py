@@ -57,6 +57,9 @@ def main(
     dataset: reading.Dataset = None,
     axes: reading.Axes = None,
     sample_interval: reading.SampleInterval = None,
+    samples: reading.Samples = None,
+    keep_auxiliary: reading.KeepAuxiliary = False,
+    strict: reading.Strict = False,
 ) -> None:
     """Grade gathers by a trained classifier, and score the grades where gathers are labelled.
 
@@ -92,6 +95,8 @@ def main(
         line_header=line_header,
         sample_format=sample_format,
         byte_order=byte_order,
+        samples=samples,
+        keep_auxiliary=keep_auxiliary,
         dataset=dataset,
         axes=axes,
     )
@@ -109,7 +114,8 @@ def main(
         trained = trained_fractions(classifier.name, classifier.profile, classifier.labels)
     request = None
     if files:
-        request = Request(files, options, kind, "x".join(map(str, bringing.window)), bringing.fit or "pad", labels)
+        size = "x".join(map(str, bringing.window))
+        request = Request(files, options, kind, size, bringing.fit or "pad", labels, strict=strict)
     told: list[str] = []
     gathers = _read(surveys, request, bringing, told)
     grades = grade(classifier, gathers, out, bringing=bringing, batch=batch, prior=expected)

@@ -12,10 +12,11 @@ from glowseis.export import SavedClassifier
 from glowseis.judging.gathers import Judged, gather_probabilities, judged, severity
 from glowseis.judging.prior import reweighted, trained_fractions
 from glowseis.scoring import Scores, scores
-from glowseis.survey.bringing import FARTHEST_SPACING, Bringing, gather_spacing_factor
+from glowseis.survey.bringing import Bringing
 from glowseis.survey.gather import Gather, Picture, Recording
 from glowseis.survey.output import whole_file
 from glowseis.survey.records import Survey
+from glowseis.survey.sameness import FARTHEST_SPACING, gather_spacing_factor
 
 FACTS = ("gather_id", "source", "sail_line", "shot", "cable")
 """What the table says of a gather before its grade."""
@@ -36,6 +37,8 @@ class Graded:
         probabilities: Of the classes, in order of severity, float64 `[class]`.
         severity: Expected number of the class, 0 for the mildest.
         unlike: How unlike the training data it is, 1 at the threshold; None where the classifier does not tell.
+        unlike_by: In what it is most unlike: `features`, `trace_spacing` or a figure of its picture, from
+            `glowseis.survey.picture_statistics.STATISTICS`; empty where `unlike` is None.
         spacing: How far its trace spacing lies outside of what was trained on, 1 within it.
         windows: How many windows were judged.
         worst: First and last trace, from 1, and first and last time, in seconds, of the worst of them; NaN times where
@@ -45,6 +48,7 @@ class Graded:
     probabilities: np.ndarray
     severity: float
     unlike: float | None
+    unlike_by: str
     spacing: float
     windows: int
     worst: tuple[int, int, float, float]
@@ -162,12 +166,14 @@ def graded(
         if prior is not None and trained is not None:
             probabilities = reweighted(probabilities, trained, prior)
         spacing = gather_spacing_factor(one.gather, classifier.profile)
+        unlike, unlike_by = _unlike(classifier, one, spacing)
         yield (
             one.gather,
             Graded(
                 probabilities=probabilities,
                 severity=float(severity(probabilities)),
-                unlike=_unlike(classifier, one, spacing),
+                unlike=unlike,
+                unlike_by=unlike_by,
                 spacing=spacing,
                 windows=len(one.windows.places),
                 worst=_worst(one, bringing),
@@ -215,8 +221,8 @@ def grade(
     Args:
         classifier: What grades them.
         gathers: The gathers, brought by `bringing`.
-        out: CSV file to be made: `FACTS`, the grade, the probability of each label, severity, `unlike` (empty where the
-            classifier does not tell), the number of windows, and `WORST` (times empty where they are unknown).
+        out: CSV file to be made: `FACTS`, the grade, the probability of each label, severity, `unlike` and `unlike_by`
+            (empty where the classifier does not tell), the number of windows, and `WORST` (times empty where they are unknown).
         bringing: What brought them; nothing did when None.
         batch: Windows at a time; memory grows with it.
         prior: As for `graded`.
@@ -237,7 +243,7 @@ def grade(
     with whole_file(out) as path, path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         columns = (*FACTS, "grade", *(f"probability_{label}" for label in classifier.labels))
-        writer.writerow([*columns, "severity", "unlike", "windows", *WORST])
+        writer.writerow([*columns, "severity", "unlike", "unlike_by", "windows", *WORST])
         for gather, one in graded(classifier, gathers, bringing, batch, prior):
             label = classifier.labels[int(one.probabilities.argmax())]
             grades.counts[label] += 1
@@ -273,14 +279,25 @@ def _row(gather: Gather, label: str, one: Graded) -> list[object]:
     unlike = "" if one.unlike is None else f"{one.unlike:.4g}"
     # Nine significant digits give a float32 back.
     probabilities = [f"{value:.9g}" for value in one.probabilities]
-    return [*facts, label, *probabilities, f"{one.severity:.6g}", unlike, one.windows, first, last, *times]
+    return [
+        *facts,
+        label,
+        *probabilities,
+        f"{one.severity:.6g}",
+        unlike,
+        one.unlike_by,
+        one.windows,
+        first,
+        last,
+        *times,
+    ]
 
 
-def _unlike(classifier: SavedClassifier, one: Judged, spacing: float) -> float | None:
+def _unlike(classifier: SavedClassifier, one: Judged, spacing: float) -> tuple[float | None, str]:
     if classifier.unlikeness is None or one.seen.features is None:
-        return None
-    # At twice the threshold's factor a gather is as unlike as at twice any other threshold.
-    return max(classifier.unlikeness.of(one.seen.features, one.figures), (spacing - 1) / (FARTHEST_SPACING - 1))
+        return None, ""
+    by_spacing = ((spacing - 1) / (FARTHEST_SPACING - 1), "trace_spacing")
+    return max(classifier.unlikeness.of(one.seen.features, one.figures), by_spacing)
 
 
 def _worst(one: Judged, bringing: Bringing) -> tuple[int, int, float, float]:

@@ -36,6 +36,9 @@ def main(
     dataset: reading.Dataset = None,
     axes: reading.Axes = None,
     sample_interval: reading.SampleInterval = None,
+    samples: reading.Samples = None,
+    keep_auxiliary: reading.KeepAuxiliary = False,
+    strict: reading.Strict = False,
 ) -> None:
     """Make a survey of shot gathers in SEG-Y, Seismic Unix, HDF5, NumPy or picture files.
 
@@ -53,10 +56,12 @@ def main(
         line_header=line_header,
         sample_format=sample_format,
         byte_order=byte_order,
+        samples=samples,
+        keep_auxiliary=keep_auxiliary,
         dataset=dataset,
         axes=axes,
     )
-    request = Request(sources, options, kind, size, fit, labels, labelled_only)
+    request = Request(sources, options, kind, size, fit, labels, labelled_only, strict)
     print("\n".join(ingest(request, out)))
 
 

@@ -18,6 +18,11 @@ SampleFormat = Annotated[str | None, typer.Option(help="ibm, ieee and so on, if 
 ByteOrder = Annotated[str | None, typer.Option(help="big or little, if the file is not what it seems.")]
 Dataset = Annotated[str | None, typer.Option(help="Which array of an HDF5 or .npz file.")]
 Axes = Annotated[str | None, typer.Option(help="Its axes in order, such as gather,trace,time.")]
+Samples = Annotated[int | None, typer.Option(min=1, help="Samples of a trace, instead of the headers'.")]
+KeepAuxiliary = Annotated[
+    bool, typer.Option("--keep-auxiliary", help="Keep traces that their header calls time break, sweep and so on.")
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse what would be a warning, before anything is written.")]
 SampleInterval = Annotated[float | None, typer.Option(help="Milliseconds, instead of the headers'.")]
 
 

@@ -7,12 +7,12 @@ import numpy as np
 
 from glowseis.errors import InputError
 from glowseis.export import SavedFlow
-from glowseis.survey.bringing import check_trained_on
 from glowseis.survey.gather import Gather, Origin
 from glowseis.survey.parts import labelled_rows
 from glowseis.survey.profile import picture_intervals_s, picture_spacings_m
 from glowseis.survey.records import Survey
 from glowseis.survey.render import ZERO_LEVEL
+from glowseis.survey.sameness import check_trained_on
 
 
 @dataclass(frozen=True)

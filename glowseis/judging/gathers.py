@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from glowseis.judging.combination import Combination
-from glowseis.survey.bringing import Windows, windows_of
+from glowseis.judging.windows import Windows, windows_of
 from glowseis.survey.gather import Gather
 from glowseis.survey.picture_statistics import picture_statistics
 

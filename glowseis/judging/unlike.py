@@ -41,23 +41,29 @@ class Unlikeness:
     spreads: np.ndarray
     largest_score: float
 
-    def of(self, features: np.ndarray, figures: np.ndarray) -> float:
-        """How unlike a gather is; above 1 its grade is not to be relied upon.
+    def of(self, features: np.ndarray, figures: np.ndarray) -> tuple[float, str]:
+        """How unlike a gather is, and by what.
 
         Args:
             features: Of its live windows, `[window, feature]`.
             figures: Of its picture, `[figure]`.
+
+        Returns:
+            The larger of its distance in features and its score, each over what counts as 1; and `features`, or the
+            figure's name from `STATISTICS`. Above 1 its grade is not to be relied upon.
         """
-        return max(self.distance(features) / self.farthest, self.score(figures) / self.largest_score)
+        scores = self.scores(figures)
+        told = (float(scores.max()) / self.largest_score, list(STATISTICS)[int(scores.argmax())])
+        return max((self.distance(features) / self.farthest, "features"), told)
 
     def distance(self, features: np.ndarray) -> float:
         """A gather's distance in features."""
         away = (np.asarray(features, np.float64)[:, np.newaxis] - self.means) @ self.whitening
         return float(np.median(np.sqrt(np.sum(away**2, axis=-1)).min(axis=1)))
 
-    def score(self, figures: np.ndarray) -> float:
-        """The largest score of a gather's figures."""
-        return float(np.max(np.abs(figures - self.middles) / self.spreads))
+    def scores(self, figures: np.ndarray) -> np.ndarray:
+        """Scores of a gather's figures, float64 `[figure]`."""
+        return np.abs(figures - self.middles) / self.spreads
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All of it, to be stored."""
@@ -126,7 +132,7 @@ def fit_unlikeness(
     spreads = np.maximum(1.4826 * np.median(np.abs(figures - middles), axis=0), list(STATISTICS.values()))
     made = Unlikeness(means, vectors / np.sqrt(values), 1.0, middles, spreads, 1.0)
     farthest = np.percentile([made.distance(one) for one, _ in judging], PERCENTILE)
-    largest = np.percentile([made.score(one) for _, one in judging], PERCENTILE)
+    largest = np.percentile([made.scores(one).max() for _, one in judging], PERCENTILE)
     return Unlikeness(
         means,
         made.whitening,

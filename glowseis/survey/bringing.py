@@ -3,20 +3,18 @@
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from glowseis.errors import InputError
 from glowseis.survey.gather import Gather, Geometry, Picture, Recording
-from glowseis.survey.profile import ORDERS, Profile, spacing_m
-from glowseis.survey.render import ZERO_LEVEL, render
+from glowseis.survey.measured import constant_traces, measure
+from glowseis.survey.profile import ORDERS, Profile, milliseconds
+from glowseis.survey.render import ZERO_LEVEL, render, trace_states
 from glowseis.survey.resampling import resampled_in_time
-from glowseis.survey.windows import cut_window, few_windows, window_places
-
-SAME_INTERVAL = 0.01
-"""Relative difference up to which two sample intervals count as one."""
+from glowseis.survey.sameness import SAME_INTERVAL
+from glowseis.survey.trace_order import order_of_offsets
 
 COARSEST = 1.25
 """A gather whose sample interval is more than so many times the one trained at lacks frequencies that were learned."""
@@ -24,8 +22,8 @@ COARSEST = 1.25
 FEWEST_SAMPLES, FEWEST_TRACES = 32, 16
 """What a gather must have to be judged, samples after resampling and live traces; half a window where that is less."""
 
-LONG_RUN = 8
-"""Traces in a row, on average, whose offsets rise or fall from which on a gather is several cables, not in disorder."""
+LOUD = ("wild", "two_scales")
+"""Mendings that are found anew in what was resampled."""
 
 NAMED = 4
 """Gathers that a line names."""
@@ -109,9 +107,8 @@ class Bringing:
         if wanted_s is None:
             brought = dataclasses.replace(gather, image=np.ascontiguousarray(image), geometry=geometry)
             return self._checked(brought, recorded_s)
-        amplitude = image.astype(np.float32) - ZERO_LEVEL
-        recording = Recording(gather.gather_id, amplitude, gather.label, geometry, gather.source, gather.origin)
-        made = self._at(recording, wanted_s)
+        picture = Picture(gather.gather_id, image, gather.label, geometry, gather.source, gather.origin, gather.mended)
+        made = self._at(picture, wanted_s)
         return self._checked(render(made, *made.amplitude.shape), recorded_s)
 
     def keeps(self, gather: Gather) -> bool:
@@ -159,14 +156,7 @@ class Bringing:
         if self.fit == "resize":
             return found
         wanted_s = self._wanted(found.gather_id, found.source, found.geometry)
-        if wanted_s is None:
-            return found
-        if isinstance(found, Picture):
-            amplitude = found.image.astype(np.float32) - ZERO_LEVEL
-            found = Recording(
-                found.gather_id, amplitude, found.label, found.geometry, found.source, found.origin, found.mended
-            )
-        return self._at(found, wanted_s)
+        return found if wanted_s is None else self._at(found, wanted_s)
 
     def _wanted(self, name: str, source: str, geometry: Geometry) -> float | None:
         """The interval to resample to; None where there is nothing to do."""
@@ -181,21 +171,34 @@ class Bringing:
         if interval_s > COARSEST * high_s:
             raise InputError(
                 f"gather {name} of {source} has a sample interval of {milliseconds(interval_s)}, and {self.name} was "
-                f"trained at {milliseconds(middle_s)}: it knows noise up to {0.5 / middle_s:.4g} Hz, and the gather has "
-                f"none beyond {0.5 / interval_s:.4g} Hz; train one on such gathers, or pass --sample-interval if the "
-                "file is wrong"
+                f"trained at {milliseconds(middle_s)}: it knows noise up to {0.5 / middle_s:.4g} Hz, and nothing is "
+                f"recorded beyond {0.5 / interval_s:.4g} Hz; train one on such gathers, or pass --sample-interval if "
+                "the file is wrong"
             )
         return middle_s
 
-    def _at(self, recording: Recording, wanted_s: float) -> Recording:
-        interval_s = recording.geometry.sample_interval_s
-        amplitude = resampled_in_time(recording.amplitude, interval_s, wanted_s)
+    def _at(self, found: Recording | Picture, wanted_s: float) -> Recording:
+        """Resample a gather, once what is no signal has become zero: a filter would spread it."""
+        interval_s = found.geometry.sample_interval_s
+        if isinstance(found, Picture):
+            amplitude, zero = found.image.astype(np.float32) - ZERO_LEVEL, 0.0
+        else:
+            amplitude, zero = found.amplitude, None
+        broken, dead = trace_states(amplitude)
+        measured = measure(amplitude, broken, dead | constant_traces(amplitude), zero)
+        amplitude = resampled_in_time(measured.amplitude, interval_s, wanted_s)
+        amplitude[:, broken] = np.nan
         self.resampled[round(interval_s, 9)] += 1
-        return dataclasses.replace(
-            recording,
+        # Which traces are loud is found again when the clip is measured.
+        mended = Counter({name: count for name, count in measured.mended.items() if name not in LOUD})
+        return Recording(
+            gather_id=found.gather_id,
             amplitude=amplitude,
-            geometry=dataclasses.replace(recording.geometry, sample_interval_s=wanted_s),
-            mended=Counter(recording.mended) + Counter(resampled=amplitude.shape[1]),
+            label=found.label,
+            geometry=dataclasses.replace(found.geometry, sample_interval_s=wanted_s),
+            source=found.source,
+            origin=found.origin,
+            mended=Counter(found.mended) + mended + Counter(resampled=amplitude.shape[1]),
         )
 
     def _ordered(self, found: Recording | Picture) -> Recording | Picture:
@@ -240,141 +243,6 @@ class Bringing:
         elif live < traces:
             self.left_out[gather.gather_id] = f"as they have fewer than the {traces} live traces that {self.name} needs"
         return gather
-
-
-@dataclass(frozen=True)
-class Windows:
-    """Windows of one gather, those without a live sample left out.
-
-    Attributes:
-        images: Grey levels, uint8 `[window, time, trace]`.
-        places: First row and column of each.
-        weights: How much of each holds live traces, float64 `[window]`, at most 1.
-    """
-
-    images: np.ndarray
-    places: list[tuple[int, int]]
-    weights: np.ndarray
-
-
-def windows_of(gather: Gather, size: tuple[int, int], most: int | None = None) -> Windows:
-    """Cut a gather into windows that cover what was recorded.
-
-    Args:
-        gather: The gather.
-        size: Samples and traces of a window.
-        most: At most so many windows, evenly spread over those that there are; all when None.
-
-    Returns:
-        The windows; a gather without a live sample has one, of weight 1.
-    """
-    valid = (gather.valid_samples, gather.valid_traces)
-    image = gather.image[: valid[0], : valid[1]]
-    places, images, weights = [], [], []
-    for place in window_places(valid, size) if most is None else few_windows(valid, size, most):
-        window = cut_window(image, place, size)
-        live = int((window != ZERO_LEVEL).any(axis=0).sum())
-        if live:
-            places.append(place)
-            images.append(window)
-            weights.append(live * min(valid[0] - place[0], size[0]) / (size[0] * size[1]))
-    if not places:
-        return Windows(cut_window(image, (0, 0), size)[np.newaxis], [(0, 0)], np.ones(1))
-    return Windows(np.stack(images), places, np.array(weights, np.float64))
-
-
-def order_of_offsets(offset_m: np.ndarray, wanted: str) -> np.ndarray | None:
-    """Find the order of traces that a model knows.
-
-    Gathers in disorder are sorted. One whose offsets rise and fall in few long runs is several cables, or has the
-    source in its middle; it is left as it is.
-
-    Args:
-        offset_m: Offsets, `[trace]`, of any sign.
-        wanted: A name from `ORDERS`; a gather in order stays as it is where it is neither `near` nor `far`.
-
-    Returns:
-        Numbers of the traces in that order, int64 `[trace]`; None where they are in it, or are not told.
-    """
-    distance = np.abs(np.asarray(offset_m, np.float64))
-    if len(distance) < 2 or not np.isfinite(distance).all() or np.ptp(distance) == 0:
-        return None
-    steps = np.diff(distance)
-    rising, falling = bool((steps >= 0).all()), bool((steps <= 0).all())
-    if rising or falling:
-        is_wanted = (rising and wanted != "far") or (falling and wanted != "near")
-        return None if is_wanted else np.arange(len(distance))[::-1]
-    runs = 1 + np.count_nonzero(np.diff(np.sign(steps[steps != 0])))
-    if len(distance) / runs >= LONG_RUN:
-        return None
-    return np.argsort(-distance if wanted == "far" else distance, kind="stable")
-
-
-def check_trained_on(
-    name: str, profile: Profile | None, interval_s: np.ndarray, spacing: np.ndarray, where: object
-) -> None:
-    """Make sure that gathers are such as a model was trained on, where nothing brings them to it.
-
-    Args:
-        name: The model's.
-        profile: What it was trained on; nothing is checked when None.
-        interval_s: Their sample intervals, in seconds, NaN where unknown.
-        spacing: Their trace spacings, in metres, NaN where unknown.
-        where: What they are in, for the error.
-
-    Raises:
-        InputError: Their sample interval or trace spacing is another.
-    """
-    if profile is None:
-        return
-    if profile.interval_s:
-        low, _, high = profile.interval_s
-        other = interval_s[(interval_s < low * (1 - SAME_INTERVAL)) | (interval_s > high * (1 + SAME_INTERVAL))]
-        if len(other):
-            raise InputError(
-                f"{where}: has gathers with a sample interval of {milliseconds(other[0])}, and {name} was trained at "
-                f"{milliseconds(profile.interval_s[1])}; give the survey that it was trained on, or train one on this"
-            )
-    if profile.spacing_m:
-        factors = spacing_factor(spacing, profile)
-        if len(factors) and np.nanmax(factors, initial=0) > FARTHEST_SPACING:
-            raise InputError(
-                f"{where}: has gathers with a trace every {spacing[np.nanargmax(factors)]:.4g} m, and {name} was "
-                f"trained with one every {profile.spacing_m[1]:.4g} m; give the survey that it was trained on, or train "
-                "one on this"
-            )
-
-
-FARTHEST_SPACING = 2.5
-"""Factor beyond the trained range of trace spacings from which on slopes are no longer those that were learned."""
-
-
-def spacing_factor(spacing: np.ndarray | float | None, profile: Profile | None) -> np.ndarray:
-    """How far trace spacings lie outside of those that were trained on: 1 within them, 2 at half or twice; float64.
-
-    Args:
-        spacing: In metres; NaN or None where it is unknown, which counts as within.
-        profile: What the model was trained on.
-    """
-    values = np.asarray(np.nan if spacing is None else spacing, np.float64)
-    if profile is None or profile.spacing_m is None:
-        return np.ones_like(values)
-    low, _, high = profile.spacing_m
-    return np.nan_to_num(np.maximum(1.0, np.maximum(values / high, low / values)), nan=1.0)
-
-
-def gather_spacing_factor(gather: Gather, profile: Profile | None) -> float:
-    """The same of one gather that was brought."""
-    return float(spacing_factor(spacing_m(gather.geometry.offset_m[: gather.valid_traces]), profile))
-
-
-Bring = Callable[[Recording | Picture], Gather]
-"""What makes a picture of what was read."""
-
-
-def milliseconds(interval_s: float) -> str:
-    """A sample interval in words, such as `4 ms`."""
-    return f"{interval_s * 1e3:.6g} ms"
 
 
 def _shape(found: Recording | Picture) -> tuple[int, int]:

@@ -12,11 +12,18 @@ from typing import Any
 import numpy as np
 
 from glowseis.errors import InputError
-from glowseis.survey.formats.source import ReadOptions, Source, file_stem
+from glowseis.survey.formats.source import ReadOptions, Remark, Source, file_stem
 from glowseis.survey.formats.sources import check_kind, open_sources, source_files
 from glowseis.survey.gather import Gather, Picture, Recording, source_text
 from glowseis.survey.index import check_label
-from glowseis.survey.ingestion_report import Tally, resize_warnings, summary, treatment
+from glowseis.survey.ingestion_report import (
+    Tally,
+    refuse_warnings,
+    remark_lines,
+    resize_warnings,
+    summary,
+    treatment,
+)
 from glowseis.survey.label_table import LabelTable, read_labels
 from glowseis.survey.output import check_output
 from glowseis.survey.progress import progress
@@ -26,6 +33,12 @@ from glowseis.survey.size import enclosing_size, parse_size
 
 SHORTEST_MS, LONGEST_MS = 0.01, 500.0
 """Sample intervals that users may give: what lies beyond was meant in seconds or microseconds."""
+
+SHORTEST_TOLD_MS, ODD_MS = 0.1, 20.0
+"""Least sample interval that is believed without being asked for, and the longest that no marine recording exceeds."""
+
+MEANT_MS = (0.25, 16.0)
+"""Where a sample interval lies that was written in another unit."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +53,7 @@ class Request:
         fit: `pad`, `crop` or `resize`.
         labels: A CSV file of labels; what it says goes before the options' label, and that before a file's own.
         labelled_only: Whether gathers without a label are left out.
+        strict: Whether what would be a warning is an error.
     """
 
     sources: Sequence[Path]
@@ -49,12 +63,14 @@ class Request:
     fit: str = "pad"
     labels: Path | None = None
     labelled_only: bool = False
+    strict: bool = False
 
     def about(self) -> dict[str, Any]:
         """All of it, for the manifest."""
         labels = source_text(self.labels) if self.labels else None
         chosen = {"format": self.kind, "size": self.size, "fit": self.fit, "labels": labels}
-        return {"command": "ingest", **chosen, "labelled_only": self.labelled_only, **asdict(self.options)}
+        said = {"labelled_only": self.labelled_only, "strict": self.strict}
+        return {"command": "ingest", **chosen, **said, **asdict(self.options)}
 
 
 def ingest(request: Request, out: Path) -> list[str]:
@@ -123,7 +139,24 @@ def _open(request: Request, *, mixed: bool = False) -> _Opened:
     sources = open_sources(request.sources, request.options, request.kind)
     interval_s = _check_intervals(sources, mixed=mixed)
     shapes = [shape for source in sources for shape in source.shapes()]
+    if request.strict:
+        # Headers are told of before hours of reading.
+        refuse_warnings(_remark_lines(sources))
     return _Opened(sources, table, shapes, wanted or enclosing_size(shapes), interval_s)
+
+
+def _remark_lines(sources: Sequence[Source]) -> list[str]:
+    """What is to be said of the files, each kind once."""
+    found = [(source, remark) for source in sources for remark in (*_interval_remarks(source), *source.remarks())]
+    return remark_lines(found)
+
+
+def _interval_remarks(source: Source) -> list[Remark]:
+    interval_s = source.interval_s
+    if interval_s is None or interval_s * 1e3 <= ODD_MS:
+        return []
+    text = f"a sample interval of {interval_s * 1e3:g} ms is long for a marine recording, which holds nothing above "
+    return [Remark("interval", f"{text}{0.5 / interval_s:.3g} Hz then; pass --sample-interval if it is wrong")]
 
 
 def _warnings(request: Request, opened: _Opened) -> list[str]:
@@ -148,13 +181,31 @@ def _check(request: Request) -> tuple[int, int] | None:
     return parse_size(request.size) if request.size else None
 
 
+def _check_interval(source: Source, interval_s: float) -> None:
+    """Refuse an interval that a file gives and that was meant in another unit."""
+    interval_ms = interval_s * 1e3
+    # Attributes of 32 bits are not exact.
+    if SHORTEST_TOLD_MS * (1 - 1e-6) <= interval_ms <= LONGEST_MS * (1 + 1e-6):
+        return
+    meant = [interval_ms * factor for factor in (1e3, 1e-3, 1e6, 1e-6)]
+    meant = [each for each in meant if MEANT_MS[0] <= each <= MEANT_MS[1]]
+    mend = f"if {meant[0]:g} ms is meant pass --sample-interval {meant[0]:g}" if meant else "pass --sample-interval"
+    if SHORTEST_MS <= interval_ms < SHORTEST_TOLD_MS:
+        mend += f", or --sample-interval {interval_ms:g} if it is right"
+    raise InputError(
+        f"{source_text(source.path)}: gives a sample interval of {interval_ms:g} ms ({interval_s * 1e6:g} "
+        f"microseconds), which no marine recording has; {mend}"
+    )
+
+
 def _check_intervals(sources: Sequence[Source], *, mixed: bool = False) -> float | None:
     """The sample interval that all sources share, unless they may differ; pictures may leave it unknown."""
     known = [(source, source.interval_s) for source in sources]
     given = [(source, interval_s) for source, interval_s in known if interval_s is not None]
-    for source, interval_s in () if mixed else given:
+    for source, interval_s in given:
+        _check_interval(source, interval_s)
         # Attributes of 32 bits are not exact.
-        if not math.isclose(interval_s, given[0][1], rel_tol=1e-6):
+        if not mixed and not math.isclose(interval_s, given[0][1], rel_tol=1e-6):
             first = source_text(given[0][0].path)
             raise InputError(
                 f"{source_text(source.path)} has samples every {interval_s * 1e3:g} ms, {first} every "
@@ -190,6 +241,7 @@ def _gathers(
             continue
         named = replace(found, gather_id=name, label=label)
         gather = bring(named) if bring else render(named, *opened.size, request.fit)
+        tally.add_mended(name, {**found.mended, **gather.mended})
         _count_traces(found, name, gather, tally)
         if not is_live(gather):
             tally.lifeless.append(name)
@@ -204,6 +256,10 @@ def _gathers(
         if broken := sum(number for number, _ in tally.broken.values()):
             told += f" ({broken} traces have NaN or infinite samples: right --sample-format and --byte-order?)"
         raise InputError(f"no gather is left to write: {told}; check the sources and labels")
+    tally.remarks = _remark_lines(sources)
+    if request.strict:
+        size = None if bring else opened.size
+        refuse_warnings(([] if bring else _warnings(request, opened)) + treatment(tally, size, table))
 
 
 def _prefixes(sources: Sequence[Source]) -> dict[Path, str]:
@@ -234,6 +290,7 @@ def _count_traces(found: Recording | Picture, name: str, gather: Gather, tally: 
         broken, dead = np.zeros(found.image.shape[1], bool), (found.image == ZERO_LEVEL).all(axis=0)
     else:
         broken, dead = trace_states(found.amplitude)
-    for traces, noted in ((broken, tally.broken), (dead & ~broken, tally.dead)):
-        if traces.any():
-            noted[name] = (int(traces.sum()), int(np.argmax(traces)) + 1)
+    declared = found.mended.get("declared_dead", 0)
+    for traces, noted, known in ((broken, tally.broken, 0), (dead & ~broken, tally.dead, declared)):
+        if traces.sum() > known:
+            noted[name] = (int(traces.sum()) - known, 0 if known else int(np.argmax(traces)) + 1)

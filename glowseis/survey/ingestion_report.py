@@ -2,18 +2,38 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from glowseis.errors import InputError
+from glowseis.survey.formats.source import Remark, Source
 from glowseis.survey.gather import Gather, source_text
 from glowseis.survey.label_table import LabelTable
+from glowseis.survey.mending import MENDINGS
 from glowseis.survey.records import Survey
+from glowseis.survey.wording import first_names as _first
+from glowseis.survey.wording import number_of as _number
 
 LISTED = 12
 """Gathers that the report's table lists; the index lists all."""
 
 NAMED = 4
 """Gathers that a line names."""
+
+WARNING = "warning: "
+"""How lines begin that `--strict` makes errors."""
+
+KEPT_BY = {"auxiliary": "--keep-auxiliary keeps them"}
+"""What to pass where a kind of mending is not wanted."""
+
+
+@dataclass
+class Mended:
+    """How often something was mended: traces, gathers, and the first of these with the number of their traces."""
+
+    traces: int = 0
+    gathers: int = 0
+    first: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -24,13 +44,15 @@ class Tally:
         fits: How many were padded, cropped, resized, or had the size.
         largest: Largest sides of those that were cropped.
         broken: Traces with NaN or infinite samples of each gather that has some: how many, and the first, from 1.
-        dead: Traces that are zero throughout, likewise.
+        dead: Traces that are zero throughout, likewise; without a first where others are declared dead.
         lifeless: Gathers that were left out, as they have no live trace.
         unlabelled: Gathers that were left out, as they have no label.
         without_row: Gathers that the label table has no row for.
         again: Gathers of a line, shot and cable that came before in their file.
         renamed: Gathers whose id was taken, under their new ids.
         nowhere: Number of gathers without coordinates, by their source.
+        mended: What was mended, by the names of `glowseis.survey.mending.MENDINGS`.
+        remarks: Lines on the files as wholes.
     """
 
     fits: Counter[str] = field(default_factory=Counter)
@@ -43,6 +65,8 @@ class Tally:
     again: list[str] = field(default_factory=list)
     renamed: list[str] = field(default_factory=list)
     nowhere: Counter[str] = field(default_factory=Counter)
+    mended: dict[str, Mended] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
 
     def add(self, gather: Gather, size: tuple[int, int]) -> None:
         """Count a gather in.
@@ -57,6 +81,20 @@ class Tally:
             self.largest = (max(self.largest[0], recorded[0]), max(self.largest[1], recorded[1]))
         if math.isnan(gather.geometry.source_x_m):
             self.nowhere[gather.source] += 1
+
+    def add_mended(self, name: str, counts: Mapping[str, int]) -> None:
+        """Count in what was mended in a gather.
+
+        Args:
+            name: Its id.
+            counts: Traces by the names of `glowseis.survey.mending.MENDINGS`.
+        """
+        for kind, count in counts.items():
+            mended = self.mended.setdefault(kind, Mended())
+            mended.traces += count
+            mended.gathers += 1
+            if len(mended.first) < NAMED:
+                mended.first.append(f"{name}: {count}")
 
 
 def summary(survey: Survey, tally: Tally, table: LabelTable | None) -> list[str]:
@@ -89,14 +127,22 @@ def treatment(tally: Tally, size: tuple[int, int] | None, table: LabelTable | No
     Returns:
         Lines for a terminal.
     """
-    lines = _fits(tally, size) if size else []
+    lines = [*(_fits(tally, size) if size else []), *tally.remarks]
+    for kind, what in MENDINGS.items():
+        if mended := tally.mended.get(kind):
+            line = f"{what}: {mended.traces} in {_number(mended.gathers, 'gather')} "
+            line += f"({_first(mended.first, mended.gathers)})"
+            lines.append(f"{line}; {KEPT_BY[kind]}" if kind in KEPT_BY else line)
     for traces, what in (
         (tally.broken, "NaN or infinite samples, set to zero"),
         (tally.dead, "nothing but zeros, kept"),
     ):
         if traces:
             count = sum(number for number, _ in traces.values())
-            named = [f"{name} ({number}, first trace {first})" for name, (number, first) in traces.items()]
+            named = [
+                f"{name} ({number}, first trace {first})" if first else f"{name} ({number})"
+                for name, (number, first) in traces.items()
+            ]
             lines.append(f"{_number(count, 'trace')} of {_number(len(traces), 'gather')} with {what}: {_first(named)}")
     for names, what in (
         (tally.lifeless, "left out, without a live trace"),
@@ -116,6 +162,43 @@ def treatment(tally: Tally, size: tuple[int, int] | None, table: LabelTable | No
         gathers, sources = _number(sum(tally.nowhere.values()), "gather"), list(tally.nowhere)
         lines.append(f"{gathers} without coordinates, which are not told or are angles: {_first(sources)}")
     return lines
+
+
+def remark_lines(found: Sequence[tuple[Source, Remark]]) -> list[str]:
+    """Tell what is to be said of files, each kind once.
+
+    Args:
+        found: Remarks and the files that they are on.
+
+    Returns:
+        A line for each kind, with the first file's words.
+    """
+    kinds: dict[str, list[tuple[Source, Remark]]] = {}
+    for source, remark in found:
+        kinds.setdefault(remark.kind, []).append((source, remark))
+    lines = []
+    for each in kinds.values():
+        source, remark = each[0]
+        line = f"{WARNING if remark.is_warning else ''}{source_text(source.path)}: {remark.text}"
+        if others := [source_text(source.path) for source, _ in each[1:]]:
+            line += f" (likewise {_first(others)})"
+        lines.append(line)
+    return lines
+
+
+def refuse_warnings(lines: Sequence[str]) -> None:
+    """Make warnings errors, as `--strict` asks.
+
+    Args:
+        lines: Lines for a terminal.
+
+    Raises:
+        InputError: One of them is a warning.
+    """
+    warnings = [line.removeprefix(WARNING) for line in lines if line.startswith(WARNING)]
+    if warnings:
+        more = f" and {_number(len(warnings) - 1, 'more warning')}" if len(warnings) > 1 else ""
+        raise InputError(f"{warnings[0]} (refused by --strict{more})")
 
 
 def resize_warnings(shapes: Sequence[tuple[int, int]], height: int, interval_s: float | None) -> list[str]:
@@ -185,12 +268,3 @@ def _labels(table: LabelTable, tally: Tally) -> list[str]:
     if tally.without_row:
         lines.append(f"{name}: no row for {_number(len(tally.without_row), 'gather')}: {_first(tally.without_row)}")
     return lines
-
-
-def _number(count: int, thing: str) -> str:
-    return f"{count} {thing}{'s' if count != 1 else ''}"
-
-
-def _first(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more

@@ -1,6 +1,6 @@
 """What a model was trained on: the facts of its training gathers that another gather must share to be judged by it."""
 
-import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -243,6 +243,11 @@ def words(values: Range | None, factor: float = 1.0, unit: str = "") -> str:
     return f"{low} to {high}{unit}, half of them up to {middle}"
 
 
+def milliseconds(interval_s: float) -> str:
+    """A sample interval in words, such as `4 ms`."""
+    return f"{interval_s * 1e3:.6g} ms"
+
+
 def _offsets(profile: Profile) -> str:
     if profile.offset_m is None:
         return ORDERS["unknown"]
@@ -273,29 +278,16 @@ def _made_by(survey: Survey, index: pd.DataFrame) -> str:
         return f"simulator {about['version']}"
     simulated = index["source"].str.contains("simulator version", regex=False)
     if simulated.any():
-        versions = sorted(set(index["source"][simulated].str.extract(r"simulator version ([\w.]+)")[0].dropna()))
+        versions = sorted(set(re.findall(r"simulator version ([\w.]+)", "\n".join(index["source"][simulated]))))
         return f"simulator {' and '.join(versions)}" + ("" if simulated.all() else " and recorded")
     return "recorded"
 
 
 def _measured(survey: Survey, row: int) -> np.ndarray:
-    valid = tuple(int(survey.index[name].iat[row]) for name in ("valid_samples", "valid_traces"))
+    valid = survey.index[["valid_samples", "valid_traces"]].to_numpy()[row]
     return picture_statistics(survey.read_images([row])[0][: valid[0], : valid[1]])
 
 
 def _spread(count: int, most: int) -> np.ndarray:
     """At most so many places of an array, evenly spread."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
-
-
-def spacing_m(offset_m: np.ndarray) -> float | None:
-    """Distance between two traces of a gather, in metres; None where its offsets do not tell.
-
-    Args:
-        offset_m: Offsets, `[trace]`, of any sign and in any order.
-    """
-    distance = np.abs(np.asarray(offset_m, np.float64))
-    if len(distance) < 2 or not np.isfinite(distance).all():
-        return None
-    spacing = float(distance.max() - distance.min()) / (len(distance) - 1)
-    return spacing if spacing > 0 and math.isfinite(spacing) else None

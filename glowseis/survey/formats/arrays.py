@@ -15,7 +15,7 @@ import numpy as np
 from glowseis.errors import InputError
 from glowseis.survey.formats.axes import Axes, amplitude_kind, array_axes, array_recordings
 from glowseis.survey.formats.plausible import check_expansion
-from glowseis.survey.formats.source import ReadOptions, check_file
+from glowseis.survey.formats.source import ReadOptions, Remark, check_file
 from glowseis.survey.gather import Recording, source_text
 
 SHOWN = 12
@@ -72,6 +72,10 @@ class ArraySource:
         """Samples and traces of each gather."""
         for _ in range(self._axes.gathers):
             yield self._axes.samples_and_traces
+
+    def remarks(self) -> list[Remark]:
+        """Nothing: what is odd in such a file is told of its gathers."""
+        return []
 
     def gathers(self) -> Iterator[Recording]:
         """One gather after another, with memory for one.

@@ -20,7 +20,7 @@ from glowseis.survey.formats.hdf5_layout import (
 )
 from glowseis.survey.formats.plausible import check_expansion
 from glowseis.survey.formats.probe import survives
-from glowseis.survey.formats.source import ReadOptions, check_file
+from glowseis.survey.formats.source import ReadOptions, Remark, check_file
 from glowseis.survey.gather import Recording, source_text
 
 CACHE_BYTES = 64_000_000
@@ -113,6 +113,10 @@ class Hdf5Source:
             with self._open() as file:
                 shapes = layout_shapes(file)
             yield from shapes
+
+    def remarks(self) -> list[Remark]:
+        """Nothing: what is odd in such a file is told of its gathers."""
+        return []
 
     def gathers(self) -> Iterator[Recording]:
         """One gather after another, with memory for one.

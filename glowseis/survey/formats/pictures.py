@@ -13,7 +13,7 @@ from PIL import Image, PngImagePlugin
 from glowseis.errors import InputError
 from glowseis.survey.formats.axes import unknown_geometry
 from glowseis.survey.formats.plausible import check_expansion, check_sides
-from glowseis.survey.formats.source import ReadOptions, check_file, file_stem
+from glowseis.survey.formats.source import ReadOptions, Remark, check_file, file_stem
 from glowseis.survey.gather import Gather, Geometry, Origin, Picture, source_text
 from glowseis.survey.index import check_words, index_writer, read_index
 from glowseis.survey.output import whole_folder
@@ -125,6 +125,10 @@ class PictureSource:
     def shapes(self) -> Iterator[tuple[int, int]]:
         """Samples and traces of each picture."""
         yield from self._shapes
+
+    def remarks(self) -> list[Remark]:
+        """Nothing: what is odd in such a file is told of its gathers."""
+        return []
 
     def gathers(self) -> Iterator[Picture]:
         """One picture after another.

@@ -9,7 +9,9 @@ import math
 import re
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from segyio import BinField, TraceField
@@ -19,7 +21,7 @@ from glowseis.survey.formats.sample_plausibility import Reading
 from glowseis.survey.formats.segy_headers import FEET_M, MARK, TRACE_HEADER_BYTES, values
 from glowseis.survey.formats.segy_samples import BY_CODE, SampleFormat, sample_format
 from glowseis.survey.formats.segy_writer import BINARY_BYTES, TEXT_BYTES, segy_writer, write_segy
-from glowseis.survey.formats.source import ReadOptions
+from glowseis.survey.formats.source import ReadOptions, Remark
 from glowseis.survey.formats.trace_layout import (
     FileFacts,
     Layout,
@@ -29,6 +31,7 @@ from glowseis.survey.formats.trace_layout import (
     read_some,
     some_traces,
 )
+from glowseis.survey.formats.trace_lengths import after_the_last, lies_so, padding_traces
 from glowseis.survey.formats.trace_source import TraceSource
 from glowseis.survey.gather import source_text
 
@@ -52,8 +55,9 @@ class SegySource(TraceSource):
     """A SEG-Y file, shot by shot; how gathers are told apart and named stands in TraceSource.
 
     Revision 2's further trace headers, extended text headers, long traces and trailers are taken from the file header.
-    The file's length must be right for it to the byte, traces must agree on their number of samples, and samples must
-    make sense as what the header says they are (`sample_plausibility`), unless `ReadOptions` says what they are.
+    Traces must agree on their number of samples and lie where the file header says; what is left at the end is told
+    (`trace_lengths`). Samples must make sense as what the header says they are (`sample_plausibility`), unless
+    `ReadOptions` says what they are.
 
     Args:
         path: The file.
@@ -123,11 +127,11 @@ def _facts(path: Path, options: ReadOptions) -> FileFacts:
         binary = _BinaryHeader(head, order)
         declared = form or BY_CODE[binary.word(BinField.Format, "h")]
         try:
-            layout = _layout(path, binary, Reading(declared, said or order))
+            layout, remarks = _layout(path, binary, Reading(declared, said or order), options.samples)
         except InputError as this:
             wrong = wrong or this
             continue
-        return _checked(path, binary, layout, options)
+        return _checked(path, binary, layout, options, remarks)
     assert wrong
     raise wrong
 
@@ -148,43 +152,103 @@ def _orders(path: Path, head: bytes, form: SampleFormat | None, said: str | None
     return known
 
 
-def _layout(path: Path, binary: _BinaryHeader, reading: Reading) -> Layout:
-    """Where the traces lie, by the file header and the file's length."""
-    name, size_bytes = source_text(path), path.stat().st_size
-    samples = binary.samples
+def _layout(path: Path, binary: _BinaryHeader, reading: Reading, samples: int | None) -> tuple[Layout, list[Remark]]:
+    """Where the traces lie, by the file header and the file's length, and what is odd about that.
+
+    Args:
+        path: The file.
+        binary: Its header.
+        reading: What its samples are.
+        samples: Samples of a trace, where the user says so.
+    """
+    name, told = source_text(path), samples or binary.samples
+    starts = list(_starts(path, binary))
+    ends: list[str] = []
+    if told:
+        for whole in (True, False):
+            for start_bytes in starts:
+                found = _traces(path, binary, reading, told, start_bytes)
+                if found.fits if whole else found.layout.traces > 0 and (samples or lies_so(path, found.layout)):
+                    _check_text(path, binary, found.layout)
+                    return found.layout, found.remarks
+                if not whole:
+                    ends.append(found.wrong)
     if not samples:
-        raise InputError(f"{name}: not SEG-Y, its header says 0 samples a trace; write the file again with headers")
-    further = binary.further_headers
-    header_bytes = TRACE_HEADER_BYTES * (1 + further)
-    trace_bytes = header_bytes + samples * reading.form.size_bytes
+        for start_bytes in starts:
+            here = np.frombuffer(read_some(path, start_bytes, TRACE_HEADER_BYTES), np.uint8)[None]
+            if here.size < TRACE_HEADER_BYTES:
+                continue
+            other = int(values(here, TraceField.TRACE_SAMPLE_COUNT, binary.order)[0])
+            if not other:
+                continue
+            found = _traces(path, binary, reading, other, start_bytes)
+            if not found.layout.traces or not lies_so(path, found.layout):
+                continue
+            if not told:
+                text = f"its file header says 0 samples a trace, its traces {other}, which is taken"
+                return found.layout, [*found.remarks, Remark("no samples", text, is_warning=False)]
+            raise InputError(
+                f"{name}: its file header says {told} samples a trace, its traces {other}, and only {other} fits the "
+                f"file; pass --samples {other} (or --samples {told}, if its traces are wrong)"
+            )
+    if not told:
+        raise InputError(
+            f"{name}: not SEG-Y, or its headers say 0 samples a trace; pass --samples if you know how many they are"
+        )
+    raise InputError(ends[0])
+
+
+class _Traces(NamedTuple):
+    """Traces from some place on: whether they fill the file as its header says, or what is odd or wrong."""
+
+    layout: Layout
+    fits: bool
+    remarks: list[Remark]
+    wrong: str
+
+
+def _traces(path: Path, binary: _BinaryHeader, reading: Reading, samples: int, start_bytes: int) -> _Traces:
+    """Count the traces that begin at some place."""
+    name, room_bytes = source_text(path), path.stat().st_size - start_bytes
+    header_bytes = TRACE_HEADER_BYTES * (1 + binary.further_headers)
+    layout = Layout(samples, 0, reading, binary.order, start_bytes, header_bytes)
     told = trailers = 0
     if binary.revision == 2:
         told, trailers = binary.word(3513, "Q"), binary.word(3529, "i")
-    ends = ""
-    for start_bytes in _starts(path, binary):
-        room_bytes = size_bytes - start_bytes
-        if told:
-            traces, left = told, room_bytes - told * trace_bytes
-            fits = left >= 0 and (left == trailers * TEXT_BYTES or (trailers < 0 and left % TEXT_BYTES == 0))
-        else:
-            traces, left = divmod(room_bytes - max(trailers, 0) * TEXT_BYTES, trace_bytes)
-            fits = left == 0 and traces > 0
-            if trailers < 0:
-                raise InputError(
-                    f"{name}: its header tells neither its traces nor its trailers; write it without trailers"
-                )
-        if fits:
-            layout = Layout(samples, traces, reading, binary.order, start_bytes, header_bytes)
-            _check_text(path, binary, layout)
-            return layout
-        ends = ends or (
-            f"{name}: cut short or not SEG-Y: {max(traces, 0)} whole traces of {samples} samples, then {left} bytes; "
-            "copy it again"
-            if not told
-            else f"{name}: cut short or not SEG-Y: {told} traces of {samples} samples and {trailers} trailers are not "
+    if told:
+        left = room_bytes - told * layout.trace_bytes
+        fits = left >= 0 and (left == trailers * TEXT_BYTES or (trailers < 0 and left % TEXT_BYTES == 0))
+        layout = replace(layout, traces=max(min(told, room_bytes // layout.trace_bytes), 0))
+        wrong = (
+            f"{name}: cut short or not SEG-Y: {told} traces of {samples} samples and {trailers} trailers are not "
             f"{room_bytes} bytes; copy it again"
         )
-    raise InputError(ends)
+    elif trailers < 0:
+        raise InputError(f"{name}: its header tells neither its traces nor its trailers; write it without trailers")
+    else:
+        traces, left = divmod(room_bytes - trailers * TEXT_BYTES, layout.trace_bytes)
+        fits = left == 0 and traces > 0
+        layout = replace(layout, traces=max(traces, 0))
+        wrong = (
+            f"{name}: cut short or not SEG-Y: {max(traces, 0)} whole traces of {samples} samples, then {left} bytes; "
+            "copy it again, or pass --samples if a trace has another number"
+        )
+    return _Traces(*_ended(path, layout, room_bytes, told, fits), wrong)
+
+
+def _ended(path: Path, layout: Layout, room_bytes: int, told: int, fits: bool) -> tuple[Layout, bool, list[Remark]]:
+    """Leave out what is no trace at the end, and say so."""
+    if not layout.traces:
+        return layout, fits, []
+    if told > layout.traces:
+        missing = f"its header tells {told} traces, and {layout.traces} are there whole; copy it again"
+        return layout, fits, [Remark("cut", f"cut short: {missing}")]
+    padding = 0 if told else padding_traces(path, layout)
+    layout = replace(layout, traces=layout.traces - padding)
+    if fits and not padding:
+        return layout, fits, []
+    after = after_the_last(path, layout, room_bytes - layout.traces * layout.trace_bytes)
+    return layout, fits, [after] if after else []
 
 
 def _starts(path: Path, binary: _BinaryHeader) -> Iterator[int]:
@@ -234,13 +298,16 @@ def _check_text(path: Path, binary: _BinaryHeader, layout: Layout) -> None:
         )
 
 
-def _checked(path: Path, binary: _BinaryHeader, layout: Layout, options: ReadOptions) -> FileFacts:
+def _checked(
+    path: Path, binary: _BinaryHeader, layout: Layout, options: ReadOptions, remarks: list[Remark]
+) -> FileFacts:
     """Compare what the file header says with trace headers and samples."""
     headers, samples = some_traces(path, layout)
     order = _trace_header_order(path, layout, headers, options)
     if order != layout.header_order:
-        layout = Layout(layout.samples, layout.traces, layout.reading, order, layout.start_bytes, layout.header_bytes)
-    _check_lengths(path, layout, headers)
+        layout = replace(layout, header_order=order)
+    if not options.samples:
+        _check_lengths(path, layout, headers)
     if layout.header_bytes > TRACE_HEADER_BYTES:
         further = layout.header_bytes // TRACE_HEADER_BYTES - 1
         at = layout.start_bytes + TRACE_HEADER_BYTES + FIRST_EXTENSION_COUNT - 1
@@ -259,6 +326,8 @@ def _checked(path: Path, binary: _BinaryHeader, layout: Layout, options: ReadOpt
         unit_m=FEET_M if binary.word(BinField.MeasurementSystem, "h") == 2 else 1.0,
         is_own=any(MARK in text.decode(code, "replace") for code in ("cp037", "ascii")),
         scaled_times=binary.revision >= 1,
+        sorting=binary.word(BinField.SortingCode, "h"),
+        remarks=tuple(remarks),
     )
 
 
@@ -288,5 +357,5 @@ def _check_lengths(path: Path, layout: Layout, headers: np.ndarray) -> None:
         return
     raise InputError(
         f"{source_text(path)}: its file header says {layout.samples} samples a trace, its first trace {told}, and the "
-        "file's length fits both; write it again with one number"
+        f"file's length fits both; pass --samples {told} or --samples {layout.samples}"
     )

@@ -5,6 +5,7 @@ Byte numbers are segyio's `TraceField`, which count from 1 as the standard does 
 """
 
 import itertools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -104,13 +105,11 @@ def places(headers: np.ndarray, order: str, unit_m: float, zero_is_unknown: bool
         that are angles are NaN, for nothing here can use them, as are coordinates of several traces that are all 0, and
         offsets likewise: writers leave at 0 what they do not know.
     """
-    scalar = values(headers, TraceField.SourceGroupScalar, order).astype(np.float64)
-    # SEG-Y: a negative scalar divides, a positive one multiplies, 0 means 1.
-    scale = np.where(scalar < 0, 1 / np.where(scalar < 0, -scalar, 1), np.where(scalar > 0, scalar, 1))
+    scale = coordinate_scale(headers, order)
     fields = (TraceField.SourceX, TraceField.SourceY, TraceField.GroupX, TraceField.GroupY)
     coordinates = np.stack([values(headers, field, order) * scale for field in fields])
     unit = int(values(headers[:1], TraceField.CoordinateUnits, order)[0])
-    if (unit in ANGLES and np.abs(coordinates).max() <= ANGLES[unit]) or (unit == 0 and zero_is_unknown):
+    if are_angles(headers, order, coordinates) or (unit == 0 and zero_is_unknown):
         coordinates[:] = np.nan
     offset_m = (values(headers, TraceField.offset, order) * unit_m).astype(np.float32)
     if len(headers) > 1:
@@ -125,6 +124,32 @@ def places(headers: np.ndarray, order: str, unit_m: float, zero_is_unknown: bool
         "receiver_x_m": receiver_x_m,
         "receiver_y_m": receiver_y_m,
     }
+
+
+def coordinate_scale(headers: np.ndarray, order: str) -> np.ndarray:
+    """What SourceGroupScalar multiplies coordinates by.
+
+    Args:
+        headers: Bytes of trace headers, uint8 `[trace, 240]`.
+        order: `>` or `<`.
+
+    Returns:
+        A factor for each trace, float64 `[trace]`: a negative scalar divides, a positive one multiplies, 0 means 1.
+    """
+    scalar = values(headers, TraceField.SourceGroupScalar, order).astype(np.float64)
+    return np.where(scalar < 0, 1 / np.where(scalar < 0, -scalar, 1), np.where(scalar > 0, scalar, 1))
+
+
+def are_angles(headers: np.ndarray, order: str, coordinates: Sequence[np.ndarray] | np.ndarray) -> bool:
+    """Tell whether coordinates are angles, by the first trace's CoordinateUnits.
+
+    Args:
+        headers: Bytes of trace headers, uint8 `[trace, 240]`.
+        order: `>` or `<`.
+        coordinates: Coordinates of these traces, scaled, `[axis, trace]`; one beyond the full circle is a length.
+    """
+    unit = int(values(headers[:1], TraceField.CoordinateUnits, order)[0])
+    return unit in ANGLES and bool(max(np.abs(each).max() for each in coordinates) <= ANGLES[unit])
 
 
 def delays_ms(headers: np.ndarray, order: str, scaled: bool) -> np.ndarray:

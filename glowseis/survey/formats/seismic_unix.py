@@ -4,6 +4,7 @@ The headers' first 180 bytes are SEG-Y's (J. W. Stockwell and J. K. Cohen, "The 
 Phenomena, Colorado School of Mines, 2008).
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from glowseis.errors import InputError
 from glowseis.survey.formats.sample_plausibility import Reading
 from glowseis.survey.formats.segy_headers import TRACE_HEADER_BYTES, values
 from glowseis.survey.formats.segy_samples import IEEE, sample_format
-from glowseis.survey.formats.source import ReadOptions
+from glowseis.survey.formats.source import ReadOptions, Remark
 from glowseis.survey.formats.trace_layout import (
     FileFacts,
     Layout,
@@ -22,6 +23,7 @@ from glowseis.survey.formats.trace_layout import (
     read_some,
     some_traces,
 )
+from glowseis.survey.formats.trace_lengths import after_the_last, lies_so, padding_traces
 from glowseis.survey.formats.trace_source import TraceSource
 from glowseis.survey.gather import source_text
 
@@ -42,11 +44,12 @@ class SeismicUnixSource(TraceSource):
 
     def __init__(self, path: Path, options: ReadOptions):
         path = Path(path)
-        super().__init__(path, options, FileFacts(_layout(path, options)))
+        layout, remarks = _layout(path, options)
+        super().__init__(path, options, FileFacts(layout, remarks=tuple(remarks)))
 
 
-def _layout(path: Path, options: ReadOptions) -> Layout:
-    """Where the traces lie."""
+def _layout(path: Path, options: ReadOptions) -> tuple[Layout, list[Remark]]:
+    """Where the traces lie, and what is left behind them."""
     name, said = source_text(path), byte_order(options)
     form = sample_format(options.sample_format) if options.sample_format else IEEE
     head = read_some(path, 0, TRACE_HEADER_BYTES)
@@ -57,26 +60,33 @@ def _layout(path: Path, options: ReadOptions) -> Layout:
         )
     first = np.frombuffer(head, np.uint8)[None]
     fitting: list[Layout] = []
+    ending: list[Layout] = []
     for order in [said] if said else ["<", ">"]:
-        count = int(values(first, TraceField.TRACE_SAMPLE_COUNT, order)[0])
+        count = options.samples or int(values(first, TraceField.TRACE_SAMPLE_COUNT, order)[0])
         traces, left = divmod(size_bytes, TRACE_HEADER_BYTES + count * form.size_bytes)
-        if count and traces and not left:
-            fitting.append(Layout(count, traces, Reading(form, order), order))
+        if count and traces:
+            layout = Layout(count, traces, Reading(form, order), order)
+            layout = replace(layout, traces=traces - padding_traces(path, layout))
+            (ending if left else fitting).append(layout)
+    if not fitting:
+        # One trace alone shows nothing, and a wrong order hardly fits several.
+        fitting = [each for each in ending if options.samples or (each.traces > 1 and lies_so(path, each))]
     if not fitting:
         raise InputError(_why_not(path, first, size_bytes, said))
     looks = [some_traces(path, layout) for layout in fitting]
     right = [
-        (layout, samples)
-        for layout, (headers, samples) in zip(fitting, looks, strict=True)
+        layout
+        for layout, (headers, _) in zip(fitting, looks, strict=True)
         if np.isin(values(headers, TraceField.TRACE_SAMPLE_COUNT, layout.header_order), (0, layout.samples)).all()
     ]
-    layout, samples = (right or [(fitting[0], looks[0][1])])[0]
+    layout = (right or fitting)[0]
     if len(right) > 1:
         # The number of samples reads the same both ways or fits by chance; the interval is a small number of either.
-        right.sort(key=lambda each: values(first, TraceField.TRACE_SAMPLE_INTERVAL, each[0].header_order)[0] or 2**16)
-        layout, samples = right[0]
-    check_reading(path, samples, layout.reading, options)
-    return layout
+        right.sort(key=lambda each: values(first, TraceField.TRACE_SAMPLE_INTERVAL, each.header_order)[0] or 2**16)
+        layout = right[0]
+    after = after_the_last(path, layout, size_bytes - layout.traces * layout.trace_bytes)
+    check_reading(path, some_traces(path, layout)[1], layout.reading, options)
+    return layout, [after] if after else []
 
 
 def _why_not(path: Path, first: np.ndarray, size_bytes: int, said: str | None) -> str:
@@ -84,7 +94,7 @@ def _why_not(path: Path, first: np.ndarray, size_bytes: int, said: str | None) -
     name = source_text(path)
     told = {order: int(values(first, TraceField.TRACE_SAMPLE_COUNT, order)[0]) for order in ("<", ">")}
     if not any(told.values()):
-        return f"{name}: not Seismic Unix, its first trace has 0 samples (ns, bytes 115-116); write it again"
+        return f"{name}: not Seismic Unix, or its first trace says 0 samples (ns, bytes 115-116); pass --samples"
     for order in [said] if said else ["<", ">"]:
         trace_bytes = TRACE_HEADER_BYTES + told[order] * IEEE.size_bytes
         following = read_some(path, trace_bytes, TRACE_HEADER_BYTES)

@@ -23,6 +23,8 @@ class ReadOptions:
         line_header: Where the sail line is, named likewise; None takes the file header's.
         sample_format: What the samples are, instead of what the file says, such as `ibm` or `ieee`.
         byte_order: `big` or `little`, instead of what the file seems to be.
+        samples: Samples of each trace, instead of what the file says.
+        keep_auxiliary: Whether traces that their header calls auxiliary are channels all the same.
         dataset: Which array of a file with several holds the gathers.
         axes: Meaning of that array's axes, such as `gather,trace,time`.
     """
@@ -35,8 +37,25 @@ class ReadOptions:
     line_header: str | None = None
     sample_format: str | None = None
     byte_order: str | None = None
+    samples: int | None = None
+    keep_auxiliary: bool = False
     dataset: str | None = None
     axes: str | None = None
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What a user should hear of a file.
+
+    Attributes:
+        kind: A word for what it is about; remarks of one kind on several files are one line.
+        text: What was seen, and the option that mends it; without the file's name.
+        is_warning: Whether the file may be read wrongly; `--strict` refuses it then.
+    """
+
+    kind: str
+    text: str
+    is_warning: bool = True
 
 
 class Source(Protocol):
@@ -58,6 +77,9 @@ class Source(Protocol):
 
     def shapes(self) -> Iterator[tuple[int, int]]:
         """Samples and traces of each gather that `gathers` would give, without reading amplitudes."""
+
+    def remarks(self) -> list[Remark]:
+        """What the user should hear of the file: once it was opened, and anew once its gathers were read."""
 
     def gathers(self) -> Iterator[Recording | Picture]:
         """One gather after another, with memory for one.

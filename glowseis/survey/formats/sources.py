@@ -26,6 +26,8 @@ CONCERNS = {
     "line_header": TRACES,
     "sample_format": TRACES,
     "byte_order": TRACES,
+    "samples": TRACES,
+    "keep_auxiliary": TRACES,
     "dataset": ARRAYS,
     "axes": ARRAYS,
 }

@@ -9,7 +9,7 @@ import numpy as np
 from glowseis.errors import InputError
 from glowseis.survey.formats.sample_plausibility import Reading, better_reading
 from glowseis.survey.formats.segy_headers import TRACE_HEADER_BYTES
-from glowseis.survey.formats.source import ReadOptions
+from glowseis.survey.formats.source import ReadOptions, Remark
 from glowseis.survey.gather import source_text
 
 ORDERS = {"big": ">", "little": "<"}
@@ -55,6 +55,8 @@ class FileFacts:
         unit_m: Unit of lengths, in metres.
         is_own: Whether we wrote the file.
         scaled_times: Whether bytes 215-216 of trace headers scale times.
+        sorting: How the file header says that traces are sorted (TraceSortingCode); 0 when it is not told.
+        remarks: What its user should hear of its length.
     """
 
     layout: Layout
@@ -63,6 +65,8 @@ class FileFacts:
     unit_m: float = 1.0
     is_own: bool = False
     scaled_times: bool = False
+    sorting: int = 0
+    remarks: tuple[Remark, ...] = ()
 
 
 def open_file(path: Path) -> int:

@@ -1,9 +1,8 @@
 """Gathers from files that are traces of one length, one behind another: what SEG-Y and Seismic Unix have in common."""
 
 import contextlib
-import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,16 +16,18 @@ from glowseis.survey.formats.segy_headers import (
     SAIL_LINE,
     TRACE_HEADER_BYTES,
     Word,
-    delays_ms,
     header_word,
     places,
     values,
 )
 from glowseis.survey.formats.segy_samples import decode
-from glowseis.survey.formats.source import ReadOptions, file_stem
+from glowseis.survey.formats.source import ReadOptions, Remark, file_stem
 from glowseis.survey.formats.trace_layout import FileFacts, open_file
+from glowseis.survey.formats.trace_looks import TraceLooks
+from glowseis.survey.formats.trace_mending import aligned, follows_weights, shifts, weigh
 from glowseis.survey.gather import Geometry, Recording, source_text
 from glowseis.survey.size import LARGEST
+from glowseis.survey.wording import NAMED, first_names, number_of
 
 BLOCK_BYTES = 1 << 20
 """Traces are read in blocks that stay in the processor's cache until they are decoded."""
@@ -37,10 +38,19 @@ LARGEST_GATHER = 1 << 27
 
 @dataclass(frozen=True)
 class _Runs:
-    """Gathers of a file: their first traces and, last, the number of traces; line, shot and cable of each."""
+    """Runs of traces that are gathers.
+
+    Attributes:
+        edges: First trace of each and one past its last, int64 `[gather, 2]`.
+        numbers: Line, shot and cable, int64 `[gather, 3]`.
+        traces: Traces that are read, without auxiliary ones, int64 `[gather]`.
+        delays_ms: Earliest and latest first sample of these, float64 `[gather, 2]`.
+    """
 
     edges: np.ndarray
     numbers: np.ndarray
+    traces: np.ndarray
+    delays_ms: np.ndarray
 
 
 class TraceSource:
@@ -66,6 +76,9 @@ class TraceSource:
         self._cable = header_word(options.cable_header or CABLE) if own or options.cable_header else None
         self._line = header_word(options.line_header or SAIL_LINE) if own or options.line_header else None
         self._intervals_us: dict[int, int] = {}
+        self._unweighted: list[str] = []
+        keys = [word for word in (self._shot_of_gathers, self._line, self._cable) if word]
+        self._looks = TraceLooks(facts, keys, self._channel, options.keep_auxiliary)
 
     @property
     def interval_s(self) -> float:
@@ -104,8 +117,24 @@ class TraceSource:
         Raises:
             InputError: The file cannot be read, or too many traces in a row have one shot number.
         """
-        for traces in np.diff(self._runs.edges).tolist():
-            yield self.facts.layout.samples, traces
+        runs = self._runs
+        for traces, longer in zip(runs.traces.tolist(), self._longer.tolist(), strict=True):
+            yield self.facts.layout.samples + longer, traces
+
+    def remarks(self) -> list[Remark]:
+        """What the headers of the file and its traces say against each other."""
+        _ = self._runs
+        found = [*self.facts.remarks, *self._looks.remarks(self._ids.__getitem__)]
+        if self._unweighted:
+            named = f"{number_of(len(self._unweighted), 'gather')} ({first_names(self._unweighted)})"
+            found.append(
+                Remark(
+                    "weights",
+                    f"traces of {named} have weighting factors (bytes 169-170) that their amplitudes do not follow; "
+                    "they are not applied",
+                )
+            )
+        return found
 
     def gathers(self) -> Iterator[Recording]:
         """One gather after another, with memory for one.
@@ -114,35 +143,96 @@ class TraceSource:
             Recordings with their geometry; feet become metres. Amplitudes lie trace by trace in memory.
 
         Raises:
-            InputError: As `shapes`; the headers give no sample interval or several; the traces of a gather do not begin
-                at one time.
+            InputError: As `shapes`; the headers give no sample interval or several.
         """
         interval_s = self.interval_s
         runs = self._runs
-        stem, source = file_stem(self.path), source_text(self.path)
-        layout, order = self.facts.layout, self.facts.layout.header_order
+        self._unweighted.clear()
+        source = source_text(self.path)
+        samples, order = self.facts.layout.samples, self.facts.layout.header_order
+        _ = self._longer
         with self._opened() as file:
-            pairs = itertools.pairwise(runs.edges.tolist())
-            named = runs.numbers if self.facts.is_own else runs.numbers[:, 1:]
-            for (first, last), numbers, again in zip(pairs, runs.numbers, _occurrence(named), strict=True):
-                line, shot, cable = numbers.tolist()
-                headers = np.empty((last - first, TRACE_HEADER_BYTES), np.uint8)
-                amplitude = np.empty((last - first, layout.samples), np.float32)
-                for begin, end, block in self._blocks(file, first, last):
-                    headers[begin - first : end - first] = block[:, :TRACE_HEADER_BYTES]
-                    rows = amplitude[begin - first : end - first]
-                    decode(block[:, layout.header_bytes :], layout.reading.form, layout.reading.order, rows)
+            for number, (first, last) in enumerate(runs.edges.tolist()):
+                line, shot, cable = runs.numbers[number].tolist()
+                traces = int(runs.traces[number])
+                headers = np.empty((traces, TRACE_HEADER_BYTES), np.uint8)
+                amplitude = np.empty((traces, samples), np.float32)
+                self._read_gather(file, first, last, headers, amplitude)
+                mended = {"auxiliary": last - first - traces}
+                amplitude, changed = self._mended(amplitude, headers, number, interval_s)
                 geometry = Geometry(
                     sail_line=line,
                     shot=shot,
                     cable=cable,
                     sample_interval_s=interval_s,
                     channel=values(headers, self._channel, order).astype(np.int32),
-                    start_s=self._start_s(headers, first),
+                    start_s=float(runs.delays_ms[number, 0]) / 1e3,
                     **places(headers, order, self.facts.unit_m, self.facts.is_own),
                 )
-                name = f"{stem}-{self._gather_name(line, shot, cable)}{f'-{again}' if again > 1 else ''}"
-                yield Recording(name, amplitude.T, self._options.label, geometry, source)
+                mended = {name: count for name, count in (mended | changed).items() if count}
+                yield Recording(self._ids[number], amplitude.T, self._options.label, geometry, source, mended=mended)
+
+    def _read_gather(self, file: int, first: int, last: int, headers: np.ndarray, amplitude: np.ndarray) -> None:
+        """Read the traces of a gather, without auxiliary ones."""
+        layout = self.facts.layout
+        whole = len(headers) == last - first
+        row = 0
+        for _, _, block in self._blocks(file, first, last):
+            kept = block if whole else block[~self._looks.left_out(block)]
+            here = slice(row, row + len(kept))
+            headers[here] = kept[:, :TRACE_HEADER_BYTES]
+            decode(kept[:, layout.header_bytes :], layout.reading.form, layout.reading.order, amplitude[here])
+            row += len(kept)
+
+    def _mended(
+        self, amplitude: np.ndarray, headers: np.ndarray, number: int, interval_s: float
+    ) -> tuple[np.ndarray, dict[str, int]]:
+        """Do to amplitudes `[trace, time]` what their headers ask for; the counts are named as in `MENDINGS`."""
+        changed = {}
+        if self._looks.has_dead:
+            dead = self._looks.declared_dead(headers)
+            amplitude[dead] = 0
+            changed["declared_dead"] = int(dead.sum())
+        if self._looks.has_weights:
+            weights = self._looks.weights(headers)
+            if follows_weights(amplitude, weights):
+                changed["weighted"] = weigh(amplitude, weights)
+            else:
+                self._unweighted.append(self._ids[number])
+        if self._longer[number]:
+            shift = shifts(self._looks.delays_ms(headers), interval_s)
+            changed["delayed"] = int(np.count_nonzero(shift))
+            amplitude = aligned(amplitude, shift)
+        return amplitude, changed
+
+    @cached_property
+    def _ids(self) -> list[str]:
+        """Ids of the gathers."""
+        stem, numbers = file_stem(self.path), self._runs.numbers
+        again = _occurrence(numbers if self.facts.is_own else numbers[:, 1:])
+        return [
+            f"{stem}-{self._gather_name(*each)}{f'-{times}' if times > 1 else ''}"
+            for each, times in zip(numbers.tolist(), again, strict=True)
+        ]
+
+    @cached_property
+    def _longer(self) -> np.ndarray:
+        """Samples by which gathers become longer, as their traces begin at several times, int64 `[gather]`."""
+        first, last = self._runs.delays_ms.T
+        if (first == last).all():
+            return np.zeros(len(first), np.int64)
+        longer = np.rint((last - first) / (self.interval_s * 1e3)).astype(np.int64)
+        samples = self.facts.layout.samples
+        apart = (longer > samples) | (longer + samples > LARGEST)
+        if apart.any():
+            number = int(np.argmax(apart))
+            begin, end = self._runs.edges[number].tolist()
+            raise InputError(
+                f"{self._name}: traces {begin + 1} to {end}, one gather, begin between {first[number]:g} and "
+                f"{last[number]:g} ms (DelayRecordingTime), further apart than a trace is long; give them their right "
+                "times and write the file again, or pass --shot-header if they are several shots"
+            )
+        return longer
 
     @property
     def _name(self) -> str:
@@ -153,62 +243,92 @@ class TraceSource:
             return f"line{line}-shot{shot}-cable{cable}"
         return f"shot{shot}-cable{cable}" if self._cable else f"shot{shot}"
 
-    def _start_s(self, headers: np.ndarray, first: int) -> float:
-        found_ms = delays_ms(headers, self.facts.layout.header_order, self.facts.scaled_times)
-        if found_ms.min() != found_ms.max():
-            raise InputError(
-                f"{self._name}: traces {first + 1} to {first + len(headers)}, one gather, begin between "
-                f"{found_ms.min():g} and {found_ms.max():g} ms (DelayRecordingTime); give them one start and write the "
-                "file again"
-            )
-        return float(found_ms[0]) / 1e3
-
     @cached_property
     def _runs(self) -> _Runs:
-        """Look at every trace header once."""
-        told = [word for word in (self._line, self._shot, self._cable) if word]
-        # FieldRecord may count the gathers of our own files; the shot itself is in EnergySourcePoint.
-        shot = self._shot
-        if self.facts.is_own and shot.byte == TraceField.FieldRecord:
-            shot = header_word("EnergySourcePoint")
-        words: list[Word | None] = [self._line, shot, self._cable]
+        """Look at every trace header once; twice where all of them are called auxiliary."""
+        runs = self._found_runs()
+        if not len(runs.traces):
+            self._looks = self._looks.without_auxiliary()
+            runs = self._found_runs()
+        self._looks.decide(self._holds_data)
+        return runs
+
+    def _found_runs(self) -> _Runs:
+        """The gathers that have a trace which is no auxiliary one."""
         edges: list[np.ndarray] = []
         numbers: list[np.ndarray] = []
-        before, start = np.empty((1, len(told)), np.int64), 0
-        for first, headers in self._headers():
-            last = first + len(headers)
-            self._check_samples(headers, first)
-            order = self.facts.layout.header_order
-            keys = np.stack([values(headers, word, order) for word in told], axis=1)
-            changed = (keys != np.concatenate([before, keys[:-1]])).any(axis=1)
-            changed[0] |= first == 0
-            at = np.flatnonzero(changed)
-            longest = max(itertools.pairwise([start, *(at + first).tolist(), last]), key=lambda pair: pair[1] - pair[0])
-            self._check_length(*longest, headers, first)
-            edges.append(at + first)
-            missing = (self.facts.sail_line, 0, 1)
-            numbers.append(
-                np.stack(
-                    [
-                        values(headers[at], word, order) if word else np.full(len(at), other)
-                        for word, other in zip(words, missing, strict=True)
-                    ],
-                    axis=1,
-                )
-            )
-            before = keys[-1:]
-            start = int(at[-1] + first) if at.size else start
-            found, traces = np.unique(values(headers, TraceField.TRACE_SAMPLE_INTERVAL, order), return_index=True)
-            for trace, value in sorted(zip(traces.tolist(), found.tolist(), strict=True)):
-                self._intervals_us.setdefault(value, first + trace)
-        return _Runs(np.concatenate([*edges, [self.facts.layout.traces]]), np.concatenate(numbers))
+        traces: list[np.ndarray] = []
+        delays: list[np.ndarray] = []
+        words = [self._line, self._shot_of_gathers, self._cable]
+        missing = (self.facts.sail_line, 0, 1)
+        order = self.facts.layout.header_order
+        for first, headers, starts in self._whole_gathers():
+            numbered = [
+                values(headers[starts], word, order) if word else np.full(len(starts), other)
+                for word, other in zip(words, missing, strict=True)
+            ]
+            numbers.append(np.stack(numbered, axis=1))
+            edges.append(first + np.stack([starts, np.append(starts[1:], len(headers))], axis=1))
+            found = self._looks.look(headers, starts, first)
+            traces.append(found.traces)
+            delays.append(found.delays_ms)
+        kept = np.concatenate(traces) > 0
+        named = [self._gather_name(*each) for each in np.concatenate(numbers)[~kept][:NAMED].tolist()]
+        self._looks.alone = (named, int(np.count_nonzero(~kept)))
+        return _Runs(*(np.concatenate(each)[kept] for each in (edges, numbers, traces, delays)))
 
-    def _check_length(self, start: int, last: int, headers: np.ndarray, first: int) -> None:
+    @property
+    def _shot_of_gathers(self) -> Word:
+        """Where the shot is: in our own files FieldRecord may count gathers, and EnergySourcePoint has it."""
+        if self.facts.is_own and self._shot.byte == TraceField.FieldRecord:
+            return header_word("EnergySourcePoint")
+        return self._shot
+
+    def _whole_gathers(self) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """First trace, headers and starts of some gathers after others, each whole."""
+        told = [word for word in (self._line, self._shot, self._cable) if word]
+        order, traces = self.facts.layout.header_order, self.facts.layout.traces
+        kept = np.empty((0, TRACE_HEADER_BYTES), np.uint8)
+        for begin, block in self._headers():
+            self._check_samples(block, begin)
+            self._note_intervals(block, begin)
+            headers = np.concatenate([kept, block]) if len(kept) else block
+            first = begin - len(kept)
+            keys = np.stack([values(headers, word, order) for word in told])
+            starts = np.append(0, 1 + np.flatnonzero((keys[:, 1:] != keys[:, :-1]).any(axis=0)))
+            ends = np.append(starts[1:], len(headers))
+            longest = int(np.argmax(ends - starts))
+            self._check_length(int(starts[longest]), int(ends[longest]), headers)
+            if begin + len(block) < traces:
+                kept = headers[starts[-1] :]
+                headers, starts = headers[: starts[-1]], starts[:-1]
+            if len(starts):
+                yield first, headers, starts
+
+    def _note_intervals(self, headers: np.ndarray, first: int) -> None:
+        """Note which sample intervals trace headers give, and where."""
+        told = values(headers, TraceField.TRACE_SAMPLE_INTERVAL, self.facts.layout.header_order)
+        found, traces = np.unique(told, return_index=True)
+        for trace, value in sorted(zip(traces.tolist(), found.tolist(), strict=True)):
+            self._intervals_us.setdefault(value, first + trace)
+
+    def _holds_data(self, traces: Sequence[int]) -> bool:
+        """Whether some trace has a sample other than zero."""
+        layout = self.facts.layout
+        memory = np.empty(layout.trace_bytes, np.uint8)
+        with self._opened() as file:
+            for trace in traces:
+                self._read(file, memory, layout.start_bytes + trace * layout.trace_bytes)
+                if memory[layout.header_bytes :].any():
+                    return True
+        return False
+
+    def _check_length(self, start: int, last: int, headers: np.ndarray) -> None:
         traces, samples = last - start, self.facts.layout.samples
         if traces <= LARGEST and traces * samples <= LARGEST_GATHER:
             return
         most = min(LARGEST, LARGEST_GATHER // samples)
-        number = values(headers[max(start - first, 0) :][:1], self._shot, self.facts.layout.header_order)[0]
+        number = values(headers[start : start + 1], self._shot, self.facts.layout.header_order)[0]
         raise InputError(
             f"{self._name}: more than {most} traces in a row have {self._options.shot_header} {number}; "
             "pass --shot-header with the header word that tells shots apart"

@@ -1,0 +1,121 @@
+"""How many whole traces a file holds, and what lies behind them.
+
+A file whose length is no whole number of traces was cut short, or has something after its last trace, as tapes are
+filled up with zeros. It is read as far as its traces go where their headers show that they lie where they are looked
+for: a wrong number of samples would shift every trace but the first.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from segyio import TraceField
+
+from glowseis.survey.formats.segy_headers import TRACE_HEADER_BYTES, values
+from glowseis.survey.formats.source import Remark
+from glowseis.survey.formats.trace_layout import Layout, read_some, some_traces
+
+COUNTING = (
+    TraceField.TRACE_SEQUENCE_LINE,
+    TraceField.TRACE_SEQUENCE_FILE,
+    TraceField.TraceNumber,
+    TraceField.CDP_TRACE,
+)
+"""Words that count traces: where they count on by one, trace headers lie where they are looked for."""
+
+LOOKED_AT = 8
+"""Traces at each end of a file whose counting is looked at."""
+
+PIECE_BYTES = 1 << 20
+
+
+def lies_so(path: Path, layout: Layout) -> bool:
+    """Whether trace headers lie where a layout says.
+
+    Args:
+        path: The file.
+        layout: Where its traces may lie; one at least.
+
+    Returns:
+        Whether all headers that are looked at give its number of samples, or, if they give none, count on by one.
+    """
+    headers, _ = some_traces(path, layout)
+    for order in ("<", ">"):
+        told = values(headers, TraceField.TRACE_SAMPLE_COUNT, order)
+        if (told == layout.samples).all():
+            return True
+        if told.any():
+            continue
+        ends = [_consecutive(path, layout, first) for first in {0, max(layout.traces - LOOKED_AT, 0)}]
+        for word in COUNTING:
+            steps = [np.diff(values(end, word, order)) for end in ends]
+            if min(map(len, steps)) > 2 and all((np.delete(each, np.argmin(each)) == 1).all() for each in steps):
+                return True
+    return False
+
+
+def padding_traces(path: Path, layout: Layout) -> int:
+    """Count the traces at the end that are nothing but zeros, headers included, where the first header is not.
+
+    Args:
+        path: The file.
+        layout: Where its traces lie.
+    """
+    if not any(read_some(path, layout.start_bytes, TRACE_HEADER_BYTES)):
+        return 0
+    count = 0
+    while count < layout.traces:
+        start_bytes = layout.start_bytes + (layout.traces - 1 - count) * layout.trace_bytes
+        if any(read_some(path, start_bytes, TRACE_HEADER_BYTES)) or not _are_zeros(
+            path, start_bytes, layout.trace_bytes
+        ):
+            break
+        count += 1
+    return count
+
+
+def after_the_last(path: Path, layout: Layout, left_bytes: int) -> Remark | None:
+    """Say what lies behind the last trace.
+
+    Args:
+        path: The file.
+        layout: Where its traces lie.
+        left_bytes: Bytes from their end to the file's.
+
+    Returns:
+        A remark; None where nothing is left.
+    """
+    if not left_bytes:
+        return None
+    start_bytes = layout.start_bytes + layout.traces * layout.trace_bytes
+    after = f"after its last whole trace, number {layout.traces},"
+    if _are_zeros(path, start_bytes, left_bytes):
+        text = f"{left_bytes} bytes of zeros {after} are not read, as tapes are filled up with"
+        return Remark("padding", text, is_warning=False)
+    if TRACE_HEADER_BYTES <= left_bytes < layout.trace_bytes:
+        headers = np.frombuffer(read_some(path, start_bytes, TRACE_HEADER_BYTES), np.uint8)[None]
+        told = int(values(headers, TraceField.TRACE_SAMPLE_COUNT, layout.header_order)[0])
+        if told == layout.samples:
+            return Remark(
+                "cut",
+                f"cut short: of trace {layout.traces + 1} only {left_bytes} of {layout.trace_bytes} bytes are there, "
+                "and it is not read; copy it again",
+            )
+    return Remark(
+        "cut",
+        f"{left_bytes} bytes {after} are no whole trace and not read; if the file was cut short copy it again",
+    )
+
+
+def _consecutive(path: Path, layout: Layout, first: int) -> np.ndarray:
+    """Headers of a few traces, one behind another, uint8 `[trace, 240]`."""
+    traces = range(first, min(first + LOOKED_AT, layout.traces))
+    found = [read_some(path, layout.start_bytes + each * layout.trace_bytes, TRACE_HEADER_BYTES) for each in traces]
+    return np.frombuffer(b"".join(found), np.uint8).reshape(-1, TRACE_HEADER_BYTES)
+
+
+def _are_zeros(path: Path, start_bytes: int, length_bytes: int) -> bool:
+    """Whether a part of a file is nothing but zeros."""
+    for start in range(start_bytes, start_bytes + length_bytes, PIECE_BYTES):
+        if any(read_some(path, start, min(PIECE_BYTES, start_bytes + length_bytes - start))):
+            return False
+    return True

@@ -1,0 +1,232 @@
+"""What the trace headers of a file say of its traces, looked at once before any amplitude is read.
+
+Which traces are auxiliary or declared dead, which have weighting factors, when they begin; and whether that is to be
+believed, for words that nobody fills hold anything.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from segyio import TraceField
+
+from glowseis.survey.formats.gather_runs import GatherRuns
+from glowseis.survey.formats.header_checks import HeaderChecks
+from glowseis.survey.formats.segy_headers import Word, delays_ms, values
+from glowseis.survey.formats.source import Remark
+from glowseis.survey.formats.trace_kinds import AUXILIARY, DEAD, FOREIGN, trace_codes, trace_kinds
+from glowseis.survey.formats.trace_layout import FileFacts
+from glowseis.survey.formats.trace_mending import LARGEST_WEIGHT
+from glowseis.survey.wording import first_names, number_of
+
+TRIED = 16
+"""Traces that are declared dead whose samples are looked at, where most of a file are."""
+
+OFFSET, COORDINATES = slice(36, 40), slice(72, 88)
+"""Bytes of the offset and of the source's and receiver's coordinates."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of some gathers.
+
+    Attributes:
+        traces: Traces without auxiliary ones, int64 `[gather]`.
+        delays_ms: Earliest and latest first sample of these, float64 `[gather, 2]`.
+    """
+
+    traces: np.ndarray
+    delays_ms: np.ndarray
+
+
+class TraceLooks:
+    """Looks at the trace headers of a file, some whole gathers after others.
+
+    A trace that is declared dead becomes zero, unless more than half of the file's traces are and some of them hold
+    data: then the code means nothing. Weighting factors are powers of two; where one is beyond 31 none is believed.
+
+    Args:
+        facts: What holds for the file.
+        keys: Words that make its gathers, the shot's first.
+        channel: Word of the channel.
+        keep_auxiliary: Whether auxiliary traces are channels.
+        without_channels: Whether that is so because the file has no others.
+
+    Attributes:
+        has_dead: Whether traces that are declared dead become zero.
+        has_weights: Whether there are weighting factors to be applied.
+        alone: Gathers of auxiliary traces alone: the first few names, and how many.
+    """
+
+    def __init__(
+        self,
+        facts: FileFacts,
+        keys: Sequence[Word],
+        channel: Word,
+        keep_auxiliary: bool = False,
+        without_channels: bool = False,
+    ):
+        self._facts, self._keys, self._channel = facts, keys, channel
+        self._keep_auxiliary = keep_auxiliary
+        self._without_channels = without_channels
+        self._order = facts.layout.header_order
+        checks = HeaderChecks(self._order, keys, channel, facts.sorting, facts.unit_m)
+        self._checks = None if facts.is_own else checks
+        self.has_dead = self.has_weights = False
+        self.alone: tuple[list[str], int] = ([], 0)
+        self._gathers = self._auxiliary = self._dead = self._traces = 0
+        self._codes: dict[int, dict[int, int]] = {AUXILIARY: {}, DEAD: {}, FOREIGN: {}}
+        self._tried: list[int] = []
+        self._weights = (0, 0)
+        self._doubted: list[Remark] = []
+
+    def without_auxiliary(self) -> "TraceLooks":
+        """The same for a file whose traces are all called auxiliary, so that the code means nothing."""
+        return TraceLooks(self._facts, self._keys, self._channel, True, True)
+
+    def look(self, headers: np.ndarray, starts: np.ndarray, first: int) -> Seen:
+        """Look at the headers of some gathers.
+
+        Args:
+            headers: Their bytes, uint8 `[trace, 240]`.
+            starts: First trace of each gather.
+            first: Number of the first trace in the file.
+
+        Returns:
+            What is needed to read them.
+        """
+        order, lengths = self._order, np.diff(np.append(starts, len(headers)))
+        codes = trace_codes(headers, order)
+        kinds = trace_kinds(codes)
+        self._traces += len(headers)
+        auxiliary = np.zeros(len(headers), bool)
+        dead = auxiliary
+        if kinds.any():
+            self._count_codes(codes, kinds)
+            auxiliary = (kinds == AUXILIARY) & (not self._keep_auxiliary)
+            dead = kinds == DEAD
+            self._auxiliary += int(np.count_nonzero(auxiliary))
+            self._dead += int(np.count_nonzero(dead))
+            self._tried += (first + np.flatnonzero(dead)[: TRIED - len(self._tried)]).tolist()
+        weights = values(headers, TraceField.TraceWeightingFactor, order)[~auxiliary]
+        if weights.any():
+            self._weights = (min(self._weights[0], int(weights.min())), max(self._weights[1], int(weights.max())))
+        traces = lengths - np.add.reduceat(auxiliary, starts, dtype=np.int64)
+        if self._checks:
+            self._check(headers, starts, traces, auxiliary | dead)
+        self._gathers += int(np.count_nonzero(traces))
+        return Seen(traces, self._extremes_ms(headers, starts, auxiliary))
+
+    def left_out(self, headers: np.ndarray) -> np.ndarray:
+        """Which traces are not read, bool `[trace]`."""
+        return (trace_kinds(trace_codes(headers, self._order)) == AUXILIARY) & (not self._keep_auxiliary)
+
+    def declared_dead(self, headers: np.ndarray) -> np.ndarray:
+        """Which traces become zero, bool `[trace]`."""
+        return (trace_kinds(trace_codes(headers, self._order)) == DEAD) & self.has_dead
+
+    def weights(self, headers: np.ndarray) -> np.ndarray:
+        """By which power of two samples are to be divided, int64 `[trace]`."""
+        return values(headers, TraceField.TraceWeightingFactor, self._order)
+
+    def delays_ms(self, headers: np.ndarray) -> np.ndarray:
+        """Times of first samples, float64 `[trace]`."""
+        return delays_ms(headers, self._order, self._facts.scaled_times)
+
+    def decide(self, holds_data: Callable[[Sequence[int]], bool]) -> None:
+        """Decide what to believe, once all headers were looked at.
+
+        Args:
+            holds_data: Tells whether one of some traces has a sample other than zero.
+        """
+        kept = self._traces - self._auxiliary
+        self._doubted = []
+        self.has_dead = self._dead > 0
+        if 2 * self._dead > kept and holds_data(self._tried):
+            self.has_dead = False
+            self._doubted.append(
+                Remark(
+                    "declared dead",
+                    f"{self._dead} of {number_of(kept, 'trace')} are declared dead {self._told(DEAD)} but hold data; "
+                    "they are taken for live ones",
+                )
+            )
+        low, high = self._weights
+        self.has_weights = (low, high) != (0, 0) and max(-low, high) <= LARGEST_WEIGHT
+        if max(-low, high) > LARGEST_WEIGHT:
+            self._doubted.append(
+                Remark(
+                    "weights",
+                    f"TraceWeightingFactor (bytes 169-170) holds {low} to {high}, beyond {LARGEST_WEIGHT} powers of "
+                    "two; it is not applied",
+                )
+            )
+
+    def remarks(self, ids: Callable[[int], str]) -> list[Remark]:
+        """Tell what was found.
+
+        Args:
+            ids: Gives the id of a gather by its number.
+        """
+        found = list(self._doubted)
+        if self._without_channels:
+            found.append(
+                Remark(
+                    "auxiliary",
+                    f"all of its {number_of(self._traces, 'trace')} are auxiliary by their trace identification "
+                    f"{self._told(AUXILIARY)}, and taken for channels; pass --keep-auxiliary if that is right",
+                )
+            )
+        elif 2 * self._auxiliary > self._traces:
+            found.append(
+                Remark(
+                    "auxiliary",
+                    f"{self._auxiliary} of its {number_of(self._traces, 'trace')} are auxiliary by their trace "
+                    f"identification {self._told(AUXILIARY)}, and left out; pass --keep-auxiliary if they are channels",
+                )
+            )
+        names, count = self.alone
+        if count:
+            text = f"{number_of(count, 'gather')} of auxiliary traces alone {self._told(AUXILIARY)} left out: "
+            text += f"{first_names(names, count)}; --keep-auxiliary keeps them"
+            found.append(Remark("auxiliary alone", text, is_warning=False))
+        foreign = sum(self._codes[FOREIGN].values())
+        if 0 < foreign < self._traces:
+            text = f"{number_of(foreign, 'trace')} with a trace identification that the standard does not know "
+            text += f"{self._told(FOREIGN)}, taken for channels"
+            found.append(Remark("foreign", text, is_warning=False))
+        return found + (self._checks.remarks(ids) if self._checks else [])
+
+    def _told(self, kind: int) -> str:
+        """Codes of a kind that were seen."""
+        return f"(bytes 29-30: {first_names([str(code) for code in sorted(self._codes[kind])])})"
+
+    def _count_codes(self, codes: np.ndarray, kinds: np.ndarray) -> None:
+        for kind, seen in self._codes.items():
+            found, counts = np.unique(codes[kinds == kind], return_counts=True)
+            for code, count in zip(found.tolist(), counts.tolist(), strict=True):
+                seen[code] = seen.get(code, 0) + count
+
+    def _extremes_ms(self, headers: np.ndarray, starts: np.ndarray, auxiliary: np.ndarray) -> np.ndarray:
+        """Earliest and latest first sample of each gather, in milliseconds, `[gather, 2]`."""
+        if not headers[:, TraceField.DelayRecordingTime - 1 : TraceField.DelayRecordingTime + 1].any():
+            return np.zeros((len(starts), 2))
+        found_ms = self.delays_ms(headers)
+        low = np.minimum.reduceat(np.where(auxiliary, np.inf, found_ms), starts)
+        high = np.maximum.reduceat(np.where(auxiliary, -np.inf, found_ms), starts)
+        return np.stack([low, high], axis=1)
+
+    def _check(self, headers: np.ndarray, starts: np.ndarray, traces: np.ndarray, aside: np.ndarray) -> None:
+        """Check what the other traces say; not those without a place in a gather where others have one."""
+        assert self._checks
+        blank = ~(headers[:, COORDINATES].any(axis=1) | headers[:, OFFSET].any(axis=1))
+        lengths = np.diff(np.append(starts, len(headers)))
+        if blank.any():
+            aside = aside | (blank & np.repeat(np.logical_or.reduceat(~blank, starts), lengths))
+        runs = self._gathers + np.cumsum(traces > 0) - 1
+        if aside.any():
+            lengths = lengths - np.add.reduceat(aside, starts, dtype=np.int64)
+            headers, runs, lengths = headers[~aside], runs[lengths > 0], lengths[lengths > 0]
+            starts = np.cumsum(lengths) - lengths
+        if len(starts):
+            self._checks.look(GatherRuns(headers, starts, runs, self._order))

@@ -1,0 +1,27 @@
+"""Counts and names as lines for people say them."""
+
+from collections.abc import Sequence
+
+NAMED = 4
+"""Things that a line names."""
+
+
+def number_of(count: int, thing: str) -> str:
+    """A count and what is counted, such as `1 gather` or `12 gathers`.
+
+    Args:
+        count: How many.
+        thing: The word for one.
+    """
+    return f"{count} {thing}{'s' if count != 1 else ''}"
+
+
+def first_names(names: Sequence[str], count: int | None = None) -> str:
+    """The first few names, and how many more there are.
+
+    Args:
+        names: Some of them at least.
+        count: How many there are in all; as many as `names` when None.
+    """
+    more = (len(names) if count is None else count) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
