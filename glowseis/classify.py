@@ -105,6 +105,7 @@ def main(
     from glowseis.export import load_classifier
     from glowseis.grading import bringing_for, grade
     from glowseis.judging.prior import parse_prior, trained_fractions
+    from glowseis.survey.wording import number_of
 
     classifier = load_classifier(savedmodel)
     bringing = bringing_for(classifier, fit, wanted)
@@ -123,8 +124,8 @@ def main(
         print(line)
     if grades.several and not classifier.combination.fitted_on:
         print(
-            f"{grades.several} gathers are larger than the {'x'.join(map(str, classifier.size))} of {classifier.name}: "
-            "their grades are means over windows, as there was nothing to fit a better rule to"
+            f"{number_of(grades.several, 'gather')} larger than the {'x'.join(map(str, classifier.size))} of "
+            f"{classifier.name}, graded by a mean over windows, as there was nothing to fit a better rule to"
         )
     if expected is not None:
         shares = (_shares(classifier.labels, fractions) for fractions in (expected, trained))
@@ -132,7 +133,7 @@ def main(
     if grades.scores:
         print(f"of the {int(grades.scores.support.sum())} labelled gathers, in percent:\n{grades.scores.text()}")
     counts = ", ".join(f"{count} {label}" for label, count in grades.counts.items())
-    print(f"{sum(grades.counts.values())} gathers graded by {classifier.name}: {counts}: {out}")
+    print(f"{number_of(sum(grades.counts.values()), 'gather')} graded by {classifier.name}: {counts}: {out}")
 
 
 def _read(

@@ -17,6 +17,7 @@ from glowseis.survey.gather import Gather, Picture, Recording
 from glowseis.survey.output import whole_file
 from glowseis.survey.records import Survey
 from glowseis.survey.sameness import FARTHEST_SPACING, gather_spacing_factor
+from glowseis.survey.wording import first_names, number_of
 
 FACTS = ("gather_id", "source", "sail_line", "shot", "cable")
 """What the table says of a gather before its grade."""
@@ -24,9 +25,6 @@ FACTS = ("gather_id", "source", "sail_line", "shot", "cable")
 WORST = ("worst_first_trace", "worst_last_trace", "worst_first_s", "worst_last_s")
 """Where the window lies that most speaks against a gather: its traces, counted from 1 in the order of the source, and
 its times after the shot, in seconds."""
-
-NAMED = 4
-"""Gathers that a line names."""
 
 
 @dataclass(frozen=True)
@@ -85,25 +83,31 @@ class Grades:
             name: The classifier's.
         """
         lines = []
-        total = sum(self.counts.values())
+        total = number_of(sum(self.counts.values()), "gather")
         if self.seen:
+            verb = "is" if self.seen == 1 else "are"
             lines.append(
-                f"{self.seen} gathers are, by their ids, such as trained the classifier or chose its weights; "
-                "not scored"
+                f"{number_of(self.seen, 'gather')} {verb}, by the id, such as trained the classifier or chose its "
+                "weights; not scored"
             )
         if self.synthetic:
-            lines.append(f"{self.synthetic} gathers are synthetic; not scored")
+            verb = "is" if self.synthetic == 1 else "are"
+            lines.append(f"{number_of(self.synthetic, 'gather')} {verb} synthetic; not scored")
         for label, count in self.unknown.items():
-            lines.append(f"{count} gathers are labelled {label!r}, which {name} does not know; they are not scored")
+            verb = "is" if count == 1 else "are"
+            lines.append(
+                f"{number_of(count, 'gather')} {verb} labelled {label!r}, which {name} does not know; not scored"
+            )
         if self.spacings:
             lines.append(
-                f"warning: {len(self.spacings)} of {total} gathers have a trace spacing more than {FARTHEST_SPACING:g} "
-                f"times another than {name} was trained with: {_first(self.spacings)}"
+                f"warning: {len(self.spacings)} of {total} with a trace spacing that is more than "
+                f"{FARTHEST_SPACING:g} times another than {name} was trained with: {first_names(self.spacings)}"
             )
         if self.unlike:
+            verb = "is" if len(self.unlike) == 1 else "are"
             lines.append(
-                f"warning: {len(self.unlike)} of {total} gathers are unlike the training data (unlike > 1); do not "
-                f"rely on their grades: {_first(self.unlike)}"
+                f"warning: {len(self.unlike)} of {total} {verb} unlike the training data (unlike > 1); do not rely on "
+                f"their grades: {first_names(self.unlike)}"
             )
         return lines
 
@@ -199,7 +203,7 @@ def grade_recordings(
     """
     bringing = bringing_for(classifier)
     found = [grade for _, grade in graded(classifier, map(bringing, recordings), bringing, batch)]
-    for name, reason in bringing.left_out.items():
+    for (_, name), reason in bringing.left_out.items():
         raise InputError(f"gather {name} cannot be graded, {reason}; leave it out")
     return found
 
@@ -222,7 +226,8 @@ def grade(
         classifier: What grades them.
         gathers: The gathers, brought by `bringing`.
         out: CSV file to be made: `FACTS`, the grade, the probability of each label, severity, `unlike` and `unlike_by`
-            (empty where the classifier does not tell), the number of windows, and `WORST` (times empty where they are unknown).
+            (empty where the classifier does not tell), the number of windows, and `WORST` (times empty where they are
+            unknown).
         bringing: What brought them; nothing did when None.
         batch: Windows at a time; memory grows with it.
         prior: As for `graded`.
@@ -303,7 +308,7 @@ def _unlike(classifier: SavedClassifier, one: Judged, spacing: float) -> tuple[f
 def _worst(one: Judged, bringing: Bringing) -> tuple[int, int, float, float]:
     """Where the worst window lies, in the gather's source."""
     samples, traces = one.worst_window()
-    order = bringing.orders.pop(one.gather.gather_id, None)
+    order = bringing.orders.pop((one.gather.source, one.gather.gather_id), None)
     there = np.arange(traces.start, traces.stop) if order is None else order[traces]
     interval_s = one.gather.geometry.sample_interval_s
     if not interval_s > 0:
@@ -311,8 +316,3 @@ def _worst(one: Judged, bringing: Bringing) -> tuple[int, int, float, float]:
     start_s = one.gather.geometry.start_s
     times = (start_s + samples.start * interval_s, start_s + (samples.stop - 1) * interval_s)
     return int(there.min()) + 1, int(there.max()) + 1, float(times[0]), float(times[1])
-
-
-def _first(names: list[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more

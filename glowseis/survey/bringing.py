@@ -15,6 +15,7 @@ from glowseis.survey.render import ZERO_LEVEL, render, trace_states
 from glowseis.survey.resampling import resampled_in_time
 from glowseis.survey.sameness import SAME_INTERVAL
 from glowseis.survey.trace_order import order_of_offsets
+from glowseis.survey.wording import first_names, number_of
 
 COARSEST = 1.25
 """A gather whose sample interval is more than so many times the one trained at lacks frequencies that were learned."""
@@ -24,9 +25,6 @@ FEWEST_SAMPLES, FEWEST_TRACES = 32, 16
 
 LOUD = ("wild", "two_scales")
 """Mendings that are found anew in what was resampled."""
-
-NAMED = 4
-"""Gathers that a line names."""
 
 
 @dataclass
@@ -43,9 +41,9 @@ class Bringing:
         resampled: Gathers by the sample interval that they came with, in seconds.
         reordered: Gathers whose traces were put in order.
         assumed: Gathers that do not tell their sample interval, or whose model does not; they were left as they are.
-        left_out: Why gathers were not kept, by their names.
-        orders: For gathers that were put in order, the number of each trace in its source, from 0, by their names;
-            whoever has used one takes it out.
+        left_out: Why gathers were not kept, by their sources and names.
+        orders: For gathers that were put in order, the number of each trace in its source, from 0, likewise; whoever
+            has used one takes it out.
     """
 
     name: str
@@ -55,8 +53,8 @@ class Bringing:
     resampled: Counter[float] = field(default_factory=Counter)
     reordered: int = 0
     assumed: int = 0
-    left_out: dict[str, str] = field(default_factory=dict)
-    orders: dict[str, np.ndarray] = field(default_factory=dict)
+    left_out: dict[tuple[str, str], str] = field(default_factory=dict)
+    orders: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
 
     @property
     def interval_s(self) -> float | None:
@@ -96,7 +94,7 @@ class Bringing:
         if gather.fit == "resize":
             gather = _as_resized(gather)
         recorded_s = gather.geometry.sample_interval_s
-        order = self._order(gather.gather_id, gather.geometry, gather.valid_traces)
+        order = self._order(gather, gather.valid_traces)
         wanted_s = self._wanted(gather.gather_id, gather.source, gather.geometry)
         if order is None and wanted_s is None:
             return self._checked(gather, recorded_s)
@@ -113,7 +111,7 @@ class Bringing:
 
     def keeps(self, gather: Gather) -> bool:
         """Whether a gather that was brought is to be judged."""
-        return gather.gather_id not in self.left_out
+        return _key(gather) not in self.left_out
 
     def lines(self) -> list[str]:
         """What was done, in plain words, for a terminal."""
@@ -125,27 +123,27 @@ class Bringing:
             )
         for interval_s, count in sorted(self.resampled.items()):
             lines.append(
-                f"{_number(count, 'gather')} resampled from {milliseconds(interval_s)} to {self._trained()}, the "
+                f"{number_of(count, 'gather')} resampled from {milliseconds(interval_s)} to {self._trained()}, the "
                 f"sample interval that {self.name} was trained at"
             )
         if self.reordered:
             order = ORDERS["far" if self.profile and self.profile.order == "far" else "near"]
-            lines.append(f"{_number(self.reordered, 'gather')} put in the order that {self.name} knows, {order}")
+            lines.append(f"{number_of(self.reordered, 'gather')} put in the order that {self.name} knows, {order}")
         if self.assumed:
             if self.interval_s is None:
                 lines.append(
-                    f"{_number(self.assumed, 'gather')} graded at the sample interval that they have: "
+                    f"{number_of(self.assumed, 'gather')} graded at the sample interval that they have: "
                     f"{self.name} does not say at which it was trained"
                 )
             else:
                 verb = "is" if self.assumed == 1 else "are"
                 lines.append(
-                    f"{_number(self.assumed, 'gather')} without a sample interval {verb} taken to have "
+                    f"{number_of(self.assumed, 'gather')} without a sample interval {verb} taken to have "
                     f"{self._trained()}; pass --sample-interval if it is another"
                 )
         for reason in dict.fromkeys(self.left_out.values()):
-            names = [name for name, one in self.left_out.items() if one == reason]
-            lines.append(f"{_number(len(names), 'gather')} left out, {reason}: {_first(names)}")
+            names = [name for (_, name), one in self.left_out.items() if one == reason]
+            lines.append(f"{number_of(len(names), 'gather')} left out, {reason}: {first_names(names)}")
         return lines
 
     def _trained(self) -> str:
@@ -202,7 +200,7 @@ class Bringing:
         )
 
     def _ordered(self, found: Recording | Picture) -> Recording | Picture:
-        order = self._order(found.gather_id, found.geometry, _shape(found)[1])
+        order = self._order(found, _shape(found)[1])
         if order is None:
             return found
         geometry = _traces_taken(found.geometry, order)
@@ -211,13 +209,13 @@ class Bringing:
             return dataclasses.replace(found, image=found.image[:, order], geometry=geometry, mended=mended)
         return dataclasses.replace(found, amplitude=found.amplitude[:, order], geometry=geometry, mended=mended)
 
-    def _order(self, name: str, geometry: Geometry, traces: int) -> np.ndarray | None:
+    def _order(self, found: Recording | Picture | Gather, traces: int) -> np.ndarray | None:
         """The traces in the order that the model knows; None where there is nothing to do."""
-        order = order_of_offsets(geometry.offset_m, self.profile.order if self.profile else "unknown")
+        order = order_of_offsets(found.geometry.offset_m, self.profile.order if self.profile else "unknown")
         if order is None or len(order) != traces:
             return None
         self.reordered += 1
-        self.orders[name] = order
+        self.orders[_key(found)] = order
         return order
 
     def _checked(self, gather: Gather, recorded_s: float) -> Gather:
@@ -237,12 +235,16 @@ class Bringing:
             changed = gather.geometry.sample_interval_s != recorded_s and recorded_s > 0
             at = f" of {milliseconds(gather.geometry.sample_interval_s)}" if changed else ""
             why = f" (their sample interval is {milliseconds(recorded_s)})" if changed else ""
-            self.left_out[gather.gather_id] = (
+            self.left_out[_key(gather)] = (
                 f"as they have fewer than the {samples} samples{at} that {self.name} needs{why}"
             )
         elif live < traces:
-            self.left_out[gather.gather_id] = f"as they have fewer than the {traces} live traces that {self.name} needs"
+            self.left_out[_key(gather)] = f"as they have fewer than the {traces} live traces that {self.name} needs"
         return gather
+
+
+def _key(found: Recording | Picture | Gather) -> tuple[str, str]:
+    return found.source, found.gather_id
 
 
 def _shape(found: Recording | Picture) -> tuple[int, int]:
@@ -262,12 +264,3 @@ def _as_resized(gather: Gather) -> Gather:
     geometry = _traces_taken(gather.geometry, columns) if len(gather.geometry.offset_m) == traces else gather.geometry
     interval_s = geometry.sample_interval_s * samples / gather.valid_samples
     return dataclasses.replace(gather, geometry=dataclasses.replace(geometry, sample_interval_s=interval_s))
-
-
-def _number(count: int, thing: str) -> str:
-    return f"{count} {thing}{'s' if count != 1 else ''}"
-
-
-def _first(names: list[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more

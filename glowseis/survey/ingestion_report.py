@@ -129,7 +129,9 @@ def treatment(tally: Tally, size: tuple[int, int] | None, table: LabelTable | No
     """
     lines = [*(_fits(tally, size) if size else []), *tally.remarks]
     for kind, what in MENDINGS.items():
-        if mended := tally.mended.get(kind):
+        # Whoever brings gathers to a model tells of that by himself.
+        told_elsewhere = size is None and kind in ("reordered", "resampled")
+        if (mended := tally.mended.get(kind)) and not told_elsewhere:
             line = f"{what}: {mended.traces} in {_number(mended.gathers, 'gather')} "
             line += f"({_first(mended.first, mended.gathers)})"
             lines.append(f"{line}; {KEPT_BY[kind]}" if kind in KEPT_BY else line)
