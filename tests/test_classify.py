@@ -91,12 +91,18 @@ def test_a_survey_is_graded_and_scored(graded, tmp_path, command):
     assert done.status == 0 and not done.error
     table = pd.read_csv(tmp_path / "grades.csv")
     assert table.columns.tolist() == [
-        "gather_id", "source", "sail_line", "shot", "cable", "grade", *(f"probability_{label}" for label in LABELS)
+        "gather_id", "source", "sail_line", "shot", "cable", "grade", *(f"probability_{label}" for label in LABELS),
+        "severity", "unlike", "unlike_by", "windows",
+        "worst_first_trace", "worst_last_trace", "worst_first_s", "worst_last_s",
     ]  # fmt: skip
     index = graded.survey.index
     for name in ("gather_id", "source", "sail_line", "shot", "cable"):
         assert table[name].tolist() == index[name].tolist()
     np.testing.assert_allclose(table.filter(like="probability_"), graded.found, atol=1e-6)
+    np.testing.assert_allclose(table["severity"], graded.found @ [0, 1, 2], atol=1e-5)
+    assert (table["windows"] == 1).all() and table["unlike"].isna().all()
+    worst = table[["worst_first_trace", "worst_last_trace", "worst_first_s", "worst_last_s"]]
+    assert (worst == [1, 16, 0, 23 * 0.008]).all().all()
     assert table["grade"].tolist() == [LABELS[one] for one in graded.found.argmax(axis=1)]
     truth = [LABELS.index(label) for label in index["label"]]
     assert scores(truth, graded.found.argmax(axis=1), LABELS, probabilities=graded.found).text() in done.out
@@ -117,7 +123,7 @@ def test_gathers_that_were_trained_on_are_not_scored(graded, tmp_path, command, 
     }
     export_classifier(graded.model, LABELS, tmp_path / "own" / "1", about)
     done = command("classify", tmp_path / "own", graded.survey.path, "--out", tmp_path / "grades.csv")
-    assert done.status == 0 and "30 gathers are, by their ids, such as trained" in done.out
+    assert done.status == 0 and "30 gathers are, by the id, such as trained" in done.out
     assert "of the 7 labelled gathers" in done.out and "37 gathers graded by own/1" in done.out
 
 
@@ -131,13 +137,15 @@ def test_synthetic_gathers_are_not_scored(graded, tmp_path, command):
     assert "of the 6 labelled gathers" in done.out and len(pd.read_csv(tmp_path / "grades.csv")) == 9
 
 
-def test_files_are_graded_as_the_survey_that_ingest_would_make(graded, tmp_path, command):
+@pytest.mark.parametrize("fit", ["", "crop"])
+def test_files_are_graded_as_the_survey_that_ingest_would_make(graded, tmp_path, command, fit):
     recorded = np.random.default_rng(1).normal(size=(6, 30, 20)).astype(np.float32)
     np.save(tmp_path / "line.npy", recorded)
     pd.DataFrame({"gather_id": ["line-gather1", "line-gather4"], "label": ["bad", "awful"]}).to_csv(
         tmp_path / "labels.csv", index=False
     )
-    words = (tmp_path / "line.npy", "--axes", "gather,time,trace", "--sample-interval", 8, "--fit", "crop")
+    words = [tmp_path / "line.npy", "--axes", "gather,time,trace", "--sample-interval", 8]
+    words += ["--fit", fit] if fit else []
     done = command(
         "classify",
         graded.folder / "grader",
@@ -148,20 +156,34 @@ def test_files_are_graded_as_the_survey_that_ingest_would_make(graded, tmp_path,
         tmp_path / "grades.csv",
     )
     assert done.status == 0, done.error
-    assert "to 24x16: 6 cropped from up to 30x20" in done.out
-    assert "1 gathers are labelled 'awful', which grader/1 does not know" in done.out
+    several = "6 gathers larger than the 24x16 of grader/1, graded by a mean over windows"
+    assert (several in done.out) == (not fit)
+    assert "1 gather is labelled 'awful', which grader/1 does not know" in done.out
     assert "of the 1 labelled gathers" in done.out
-    assert command("ingest", *words, "--size", "24x16", "--out", tmp_path / "survey").status == 0
+    size = "24x16" if fit else "32x24"
+    assert command("ingest", *words, "--size", size, "--out", tmp_path / "survey").status == 0
     assert (
         command("classify", graded.folder / "grader", tmp_path / "survey", "--out", tmp_path / "again.csv").status == 0
     )
     assert (tmp_path / "grades.csv").read_bytes() == (tmp_path / "again.csv").read_bytes()
 
 
-def test_a_survey_of_another_size_is_graded_and_told(graded, tmp_path, command):
-    graded_survey(tmp_path / "survey", counts=(2, 2), labels=("good", "bad"), size=(32, 24))
+def test_a_survey_of_another_size_is_graded_in_windows(graded, tmp_path, command):
+    survey = graded_survey(tmp_path / "survey", counts=(2, 2), labels=("good", "bad"), size=(32, 24))
     done = command("classify", graded.folder / "grader", tmp_path / "survey", "--out", tmp_path / "grades.csv")
-    assert done.status == 0 and "gathers of 32x24, where the classifier was trained on 24x16" in done.out
+    assert done.status == 0 and "4 gathers larger than the 24x16 of grader/1, graded by a mean over" in done.out
+    table = pd.read_csv(tmp_path / "grades.csv")
+    assert (table["windows"] == 4).all()
+    images = survey.read_images(np.arange(4))
+    each = np.stack(
+        [predict(graded.model, images[:, row : row + 24, column : column + 16]) for row in (0, 8) for column in (0, 8)]
+    )
+    mean = np.exp(np.log(each).mean(axis=0))
+    np.testing.assert_allclose(table.filter(like="probability_"), mean / mean.sum(axis=1, keepdims=True), atol=1e-5)
+    worst = (each @ [0, 1, 2]).argmax(axis=0)
+    assert table["worst_first_trace"].tolist() == [1 + 8 * (one % 2) for one in worst]
+    np.testing.assert_allclose(table["worst_first_s"], [0.064 * (one // 2) for one in worst])
+    assert (table["worst_last_trace"] - table["worst_first_trace"] == 15).all()
 
 
 @pytest.mark.parametrize(
@@ -169,10 +191,15 @@ def test_a_survey_of_another_size_is_graded_and_told(graded, tmp_path, command):
     [
         (("nowhere.segy",), "nowhere.segy"),
         (
-            ("line.npy", "--axes", "gather,time,trace", "--sample-interval", 8),
+            ("line.npy", "--axes", "gather,time,trace", "--sample-interval", 8, "--fit", "pad"),
             "has 30 samples x 20 traces, more than the size 24x16",
         ),
-        (("line.npy", "--size", "small"), "size 'small' is not samples x traces"),
+        (("line.npy", "--fit", "pad", "--size", "small"), "size 'small' is not samples x traces"),
+        (("line.npy", "--size", "24x16"), "--size 24x16 needs --fit"),
+        (("line.npy", "--fit", "stretch"), "--fit stretch is unknown; choose pad, crop or resize, or leave it out"),
+        (("survey", "--fit", "crop"), "--fit is for files"),
+        (("survey", "--prior", "66,31,2"), "--prior needs the class fractions that grader/1 was trained on"),
+        (("survey", "--prior", "66,31"), "--prior 66,31: give one number of at least 0 for each of good, medium, bad"),
         (("survey", "--labels", "labels.csv"), "--labels is for files; a survey has labels of its own"),
         (("survey", "--out", "taken.csv"), "taken.csv: exists already"),
     ],
