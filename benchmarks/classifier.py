@@ -75,7 +75,7 @@ def compare(size: tuple[int, int], alpha: int, gathers: int, batch: int, repetit
     from reading import random_gathers
 
     from glowseis.fitting.classifier_trainer import ClassifierTrainer, make_classifier
-    from glowseis.survey.labelled import LabelledGathers, parents_of, training_steps
+    from glowseis.survey.labelled import LabelledGathers, parents_of, training_steps, valid_regions
     from glowseis.survey.records import open_survey, write_survey
 
     with tempfile.TemporaryDirectory() as folder:
@@ -89,6 +89,7 @@ def compare(size: tuple[int, int], alpha: int, gathers: int, batch: int, repetit
             size=survey.size,
             read=survey.read_images,
             parents=parents_of(survey),
+            valid=valid_regions(survey),
             path=path,
         )
         trainer = ClassifierTrainer(make_classifier(len(LABELS), alpha, "softmax", seed=1), 1e-3)

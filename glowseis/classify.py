@@ -1,6 +1,6 @@
 """`python -m glowseis.classify`: grade gathers of a survey, or of files as they were recorded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,14 +10,31 @@ from glowseis import command, reading
 from glowseis.errors import InputError
 
 if TYPE_CHECKING:
-    from glowseis.export import SavedClassifier
-    from glowseis.grading import Batch
+    import numpy as np
+
+    from glowseis.survey.bringing import Bringing
+    from glowseis.survey.gather import Gather
     from glowseis.survey.ingestion import Request
+    from glowseis.survey.records import Survey
 
 Sources = Annotated[
     list[Path], typer.Argument(metavar="SOURCE...", help="Surveys, or files of gathers, or folders of such files.")
 ]
-Size = Annotated[str, typer.Option(help="Samples x traces that files are brought to; by default the classifier's.")]
+Fit = Annotated[
+    str,
+    typer.Option(
+        help="pad, crop or resize files to one size, as ingest does. By default gathers are graded whole, in windows.",
+        show_default=False,
+    ),
+]
+Size = Annotated[str, typer.Option(help="Samples x traces that --fit brings files to; by default the classifier's.")]
+Prior = Annotated[
+    str | None,
+    typer.Option(
+        help="Shares of the classes that are to be expected, the mildest first, such as 66,31,2; by default those of "
+        "the training."
+    ),
+]
 
 
 def main(
@@ -25,9 +42,10 @@ def main(
     sources: Sources,
     *,
     out: Annotated[Path, typer.Option(help="CSV file to be made.", show_default=False)],
-    batch: Annotated[int, typer.Option(min=1, help="Gathers graded at a time; memory grows with it.")] = 16,
+    batch: Annotated[int, typer.Option(min=1, help="Windows graded at a time; memory grows with it.")] = 16,
+    prior: Prior = None,
+    fit: Fit = "",
     size: Size = "",
-    fit: reading.Fit = "pad",
     labels: reading.Labels = None,
     kind: reading.Kind = None,
     shot_header: reading.Shot = "FieldRecord",
@@ -46,20 +64,30 @@ def main(
 ) -> None:
     """Grade gathers by a trained classifier, and score the grades where gathers are labelled.
 
-    Example: python -m glowseis.classify savedmodels/classifier line12.segy --fit crop --out grades.csv
+    Gathers are brought to what the classifier was trained on: resampled to its sample interval, the near trace first,
+    and judged in windows of its size that cover them.
+
+    Example: python -m glowseis.classify savedmodels/classifier line12.segy --out grades.csv
     """
     from glowseis.survey.formats.source import ReadOptions
     from glowseis.survey.ingestion import Request
     from glowseis.survey.output import check_output
+    from glowseis.survey.records import open_survey
+    from glowseis.survey.render import FITS
     from glowseis.survey.size import parse_size
 
     check_output(out)
-    if size:
-        parse_size(size)
-    surveys = [source for source in sources if (source / "manifest.json").exists()]
-    files = [source for source in sources if source not in surveys]
+    wanted = parse_size(size) if size else None
+    if fit and fit not in FITS:
+        raise InputError(f"--fit {fit} is unknown; choose {', '.join(FITS[:-1])} or {FITS[-1]}, or leave it out")
+    if size and not fit:
+        raise InputError(f"--size {size} needs --fit, which says how gathers get that size; or leave it out")
+    surveys = [open_survey(source) for source in sources if (source / "manifest.json").exists()]
+    files = [source for source in sources if not (source / "manifest.json").exists()]
     if labels and not files:
         raise InputError("--labels is for files; a survey has labels of its own, which ingest gave it")
+    if fit and not files:
+        raise InputError("--fit is for files; a survey's gathers have its size already, leave it out")
     options = ReadOptions(
         sample_interval_s=reading.seconds(sample_interval),
         shot_header=shot_header,
@@ -77,48 +105,55 @@ def main(
 
     command.import_tensorflow()
     from glowseis.export import load_classifier
-    from glowseis.grading import grade
+    from glowseis.grading import bringing_for, grade
+    from glowseis.judging.prior import parse_prior, trained_fractions
+    from glowseis.survey.wording import number_of
 
     classifier = load_classifier(savedmodel)
-    wanted = size or "x".join(map(str, classifier.size))
-    request = Request(files, options, kind, wanted, fit, labels, strict=strict) if files else None
+    bringing = bringing_for(classifier, fit, wanted)
+    expected = None
+    if prior is not None:
+        expected = parse_prior(prior, classifier.labels)
+        trained = trained_fractions(classifier.name, classifier.profile, classifier.labels)
+    request = None
+    if files:
+        size = "x".join(map(str, bringing.window))
+        request = Request(files, options, kind, size, bringing.fit or "pad", labels, strict=strict)
     told: list[str] = []
-    grades = grade(classifier, _read(surveys, request, classifier, batch, told), out)
-    for line in told:
+    gathers = _read(surveys, request, bringing, told)
+    grades = grade(classifier, gathers, out, bringing=bringing, batch=batch, prior=expected)
+    for line in (*told, *bringing.lines(), *grades.lines(classifier.name)):
         print(line)
-    if grades.seen:
+    if grades.several and not classifier.combination.fitted_on:
         print(
-            f"{grades.seen} gathers are, by their ids, such as trained the classifier or chose its weights; not scored"
+            f"{number_of(grades.several, 'gather')} larger than the {'x'.join(map(str, classifier.size))} of "
+            f"{classifier.name}, graded by a mean over windows, as there was nothing to fit a better rule to"
         )
-    if grades.synthetic:
-        print(f"{grades.synthetic} gathers are synthetic; not scored")
-    for label, count in grades.unknown.items():
-        print(f"{count} gathers are labelled {label!r}, which {classifier.name} does not know; they are not scored")
+    if expected is not None:
+        shares = (_shares(classifier.labels, fractions) for fractions in (expected, trained))
+        print("probabilities are for {}, where those of training were {}".format(*shares))
     if grades.scores:
         print(f"of the {int(grades.scores.support.sum())} labelled gathers, in percent:\n{grades.scores.text()}")
     counts = ", ".join(f"{count} {label}" for label, count in grades.counts.items())
-    print(f"{sum(grades.counts.values())} gathers graded by {classifier.name}: {counts}: {out}")
+    print(f"{number_of(sum(grades.counts.values()), 'gather')} graded by {classifier.name}: {counts}: {out}")
 
 
 def _read(
-    surveys: list[Path], request: "Request | None", classifier: "SavedClassifier", batch: int, told: list[str]
-) -> Iterator["Batch"]:
-    """Gathers of surveys, then of files; lines for the user come into `told`."""
-    from glowseis.grading import gather_batches, survey_batches
+    surveys: "list[Survey]", request: "Request | None", bringing: "Bringing", told: list[str]
+) -> "Iterator[Gather]":
+    """Gathers of surveys, then of files, brought to the classifier; lines for the user come into `told`."""
+    from glowseis.grading import survey_gathers
     from glowseis.survey.ingestion import read_gathers
     from glowseis.survey.progress import progress
-    from glowseis.survey.records import open_survey
 
-    trained = "x".join(map(str, classifier.size))
-    for survey in map(open_survey, surveys):
-        there = "x".join(map(str, survey.size))
-        if there != trained:
-            told.append(f"{survey.path}: gathers of {there}, where the classifier was trained on {trained}")
-        yield from progress(survey_batches(survey, batch), -(-len(survey) // batch), "grading")
+    for survey in surveys:
+        yield from progress(survey_gathers(survey, bringing), len(survey), "grading")
     if request:
-        yield from gather_batches(read_gathers(request, told), batch)
-        if request.size != trained:
-            told.append(f"files: gathers of {request.size}, where the classifier was trained on {trained}")
+        yield from read_gathers(request, told, bringing)
+
+
+def _shares(labels: Sequence[str], fractions: "np.ndarray") -> str:
+    return ", ".join(f"{label} {100 * share:.3g} %" for label, share in zip(labels, fractions, strict=True))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The command that says what is in a survey."""
+"""The command that says what is in a survey, or what a trained model is."""
 
 import itertools
 from pathlib import Path
@@ -21,7 +21,10 @@ BAR = 40
 
 
 def main(
-    survey: Annotated[Path, typer.Argument(metavar="SURVEY", help="Folder of the survey.", show_default=False)],
+    survey: Annotated[
+        Path,
+        typer.Argument(metavar="SURVEY|MODEL", help="Folder of a survey, or of a SavedModel.", show_default=False),
+    ],
     *,
     out: Annotated[
         Path | None, typer.Option(help="Folder to be made for pictures, tables and numbers.", show_default=False)
@@ -31,10 +34,22 @@ def main(
 ) -> None:
     """Say what is in a survey: labels, sail lines, widths, grey levels, broken traces, synthetic gathers, duplicates.
 
-    Every record is read once, and its checksum compared.
+    Every record is read once, and its checksum compared. Of a SavedModel (savedmodels/NAME or NAME/VERSION) it says
+    what it was trained on: sample interval, trace spacing, order of offsets, size, labels and their shares, and so on.
 
     Example: python -m glowseis.describe surveys/small --out descriptions/small --verify
     """
+    from glowseis.about import about_lines
+    from glowseis.errors import InputError
+    from glowseis.model_folder import savedmodel_folder
+
+    model = None if (survey / "manifest.json").exists() else savedmodel_folder(survey)
+    if model is not None:
+        if out is not None or verify:
+            raise InputError(f"{survey}: is a SavedModel; --out and --verify are for surveys, leave them out")
+        print("\n".join(about_lines(model)))
+        return
+
     from tqdm import tqdm
 
     from glowseis.survey.description import describe

@@ -17,6 +17,18 @@ from glowseis.survey.size import parse_size
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 NotNegative = Annotated[float, Field(ge=0)]
 PerLevel = PositiveInt | list[PositiveInt]
+GradedAugmentation = Literal[
+    "trace_order",
+    "polarity",
+    "shift_time",
+    "resample_time",
+    "gain",
+    "clip",
+    "drop_traces",
+    "zero_level",
+    "quantise",
+]
+"""What `glowseis.survey.augment_graded` can do."""
 
 
 class Section(BaseModel):
@@ -136,6 +148,11 @@ class ClassifierData(Section):
     """Part of the other gathers that judges the weights after each epoch; not used with a file that names its own."""
     grouped: bool = False
     """Whether the parts drawn here keep a sail line's gathers together; those of a file of grouped folds always do."""
+    augment: list[GradedAugmentation] = []
+    """Random changes of every training gather that must not change its grade, drawn anew each time it comes."""
+    window: str = ""
+    """Samples x traces, such as `256x128`, of the window that is cut out of a training gather each time it comes, at a
+    random place; whole pictures when empty."""
 
 
 class ClassifierSection(Section):
@@ -184,6 +201,11 @@ LATER: dict[str, Any] = {
     "training.at_once": 0,
     "study.training.at_once": 0,
     "study.farthest": 1.0,
+    **{
+        f"{survey}.{key}": default
+        for survey in ("survey", "study.independent")
+        for key, default in (("acquisitions", 0), ("first_acquisition", 1), ("weather", 0.0))
+    },
 }
 """Settings that came when runs and outcomes were kept already, which do not name them, and the default each came with.
 
@@ -191,14 +213,18 @@ A setting that is added to a recipe goes in here, unless what was kept before is
 stays, even if the default changes.
 """
 
+LATER_OF_CLASSIFIERS: dict[str, Any] = {"data.augment": [], "data.window": ""}
+"""The same of classifiers' recipes alone: flows had `data.augment` from the first."""
+
 
 def told(settings: Any) -> Any:
-    """What of a recipe tells a run from another: all settings but those of `LATER` that have their value there.
+    """What of a recipe tells a run from another: all settings but those that came later and have their value of then.
 
     Args:
         settings: A recipe as a dictionary, such as `model_dump` or `run.json` gives it; anything else is given back.
     """
-    for key, default in LATER.items():
+    is_classifiers = isinstance(settings, dict) and "classifier" in settings
+    for key, default in (LATER | (LATER_OF_CLASSIFIERS if is_classifiers else {})).items():
         settings = _without(settings, key.split("."), default)
     return settings
 
@@ -280,6 +306,11 @@ def _checked(path: Path, values: dict[str, Any], model: type[AnyKind]) -> AnyKin
 
 def _check_classifier(recipe: ClassifierRecipe, path: Path) -> None:
     data, training = recipe.data, recipe.training
+    if data.window:
+        try:
+            parse_size(data.window)
+        except InputError as wrong:
+            raise InputError(f"{path}: data.window: {wrong}") from None
     if len(data.labels) == 1 or len(set(data.labels)) < len(data.labels):
         raise InputError(f"{path}: data.labels = {data.labels}: name at least two labels, each once")
     # A file of folds may have validation gathers of its own; what it gives is seen when it is read.

@@ -10,8 +10,10 @@ from glowseis.export import SavedFlow
 from glowseis.model_folder import check_fits
 from glowseis.survey.gather import Gather, Origin
 from glowseis.survey.parts import labelled_rows
+from glowseis.survey.profile import picture_intervals_s, picture_spacings_m
 from glowseis.survey.records import Survey
 from glowseis.survey.render import ZERO_LEVEL
+from glowseis.survey.sameness import check_trained_on
 
 
 @dataclass(frozen=True)
@@ -203,10 +205,13 @@ def possible_parents(flow: SavedFlow, survey: Survey, label: str, rows: np.ndarr
         Row numbers in the order of the survey, each once, int64 `[gather]`.
 
     Raises:
-        InputError: The flow has another size, the survey has fewer than two gathers of the label, or one of `rows` is
-            no possible parent.
+        InputError: The flow has another size or was trained at another sample interval or trace spacing, the survey
+            has fewer than two gathers of the label, or one of `rows` is no possible parent.
     """
     check_fits(flow.about, flow.name, survey)
+    check_trained_on(
+        flow.name, flow.profile, picture_intervals_s(survey.index), picture_spacings_m(survey.index), survey.path
+    )
     possible = np.intersect1d(survey.select(labels=[label]), labelled_rows(survey))
     if flow.about.get("survey_checksum") == survey.checksum:
         possible = np.setdiff1d(possible, survey.select(ids=flow.about.get("held_out_ids", [])))

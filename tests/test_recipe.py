@@ -1,11 +1,12 @@
 import itertools
+import typing
 from pathlib import Path
 
 import pytest
 
 from eval.study.recipe import StudyRecipe
 from glowseis.errors import InputError
-from glowseis.recipe import LATER, ClassifierRecipe, FlowRecipe, read_recipe, told
+from glowseis.recipe import LATER, LATER_OF_CLASSIFIERS, ClassifierRecipe, FlowRecipe, read_recipe, told
 
 TRAIN = Path(__file__).parent.parent / "train"
 
@@ -153,11 +154,14 @@ def test_changes_that_cannot_be_made(tmp_path, change, message):
 
 
 def test_later_settings_tell_recipes_apart_unless_they_are_at_their_default():
-    for kind, (key, default) in itertools.product((FlowRecipe, ClassifierRecipe, StudyRecipe), LATER.items()):
+    everywhere = itertools.product((FlowRecipe, ClassifierRecipe, StudyRecipe), LATER.items())
+    for kind, (key, default) in [*everywhere, *((ClassifierRecipe, one) for one in LATER_OF_CLASSIFIERS.items())]:
         *sections, last = key.split(".")
         fields = kind.model_fields
         for section in sections:
-            fields = fields[section].annotation.model_fields if section in fields else {}
+            # Of a section that may be missing, `Section | None`, the section.
+            annotation = fields[section].annotation if section in fields else None
+            fields = next(iter(typing.get_args(annotation)), annotation).model_fields if annotation else {}
         assert last not in fields or fields[last].default == default
     old = {"seed": 1, "training": {"batch": 2}, "study": {"training": {"epochs": 3}, "folds": 2}}
     new = {
@@ -168,3 +172,34 @@ def test_later_settings_tell_recipes_apart_unless_they_are_at_their_default():
     assert told(new) == told(old) == old and new["training"] == {"batch": 2, "at_once": 0}
     given = {"training": {"at_once": 4, "batch": 2}, "study": None}
     assert told(given) == given and told(None) is None
+
+
+def test_augmentations_came_later_to_classifiers_alone():
+    """A flow that was trained without any is still told by it, as its kept outcomes say."""
+    flows = {"flow": {}, "data": {"label": "bad", "augment": []}}
+    assert told(flows) == flows
+    classifiers = {"classifier": {}, "data": {"labels": [], "augment": [], "window": ""}}
+    assert told(classifiers) == {"classifier": {}, "data": {"labels": []}}
+    given = {"classifier": {}, "data": {"augment": ["gain"], "window": "24x16"}}
+    assert told(given) == given
+    one = {"count": 3, "acquisitions": 0, "first_acquisition": 1, "weather": 0.0}
+    assert told({"survey": one, "study": {"independent": one}}) == {
+        "survey": {"count": 3},
+        "study": {"independent": {"count": 3}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("data.augment=['flip']", "data.augment.0 = 'flip': input should be 'trace_order', 'polarity'"),
+        ("data.augment=['shift_trace']", "data.augment.0 = 'shift_trace': input should be 'trace_order'"),
+        ("data.window=large", "data.window: size 'large' is not samples x traces; write it like 896x640"),
+        ("data.window=00x128", "data.window: size '00x128': each side must be between 1 and 32768"),
+        ("data.windows=24x16", "unknown key data.windows; did you mean window?"),
+    ],
+)
+def test_a_wrong_setting_of_a_classifiers_data_is_named(change, message):
+    with pytest.raises(InputError) as wrong:
+        read_recipe(TRAIN / "classifier.toml", [change])
+    assert str(wrong.value).startswith(f"{TRAIN / 'classifier.toml'}: {message}")

@@ -1,5 +1,6 @@
 """Trained classifiers as SavedModels."""
 
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,24 +9,45 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from glowseis.about import profile_in
 from glowseis.export.savedmodel import damaged, read_savedmodel, write_savedmodel
+from glowseis.judging.combination import Combination, combination_from, mean_of_windows
+from glowseis.judging.gathers import Seen
+from glowseis.judging.unlike import Unlikeness, unlikeness_from
 from glowseis.model_folder import model_name
 from glowseis.models.miniception import Miniception, from_grey_levels
+from glowseis.survey.profile import Profile
+
+UNLIKE = Path("assets.extra") / "unlike.npz"
+"""Where a SavedModel keeps what training gathers are like."""
 
 
-def export_classifier(model: Miniception, labels: Sequence[str], folder: Path, about: dict[str, Any]) -> None:
+def export_classifier(
+    model: Miniception,
+    labels: Sequence[str],
+    folder: Path,
+    about: dict[str, Any],
+    *,
+    combination: Combination | None = None,
+    unlikeness: Unlikeness | None = None,
+) -> None:
     """Write a classifier as a SavedModel that needs no glowseis to be loaded.
 
-    Its signature takes grey levels, uint8 `[N, time, trace, 1]`, of any number, height and width:
+    Its signatures take grey levels, uint8 `[N, time, trace, 1]`, of any number, height and width:
 
     - `classify(image) -> probabilities`, float32 `[N, class]`; `class_index`, int32 `[N]`, of the likeliest class;
       `label`, string `[N]`, its name; `labels`, string `[class]`, the names of all classes in order of severity
+    - `features(image) -> features`, float32 `[N, 32 alpha]`, the activations before its last layer; with them
+      `probabilities` and `log_probabilities`, float32 `[N, class]`, so that a picture is looked at once
 
     Args:
         model: The trained classifier.
         labels: Names of the classes, in order of severity.
         folder: To be made: `savedmodels/NAME/VERSION`.
-        about: What it was made from, JSON; `image_shape` says at which size it was trained.
+        about: What it was made from, JSON; `image_shape` says at which size it was trained, `trained_on` on what (a
+            record of `glowseis.survey.profile.Profile`).
+        combination: The rule for gathers of several windows; the mean when None.
+        unlikeness: What tells how far a gather is from the training data, if anything does.
 
     Raises:
         InputError: Something stands at `folder` already.
@@ -34,7 +56,14 @@ def export_classifier(model: Miniception, labels: Sequence[str], folder: Path, a
     """
     if len(labels) != model.classes:
         raise ValueError(f"there are {len(labels)} labels for {model.classes} classes")
-    write_savedmodel(_served(model, list(labels)), "classifier", folder, {**about, "labels": list(labels)})
+    told = {
+        **about,
+        "labels": list(labels),
+        "combination": (combination or mean_of_windows(model.classes)).record(),
+        "unlike": unlikeness is not None,
+    }
+    arrays = {UNLIKE: unlikeness.arrays()} if unlikeness else {}
+    write_savedmodel(_served(model, list(labels)), "classifier", folder, told, arrays)
 
 
 def _served(model: Miniception, labels: list[str]) -> tf.Module:
@@ -49,11 +78,21 @@ def _served(model: Miniception, labels: list[str]) -> tf.Module:
             "labels": names,
         }
 
+    def features(image):
+        found = model.features(from_grey_levels(image))
+        logits = model.output_head(found)
+        return {
+            "features": found,
+            "probabilities": tf.nn.softmax(logits),
+            "log_probabilities": tf.nn.log_softmax(logits),
+        }
+
     module = tf.Module()
     # Only the variables are tracked, each once: the layers would bring them along again.
     module.variables_of_the_classifier = [weight.value for weight in model.weights]
     pictures = tf.TensorSpec((None, None, None, 1), tf.uint8, name="image")
     module.classify = tf.function(classify, input_signature=[pictures], autograph=False)
+    module.features = tf.function(features, input_signature=[pictures], autograph=False)
     return module
 
 
@@ -64,9 +103,12 @@ class SavedClassifier:
     Attributes:
         name: Its name and version, such as `classifier/1`.
         labels: Names of the classes, in order of severity.
-        size: Height in samples and width in traces of the pictures that it was trained on.
+        size: Height in samples and width in traces of the pictures, or windows of such, that it was trained on.
         about: What it was made from.
         module: TensorFlow's module, with its signatures.
+        combination: The rule for gathers of several windows.
+        profile: What it was trained on; None where it does not tell, as those of before it could.
+        unlikeness: What tells how far a gather is from the training data; None likewise.
     """
 
     name: str
@@ -74,6 +116,9 @@ class SavedClassifier:
     size: tuple[int, int]
     about: dict[str, Any]
     module: Any
+    combination: Combination
+    profile: Profile | None = None
+    unlikeness: Unlikeness | None = None
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Grade pictures.
@@ -85,6 +130,21 @@ class SavedClassifier:
             Probabilities of the labels, float32 `[gather, class]`.
         """
         return self.module.signatures["classify"](image=tf.constant(images[..., np.newaxis]))["probabilities"].numpy()
+
+    def look(self, images: np.ndarray) -> Seen:
+        """Grade pictures, with what else can be said of them.
+
+        Args:
+            images: Grey levels, uint8 `[picture, time, trace]`.
+
+        Returns:
+            Probabilities and features; no features where the SavedModel does not give them.
+        """
+        if "features" not in self.module.signatures:
+            probabilities = self.probabilities(images)
+            return Seen(probabilities, np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)), None)
+        found = self.module.signatures["features"](image=tf.constant(images[..., np.newaxis]))
+        return Seen(*(found[name].numpy() for name in ("probabilities", "log_probabilities", "features")))
 
 
 def load_classifier(path: Path) -> SavedClassifier:
@@ -103,6 +163,15 @@ def load_classifier(path: Path) -> SavedClassifier:
         known = module.signatures["classify"].structured_outputs["labels"].shape
         if min(height, width) < 1 or len(labels) != known[0]:
             raise ValueError(f"it says {len(labels)} labels and pictures of {height}x{width}")
-    except (KeyError, TypeError, ValueError) as wrong:
+        rule = about.get("combination")
+        combination = combination_from(rule, len(labels)) if rule else mean_of_windows(len(labels))
+        profile = profile_in(about)
+        unlikeness = _unlikeness(folder / UNLIKE, len(labels)) if about.get("unlike") else None
+    except (KeyError, TypeError, ValueError, AttributeError, OSError, zipfile.BadZipFile) as wrong:
         raise damaged(folder, "classifier", wrong) from None
-    return SavedClassifier(model_name(folder), labels, (height, width), about, module)
+    return SavedClassifier(model_name(folder), labels, (height, width), about, module, combination, profile, unlikeness)
+
+
+def _unlikeness(path: Path, classes: int) -> Unlikeness:
+    with np.load(path, allow_pickle=False) as arrays:
+        return unlikeness_from(dict(arrays), classes)

@@ -6,9 +6,11 @@ from typing import Any
 
 import tensorflow as tf
 
+from glowseis.about import profile_in
 from glowseis.export.savedmodel import damaged, read_savedmodel, write_savedmodel
 from glowseis.model_folder import model_name
 from glowseis.models.glow import Glow, from_levels, to_levels
+from glowseis.survey.profile import Profile
 
 
 def export_flow(flow: Glow, folder: Path, about: dict[str, Any]) -> None:
@@ -91,12 +93,14 @@ class SavedFlow:
         about: What it was made from.
         signatures: TensorFlow functions by name (see `export_flow`).
         module: What keeps the variables alive.
+        profile: What it was trained on; None where it does not tell, as those of before it could.
     """
 
     name: str
     about: dict[str, Any]
     signatures: dict[str, Any]
     module: Any
+    profile: Profile | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -116,10 +120,10 @@ def load_flow(path: Path) -> SavedFlow:
     """
     folder, about, module = read_savedmodel(path, "flow")
     try:
-        flow = SavedFlow(model_name(folder), about, dict(module.signatures), module)
+        flow = SavedFlow(model_name(folder), about, dict(module.signatures), module, profile_in(about))
         height, width = flow.size
         if not (height > 0 and width > 0):
             raise ValueError(f"its pictures are {height}x{width}")
-    except (KeyError, TypeError, ValueError) as wrong:
+    except (KeyError, TypeError, ValueError, AttributeError) as wrong:
         raise damaged(folder, "flow", wrong) from None
     return flow

@@ -1,9 +1,11 @@
 """What SavedModels of flows and classifiers share: how they are written, found and loaded."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from glowseis.errors import InputError
@@ -14,10 +16,19 @@ KINDS = {
     "flow": ("encode", "decode", "log_prob", "sample", "interpolate", "interpolate_spherical"),
     "classifier": ("classify",),
 }
-"""Signatures of each kind of model."""
+"""Signatures that each kind of model has."""
+
+LATER = {"flow": (), "classifier": ("features",)}
+"""Signatures that models of before they came do not have."""
 
 
-def write_savedmodel(module: tf.Module, kind: str, folder: Path, about: dict[str, Any]) -> None:
+def write_savedmodel(
+    module: tf.Module,
+    kind: str,
+    folder: Path,
+    about: dict[str, Any],
+    arrays: Mapping[Path, Mapping[str, np.ndarray]] | None = None,
+) -> None:
     """Write a module's functions as the signatures of its kind.
 
     Args:
@@ -25,17 +36,21 @@ def write_savedmodel(module: tf.Module, kind: str, folder: Path, about: dict[str
         kind: One of `KINDS`.
         folder: To be made: `savedmodels/NAME/VERSION`.
         about: What it was made from; JSON.
+        arrays: Arrays that go with it, by the names of their `.npz` files in the folder.
 
     Raises:
         InputError: Something stands at `folder` already.
         OSError: The disk is full or not writable; nothing is left behind.
     """
-    signatures = {name: getattr(module, name) for name in KINDS[kind]}
+    signatures = {name: getattr(module, name) for name in (*KINDS[kind], *LATER[kind])}
     with whole_folder(folder) as unfinished:
         tf.saved_model.save(module, str(unfinished), signatures=signatures)
         path = unfinished / ABOUT
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps({"kind": kind, **about}, indent=2) + "\n")
+        for name, each in (arrays or {}).items():
+            with (unfinished / name).open("wb") as file:
+                np.savez(file, allow_pickle=False, **each)
 
 
 def read_savedmodel(path: Path, kind: str) -> tuple[Path, dict[str, Any], Any]:

@@ -10,10 +10,14 @@ from glowseis.errors import FittingError, InputError
 from glowseis.fitting.classifier_trainer import ClassifierTrainer, Predictor, make_classifier, predict
 from glowseis.fitting.state import InMemory, State
 from glowseis.models.miniception import Miniception
-from glowseis.recipe import ClassifierTraining
+from glowseis.recipe import ClassifierData, ClassifierTraining
 from glowseis.scoring import Scores, scores
-from glowseis.survey.labelled import LabelledGathers, from_memory, steps_per_pass, training_steps
+from glowseis.survey.labelled import LabelledGathers, from_memory, in_windows, steps_per_pass, training_steps
 from glowseis.survey.pipeline import batches
+from glowseis.survey.size import parse_size
+
+JUDGED_WINDOWS = 4
+"""Windows of a validation gather that judge the weights after each epoch, at most."""
 
 __all__ = ["ClassifierFitting", "Epoch", "Fitted", "fit_classifier", "make_classifier", "predict"]
 
@@ -70,14 +74,16 @@ class Watcher:
 class ClassifierFitting:
     """A fitting, from its first step or the state's to its end.
 
-    An epoch is a pass over the gathers, or `training.steps_per_epoch` steps; the order of every pass is a function of
-    the seed and the gather ids, so the same seed gives the same weights on the same kind of processor.
+    An epoch is a pass over the gathers, or `training.steps_per_epoch` steps; the order of every pass, its windows and
+    its augmentations are functions of the seed and the gather ids, so the same seed gives the same weights on the same
+    kind of processor. Where windows are trained on, a gather is judged by the mean log-probability of a few of its own.
 
     Args:
         model: The classifier, built; trained in place.
         gathers: What to train on, with the class of each.
         training: Epochs, batch, learning rate and what to keep.
-        seed: Seed of the order.
+        seed: Seed of the order, of windows and of augmentations.
+        data: Which augmentations and windows; its other settings play no part here.
         validation: Gathers that judge the weights after each epoch.
         labels: Names of the classes, in order of severity; numbers when None.
 
@@ -93,6 +99,7 @@ class ClassifierFitting:
         training: ClassifierTraining,
         seed: int,
         *,
+        data: ClassifierData | None = None,
         validation: LabelledGathers | None = None,
         labels: Sequence[str] | None = None,
     ):
@@ -110,6 +117,8 @@ class ClassifierFitting:
                 'training.keep = "last" and training.patience = 0'
             )
         self.model, self.gathers, self.training, self.seed = model, gathers, training, seed
+        self.data = data or ClassifierData()
+        self.window = parse_size(self.data.window) if self.data.window else None
         self.validation = validation if validation and len(validation) else None
         self.steps_per_epoch = training.steps_per_epoch or steps_per_pass(gathers, training.batch)
         self.trainer = ClassifierTrainer(
@@ -141,7 +150,15 @@ class ClassifierFitting:
         state, watcher = state or InMemory(self.model), watcher or Watcher()
         epochs: list[Epoch] = []
         done, losses, accuracies = state.step, [], []
-        dataset = training_steps(self.gathers, self.training.batch, self.seed, self.steps, first=done)
+        dataset = training_steps(
+            self.gathers,
+            self.training.batch,
+            self.seed,
+            self.steps,
+            first=done,
+            augment=self.data.augment,
+            window=self.window,
+        )
         for batch in batches(self.gathers, dataset) if not self._over(done, state) else ():
             rate = float(self.trainer.optimizer.learning_rate)
             loss, accuracy = (float(value) for value in self.trainer.optimise(*batch))
@@ -169,7 +186,10 @@ class ClassifierFitting:
         return Fitted(self.model, state.best_step if best_kept else done, done, epochs)
 
     def probabilities(self, gathers: LabelledGathers) -> np.ndarray:
-        """Probabilities of the classes with the present weights, float32 `[gather, class]`."""
+        """Probabilities of the classes with the present weights, float32 `[gather, class]`.
+
+        Where windows are trained on, those of a few windows of each gather: their geometric mean, whose sum is 1.
+        """
         return np.exp(self._log_probabilities(gathers))
 
     def require_finite_weights(self, step: int) -> None:
@@ -187,7 +207,14 @@ class ClassifierFitting:
             )
 
     def _log_probabilities(self, gathers: LabelledGathers) -> np.ndarray:
-        return self._predictor.log_probabilities(gathers, self.training.at_once or self.training.batch)
+        batch = self.training.at_once or self.training.batch
+        if self.window is None or not len(gathers):
+            return self._predictor.log_probabilities(gathers, batch)
+        windows, owner = in_windows(gathers, self.window, JUDGED_WINDOWS)
+        each = self._predictor.log_probabilities(windows, batch)
+        counts = np.bincount(owner, minlength=len(gathers))
+        mean = np.add.reduceat(each, np.cumsum(counts) - counts) / counts[:, np.newaxis].astype(np.float32)
+        return mean - np.logaddexp.reduce(mean, axis=1, keepdims=True)
 
     def _over(self, step: int, state: State) -> bool:
         if step >= self.steps:
@@ -219,6 +246,7 @@ def fit_classifier(
     training: ClassifierTraining,
     seed: int,
     *,
+    data: ClassifierData | None = None,
     validation: LabelledGathers | tuple[np.ndarray, np.ndarray] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Fitted:
@@ -234,7 +262,8 @@ def fit_classifier(
         model: The classifier, built; trained in place.
         gathers: What to train on: a set, or grey levels uint8 `[gather, time, trace]` and classes `[gather]`.
         training: Epochs, batch, learning rate and what to keep.
-        seed: Seed of the order.
+        seed: Seed of the order, of windows and of augmentations.
+        data: Which augmentations and windows; none and whole pictures when None.
         validation: Gathers that judge the weights after each epoch, given likewise.
         say: Called with a line an epoch.
 
@@ -247,7 +276,7 @@ def fit_classifier(
     """
     sets = [from_memory(*one) if isinstance(one, tuple) else one for one in (gathers, validation)]
     assert sets[0] is not None
-    fitting = ClassifierFitting(model, sets[0], training, seed, validation=sets[1])
+    fitting = ClassifierFitting(model, sets[0], training, seed, data=data, validation=sets[1])
     return fitting.run(watcher=_Saying(say, training.epochs, fitting.steps_per_epoch) if say else None)
 
 

@@ -165,11 +165,15 @@ class Miniception(keras.Model):
         self.output_head.build((None, 32 * self.alpha))
         self.built = True
 
-    def logits(self, x):
-        """Logarithms of the classes' probabilities up to a constant, `[batch, classes]`."""
+    def features(self, x):
+        """What the head makes its classes of, the activations of the dense layer, `[batch, 32 alpha]`."""
         for block in self.blocks:
             x = self.pool(block(x))
-        return self.output_head(self.hidden(ops.mean(x, axis=(1, 2))))
+        return self.hidden(ops.mean(x, axis=(1, 2)))
+
+    def logits(self, x):
+        """Logarithms of the classes' probabilities up to a constant, `[batch, classes]`."""
+        return self.output_head(self.features(x))
 
     def call(self, x):
         """Probabilities of the classes, `[batch, classes]`."""

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from glowseis.about import TRAINED_ON
 from glowseis.export import export_classifier
-from glowseis.fitting.classifier import ClassifierFitting, make_classifier
+from glowseis.fitting.classifier import ClassifierFitting, class_weights, make_classifier
 from glowseis.fitting.classifier_log import ClassifierRun
 from glowseis.fitting.classifier_selection import ClassifierSelection, select_labelled
 from glowseis.fitting.stopping import Stopping
 from glowseis.recipe import ClassifierRecipe
+from glowseis.run.conclusions import conclude
 from glowseis.run.folder import (
     RESULT,
     claimed,
@@ -26,7 +28,8 @@ from glowseis.run.folder import (
     record_of,
 )
 from glowseis.scoring import scores
-from glowseis.survey.labelled import LabelledGathers, from_survey
+from glowseis.survey.labelled import from_survey
+from glowseis.survey.profile import profile_of
 from glowseis.survey.records import Survey
 
 PREDICTIONS = "predictions.csv"
@@ -72,7 +75,13 @@ def train_classifier(
         section = recipe.classifier
         model = make_classifier(len(selection.labels), section.alpha, section.head, recipe.seed)
         fitting = ClassifierFitting(
-            model, training, recipe.training, recipe.seed, validation=validation, labels=selection.labels
+            model,
+            training,
+            recipe.training,
+            recipe.seed,
+            data=recipe.data,
+            validation=validation,
+            labels=selection.labels,
         )
         run = ClassifierRun(fitting, folder, stopping)
         say(_plan(fitting, selection))
@@ -80,18 +89,27 @@ def train_classifier(
             say(f"going on after step {run.checkpoints.step} of {fitting.steps}")
         fitted = run.run()
         result: dict[str, Any] = {"step": fitted.step, "steps": fitted.steps}
-        judged = {"validation": validation, "test": test}
-        found = {part: fitting.probabilities(gathers) for part, gathers in judged.items() if len(gathers)}
-        for part, probabilities in found.items():
-            one = scores(
-                judged[part].classes, probabilities.argmax(axis=1), selection.labels, probabilities=probabilities
-            )
+        classes = {"training": training.classes, "validation": validation.classes, "test": test.classes}
+        fractions = _fractions(fitting)
+        window = fitting.window
+        concluded = conclude(model, survey, selection, classes, fractions, window or survey.size, say)
+        for part, probabilities in concluded.probabilities.items():
+            one = scores(classes[part], probabilities.argmax(axis=1), selection.labels, probabilities=probabilities)
             result[part] = {**one.record(), "text": one.text()}
-        _write_predictions(folder / PREDICTIONS, judged, found, selection.labels)
+        _write_predictions(folder / PREDICTIONS, survey, selection, concluded.probabilities, classes)
+        profile = profile_of(
+            survey,
+            selection.training,
+            labels=selection.labels,
+            fractions=dict(zip(selection.labels, fractions.tolist(), strict=True)),
+            window=window,
+        )
         about = {
             **record,
             "run": identity,
-            "image_shape": [*survey.size, 1],
+            "image_shape": [*(window or survey.size), 1],
+            **({"window": list(window)} if window else {}),
+            TRAINED_ON: profile.record(),
             "training_ids": ids(survey, selection.training),
             "validation_ids": ids(survey, selection.validation),
             "test_ids": ids(survey, selection.test),
@@ -100,7 +118,14 @@ def train_classifier(
         written = export_once(
             identity,
             savedmodels / recipe.name,
-            lambda target: export_classifier(model, selection.labels, target, about),
+            lambda target: export_classifier(
+                model,
+                selection.labels,
+                target,
+                about,
+                combination=concluded.combination,
+                unlikeness=concluded.unlikeness,
+            ),
         )
         finish(folder, result, written, started, run.first_step_at)
     return result
@@ -129,16 +154,31 @@ def _plan(fitting: ClassifierFitting, selection: ClassifierSelection) -> str:
     )
 
 
+def _fractions(fitting: ClassifierFitting) -> np.ndarray:
+    """What each class counted in training: its gathers' weights times its weight in the loss, summing to 1."""
+    gathers, count = fitting.gathers, fitting.model.classes
+    counts = np.bincount(gathers.classes, minlength=count)
+    weights = class_weights(fitting.training.class_weights, counts) or [1.0] * count
+    counted = np.bincount(gathers.classes, gathers.weights, count) * weights
+    return counted / counted.sum()
+
+
 def _write_predictions(
-    path: Path, judged: dict[str, LabelledGathers], found: dict[str, np.ndarray], labels: tuple[str, ...]
+    path: Path,
+    survey: Survey,
+    selection: ClassifierSelection,
+    found: dict[str, np.ndarray],
+    classes: dict[str, np.ndarray],
 ) -> None:
     """Write what gathers that were not trained on were graded, whole or not at all."""
+    labels = selection.labels
+    rows = {"validation": selection.validation, "test": selection.test}
     tables = [
         pd.DataFrame(
             {
-                "gather_id": judged[part].ids,
+                "gather_id": ids(survey, rows[part]),
                 "part": part,
-                "label": np.array(labels)[judged[part].classes],
+                "label": np.array(labels)[classes[part]],
                 "grade": np.array(labels)[probabilities.argmax(axis=1)],
             }
             | {f"probability_{label}": probabilities[:, number] for number, label in enumerate(labels)}

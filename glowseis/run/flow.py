@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from glowseis.about import TRAINED_ON
 from glowseis.export import export_flow
 from glowseis.fitting.devices import Devices
 from glowseis.fitting.loop import FlowFitting
@@ -29,6 +30,7 @@ from glowseis.run.folder import (
 )
 from glowseis.run.together import claimed_for_all
 from glowseis.survey.pipeline import images
+from glowseis.survey.profile import profile_of
 from glowseis.survey.records import Survey
 
 
@@ -102,6 +104,7 @@ def train_flow(
             **record,
             "run": identity,
             "label": recipe.data.label,
+            TRAINED_ON: profile_of(survey, selection.training).record(),
             "training_ids": ids(survey, selection.training),
             "held_out_ids": ids(survey, selection.held_out),
             "figures": result,

@@ -4,7 +4,7 @@ import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -99,12 +99,16 @@ def ingest(request: Request, out: Path) -> list[str]:
     return _warnings(request, opened) + summary(open_survey(out), tally, opened.table)
 
 
-def read_gathers(request: Request, told: list[str]) -> Iterator[Gather]:
+def read_gathers(
+    request: Request, told: list[str], bring: Callable[[Recording | Picture], Gather] | None = None
+) -> Iterator[Gather]:
     """Read files of gathers as pictures, as `ingest` would write them, with memory for one gather.
 
     Args:
         request: What to read, and how.
         told: Gets lines on what was done to them, once the last was read.
+        bring: Makes a picture of a gather, of any size; as the request says when None. Files may then have several
+            sample intervals.
 
     Yields:
         The gathers, one after another.
@@ -112,10 +116,11 @@ def read_gathers(request: Request, told: list[str]) -> Iterator[Gather]:
     Raises:
         InputError: Anything that was asked for or is read makes no sense.
     """
-    opened = _open(request)
+    opened = _open(request, mixed=bring is not None)
     tally = Tally()
-    yield from _gathers(request, opened, tally)
-    told += _warnings(request, opened) + treatment(tally, opened.size, opened.table)
+    yield from _gathers(request, opened, tally, bring)
+    told += _warnings(request, opened) if bring is None else []
+    told += treatment(tally, None if bring else opened.size, opened.table)
 
 
 @dataclass(frozen=True)
@@ -129,13 +134,13 @@ class _Opened:
     interval_s: float | None
 
 
-def _open(request: Request) -> _Opened:
+def _open(request: Request, *, mixed: bool = False) -> _Opened:
     wanted = _check(request)
     table = read_labels(request.labels, source_files(request.sources, request.kind)) if request.labels else None
     sources = open_sources(request.sources, request.options, request.kind)
     if table:
         look_ahead(table, sources, request.options)
-    interval_s = _check_intervals(sources)
+    interval_s = _check_intervals(sources, mixed=mixed)
     shapes = [shape for source in sources for shape in source.shapes()]
     if request.strict:
         # Headers are told of before hours of reading.
@@ -196,14 +201,14 @@ def _check_interval(source: Source, interval_s: float) -> None:
     )
 
 
-def _check_intervals(sources: Sequence[Source]) -> float | None:
-    """The sample interval that all sources share; pictures may leave it unknown."""
+def _check_intervals(sources: Sequence[Source], *, mixed: bool = False) -> float | None:
+    """The sample interval that all sources share, unless they may differ; pictures may leave it unknown."""
     known = [(source, source.interval_s) for source in sources]
     given = [(source, interval_s) for source, interval_s in known if interval_s is not None]
     for source, interval_s in given:
         _check_interval(source, interval_s)
         # Attributes of 32 bits are not exact.
-        if not math.isclose(interval_s, given[0][1], rel_tol=1e-6):
+        if not mixed and not math.isclose(interval_s, given[0][1], rel_tol=1e-6):
             first = source_text(given[0][0].path)
             raise InputError(
                 f"{source_text(source.path)} has samples every {interval_s * 1e3:g} ms, {first} every "
@@ -212,7 +217,9 @@ def _check_intervals(sources: Sequence[Source]) -> float | None:
     return given[0][1] if given else None
 
 
-def _gathers(request: Request, opened: _Opened, tally: Tally) -> Iterator[Gather]:
+def _gathers(
+    request: Request, opened: _Opened, tally: Tally, bring: Callable[[Recording | Picture], Gather] | None = None
+) -> Iterator[Gather]:
     """The gathers of all sources, named, labelled and fitted."""
     sources, table = opened.sources, opened.table
     prefixes = _prefixes(sources)
@@ -237,9 +244,8 @@ def _gathers(request: Request, opened: _Opened, tally: Tally) -> Iterator[Gather
         if request.labelled_only and not label:
             tally.unlabelled.append(name)
             continue
-        gather = render(
-            replace(found, gather_id=name, label=label), *opened.size, request.fit, request.options.zero_level
-        )
+        named = replace(found, gather_id=name, label=label)
+        gather = bring(named) if bring else render(named, *opened.size, request.fit, request.options.zero_level)
         tally.add_mended(name, gather.mended)
         _count_traces(found, name, gather, tally)
         if not is_live(gather):
@@ -259,7 +265,8 @@ def _gathers(request: Request, opened: _Opened, tally: Tally) -> Iterator[Gather
         raise InputError(f"no gather is left to write: {told}; check the sources and labels")
     tally.remarks = _remark_lines(sources)
     if request.strict:
-        refuse_warnings(_warnings(request, opened) + treatment(tally, opened.size, table))
+        size = None if bring else opened.size
+        refuse_warnings(([] if bring else _warnings(request, opened)) + treatment(tally, size, table))
 
 
 def _prefixes(sources: Sequence[Source]) -> dict[Path, str]:

@@ -131,20 +131,22 @@ def summary(survey: Survey, tally: Tally, table: LabelTable | None) -> list[str]
     return [*lines, f"{source_text(survey.path)}: {_number(len(survey), 'gather')} of {height}x{width} ({told})"]
 
 
-def treatment(tally: Tally, size: tuple[int, int], table: LabelTable | None) -> list[str]:
+def treatment(tally: Tally, size: tuple[int, int] | None, table: LabelTable | None) -> list[str]:
     """Tell what was done to gathers of files.
 
     Args:
         tally: What was counted on the way.
-        size: Height in samples and width in traces of the pictures.
+        size: Height in samples and width in traces of the pictures; None where each has its own.
         table: Labels that were given, if any.
 
     Returns:
         Lines for a terminal.
     """
-    lines = _fits(tally, size) + tally.remarks
+    lines = [*(_fits(tally, size) if size else []), *tally.remarks]
     for kind, what in MENDINGS.items():
-        if mended := tally.mended.get(kind):
+        # Whoever brings gathers to a model tells of that by himself.
+        told_elsewhere = size is None and kind in ("reordered", "resampled")
+        if (mended := tally.mended.get(kind)) and not told_elsewhere:
             line = f"{what}: {mended.traces} in {_number(mended.gathers, 'gather')} "
             line += f"({_first(mended.first, mended.gathers)})"
             lines.append(f"{line}; {KEPT_BY[kind]}" if kind in KEPT_BY else line)

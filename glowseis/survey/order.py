@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -27,3 +27,13 @@ def id_order(names: list[str], seed: int, epoch: int) -> np.ndarray:
 def digest(purpose: str, seed: int, epoch: int, name: str) -> bytes:
     """What an epoch draws for a gather, 16 bytes; another purpose draws anew."""
     return hashlib.blake2b(f"{purpose}/{seed}/{epoch}/{name}".encode(), digest_size=16).digest()
+
+
+def uniforms(purpose: str, seed: int, epoch: int, names: Sequence[str], count: int) -> np.ndarray:
+    """What an epoch draws for gathers, numbers uniform in [0, 1), float32 `[name, count]`; at most 16 of each."""
+    joined = b"".join(
+        hashlib.blake2b(f"{purpose}/{seed}/{epoch}/{name}".encode(), digest_size=4 * count).digest() for name in names
+    )
+    # The 24 bits that float32 holds, so that none is rounded up to 1.
+    words = np.frombuffer(joined, "<u4").reshape(len(names), count) >> 8
+    return words.astype(np.float32) * np.float32(2.0**-24)

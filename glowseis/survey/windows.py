@@ -1,5 +1,7 @@
 """Windows of native samples, cut from pictures that are larger."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from glowseis.survey.render import ZERO_LEVEL
@@ -48,3 +50,38 @@ def cut_window(image: np.ndarray, place: tuple[int, int], size: tuple[int, int])
     part = image[place[0] : place[0] + size[0], place[1] : place[1] + size[1]]
     window[: part.shape[0], : part.shape[1]] = part
     return window
+
+
+def few_windows(valid: tuple[int, int], size: tuple[int, int], most: int) -> list[tuple[int, int]]:
+    """The places of a few windows, spread evenly over those that cover a picture's valid region.
+
+    Args:
+        valid: Samples and traces of the region, which begins at row 0 and column 0.
+        size: Samples and traces of a window.
+        most: How many, at most.
+
+    Returns:
+        Pairs of first row and first column; of several, first and last window among them.
+    """
+    places = window_places(valid, size)
+    if len(places) <= most:
+        return places
+    return [places[round(number * (len(places) - 1) / max(most - 1, 1))] for number in range(most)]
+
+
+def drawn_window(valid: tuple[int, int], size: tuple[int, int], drawn: Sequence[float]) -> tuple[int, int]:
+    """A window's place anywhere in a picture's valid region, all alike.
+
+    Args:
+        valid: Samples and traces of the region, which begins at row 0 and column 0.
+        size: Samples and traces of a window.
+        drawn: Two numbers, uniform in [0, 1).
+
+    Returns:
+        First row and first column; 0 where the window is as long as the region or longer.
+    """
+    row, column = (
+        int(float(number) * (max(length - side, 0) + 1))
+        for number, length, side in zip(drawn, valid, size, strict=True)
+    )
+    return row, column

@@ -1,0 +1,130 @@
+"""Gathers judged window by window."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from glowseis.judging.combination import Combination
+from glowseis.judging.windows import Windows, windows_of
+from glowseis.survey.gather import Gather
+from glowseis.survey.picture_statistics import picture_statistics
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a classifier makes of some windows.
+
+    Attributes:
+        probabilities: float32 `[window, class]`.
+        log_probabilities: Their logarithms, float32 `[window, class]`.
+        features: Activations before its last layer, float32 `[window, feature]`; None where it does not give them.
+    """
+
+    probabilities: np.ndarray
+    log_probabilities: np.ndarray
+    features: np.ndarray | None
+
+
+class Looker(Protocol):
+    """A classifier, in memory or as a SavedModel."""
+
+    def look(self, images: np.ndarray) -> Seen:
+        """Look at windows, grey levels uint8 `[window, time, trace]`."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A gather, with what was seen in its windows.
+
+    Attributes:
+        gather: The gather, as it was brought.
+        windows: Its live windows.
+        seen: What the classifier makes of them.
+        figures: Figures of its picture, float64 `[figure]` (see `glowseis.survey.picture_statistics`).
+    """
+
+    gather: Gather
+    windows: Windows
+    seen: Seen
+    figures: np.ndarray
+
+    def worst_window(self) -> tuple[slice, slice]:
+        """Samples and traces, from 0, of the window of the highest severity, which most speaks against the gather."""
+        row, column = self.windows.places[int(np.argmax(severity(self.seen.probabilities)))]
+        height, width = self.windows.images.shape[1:]
+        return (
+            slice(row, min(row + height, self.gather.valid_samples)),
+            slice(column, min(column + width, self.gather.valid_traces)),
+        )
+
+
+def judged(
+    looker: Looker, gathers: Iterable[Gather], size: tuple[int, int], batch: int, most: int | None = None
+) -> Iterator[Judged]:
+    """Look at gathers, at windows of several at a time.
+
+    Args:
+        looker: The classifier.
+        gathers: As they were brought, of any size.
+        size: Samples and traces of a window.
+        batch: Windows at a time; memory grows with it, and with the windows of one gather.
+        most: At most so many windows of a gather; all when None.
+
+    Yields:
+        The gathers, in their order.
+    """
+    waiting: list[tuple[Gather, Windows]] = []
+    count = 0
+    for gather in gathers:
+        windows = windows_of(gather, size, most)
+        waiting.append((gather, windows))
+        count += len(windows.places)
+        if count >= batch:
+            yield from _looked(looker, waiting, batch)
+            waiting, count = [], 0
+    yield from _looked(looker, waiting, batch)
+
+
+def gather_probabilities(seen: Seen, weights: np.ndarray, combination: Combination) -> np.ndarray:
+    """Probabilities of a gather's classes, float64 `[class]`; of a single window they are the window's own.
+
+    Args:
+        seen: What the classifier makes of its windows.
+        weights: What each of them counts, `[window]`.
+        combination: The rule that makes one of several.
+    """
+    if len(weights) == 1:
+        return seen.probabilities[0].astype(np.float64)
+    return combination.probabilities(seen.log_probabilities, weights)
+
+
+def severity(probabilities: np.ndarray) -> np.ndarray:
+    """Expected class number, 0 for the mildest: with three classes P(medium) + 2 P(bad).
+
+    Args:
+        probabilities: `[..., class]`, the mildest class first.
+
+    Returns:
+        float64 `[...]`.
+    """
+    return np.asarray(probabilities, np.float64) @ np.arange(np.shape(probabilities)[-1])
+
+
+def _looked(looker: Looker, waiting: Sequence[tuple[Gather, Windows]], batch: int) -> Iterator[Judged]:
+    if not waiting:
+        return
+    images = np.concatenate([windows.images for _, windows in waiting])
+    parts = [looker.look(images[start : start + batch]) for start in range(0, len(images), batch)]
+    probabilities = np.concatenate([part.probabilities for part in parts])
+    logarithms = np.concatenate([part.log_probabilities for part in parts])
+    known = [part.features for part in parts if part.features is not None]
+    features = np.concatenate(known) if known else None
+    start = 0
+    for gather, windows in waiting:
+        mine = slice(start, start + len(windows.places))
+        start = mine.stop
+        seen = Seen(probabilities[mine], logarithms[mine], features[mine] if features is not None else None)
+        valid = gather.image[: gather.valid_samples, : gather.valid_traces]
+        yield Judged(gather, windows, seen, picture_statistics(valid))

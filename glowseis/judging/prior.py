@@ -1,0 +1,77 @@
+"""Probabilities for other class fractions than those that were trained on."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from glowseis.errors import InputError
+from glowseis.survey.profile import Profile
+
+
+def reweighted(probabilities: np.ndarray, trained: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Bring probabilities from the class fractions of training to others, by Bayes' rule.
+
+    Args:
+        probabilities: `[..., class]`.
+        trained: Fractions that they stand for, `[class]`, all above 0.
+        wanted: Fractions that are to be expected, `[class]`.
+
+    Returns:
+        float64 `[..., class]`, summing to 1; as they were where all that is left of them is 0.
+    """
+    found = np.asarray(probabilities, np.float64)
+    weighed = found * (np.asarray(wanted, np.float64) / np.asarray(trained, np.float64))
+    total = weighed.sum(axis=-1, keepdims=True)
+    return np.where(total > 0, weighed / np.where(total > 0, total, 1), found)
+
+
+def parse_prior(text: str, labels: Sequence[str]) -> np.ndarray:
+    """Read fractions such as `66,31,2`, one a label, in any unit.
+
+    Args:
+        text: What the user gave.
+        labels: The classifier's labels.
+
+    Returns:
+        Fractions, float64 `[class]`, summing to 1.
+
+    Raises:
+        InputError: They are no fractions of these labels.
+    """
+    try:
+        values = np.array([float(part) for part in text.split(",")])
+    except ValueError:
+        values = np.zeros(0)
+    if len(values) != len(labels) or not np.isfinite(values).all() or (values < 0).any() or not values.sum() > 0:
+        raise InputError(
+            f"--prior {text}: give one number of at least 0 for each of {', '.join(labels)}, in this order, separated "
+            f"by commas, such as {','.join(['66', '31', '2', *['1'] * len(labels)][: len(labels)])}"
+        )
+    return values / values.sum()
+
+
+def trained_fractions(name: str, profile: Profile | None, labels: Sequence[str]) -> np.ndarray:
+    """The class fractions that a classifier's probabilities stand for.
+
+    Args:
+        name: The classifier's.
+        profile: What it was trained on.
+        labels: Its labels.
+
+    Returns:
+        Fractions, float64 `[class]`, all above 0.
+
+    Raises:
+        InputError: It does not tell, or a class counted nothing.
+    """
+    fractions = profile.fractions if profile else None
+    if not fractions or set(fractions) != set(labels):
+        raise InputError(
+            f"--prior needs the class fractions that {name} was trained on, which it does not tell; train it again, or "
+            "leave --prior out"
+        )
+    values = np.array([fractions[label] for label in labels], np.float64)
+    if not (values > 0).all():
+        nothing = labels[int(np.argmin(values))]
+        raise InputError(f"--prior: {nothing} counted nothing when {name} was trained; leave --prior out")
+    return values

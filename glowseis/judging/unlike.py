@@ -1,0 +1,143 @@
+"""How far a gather is from those that a classifier was trained on: 1 is as far as one in a hundred of those lies."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from glowseis.survey.picture_statistics import STATISTICS
+
+PERCENTILE = 99.0
+"""Of the gathers that set a threshold so many per cent lie within it."""
+
+LEAST_SCORE = 3.0
+"""Robust standard scores below this are no sign of anything."""
+
+
+@dataclass(frozen=True)
+class Unlikeness:
+    """Distances from the training data, in a classifier's features and in simple figures of the picture.
+
+    A window's distance is Mahalanobis' from the nearest class mean, under one covariance of all classes that is shrunk
+    as Ledoit and Wolf have it; a gather's is the median of its live windows'. A figure's score is its distance from the
+    median of training gathers, in robust standard deviations.
+
+    Attributes:
+        means: Of each class's features, float64 `[class, feature]`.
+        whitening: What makes the covariance of features the unit matrix, float64 `[feature, feature]`.
+        farthest: Distance that counts as 1.
+        middles: Medians of the figures, float64 `[figure]`, in the order of `STATISTICS`.
+        spreads: Their robust standard deviations, likewise.
+        largest_score: Score that counts as 1.
+
+    Source: Lee et al., A simple unified framework for detecting out-of-distribution samples, NeurIPS 2018, section 2.1;
+    Ledoit and Wolf, A well-conditioned estimator for large-dimensional covariance matrices, 2004.
+    """
+
+    means: np.ndarray
+    whitening: np.ndarray
+    farthest: float
+    middles: np.ndarray
+    spreads: np.ndarray
+    largest_score: float
+
+    def of(self, features: np.ndarray, figures: np.ndarray) -> tuple[float, str]:
+        """How unlike a gather is, and by what.
+
+        Args:
+            features: Of its live windows, `[window, feature]`.
+            figures: Of its picture, `[figure]`.
+
+        Returns:
+            The larger of its distance in features and its score, each over what counts as 1; and `features`, or the
+            figure's name from `STATISTICS`. Above 1 its grade is not to be relied upon.
+        """
+        scores = self.scores(figures)
+        told = (float(scores.max()) / self.largest_score, list(STATISTICS)[int(scores.argmax())])
+        return max((self.distance(features) / self.farthest, "features"), told)
+
+    def distance(self, features: np.ndarray) -> float:
+        """A gather's distance in features."""
+        away = (np.asarray(features, np.float64)[:, np.newaxis] - self.means) @ self.whitening
+        return float(np.median(np.sqrt(np.sum(away**2, axis=-1)).min(axis=1)))
+
+    def scores(self, figures: np.ndarray) -> np.ndarray:
+        """Scores of a gather's figures, float64 `[figure]`."""
+        return np.abs(figures - self.middles) / self.spreads
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All of it, to be stored."""
+        return {name: np.asarray(value, np.float64) for name, value in vars(self).items()}
+
+
+def unlikeness_from(arrays: Mapping[str, np.ndarray], classes: int) -> Unlikeness:
+    """Take it back from what `Unlikeness.arrays` made.
+
+    Args:
+        arrays: By name.
+        classes: Number of classes.
+
+    Raises:
+        KeyError, ValueError: They are none.
+    """
+    means, whitening = arrays["means"], arrays["whitening"]
+    width = means.shape[-1]
+    figures = (len(STATISTICS),)
+    shapes = (means.shape, whitening.shape, arrays["middles"].shape, arrays["spreads"].shape)
+    if shapes != ((classes, width), (width, width), figures, figures):
+        raise ValueError(f"its distances have shapes {shapes}")
+    return Unlikeness(
+        means,
+        whitening,
+        float(arrays["farthest"]),
+        arrays["middles"],
+        arrays["spreads"],
+        float(arrays["largest_score"]),
+    )
+
+
+def fit_unlikeness(
+    features: np.ndarray,
+    classes: np.ndarray,
+    figures: np.ndarray,
+    judging: Sequence[tuple[np.ndarray, np.ndarray]],
+    count: int,
+) -> Unlikeness:
+    """Learn what training gathers are like.
+
+    Args:
+        features: Of windows of training gathers, `[window, feature]`.
+        classes: Class of each window's gather, `[window]`.
+        figures: Of the pictures of training gathers, `[gather, figure]`.
+        judging: Features of the windows, and figures, of gathers that set the thresholds: such as were not trained on.
+        count: Number of classes.
+
+    Raises:
+        ValueError: There are no windows or no gathers to judge.
+    """
+    from sklearn.covariance import LedoitWolf
+
+    if not len(features) or not judging:
+        raise ValueError("there are no gathers to learn from; give some")
+    features = np.asarray(features, np.float64)
+    whole = features.mean(axis=0)
+    means = np.stack(
+        [features[classes == one].mean(axis=0) if (classes == one).any() else whole for one in range(count)]
+    )
+    covariance = LedoitWolf(assume_centered=True).fit(features - means[classes]).covariance_
+    # A feature that never stirred, as ReLU's may, must not be what decides: nothing spreads less than this.
+    values, vectors = np.linalg.eigh(covariance)
+    values = np.maximum(values, max(values.max(), 1e-12) * 1e-6)
+    middles = np.median(figures, axis=0)
+    spreads = np.maximum(1.4826 * np.median(np.abs(figures - middles), axis=0), list(STATISTICS.values()))
+    made = Unlikeness(means, vectors / np.sqrt(values), 1.0, middles, spreads, 1.0)
+    farthest = np.percentile([made.distance(one) for one, _ in judging], PERCENTILE)
+    largest = np.percentile([made.scores(one).max() for _, one in judging], PERCENTILE)
+    return Unlikeness(
+        means,
+        made.whitening,
+        max(float(farthest), 1e-6),
+        middles,
+        spreads,
+        max(float(largest), LEAST_SCORE),
+    )

@@ -1,0 +1,151 @@
+"""What is learned of a classifier once it is trained: the rule for several windows, and what its data are like."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from glowseis.fitting.classifier_selection import ClassifierSelection
+from glowseis.judging.combination import Combination, fit_combination
+from glowseis.judging.gathers import Judged, Seen, gather_probabilities, judged
+from glowseis.judging.unlike import Unlikeness, fit_unlikeness
+from glowseis.models.miniception import Miniception, from_grey_levels
+from glowseis.survey.gather import Gather
+from glowseis.survey.records import Survey
+
+MOST_TRAINING = 240
+"""Training gathers that say what the data are like."""
+
+MOST_WINDOWS = 4
+"""Windows of each of them."""
+
+FEWEST_JUDGING = 20
+"""Validation gathers from which on they alone set the thresholds; fewer have training gathers beside them."""
+
+SAMPLES_AT_ONCE = 1 << 20
+"""Samples of the windows that are looked at together: as memory has it, whatever their size."""
+
+
+@dataclass(frozen=True)
+class Conclusions:
+    """What was learned.
+
+    Attributes:
+        combination: The rule that makes a gather's probabilities of those of its windows.
+        unlikeness: What tells how far a gather is from the training data.
+        probabilities: Of the gathers of the parts `validation` and `test` by that rule, float64 `[gather, class]`; a
+            part without gathers is left out.
+    """
+
+    combination: Combination
+    unlikeness: Unlikeness
+    probabilities: dict[str, np.ndarray]
+
+
+class _Looking:
+    """A classifier in memory, traced once for all numbers of windows."""
+
+    def __init__(self, model: Miniception):
+        def look(image):
+            features = model.features(from_grey_levels(image))
+            logits = model.output_head(features)
+            return tf.nn.softmax(logits), tf.nn.log_softmax(logits), features
+
+        pictures = [tf.TensorSpec((None, None, None), tf.uint8)]
+        self._look = tf.function(look, input_signature=pictures, autograph=False)
+
+    def look(self, images: np.ndarray) -> Seen:
+        """Look at windows, grey levels uint8 `[window, time, trace]`."""
+        return Seen(*(one.numpy() for one in self._look(images)))
+
+
+def conclude(
+    model: Miniception,
+    survey: Survey,
+    selection: ClassifierSelection,
+    classes: Mapping[str, np.ndarray],
+    fractions: np.ndarray,
+    size: tuple[int, int],
+    say: Callable[[str], None],
+) -> Conclusions:
+    """Grade the gathers that were not trained on, whole, as `classify` will; learn on the way what it needs for that.
+
+    The rule is fitted to validation gathers. What training gathers are like is learned from some of them; how far one
+    may lie from that, from validation gathers, which the classifier has not seen.
+
+    Args:
+        model: The classifier, trained.
+        survey: The gathers.
+        selection: Which of them trained it, and which did not.
+        classes: Classes of the gathers of `training`, `validation` and `test`, `[gather]` each.
+        fractions: What each class counted in training, `[class]`.
+        size: Samples and traces of the windows that it takes.
+        say: Called with a line where there is too little to fit the rule to.
+
+    Raises:
+        InputError: A record is damaged.
+    """
+    looking = _Looking(model)
+    batch = max(1, SAMPLES_AT_ONCE // (size[0] * size[1]))
+
+    def seen(rows: np.ndarray, most: int | None = None) -> Iterator[Judged]:
+        return judged(looking, _gathers(survey, rows), size, batch, most)
+
+    validation = list(map(_kept, seen(selection.validation)))
+    combination = fit_combination(
+        [(one.seen.log_probabilities, one.weights) for one in validation], classes["validation"], fractions
+    )
+    if not combination.fitted_on and any(len(one.weights) > 1 for one in validation):
+        say("too few validation gathers of a class to fit a rule to: windows are combined by their mean")
+    chosen = _spread(classes["training"], model.classes)
+    training = list(map(_kept, seen(selection.training[chosen], MOST_WINDOWS)))
+    judging = validation if len(validation) >= FEWEST_JUDGING else [*validation, *training]
+    unlikeness = fit_unlikeness(
+        np.concatenate([_features(one) for one in training]),
+        np.repeat(classes["training"][chosen], [len(one.weights) for one in training]),
+        np.stack([one.figures for one in training]),
+        [(_features(one), one.figures) for one in judging],
+        model.classes,
+    )
+    probabilities = {
+        part: np.stack([gather_probabilities(one.seen, one.weights, combination) for one in gathers])
+        for part, gathers in (("validation", validation), ("test", map(_kept, seen(selection.test))))
+        if len(classes[part])
+    }
+    return Conclusions(combination, unlikeness, probabilities)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What is kept of a gather that was looked at: not its picture."""
+
+    seen: Seen
+    weights: np.ndarray
+    figures: np.ndarray
+
+
+def _kept(one: Judged) -> _Kept:
+    return _Kept(one.seen, one.windows.weights, one.figures)
+
+
+def _features(one: _Kept) -> np.ndarray:
+    assert one.seen.features is not None
+    return one.seen.features
+
+
+def _gathers(survey: Survey, rows: np.ndarray) -> Iterator[Gather]:
+    return (survey.read(int(row)) for row in rows)
+
+
+def _spread(classes: np.ndarray, count: int) -> np.ndarray:
+    """Places of some gathers of each class, evenly spread: as many of each as there are, or as their share allows."""
+    most = max(1, MOST_TRAINING // count)
+    places = [np.flatnonzero(classes == one) for one in range(count)]
+    return np.sort(np.concatenate([each[_even(len(each), most)] for each in places]))
+
+
+def _even(count: int, most: int) -> np.ndarray:
+    return (
+        np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)) if count else np.zeros(0, int)
+    )
