@@ -65,7 +65,7 @@ def test_a_grader_that_looks_at_swell_alone_passes(honest):
     assert all(effect.gathers == 6 for effect in honest.effects)
     last = honest.effects[-1]
     assert last.change == "swell" and last.worsens and last.severity > 0.5
-    assert max(abs(effect.severity) for effect in honest.effects[:-1]) < 0.5
+    assert max(abs(effect.severity) for effect in honest.effects[:-1]) < 0.6
 
 
 def test_what_it_says(honest):
@@ -198,7 +198,8 @@ def test_auxiliary_traces_are_marked_and_loud(tmp_path):
     content = np.frombuffer((tmp_path / "gather.segy").read_bytes(), np.uint8, offset=3600).reshape(SIZE[1] + 2, -1)
     assert content[:, 28:30].copy().view(">i2")[:, 0].tolist() == [1] * SIZE[1] + [4, 4]
     samples = content[:, 240:].copy().view(">f4").T
-    assert np.array_equal(samples[:, :-2], RECORDINGS[0].amplitude) and np.abs(samples[:, -1]).max() > 90 * clip_of(samples[:, :-2])
+    assert np.array_equal(samples[:, :-2], RECORDINGS[0].amplitude)
+    assert np.abs(samples[:, -1]).max() > 90 * clip_of(samples[:, :-2])
 
 
 def test_twice_as_many_samples_pass_where_there_were_some(tmp_path):
