@@ -170,7 +170,7 @@ def graded(classifier: Any, survey: "Survey", file: Path) -> dict[str, np.ndarra
     """
     import pandas as pd
 
-    from glowseis.grading import grade, survey_batches
+    from glowseis.grading import bringing_for, grade, survey_gathers
     from glowseis.run.folder import read_json, write_json
     from glowseis.survey.progress import progress
 
@@ -184,8 +184,9 @@ def graded(classifier: Any, survey: "Survey", file: Path) -> dict[str, np.ndarra
         # Stopped between the two.
         file.unlink()
     if not beside.exists():
-        batches = progress(survey_batches(survey, 16), -(-len(survey) // 16), f"grading {file.stem}")
-        grade(classifier, batches, file)
+        bringing = bringing_for(classifier)
+        gathers = progress(survey_gathers(survey, bringing), len(survey), f"grading {file.stem}")
+        grade(classifier, gathers, file, bringing=bringing)
         write_json(beside, record)
     elif read_json(beside) != record or not file.exists():
         raise InputError(f"{file}: holds grades by another classifier or of another survey; give another --out")

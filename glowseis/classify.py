@@ -110,7 +110,7 @@ def main(
     from glowseis.survey.wording import number_of
 
     classifier = load_classifier(savedmodel)
-    bringing = bringing_for(classifier, fit, wanted)
+    bringing = bringing_for(classifier, fit, wanted, zero_level)
     expected = None
     if prior is not None:
         expected = parse_prior(prior, classifier.labels)

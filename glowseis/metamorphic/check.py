@@ -202,12 +202,11 @@ def grade_recordings(classifier: "SavedClassifier", gathers: Sequence[Recording 
         Probabilities of the classifier's labels, float32 `[gather, class]`.
 
     Raises:
-        InputError: A gather has no samples or traces.
+        InputError: A gather cannot be brought to the classifier.
     """
-    from glowseis.survey.render import render
+    from glowseis import grading
 
-    rendered = [render(one, *classifier.size, "crop").image[np.newaxis] for one in gathers]
-    return np.concatenate([classifier.probabilities(image) for image in rendered])
+    return np.stack([one.probabilities for one in grading.grade_recordings(classifier, gathers)])
 
 
 def _grader(classifier: "SavedClassifier | str | Path | Grader") -> Grader:
