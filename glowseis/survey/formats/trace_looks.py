@@ -156,7 +156,7 @@ class TraceLooks:
         if max(-low, high) > LARGEST_WEIGHT:
             self._doubted.append(
                 Remark(
-                    "weights",
+                    "weights beyond",
                     f"TraceWeightingFactor (bytes 169-170) holds {low} to {high}, beyond {LARGEST_WEIGHT} powers of "
                     "two; it is not applied",
                 )
