@@ -377,9 +377,14 @@ class HeaderChecks:
     def _note_scalars(self, gathers: GatherRuns, coordinates: Sequence[np.ndarray]) -> None:
         scalar = gathers.word(TraceField.SourceGroupScalar)
         told = np.logical_or.reduce([each != 0 for each in coordinates])
-        found, counts = np.unique(scalar[told], return_counts=True)
-        for value, count in zip(found.tolist(), counts.tolist(), strict=True):
-            self._scalars[value] = self._scalars.get(value, 0) + count
+        if (scalar == scalar[0]).all():
+            counts = {int(scalar[0]): int(np.count_nonzero(told))}
+        else:
+            found, times = np.unique(scalar[told], return_counts=True)
+            counts = dict(zip(found.tolist(), times.tolist(), strict=True))
+        for value, count in counts.items():
+            if count:
+                self._scalars[value] = self._scalars.get(value, 0) + count
 
     def _scalar_remarks(self) -> list[Remark]:
         remarks = []
