@@ -1,0 +1,229 @@
+"""Gathers that are no shots, by what their headers say: each kind is told, with the word that mends it and what it holds."""
+
+import re
+
+import numpy as np
+import pytest
+from shot_files import Line, opened, told, written
+
+BOTH = pytest.mark.parametrize("ending", [".segy", ".su"])
+
+SORTING = (3229, "h")
+
+
+def cables(shots=2, count=3):
+    return Line(shots, 24, count)
+
+
+def test_sound_lines_are_not_remarked_on(tmp_path):
+    sound = [
+        Line(),
+        Line().with_words(offset=-Line()["offset"]),
+        Line(1).with_words(fldr=0),
+        Line().sorted_by(Line().shot, -Line().number),
+        Line().with_words(offset=0, sx=0, gx=0, gy=0),
+        Line().with_words(offset=12 * (Line().number - 12), gx=Line()["sx"] - 12 * (Line().number - 12)),
+        Line().with_words(counit=2, scalco=-100),
+        Line().with_words(cdp=2 * Line().shot + Line().number),
+        Line().with_words(ep=7000 + np.arange(72)),
+    ]
+    for line in sound:
+        for ending in (".segy", ".su"):
+            assert told(written(tmp_path, line, ending)) == {}
+    assert told(written(tmp_path, Line(), binary={SORTING: 2})) == {}
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("words", "mend"),
+    [
+        ({"cable": lambda line: line.streamer + 1}, "byte 233 holds 1 to 3; try --cable-header 233"),
+        ({"line": lambda line: 7 + line.streamer}, "byte 237 holds 7 to 9; try --cable-header 237"),
+        ({"cdpt": lambda line: line.streamer + 1}, "CDP_TRACE holds 1 to 3; try --cable-header CDP_TRACE"),
+        ({}, "no word but GroupY tells them apart, which holds 0 to 200; try --cable-header GroupY"),
+        ({"gy": lambda line: 0}, "pass --cable-header with the word that tells cables apart, or --trace-header"),
+        ({"gy": lambda line: 0, "cable": lambda line: line.number % 2}, "pass --cable-header with the word"),
+    ],
+)
+def test_cables_of_a_shot_in_one_gather(tmp_path, ending, words, mend):
+    line = cables()
+    path = written(tmp_path, line.with_words(**{name: value(line) for name, value in words.items()}), ending)
+    text = told(path)["cables"]
+    start = "channel numbers (TraceNumber) come back within 2 gathers (a-shot1001, a-shot1002)"
+    assert text.startswith(start) and mend in text
+    if found := re.search(r"try --cable-header (\w+)", text):
+        assert told(path, cable_header=found[1]) == {}
+        assert len(list(opened(path, cable_header=found[1]).gathers())) == 6
+
+
+@pytest.mark.parametrize(
+    ("words", "start"),
+    [
+        ({"tracf": lambda line: 24 * line.streamer + line.number}, "offsets begin anew within 2 gathers"),
+        ({"tracf": lambda line: 24 * line.streamer + line.number, "offset": lambda line: 0}, "receivers begin anew"),
+        (
+            {"tracf": lambda line: 1000 * line.streamer + line.number, "offset": lambda _: 0, "gx": lambda _: 0},
+            "channel numbers (TraceNumber) jump within 2 gathers",
+        ),
+    ],
+)
+def test_cables_whose_channels_count_on(tmp_path, words, start):
+    line = cables()
+    line.with_words(cable=line.streamer + 1, **{name: value(line) for name, value in words.items()})
+    text = told(written(tmp_path, line))["cables"]
+    assert text.startswith(start) and "try --cable-header 233" in text
+
+
+def test_cables_whose_traces_alternate_are_to_be_sorted(tmp_path):
+    line = cables()
+    line = line.with_words(cable=line.streamer + 1).sorted_by(line.shot, line.number, line.streamer)
+    found = told(written(tmp_path, line))
+    assert list(found) == ["interleaved"] and "sort the traces by cable" in found["interleaved"]
+
+
+def test_gaps_in_channels_and_single_wrong_words_are_no_cables(tmp_path):
+    line = Line(2, 48)
+    gap = line["tracf"] + 5 * (line.number > 20)
+    odd = np.where(line.number == 20, 0, line["offset"])
+    blank = line.number == 30
+    for words in (
+        {"tracf": gap},
+        {"offset": odd},
+        {"offset": np.where(line.number == 47, 0, line["offset"])},
+        {name: np.where(blank, 0, line[name]) for name in ("offset", "sx", "gx")},
+    ):
+        assert told(written(tmp_path, Line(2, 48).with_words(**words))) == {}
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("words", "mend"),
+    [
+        ({}, "EnergySourcePoint holds 2001 to 2005; try --shot-header EnergySourcePoint"),
+        ({"ep": lambda line: 7000 + np.arange(120), "sp": lambda line: 50 + line.shot}, "ShotPoint holds 50 to 54"),
+        (
+            {"ep": lambda line: 7000 + np.arange(120)},
+            "no word but SourceX tells them apart, which holds 500000 to 500100",
+        ),
+        ({"ep": lambda line: 9 + line.shot // 2}, "--shot-header SourceX"),
+        ({"scalco": lambda line: -10}, "EnergySourcePoint holds 2001 to 2005"),
+    ],
+)
+def test_shots_without_a_number_in_one_gather(tmp_path, ending, words, mend):
+    line = Line(5)
+    path = written(tmp_path, line.with_words(fldr=0, **{name: value(line) for name, value in words.items()}), ending)
+    text = told(path)["moving"]
+    assert text.startswith("the source moves within 1 gather (a-shot0), several shots in one: ") and mend in text
+    word = re.search(r"try --shot-header (\w+)", text)[1]
+    assert "moving" not in told(path, shot_header=word)
+    assert len(list(opened(path, shot_header=word).gathers())) == 5
+
+
+def test_two_lines_that_end_and_begin_with_one_number(tmp_path):
+    line = Line(4)
+    line.with_words(fldr=np.array([1001, 1002, 1002, 1003])[line.shot], ep=7, sx=500_000 + 9000 * line.shot)
+    line.with_words(gx=line["sx"] - line["offset"], line=1 + line.shot // 2)
+    path = written(tmp_path, line)
+    text = told(path)["moving"]
+    assert "1 gather (a-shot1002)" in text and "byte 237 holds 1 to 2; try --line-header 237" in text
+    assert told(path, line_header="237") == {}
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_shots_in_one_gather_whose_source_is_unknown(tmp_path, known):
+    line = Line(5).with_words(fldr=0, sx=0, gx=0)
+    if not known:
+        line.with_words(offset=0, tracf=np.arange(120))
+    text = told(written(tmp_path, line))["restarting"]
+    assert "EnergySourcePoint holds 2001 to 2005; try --shot-header EnergySourcePoint" in text
+
+
+@BOTH
+def test_every_trace_a_gather_of_its_own(tmp_path, ending):
+    line = Line(4).with_words(fldr=np.arange(96))
+    text = told(written(tmp_path, line, ending))["single"]
+    assert text.startswith("96 gathers (a-shot0, a-shot1, a-shot2, a-shot3 and 92 more), all, have one trace: ")
+    assert "EnergySourcePoint holds 2001 to 2004; try --shot-header EnergySourcePoint" in text
+    line = Line(48, 1)
+    assert "the offset stays 100, as in a common-offset section" in told(written(tmp_path, line, ending))["single"]
+    assert "single" not in told(written(tmp_path, Line(1, 1), ending))
+
+
+def by_midpoint():
+    line = Line(8)
+    line.with_words(cdp=100 + 2 * line.shot + line.number)
+    return line.sorted_by(line["cdp"], line["offset"])
+
+
+def stacked():
+    line = Line(40, 1)
+    return line.with_words(offset=0, gx=line["sx"], cdp=1 + line.shot)
+
+
+@pytest.mark.parametrize(
+    ("line", "options", "code", "kind", "text"),
+    [
+        (by_midpoint, {}, 0, "single", "sorted by midpoint (CDP), sort them by shot"),
+        (by_midpoint, {"shot_header": "CDP"}, 2, "restless", "while CDP stays the same, as in midpoint gathers"),
+        (stacked, {}, 4, "single", "CDP counts on and the offset stays"),
+        (stacked, {}, 4, "sorting", "sorted by midpoint, and stacked (TraceSortingCode 4, bytes 3229-3230)"),
+        (
+            lambda: stacked().with_words(fldr=1),
+            {},
+            0,
+            "restless",
+            "the source moves from trace to trace within 1 gather",
+        ),
+        (lambda: stacked().with_words(fldr=1, sx=0, gx=0), {}, 0, "stacked", "while CDP counts on"),
+        (lambda: Line().with_words(sx=0, gx=0, gy=0), {}, 6, "sorting", "sorted by receiver (TraceSortingCode 6"),
+        (
+            lambda: Line(24, 1).with_words(fldr=1, gx=5, offset=499_995 + 25 * np.arange(24)),
+            {},
+            0,
+            "restless",
+            "while the receiver stays the same",
+        ),
+    ],
+)
+def test_sections_and_gathers_that_are_no_shots(tmp_path, line, options, code, kind, text):
+    found = told(written(tmp_path, line(), binary={SORTING: code}), **options)
+    assert text in found[kind] and ("shot" in found[kind] or kind == "single")
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "text"),
+    [
+        (
+            lambda line: {"scalco": -100},
+            "distances",
+            "0.01 times the offsets, as a wrong SourceGroupScalar makes it, in 3",
+        ),
+        (lambda line: {"scalco": 10}, "distances", "10 times the offsets, as a wrong SourceGroupScalar makes it"),
+        (lambda line: {"offset": line["offset"] * 3280 // 1000}, "distances", "0.305 times the offsets, as metres are"),
+        (lambda line: {"offset": -line["offset"] * 1000}, "distances", "0.001 times the offsets"),
+        (lambda line: {"scalco": 7}, "scalar", "SourceGroupScalar (bytes 71-72) holds 7, which is no power of ten"),
+        (lambda line: {"scalco": np.where(line.number % 2, -100, 1)}, "scalars", "-100 (36 traces), 1 (36 traces)"),
+    ],
+)
+def test_coordinates_that_offsets_contradict(tmp_path, words, kind, text):
+    line = Line()
+    found = told(written(tmp_path, line.with_words(**words(line))))
+    assert text in found[kind] and not {"moving", "restless", "cables"} & set(found)
+
+
+def test_scalars_of_one_meaning_are_not_remarked_on(tmp_path):
+    line = Line()
+    assert told(written(tmp_path, line.with_words(scalco=np.where(line.number % 2, 0, 1)))) == {}
+
+
+def test_gathers_that_lie_across_blocks(tmp_path):
+    """A thousand gathers are one line; the word must hold in all of them."""
+    line = Line(400, 30, 2)
+    line.with_words(cable=line.streamer + 1)
+    text = told(written(tmp_path, line, samples=4))["cables"]
+    assert "within 400 gathers (a-shot1001, a-shot1002, a-shot1003, a-shot1004 and 396 more)" in text
+    assert "byte 233 holds 1 to 2; try --cable-header 233" in text
+    line["cable"][-1] = 9
+    text = told(written(tmp_path, line, samples=4))["cables"]
+    assert "233" not in text and "GroupY holds" not in text and "GroupY tells them apart" in text
+    assert [gather.amplitude.shape for gather in opened(tmp_path / "a.segy").gathers()] == [(4, 60)] * 400

@@ -1,0 +1,92 @@
+"""Files that are longer or shorter than their headers say: read where it is sure, told, or an option decides."""
+
+import struct
+
+import numpy as np
+import pytest
+from shot_files import Line, opened, told, written
+
+from glowseis.errors import InputError
+
+BOTH = pytest.mark.parametrize("ending", [".segy", ".su"])
+SAMPLES = (3221, "H")
+
+
+def traces_of(path, **options):
+    return np.concatenate([gather.amplitude.T for gather in opened(path, **options).gathers()])
+
+
+@BOTH
+@pytest.mark.parametrize("padding", [1, 100, 480, 512, 960, 100_000])
+def test_zeros_after_the_last_trace(tmp_path, ending, padding):
+    """Also where they are as long as traces: 480 bytes each here."""
+    wanted = traces_of(written(tmp_path, Line(), ending))
+    path = written(tmp_path, Line(), ending, tail=bytes(padding))
+    assert np.array_equal(traces_of(path), wanted)
+    (remark,) = opened(path).remarks()
+    assert not remark.is_warning and remark.text.startswith(f"{padding} bytes of zeros after its last whole trace")
+
+
+@BOTH
+@pytest.mark.parametrize("missing", [1, 100, 239, 240, 300, 470])
+def test_files_cut_short(tmp_path, ending, missing):
+    path = written(tmp_path, Line(), ending)
+    wanted = traces_of(path)
+    path.write_bytes(path.read_bytes()[:-missing])
+    assert np.array_equal(traces_of(path), wanted[:-1])
+    text = told(path)["cut"]
+    assert "72 only" in text if missing <= 240 else "after its last whole trace, number 71" in text
+    assert str(480 - missing) in text
+
+
+@BOTH
+def test_other_bytes_after_the_last_trace(tmp_path, ending):
+    path = written(tmp_path, Line(), ending, tail=b"END OF TAPE")
+    assert len(traces_of(path)) == 72 and "11 bytes after its last whole trace, number 72" in told(path)["cut"]
+
+
+def test_headers_without_a_number_of_samples(tmp_path):
+    """Nothing shows where traces lie; the user must say it."""
+    path = written(tmp_path, Line().with_words(ns=0), tail=bytes(7))
+    with pytest.raises(InputError, match=r"72 whole traces of 60 samples, then 7 bytes; .* pass --samples 60 to read"):
+        opened(path)
+    assert len(traces_of(path, samples=60)) == 72
+
+
+def test_the_file_header_says_no_samples(tmp_path):
+    path = written(tmp_path, Line(), binary={SAMPLES: 0})
+    assert len(traces_of(path)) == 72
+    (remark,) = opened(path).remarks()
+    assert not remark.is_warning and "says 0 samples a trace, its traces 60, which is taken" in remark.text
+    path = written(tmp_path, Line().with_words(ns=0), binary={SAMPLES: 0})
+    with pytest.raises(InputError, match="its headers say 0 samples a trace; pass --samples"):
+        opened(path)
+    assert len(traces_of(path, samples=60)) == 72
+
+
+@pytest.mark.parametrize("tail", [b"", bytes(512)])
+@pytest.mark.parametrize("said", [59, 61, 600])
+def test_file_and_trace_headers_say_different_numbers(tmp_path, said, tail):
+    path = written(tmp_path, Line(), binary={SAMPLES: said}, tail=tail)
+    with pytest.raises(InputError, match=f"says {said} samples a trace, its traces 60, .* pass --samples 60"):
+        opened(path)
+    assert len(traces_of(path, samples=60)) == 72
+
+
+def test_seismic_unix_without_a_number_of_samples(tmp_path):
+    path = written(tmp_path, Line().with_words(ns=0), ".su")
+    with pytest.raises(InputError, match=r"says 0 samples .ns, bytes 115-116.; pass --samples"):
+        opened(path)
+    assert len(traces_of(path, samples=60, byte_order="little")) == 72
+
+
+@pytest.mark.parametrize("said", [70, 80])
+def test_revision_two_that_tells_another_number_of_traces(tmp_path, said):
+    binary = {(3501, "B"): 2, (3513, "Q"): said}
+    path = written(tmp_path, Line(), binary=binary)
+    assert len(traces_of(path)) == 72
+    assert f"tells {said} traces, and 72 are there whole" in told(path)["cut"]
+    content = bytearray(path.read_bytes())
+    struct.pack_into(">Q", content, 3512, 72)
+    path.write_bytes(content)
+    assert told(path) == {}
