@@ -105,7 +105,7 @@ class SegyOrigin:
 
         Returns:
             The gather: of a simulated one the source says so, of a synthetic one the origin; where there is a table, id
-            and label are the table's, unless it has a label already. A model's name may make an id that no survey takes.
+            and label are the table's, unless it has a label already; an id that no survey takes is left aside.
 
         Raises:
             InputError: The table has no row for it, or the row speaks of another gather.
