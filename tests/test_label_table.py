@@ -1,8 +1,10 @@
 """Labels from CSV files."""
 
 import dataclasses
+import io
 import os
 import unicodedata
+import zipfile
 
 import pytest
 from random_gathers import random_recording
@@ -114,7 +116,13 @@ def test_what_does_not_fit_is_named(written):
         ("label,shot\nbad,1\nbad,1,2\n", "cannot be read as CSV .*saw 3"),
         ('label,shot\n"bad,1\n', "cannot be read as CSV"),
         ("label,shot\nm\u00e4\u00dfig,1\n".encode("latin-1"), "is not UTF-8 text; save it as CSV in UTF-8"),
-        ("label,shot\nbad,1\n".encode("utf-16"), "is not UTF-8 text"),
+        ("label,shot\nbad,1\n".encode("utf-16-le"), "holds NUL characters"),
+        ("label,shot\nbad,1\n".encode("utf-16")[:-1], "is not UTF-16 text"),
+        ("label,shot\n,1\n,2\n", "has no label in any row"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "is an Excel workbook, .* save it as CSV"),
+        (b"\x1f\x8b\x08" + bytes(60), "is packed by gzip, not CSV; unpack it"),
+        ('<?xml version="1.0"?><Workbook/>', "is XML, not CSV; save it as CSV"),
+        ("\r\n<HTML><table></table>", "is a web page, not CSV"),
         ("label,shot\nbad\0,1\n", "holds NUL characters"),
         (os.urandom(2000), "is not UTF-8|NUL"),
     ],
@@ -123,6 +131,82 @@ def test_tables_that_make_no_sense(written, content, message):
     with pytest.raises(InputError, match=message) as told:
         written(content)
     assert "\n" not in str(told.value) and "grades é.csv" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("inside", "kind"),
+    [
+        ("xl/workbook.xml", "is an Excel workbook, not CSV; save it as CSV"),
+        ("content.xml", "is a LibreOffice or OpenOffice spreadsheet, not CSV"),
+        ("Index/Document.iwa", "is a Numbers spreadsheet"),
+        ("grades.csv", "is a zip archive, not CSV; unpack it"),
+    ],
+)
+def test_workbooks_are_known_by_their_content(written, inside, kind):
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr(inside, "shot,label")
+    with pytest.raises(InputError, match=kind):
+        written(made.getvalue())
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
+@pytest.mark.parametrize(
+    ("first", "separator"), [("sep=;", ";"), ('"sep=;"', ";"), ("SEP=,", ","), ("sep=\t", "\t"), ("sep=|", "|")]
+)
+def test_excels_line_about_the_separator(written, encoding, end, first, separator):
+    rows = [["shot", "label", "a,b;c"], ["1", "m\u00e4\u00dfig", ""]]
+    text = end.join([first, *(separator.join(f'"{cell}"' for cell in row) for row in rows)])
+    table = written(text.encode(encoding))
+    assert table.keys == ("shot",) and find(table, written.sources[2]) == "m\u00e4\u00dfig"
+
+
+def test_a_row_by_shot_must_fit_one_file_and_line(written):
+    one, two, other = written.sources
+    table = written("shot,label\n1,bad\n2,\n")
+    assert find(table, one) == find(table, one, cable=5) == "bad"
+    with pytest.raises(
+        InputError, match=r"row 2: shot 1 fits gathers of several sail lines, 3 and 4; add a column line"
+    ):
+        find(table, one, line=4)
+    with pytest.raises(InputError, match=r"shot 1 fits gathers of several files, .*one/line é.segy and .*two/line"):
+        find(table, two)
+    # A row without a label grades nothing wrongly.
+    assert find(table, one, shot=2) == find(table, two, shot=2) == ""
+    table = written("shot,cable,label\n1,2,bad\n")
+    assert find(table, other) == "bad"
+    with pytest.raises(InputError, match="shot 1 cable 2 fits gathers of several files"):
+        find(table, one)
+    table = written("line,shot,label\n3,1,bad\n")
+    assert find(table, one) == "bad"
+    with pytest.raises(InputError, match="add a column file"):
+        find(table, two)
+    table = written("file,shot,label\none/line é.segy,1,bad\n")
+    assert find(table, one) == "bad" and find(table, two) is None
+    with pytest.raises(InputError, match="add a column line"):
+        find(table, one, line=4)
+
+
+def test_a_row_for_a_whole_line_or_file_means_all_of_it(written):
+    one, two, other = written.sources
+    table = written("line,label\n3,bad\n0,good\n")
+    assert find(table, one) == find(table, two, shot=2) == "bad" and find(table, other, line=0) == "good"
+    # Line 0 is that of files that tell none.
+    with pytest.raises(InputError, match="line 0 fits gathers of several files"):
+        find(table, one, line=0)
+    table = written("file,label\nother.su,bad\n")
+    assert find(table, other) == find(table, other, line=4, shot=9) == "bad"
+
+
+def test_rows_by_shot_speak_of_recorded_gathers(written):
+    one, two, _ = written.sources
+    table = written("shot,label\n1,bad\n")
+    geometry = random_recording(1).geometry
+    assert table.find("a", one, geometry) == "bad"
+    assert table.find("b", two, geometry, synthetic=True) is None
+    table = written("gather_id,label\nb,good\n")
+    assert table.find("b", two, geometry, synthetic=True) == "good"
 
 
 def test_no_table(tmp_path):

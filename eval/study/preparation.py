@@ -15,6 +15,7 @@ import numpy as np
 from eval.study.recipe import StudyRecipe
 from glowseis.errors import InputError
 from glowseis.recipe import told
+from glowseis.run.checks import check_has_survey
 from glowseis.run.folder import difference, read_json, record_of, write_json
 from glowseis.run.own_survey import own_survey
 from glowseis.survey.duplicates import equal_gathers
@@ -141,6 +142,7 @@ def prepare(
     if survey_path:
         survey = open_survey(survey_path)
     else:
+        check_has_survey(recipe, recipe.name)
         survey = own_survey(recipe.survey, Path("surveys") / recipe.name)
         if recipe.study.independent:
             independent = own_survey(recipe.study.independent, Path("surveys") / f"{recipe.name}-independent")

@@ -145,7 +145,7 @@ def _check_settings(folder: Path, recipe: dict[str, Any], survey_checksum: str |
     try:
         there = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         changed = difference(told(there["recipe"]), told(json.loads(json.dumps(recipe))))
-        survey, checksum = there["survey"], there["survey_checksum"]
+        survey, checksum = there.get("survey"), there["survey_checksum"]
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(f"{folder}: holds something else than a run; give another --out") from None
     if changed:

@@ -20,7 +20,7 @@ from glowseis.survey.duplicates import (
     near_duplicates,
     valid_region,
 )
-from glowseis.survey.gather import Gather
+from glowseis.survey.gather import UNKNOWN_PARENT, Gather
 from glowseis.survey.records import Survey
 from glowseis.survey.render import ZERO_LEVEL
 from glowseis.survey.scanning import scan
@@ -208,7 +208,7 @@ def describe(
 
 def parents(survey: Survey) -> set[str]:
     """Ids of the gathers that synthetic ones were made of."""
-    return {name for names in survey.index["parents"] if names for name in names.split(";")}
+    return {name for names in survey.index["parents"] for name in names.split(";")} - {"", UNKNOWN_PARENT}
 
 
 def _median(levels: np.ndarray) -> float:

@@ -128,7 +128,7 @@ def check_words(gather: Gather | Recording | Picture, seen: Collection[str]) -> 
     Raises:
         InputError: It cannot, it is, or they cannot.
     """
-    if not re.fullmatch(r"\w[\w.-]{0,199}", gather.gather_id):
+    if not is_id(gather.gather_id):
         raise InputError(
             f"gather id {gather.gather_id!r}: use at most 200 letters, digits, dots, hyphens and underscores, no others"
         )
@@ -143,6 +143,11 @@ def check_words(gather: Gather | Recording | Picture, seen: Collection[str]) -> 
     for name, text in (("source", gather.source), ("model", gather.origin.model)):
         if not text.isprintable():
             raise InputError(f"gather {gather.gather_id}: its {name} {text!r} cannot be printed; give it another name")
+
+
+def is_id(text: str) -> bool:
+    """Whether a text can be a gather's id, and a file's name."""
+    return re.fullmatch(r"\w[\w.-]{0,199}", text) is not None
 
 
 def check_label(label: str) -> None:

@@ -281,7 +281,7 @@ def _fits(tally: Tally, size: tuple[int, int]) -> list[str]:
 def _labels(table: LabelTable, tally: Tally) -> list[str]:
     """What did not fit between gathers and their labels."""
     name = source_text(table.path)
-    lines = []
+    lines = [f"warning: {name}: {table.remark}"] if table.remark else []
     for found, what in (
         (table.unknown(), "that no gather matches"),
         (table.empty(), "without a label"),

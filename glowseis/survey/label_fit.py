@@ -56,8 +56,19 @@ def look_ahead(table: LabelTable, sources: Sequence[Source], options: ReadOption
         if isinstance(source, Headed):
             for line, shot, cable in source.numbers().tolist():
                 table.match("", source.path, line, shot, cable, synthetic=source.is_synthetic)
-    if all(isinstance(source, Headed) for source in sources):
+    traces = [source for source in sources if isinstance(source, Headed)]
+    if len(traces) == len(sources):
         check_some_fit(table, sources, options)
+    if traces and "shot" in table.keys and table.unknown():
+        number = table.keys.index("shot")
+        wanted, fitting = (np.unique([int(key[number]) for key in keys]) for keys in (table.labels, table.found))
+        told, hits = _better_word(wanted, traces, options)
+        if hits > len(fitting):
+            word = told.split()[0]
+            table.remark = (
+                f"{len(fitting)} of its {len(wanted)} shots are a gather's {options.shot_header}, and {word} holds "
+                f"{hits} of them; is --shot-header {word} meant?"
+            )
 
 
 def check_some_fit(table: LabelTable, sources: Sequence[Source], options: ReadOptions, ids: Sequence[str] = ()) -> None:
@@ -103,13 +114,14 @@ def _reason(table: LabelTable, number: int, sources: Sequence[Source], options: 
     traces = [source for source in sources if isinstance(source, Headed)]
     if not traces:
         return f"{told}, counted where the files do not tell them; use a column file or gather_id"
-    word = _better_word(wanted, traces, options) if name == "shot" else ""
+    told += f" ({options.shot_header})" if name == "shot" else ""
+    word = _better_word(wanted, traces, options)[0] if name == "shot" else ""
     advice = f"{word}; try --shot-header {word.split()[0]}" if word else f"name their word by --{name}-header"
     return f"{told}; {advice}"
 
 
-def _better_word(wanted: np.ndarray, sources: Sequence[Headed], options: ReadOptions) -> str:
-    """The header word that holds most of some shot numbers, with its range; nothing where none holds any."""
+def _better_word(wanted: np.ndarray, sources: Sequence[Headed], options: ReadOptions) -> tuple[str, int]:
+    """The header word that holds most of some shot numbers, with its range, and how many; nothing where none does."""
     best, most = "", 0
     for word in SHOT_WORDS:
         if word == options.shot_header:
@@ -118,7 +130,7 @@ def _better_word(wanted: np.ndarray, sources: Sequence[Headed], options: ReadOpt
         hits = int(np.isin(wanted, found).sum())
         if hits > most:
             best, most = f"{word} holds {_range(found)}", hits
-    return best
+    return best, most
 
 
 def _otherwise(table: LabelTable) -> str:

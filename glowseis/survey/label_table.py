@@ -39,6 +39,7 @@ class LabelTable:
         rows: The first row that says each, as spreadsheets count.
         repeated: Rows that say again what another one says.
         found: Combinations that a gather matched, with the file and sail line of the first that did.
+        remark: What may be wrong with the way that rows and gathers match, or nothing.
         seen: Lowest and highest line, shot and cable of the gathers that were looked up.
     """
 
@@ -49,6 +50,7 @@ class LabelTable:
     rows: dict[Key, int] = field(default_factory=dict)
     repeated: list[Key] = field(default_factory=list)
     found: dict[Key, tuple[Path, int]] = field(default_factory=dict)
+    remark: str = ""
     seen: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def find(self, gather_id: str, file: Path, geometry: Geometry, *, synthetic: bool = False) -> str | None:

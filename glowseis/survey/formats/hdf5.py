@@ -54,7 +54,7 @@ class Hdf5Source:
         check_file(path)
         self.path = path
         self._options = options
-        self._name = options.dataset
+        self._name: str | None = options.dataset
         self._axes: Axes | None = None
         self._intervals_s: list[float] = []
         # On some damaged files the library crashes or never comes back.
@@ -65,7 +65,8 @@ class Hdf5Source:
     def _look(self) -> None:
         """Find out what the file holds."""
         with self._open() as file:
-            if self._options.dataset is None and _is_own(file):
+            # Read as an array alone, its gathers would lose what they are made of.
+            if self._options.dataset in (None, "amplitude", "/amplitude") and _is_own(file):
                 for name in ARRAY_NAMES:
                     _check_array(self.path, file.get(name))
                 check_layout(self.path, file)

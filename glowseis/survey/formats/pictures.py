@@ -15,11 +15,14 @@ from glowseis.survey.formats.axes import unknown_geometry
 from glowseis.survey.formats.plausible import check_expansion, check_sides
 from glowseis.survey.formats.source import ReadOptions, Remark, check_file, file_stem
 from glowseis.survey.gather import Gather, Geometry, Origin, Picture, Recording, source_text
-from glowseis.survey.index import check_words, index_writer, read_index
+from glowseis.survey.index import COLUMNS, check_words, index_writer, read_index
 from glowseis.survey.measured import is_one_sided
 from glowseis.survey.output import whole_folder
 
 TABLE = "gathers.csv"
+
+TOLD = ("gather_id", "label", "parents", "alpha", "seed", "model", "path")
+"""What a picture of our own says of itself, and the table beside it as well."""
 
 DEEP = ("I;16", "I;16L", "I;16B", "I;16N")
 """Pillow's modes of one grey channel of more than eight bits."""
@@ -117,7 +120,7 @@ class PictureSource:
             if image.format != "TIFF" and getattr(image, "n_frames", 1) > 1:
                 raise InputError(f"{source_text(path)}: has several frames; save each as a picture")
             self._shapes = [(image.height, image.width) for image in _pages(image)]
-            self._own = _words(image).get("gather_id")
+            self._own = _words(image).get("gather_id", "")
         for samples, traces in self._shapes:
             check_sides(path, samples, traces)
             check_expansion(path, samples * traces, "its picture")
@@ -163,6 +166,9 @@ class PictureSource:
                 yield self._picture(levels, number, _words(page))
 
     def _picture(self, levels: np.ndarray, number: int, text: dict[str, str]) -> Recording | Picture:
+        row = self._row()
+        # A picture that was saved again may have lost what it said of itself.
+        text = {name: str(row[name]) for name in TOLD if row.get(name, "") != ""} | text
         page = f"-page{number}" if self.pages > 1 else ""
         name = text.get("gather_id", f"{file_stem(self.path)}{page}")
         label = self._options.label or text.get("label", "")
@@ -170,7 +176,6 @@ class PictureSource:
         geometry = unknown_geometry(
             self._first_shot + number - 1, levels.shape[1], np.nan if interval_s is None else interval_s
         )
-        row = self._row()
         if row:
             known = {field: row[field] for field in ("sail_line", "shot", "cable", "start_s")}
             geometry = Geometry(**{**vars(geometry), **known})
@@ -189,12 +194,13 @@ class PictureSource:
         return picture
 
     def _row(self) -> dict[str, Any]:
-        """What the table beside a picture of our own says of it."""
+        """What the table beside a picture of our own says of it, by its gather id, else by the name of its file."""
         table = self.path.parent / TABLE
-        if self._own is None or not table.is_file():
+        if not table.is_file():
             return {}
         stamp = table.stat()
-        return _table(table, stamp.st_mtime_ns, stamp.st_size).get(self._own, {})
+        rows = _table(table, stamp.st_mtime_ns, stamp.st_size)
+        return rows.get(self._own or f"{self.path.stem}.png", {})
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[Any]:
@@ -299,7 +305,8 @@ def _table(file: Path, changed_ns: int, size_bytes: int) -> dict[str, dict[str, 
     """Rows of a table that `write_pictures` wrote, by gather id; none of a table of others."""
     try:
         rows = [{str(name): value for name, value in row.items()} for row in read_index(file).to_dict("records")]
-        return {row["gather_id"]: row for row in rows if {"sail_line", "start_s"} <= set(row)}
+        ours = [row for row in rows if {"file", *COLUMNS} <= set(row)]
+        return {row["file"]: row for row in ours} | {row["gather_id"]: row for row in ours}
     except (ValueError, KeyError, OverflowError, OSError):
         return {}
 

@@ -18,7 +18,7 @@ from segyio import TraceField
 from glowseis.errors import InputError
 from glowseis.survey.formats.segy_headers import CABLE, SAIL_LINE, values
 from glowseis.survey.gather import UNKNOWN_PARENT, Origin, Recording, source_text
-from glowseis.survey.index import COLUMNS, check_words, read_index
+from glowseis.survey.index import COLUMNS, check_words, is_id, read_index
 from glowseis.survey.render import CLIPPED_FRACTION
 
 SYNTHETIC = "SYNTHETIC GATHERS, NOT RECORDED"
@@ -105,7 +105,7 @@ class SegyOrigin:
 
         Returns:
             The gather: of a simulated one the source says so, of a synthetic one the origin; where there is a table, id
-            and label are the table's, unless it has a label already.
+            and label are the table's, unless it has a label already; an id that no survey takes is left aside.
 
         Raises:
             InputError: The table has no row for it, or the row speaks of another gather.
@@ -140,6 +140,8 @@ class SegyOrigin:
             label=recording.label or row["label"],
             origin=Origin(parents, float(row["alpha"]), int(row["seed"]), row["model"], row["path"]),
         )
+        if not is_id(found.gather_id):
+            found = replace(found, gather_id=recording.gather_id)
         try:
             check_words(found, ())
         except InputError as wrong:
