@@ -56,6 +56,7 @@ def main(
     byte_order: reading.ByteOrder = None,
     dataset: reading.Dataset = None,
     axes: reading.Axes = None,
+    zero_level: reading.ZeroLevel = None,
     sample_interval: reading.SampleInterval = None,
     samples: reading.Samples = None,
     keep_auxiliary: reading.KeepAuxiliary = False,
@@ -99,6 +100,7 @@ def main(
         keep_auxiliary=keep_auxiliary,
         dataset=dataset,
         axes=axes,
+        zero_level=zero_level,
     )
 
     command.import_tensorflow()
@@ -108,7 +110,7 @@ def main(
     from glowseis.survey.wording import number_of
 
     classifier = load_classifier(savedmodel)
-    bringing = bringing_for(classifier, fit, wanted)
+    bringing = bringing_for(classifier, fit, wanted, zero_level)
     expected = None
     if prior is not None:
         expected = parse_prior(prior, classifier.labels)

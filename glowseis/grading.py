@@ -112,7 +112,12 @@ class Grades:
         return lines
 
 
-def bringing_for(classifier: SavedClassifier, fit: str = "", size: tuple[int, int] | None = None) -> Bringing:
+def bringing_for(
+    classifier: SavedClassifier,
+    fit: str = "",
+    size: tuple[int, int] | None = None,
+    zero_level: float | None = None,
+) -> Bringing:
     """What brings gathers to a classifier.
 
     Args:
@@ -120,11 +125,12 @@ def bringing_for(classifier: SavedClassifier, fit: str = "", size: tuple[int, in
         fit: `pad`, `crop` or `resize` to bring gathers to one size, as for surveys. By default they are judged whole,
             in windows; by a classifier that was trained on resized gathers alone, resized.
         size: That size; the classifier's when None.
+        zero_level: What zero amplitude is in the numbers of files; measured when None.
     """
     profile = classifier.profile
     if not fit and profile and profile.window is None and set(profile.fits) == {"resize"}:
         fit = "resize"
-    return Bringing(classifier.name, profile, size or classifier.size, fit)
+    return Bringing(classifier.name, profile, size or classifier.size, fit, zero_level)
 
 
 def survey_gathers(survey: Survey, bringing: Bringing) -> Iterator[Gather]:

@@ -35,6 +35,7 @@ def main(
     byte_order: reading.ByteOrder = None,
     dataset: reading.Dataset = None,
     axes: reading.Axes = None,
+    zero_level: reading.ZeroLevel = None,
     sample_interval: reading.SampleInterval = None,
     samples: reading.Samples = None,
     keep_auxiliary: reading.KeepAuxiliary = False,
@@ -60,6 +61,7 @@ def main(
         keep_auxiliary=keep_auxiliary,
         dataset=dataset,
         axes=axes,
+        zero_level=zero_level,
     )
     request = Request(sources, options, kind, size, fit, labels, labelled_only, strict)
     print("\n".join(ingest(request, out)))

@@ -297,7 +297,9 @@ def test_every_format_at_once(tmp_path):
     for row in range(4):
         wanted = render_recording(random_recording(row), 40, 24)
         assert np.array_equal(survey.read(row).image, wanted.image)
-    assert np.array_equal(survey.read(4).image, levels) and np.array_equal(survey.read(5).image, levels)
+    # Zero and clip of a picture are measured anew, in whole levels.
+    assert np.abs(survey.read(4).image.astype(int) - levels).max() <= 1
+    assert np.array_equal(survey.read(4).image, survey.read(5).image)
     assert np.abs(survey.read(6).image.astype(int) - levels).mean() < 3
     assert survey.labels == ("good",) and "to 40x24: 7 as recorded" in output
 

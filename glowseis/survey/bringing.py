@@ -35,6 +35,7 @@ class Bringing:
         name: The model's, for errors.
         profile: What it was trained on; gathers are left as they are when None.
         window: Samples and traces of the pictures that it takes.
+        zero_level: What zero amplitude is in the numbers of files; measured when None.
         fit: How a gather gets that size: whole, in windows, when empty; else `pad`, `crop` or `resize`, as for surveys.
 
     Attributes:
@@ -50,6 +51,7 @@ class Bringing:
     profile: Profile | None
     window: tuple[int, int]
     fit: str = ""
+    zero_level: float | None = None
     resampled: Counter[float] = field(default_factory=Counter)
     reordered: int = 0
     assumed: int = 0
@@ -74,10 +76,12 @@ class Bringing:
             InputError: It cannot be brought.
         """
         recorded_s = found.geometry.sample_interval_s
-        found = self._resampled(self._ordered(found))
-        size = self.window if self.fit else _shape(found)
-        gather = render(found, *size, self.fit or "pad")
-        return self._checked(gather, recorded_s)
+        ordered = self._ordered(found)
+        brought = self._resampled(ordered)
+        size = self.window if self.fit else _shape(brought)
+        # What was resampled is about zero already.
+        zero_level = self.zero_level if brought is ordered or self.zero_level is None else 0.0
+        return self._checked(render(brought, *size, self.fit or "pad", zero_level), recorded_s)
 
     def gather(self, gather: Gather) -> Gather:
         """Bring a gather of a survey, which is a picture already.
@@ -181,7 +185,7 @@ class Bringing:
         if isinstance(found, Picture):
             amplitude, zero = found.image.astype(np.float32) - ZERO_LEVEL, 0.0
         else:
-            amplitude, zero = found.amplitude, None
+            amplitude, zero = found.amplitude, self.zero_level
         broken, dead = trace_states(amplitude)
         measured = measure(amplitude, broken, dead | constant_traces(amplitude), zero)
         amplitude = resampled_in_time(measured.amplitude, interval_s, wanted_s)

@@ -13,10 +13,14 @@ SAMPLED = 4096
 """Samples that a gather is judged by before it is looked at as a whole."""
 
 TIMES = 8
-"""A value stands out that comes so often in the sample, and so many times as often as those beside it."""
+"""A value stands out that comes so often in the sample, and so many times as often as all but one of the four beside
+it."""
 
-AWAY_LEVELS = 2
-"""Grey levels that a fill value is away from zero; nearer ones do no harm."""
+AWAY_LEVELS = 8
+"""Grey levels that a fill value is away from zero; the middle of a sample is nearer than that to the value of mutes."""
+
+HELD_LEVELS = 2
+"""Grey levels that a held value is away from the zero of its trace."""
 
 FAR = 100
 """Clips that a sample is away from zero to be looked at though it is rare."""
@@ -42,19 +46,25 @@ class Sample:
         zero: The middle of those that do not stand out; the value that stands out beside it, as that of a mute does,
             where there is one.
         clip: What 4 % of them exceed, about zero; 0 where all are zero.
+        is_exact: Whether zero is such a value.
         step: Least difference between two values, of numbers in steps; 0 of others.
         standing_out: Values that come back exactly, none of them zero, the commonest first.
     """
 
     zero: float
     clip: float
+    is_exact: bool
     step: float
     standing_out: np.ndarray
 
+    def is_away(self, values: np.ndarray) -> np.ndarray:
+        """Tell which values are far enough from zero to be fill values."""
+        return np.abs(values - self.zero) > max(AWAY_LEVELS * self.clip / 128, 2 * self.step)
+
     @property
-    def away(self) -> float:
-        """How far a fill value is from zero, at least."""
-        return AWAY_LEVELS * self.clip / 128
+    def held_away(self) -> float:
+        """How far a held value is from the zero of its trace, at least."""
+        return max(HELD_LEVELS * self.clip / 128, 2 * self.step)
 
 
 def places(live: np.ndarray, samples: int) -> tuple[np.ndarray, np.ndarray]:
@@ -90,23 +100,25 @@ def judge(values: np.ndarray, clipped_fraction: float, zero: float | None = None
     ordered = np.sort(values)
     begins = np.flatnonzero(np.diff(ordered, prepend=-np.inf))
     single, counts = ordered[begins], np.diff(begins, append=len(ordered))
-    around = np.pad(counts, 2)
-    beside = np.maximum.reduce([around[:-4], around[1:-3], around[3:-1], around[4:]])
+    around = np.concatenate([[0, 0], counts, [0, 0]])
+    # The second largest count, for two such values may be next to each other.
+    beside = np.sort([around[:-4], around[1:-3], around[3:-1], around[4:]], axis=0)[2]
     out = counts >= TIMES * np.maximum(beside, 1)
     usual = ordered[~np.repeat(out, counts)] if out.any() else ordered
     # Where hardly anything else is left, that is the gather.
     usual = usual if 10 * len(usual) > len(ordered) else ordered
-    is_known = zero is not None
+    is_exact = zero is not None
     zero = zero if zero is not None else float(usual[len(usual) // 2])
     away = np.abs(usual - zero)
     clip = np.partition(away, place := int((1 - clipped_fraction) * (len(away) - 1)))[place] or away.max()
     near = np.abs(single - zero) <= AWAY_LEVELS * clip / 128
-    if (out & near).any() and not is_known:
+    if (out & near).any() and not is_exact:
+        is_exact = True
         zero = single[out & near][np.argmax(counts[out & near])]
     out &= ~near
     standing_out = single[out][np.argsort(-counts[out], kind="stable")]
     step = np.diff(single).min() if 1 < len(single) < len(ordered) / 2 else 0
-    return Sample(float(zero), float(clip), float(step), standing_out)
+    return Sample(float(zero), float(clip), is_exact, float(step), standing_out)
 
 
 def repeated(amplitude: np.ndarray, sample: Sample) -> np.ndarray | None:
@@ -129,7 +141,7 @@ def repeated(amplitude: np.ndarray, sample: Sample) -> np.ndarray | None:
     for value in candidates:
         if not _is_paired(value, candidates, sample.zero):
             here = amplitude == value
-            if not _is_continued(amplitude, here, value, sample.zero):
+            if not (_is_continued(amplitude, here, value, sample.zero) or _is_reached(amplitude, here, value, sample)):
                 found = here if found is None else found | here
     return found
 
@@ -167,11 +179,23 @@ def _is_paired(value: float, values: list, zero: float) -> bool:
 
 
 def _is_continued(amplitude: np.ndarray, here: np.ndarray, value: float, zero: float) -> bool:
-    """Tell whether the samples before and after runs of a value are mostly near it: a rail that a wave runs against."""
+    """Tell whether samples beside runs of a value are mostly between it and zero: a rail that a wave runs against."""
     begins, ends = here[1:] & ~here[:-1], here[:-1] & ~here[1:]
     beside = np.concatenate([amplitude[:-1][begins], amplitude[1:][ends]])
-    near = np.abs(beside - value) < np.abs(value - zero) / 2
-    return len(beside) > 0 and bool(near.mean() > 0.6)
+    share = (beside - zero) / (value - zero)
+    return len(beside) > 0 and bool(((share > 0.25) & (share < 1.5)).mean() > 0.6)
+
+
+def _is_reached(amplitude: np.ndarray, here: np.ndarray, value: float, sample: Sample) -> bool:
+    """Tell whether a gather's largest value is a rail: the other end comes back too, or amplitudes lead up to it."""
+    end = amplitude.min() if value < sample.zero else amplitude.max()
+    if value != end:
+        return False
+    other = amplitude.max() if value < sample.zero else amplitude.min()
+    if (amplitude == other).sum() >= RARE and _is_paired(value, [other], sample.zero):
+        return True
+    share = (amplitude - sample.zero) / (value - sample.zero)
+    return bool(((share > 0.8) & (share < 1)).sum() > here.sum() / 10)
 
 
 def held(amplitude: np.ndarray, mean: np.ndarray, live: np.ndarray, sample: Sample) -> np.ndarray | None:
@@ -191,11 +215,11 @@ def held(amplitude: np.ndarray, mean: np.ndarray, live: np.ndarray, sample: Samp
     if len(amplitude) < TRACE:
         return None
     found = None
-    moved = live & (np.abs(mean - sample.zero) > sample.away / 2)
+    moved = live & (np.abs(mean - sample.zero) > sample.held_away / 2)
     for way in (1, -1):
         rows = amplitude[::way]
         alike = live & (rows[0] == rows[1]) & (rows[0] == rows[RUN - 1])
-        alike &= moved | (np.abs(rows[0] - sample.zero) > sample.away)
+        alike &= moved | (np.abs(rows[0] - sample.zero) > sample.held_away)
         alike[alike] = (rows[:RUN, alike] == rows[0, alike]).all(axis=0)
         for trace in np.flatnonzero(alike):
             length = _held(rows[:, trace], sample)
@@ -212,7 +236,7 @@ def _held(trace: np.ndarray, sample: Sample) -> int:
     rest = trace[length:]
     zero = np.median(rest) if len(rest) >= TRACE else sample.zero
     far = np.abs(value - zero)
-    if far <= sample.away:
+    if far <= sample.held_away:
         return 0
     is_rail = far >= 0.9 * np.abs(rest - zero).max() and np.abs(rest[0] - value) < far / 2
     return 0 if is_rail else length

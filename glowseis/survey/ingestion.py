@@ -240,7 +240,7 @@ def _gathers(
             tally.unlabelled.append(name)
             continue
         named = replace(found, gather_id=name, label=label)
-        gather = bring(named) if bring else render(named, *opened.size, request.fit)
+        gather = bring(named) if bring else render(named, *opened.size, request.fit, request.options.zero_level)
         tally.add_mended(name, {**found.mended, **gather.mended})
         _count_traces(found, name, gather, tally)
         if not is_live(gather):

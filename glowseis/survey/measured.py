@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glowseis.survey.fill_values import TRACE, held, judge, places, repeated
+from glowseis.survey.fill_values import TRACE, Sample, held, judge, places, repeated
 from glowseis.survey.loudness import is_of_two_scales, loudness, wild_traces
 
 CLIPPED_FRACTION = 0.04
@@ -19,10 +19,28 @@ NO_LEVELS = 0.05
 TOLD_LEVELS = 0.5
 """Grey levels from which the removal of a constant is told: less does not show."""
 
+PILED, PILED_APART = 2.7, 1.5
+"""Mean deviations that the nearer end of samples piled up against it is away, and how much farther the other is."""
+
+PILED_SHARE = 0.75
+"""Share of the traces that are so where a gather is."""
+
+PILED_TRACES, PILED_SAMPLES = 32, 256
+"""Traces, and samples of each, that tell whether they are so."""
+
 JUDGED_FROM = 4096
 """Samples of a gather from which its zero must be a middle."""
 
 FLOAT_MAX = np.finfo(np.float32).max
+
+AGREED_LEVELS = 4
+"""Grey levels that a mean and a median may be apart: more is the work of spikes."""
+
+REACH_LEVELS = 256
+"""Grey levels beyond which a sample counts as a spike, where mean and median are apart."""
+
+LARGE = 1e30
+"""Zeros whose removal may leave the range of 32 bits: smaller ones are lost in amplitudes that come near its end."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +51,7 @@ class Measured:
         amplitude: Amplitudes about zero, float32 `[time, trace]`; zero where there is no signal.
         zero: What was taken from each trace, float32 `[trace]`; 0 alone, `[]`, where nothing was.
         is_loud: Which traces the clip is not to be measured by, bool `[trace]`; None where there are none.
+        without_signal: Share of the samples that were set to zero, in dead traces and as fill values.
         is_one_sided: Whether nearly all samples lie on one side of zero, which then is no middle.
         mended: What was mended, by the names of `glowseis.survey.mending.MENDINGS`.
     """
@@ -40,6 +59,7 @@ class Measured:
     amplitude: np.ndarray
     zero: np.ndarray
     is_loud: np.ndarray | None
+    without_signal: float
     is_one_sided: bool
     mended: dict[str, int]
 
@@ -49,9 +69,9 @@ def measure(amplitude: np.ndarray, broken: np.ndarray, dead: np.ndarray, zero: f
 
     1. Broken and dead traces become zero.
     2. Fill values are found as `glowseis.survey.fill_values` says.
-    3. The zero of the gather is the median of some thousand samples without them. A trace whose mean is more than a
-       grey level away from it has its own, its median, where that is more than half a grey level away and is told by
-       64 samples.
+    3. The zero of the gather is the value of mutes, or the median of the means of its traces; the median of samples
+       where the two are apart, or the steps between values are coarse. A trace of 64 samples or more whose mean is more
+       than a grey level away from that has its own, a mean to which spikes add little.
     4. Zeros are taken away, and fill values set to zero.
     5. Wild traces are found, as `glowseis.survey.loudness` says, so that the clip can be measured without them.
 
@@ -66,11 +86,13 @@ def measure(amplitude: np.ndarray, broken: np.ndarray, dead: np.ndarray, zero: f
     """
     with np.errstate(over="ignore", invalid="ignore"):
         own = amplitude.astype(np.float64 if amplitude.dtype == np.float64 else np.float32)
-        own[:, broken] = 0
+        if broken.any():
+            own[:, broken] = 0
         if dead.all() or own.size < MEASURED_FROM:
             zeros = np.where(dead & ~broken, own[0], zero or 0.0)
             constant = int((dead & ~broken & (zeros != 0)).sum())
-            return Measured(_about(own, zeros, dead), _kept(zeros), None, False, _some({"constant": constant}))
+            about = _about(own, zeros, dead)
+            return Measured(about, _kept(zeros), None, float(dead.mean()), False, _some({"constant": constant}))
         found = _find(own, dead, zero)
         zeros = np.where(dead & ~broken, own[0], found.zeros)
         apart = np.abs(zeros - found.zeros) > TOLD_LEVELS * found.level
@@ -86,7 +108,14 @@ def measure(amplitude: np.ndarray, broken: np.ndarray, dead: np.ndarray, zero: f
             "zero_level": found.moved,
             "two_scales" if is_of_two_scales(level) else "wild": int(is_loud.sum()),
         }
-        return Measured(own, _kept(zeros), is_loud if is_loud.any() else None, found.is_one_sided, _some(mended))
+        return Measured(
+            own,
+            _kept(zeros),
+            is_loud if is_loud.any() else None,
+            float(dead.mean() if found.fill is None else (found.fill | dead).mean()),
+            zero is None and own.size >= JUDGED_FROM and is_one_sided(own, dead),
+            _some(mended),
+        )
 
 
 def constant_traces(amplitude: np.ndarray) -> np.ndarray:
@@ -115,7 +144,6 @@ class _Found:
     fill: np.ndarray | None
     filled: int
     moved: int
-    is_one_sided: bool
 
 
 def _find(own: np.ndarray, dead: np.ndarray, given: float | None) -> _Found:
@@ -133,86 +161,138 @@ def _find(own: np.ndarray, dead: np.ndarray, given: float | None) -> _Found:
     ends = held(own, mean, ~dead, sample)
     if ends is not None:
         # A mute is set to zero like a fill value, but is none.
-        filled |= (ends & (np.abs(own - sample.zero) > sample.away)).any(axis=0)
+        filled |= (ends & sample.is_away(own)).any(axis=0)
         fill = ends if fill is None else fill | ends
         sample = judge(values[~fill[place]], CLIPPED_FRACTION, given)
         mean = _means(own, fill)
     values, columns = (values, place[1]) if fill is None else (values[~fill[place]], place[1][~fill[place]])
     level = _level(values - mean[columns])
-    zero = sample.zero if given is not None or abs(sample.zero) > NO_LEVELS * level else 0.0
+    live = ~dead
+    zero = sample.zero
+    if not sample.is_exact:
+        zero = _middle(own, fill, mean, live, sample, level)
+        zero = zero if abs(zero) > NO_LEVELS * level else 0.0
     zeros = np.full(len(dead), zero, np.float64)
-    moved = ~dead & (abs(zero) >= TOLD_LEVELS * level)
-    if given is None:
+    moved = live & (abs(zero) >= TOLD_LEVELS * level)
+    if given is None and len(own) >= TRACE:
         signal = len(own) if fill is None else (~fill).sum(axis=0)
-        off = np.flatnonzero(~dead & ~(np.abs(mean - zero) <= level) & (signal >= TRACE))
-        middle, is_told = _middles(own, fill, off)
-        # In coarse steps a median is a step off by chance.
-        apart = np.abs(middle - zero) > max(level / 2, sample.step)
-        off, middle, is_told = off[apart], middle[apart], is_told[apart]
-        zeros[off] = middle
-        moved[off] |= is_told & (np.abs(middle) >= TOLD_LEVELS * level)
-    one_sided = given is None and own.size >= JUDGED_FROM and is_one_sided(values - zeros[columns])
-    return _Found(zeros, level, fill, int(filled.sum()), int(moved.sum()), one_sided)
+        off = np.flatnonzero(live & ~(np.abs(mean - zero) <= level) & (signal >= TRACE))
+        own_zeros, is_told = _own_zeros(own, fill, off, level)
+        # In coarse steps nothing less can be told.
+        apart = np.abs(own_zeros - zero) > max(level / 2, 1.5 * sample.step)
+        off, own_zeros, is_told = off[apart], own_zeros[apart], is_told[apart]
+        zeros[off] = own_zeros
+        moved[off] |= is_told & (np.abs(own_zeros) >= TOLD_LEVELS * level)
+    return _Found(zeros, level, fill, int(filled.sum()), int(moved.sum()))
 
 
-def is_one_sided(values: np.ndarray) -> bool:
-    """Tell whether samples are amplitudes about their middle, or absolute values, an envelope, ink on white paper.
+def _middle(
+    own: np.ndarray, fill: np.ndarray | None, mean: np.ndarray, live: np.ndarray, sample: Sample, level: float
+) -> float:
+    """The zero of a gather: the median of its traces' means, as sound has no mean, where that agrees with its median.
 
-    They are not when less than 1 % of those that are not zero lie on one side, or when one side reaches less than
-    half as far as the other and the middle half of all takes up more than half of its reach: they are piled up
-    against an end, which noise and a wavelet of unlike lobes are not.
+    Of values in steps as coarse as grey levels it is the median itself, one of them.
+    """
+    if sample.step >= level / 2:
+        signal = live & np.ones_like(own, bool) if fill is None else live & ~fill
+        values = np.sort(own[signal])
+        return float(values[len(values) // 2])
+    middle = float(np.median(mean[live]))
+    return middle if len(own) >= TRACE and abs(middle - sample.zero) <= AGREED_LEVELS * level else sample.zero
+
+
+def is_one_sided(amplitude: np.ndarray, dead: np.ndarray | None = None) -> bool:
+    """Tell whether a gather is no amplitudes about a middle but absolute values, an envelope, or ink on white paper.
+
+    It is so when in three of four traces samples are piled up against the same end: that is less than 2.7 mean
+    deviations away from the mean, and the other end more than 1.5 times as far. Both ends of noise are 3.4 or more
+    away, those of a wave that saturates are both near.
 
     Args:
-        values: Samples less their middle.
+        amplitude: Amplitudes or grey levels `[time, trace]`.
+        dead: Traces that are not to be looked at, bool `[trace]`.
     """
-    below, above = int((values < 0).sum()), int((values > 0).sum())
-    if below + above < len(values) / 100:
+    live = np.arange(amplitude.shape[1]) if dead is None else np.flatnonzero(~dead)
+    some = amplitude[:: max(1, len(amplitude) // PILED_SAMPLES), live[:: max(1, len(live) // PILED_TRACES)]]
+    away = some.astype(np.float64) - some.mean(axis=0, dtype=np.float64)
+    spread = np.abs(away).mean(axis=0)
+    away, spread = away[:, spread > 0], spread[spread > 0]
+    if not len(spread):
         return False
-    if min(below, above) < (below + above) / 100:
-        return True
-    least, low, high, most = np.quantile(values, [0.001, 0.25, 0.75, 0.999])
-    near, far = sorted([-least, most])
-    return bool(near < far / 2 and high - low > near / 2)
+    below, above = -away.min(axis=0) / spread, away.max(axis=0) / spread
+    piled = [((near < PILED) & (far > PILED_APART * near)).mean() for near, far in ((below, above), (above, below))]
+    return bool(max(piled) >= PILED_SHARE)
 
 
 def _means(own: np.ndarray, fill: np.ndarray | None) -> np.ndarray:
     """Means of traces without their fill values."""
-    if fill is None:
-        return own.sum(axis=0) / np.float32(len(own))
-    return own.sum(axis=0, where=~fill) / np.maximum((~fill).sum(axis=0), 1)
+    where, count = (True, len(own)) if fill is None else (~fill, np.maximum((~fill).sum(axis=0), 1))
+    sums = own.sum(axis=0, where=where)
+    return (sums if np.isfinite(sums).all() else own.sum(axis=0, dtype=np.float64, where=where)) / count
 
 
 def _level(values: np.ndarray) -> float:
     """A grey level, of the clip that a sample has about the means of its traces."""
     size = np.abs(values)
-    size = np.sort(size[np.isfinite(size)])
-    return float(size[int((1 - CLIPPED_FRACTION) * (len(size) - 1))] or size[-1]) / 128 if len(size) else 0.0
+    size = size[np.isfinite(size)]
+    if not len(size):
+        return 0.0
+    place = int((1 - CLIPPED_FRACTION) * (len(size) - 1))
+    return float(np.partition(size, place)[place] or size.max()) / 128
 
 
-def _middles(own: np.ndarray, fill: np.ndarray | None, traces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Medians of some traces without fill values, and whether each stands for a constant.
+def _own_zeros(
+    own: np.ndarray, fill: np.ndarray | None, traces: np.ndarray, level: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Zeros of some traces, and whether each stands for a constant.
 
-    Noise of low frequency moves a median as well; a constant moves that of each quarter of a trace by as much.
+    A zero is the mean, as sound has none; where spikes have one, the mean of samples that are kept within two clips
+    about the median of a few of them. Noise of low frequency moves it as well; a constant moves each quarter of a trace
+    by as much.
     """
     if not len(traces):
         return np.zeros(0), np.zeros(0, bool)
-    block = np.ascontiguousarray(own[:, traces].T)
+    samples = len(own)
+    # Sums of amplitudes near the end of the range of 32 bits would leave it.
+    block = np.take(own.T, traces, axis=0).astype(np.float64 if level > LARGE else own.dtype, copy=False)
+    some = slice(None, None, max(1, samples // TRACE))
     if fill is None or not fill[:, traces].any():
-        middle = np.median(block, axis=1)
-        quarters = np.stack([np.median(part, axis=1) for part in np.array_split(block, 4, axis=1)])
+        middle = np.median(block[:, some], axis=1)
+        counts = np.diff(_quarters(samples), append=samples)[:, np.newaxis]
     else:
-        signal = [trace[~no_signal] for trace, no_signal in zip(block, fill[:, traces].T, strict=True)]
-        middle = np.array([np.median(trace) for trace in signal])
-        quarters = np.array([[np.median(part) for part in np.array_split(trace, 4)] for trace in signal]).T
-    return middle, np.abs(quarters.mean(axis=0)) >= 5 * quarters.std(axis=0, ddof=1)
+        signal = ~fill[:, traces].T
+        middle = np.array([np.median(trace[kept]) for trace, kept in zip(block, signal, strict=True)], own.dtype)
+        np.copyto(block, middle[:, np.newaxis], where=~signal)
+        counts = np.add.reduceat(signal, _quarters(samples), axis=1, dtype=int).T
+    block -= middle[:, np.newaxis]
+    whole = block.sum(axis=1) / counts.sum(axis=0)
+    reach = REACH_LEVELS * level
+    wide = 4 * np.abs(block[:, some]).mean(axis=1)
+    for trace in np.flatnonzero(wide > reach):
+        np.clip(block[trace], -wide[trace], wide[trace], out=block[trace])
+    rest = slice(None) if (wide <= reach).all() else wide <= reach
+    block[rest] = np.clip(block[rest], -reach, reach)
+    sums = np.add.reduceat(block, _quarters(samples), axis=1).T
+    zeros = sums.sum(axis=0) / counts.sum(axis=0)
+    zeros = middle + np.where(np.abs(whole - zeros) <= AGREED_LEVELS * level, whole, zeros)
+    means = sums / np.maximum(counts, 1) + middle
+    spread = np.where(counts > 0, np.abs(means - zeros), 0).max(axis=0)
+    return zeros, np.abs(zeros) >= 4 * spread
+
+
+def _quarters(samples: int) -> np.ndarray:
+    """Where the quarters of a trace begin."""
+    return np.arange(4) * samples // 4
 
 
 def _about(own: np.ndarray, zeros: np.ndarray, dead: np.ndarray) -> np.ndarray:
     """Amplitudes about the zeros of their traces, in 32 bits."""
     if zeros.any():
         own -= zeros.astype(own.dtype)
-        np.clip(own, -FLOAT_MAX, FLOAT_MAX, out=own)
-    own[:, dead] = 0
+        if np.abs(zeros).max() > LARGE:
+            np.clip(own, -FLOAT_MAX, FLOAT_MAX, out=own)
+    if dead.any():
+        own[:, dead] = 0
     return own.astype(np.float32, copy=False)
 
 

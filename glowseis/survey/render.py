@@ -38,9 +38,9 @@ def render_recording(
     """Turn a recording into a picture of a survey's size.
 
     Zero is measured, and what is no signal becomes zero, as `glowseis.survey.measured.measure` says. The clip c is the
-    amplitude that 4 % of the absolute values about zero exceed, wild traces left aside, and `level = 128 + 128 a / c`,
-    rounded and kept within 0..255, so that zero is 128 whatever the clip. Rows and columns beyond the recording are
-    128. A trace with a NaN or infinite sample is broken: all of it becomes zero.
+    amplitude that 4 % of the absolute values about zero exceed, wild and dead traces and fill values left aside, and
+    `level = 128 + 128 a / c`, rounded and kept within 0..255, so that zero is 128 whatever the clip. Rows and columns
+    beyond the recording are 128. A trace with a NaN or infinite sample is broken: all of it becomes zero.
 
     Args:
         recording: Amplitudes `[time, trace]` and their geometry.
@@ -68,11 +68,13 @@ def render_recording(
             f"gather {recording.gather_id} of {recording.source}: its samples lie on one side of their middle, as "
             "absolute values and envelopes do; give amplitudes, or say what zero is with --zero-level"
         )
-    amplitude, is_loud = measured.amplitude, measured.is_loud
+    amplitude = measured.amplitude
     if fit == "resize":
         amplitude = _resized(amplitude, (height, width))
-        is_loud = None if is_loud is None else _is_near(is_loud, width)
-    clip_amplitude = _clip_amplitude(amplitude if is_loud is None else amplitude[:, ~is_loud])
+    counted = amplitude
+    if measured.is_loud is not None:
+        counted = amplitude[:, ~(measured.is_loud if fit != "resize" else _is_near(measured.is_loud, width))]
+    clip_amplitude = _clip_amplitude(counted, measured.without_signal)
     # Division first: 128 a may exceed the largest float32, a / c does only where the picture is white anyway.
     with np.errstate(over="ignore"):
         level = amplitude / clip_amplitude
@@ -167,12 +169,14 @@ def amplitudes(gather: Gather) -> np.ndarray:
     return amplitude + gather.zero_amplitude if np.any(gather.zero_amplitude) else amplitude
 
 
-def _clip_amplitude(amplitude: np.ndarray) -> np.float32:
-    """Amplitude that 4 % exceed; the largest one where that is 0; 1 where all are 0."""
+def _clip_amplitude(amplitude: np.ndarray, without_signal: float = 0.0) -> np.float32:
+    """Amplitude that 4 % exceed of those with a signal; the largest one where that is 0; 1 where all are 0."""
     size = np.abs(amplitude).ravel(order="K")
+    # What has no signal is zero, and those zeros are the first.
+    silent = min(int(without_signal * size.size), size.size - 1)
     # As np.quantile(size, 1 - CLIPPED_FRACTION, method="higher"), which reckons the rank in float32.
-    rank = min(int(np.ceil((size.size - 1) * np.float32(1 - CLIPPED_FRACTION))), size.size - 1)
-    clip_amplitude = _ranked(size, rank)
+    rank = silent + int(np.ceil((size.size - silent - 1) * np.float32(1 - CLIPPED_FRACTION)))
+    clip_amplitude = _ranked(size, min(rank, size.size - 1))
     return np.float32(clip_amplitude or size.max() or 1.0)
 
 

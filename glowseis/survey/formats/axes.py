@@ -16,6 +16,15 @@ AXES = {3: ("gather", "trace", "time"), 2: ("trace", "time")}
 """The axes' names, by the number of axes."""
 
 
+SAMPLED = 4096
+"""Numbers that tell whether 32 bits are enough."""
+
+STEPS = 1000
+"""Steps of 32 bits that the middle four fifths of amplitudes take up at least."""
+
+FLOAT_MAX = np.finfo(np.float32).max
+
+
 @dataclass(frozen=True)
 class Axes:
     """Where gathers lie in an array.
@@ -46,13 +55,35 @@ class Axes:
             number: Which gather, from 0.
 
         Returns:
-            Amplitudes, float32 `[time, trace]`; numbers too large for 32 bits become infinite.
+            Amplitudes `[time, trace]`, float32; float64 where 32 bits would lose them beside a constant. Numbers too
+            large for 32 bits become infinite.
         """
         place = tuple(number if name == "gather" else slice(None) for name in self.names)
-        with np.errstate(over="ignore"):
-            amplitude = np.asarray(array[place]).astype(np.float32)
+        amplitude = narrowed(np.asarray(array[place]))
         inner = [name for name in self.names if name != "gather"]
         return np.ascontiguousarray(amplitude if inner == ["time", "trace"] else amplitude.T)
+
+
+def narrowed(values: np.ndarray) -> np.ndarray:
+    """Give numbers 32 bits, unless these are too few: large constants hide amplitudes that 64 bits still have.
+
+    Args:
+        values: Real numbers of any kind.
+
+    Returns:
+        They as float32, or as float64.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        narrow = values.astype(np.float32)
+        if values.dtype.itemsize <= 2 or values.dtype == np.float32:
+            return narrow
+        sample = values.ravel()[:: max(1, values.size // SAMPLED)].astype(np.float64)
+        sample = sample[np.isfinite(sample)]
+        if not len(sample):
+            return narrow
+        low, middle, high = np.quantile(sample, [0.1, 0.5, 0.9])
+        is_lost = np.spacing(np.float32(abs(middle))) > (high - low) / STEPS
+        return values.astype(np.float64) if is_lost and abs(middle) < FLOAT_MAX else narrow
 
 
 def array_axes(path: Path, shape: Sequence[int], names: str | None, what: str) -> Axes:

@@ -14,10 +14,10 @@ from glowseis.errors import InputError
 from glowseis.survey.formats.axes import unknown_geometry
 from glowseis.survey.formats.plausible import check_expansion, check_sides
 from glowseis.survey.formats.source import ReadOptions, Remark, check_file, file_stem
-from glowseis.survey.gather import Gather, Geometry, Origin, Picture, source_text
+from glowseis.survey.gather import Gather, Geometry, Origin, Picture, Recording, source_text
 from glowseis.survey.index import check_words, index_writer, read_index
+from glowseis.survey.measured import is_one_sided
 from glowseis.survey.output import whole_folder
-from glowseis.survey.render import ZERO_LEVEL
 
 TABLE = "gathers.csv"
 
@@ -28,6 +28,16 @@ FLAT = ("1", "L", "P", "RGB", "CMYK", "YCbCr")
 
 CLEAR = ("LA", "PA", "RGBA", "La", "RGBa")
 """Modes with transparency."""
+
+COLOURED, CHROMA = 0.02, 24
+"""Share of the pixels, and how far apart their red, green and blue may be: more is colour that means something, not the
+little that JPEG adds to grey."""
+
+REACH = 8
+"""Times as far as the other side of zero that one side may reach: a picture beyond has its zero at black or white."""
+
+FRAME = 8
+"""Grey levels, of 256, that a row or column of a frame spans at most, and that it is away from zero."""
 
 PHOTOMETRIC, BITS, ORIENTATION = 262, 258, 274
 """Tags of TIFF, the last of EXIF too."""
@@ -80,9 +90,10 @@ def _text(gather: Gather) -> PngImagePlugin.PngInfo:
 class PictureSource:
     """A picture file, looked at: PNG, JPEG or TIFF; each page of a TIFF file is a gather.
 
-    Rows are samples, columns traces. Colours become luminance (ITU-R 601). Sixteen bits and other depths are scaled to
-    eight, black to 0 and white to 255. What is transparent is laid over grey level 128, zero amplitude. Pictures of our
-    own keep id, label and origin, and where `gathers.csv` lies beside them line, shot, cable and times.
+    Rows are samples, columns traces. Grey levels are amplitudes about a zero that rendering measures, whatever their
+    depth; their zero must be a middle, so that a white ground, a frame and colours are refused. What is transparent is
+    zero. Pictures of our own are kept as they are, with id, label and origin, and where `gathers.csv` lies beside them
+    line, shot, cable and times.
 
     Attributes:
         path: The file.
@@ -130,11 +141,11 @@ class PictureSource:
         """Nothing: what is odd in such a file is told of its gathers."""
         return []
 
-    def gathers(self) -> Iterator[Picture]:
-        """One picture after another.
+    def gathers(self) -> Iterator[Recording | Picture]:
+        """One picture after another: a recording of grey levels, float32, or a picture of our own.
 
         Raises:
-            InputError: It is damaged, or its numbers are no grey levels.
+            InputError: It is damaged, its numbers are no grey levels, or are not about a middle.
         """
         with self._open() as image:
             if image.format == "PNG":
@@ -143,11 +154,15 @@ class PictureSource:
         with self._open() as image:
             for number, page in enumerate(_pages(image), start=1):
                 levels = _levels(self.path, page)
+                if self._own is None or levels.dtype != np.uint8:
+                    if self._options.zero_level is None:
+                        _check_middle(self.path, levels)
+                    levels = levels.astype(np.float32)
                 if levels.shape != self._shapes[number - 1]:
                     raise InputError(f"{source_text(self.path)}: its size changes as it is read; save it again")
                 yield self._picture(levels, number, _words(page))
 
-    def _picture(self, levels: np.ndarray, number: int, text: dict[str, str]) -> Picture:
+    def _picture(self, levels: np.ndarray, number: int, text: dict[str, str]) -> Recording | Picture:
         page = f"-page{number}" if self.pages > 1 else ""
         name = text.get("gather_id", f"{file_stem(self.path)}{page}")
         label = self._options.label or text.get("label", "")
@@ -168,7 +183,8 @@ class PictureSource:
                 model=text["model"],
                 path=text["path"],
             )
-        picture = Picture(name, levels, label, geometry, source_text(self.path), origin)
+        kind = Picture if levels.dtype == np.uint8 else Recording
+        picture = kind(name, levels, label, geometry, source_text(self.path), origin)
         check_words(picture, ())
         return picture
 
@@ -210,28 +226,72 @@ def _pages(image: Any) -> Iterator[Any]:
 
 
 def _levels(path: Path, image: Any) -> np.ndarray:
-    """A picture's grey levels, uint8 `[time, trace]`."""
+    """A picture's grey levels `[time, trace]`: uint8, float32 where something is transparent, or uint16."""
+    name = source_text(path)
     tags = dict(image.tag_v2) if image.format == "TIFF" else {}
     if (tags.get(ORIENTATION) or image.getexif().get(ORIENTATION) or 1) != 1:
-        raise InputError(f"{source_text(path)}: is to be turned when shown (EXIF orientation); save it upright")
-    deep = image.mode in DEEP or (image.mode == "I" and image.format == "PNG")
-    if deep:
-        bits = tags.get(BITS, (16,))[0]
-        level = np.rint(np.asarray(image).astype(np.float64) * (255 / (2**bits - 1)))
+        raise InputError(f"{name}: is to be turned when shown (EXIF orientation); save it upright")
+    if image.mode in DEEP or (image.mode == "I" and image.format == "PNG"):
+        level = np.asarray(image).astype(np.uint16)
         # Pillow turns pictures round whose white is 0, but not these.
-        return (255 - level if tags.get(PHOTOMETRIC) == 0 else level).clip(0, 255).astype(np.uint8)
+        return 2 ** tags.get(BITS, (16,))[0] - 1 - level if tags.get(PHOTOMETRIC) == 0 else level
     if image.mode not in FLAT + CLEAR:
         raise InputError(
-            f"{source_text(path)}: has pixels of kind {image.mode}, which are no grey levels; save it as 8-bit grey, "
-            "or as a NumPy array if they are amplitudes"
+            f"{name}: has pixels of kind {image.mode}, which are no grey levels; save it as 8-bit grey, or as a NumPy "
+            "array if they are amplitudes"
         )
-    if image.mode in CLEAR or "transparency" in image.info:
-        image = image.convert("RGBA")
-        alpha = np.asarray(image.getchannel("A")).astype(np.float32) / 255
-        grey = np.asarray(image.convert("RGB").convert("L")).astype(np.float32)
-        return np.rint(ZERO_LEVEL + (grey - ZERO_LEVEL) * alpha).astype(np.uint8)
-    grey = image if image.mode in ("1", "L") else image.convert("RGB")
-    return np.asarray(grey.convert("L")).copy()
+    is_clear = image.mode in CLEAR or "transparency" in image.info
+    image = image.convert("RGBA") if is_clear else image
+    alpha = np.asarray(image.getchannel("A")).astype(np.float32) / 255 if is_clear else None
+    colours = image if image.mode in ("1", "L") else image.convert("RGB")
+    if colours.mode == "RGB":
+        _check_colours(name, np.asarray(colours), alpha)
+    grey = np.array(colours.convert("L"))
+    if alpha is None or (alpha == 1).all():
+        return grey
+    if not alpha.any():
+        raise InputError(f"{name}: is transparent throughout; leave it out")
+    zero = np.median(grey[alpha > alpha.max() / 2])
+    return zero + (grey - zero) * alpha
+
+
+def _check_colours(name: str, colours: np.ndarray, alpha: np.ndarray | None) -> None:
+    """Refuse colours that mean something: positive and negative amplitudes are alike in luminance."""
+    apart = colours.max(axis=-1) - colours.min(axis=-1)
+    seen = apart > CHROMA if alpha is None else (apart > CHROMA) & (alpha > 0)
+    if seen.mean() > COLOURED:
+        raise InputError(
+            f"{name}: is in colours, whose brightness does not tell positive from negative; save it as grey levels "
+            "about mid-grey, or its amplitudes as a NumPy array"
+        )
+
+
+def _check_middle(path: Path, levels: np.ndarray) -> None:
+    """Refuse pictures whose grey levels are not amplitudes about a middle, or lie in a frame."""
+    name = source_text(path)
+    zero = np.median(levels)
+    about = levels.astype(np.float32) - zero
+    depth = 1 if levels.dtype != np.uint16 else 256
+    rows, columns = (
+        [_is_edge(edge, FRAME * depth) for edge in edges]
+        for edges in ((about[0], about[-1]), (about[:, 0], about[:, -1]))
+    )
+    if any(rows) and any(columns):
+        raise InputError(f"{name}: has a frame or margin of one grey level; crop it to the gather")
+    if not about.any():
+        return
+    low, high = np.quantile(about, [0.001, 0.999])
+    if REACH * min(-low, high) < max(-low, high) or is_one_sided(about):
+        raise InputError(
+            f"{name}: its grey levels ({levels.min():g} to {levels.max():g}) are not about a middle: most are near "
+            f"{zero:g}, as on a white or black ground; save it as grey levels about mid-grey, or its amplitudes as a "
+            "NumPy array, or say what zero is with --zero-level"
+        )
+
+
+def _is_edge(edge: np.ndarray, span: int) -> bool:
+    """Tell whether a row or column about zero has one level away from it."""
+    return bool(np.ptp(edge) <= span and np.abs(edge).min() > span)
 
 
 @functools.lru_cache(maxsize=4)

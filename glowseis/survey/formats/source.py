@@ -27,6 +27,7 @@ class ReadOptions:
         keep_auxiliary: Whether traces that their header calls auxiliary are channels all the same.
         dataset: Which array of a file with several holds the gathers.
         axes: Meaning of that array's axes, such as `gather,trace,time`.
+        zero_level: What zero amplitude is in the file's numbers; measured when None.
     """
 
     label: str = ""
@@ -41,6 +42,7 @@ class ReadOptions:
     keep_auxiliary: bool = False
     dataset: str | None = None
     axes: str | None = None
+    zero_level: float | None = None
 
 
 @dataclass(frozen=True)
