@@ -89,7 +89,7 @@ def test_crop_and_no_label(tmp_path, source):
 def test_bad_input_is_one_line(tmp_path, source):
     (tmp_path / "empty.segy").write_bytes(b"")
     (tmp_path / "text.segy").write_text("shot,label\n" * 1000)
-    (tmp_path / "cut.segy").write_bytes(source.read_bytes()[:-50])
+    (tmp_path / "cut.segy").write_bytes(source.read_bytes()[:3700])
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("")
     dead = random_recording(1)

@@ -222,12 +222,26 @@ def test_times_of_first_samples(tmp_path, revision, delay, scalar, start_s):
 
 
 def test_traces_of_a_gather_that_begin_at_different_times(tmp_path):
+    """They get one start; those so far apart that they have no time in common are refused."""
+    amplitude = swell(6, 50)
+    words = {(109, "i2"): [8, 0, 0, 100, 102, 99]}
+    content, wanted = segy(amplitude, words=words)
+    source = SegySource(written(tmp_path, content), ReadOptions())
+    (gather,) = source.gathers()
+    late = [2, 0, 0, 25, 26, 25]
+    assert list(source.shapes()) == [(76, 6)] and gather.amplitude.shape == (76, 6)
+    assert gather.mended == {"delayed": 4} and gather.geometry.start_s == 0
+    for trace, shift in enumerate(late):
+        assert np.array_equal(gather.amplitude[shift : shift + 50, trace], wanted[trace])
+        assert not gather.amplitude[:shift, trace].any() and not gather.amplitude[shift + 50 :, trace].any()
+    path = written(tmp_path, segy(amplitude, words={(109, "i2"): [0, 0, 0, 0, 0, 204]})[0])
+    for look in (SegySource(path, ReadOptions()).shapes, SegySource(path, ReadOptions()).gathers):
+        with pytest.raises(InputError, match=r"traces 1 to 6, one gather, begin between 0 and 204 ms .*--shot-header"):
+            list(look())
     words = {(109, "i2"): [0, 0, 0, 100, 100, 100]}
-    path = written(tmp_path, segy(swell(6, 50), words=words)[0])
-    with pytest.raises(InputError, match="traces 1 to 6, one gather, begin between 0 and 100 ms"):
-        list(SegySource(path, ReadOptions()).gathers())
-    path = written(tmp_path, segy(swell(6, 50), words=words, shots=[1, 1, 1, 2, 2, 2])[0])
-    assert [gather.geometry.start_s for gather in SegySource(path, ReadOptions()).gathers()] == [0, 0.1]
+    path = written(tmp_path, segy(amplitude, words=words, shots=[1, 1, 1, 2, 2, 2])[0])
+    gathers = list(SegySource(path, ReadOptions()).gathers())
+    assert [gather.geometry.start_s for gather in gathers] == [0, 0.1] and not any(each.mended for each in gathers)
 
 
 @pytest.mark.parametrize("start_s", [0.0, 1.5, -0.05, 0.0123, 3.2767, 32.767, 0.00005])

@@ -111,7 +111,7 @@ def test_files_that_are_not_seismic_unix(tmp_path):
     contents = {
         "empty": b"",
         "half a header": good[:100],
-        "cut": good[:-1],
+        "cut after a trace": good[: 440 + 300],
         "zeros": bytes(5000),
         "text": b"shot,label\n" * 1000,
         "random": np.random.default_rng(1).bytes(50_000),

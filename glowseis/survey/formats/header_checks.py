@@ -63,6 +63,8 @@ CABLE_WORDS: tuple[int, ...] = (
 )
 """Words that may tell the cables of a shot apart, the likeliest first."""
 
+COORDINATES = (TraceField.SourceX, TraceField.SourceY, TraceField.GroupX, TraceField.GroupY)
+
 SORTED_BY = {
     2: "midpoint",
     3: "midpoint, one trace each",
@@ -116,7 +118,11 @@ class _Found:
         """Name the word that mends it, with what it holds, and the option; empty where there is none."""
         for byte, (low, high) in (self.words or {}).items():
             name = _name(byte)
-            return f"{name} holds {low} to {high}; try --{_option(byte, option)} {name.removeprefix('byte ')}"
+            if byte in COORDINATES:
+                return f"no word but {name} tells them apart, which holds {low} to {high}; try --{option} {name}"
+            if byte in LINE_WORDS and option == "shot-header":
+                option = "line-header"
+            return f"{name} holds {low} to {high}; try --{option} {name.removeprefix('byte ')}"
         return ""
 
 
@@ -159,9 +165,9 @@ class HeaderChecks:
         scale = coordinate_scale(gathers.headers, self._order)
         angles = are_angles(gathers.headers, self._order, [each * scale for each in (*source, *receiver)])
         tolerance = 0.0 if angles else TOLERANCE_M / self._unit_m
-        moved, moves = self._motion(gathers, [each * scale for each in source], tolerance)
+        moved, moves = _motion(gathers, source, scale, tolerance)
         changes = gathers.count(moved)
-        restless = moves & ((2 * changes > gathers.lengths) | (changes == 0))
+        restless = moves & ((2 * (changes + 1) > gathers.lengths) | (changes == 0))
         self._note_single(gathers)
         self._note_moving(gathers, moves & ~restless, moved)
         self._note_restless(gathers, restless, offset, receiver)
@@ -193,8 +199,8 @@ class HeaderChecks:
                 or found.about
                 or ("pass --shot-header with the word that is the same throughout a shot, or sort the traces by shot")
             )
-            every = "every gather has" if found.count == self._gathers else f"{found.count} gathers have"
-            told.append(("single", found, f"{every} one trace: %s: {mend}"))
+            of_all = "all" if found.count == self._gathers else f"most of {self._gathers}"
+            told.append(("single", found, f"%s, {of_all}, have one trace: {mend}"))
         mend = self._moving.suggestion("shot-header") or "pass --shot-header with the word that tells them apart"
         told.append(("moving", self._moving, f"the source moves within %s, several shots in one: {mend}"))
         told.append(
@@ -281,21 +287,12 @@ class HeaderChecks:
         if not self._single.about and total > 1:
             cdp, offset = whole.word(TraceField.CDP), whole.word(TraceField.offset)
             again = 2 * np.count_nonzero(whole.steps(cdp)) <= total
-            if cdp.any() and again:
+            if cdp.any() and again and (whole.steps(cdp) != 0).any():
                 self._single.about = "the traces are sorted by midpoint (CDP), sort them by shot"
             elif cdp.any() and (offset == offset[0]).all() and (whole.steps(cdp)[1:] != 0).all():
                 self._single.about = "CDP counts on and the offset stays, as in stacked or common-offset sections"
-
-    def _motion(self, gathers: GatherRuns, source: list[np.ndarray], tolerance: float) -> tuple[np.ndarray, np.ndarray]:
-        """Traces before which the source moves, bool `[trace]`, and gathers within which it does, bool `[gather]`."""
-        moved = np.zeros(len(gathers.headers), bool)
-        moves = np.zeros(len(gathers.runs), bool)
-        for each in source:
-            wide = gathers.high(each) - gathers.low(each) > tolerance
-            if wide.any():
-                moves |= wide
-                moved |= np.abs(gathers.steps(each)) > tolerance
-        return moved, moves
+            elif offset.any() and (offset == offset[0]).all():
+                self._single.about = f"the offset stays {offset[0]}, as in a common-offset section; sort them by shot"
 
     def _note_moving(self, gathers: GatherRuns, which: np.ndarray, moved: np.ndarray) -> None:
         if self._moving.add(gathers, which):
@@ -380,9 +377,14 @@ class HeaderChecks:
     def _note_scalars(self, gathers: GatherRuns, coordinates: Sequence[np.ndarray]) -> None:
         scalar = gathers.word(TraceField.SourceGroupScalar)
         told = np.logical_or.reduce([each != 0 for each in coordinates])
-        found, counts = np.unique(scalar[told], return_counts=True)
-        for value, count in zip(found.tolist(), counts.tolist(), strict=True):
-            self._scalars[value] = self._scalars.get(value, 0) + count
+        if (scalar == scalar[0]).all():
+            counts = {int(scalar[0]): int(np.count_nonzero(told))}
+        else:
+            found, times = np.unique(scalar[told], return_counts=True)
+            counts = dict(zip(found.tolist(), times.tolist(), strict=True))
+        for value, count in counts.items():
+            if count:
+                self._scalars[value] = self._scalars.get(value, 0) + count
 
     def _scalar_remarks(self) -> list[Remark]:
         remarks = []
@@ -423,6 +425,24 @@ class HeaderChecks:
             likely = [each for each in FACTORS if 0.85 < factor / each < 1.15]
             why = f", {FACTORS[likely[0]]}" if likely else ""
             self._apart.about = f"{factor:.3g} times the offsets{why},"
+
+
+def _motion(
+    gathers: GatherRuns, source: Sequence[np.ndarray], scale: np.ndarray, tolerance: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Traces before which the source moves, bool `[trace]`, and gathers within which it does, bool `[gather]`.
+
+    It moves where its words do and what they are scaled to: scalars that differ move nothing.
+    """
+    moved = np.zeros(len(gathers.headers), bool)
+    moves = np.zeros(len(gathers.runs), bool)
+    for each in source:
+        wide = gathers.high(each) > gathers.low(each)
+        if wide.any():
+            metres = each * scale
+            moves |= wide & (gathers.high(metres) - gathers.low(metres) > tolerance)
+            moved |= (np.abs(gathers.steps(metres)) > tolerance) & (gathers.steps(each) != 0)
+    return moved, moves
 
 
 def _repeats(gathers: GatherRuns, channel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -484,8 +504,3 @@ def _name(byte: int) -> str:
         return f"byte {byte}"
     found = [name for name, value in vars(TraceField).items() if value == byte]
     return found[0] if found else f"byte {byte}"
-
-
-def _option(byte: int, option: str) -> str:
-    """The option that takes a word: a line's is a line's, even where shots were looked for."""
-    return "line-header" if option == "shot-header" and byte in LINE_WORDS else option

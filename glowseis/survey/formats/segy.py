@@ -218,7 +218,7 @@ def _traces(path: Path, binary: _BinaryHeader, reading: Reading, samples: int, s
     if told:
         left = room_bytes - told * layout.trace_bytes
         fits = left >= 0 and (left == trailers * TEXT_BYTES or (trailers < 0 and left % TEXT_BYTES == 0))
-        layout = replace(layout, traces=max(min(told, room_bytes // layout.trace_bytes), 0))
+        layout = replace(layout, traces=told if fits else max(room_bytes // layout.trace_bytes, 0))
         wrong = (
             f"{name}: cut short or not SEG-Y: {told} traces of {samples} samples and {trailers} trailers are not "
             f"{room_bytes} bytes; copy it again"
@@ -228,10 +228,11 @@ def _traces(path: Path, binary: _BinaryHeader, reading: Reading, samples: int, s
     else:
         traces, left = divmod(room_bytes - trailers * TEXT_BYTES, layout.trace_bytes)
         fits = left == 0 and traces > 0
-        layout = replace(layout, traces=max(traces, 0))
+        # Trailers that leave a broken trace are doubted first.
+        layout = replace(layout, traces=traces if fits else max(room_bytes // layout.trace_bytes, 0))
         wrong = (
             f"{name}: cut short or not SEG-Y: {max(traces, 0)} whole traces of {samples} samples, then {left} bytes; "
-            "copy it again, or pass --samples if a trace has another number"
+            f"copy it again, or pass --samples {samples} to read what is whole, or another number if that is wrong"
         )
     return _Traces(*_ended(path, layout, room_bytes, told, fits), wrong)
 
@@ -240,9 +241,9 @@ def _ended(path: Path, layout: Layout, room_bytes: int, told: int, fits: bool) -
     """Leave out what is no trace at the end, and say so."""
     if not layout.traces:
         return layout, fits, []
-    if told > layout.traces:
-        missing = f"its header tells {told} traces, and {layout.traces} are there whole; copy it again"
-        return layout, fits, [Remark("cut", f"cut short: {missing}")]
+    if told and not fits:
+        text = f"its header tells {told} traces, and {layout.traces} are there whole; copy it again if some are missing"
+        return layout, fits, [Remark("cut", text)]
     padding = 0 if told else padding_traces(path, layout)
     layout = replace(layout, traces=layout.traces - padding)
     if fits and not padding:

@@ -14,43 +14,18 @@ from glowseis.survey.formats.segy_headers import TRACE_HEADER_BYTES, values
 from glowseis.survey.formats.source import Remark
 from glowseis.survey.formats.trace_layout import Layout, read_some, some_traces
 
-COUNTING = (
-    TraceField.TRACE_SEQUENCE_LINE,
-    TraceField.TRACE_SEQUENCE_FILE,
-    TraceField.TraceNumber,
-    TraceField.CDP_TRACE,
-)
-"""Words that count traces: where they count on by one, trace headers lie where they are looked for."""
-
-LOOKED_AT = 8
-"""Traces at each end of a file whose counting is looked at."""
-
 PIECE_BYTES = 1 << 20
 
 
 def lies_so(path: Path, layout: Layout) -> bool:
-    """Whether trace headers lie where a layout says.
+    """Whether trace headers lie where a layout says, as all that are looked at give its number of samples.
 
     Args:
         path: The file.
         layout: Where its traces may lie; one at least.
-
-    Returns:
-        Whether all headers that are looked at give its number of samples, or, if they give none, count on by one.
     """
     headers, _ = some_traces(path, layout)
-    for order in ("<", ">"):
-        told = values(headers, TraceField.TRACE_SAMPLE_COUNT, order)
-        if (told == layout.samples).all():
-            return True
-        if told.any():
-            continue
-        ends = [_consecutive(path, layout, first) for first in {0, max(layout.traces - LOOKED_AT, 0)}]
-        for word in COUNTING:
-            steps = [np.diff(values(end, word, order)) for end in ends]
-            if min(map(len, steps)) > 2 and all((np.delete(each, np.argmin(each)) == 1).all() for each in steps):
-                return True
-    return False
+    return any((values(headers, TraceField.TRACE_SAMPLE_COUNT, order) == layout.samples).all() for order in "<>")
 
 
 def padding_traces(path: Path, layout: Layout) -> int:
@@ -104,13 +79,6 @@ def after_the_last(path: Path, layout: Layout, left_bytes: int) -> Remark | None
         "cut",
         f"{left_bytes} bytes {after} are no whole trace and not read; if the file was cut short copy it again",
     )
-
-
-def _consecutive(path: Path, layout: Layout, first: int) -> np.ndarray:
-    """Headers of a few traces, one behind another, uint8 `[trace, 240]`."""
-    traces = range(first, min(first + LOOKED_AT, layout.traces))
-    found = [read_some(path, layout.start_bytes + each * layout.trace_bytes, TRACE_HEADER_BYTES) for each in traces]
-    return np.frombuffer(b"".join(found), np.uint8).reshape(-1, TRACE_HEADER_BYTES)
 
 
 def _are_zeros(path: Path, start_bytes: int, length_bytes: int) -> bool:

@@ -156,7 +156,7 @@ class TraceLooks:
         if max(-low, high) > LARGEST_WEIGHT:
             self._doubted.append(
                 Remark(
-                    "weights",
+                    "weights beyond",
                     f"TraceWeightingFactor (bytes 169-170) holds {low} to {high}, beyond {LARGEST_WEIGHT} powers of "
                     "two; it is not applied",
                 )
@@ -209,7 +209,7 @@ class TraceLooks:
 
     def _extremes_ms(self, headers: np.ndarray, starts: np.ndarray, auxiliary: np.ndarray) -> np.ndarray:
         """Earliest and latest first sample of each gather, in milliseconds, `[gather, 2]`."""
-        if not headers[:, TraceField.DelayRecordingTime - 1 : TraceField.DelayRecordingTime + 1].any():
+        if not values(headers, TraceField.DelayRecordingTime, self._order).any():
             return np.zeros((len(starts), 2))
         found_ms = self.delays_ms(headers)
         low = np.minimum.reduceat(np.where(auxiliary, np.inf, found_ms), starts)
@@ -219,7 +219,8 @@ class TraceLooks:
     def _check(self, headers: np.ndarray, starts: np.ndarray, traces: np.ndarray, aside: np.ndarray) -> None:
         """Check what the other traces say; not those without a place in a gather where others have one."""
         assert self._checks
-        blank = ~(headers[:, COORDINATES].any(axis=1) | headers[:, OFFSET].any(axis=1))
+        places = np.ascontiguousarray(headers[:, COORDINATES]).view(np.uint64)
+        blank = (places[:, 0] | places[:, 1] | np.ascontiguousarray(headers[:, OFFSET]).view(np.uint32)[:, 0]) == 0
         lengths = np.diff(np.append(starts, len(headers)))
         if blank.any():
             aside = aside | (blank & np.repeat(np.logical_or.reduceat(~blank, starts), lengths))
