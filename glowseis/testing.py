@@ -1,9 +1,13 @@
-"""The property that every invertible map must keep, as a function for our maps and for users' own."""
+"""Properties as functions, for our models and for users' own: what every map and every classifier must keep."""
 
 from collections.abc import Sequence
 
 import keras
 import numpy as np
+
+from glowseis.metamorphic import CHANGES, Change, GradingCheck, check_grading
+
+__all__ = ["CHANGES", "Change", "GradingCheck", "check_grading", "check_invertible", "perturb"]
 
 
 def check_invertible(

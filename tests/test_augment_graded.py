@@ -118,7 +118,7 @@ def test_resampling_keeps_a_tone_and_changes_its_frequency(part):
 def test_gain_and_clip():
     images = np.full((1, *SIZE), 168, np.uint8)
     got = changed(images, "gain", [0.0, 1.0] + [0.0] * 6, valid=SIZE)[0, :, 0]
-    assert got[0] == 128 + 28 and got[-1] == 128 + 56 and (np.diff(got.astype(int)) >= 0).all()
+    assert got[0] == 128 + 32 and got[-1] == 128 + 50 and (np.diff(got.astype(int)) >= 0).all()
     shares = {0.01: 0.699, 0.04: 1.0, 0.08: 1.274}
     for share, factor in shares.items():
         level = changed(images, "clip", [(share - 0.01) / 0.07] + [0.0] * 7, valid=SIZE)[0, 0, 0]
@@ -153,8 +153,8 @@ def test_zero_moves_and_levels_coarsen():
     moved = [np.unique((got[inside] - images[inside])[one][free[one]]) for one in range(64)]
     assert all(len(one) == 1 for one in moved)
     assert min(moved)[0] >= -8 and max(moved)[0] <= 8 and len({int(one[0]) for one in moved}) > 8
-    for number, step in enumerate((1, 2, 4, 8)):
-        coarse = one_change(images, "quantise", number / 4)
+    for number, step in enumerate((1, 2)):
+        coarse = one_change(images, "quantise", number / 2)
         levels = coarse[inside].astype(int)
         assert ((levels - 128) % step == 0)[levels < 255].all() and np.abs(levels - images[inside]).max() <= step / 2
 

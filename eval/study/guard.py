@@ -229,6 +229,7 @@ class Guard:
             size=gathers.size,
             read=watching,
             parents=_kept(gathers.parents),
+            valid=_kept(gathers.valid),
             path=gathers.path,
         )
         self._given.append(given)

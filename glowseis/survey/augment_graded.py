@@ -22,7 +22,7 @@ noise."""
 STRETCHED_BY = 0.05
 """Largest change of the sample interval, as a part of it."""
 
-GAIN = (0.7, 1.4)
+GAIN = (0.8, 1.25)
 """Least and largest factor of `gain` at the first and at the last sample; it is linear between them."""
 
 CLIPPED = (0.01, 0.08)
@@ -34,8 +34,8 @@ DROPPED_RUNS, DROPPED_PART = 3, 0.03
 ZERO_MOVED_BY = 8.0
 """Largest shift of the zero level, in grey levels; published pictures have it 2 to 3 beside 128."""
 
-COARSEST = 3
-"""Bits of a grey level's eight that `quantise` takes at most."""
+COARSEST = 1
+"""Bits of a grey level's eight that `quantise` takes at most; the noise that makes a gather bad is few levels strong."""
 
 Change = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 
@@ -124,7 +124,7 @@ def _zero_level(amplitude: tf.Tensor, valid: tf.Tensor, drawn: tf.Tensor) -> tf.
 
 
 def _quantise(amplitude: tf.Tensor, valid: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
-    """Round to multiples of 1, 2, 4 or 8 grey levels."""
+    """Round half of the gathers to even grey levels."""
     del valid
     steps = [2.0**bits for bits in range(COARSEST + 1)]
     step = _each(tf.gather(steps, tf.cast(drawn[:, 0] * len(steps), tf.int32)))

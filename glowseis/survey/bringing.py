@@ -182,10 +182,11 @@ class Bringing:
     def _at(self, found: Recording | Picture, wanted_s: float) -> Recording:
         """Resample a gather, once what is no signal has become zero: a filter would spread it."""
         interval_s = found.geometry.sample_interval_s
-        if isinstance(found, Picture):
-            amplitude, zero = found.image.astype(np.float32) - ZERO_LEVEL, 0.0
-        else:
-            amplitude, zero = found.amplitude, self.zero_level
+        amplitude, zero = (
+            (found.image.astype(np.float32) - ZERO_LEVEL, 0.0)
+            if isinstance(found, Picture)
+            else (found.amplitude, self.zero_level)
+        )
         broken, dead = trace_states(amplitude)
         measured = measure(amplitude, broken, dead | constant_traces(amplitude), zero)
         amplitude = resampled_in_time(measured.amplitude, interval_s, wanted_s)

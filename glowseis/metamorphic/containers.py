@@ -1,0 +1,144 @@
+"""Changes of the file that a recording lies in: written and read again by the package's own readers."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from glowseis.metamorphic.changes import Make, clip_of, has_interval, with_amplitude
+from glowseis.survey.formats.source import ReadOptions
+from glowseis.survey.gather import Picture, Recording
+
+HEAD_BYTES, TRACE_HEADER_BYTES = 3600, 240
+
+AUXILIARY = 2
+"""Auxiliary traces that a gather gets."""
+
+CODES = {"ibm": 1, "int32": 2, "int16": 3, "ieee": 5, "uint16": 11, "uint8": 16}
+"""Sample formats by SEG-Y's codes."""
+
+
+def segy(sample_format: str = "ieee", *, auxiliary: bool = False) -> Make:
+    """Write it as SEG-Y of a sample format; with auxiliary traces after it, marked so in their headers, if wished."""
+
+    def make(recording: Recording, random: np.random.Generator, folder: Path) -> Recording | Picture | None:
+        if not has_interval(recording.geometry):
+            return None
+        content = _segy_bytes(_with_auxiliary(recording) if auxiliary else recording, folder)
+        traces = recording.amplitude.shape[1] + AUXILIARY * auxiliary
+        body = np.frombuffer(content, np.uint8, offset=HEAD_BYTES).reshape(traces, -1).copy()
+        headers, amplitude = body[:, :TRACE_HEADER_BYTES], body[:, TRACE_HEADER_BYTES:].copy().view(">f4")
+        if auxiliary:
+            # Bytes 29-30: 1 is seismic data, 4 a time break.
+            headers[traces - AUXILIARY :, 28:30] = np.array([4], ">i2").view(np.uint8)
+        stored = np.ascontiguousarray(_stored(amplitude.astype(np.float64), sample_format)).view(np.uint8)
+        head = bytearray(content[:HEAD_BYTES])
+        head[3224:3226] = CODES[sample_format].to_bytes(2, "big")
+        path = folder / "gather.segy"
+        path.write_bytes(bytes(head) + np.concatenate([headers, stored.reshape(traces, -1)], axis=1).tobytes())
+        return _read(path)
+
+    return make
+
+
+def seismic_unix(recording: Recording, random: np.random.Generator, folder: Path) -> Recording | Picture | None:
+    """Write it as Seismic Unix: SEG-Y's traces without what comes before them."""
+    if not has_interval(recording.geometry):
+        return None
+    path = folder / "gather.su"
+    path.write_bytes(_segy_bytes(recording, folder)[HEAD_BYTES:])
+    return _read(path)
+
+
+def hdf5(recording: Recording, random: np.random.Generator, folder: Path) -> Recording | Picture:
+    """Write it as HDF5 of our own layout."""
+    from glowseis.survey.formats.hdf5_layout import write_hdf5
+
+    write_hdf5(folder / "gather.h5", [recording])
+    return _read(folder / "gather.h5")
+
+
+def numpy(recording: Recording, random: np.random.Generator, folder: Path) -> Recording | Picture | None:
+    """Write its amplitudes alone, as a NumPy file."""
+    interval_s = recording.geometry.sample_interval_s
+    if not np.isfinite(interval_s):
+        return None
+    np.save(folder / "gather.npy", recording.amplitude)
+    return _read(folder / "gather.npy", ReadOptions(sample_interval_s=interval_s, axes="time,trace"))
+
+
+def png(recording: Recording, random: np.random.Generator, folder: Path) -> Recording | Picture:
+    """Render it and write the picture, of its own size, as a grey PNG."""
+    from PIL import Image
+
+    from glowseis.survey.render import render_recording
+
+    samples, traces = recording.amplitude.shape
+    Image.fromarray(render_recording(recording, samples, traces).image).save(folder / "gather.png")
+    interval_s = recording.geometry.sample_interval_s
+    return _read(folder / "gather.png", ReadOptions(sample_interval_s=interval_s if np.isfinite(interval_s) else None))
+
+
+def _with_auxiliary(recording: Recording) -> Recording:
+    """The recording with loud tones after it, as auxiliary channels may carry."""
+    samples, traces = recording.amplitude.shape
+    tone = 100 * clip_of(recording.amplitude) * np.sin(0.3 * np.arange(samples))[:, np.newaxis]
+    geometry = recording.geometry
+    more = {
+        name: np.concatenate([getattr(geometry, name), np.repeat(getattr(geometry, name)[-1:], AUXILIARY)])
+        for name in ("offset_m", "receiver_x_m", "receiver_y_m")
+    }
+    more["channel"] = np.arange(1, traces + AUXILIARY + 1, dtype=np.int32)
+    return with_amplitude(recording, np.concatenate([recording.amplitude, *[tone] * AUXILIARY], axis=1), **more)
+
+
+def _segy_bytes(recording: Recording, folder: Path) -> bytes:
+    from glowseis.survey.formats.segy_writer import write_segy
+
+    write_segy(folder / "ieee.segy", [recording])
+    return (folder / "ieee.segy").read_bytes()
+
+
+def _read(path: Path, options: ReadOptions | None = None) -> Recording | Picture:
+    """The one gather of a file.
+
+    Raises:
+        InputError: It cannot be read.
+        AssertionError: It is read as another number of gathers.
+    """
+    from glowseis.survey.formats.sources import open_source
+
+    gathers = list(open_source(path, options or ReadOptions()).gathers())
+    if len(gathers) != 1:
+        raise AssertionError(f"a gather written as {path.name} is read as {len(gathers)} gathers, not as one")
+    return gathers[0]
+
+
+def _stored(amplitude: np.ndarray, sample_format: str) -> np.ndarray:
+    """Big-endian samples of a format. Whole numbers fill it; of eight bits 0.5 % of the samples saturate."""
+    make: dict[str, Callable[[], np.ndarray]] = {
+        "ieee": lambda: amplitude.astype(">f4"),
+        "ibm": lambda: _ibm(amplitude),
+        "int16": lambda: _whole(amplitude, clip_of(amplitude, 0.0), 16, ">i2"),
+        "int32": lambda: _whole(amplitude, clip_of(amplitude, 0.0), 32, ">i4"),
+        "uint16": lambda: _whole(amplitude, clip_of(amplitude, 0.0), 16, ">u2"),
+        "uint8": lambda: _whole(amplitude, clip_of(amplitude, 0.005), 8, ">u1"),
+    }
+    return make[sample_format]()
+
+
+def _whole(amplitude: np.ndarray, largest: float, bits: int, kind: str) -> np.ndarray:
+    most = 2 ** (bits - 1) - 1
+    level = np.clip(np.rint(amplitude / largest * most), -most, most)
+    return (level + (most + 1 if np.dtype(kind).kind == "u" else 0)).astype(kind)
+
+
+def _ibm(amplitude: np.ndarray) -> np.ndarray:
+    """IBM floating point: a sign, a power of 16 above -64, a fraction of 24 bits."""
+    mantissa, exponent = np.frexp(np.abs(amplitude))
+    power = -(-exponent // 4)
+    fraction = np.rint(np.ldexp(mantissa, exponent - 4 * power + 24)).astype(np.int64)
+    carried = fraction >> 24
+    fraction, power = fraction >> (4 * carried), power + carried
+    words = (np.signbit(amplitude).astype(np.int64) << 31) | ((power + 64) << 24) | fraction
+    return np.where(amplitude == 0, 0, words).astype(">u4")
