@@ -5,10 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from glowseis.errors import InputError
+from glowseis.model_folder import ABOUT, model_name, newest_version
 from glowseis.survey.profile import Profile, profile_from, profile_lines
-
-ABOUT = Path("assets.extra") / "glowseis.json"
-"""Where a SavedModel says what it was made from; the folder is TensorFlow's for files that it does not read."""
 
 TRAINED_ON = "trained_on"
 """What it says it was trained on: a profile."""
@@ -25,17 +23,6 @@ def savedmodel_folder(path: Path) -> Path | None:
     """
     folder = newest_version(path) or path
     return folder if (folder / "saved_model.pb").is_file() else None
-
-
-def newest_version(path: Path) -> Path | None:
-    """The version folder with the highest number in `savedmodels/NAME`; None when there is none."""
-    versions = [entry for entry in path.iterdir() if entry.name.isdecimal() and entry.is_dir()] if path.is_dir() else []
-    return max(versions, key=lambda entry: int(entry.name), default=None)
-
-
-def model_name(folder: Path) -> str:
-    """Name and version of a SavedModel, such as `demo/1`."""
-    return "/".join(folder.resolve().parts[-2:])
 
 
 def read_about(folder: Path) -> dict[str, Any]:

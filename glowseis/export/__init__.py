@@ -2,7 +2,7 @@
 
 from glowseis.export.classifier import SavedClassifier, export_classifier, load_classifier
 from glowseis.export.flow import SavedFlow, export_flow, load_flow
-from glowseis.export.savedmodel import ABOUT, newest_version
+from glowseis.model_folder import ABOUT, newest_version
 
 __all__ = [
     "ABOUT",

@@ -10,10 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from glowseis.about import profile_in
-from glowseis.export.savedmodel import damaged, model_name, read_savedmodel, write_savedmodel
+from glowseis.export.savedmodel import damaged, read_savedmodel, write_savedmodel
 from glowseis.judging.combination import Combination, combination_from, mean_of_windows
 from glowseis.judging.gathers import Seen
 from glowseis.judging.unlike import Unlikeness, unlikeness_from
+from glowseis.model_folder import model_name
 from glowseis.models.miniception import Miniception, from_grey_levels
 from glowseis.survey.profile import Profile
 

@@ -7,7 +7,8 @@ from typing import Any
 import tensorflow as tf
 
 from glowseis.about import profile_in
-from glowseis.export.savedmodel import damaged, model_name, read_savedmodel, write_savedmodel
+from glowseis.export.savedmodel import damaged, read_savedmodel, write_savedmodel
+from glowseis.model_folder import model_name
 from glowseis.models.glow import Glow, from_levels, to_levels
 from glowseis.survey.profile import Profile
 

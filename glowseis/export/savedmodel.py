@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from glowseis.about import ABOUT, model_name, newest_version, savedmodel_folder
 from glowseis.errors import InputError
+from glowseis.model_folder import ABOUT, version_folder
 from glowseis.survey.output import whole_folder
-
-__all__ = ["ABOUT", "KINDS", "damaged", "model_name", "newest_version", "read_savedmodel", "write_savedmodel"]
 
 KINDS = {
     "flow": ("encode", "decode", "log_prob", "sample", "interpolate", "interpolate_spherical"),
@@ -68,11 +66,7 @@ def read_savedmodel(path: Path, kind: str) -> tuple[Path, dict[str, Any], Any]:
     Raises:
         InputError: There is no such SavedModel, or it is damaged, of another kind, or none of ours.
     """
-    folder = savedmodel_folder(path)
-    if folder is None:
-        raise InputError(
-            f"{path}: no SavedModel there; python -m glowseis.train makes one under savedmodels/NAME/VERSION"
-        )
+    folder = version_folder(path)
     try:
         about = json.loads((folder / ABOUT).read_text())
         module = tf.saved_model.load(str(folder))
