@@ -5,14 +5,27 @@ from pathlib import Path
 from typing import Any
 
 from glowseis.errors import InputError
-from glowseis.model_folder import ABOUT, model_name
+from glowseis.model_folder import ABOUT, model_name, newest_version
 from glowseis.survey.profile import Profile, profile_from, profile_lines
 
 TRAINED_ON = "trained_on"
 """What it says it was trained on: a profile."""
 
 
-def _read(folder: Path) -> dict[str, Any]:
+def savedmodel_folder(path: Path) -> Path | None:
+    """The folder of a SavedModel's version.
+
+    Args:
+        path: `savedmodels/NAME/VERSION`, or `savedmodels/NAME` for the newest version.
+
+    Returns:
+        The version's folder; None where there is no SavedModel.
+    """
+    folder = newest_version(path) or path
+    return folder if (folder / "saved_model.pb").is_file() else None
+
+
+def read_about(folder: Path) -> dict[str, Any]:
     """Read what a SavedModel says of itself.
 
     Args:
@@ -49,7 +62,7 @@ def about_lines(folder: Path) -> list[str]:
     Raises:
         InputError: What it says of itself cannot be read.
     """
-    about = _read(folder)
+    about = read_about(folder)
     try:
         return [*_model(folder, about), *_training(about), *_figures(about)]
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as wrong:

@@ -39,9 +39,8 @@ def main(
 
     Example: python -m glowseis.describe surveys/small --out descriptions/small --verify
     """
-    from glowseis.about import about_lines
+    from glowseis.about import about_lines, savedmodel_folder
     from glowseis.errors import InputError
-    from glowseis.model_folder import savedmodel_folder
 
     model = None if (survey / "manifest.json").exists() else savedmodel_folder(survey)
     if model is not None:

@@ -125,7 +125,7 @@ def bringing_for(
         fit: `pad`, `crop` or `resize` to bring gathers to one size, as for surveys. By default they are judged whole,
             in windows; by a classifier that was trained on resized gathers alone, resized.
         size: That size; the classifier's when None.
-        zero_level: What zero is in the numbers of files; measured when None.
+        zero_level: What zero amplitude is in the numbers of files; measured when None.
     """
     profile = classifier.profile
     if not fit and profile and profile.window is None and set(profile.fits) == {"resize"}:

@@ -17,12 +17,6 @@ def newest_version(path: Path) -> Path | None:
     return max(versions, key=lambda entry: int(entry.name), default=None)
 
 
-def savedmodel_folder(path: Path) -> Path | None:
-    """The folder of a SavedModel's version, as `version_folder`; None where there is no SavedModel."""
-    folder = newest_version(path) or path
-    return folder if (folder / "saved_model.pb").is_file() else None
-
-
 def version_folder(path: Path) -> Path:
     """The folder that holds a SavedModel.
 
@@ -35,8 +29,8 @@ def version_folder(path: Path) -> Path:
     Raises:
         InputError: There is no SavedModel.
     """
-    folder = savedmodel_folder(path)
-    if folder is None:
+    folder = newest_version(path) or path
+    if not (folder / "saved_model.pb").is_file():
         raise InputError(
             f"{path}: no SavedModel there; python -m glowseis.train makes one under savedmodels/NAME/VERSION"
         )

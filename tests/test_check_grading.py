@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from random_gathers import random_recording
 
+from glowseis.export import export_classifier, load_classifier
+from glowseis.fitting.classifier_trainer import make_classifier, predict
 from glowseis.metamorphic import CHANGES, clip_of, grade_recordings
 from glowseis.metamorphic.changes import as_recording
 from glowseis.survey.gather import Picture
 from glowseis.survey.render import render_recording
-from glowseis.testing import Change, check_grading
+from glowseis.testing import Change, check_grading, perturb
 
 SIZE = (120, 32)
 
@@ -252,14 +254,10 @@ def test_what_is_no_grader(grader, message):
         check_grading(by_swell, [])
 
 
-def test_a_saved_classifier_grades_as_its_pictures_are_graded():
-    class Fake:
-        size = (64, 16)
-
-        def probabilities(self, images):
-            mean = images.reshape(len(images), -1).mean(axis=1) / 255
-            return np.column_stack([1 - mean, mean]).astype(np.float32)
-
-    found = grade_recordings(Fake(), RECORDINGS)
-    images = np.stack([render_recording(one, 64, 16, "crop").image for one in RECORDINGS])
-    np.testing.assert_array_equal(found, Fake().probabilities(images))
+def test_a_saved_classifier_grades_as_its_pictures_are_graded(tmp_path):
+    model = make_classifier(3, 1, "softmax", 5)
+    perturb(model, 0.15)
+    export_classifier(model, ("good", "medium", "bad"), tmp_path / "grader" / "1", {"image_shape": [128, 32, 1]})
+    found = grade_recordings(load_classifier(tmp_path / "grader"), RECORDINGS)
+    images = np.stack([render_recording(one, 128, 32).image for one in RECORDINGS])
+    np.testing.assert_allclose(found, predict(model, images), atol=1e-6)

@@ -199,10 +199,10 @@ def grade_recordings(classifier: "SavedClassifier", gathers: Sequence[Recording 
         gathers: As readers give them.
 
     Returns:
-        Probabilities of the classifier's labels, float32 `[gather, class]`.
+        Probabilities of the classifier's labels, float64 `[gather, class]`.
 
     Raises:
-        InputError: A gather cannot be brought to the classifier.
+        InputError: A gather cannot be brought to the classifier, or has too little to be judged.
     """
     from glowseis import grading
 

@@ -35,8 +35,8 @@ class Bringing:
         name: The model's, for errors.
         profile: What it was trained on; gathers are left as they are when None.
         window: Samples and traces of the pictures that it takes.
+        zero_level: What zero amplitude is in the numbers of files; measured when None.
         fit: How a gather gets that size: whole, in windows, when empty; else `pad`, `crop` or `resize`, as for surveys.
-        zero_level: What zero is in the numbers of files; measured when None.
 
     Attributes:
         resampled: Gathers by the sample interval that they came with, in seconds.
@@ -76,12 +76,12 @@ class Bringing:
             InputError: It cannot be brought.
         """
         recorded_s = found.geometry.sample_interval_s
-        found = self._resampled(self._ordered(found))
-        size = self.window if self.fit else _shape(found)
-        # What was resampled has its zero at 0.
-        resampled = found.geometry.sample_interval_s != recorded_s and recorded_s > 0
-        gather = render(found, *size, self.fit or "pad", 0.0 if resampled else self.zero_level)
-        return self._checked(gather, recorded_s)
+        ordered = self._ordered(found)
+        brought = self._resampled(ordered)
+        size = self.window if self.fit else _shape(brought)
+        # What was resampled is about zero already.
+        zero_level = self.zero_level if brought is ordered or self.zero_level is None else 0.0
+        return self._checked(render(brought, *size, self.fit or "pad", zero_level), recorded_s)
 
     def gather(self, gather: Gather) -> Gather:
         """Bring a gather of a survey, which is a picture already.
@@ -182,11 +182,11 @@ class Bringing:
     def _at(self, found: Recording | Picture, wanted_s: float) -> Recording:
         """Resample a gather, once what is no signal has become zero: a filter would spread it."""
         interval_s = found.geometry.sample_interval_s
-        zero: float | None
-        if isinstance(found, Picture):
-            amplitude, zero = found.image.astype(np.float32) - ZERO_LEVEL, 0.0
-        else:
-            amplitude, zero = found.amplitude, self.zero_level
+        amplitude, zero = (
+            (found.image.astype(np.float32) - ZERO_LEVEL, 0.0)
+            if isinstance(found, Picture)
+            else (found.amplitude, self.zero_level)
+        )
         broken, dead = trace_states(amplitude)
         measured = measure(amplitude, broken, dead | constant_traces(amplitude), zero)
         amplitude = resampled_in_time(measured.amplitude, interval_s, wanted_s)
