@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from glowseis.survey.trace_zeros import TRACE
+
 SAMPLED = 4096
 """Samples that a gather is judged by before it is looked at as a whole."""
 
@@ -33,9 +35,6 @@ RARE = 3
 
 RUN = 16
 """Equal samples at an end of a trace that are no signal."""
-
-TRACE = 64
-"""Samples of a trace that its own zero can be told from; of fewer it is the gather's."""
 
 
 @dataclass(frozen=True)
@@ -98,12 +97,13 @@ def judge(values: np.ndarray, clipped_fraction: float, zero: float | None = None
         What was found.
     """
     ordered = np.sort(values)
-    begins = np.flatnonzero(np.diff(ordered, prepend=-np.inf))
+    is_first = np.ones(len(ordered), bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
+    begins = np.flatnonzero(is_first)
     single, counts = ordered[begins], np.diff(begins, append=len(ordered))
-    around = np.concatenate([[0, 0], counts, [0, 0]])
-    # The second largest count, for two such values may be next to each other.
-    beside = np.sort([around[:-4], around[1:-3], around[3:-1], around[4:]], axis=0)[2]
-    out = counts >= TIMES * np.maximum(beside, 1)
+    out = counts >= TIMES
+    if out.any():
+        out &= counts >= TIMES * np.maximum(_beside(counts), 1)
     usual = ordered[~np.repeat(out, counts)] if out.any() else ordered
     # Where hardly anything else is left, that is the gather.
     usual = usual if 10 * len(usual) > len(ordered) else ordered
@@ -121,23 +121,31 @@ def judge(values: np.ndarray, clipped_fraction: float, zero: float | None = None
     return Sample(float(zero), float(clip), is_exact, float(step), standing_out)
 
 
-def repeated(amplitude: np.ndarray, sample: Sample) -> np.ndarray | None:
+def _beside(counts: np.ndarray) -> np.ndarray:
+    """Second largest of the four counts beside each: two values that come often may be next to each other."""
+    around = np.concatenate([[0, 0], counts, [0, 0]])
+    one, two, three, four = around[:-4], around[1:-3], around[3:-1], around[4:]
+    larger = np.minimum(np.maximum(one, two), np.maximum(three, four))
+    return np.maximum(larger, np.maximum(np.minimum(one, two), np.minimum(three, four)))
+
+
+def repeated(amplitude: np.ndarray, ends: tuple[np.ndarray, np.ndarray], sample: Sample) -> np.ndarray | None:
     """Find fill values anywhere in a gather.
 
     Args:
         amplitude: Amplitudes `[time, trace]`, finite.
+        ends: The least and the largest of each trace, `[trace]`.
         sample: What a sample of them says.
 
     Returns:
         Where they are, bool `[time, trace]`; None where there are none.
     """
     candidates = list(sample.standing_out)
-    reaches_far = sample.clip > 0 and (
-        amplitude.max() - sample.zero > FAR * sample.clip or sample.zero - amplitude.min() > FAR * sample.clip
-    )
+    reach = np.maximum(ends[1] - sample.zero, sample.zero - ends[0])
+    reaches_far = bool(0 < FAR * sample.clip < reach.max())
     if reaches_far:
         candidates += [value for value in _far(amplitude, sample) if value not in candidates]
-    found = _beyond(amplitude, sample) if reaches_far else None
+    found = _beyond(amplitude, reach, sample) if reaches_far else None
     for value in candidates:
         if not _is_paired(value, candidates, sample.zero):
             here = amplitude == value
@@ -157,10 +165,9 @@ def _far(amplitude: np.ndarray, sample: Sample) -> list:
     return [values[place] for place, all_there in zip(often, beside, strict=True) if 2 * counts[place] >= all_there]
 
 
-def _beyond(amplitude: np.ndarray, sample: Sample) -> np.ndarray | None:
+def _beyond(amplitude: np.ndarray, reach: np.ndarray, sample: Sample) -> np.ndarray | None:
     """Samples that are beyond what any recorder reaches beside the rest of their trace."""
     limit = BEYOND * sample.clip
-    reach = np.maximum(amplitude.max(axis=0) - sample.zero, sample.zero - amplitude.min(axis=0))
     traces = np.flatnonzero(reach > limit)
     size = np.abs(amplitude[:, traces] - sample.zero)
     # A whole trace may be so much louder than the others.
@@ -183,7 +190,7 @@ def _is_continued(amplitude: np.ndarray, here: np.ndarray, value: float, zero: f
     begins, ends = here[1:] & ~here[:-1], here[:-1] & ~here[1:]
     beside = np.concatenate([amplitude[:-1][begins], amplitude[1:][ends]])
     share = (beside - zero) / (value - zero)
-    return len(beside) > 0 and bool(((share > 0.25) & (share < 1.5)).mean() > 0.6)
+    return len(beside) > 0 and bool(((share > 0.2) & (share < 1.5)).mean() > 0.5)
 
 
 def _is_reached(amplitude: np.ndarray, here: np.ndarray, value: float, sample: Sample) -> bool:

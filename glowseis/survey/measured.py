@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glowseis.survey.fill_values import TRACE, Sample, held, judge, places, repeated
+from glowseis.survey.fill_values import Sample, held, judge, places, repeated
 from glowseis.survey.loudness import is_of_two_scales, loudness, wild_traces
+from glowseis.survey.trace_zeros import AGREED_LEVELS, LARGE, TRACE, are_constants, trace_zeros
 
 CLIPPED_FRACTION = 0.04
 """Share of the samples beyond the clip: 2 % of them black and 2 % white, as the published gathers show."""
@@ -25,22 +26,13 @@ PILED, PILED_APART = 2.7, 1.5
 PILED_SHARE = 0.75
 """Share of the traces that are so where a gather is."""
 
-PILED_TRACES, PILED_SAMPLES = 32, 256
+PILED_TRACES, PILED_SAMPLES = 16, 256
 """Traces, and samples of each, that tell whether they are so."""
 
 JUDGED_FROM = 4096
 """Samples of a gather from which its zero must be a middle."""
 
 FLOAT_MAX = np.finfo(np.float32).max
-
-AGREED_LEVELS = 4
-"""Grey levels that a mean and a median may be apart: more is the work of spikes."""
-
-REACH_LEVELS = 256
-"""Grey levels beyond which a sample counts as a spike, where mean and median are apart."""
-
-LARGE = 1e30
-"""Zeros whose removal may leave the range of 32 bits: smaller ones are lost in amplitudes that come near its end."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +56,13 @@ class Measured:
     mended: dict[str, int]
 
 
-def measure(amplitude: np.ndarray, broken: np.ndarray, dead: np.ndarray, zero: float | None = None) -> Measured:
+def measure(
+    amplitude: np.ndarray,
+    broken: np.ndarray,
+    dead: np.ndarray,
+    zero: float | None = None,
+    sums: np.ndarray | None = None,
+) -> Measured:
     """Measure a recording and take away what is no signal.
 
     1. Broken and dead traces become zero.
@@ -80,6 +78,7 @@ def measure(amplitude: np.ndarray, broken: np.ndarray, dead: np.ndarray, zero: f
         broken: Traces with a NaN or infinite sample, bool `[trace]`.
         dead: Traces that are broken or have one value throughout, bool `[trace]`.
         zero: The zero of all traces, where it is known; measured when None.
+        sums: Sums of its traces, `[trace]`, where they are known.
 
     Returns:
         What was found. A gather of fewer than 256 samples is taken as it is.
@@ -93,7 +92,7 @@ def measure(amplitude: np.ndarray, broken: np.ndarray, dead: np.ndarray, zero: f
             constant = int((dead & ~broken & (zeros != 0)).sum())
             about = _about(own, zeros, dead)
             return Measured(about, _kept(zeros), None, float(dead.mean()), False, _some({"constant": constant}))
-        found = _find(own, dead, zero)
+        found = _find(own, dead, zero, None if broken.any() else sums)
         zeros = np.where(dead & ~broken, own[0], found.zeros)
         apart = np.abs(zeros - found.zeros) > TOLD_LEVELS * found.level
         constant = int((dead & apart & (zeros != 0)).sum())
@@ -125,11 +124,11 @@ def constant_traces(amplitude: np.ndarray) -> np.ndarray:
         amplitude: Amplitudes `[time, trace]`.
 
     Returns:
-        Which do, bool `[trace]`; none in a gather of fewer than 256 samples, or of one a trace.
+        Which do, bool `[trace]`; in a gather of fewer than 256 samples, or of one a trace, those of zeros.
     """
     first, samples = amplitude[0], len(amplitude)
     if amplitude.size < MEASURED_FROM or samples == 1:
-        return np.zeros(amplitude.shape[1], bool)
+        return np.asarray(~amplitude.any(axis=0))
     same = np.asarray((first == amplitude[-1]) & (first == amplitude[samples // 2]))
     same[same] = (amplitude[:, same] == first[same]).all(axis=0)
     return same
@@ -146,18 +145,19 @@ class _Found:
     moved: int
 
 
-def _find(own: np.ndarray, dead: np.ndarray, given: float | None) -> _Found:
+def _find(own: np.ndarray, dead: np.ndarray, given: float | None, sums: np.ndarray | None) -> _Found:
     """Find the zeros and fill values of a gather with a live trace."""
     place = places(np.flatnonzero(~dead), len(own))
     values = own[place]
     sample = judge(values, CLIPPED_FRACTION, given)
-    fill = repeated(own, sample)
+    extremes = own.min(axis=0), own.max(axis=0)
+    fill = repeated(own, extremes, sample)
     filled = np.zeros(len(dead), bool)
     if fill is not None:
         fill[:, dead] = False
         filled |= fill.any(axis=0)
         sample = judge(values[~fill[place]], CLIPPED_FRACTION, given)
-    mean = _means(own, fill)
+    mean = _means(own, fill, sums)
     ends = held(own, mean, ~dead, sample)
     if ends is not None:
         # A mute is set to zero like a fill value, but is none.
@@ -177,12 +177,15 @@ def _find(own: np.ndarray, dead: np.ndarray, given: float | None) -> _Found:
     if given is None and len(own) >= TRACE:
         signal = len(own) if fill is None else (~fill).sum(axis=0)
         off = np.flatnonzero(live & ~(np.abs(mean - zero) <= level) & (signal >= TRACE))
-        own_zeros, is_told = _own_zeros(own, fill, off, level)
+        block = np.take(own.T, off, axis=0)
+        no_signal = None if fill is None else fill.T[off]
+        found = trace_zeros(block, no_signal, mean[off], extremes[1][off] - extremes[0][off], level)
         # In coarse steps nothing less can be told.
-        apart = np.abs(own_zeros - zero) > max(level / 2, 1.5 * sample.step)
-        off, own_zeros, is_told = off[apart], own_zeros[apart], is_told[apart]
-        zeros[off] = own_zeros
-        moved[off] |= is_told & (np.abs(own_zeros) >= TOLD_LEVELS * level)
+        apart = np.abs(found - zero) > max(level / 2, 1.5 * sample.step)
+        zeros[off[apart]] = found[apart]
+        shown = np.flatnonzero(apart & (np.abs(found) >= TOLD_LEVELS * level) & ~moved[off])
+        no_signal = None if no_signal is None else no_signal[shown]
+        moved[off[shown]] = are_constants(block[shown], no_signal, found[shown])
     return _Found(zeros, level, fill, int(filled.sum()), int(moved.sum()))
 
 
@@ -224,10 +227,10 @@ def is_one_sided(amplitude: np.ndarray, dead: np.ndarray | None = None) -> bool:
     return bool(max(piled) >= PILED_SHARE)
 
 
-def _means(own: np.ndarray, fill: np.ndarray | None) -> np.ndarray:
-    """Means of traces without their fill values."""
+def _means(own: np.ndarray, fill: np.ndarray | None, sums: np.ndarray | None = None) -> np.ndarray:
+    """Means of traces without their fill values; of traces without such from their sums, where these are known."""
     where, count = (True, len(own)) if fill is None else (~fill, np.maximum((~fill).sum(axis=0), 1))
-    sums = own.sum(axis=0, where=where)
+    sums = own.sum(axis=0, where=where) if sums is None or fill is not None else sums
     return (sums if np.isfinite(sums).all() else own.sum(axis=0, dtype=np.float64, where=where)) / count
 
 
@@ -239,50 +242,6 @@ def _level(values: np.ndarray) -> float:
         return 0.0
     place = int((1 - CLIPPED_FRACTION) * (len(size) - 1))
     return float(np.partition(size, place)[place] or size.max()) / 128
-
-
-def _own_zeros(
-    own: np.ndarray, fill: np.ndarray | None, traces: np.ndarray, level: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Zeros of some traces, and whether each stands for a constant.
-
-    A zero is the mean, as sound has none; where spikes have one, the mean of samples that are kept within two clips
-    about the median of a few of them. Noise of low frequency moves it as well; a constant moves each quarter of a trace
-    by as much.
-    """
-    if not len(traces):
-        return np.zeros(0), np.zeros(0, bool)
-    samples = len(own)
-    # Sums of amplitudes near the end of the range of 32 bits would leave it.
-    block = np.take(own.T, traces, axis=0).astype(np.float64 if level > LARGE else own.dtype, copy=False)
-    some = slice(None, None, max(1, samples // TRACE))
-    if fill is None or not fill[:, traces].any():
-        middle = np.median(block[:, some], axis=1)
-        counts = np.diff(_quarters(samples), append=samples)[:, np.newaxis]
-    else:
-        signal = ~fill[:, traces].T
-        middle = np.array([np.median(trace[kept]) for trace, kept in zip(block, signal, strict=True)], own.dtype)
-        np.copyto(block, middle[:, np.newaxis], where=~signal)
-        counts = np.add.reduceat(signal, _quarters(samples), axis=1, dtype=int).T
-    block -= middle[:, np.newaxis]
-    whole = block.sum(axis=1) / counts.sum(axis=0)
-    reach = REACH_LEVELS * level
-    wide = 4 * np.abs(block[:, some]).mean(axis=1)
-    for trace in np.flatnonzero(wide > reach):
-        np.clip(block[trace], -wide[trace], wide[trace], out=block[trace])
-    rest = slice(None) if (wide <= reach).all() else wide <= reach
-    block[rest] = np.clip(block[rest], -reach, reach)
-    sums = np.add.reduceat(block, _quarters(samples), axis=1).T
-    zeros = sums.sum(axis=0) / counts.sum(axis=0)
-    zeros = middle + np.where(np.abs(whole - zeros) <= AGREED_LEVELS * level, whole, zeros)
-    means = sums / np.maximum(counts, 1) + middle
-    spread = np.where(counts > 0, np.abs(means - zeros), 0).max(axis=0)
-    return zeros, np.abs(zeros) >= 4 * spread
-
-
-def _quarters(samples: int) -> np.ndarray:
-    """Where the quarters of a trace begin."""
-    return np.arange(4) * samples // 4
 
 
 def _about(own: np.ndarray, zeros: np.ndarray, dead: np.ndarray) -> np.ndarray:

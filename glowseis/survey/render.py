@@ -59,10 +59,11 @@ def render_recording(
         ValueError: `fit` is unknown.
     """
     fit = _checked_fit(recording, recording.amplitude.shape, (height, width), fit)
-    broken, dead = trace_states(recording.amplitude)
-    dead |= constant_traces(recording.amplitude)
+    sums, broken = _sums_and_broken(recording.amplitude)
+    dead = broken | constant_traces(recording.amplitude)
     inside = np.s_[:, :] if fit == "resize" else np.s_[:height, :width]
-    measured = measure(recording.amplitude[inside], broken[inside[1]], dead[inside[1]], zero_level)
+    whole = sums if fit != "crop" else None
+    measured = measure(recording.amplitude[inside], broken[inside[1]], dead[inside[1]], zero_level, whole)
     if measured.is_one_sided:
         raise InputError(
             f"gather {recording.gather_id} of {recording.source}: its samples lie on one side of their middle, as "
@@ -130,13 +131,19 @@ def trace_states(amplitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         Which traces are broken, with a NaN or infinite sample, and which are dead, zero throughout or broken; bool
         `[trace]` each.
     """
-    dead = ~amplitude.any(axis=0)
+    _, broken = _sums_and_broken(amplitude)
+    return broken, broken | ~amplitude.any(axis=0)
+
+
+def _sums_and_broken(amplitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of traces, and which have a NaN or infinite sample."""
     # A sum is finite only where all that it adds is; one that merely grew too large is looked at again.
     with np.errstate(over="ignore", invalid="ignore"):
-        suspect = ~np.isfinite(amplitude.sum(axis=0))
-    broken = np.zeros_like(dead)
+        sums = amplitude.sum(axis=0)
+    suspect = ~np.isfinite(sums)
+    broken = np.zeros(len(suspect), bool)
     broken[suspect] = ~np.isfinite(amplitude[:, suspect]).all(axis=0)
-    return broken, dead | broken
+    return sums, broken
 
 
 def is_live(gather: Gather) -> bool:

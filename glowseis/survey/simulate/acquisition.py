@@ -315,7 +315,9 @@ def acquisitions(
     if not count:
         return (replace(Acquisition.of_size(height, width), weather=weather),)
     drawn = (Acquisition.drawn(height, width, number) for number in range(first, first + count))
-    return tuple(replace(one, weather=weather) for one in drawn)
+    # They share a survey's lines; of many each has one, so that to keep a line together keeps an acquisition together.
+    lines = max(1, round(Acquisition.sail_lines / count))
+    return tuple(replace(one, weather=weather, sail_lines=lines) for one in drawn)
 
 
 def _drawn_recorder(random: np.random.Generator, scale: float) -> Recorder:
