@@ -15,15 +15,9 @@ SCHEMA, OLDEST = 3, 2
 MANIFEST, INDEX = "manifest.json", "gathers.csv"
 
 RENDERING = (
-<<<<<<< HEAD
     "level = clip(rint(128 + 128 (amplitude - zero_amplitude) / clip_amplitude), 0, 255); zero_amplitude is that of "
     "the gather, or of a trace that departs from it; clip_amplitude is exceeded by 4 % of the absolute amplitudes "
     "about zero, wild and dead traces and fill values left aside; these last two, zero and padding are 128; padded "
-=======
-    "level = clip(rint(128 + 128 (amplitude - zero_amplitude) / clip_amplitude), 0, 255); zero_amplitude is that of a "
-    "gather, or of a trace that departs from it; clip_amplitude is exceeded by 4 % of the absolute amplitudes about "
-    "zero, wild and dead traces and fill values left aside; dead traces, fill values, zero and padding are 128; padded "
->>>>>>> work-A
     "below and on the right"
 )
 
