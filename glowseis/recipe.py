@@ -161,6 +161,8 @@ class ClassifierSection(Section):
     alpha: PositiveInt = 4
     """Width; its authors' default is 4."""
     head: Literal["softmax", "ordinal"] = "softmax"
+    companded: bool = False
+    """Whether the network sees roots of amplitudes, so that faint noise counts beside loud events."""
 
 
 class AnyRecipe(Section):
@@ -201,6 +203,7 @@ LATER: dict[str, Any] = {
     "training.at_once": 0,
     "study.training.at_once": 0,
     "study.farthest": 1.0,
+    "study.classifier.companded": False,
     **{
         f"{survey}.{key}": default
         for survey in ("survey", "study.independent")
@@ -213,7 +216,7 @@ A setting that is added to a recipe goes in here, unless what was kept before is
 stays, even if the default changes.
 """
 
-LATER_OF_CLASSIFIERS: dict[str, Any] = {"data.augment": [], "data.window": ""}
+LATER_OF_CLASSIFIERS: dict[str, Any] = {"data.augment": [], "data.window": "", "classifier.companded": False}
 """The same of classifiers' recipes alone: flows had `data.augment` from the first."""
 
 

@@ -108,7 +108,8 @@ def _classifier_s(study: Study) -> float:
         count += section.augmentations
     training = section.training
     images = np.random.default_rng(0).integers(0, 256, (training.batch, *size), np.uint8)
-    model = make_classifier(len(study.labels), section.classifier.alpha, section.classifier.head, 1)
+    network = section.classifier
+    model = make_classifier(len(study.labels), network.alpha, network.head, 1, network.companded)
     trainer = ClassifierTrainer(model, training.learning_rate, at_once=training.at_once)
     classes, weights = np.zeros(training.batch, np.int32), np.ones(training.batch, np.float32)
     step = _seconds_of(lambda: trainer.optimise(images, classes, weights))

@@ -315,7 +315,13 @@ class Fold:
                 steps_per_epoch = steps_per_pass(self.of_rows(self.training), study.training.batch)
         changed = {"class_weights": training_set.class_weights, "steps_per_epoch": steps_per_epoch}
         fitting = ClassifierFitting(
-            make_classifier(len(self.study.labels), study.classifier.alpha, study.classifier.head, seed),
+            make_classifier(
+                len(self.study.labels),
+                study.classifier.alpha,
+                study.classifier.head,
+                seed,
+                study.classifier.companded,
+            ),
             training_set.gathers,
             study.training.model_copy(update=changed),
             seed,

@@ -11,10 +11,10 @@ from glowseis.survey.labelled import LabelledGathers, from_memory, in_order
 from glowseis.survey.pipeline import batches
 
 
-def make_classifier(classes: int, alpha: int, head: str, seed: int) -> Miniception:
+def make_classifier(classes: int, alpha: int, head: str, seed: int, companded: bool = False) -> Miniception:
     """Miniception with weights drawn from a seed; one argument each as in the recipe's `[classifier]`."""
     keras.utils.set_random_seed(seed)
-    model = Miniception(classes, alpha, head)
+    model = Miniception(classes, alpha, head, companded)
     model.build()
     return model
 

@@ -128,6 +128,8 @@ class Miniception(keras.Model):
         classes: Number of classes.
         alpha: Width of the network; 4 is the default of the network's authors.
         head: `softmax`, a logit a class; or `ordinal`, one score against rising trainable thresholds.
+        companded: Whether the first block sees the root of the amplitude's size, with its sign: noise of one grey level
+            is then 0.09 beside events of 1, not 0.008. Ours; the network's authors feed amplitudes as they are.
 
     Shapes:
         `[batch, time, trace, 1]` in [-1, 1] -> probabilities `[batch, classes]`
@@ -135,7 +137,7 @@ class Miniception(keras.Model):
     Source: the classifier of the paper's section 5.3; widths and head as its authors published them.
     """
 
-    def __init__(self, classes: int = 3, alpha: int = 4, head: str = "softmax", **kwargs):
+    def __init__(self, classes: int = 3, alpha: int = 4, head: str = "softmax", companded: bool = False, **kwargs):
         # float32 whatever the global policy: so small a network gains nothing by less, and it repeats to the bit.
         super().__init__(**{"dtype": "float32", **kwargs})
         if classes < 2 or alpha < 1 or head not in ("softmax", "ordinal"):
@@ -143,7 +145,7 @@ class Miniception(keras.Model):
                 f"classes={classes}, alpha={alpha}, head={head!r}: give at least 2 classes, an alpha of at least 1, "
                 "and softmax or ordinal"
             )
-        self.classes, self.alpha, self.head = classes, alpha, head
+        self.classes, self.alpha, self.head, self.companded = classes, alpha, head, companded
         dtype = self.dtype_policy
         self.blocks = [
             MiniceptionBlock(2**number * alpha, name=f"block_{number}", dtype=dtype) for number in range(BLOCKS)
@@ -167,6 +169,8 @@ class Miniception(keras.Model):
 
     def features(self, x):
         """What the head makes its classes of, the activations of the dense layer, `[batch, 32 alpha]`."""
+        if self.companded:
+            x = ops.sign(x) * ops.sqrt(ops.abs(x))
         for block in self.blocks:
             x = self.pool(block(x))
         return self.hidden(ops.mean(x, axis=(1, 2)))
@@ -181,7 +185,8 @@ class Miniception(keras.Model):
 
     def get_config(self):
         """The constructor's arguments."""
-        return {**super().get_config(), "classes": self.classes, "alpha": self.alpha, "head": self.head}
+        settings = {"classes": self.classes, "alpha": self.alpha, "head": self.head, "companded": self.companded}
+        return {**super().get_config(), **settings}
 
 
 def from_grey_levels(levels):

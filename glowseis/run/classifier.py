@@ -73,7 +73,7 @@ def train_classifier(
             for rows in (selection.training, selection.validation, selection.test)
         )
         section = recipe.classifier
-        model = make_classifier(len(selection.labels), section.alpha, section.head, recipe.seed)
+        model = make_classifier(len(selection.labels), section.alpha, section.head, recipe.seed, section.companded)
         fitting = ClassifierFitting(
             model,
             training,
