@@ -1,4 +1,4 @@
-"""Gathers that are no shots, by what their headers say: each kind is told, with the word that mends it and what it holds."""
+"""Gathers that are no shots, by their headers: each kind is told, with the word that mends it and what it holds."""
 
 import re
 
