@@ -6,64 +6,30 @@ often because another word tells the shots or the cables apart. That word is loo
 where the contradiction is, so that what is suggested does mend it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from segyio import TraceField
 
 from glowseis.survey.formats.gather_runs import GatherRuns
-from glowseis.survey.formats.segy_headers import CABLE, SAIL_LINE, Word, are_angles, coordinate_scale
+from glowseis.survey.formats.header_findings import (
+    CABLE_WORDS,
+    LINE_WORDS,
+    SHOT_NUMBERS,
+    SHOT_WORDS,
+    SOURCE_WORDS,
+    Found,
+)
+from glowseis.survey.formats.segy_headers import CABLE, Word, are_angles, coordinate_scale
 from glowseis.survey.formats.source import Remark
+from glowseis.survey.formats.trace_order import along, jumps, motion, repeats, restarts
 from glowseis.survey.wording import first_names, number_of
 
 TOLERANCE_M = 1.0
 """A source that is rounded differently from trace to trace does not move."""
 
-MOST_WORDS = 3
-"""Fewest traces of a gather whose order, sorting or section is judged."""
-
-SHOT_WORDS: tuple[int, ...] = (
-    TraceField.EnergySourcePoint,
-    TraceField.ShotPoint,
-    TraceField.FieldRecord,
-    TraceField.CDP,
-    CABLE,
-    TraceField.INLINE_3D,
-    TraceField.SourceX,
-    TraceField.SourceY,
-)
-"""Words that may tell shots apart, the likeliest first."""
-
-LINE_WORDS: tuple[int, ...] = (SAIL_LINE,)
-"""Words that may tell sail lines apart."""
-
-CABLE_WORDS: tuple[int, ...] = (
-    CABLE,
-    SAIL_LINE,
-    TraceField.TraceIdentifier,
-    TraceField.TraceIdentificationCode,
-    TraceField.CDP_TRACE,
-    TraceField.GeophoneGroupNumberRoll1,
-    TraceField.GeophoneGroupNumberFirstTraceOrigField,
-    TraceField.GeophoneGroupNumberLastTraceOrigField,
-    TraceField.GapSize,
-    TraceField.OverTravel,
-    TraceField.INLINE_3D,
-    TraceField.CROSSLINE_3D,
-    TraceField.CDP,
-    183,
-    185,
-    205,
-    209,
-    225,
-    229,
-    TraceField.GroupY,
-    TraceField.GroupX,
-)
-"""Words that may tell the cables of a shot apart, the likeliest first."""
-
-COORDINATES = (TraceField.SourceX, TraceField.SourceY, TraceField.GroupX, TraceField.GroupY)
+LEAST_TRACES = 3
+"""Fewest traces of a gather that may be a section."""
 
 SORTED_BY = {
     2: "midpoint",
@@ -84,46 +50,6 @@ FACTORS = {
     0.3048: "as metres are to feet",
 } | {float(10**power): "as a wrong SourceGroupScalar makes it" for power in (-4, -3, -2, -1, 1, 2, 3, 4)}
 """By what factor distances and offsets disagree where one of them is in another unit."""
-
-
-@dataclass
-class _Found:
-    """Gathers of one kind: how many, the first few, and the words that tell their parts apart, with what they hold."""
-
-    count: int = 0
-    runs: list[int] = field(default_factory=list)
-    words: dict[int, tuple[int, int]] | None = None
-    about: str = ""
-
-    def add(self, gathers: GatherRuns, which: np.ndarray) -> bool:
-        """Count gathers in, bool `[gather]`; tells whether there are any."""
-        chosen = np.flatnonzero(which)
-        self.count += len(chosen)
-        self.runs += gathers.runs[chosen[: 8 - len(self.runs)]].tolist()
-        return len(chosen) > 0
-
-    def keep_words(self, gathers: GatherRuns, which: np.ndarray, marks: np.ndarray, words: Iterable[int]) -> None:
-        """Of the words, keep those that change where traces are marked, and only there."""
-        inside = gathers.spread(which)
-        kept = {}
-        for byte in self.words if self.words is not None else words:
-            told = gathers.word(byte)
-            if ((gathers.steps(told) != 0) != marks)[inside].any():
-                continue
-            low, high = (self.words or {}).get(byte, (told[inside][0], told[inside][0]))
-            kept[byte] = (min(int(told[inside].min()), int(low)), max(int(told[inside].max()), int(high)))
-        self.words = kept
-
-    def suggestion(self, option: str) -> str:
-        """Name the word that mends it, with what it holds, and the option; empty where there is none."""
-        for byte, (low, high) in (self.words or {}).items():
-            name = _name(byte)
-            if byte in COORDINATES:
-                return f"no word but {name} tells them apart, which holds {low} to {high}; try --{option} {name}"
-            if byte in LINE_WORDS and option == "shot-header":
-                option = "line-header"
-            return f"{name} holds {low} to {high}; try --{option} {name.removeprefix('byte ')}"
-        return ""
 
 
 class HeaderChecks:
@@ -147,8 +73,8 @@ class HeaderChecks:
         self._gathers = self._traces = 0
         self._shown_shots = False
         self._scalars: dict[int, int] = {}
-        self._moving, self._restless, self._cables, self._interleaved = _Found(), _Found(), _Found(), _Found()
-        self._restarting, self._single, self._stacked, self._apart = _Found(), _Found(), _Found(), _Found()
+        self._moving, self._restless, self._cables, self._interleaved = Found(), Found(), Found(), Found()
+        self._restarting, self._single, self._stacked, self._apart = Found(), Found(), Found(), Found()
 
     def look(self, gathers: GatherRuns) -> None:
         """Look at some gathers.
@@ -165,7 +91,7 @@ class HeaderChecks:
         scale = coordinate_scale(gathers.headers, self._order)
         angles = are_angles(gathers.headers, self._order, [each * scale for each in (*source, *receiver)])
         tolerance = 0.0 if angles else TOLERANCE_M / self._unit_m
-        moved, moves = _motion(gathers, source, scale, tolerance)
+        moved, moves = motion(gathers, source, scale, tolerance)
         changes = gathers.count(moved)
         restless = moves & ((2 * (changes + 1) > gathers.lengths) | (changes == 0))
         self._note_single(gathers)
@@ -190,76 +116,61 @@ class HeaderChecks:
         Returns:
             A remark for each kind.
         """
-        shot = self._options_text()
-        told: list[tuple[str, _Found, str]] = []
-        if self._gathers > 1 and 2 * self._single.count > self._gathers:
-            found = self._single
-            mend = (
-                found.suggestion("shot-header")
-                or found.about
-                or ("pass --shot-header with the word that is the same throughout a shot, or sort the traces by shot")
-            )
-            of_all = "all" if found.count == self._gathers else f"most of {self._gathers}"
-            told.append(("single", found, f"%s, {of_all}, have one trace: {mend}"))
-        mend = self._moving.suggestion("shot-header") or "pass --shot-header with the word that tells them apart"
-        told.append(("moving", self._moving, f"the source moves within %s, several shots in one: {mend}"))
-        told.append(
-            (
-                "restless",
-                self._restless,
-                f"the source moves from trace to trace within %s{self._restless.about}: no shot; sort the traces by "
-                "shot, or pass --shot-header with the word that tells shots apart",
-            )
-        )
-        mend = self._restarting.suggestion("shot-header")
-        told.append(("restarting", self._restarting, f"%s may be several shots in one: {mend}"))
-        mend = self._cables.suggestion("cable-header") or (
+        find_shots = "pass --shot-header with the word that tells shots apart"
+        find_cables = (
             "pass --cable-header with the word that tells cables apart, or --trace-header with the one in which "
             "channels count on"
         )
-        told.append(("cables", self._cables, f"{self._cables.about} within %s, as several cables in one have: {mend}"))
-        told.append(
-            (
-                "interleaved",
+        of_all = "all" if self._single.count == self._gathers else f"most of {self._gathers}"
+        single_mend = (
+            self._single.suggestion("shot-header") or self._single.about or f"sort them by shot, or {find_shots}"
+        )
+        moving_mend = self._moving.suggestion("shot-header") or find_shots
+        cables_mend = self._cables.suggestion("cable-header") or find_cables
+        told = {
+            "single": (self._single, f"%s, {of_all}, have one trace: {single_mend}"),
+            "moving": (self._moving, f"the source moves within %s, several shots in one: {moving_mend}"),
+            "restless": (
+                self._restless,
+                f"the source moves from trace to trace within %s{self._restless.about}: no shot; sort the traces by "
+                f"shot, or {find_shots}",
+            ),
+            "restarting": (
+                self._restarting,
+                f"%s may be several shots in one: {self._restarting.suggestion('shot-header')}",
+            ),
+            "cables": (
+                self._cables,
+                f"{self._cables.about} within %s, as several cables in one have: {cables_mend}",
+            ),
+            "interleaved": (
                 self._interleaved,
-                f"{self._channel.name} holds the same for several traces of %s, and no header word tells them apart in "
-                "runs: sort the traces by cable and pass --cable-header, or --trace-header with the word that counts "
-                "channels",
-            )
-        )
-        told.append(
-            (
-                "stacked",
+                f"{self._channel.name} holds the same for several traces in a row of %s, as where cables alternate: "
+                f"sort the traces by cable, then {find_cables}",
+            ),
+            "stacked": (
                 self._stacked,
-                "within %s the offset stays the same while CDP counts on, as in stacked or common-offset sections: "
-                f"no shot; give the file before it was sorted, {shot}",
-            )
-        )
-        told.append(
-            (
-                "distances",
+                "within %s the offset stays the same while CDP counts on, as in stacked or common-offset sections: no "
+                f"shot; give the file before it was sorted, or {find_shots}",
+            ),
+            "distances": (
                 self._apart,
                 f"distances between source and receiver are {self._apart.about} in %s; check SourceGroupScalar (bytes "
                 "71-72) and the unit of offsets, both are kept as they are",
-            )
-        )
+            ),
+        }
+        if 2 * self._single.count <= self._gathers or self._gathers == 1:
+            del told["single"]
         remarks = []
-        for kind, found, text in told:
-            if found.count and "%s" in text:
+        for kind, (found, text) in told.items():
+            if found.count:
                 names = first_names([named(run) for run in found.runs], found.count)
                 remarks.append(Remark(kind, text.replace("%s", f"{number_of(found.count, 'gather')} ({names})")))
         if self._sorting in SORTED_BY and not self._shown_shots and not self._stacked.count:
-            remarks.append(
-                Remark(
-                    "sorting",
-                    f"its file header says that traces are sorted by {SORTED_BY[self._sorting]} (TraceSortingCode "
-                    f"{self._sorting}, bytes 3229-3230), and no header word shows shots: give the file sorted by shot",
-                )
-            )
+            text = f"its file header says that traces are sorted by {SORTED_BY[self._sorting]} (TraceSortingCode "
+            text += f"{self._sorting}, bytes 3229-3230), and no header word shows shots: give the file sorted by shot"
+            remarks.append(Remark("sorting", text))
         return remarks + self._scalar_remarks()
-
-    def _options_text(self) -> str:
-        return "or pass --shot-header with the word that tells shots apart"
 
     def _note_single(self, gathers: GatherRuns) -> None:
         """Gathers of one trace: which word would make shots of them."""
@@ -271,7 +182,7 @@ class HeaderChecks:
         known = [whole.word(TraceField.SourceX), whole.word(TraceField.SourceY)]
         moved = (whole.steps(known[0]) != 0) | (whole.steps(known[1]) != 0)
         words = {}
-        for byte in (*SHOT_WORDS[:3], CABLE):
+        for byte in (*SHOT_NUMBERS, CABLE):
             told = whole.word(byte)
             changed = whole.steps(told) != 0
             if byte not in self._keys and changed.any() and 2 * changed.sum() <= total and not (moved & ~changed).any():
@@ -296,7 +207,7 @@ class HeaderChecks:
 
     def _note_moving(self, gathers: GatherRuns, which: np.ndarray, moved: np.ndarray) -> None:
         if self._moving.add(gathers, which):
-            words = [byte for byte in (*SHOT_WORDS[:-2], *LINE_WORDS, *SHOT_WORDS[-2:]) if byte not in self._keys]
+            words = [byte for byte in (*SHOT_WORDS, *LINE_WORDS, *SOURCE_WORDS) if byte not in self._keys]
             self._moving.keep_words(gathers, which, moved, words)
 
     def _note_restless(
@@ -324,11 +235,10 @@ class HeaderChecks:
     ) -> None:
         """Gathers of one source in which channels, offsets or receivers begin anew."""
         channel = gathers.word(self._channel)
-        repeats, against = _repeats(gathers, channel)
-        found = [(repeats, against, f"channel numbers ({self._channel.name}) come back")]
-        for told, what in ((offset, "offsets begin anew"), (_along(gathers, receiver), "receivers begin anew")):
-            found.append((*_restarts(gathers, told), what))
-        found.append((*_jumps(gathers, channel), f"channel numbers ({self._channel.name}) jump"))
+        found = [(*repeats(gathers, channel), f"channel numbers ({self._channel.name}) come back")]
+        for told, what in ((offset, "offsets begin anew"), (along(gathers, receiver), "receivers begin anew")):
+            found.append((*restarts(gathers, told), what))
+        found.append((*jumps(gathers, channel), f"channel numbers ({self._channel.name}) jump"))
         left = still.copy()
         for which, marks, what in found:
             these = which & left
@@ -348,8 +258,8 @@ class HeaderChecks:
 
     def _restart_of_shots(self, gathers: GatherRuns, which: np.ndarray, marks: np.ndarray) -> bool:
         """Whether a word that numbers shots changes where channels begin anew, in gathers whose source is unknown."""
-        trial = _Found(words=self._restarting.words)
-        words = [byte for byte in SHOT_WORDS[:3] if byte not in self._keys]
+        trial = Found(words=self._restarting.words)
+        words = [byte for byte in SHOT_NUMBERS if byte not in self._keys]
         trial.keep_words(gathers, which, marks, words)
         if not trial.words:
             return False
@@ -361,7 +271,7 @@ class HeaderChecks:
         which = which & (gathers.high(gathers.word(self._shot)) == 0) & (gathers.low(gathers.word(self._shot)) == 0)
         if not which.any():
             return
-        for byte in SHOT_WORDS[:3]:
+        for byte in SHOT_NUMBERS:
             changed = gathers.steps(gathers.word(byte)) != 0
             count = gathers.count(changed)
             runs = which & (count > 0) & (2 * count <= gathers.lengths)
@@ -369,7 +279,7 @@ class HeaderChecks:
                 return
 
     def _note_stacked(self, gathers: GatherRuns, which: np.ndarray) -> None:
-        which = which & (gathers.lengths >= MOST_WORDS)
+        which = which & (gathers.lengths >= LEAST_TRACES)
         if which.any():
             changes = gathers.count(gathers.steps(gathers.word(TraceField.CDP)) != 0)
             self._stacked.add(gathers, which & (changes == gathers.lengths - 1))
@@ -387,28 +297,18 @@ class HeaderChecks:
                 self._scalars[value] = self._scalars.get(value, 0) + count
 
     def _scalar_remarks(self) -> list[Remark]:
-        remarks = []
-        odd = sorted(value for value in self._scalars if abs(value) not in SCALARS)
-        if odd:
-            seen = ", ".join(map(str, odd[:4])) + (" and more" if len(odd) > 4 else "")
-            remarks.append(
-                Remark(
-                    "scalar",
-                    f"SourceGroupScalar (bytes 71-72) holds {seen}, which is no power of ten: its coordinates are "
-                    "doubtful; write the file again with the right one",
-                )
-            )
-        effective = {(abs(value), value < 0) if abs(value) > 1 else (1, False) for value in self._scalars}
-        if len(effective) > 1 and not odd:
+        where = "SourceGroupScalar (bytes 71-72)"
+        if odd := sorted(value for value in self._scalars if abs(value) not in SCALARS):
+            seen = first_names([str(value) for value in odd])
+            text = f"{where} holds {seen}, which is no power of ten: coordinates are doubtful; write the file again"
+            return [Remark("scalar", text)]
+        if len({(abs(value), value < 0) if abs(value) > 1 else (1, False) for value in self._scalars}) > 1:
             seen = ", ".join(f"{value} ({number_of(count, 'trace')})" for value, count in sorted(self._scalars.items()))
-            remarks.append(
-                Remark(
-                    "scalars",
-                    f"SourceGroupScalar (bytes 71-72) differs from trace to trace: {seen}; its coordinates are "
-                    "doubtful, write the file again with one",
-                )
+            text = (
+                f"{where} differs from trace to trace: {seen}; coordinates are doubtful, write the file again with one"
             )
-        return remarks
+            return [Remark("scalars", text)]
+        return []
 
     def _note_distances(
         self, gathers: GatherRuns, which: np.ndarray, offset: np.ndarray, places: Sequence[np.ndarray]
@@ -425,82 +325,3 @@ class HeaderChecks:
             likely = [each for each in FACTORS if 0.85 < factor / each < 1.15]
             why = f", {FACTORS[likely[0]]}" if likely else ""
             self._apart.about = f"{factor:.3g} times the offsets{why},"
-
-
-def _motion(
-    gathers: GatherRuns, source: Sequence[np.ndarray], scale: np.ndarray, tolerance: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Traces before which the source moves, bool `[trace]`, and gathers within which it does, bool `[gather]`.
-
-    It moves where its words do and what they are scaled to: scalars that differ move nothing.
-    """
-    moved = np.zeros(len(gathers.headers), bool)
-    moves = np.zeros(len(gathers.runs), bool)
-    for each in source:
-        wide = gathers.high(each) > gathers.low(each)
-        if wide.any():
-            metres = each * scale
-            moves |= wide & (gathers.high(metres) - gathers.low(metres) > tolerance)
-            moved |= (np.abs(gathers.steps(metres)) > tolerance) & (gathers.steps(each) != 0)
-    return moved, moves
-
-
-def _repeats(gathers: GatherRuns, channel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Gathers in which a channel number comes back, bool `[gather]`, and the traces at which numbers begin anew."""
-    steps = gathers.steps(channel)
-    up, down = gathers.count(steps > 0), gathers.count(steps < 0)
-    constant = (up == 0) & (down == 0)
-    in_order = (np.maximum(up, down) == gathers.lengths - 1) | constant
-    against = steps * gathers.spread(np.sign(up - down)) < 0
-    if in_order.all():
-        return np.zeros(len(in_order), bool), against
-    doubtful = np.flatnonzero(gathers.spread(~in_order))
-    owner = np.repeat(np.arange(len(gathers.runs)), gathers.lengths)[doubtful]
-    order = np.lexsort((channel[doubtful], owner))
-    same = (np.diff(owner[order]) == 0) & (np.diff(channel[doubtful][order]) == 0)
-    repeats = np.bincount(owner[order][1:][same], minlength=len(gathers.runs)) > 0
-    return repeats, against
-
-
-def _restarts(gathers: GatherRuns, told: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Gathers in which a value that runs one way jumps back by more than half its range, and the traces where.
-
-    A single value that is off jumps back and forth, and is none.
-    """
-    steps = gathers.steps(told)
-    up, down = gathers.count(steps > 0), gathers.count(steps < 0)
-    mixed = (up > 0) & (down > 0)
-    if not mixed.any():
-        return np.zeros(len(mixed), bool), np.zeros(len(told), bool)
-    half = gathers.spread((gathers.high(told) - gathers.low(told)) / 2)
-    along = steps * gathers.spread(np.sign(up - down))
-    back, forth = along < -half, along > half
-    net = gathers.count(back) - gathers.count(forth)
-    # A last trace alone is one that is off, not a run.
-    last = gathers.starts + gathers.lengths - 1
-    return mixed & (net - back[last] > 0), back
-
-
-def _jumps(gathers: GatherRuns, channel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Gathers whose channel numbers leave gaps longer than what lies between them, and the traces after the gaps."""
-    steps = np.abs(gathers.steps(channel))
-    gap = steps > 20
-    count = gathers.count(gap)
-    if not count.any():
-        return np.zeros(len(count), bool), gap
-    least = gathers.low(np.where(gap, steps, np.iinfo(np.int64).max))
-    return (count > 0) & (count < gathers.lengths // MOST_WORDS) & (least > gathers.lengths / (count + 1)), gap
-
-
-def _along(gathers: GatherRuns, receiver: Sequence[np.ndarray]) -> np.ndarray:
-    """Receivers along the axis on which they are spread most."""
-    wide = [gathers.high(each) - gathers.low(each) for each in receiver]
-    return np.where(gathers.spread(wide[0] >= wide[1]), receiver[0], receiver[1])
-
-
-def _name(byte: int) -> str:
-    """What people and options call a word."""
-    if byte in (CABLE, SAIL_LINE):
-        return f"byte {byte}"
-    found = [name for name, value in vars(TraceField).items() if value == byte]
-    return found[0] if found else f"byte {byte}"

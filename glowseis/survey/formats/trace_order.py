@@ -1,0 +1,121 @@
+"""How the traces of gathers follow one another: where the source moves, and where channels or offsets begin anew."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from glowseis.survey.formats.gather_runs import GatherRuns
+
+LEAST_RUN = 3
+"""Fewest traces of a run between two gaps in the channel numbers."""
+
+LEAST_GAP = 20
+"""Channels that may be missing in a row before it is a gap."""
+
+
+def motion(
+    gathers: GatherRuns, source: Sequence[np.ndarray], scale: np.ndarray, tolerance: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find where the source moves: its words do, and what they are scaled to. Scalars that differ move nothing.
+
+    Args:
+        gathers: Gathers.
+        source: Its coordinates as the headers hold them, int64 `[trace]` each.
+        scale: What they are multiplied by, float64 `[trace]`.
+        tolerance: By how much they may differ.
+
+    Returns:
+        Traces before which it moves, bool `[trace]`, and gathers within which it does, bool `[gather]`.
+    """
+    moved = np.zeros(len(gathers.headers), bool)
+    moves = np.zeros(len(gathers.runs), bool)
+    for each in source:
+        wide = gathers.high(each) > gathers.low(each)
+        if wide.any():
+            metres = each * scale
+            moves |= wide & (gathers.high(metres) - gathers.low(metres) > tolerance)
+            moved |= (np.abs(gathers.steps(metres)) > tolerance) & (gathers.steps(each) != 0)
+    return moved, moves
+
+
+def repeats(gathers: GatherRuns, channel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find channel numbers that come back within a gather.
+
+    Args:
+        gathers: Gathers.
+        channel: Channel numbers, int64 `[trace]`.
+
+    Returns:
+        Gathers in which one does, bool `[gather]`, and traces at which numbers begin anew, bool `[trace]`.
+    """
+    steps = gathers.steps(channel)
+    up, down = gathers.count(steps > 0), gathers.count(steps < 0)
+    constant = (up == 0) & (down == 0)
+    in_order = (np.maximum(up, down) == gathers.lengths - 1) | constant
+    against = steps * gathers.spread(np.sign(up - down)) < 0
+    if in_order.all():
+        return np.zeros(len(in_order), bool), against
+    doubtful = np.flatnonzero(gathers.spread(~in_order))
+    owner = np.repeat(np.arange(len(gathers.runs)), gathers.lengths)[doubtful]
+    order = np.lexsort((channel[doubtful], owner))
+    same = (np.diff(owner[order]) == 0) & (np.diff(channel[doubtful][order]) == 0)
+    return np.bincount(owner[order][1:][same], minlength=len(gathers.runs)) > 0, against
+
+
+def restarts(gathers: GatherRuns, told: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find values that run one way and jump back by more than half their range.
+
+    A single value that is off jumps back and forth, and is none.
+
+    Args:
+        gathers: Gathers.
+        told: Offsets or coordinates, `[trace]`.
+
+    Returns:
+        Gathers in which they do, bool `[gather]`, and traces at which they begin anew, bool `[trace]`.
+    """
+    steps = gathers.steps(told)
+    up, down = gathers.count(steps > 0), gathers.count(steps < 0)
+    mixed = (up > 0) & (down > 0)
+    if not mixed.any():
+        return np.zeros(len(mixed), bool), np.zeros(len(told), bool)
+    half = gathers.spread((gathers.high(told) - gathers.low(told)) / 2)
+    onward = steps * gathers.spread(np.sign(up - down))
+    back, forth = onward < -half, onward > half
+    net = gathers.count(back) - gathers.count(forth)
+    # A last trace alone is one that is off, not a run.
+    last = gathers.starts + gathers.lengths - 1
+    return mixed & (net - back[last] > 0), back
+
+
+def jumps(gathers: GatherRuns, channel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find channel numbers with gaps that are longer than what lies between them.
+
+    Args:
+        gathers: Gathers.
+        channel: Channel numbers, int64 `[trace]`.
+
+    Returns:
+        Gathers that have them, bool `[gather]`, and traces after gaps, bool `[trace]`.
+    """
+    steps = np.abs(gathers.steps(channel))
+    gap = steps > LEAST_GAP
+    count = gathers.count(gap)
+    if not count.any():
+        return np.zeros(len(count), bool), gap
+    least = gathers.low(np.where(gap, steps, np.iinfo(np.int64).max))
+    return (count > 0) & (count < gathers.lengths // LEAST_RUN) & (least > gathers.lengths / (count + 1)), gap
+
+
+def along(gathers: GatherRuns, receiver: Sequence[np.ndarray]) -> np.ndarray:
+    """Choose the axis along which the receivers of each gather are spread most.
+
+    Args:
+        gathers: Gathers.
+        receiver: Their coordinates on two axes, `[trace]` each.
+
+    Returns:
+        Those on that axis, `[trace]`.
+    """
+    wide = [gathers.high(each) - gathers.low(each) for each in receiver]
+    return np.where(gathers.spread(wide[0] >= wide[1]), receiver[0], receiver[1])
