@@ -176,7 +176,8 @@ def treatment(tally: Tally, size: tuple[int, int] | None, table: LabelTable | No
     if table:
         lines += _labels(table, tally)
     if tally.synthetic:
-        lines.append(f"{_number(tally.synthetic, 'gather')} synthetic: no folds, training or scores take such in")
+        count = _number(tally.synthetic, "synthetic gather")
+        lines.append(f"{count}, which take no part in folds, training and scores")
     for (source, missing), count in tally.orphans.items():
         lines.append(
             f"warning: the parents of {_number(count, 'synthetic gather')} of {source} are unknown"
