@@ -33,14 +33,14 @@ class Change:
 
 
 def clip_of(amplitude: np.ndarray, share: float = CLIPPED_FRACTION) -> float:
-    """The size that a share of the samples exceed; the largest where that is 0, 1 where all are 0.
+    """The size that a share of the finite samples exceed; the largest where that is 0, 1 where all are 0.
 
     Args:
         amplitude: Amplitudes, `[time, trace]`.
         share: Share of the samples.
     """
-    size = np.abs(amplitude)
-    return float(np.quantile(size, 1 - share)) or float(size.max(initial=0.0)) or 1.0
+    size = np.abs(amplitude[np.isfinite(amplitude)])
+    return (float(np.quantile(size, 1 - share)) or float(size.max())) if size.any() else 1.0
 
 
 def constant(part: float) -> Make:

@@ -35,7 +35,7 @@ ZERO_MOVED_BY = 8.0
 """Largest shift of the zero level, in grey levels; published pictures have it 2 to 3 beside 128."""
 
 COARSEST = 1
-"""Bits of a grey level's eight that `quantise` takes at most; noise that makes a gather bad is few levels strong."""
+"""Bits of a grey level's eight that `quantise` takes at most; what makes a gather bad is a few levels strong."""
 
 Change = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 
