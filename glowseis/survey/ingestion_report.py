@@ -176,8 +176,8 @@ def treatment(tally: Tally, size: tuple[int, int] | None, table: LabelTable | No
     if table:
         lines += _labels(table, tally)
     if tally.synthetic:
-        count = _number(tally.synthetic, "synthetic gather")
-        lines.append(f"{count}, which take no part in folds, training and scores")
+        made = _number(tally.synthetic, "synthetic gather")
+        lines.append(f"{made}, which take no part in folds, training and scores")
     for (source, missing), count in tally.orphans.items():
         lines.append(
             f"warning: the parents of {_number(count, 'synthetic gather')} of {source} are unknown"
