@@ -191,10 +191,12 @@ def graded(classifier: Any, survey: "Survey", file: Path) -> dict[str, np.ndarra
     elif read_json(beside) != record or not file.exists():
         raise InputError(f"{file}: holds grades by another classifier or of another survey; give another --out")
     table = pd.read_csv(file)
+    # Gathers with too little to judge have no row.
+    there = survey.index.set_index("gather_id").loc[table["gather_id"]]
     return {
         "probabilities": table[[f"probability_{label}" for label in labels]].to_numpy(),
-        "classes": survey.index["label"].map(labels.index).to_numpy(np.int64),
-        "lines": survey.index["sail_line"].to_numpy(),
+        "classes": there["label"].map(labels.index).to_numpy(np.int64),
+        "lines": there["sail_line"].to_numpy(),
     }
 
 
