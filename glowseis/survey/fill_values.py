@@ -24,7 +24,7 @@ AWAY_LEVELS = 8
 HELD_LEVELS = 2
 """Grey levels that a held value is away from the zero of its trace."""
 
-FAR = 100
+FAR = 30
 """Clips that a sample is away from zero to be looked at though it is rare."""
 
 BEYOND = 1e6
@@ -129,28 +129,32 @@ def _beside(counts: np.ndarray) -> np.ndarray:
     return np.maximum(larger, np.maximum(np.minimum(one, two), np.minimum(three, four)))
 
 
-def repeated(amplitude: np.ndarray, ends: tuple[np.ndarray, np.ndarray], sample: Sample) -> np.ndarray | None:
+def repeated(amplitude: np.ndarray, ends: tuple[float, float], sample: Sample) -> np.ndarray | None:
     """Find fill values anywhere in a gather.
 
     Args:
         amplitude: Amplitudes `[time, trace]`, finite.
-        ends: The least and the largest of each trace, `[trace]`.
+        ends: The least and the largest of them.
         sample: What a sample of them says.
 
     Returns:
         Where they are, bool `[time, trace]`; None where there are none.
     """
-    candidates = list(sample.standing_out)
-    reach = np.maximum(ends[1] - sample.zero, sample.zero - ends[0])
-    reaches_far = bool(0 < FAR * sample.clip < reach.max())
-    if reaches_far:
-        candidates += [value for value in _far(amplitude, sample) if value not in candidates]
-    found = _beyond(amplitude, reach, sample) if reaches_far else None
-    for value in candidates:
-        if not _is_paired(value, candidates, sample.zero):
-            here = amplitude == value
-            if not (_is_continued(amplitude, here, value, sample.zero) or _is_reached(amplitude, here, value, sample)):
-                found = here if found is None else found | here
+    candidates, found = list(sample.standing_out), None
+    if 0 < FAR * sample.clip < max(ends[1] - sample.zero, sample.zero - ends[0]):
+        reach = np.maximum(amplitude.max(axis=0) - sample.zero, sample.zero - amplitude.min(axis=0))
+        far = _far(amplitude[:, reach > FAR * sample.clip], sample)
+        candidates += [value for value in far if value not in candidates]
+        found = _beyond(amplitude, reach, sample)
+    # From the outside, for rails are the outermost of what is recorded.
+    candidates.sort(key=lambda value: -abs(value - sample.zero))
+    for value in tuple(candidates):
+        here = None if _is_paired(value, candidates, sample.zero) else amplitude == value
+        if here is None or _is_continued(amplitude, here, value, sample.zero):
+            continue
+        if not _is_reached(amplitude, here, value, sample):
+            found = here if found is None else found | here
+            candidates.remove(value)
     return found
 
 
@@ -180,9 +184,10 @@ def _beyond(amplitude: np.ndarray, reach: np.ndarray, sample: Sample) -> np.ndar
 
 
 def _is_paired(value: float, values: list, zero: float) -> bool:
-    """Tell whether another value comes back on the other side of zero, about as far: two rails."""
+    """Tell whether a value, the outermost of some on its side of zero, has another on the other side: two rails."""
     away = float(value) - zero
-    return any(away * (zero - float(other)) > 0 and 2 / 3 < abs((float(other) - zero) / away) < 1.5 for other in values)
+    shares = [(float(other) - zero) / away for other in values]
+    return max(shares) <= 1 and any(-1.5 < share < -2 / 3 for share in shares)
 
 
 def _is_continued(amplitude: np.ndarray, here: np.ndarray, value: float, zero: float) -> bool:
@@ -199,7 +204,7 @@ def _is_reached(amplitude: np.ndarray, here: np.ndarray, value: float, sample: S
     if value != end:
         return False
     other = amplitude.max() if value < sample.zero else amplitude.min()
-    if (amplitude == other).sum() >= RARE and _is_paired(value, [other], sample.zero):
+    if (amplitude == other).sum() >= RARE and _is_paired(value, [value, other], sample.zero):
         return True
     share = (amplitude - sample.zero) / (value - sample.zero)
     return bool(((share > 0.8) & (share < 1)).sum() > here.sum() / 10)
@@ -225,7 +230,7 @@ def held(amplitude: np.ndarray, mean: np.ndarray, live: np.ndarray, sample: Samp
     moved = live & (np.abs(mean - sample.zero) > sample.held_away / 2)
     for way in (1, -1):
         rows = amplitude[::way]
-        alike = live & (rows[0] == rows[1]) & (rows[0] == rows[RUN - 1])
+        alike = live & (rows[0] == rows[RUN - 1])
         alike &= moved | (np.abs(rows[0] - sample.zero) > sample.held_away)
         alike[alike] = (rows[:RUN, alike] == rows[0, alike]).all(axis=0)
         for trace in np.flatnonzero(alike):

@@ -1,5 +1,7 @@
 """How loud traces are beside their neighbours: what is wild, and gathers that were recorded at two scales."""
 
+import math
+
 import numpy as np
 
 WILD = 50
@@ -16,8 +18,12 @@ SCALES = 0.4
 """Share of a gather's traces from which loud ones are another scale rather than wild; with as many quiet ones."""
 
 
+SAMPLES = 64
+"""Samples of a trace that tell how loud it is."""
+
+
 def loudness(amplitude: np.ndarray) -> np.ndarray:
-    """Mean absolute amplitude of each trace, by every eighth sample where there are many.
+    """Mean absolute amplitude of each trace, by some of its samples where there are many.
 
     Args:
         amplitude: Amplitudes about zero `[time, trace]`.
@@ -25,7 +31,7 @@ def loudness(amplitude: np.ndarray) -> np.ndarray:
     Returns:
         Means, `[trace]`.
     """
-    some = np.abs(amplitude[:: 8 if len(amplitude) >= 256 else 1])
+    some = np.abs(amplitude[:: max(1, len(amplitude) // SAMPLES)])
     level = some.mean(axis=0)
     return level if np.isfinite(level).all() else some.mean(axis=0, dtype=np.float64)
 
@@ -76,6 +82,7 @@ def is_of_two_scales(level: np.ndarray) -> bool:
 def _split(level: np.ndarray) -> int:
     """How many traces are quiet where the others are of another scale, or wild; 0 where the quiet are too few."""
     ordered = np.sort(level)
-    steps = ordered[1:] / ordered[:-1]
-    split = int(np.argmax(steps)) + 1
-    return split if steps[split - 1] > WILD and split >= SCALES * len(ordered) else 0
+    fewest = math.ceil(SCALES * len(ordered))
+    steps = ordered[fewest:] / ordered[fewest - 1 : -1]
+    split = int(np.argmax(steps))
+    return fewest + split if steps[split] > WILD else 0

@@ -26,7 +26,7 @@ PILED, PILED_APART = 2.7, 1.5
 PILED_SHARE = 0.75
 """Share of the traces that are so where a gather is."""
 
-PILED_TRACES, PILED_SAMPLES = 16, 256
+PILED_TRACES, PILED_SAMPLES = 32, 128
 """Traces, and samples of each, that tell whether they are so."""
 
 JUDGED_FROM = 4096
@@ -101,10 +101,14 @@ def measure(
             own[found.fill] = 0
         level = loudness(own)
         is_loud = wild_traces(level)
+        least = TOLD_LEVELS * found.level
+        is_moved = ~dead & (np.abs(zeros) >= least)
+        if abs(found.zero) < least and is_moved.any():
+            is_moved &= are_constants(own, found.fill, zeros, level)
         mended = {
             "fill": found.filled,
             "constant": constant,
-            "zero_level": found.moved,
+            "zero_level": int(is_moved.sum()),
             "two_scales" if is_of_two_scales(level) else "wild": int(is_loud.sum()),
         }
         return Measured(
@@ -136,13 +140,13 @@ def constant_traces(amplitude: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Found:
-    """Zeros `[trace]`, a grey level, fill values `[time, trace]`, how many traces had one, or a constant."""
+    """Zeros `[trace]` and the gather's, a grey level, fill values `[time, trace]`, and how many traces had some."""
 
     zeros: np.ndarray
+    zero: float
     level: float
     fill: np.ndarray | None
     filled: int
-    moved: int
 
 
 def _find(own: np.ndarray, dead: np.ndarray, given: float | None, sums: np.ndarray | None) -> _Found:
@@ -150,19 +154,19 @@ def _find(own: np.ndarray, dead: np.ndarray, given: float | None, sums: np.ndarr
     place = places(np.flatnonzero(~dead), len(own))
     values = own[place]
     sample = judge(values, CLIPPED_FRACTION, given)
-    extremes = own.min(axis=0), own.max(axis=0)
-    fill = repeated(own, extremes, sample)
+    ends = own.min(), own.max()
+    fill = repeated(own, ends, sample)
     filled = np.zeros(len(dead), bool)
     if fill is not None:
         fill[:, dead] = False
         filled |= fill.any(axis=0)
         sample = judge(values[~fill[place]], CLIPPED_FRACTION, given)
     mean = _means(own, fill, sums)
-    ends = held(own, mean, ~dead, sample)
-    if ends is not None:
+    mutes = held(own, mean, ~dead, sample)
+    if mutes is not None:
         # A mute is set to zero like a fill value, but is none.
-        filled |= (ends & sample.is_away(own)).any(axis=0)
-        fill = ends if fill is None else fill | ends
+        filled |= (mutes & sample.is_away(own)).any(axis=0)
+        fill = mutes if fill is None else fill | mutes
         sample = judge(values[~fill[place]], CLIPPED_FRACTION, given)
         mean = _means(own, fill)
     values, columns = (values, place[1]) if fill is None else (values[~fill[place]], place[1][~fill[place]])
@@ -173,20 +177,14 @@ def _find(own: np.ndarray, dead: np.ndarray, given: float | None, sums: np.ndarr
         zero = _middle(own, fill, mean, live, sample, level)
         zero = zero if abs(zero) > NO_LEVELS * level else 0.0
     zeros = np.full(len(dead), zero, np.float64)
-    moved = live & (abs(zero) >= TOLD_LEVELS * level)
     if given is None and len(own) >= TRACE:
         signal = len(own) if fill is None else (~fill).sum(axis=0)
         off = np.flatnonzero(live & ~(np.abs(mean - zero) <= level) & (signal >= TRACE))
-        block = np.take(own.T, off, axis=0)
-        no_signal = None if fill is None else fill.T[off]
-        found = trace_zeros(block, no_signal, mean[off], extremes[1][off] - extremes[0][off], level)
+        found = trace_zeros(own, fill, mean, off, level, ends[1] - ends[0])
         # In coarse steps nothing less can be told.
         apart = np.abs(found - zero) > max(level / 2, 1.5 * sample.step)
         zeros[off[apart]] = found[apart]
-        shown = np.flatnonzero(apart & (np.abs(found) >= TOLD_LEVELS * level) & ~moved[off])
-        no_signal = None if no_signal is None else no_signal[shown]
-        moved[off[shown]] = are_constants(block[shown], no_signal, found[shown])
-    return _Found(zeros, level, fill, int(filled.sum()), int(moved.sum()))
+    return _Found(zeros, zero, level, fill, int(filled.sum()))
 
 
 def _middle(

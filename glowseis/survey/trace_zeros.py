@@ -19,56 +19,68 @@ LARGE = 1e30
 
 
 def trace_zeros(
-    own: np.ndarray, fill: np.ndarray | None, mean: np.ndarray, largest: np.ndarray, level: float
+    amplitude: np.ndarray,
+    fill: np.ndarray | None,
+    mean: np.ndarray,
+    traces: np.ndarray,
+    level: float,
+    span: float = np.inf,
 ) -> np.ndarray:
-    """Find the zeros of traces.
+    """Find the zeros of some traces.
 
     A zero is the mean, as sound has none. Where single samples move it, it is the mean of samples that are kept within
     two clips about the median of a few of them.
 
     Args:
-        own: Amplitudes, trace by trace `[trace, time]`.
-        fill: Where no signal is, bool `[trace, time]`; None where all is signal.
+        amplitude: Amplitudes `[time, trace]`.
+        fill: Where no signal is, bool `[time, trace]`; None where all is signal.
         mean: Means of the traces' signal, `[trace]`.
-        largest: How far their samples reach from one end to the other, `[trace]`.
+        traces: Numbers of the traces that are meant, from 0.
         level: A grey level.
+        span: From the least to the largest of all amplitudes, where it is known.
 
     Returns:
-        Zeros, `[trace]`.
+        Their zeros, float64.
     """
-    zeros = mean.astype(np.float64)
-    is_moved = largest > SPIKE_LEVELS * level * own.shape[1]
-    for trace in np.flatnonzero(is_moved):
-        signal = own[trace] if fill is None else own[trace][~fill[trace]]
+    zeros = mean[traces].astype(np.float64)
+    small = SPIKE_LEVELS * level * len(amplitude)
+    for number, trace in enumerate(traces if span > small else ()):
+        signal = amplitude[:, trace] if fill is None else amplitude[~fill[:, trace], trace]
+        if signal.max() - signal.min() <= small:
+            continue
         middle = float(np.median(signal[:: max(1, len(signal) // TRACE)]))
         away = signal.astype(np.float64) - middle
         reach = max(REACH_LEVELS * level, 4 * float(np.abs(away[:: max(1, len(away) // TRACE)]).mean()))
         kept = middle + float(np.clip(away, -reach, reach).mean())
-        if abs(kept - zeros[trace]) > AGREED_LEVELS * level:
-            zeros[trace] = kept
+        if abs(kept - zeros[number]) > AGREED_LEVELS * level:
+            zeros[number] = kept
     return zeros
 
 
-def are_constants(own: np.ndarray, fill: np.ndarray | None, zeros: np.ndarray) -> np.ndarray:
+def are_constants(
+    amplitude: np.ndarray, fill: np.ndarray | None, zeros: np.ndarray, loudness: np.ndarray
+) -> np.ndarray:
     """Tell which zeros of traces stand for a constant that was added: noise of low frequency has one as well.
 
-    A constant moves each quarter of a trace by as much.
+    A constant is more than the mean of noise, and moves each quarter of a trace by as much.
 
     Args:
-        own: Amplitudes, trace by trace `[trace, time]`.
-        fill: Where no signal is, bool `[trace, time]`; None where all is signal.
-        zeros: Zeros of the traces, `[trace]`.
+        amplitude: Amplitudes about the zeros `[time, trace]`.
+        fill: Where no signal is, bool `[time, trace]`; None where all is signal.
+        zeros: What was taken away, `[trace]`.
+        loudness: Mean absolute amplitudes, `[trace]`.
 
     Returns:
         Which do, bool `[trace]`.
     """
-    samples = own.shape[1]
-    some = own[:, :: max(1, samples // TRACE)]
-    found = np.abs(zeros) > 4 * np.abs(some - zeros[:, np.newaxis]).mean(axis=1) / np.sqrt(samples)
+    samples = len(amplitude)
+    found = np.abs(zeros) > 4 * loudness / np.sqrt(samples)
     traces = np.flatnonzero(found)
     quarters = np.arange(4) * samples // 4
-    signal = np.ones((len(traces), samples), bool) if fill is None else ~fill[traces]
-    counts = np.add.reduceat(signal, quarters, axis=1, dtype=int)
-    sums = np.add.reduceat(np.where(signal, own[traces] - zeros[traces, np.newaxis], 0), quarters, axis=1)
-    found[traces] = np.abs(zeros[traces]) >= 4 * np.abs(sums / np.maximum(counts, 1)).max(axis=1)
+    block = np.take(amplitude.T, traces, axis=0)
+    counts: np.ndarray = np.diff(quarters, append=samples)
+    if fill is not None:
+        counts = np.add.reduceat(~fill.T[traces], quarters, axis=1, dtype=int)
+    means = np.add.reduceat(block, quarters, axis=1) / np.maximum(counts, 1)
+    found[traces] = np.abs(zeros[traces]) >= 4 * np.abs(means).max(axis=1)
     return found
