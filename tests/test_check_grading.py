@@ -130,7 +130,7 @@ def by_dead(gathers):
         (by_first_trace, {"trace order", "trace order, no offsets"}),
         (by_size, {"half the interval"}),
         (by_offset, {"trace order, no offsets", "NumPy", "PNG"}),
-        (by_kind, {"clip share 1 %", "clip share 2 %", "clip share 8 %", "PNG"}),
+        (by_kind, {"clip share 1 %", "clip share 2 %", "clip share 8 %"}),
         (by_dead, {"dead traces"}),
     ],
 )

@@ -92,6 +92,11 @@ def test_a_finished_run_says_what_it_reached(graded, trained):
     assert [len(part) for part in parts] == [72, 18, 30] and len(set.union(*parts)) == 120
     assert set(test["gather_id"]) == parts[2]
     assert about["kind"] == "classifier" and about["labels"] == list(LABELS) and about["image_shape"] == [24, 16, 1]
+    trained_on = about["trained_on"]
+    assert trained_on["labels"] == {"good": 36, "medium": 24, "bad": 12} and trained_on["window"] is None
+    assert trained_on["fractions"] == pytest.approx({"good": 1 / 2, "medium": 1 / 3, "bad": 1 / 6})
+    assert trained_on["interval_s"] == [0.008] * 3 and trained_on["order"] == "near"
+    assert about["unlike"] and about["combination"]["fitted_on"] == 0
     assert about["figures"]["test"]["f1"] == result["test"]["f1"] and about["recipe"]["classifier"]["alpha"] == 1
 
 

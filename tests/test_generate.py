@@ -105,6 +105,25 @@ def test_gathers_that_training_held_out_are_no_parents(trained, parents):
     assert len(used) == 12
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sample_interval_s": 0.004}, "a sample interval of 4 ms, and tiny/1 was trained at 8 ms"),
+        ({"offset_m": -(150 + 99.0 * np.arange(28)).astype(np.float32)}, "a trace every 99 m, and tiny/1 was trained"),
+    ],
+)
+def test_a_survey_of_another_kind_than_was_trained_on_is_refused(trained, tmp_path, command, changes, message):
+    gathers = []
+    for shot in range(3):
+        one = random_gather(shot, (32, 32), samples=30, traces=28, label="bad")
+        gathers.append(dataclasses.replace(one, geometry=dataclasses.replace(one.geometry, **changes)))
+    write_survey(tmp_path / "survey", gathers, (32, 32), {})
+    words = ("--survey", tmp_path / "survey", "--out", tmp_path / "new.segy", "--count", 1)
+    done = command("generate", trained.savedmodel, *words)
+    assert done.status == 2 and len(done.error) == 1 and message in done.error[0]
+    assert load_flow(trained.savedmodel).profile.spacing_m == pytest.approx((12.5, 12.5, 12.5))
+
+
 def test_pairs_and_weights_are_uniform():
     pairs = draw_pairs(np.array([3, 5, 8, 11]), 3000, seed=1)
     assert pairs[:40] == draw_pairs(np.array([3, 5, 8, 11]), 40, seed=1)
