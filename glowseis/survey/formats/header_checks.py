@@ -199,15 +199,15 @@ class HeaderChecks:
                 or found.about
                 or ("pass --shot-header with the word that is the same throughout a shot, or sort the traces by shot")
             )
-            of_all = "all" if found.count == self._gathers else f"most of {self._gathers}"
-            told.append(("single", found, f"%s, {of_all}, have one trace: {mend}"))
+            who = "all %s" if found.count == self._gathers else f"%s of {self._gathers}"
+            told.append(("single", found, f"{who} have one trace: {mend}"))
         mend = self._moving.suggestion("shot-header") or "pass --shot-header with the word that tells them apart"
-        told.append(("moving", self._moving, f"the source moves within %s, several shots in one: {mend}"))
+        told.append(("moving", self._moving, f"the source moves within %s, which may be several shots each: {mend}"))
         told.append(
             (
                 "restless",
                 self._restless,
-                f"the source moves from trace to trace within %s{self._restless.about}: no shot; sort the traces by "
+                f"the source moves from trace to trace within %s{self._restless.about}: not shots; sort the traces by "
                 "shot, or pass --shot-header with the word that tells shots apart",
             )
         )
@@ -217,12 +217,14 @@ class HeaderChecks:
             "pass --cable-header with the word that tells cables apart, or --trace-header with the one in which "
             "channels count on"
         )
-        told.append(("cables", self._cables, f"{self._cables.about} within %s, as several cables in one have: {mend}"))
+        told.append(
+            ("cables", self._cables, f"{self._cables.about} within %s, which may be several cables each: {mend}")
+        )
         told.append(
             (
                 "interleaved",
                 self._interleaved,
-                f"{self._channel.name} holds the same for several traces of %s, and no header word tells them apart in "
+                f"{self._channel.name} is the same for several traces of %s, and no header word tells them apart in "
                 "runs: sort the traces by cable and pass --cable-header, or --trace-header with the word that counts "
                 "channels",
             )
@@ -232,7 +234,7 @@ class HeaderChecks:
                 "stacked",
                 self._stacked,
                 "within %s the offset stays the same while CDP counts on, as in stacked or common-offset sections: "
-                f"no shot; give the file before it was sorted, {shot}",
+                f"not shots; give the file as it was before sorting, {shot}",
             )
         )
         told.append(
@@ -240,7 +242,7 @@ class HeaderChecks:
                 "distances",
                 self._apart,
                 f"distances between source and receiver are {self._apart.about} in %s; check SourceGroupScalar (bytes "
-                "71-72) and the unit of offsets, both are kept as they are",
+                "71-72) and the unit of offsets; both are kept as they are",
             )
         )
         remarks = []
@@ -394,7 +396,7 @@ class HeaderChecks:
             remarks.append(
                 Remark(
                     "scalar",
-                    f"SourceGroupScalar (bytes 71-72) holds {seen}, which is no power of ten: its coordinates are "
+                    f"SourceGroupScalar (bytes 71-72) holds {seen}, which is not a power of ten: coordinates are "
                     "doubtful; write the file again with the right one",
                 )
             )
@@ -404,7 +406,7 @@ class HeaderChecks:
             remarks.append(
                 Remark(
                     "scalars",
-                    f"SourceGroupScalar (bytes 71-72) differs from trace to trace: {seen}; its coordinates are "
+                    f"SourceGroupScalar (bytes 71-72) differs from trace to trace: {seen}; coordinates are "
                     "doubtful, write the file again with one",
                 )
             )
