@@ -113,7 +113,10 @@ def test_shots_without_a_number_in_one_gather(tmp_path, ending, words, mend):
     line = Line(5)
     path = written(tmp_path, line.with_words(fldr=0, **{name: value(line) for name, value in words.items()}), ending)
     text = told(path)["moving"]
-    assert text.startswith("the source moves within 1 gather (a-shot0), which may be several shots each: ") and mend in text
+    assert (
+        text.startswith("the source moves within 1 gather (a-shot0), which may be several shots each: ")
+        and mend in text
+    )
     word = re.search(r"try --shot-header (\w+)", text)[1]
     assert "moving" not in told(path, shot_header=word)
     assert len(list(opened(path, shot_header=word).gathers())) == 5

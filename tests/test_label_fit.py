@@ -97,10 +97,7 @@ def test_another_word_that_holds_more_shots_is_remarked_on(ingest, tmp_path):
     foreign(tmp_path / "line.segy", (3, 4, 5, 6))
     done = ingest("shot,label\n3,bad\n4,good\n5,good\n6,good\n", "line.segy")
     assert done.status == 0
-    assert (
-        "warning: grades.csv: 2 of its 4 shots match FieldRecord, and 4 match EnergySourcePoint"
-        in done.out
-    )
+    assert "warning: grades.csv: 2 of its 4 shots match FieldRecord, and 4 match EnergySourcePoint" in done.out
 
 
 def test_labels_that_differ_in_capitals_alone(tmp_path):
