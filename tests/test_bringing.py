@@ -159,7 +159,7 @@ def test_a_model_that_does_not_tell(profile):
     assert "does not say what it was trained on" in to.lines()[0]
     to = bringing(dataclasses.replace(profile, interval_s=None))
     assert to(recording(interval_s=0.004)).image.shape == (120, 40)
-    assert "graded at their own sample interval" in to.lines()[0]
+    assert "graded without resampling" in to.lines()[0]
 
 
 @pytest.mark.parametrize("order", ["far first", "shuffled"])
