@@ -317,7 +317,7 @@ def _recipe_of(about: dict[str, Any], model: Path) -> "ClassifierRecipe":
         return ClassifierRecipe.model_validate(about["recipe"])
     except (KeyError, ValidationError):
         raise InputError(
-            f"{model}: does not say which recipe it was trained by; give one that glowseis.train made"
+            f"{model}: does not say by which recipe it was trained; give one that glowseis.train made"
         ) from None
 
 

@@ -66,7 +66,9 @@ def about_lines(folder: Path) -> list[str]:
     try:
         return [*_model(folder, about), *_training(about), *_figures(about)]
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as wrong:
-        raise InputError(f"{folder}: what it says of itself cannot be read ({wrong!r}); train it again") from None
+        raise InputError(
+            f"{folder}: its assets.extra/glowseis.json cannot be read ({wrong!r}); train it again"
+        ) from None
 
 
 def _model(folder: Path, about: dict[str, Any]) -> list[str]:
@@ -75,7 +77,7 @@ def _model(folder: Path, about: dict[str, Any]) -> list[str]:
     settings = ", ".join(f"{key} {value}" for key, value in section.items())
     versions = about.get("versions", {})
     if about["kind"] == "classifier":
-        what = f"a classifier, {', '.join(about['labels'])}, of pictures of {shape} samples x traces"
+        what = f"a classifier ({', '.join(about['labels'])}) of pictures of {shape} samples x traces"
     else:
         what = f"a flow of pictures of {shape} samples x traces, for {about.get('label', 'unknown')} gathers"
     lines = [f"{folder}: {model_name(folder)}, {what}"]
@@ -92,8 +94,8 @@ def _training(about: dict[str, Any]) -> list[str]:
     profile = profile_in(about)
     if profile is None:
         lines = [
-            "trained on: unknown, as an older glowseis made it: it does not tell sample interval, trace spacing, order "
-            "of offsets and fractions of the classes"
+            "trained on: unknown; the older glowseis that made it did not record sample interval, trace spacing, order "
+            "of offsets and class fractions"
         ]
     else:
         lines = profile_lines(profile)
@@ -104,11 +106,11 @@ def _training(about: dict[str, Any]) -> list[str]:
         lines.append("gathers of several windows: mean of the windows' log-probabilities")
     else:
         lines.append(
-            f"gathers of several windows: by a rule fitted on {rule['fitted_on']} validation gathers, counting in full "
+            f"gathers of several windows: a rule fitted to {rule['fitted_on']} validation gathers, applied in full "
             f"from {rule['windows']:g} windows"
         )
-    told = "told" if about.get("unlike") else "not told"
-    return [*lines, f"how unlike its training data a gather is: {told}"]
+    measured = "measured" if about.get("unlike") else "not measured"
+    return [*lines, f"how unlike its training data a gather is: {measured}"]
 
 
 def _figures(about: dict[str, Any]) -> list[str]:

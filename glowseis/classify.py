@@ -31,8 +31,7 @@ Size = Annotated[str, typer.Option(help="Samples x traces that --fit brings file
 Prior = Annotated[
     str | None,
     typer.Option(
-        help="Shares of the classes that are to be expected, the mildest first, such as 66,31,2; by default those of "
-        "the training."
+        help="Class fractions to expect, the mildest class first, such as 66,31,2; by default those of the training."
     ),
 ]
 
@@ -62,12 +61,12 @@ def main(
     keep_auxiliary: reading.KeepAuxiliary = False,
     strict: reading.Strict = False,
 ) -> None:
-    """Grade gathers by a trained classifier, and score the grades where gathers are labelled.
+    """Grade gathers with a trained classifier, and score the grades where gathers have labels.
 
-    Gathers are brought to what the classifier was trained on: resampled to its sample interval, the near trace first,
-    and judged in windows of its size that cover them.
+    Gathers are first brought to what the classifier was trained on: resampled to its sample interval, put near trace
+    first, and cut into windows of its size.
 
-    Example: python -m glowseis.classify savedmodels/classifier line12.segy --out grades.csv
+    Example: python -m glowseis.classify savedmodels/robust line12.segy --out grades.csv
     """
     from glowseis.survey.formats.source import ReadOptions
     from glowseis.survey.ingestion import Request
@@ -81,7 +80,7 @@ def main(
     if fit and fit not in FITS:
         raise InputError(f"--fit {fit} is unknown; choose {', '.join(FITS[:-1])} or {FITS[-1]}, or leave it out")
     if size and not fit:
-        raise InputError(f"--size {size} needs --fit, which says how gathers get that size; or leave it out")
+        raise InputError(f"--size {size} needs --fit pad, crop or resize; add that, or leave --size out")
     surveys = [open_survey(source) for source in sources if (source / "manifest.json").exists()]
     files = [source for source in sources if not (source / "manifest.json").exists()]
     if labels and not files:
@@ -127,11 +126,12 @@ def main(
     if grades.several and not classifier.combination.fitted_on:
         print(
             f"{number_of(grades.several, 'gather')} larger than the {'x'.join(map(str, classifier.size))} of "
-            f"{classifier.name}, graded by a mean over windows, as there was nothing to fit a better rule to"
+            f"{classifier.name}, graded by the mean over windows: its training had too few validation gathers for a "
+            "better rule"
         )
     if expected is not None:
         shares = (_shares(classifier.labels, fractions) for fractions in (expected, trained))
-        print("probabilities are for {}, where those of training were {}".format(*shares))
+        print("probabilities are for {}; the classifier was trained on {}".format(*shares))
     if grades.scores:
         print(f"of the {int(grades.scores.support.sum())} labelled gathers, in percent:\n{grades.scores.text()}")
     counts = ", ".join(f"{count} {label}" for label, count in grades.counts.items())

@@ -61,7 +61,7 @@ def _run(app: typer.Typer, name: str, arguments: list[str] | None, came: list[in
         out.flush()
         if out.wrong is not None and not isinstance(out.wrong, BrokenPipeError):
             reason = out.wrong.strerror or out.wrong
-            _fail(name, f"done, and its files are whole, but standard output is cut short ({reason})", UNHEARD)
+            _fail(name, f"done, and all files are complete, but standard output was cut short ({reason})", UNHEARD)
         sys.exit(status if isinstance(status, int) else 0)
     except UsageError as wrong:
         _fail(name, f"{wrong.format_message().rstrip('.')}; see {name} --help", 2)

@@ -32,10 +32,10 @@ def main(
     verify: Annotated[bool, typer.Option("--verify", help="Compare the shards' checksums as well.")] = False,
     workers: Annotated[int, typer.Option(help="Threads that read; 0 takes one for each core.", min=0)] = 0,
 ) -> None:
-    """Say what is in a survey: labels, sail lines, widths, grey levels, broken traces, synthetic gathers, duplicates.
+    """Describe a survey: labels, sail lines, widths, grey levels, broken traces, synthetic gathers, duplicates.
 
-    Every record is read once, and its checksum compared. Of a SavedModel (savedmodels/NAME or NAME/VERSION) it says
-    what it was trained on: sample interval, trace spacing, order of offsets, size, labels and their shares, and so on.
+    Every record is read once and its checksum compared. Given a SavedModel (savedmodels/NAME or NAME/VERSION), it
+    prints what the model was trained on: sample interval, trace spacing, offsets, size, class fractions and so on.
 
     Example: python -m glowseis.describe surveys/small --out descriptions/small --verify
     """

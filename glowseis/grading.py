@@ -85,23 +85,18 @@ class Grades:
         lines = []
         total = number_of(sum(self.counts.values()), "gather")
         if self.seen:
-            verb = "is" if self.seen == 1 else "are"
             lines.append(
-                f"{number_of(self.seen, 'gather')} {verb}, by the id, such as trained the classifier or chose its "
-                "weights; not scored"
+                f"{number_of(self.seen, 'gather')} not scored: gathers of the same id trained {name} or chose its "
+                "weights"
             )
         if self.synthetic:
-            verb = "is" if self.synthetic == 1 else "are"
-            lines.append(f"{number_of(self.synthetic, 'gather')} {verb} synthetic; not scored")
+            lines.append(f"{number_of(self.synthetic, 'gather')} not scored: synthetic")
         for label, count in self.unknown.items():
-            verb = "is" if count == 1 else "are"
-            lines.append(
-                f"{number_of(count, 'gather')} {verb} labelled {label!r}, which {name} does not know; not scored"
-            )
+            lines.append(f"{number_of(count, 'gather')} not scored: labelled {label!r}, which {name} does not know")
         if self.spacings:
             lines.append(
-                f"warning: {len(self.spacings)} of {total} with a trace spacing that is more than "
-                f"{FARTHEST_SPACING:g} times another than {name} was trained with: {first_names(self.spacings)}"
+                f"warning: {len(self.spacings)} of {total}: trace spacing more than {FARTHEST_SPACING:g} times wider "
+                f"or narrower than {name} was trained on: {first_names(self.spacings)}"
             )
         if self.unlike:
             verb = "is" if len(self.unlike) == 1 else "are"
@@ -210,7 +205,7 @@ def grade_recordings(
     bringing = bringing_for(classifier)
     found = [grade for _, grade in graded(classifier, map(bringing, recordings), bringing, batch)]
     for (_, name), reason in bringing.left_out.items():
-        raise InputError(f"gather {name} cannot be graded, {reason}; leave it out")
+        raise InputError(f"gather {name} cannot be graded: it has {reason}; leave it out")
     return found
 
 
@@ -274,8 +269,9 @@ def grade(
             elif gather.label:
                 grades.unknown[gather.label] = grades.unknown.get(gather.label, 0) + 1
         if not sum(grades.counts.values()):
-            reasons = list(dict.fromkeys(bringing.left_out.values())) or ["as the sources hold none"]
-            raise InputError(f"no gather is left to grade: {len(bringing.left_out)} left out, {'; '.join(reasons)}")
+            reasons = list(dict.fromkeys(bringing.left_out.values()))
+            why = f"{len(bringing.left_out)} left out with {'; '.join(reasons)}" if reasons else "the sources have none"
+            raise InputError(f"no gather is left to grade: {why}")
     found = np.array(judged_there)
     if truth:
         grades.scores = scores(truth, found.argmax(axis=1), classifier.labels, probabilities=found)

@@ -23,7 +23,7 @@ KeepAuxiliary = Annotated[
     bool, typer.Option("--keep-auxiliary", help="Keep traces that their header calls time break, sweep and so on.")
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse what would be a warning, before anything is written.")]
-ZeroLevel = Annotated[float | None, typer.Option(help="Number that stands for zero amplitude; measured if left out.")]
+ZeroLevel = Annotated[float | None, typer.Option(help="Number that means zero amplitude; measured if left out.")]
 SampleInterval = Annotated[float | None, typer.Option(help="Milliseconds, instead of the headers'.")]
 
 

@@ -36,12 +36,13 @@ def main(
     acquisitions: Annotated[
         int,
         typer.Option(
-            help="Draw so many acquisitions that differ in water, source, cable and recorder; 0: the paper's."
+            help="Number of acquisitions to draw, differing in water, source, cable and recorder; 0: the paper's."
         ),
     ] = 0,
     first_acquisition: Annotated[int, typer.Option(help="Number of the first of them.")] = 1,
     weather: Annotated[
-        float, typer.Option(help="How much noise comes with the weather of a line and hour: 0 not at all, 1 always.")
+        float,
+        typer.Option(help="How far the weather along a line decides how noisy a gather is: 0 not at all, 1 alone."),
     ] = 0.0,
     segy: Annotated[bool, typer.Option("--segy", help="Write survey.segy beside the records too.")] = False,
 ) -> None:
@@ -59,7 +60,7 @@ def main(
     height, width = parse_size(size)
     survey = simulate.acquisitions(height, width, acquisitions, first_acquisition, weather)
     if segy and len({(one.samples, one.sample_interval_s) for one in survey}) > 1:
-        raise InputError("--segy holds records of one length, and acquisitions differ in theirs; leave it out")
+        raise InputError("--segy needs records of one length, and these acquisitions differ in theirs; leave it out")
     shares = _parse_fractions(fractions)
     settings = simulate.parse_noise(noise or [])
     check_output(out)

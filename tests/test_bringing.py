@@ -149,7 +149,7 @@ def test_an_unknown_interval_is_taken_for_the_models(profile):
     to = bringing(profile)
     assert to(recording(interval_s=np.nan)).image.shape == (120, 40)
     assert to.lines() == [
-        "1 gather without a sample interval is taken to have 8 ms; pass --sample-interval if it is another"
+        "1 gather without a sample interval is taken to have 8 ms; pass --sample-interval if that is wrong"
     ]
 
 
@@ -159,7 +159,7 @@ def test_a_model_that_does_not_tell(profile):
     assert "does not say what it was trained on" in to.lines()[0]
     to = bringing(dataclasses.replace(profile, interval_s=None))
     assert to(recording(interval_s=0.004)).image.shape == (120, 40)
-    assert "graded at the sample interval that they have" in to.lines()[0]
+    assert "graded without resampling" in to.lines()[0]
 
 
 @pytest.mark.parametrize("order", ["far first", "shuffled"])
@@ -208,7 +208,7 @@ def test_orders(offsets, wanted, expected):
         (recording(samples=31), "fewer than the 32 samples that model/1 needs"),
         (
             recording(samples=60, interval_s=0.002),
-            "32 samples of 8 ms that model/1 needs (their sample interval is 2 ms)",
+            "32 samples of 8 ms that model/1 needs (recorded at 2 ms)",
         ),
         (recording(traces=15), "fewer than the 16 live traces"),
     ],
@@ -231,7 +231,7 @@ def test_dead_traces_are_not_live(profile):
 @pytest.mark.parametrize("offset_m", [0.5, -237.0])
 def test_a_section_is_refused(profile, offset_m):
     made = recording(offset_m=np.full(40, offset_m, np.float32))
-    with pytest.raises(InputError, match="40 traces of one offset"):
+    with pytest.raises(InputError, match="40 traces at one offset"):
         bringing(profile)(made)
 
 

@@ -145,7 +145,9 @@ def test_graders_that_look_at_something_else_are_caught(grader, changes):
 def test_failures_are_named_and_bounds_are_kept():
     with pytest.raises(AssertionError) as wrong:
         check_grading(mean_of, RECORDINGS, changes={name: CHANGES[name] for name in ("constant -2 %", "gain 1e6")})
-    assert str(wrong.value) == ("grades are not what they must be under constant -2 %: 6 of 6 flip (at most 2 % may)")
+    assert str(wrong.value) == (
+        "too many grades are wrong after a change: constant -2 %: 6 of 6 flip (at most 2 % may be)"
+    )
     flips = Change(lambda one, random, folder: one if one.geometry.shot else dataclasses.replace(one, label="flip"))
 
     def by_label(gathers):

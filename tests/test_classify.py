@@ -130,7 +130,7 @@ def test_gathers_that_were_trained_on_are_not_scored(graded, tmp_path, command, 
     }
     export_classifier(graded.model, LABELS, tmp_path / "own" / "1", about)
     done = command("classify", tmp_path / "own", graded.survey.path, "--out", tmp_path / "grades.csv")
-    assert done.status == 0 and "30 gathers are, by the id, such as trained" in done.out
+    assert done.status == 0 and "30 gathers not scored: gathers of the same id trained own/1" in done.out
     assert "of the 7 labelled gathers" in done.out and "37 gathers graded by own/1" in done.out
 
 
@@ -140,7 +140,7 @@ def test_synthetic_gathers_are_not_scored(graded, tmp_path, command):
     gathers[2:5] = [dataclasses.replace(one, origin=origin) for one in gathers[2:5]]
     write_survey(tmp_path / "mixed", gathers, (24, 16), {})
     done = command("classify", graded.folder / "grader", tmp_path / "mixed", "--out", tmp_path / "grades.csv")
-    assert done.status == 0 and "3 gathers are synthetic; not scored" in done.out
+    assert done.status == 0 and "3 gathers not scored: synthetic" in done.out
     assert "of the 6 labelled gathers" in done.out and len(pd.read_csv(tmp_path / "grades.csv")) == 9
 
 
@@ -163,7 +163,7 @@ def test_files_are_graded_as_the_survey_that_ingest_would_make(graded, tmp_path,
         tmp_path / "grades.csv",
     )
     assert done.status == 0, done.error
-    several = "6 gathers larger than the 24x16 of grader/1, graded by a mean over windows"
+    several = "6 gathers larger than the 24x16 of grader/1, graded by the mean over windows"
     assert (several in done.out) == (not fit)
     assert "1 gather is labelled 'awful', which grader/1 does not know" in done.out
     assert "of the 1 labelled gathers" in done.out
@@ -178,7 +178,7 @@ def test_files_are_graded_as_the_survey_that_ingest_would_make(graded, tmp_path,
 def test_a_survey_of_another_size_is_graded_in_windows(graded, tmp_path, command):
     survey = graded_survey(tmp_path / "survey", counts=(2, 2), labels=("good", "bad"), size=(32, 24))
     done = command("classify", graded.folder / "grader", tmp_path / "survey", "--out", tmp_path / "grades.csv")
-    assert done.status == 0 and "4 gathers larger than the 24x16 of grader/1, graded by a mean over" in done.out
+    assert done.status == 0 and "4 gathers larger than the 24x16 of grader/1, graded by the mean over" in done.out
     table = pd.read_csv(tmp_path / "grades.csv")
     assert (table["windows"] == 4).all()
     images = survey.read_images(np.arange(4))
@@ -316,7 +316,7 @@ def test_a_savedmodel_of_before_there_were_features(graded, tmp_path, command, m
     np.testing.assert_allclose(table.filter(like="probability_"), graded.found, atol=1e-6)
     assert table[["unlike", "unlike_by"]].isna().all().all()
     done = command("describe", tmp_path / "old")
-    assert done.status == 0 and "trained on: unknown, as an older glowseis made it" in done.out
+    assert done.status == 0 and "trained on: unknown; the older glowseis that made it" in done.out
 
 
 @pytest.fixture(scope="module")
@@ -379,7 +379,7 @@ def test_files_of_another_interval_and_order_are_brought(knowing, tmp_path, comm
     done = command("classify", knowing.folder / "grader", tmp_path / "line.segy", "--out", tmp_path / "grades.csv")
     assert done.status == 0, done.error
     assert "3 gathers resampled from 2 ms to 8 ms, the sample interval that grader/1 was trained at" in done.out
-    assert "3 gathers put in the order that grader/1 knows, near trace first" in done.out
+    assert "3 gathers put near trace first, as grader/1 was trained" in done.out
     table = pd.read_csv(tmp_path / "grades.csv")
     assert (table["windows"] == 4).all()
     # Trace 1 of the file is the farthest.
@@ -393,10 +393,10 @@ def test_files_of_another_interval_and_order_are_brought(knowing, tmp_path, comm
         ({"interval_s": 0.016}, "has a sample interval of 16 ms, and grader/1 was trained at 8 ms"),
         (
             {"interval_s": 0.001},
-            "fewer than the 16 samples of 8 ms that grader/1 needs (their sample interval is 1 ms)",
+            "fewer than the 16 samples of 8 ms that grader/1 needs (recorded at 1 ms)",
         ),
-        ({"traces": 7}, "3 left out, as they have fewer than the 8 live traces that grader/1 needs"),
-        ({"offset_m": np.full(32, -200, np.float32)}, "32 traces of one offset, 200 m"),
+        ({"traces": 7}, "3 left out with fewer than the 8 live traces that grader/1 needs"),
+        ({"offset_m": np.full(32, -200, np.float32)}, "32 traces at one offset, 200 m"),
     ],
 )
 def test_what_cannot_be_brought_is_refused_in_one_line(knowing, tmp_path, command, settings, message):
@@ -410,7 +410,7 @@ def test_some_that_cannot_be_judged_do_not_stop_the_others(knowing, tmp_path, co
     gathers = [*line([1, 2]), *line([3], traces=7), *line([4])]
     write_segy(tmp_path / "line.segy", gathers, ["TEST"])
     done = command("classify", knowing.folder / "grader", tmp_path / "line.segy", "--out", tmp_path / "grades.csv")
-    assert done.status == 0 and "1 gather left out, as they have fewer than the 8 live traces" in done.out
+    assert done.status == 0 and "1 gather left out with fewer than the 8 live traces" in done.out
     assert len(pd.read_csv(tmp_path / "grades.csv")) == 3 and "3 gathers graded by grader/1" in done.out
 
 
@@ -437,7 +437,7 @@ def test_what_is_unlike_the_training_is_told(knowing, tmp_path, command):
     done = command("classify", knowing.folder / "grader", tmp_path / "line.segy", "--out", tmp_path / "grades.csv")
     assert done.status == 0, done.error
     assert "warning: 3 of 4 gathers are unlike the training data (unlike > 1); do not rely on their grades" in done.out
-    assert "warning: 1 of 4 gathers with a trace spacing that is more than 2.5 times another than" in done.out
+    assert "warning: 1 of 4 gathers: trace spacing more than 2.5 times wider or narrower than" in done.out
     table = pd.read_csv(tmp_path / "grades.csv")
     assert (table["unlike"][:3] > 1).all() and table["unlike"][3] <= 1
     assert table["unlike_by"][2] == "trace_spacing" and "trace_spacing" not in set(table["unlike_by"][:2])
@@ -449,7 +449,7 @@ def test_other_fractions_are_reckoned_with(knowing, tmp_path, command):
     done = command(*words, "--out", tmp_path / "prior.csv", "--prior", "66,31,2")
     assert done.status == 0
     told = (
-        "probabilities are for good 66.7 %, medium 31.3 %, bad 2.02 %, where those of training were good 50 %, medium"
+        "probabilities are for good 66.7 %, medium 31.3 %, bad 2.02 %; the classifier was trained on good 50 %, medium"
     )
     assert told in done.out
     plain, prior = (pd.read_csv(tmp_path / f"{name}.csv").filter(like="probability_") for name in ("plain", "prior"))
@@ -471,7 +471,7 @@ def test_recordings_in_memory_are_graded_as_files_are(knowing, tmp_path, command
     np.testing.assert_allclose(
         table.filter(like="probability_"), np.stack([one.probabilities for one in found]), atol=1e-6
     )
-    with pytest.raises(InputError, match="line3-shot9 cannot be graded, as they have fewer than the 8 live traces"):
+    with pytest.raises(InputError, match="line3-shot9 cannot be graded: it has fewer than the 8 live traces"):
         grade_recordings(load_classifier(knowing.folder / "grader"), line([9], traces=4))
 
 

@@ -164,7 +164,7 @@ def test_a_command_that_ends_well_has_status_0():
             ("train/demo.toml", "--set", "survey.size=112x81"),
             "survey.size: gathers of 112x81 cannot be halved",
         ),
-        ("train", ("train/demo.toml", "--survey", "{survey}", "--out", "{survey}"), "holds something else than a run"),
+        ("train", ("train/demo.toml", "--survey", "{survey}", "--out", "{survey}"), "is not the folder of a run"),
         ("train", ("train/demo.toml", "--survey", "{survey}", "--out", "{run}"), "holds a run of another recipe (seed"),
         (
             "train",
@@ -248,7 +248,7 @@ def test_a_full_disk_behind_standard_output_stops_no_work(tmp_path, lines):
     assert done.returncode == 74
     assert done.stderr.splitlines() == [
         "remark \xe9",
-        "glowseis.main: done, and its files are whole, but standard output is cut short (No space left on device)",
+        "glowseis.main: done, and all files are complete, but standard output was cut short (No space left on device)",
     ]
 
 

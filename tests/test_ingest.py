@@ -265,7 +265,7 @@ def test_labels_from_a_table(tmp_path, source):
     lines, table = output.splitlines(), tmp_path / "labels.csv"
     assert f"{table}: 1 row that no gather matches: file line 1.segy shot 99" in lines
     assert f"{table}: 1 row without a label: file line 1.segy shot 5" in lines
-    assert f"{table}: 1 row that another one says too: file line 1.segy shot 3" in lines
+    assert f"{table}: 1 row given before: file line 1.segy shot 3" in lines
     names = [f"line-1-line3-shot{shot}-cable2" for shot in (0, 1, 2, 6)]
     assert f"{table}: no row for 12 gathers: {', '.join(names)} and 8 more" in lines
     assert any(line.startswith("13 gathers left out, without a label: ") for line in lines)
@@ -309,7 +309,7 @@ def test_angles_are_remarked_on(tmp_path):
     foreign_file(path, words={TraceField.CoordinateUnits: 3})
     status, output, errors = command(path, "--out", tmp_path / "out")
     assert (status, errors) == (0, [])
-    assert f"1 gather without coordinates, which are not told or are angles: {path}" in output
+    assert f"1 gather without coordinates (missing, or angles): {path}" in output
     assert np.isnan(open_survey(tmp_path / "out").read(0).geometry.source_x_m)
 
 

@@ -23,7 +23,7 @@ def test_mended_traces_are_one_line_a_kind(tmp_path):
     lines = ingest(Request([path]), tmp_path / "out")
     names = "a-shot1001: 1, a-shot1002: 1, a-shot1003: 1, a-shot1004: 1 and 3 more"
     assert f"auxiliary traces left out: 7 in 7 gathers ({names}); --keep-auxiliary keeps them" in lines
-    assert "traces that their header declares dead, set to zero: 3 in 1 gather (a-shot1004: 3)" in lines
+    assert "traces declared dead by their header, set to zero: 3 in 1 gather (a-shot1004: 3)" in lines
     assert f"traces shifted to one start time, as their delays differ: 7 in 7 gathers ({names})" in lines
     assert not any("nothing but zeros" in line or line.startswith("warning") for line in lines)
     told = []
@@ -69,7 +69,7 @@ def test_strict_refuses_what_would_be_a_warning(tmp_path):
 
 
 def test_strict_waits_for_warnings_that_need_the_amplitudes(tmp_path):
-    """Weights that amplitudes do not follow, shots torn apart, a Nyquist frequency that falls."""
+    """Weights that amplitudes do not follow, shots split, a Nyquist frequency that falls."""
     line = Line(2)
     followed = written(tmp_path, line.with_words(trwf=line.number % 3)).rename(tmp_path / "weights.segy")
     write_segy(tmp_path / "torn.segy", [random_recording(shot, traces=24) for shot in (1, 2, 1)])

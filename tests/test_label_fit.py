@@ -62,7 +62,7 @@ def test_the_header_word_that_holds_the_shots_is_named(ingest, tmp_path):
         ("shot,cable,label\n1,7,bad\n", "its cables are 7, the gathers' 2; name their word by --cable-header"),
         ("file,label\nother.sgy,bad\n", "its files are 'other.sgy', the sources 'own.segy'; write their names"),
         ("gather_id,label\nx,bad\n", "its gather ids are 'x', the gathers' 'own-line3-shot1-cable2'"),
-        ("line,shot,label\n3,9,bad\n9,1,good\n", "none has what a row asks for together, such as line 3 shot 9"),
+        ("line,shot,label\n3,9,bad\n9,1,good\n", "no gather matches a row in all columns, such as line 3 shot 9"),
     ],
 )
 def test_no_row_fits(ingest, tmp_path, table, message):
@@ -76,7 +76,7 @@ def test_no_row_fits_files_without_shots(ingest, tmp_path):
     np.save(tmp_path / "a.npy", np.random.default_rng(1).normal(size=(2, 40, 24)).astype("f4"))
     words = ("a.npy", "--axes", "gather,time,trace", "--sample-interval", "4")
     told = refused(ingest("shot,label\n101,bad\n", *words))
-    assert "its shots are 101, the gathers' 1 to 2, counted where the files do not tell them" in told
+    assert "its shots are 101, the gathers' 1 to 2, which are counted, as the files give none" in told
     # Each file counts its own.
     np.save(tmp_path / "b.npy", np.ones((1, 40, 24), "f4") * np.arange(24, dtype="f4"))
     told = refused(ingest("shot,label\n1,bad\n", *words[:1], "b.npy", *words[1:]))
@@ -87,7 +87,7 @@ def test_rows_by_shot_and_synthetic_gathers(ingest, tmp_path):
     child = dataclasses.replace(random_recording(1), gather_id="child", origin=Origin(("a", "b"), 0.5, 1, "m/1"))
     write_hdf5(tmp_path / "new.h5", [child])
     told = refused(ingest("shot,label\n1,bad\n", "new.h5"))
-    assert "all are synthetic, and rows by shot speak of recorded ones; add a column file" in told
+    assert "all are synthetic, and rows by shot are for recorded ones; add a column file" in told
     write_hdf5(tmp_path / "old.h5", [random_recording(1)])
     done = ingest("shot,label\n1,bad\n", "old.h5", "new.h5")
     assert done.status == 0 and open_survey(tmp_path / "out").index["label"].tolist() == ["bad", "good"]
@@ -97,10 +97,7 @@ def test_another_word_that_holds_more_shots_is_remarked_on(ingest, tmp_path):
     foreign(tmp_path / "line.segy", (3, 4, 5, 6))
     done = ingest("shot,label\n3,bad\n4,good\n5,good\n6,good\n", "line.segy")
     assert done.status == 0
-    assert (
-        "warning: grades.csv: 2 of its 4 shots are a gather's FieldRecord, and EnergySourcePoint holds 4 of them"
-        in done.out
-    )
+    assert "warning: grades.csv: 2 of its 4 shots match FieldRecord, and 4 match EnergySourcePoint" in done.out
 
 
 def test_labels_that_differ_in_capitals_alone(tmp_path):

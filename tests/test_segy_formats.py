@@ -159,7 +159,7 @@ def test_revision_two(tmp_path, order, encoding):
     assert np.array_equal(amplitudes_of(path), wanted)
     for change, value, message in [
         ((3529, "i"), 0, "cut short or not SEG-Y"),
-        ((3529, "i"), -1, "tells neither its traces nor its trailers"),
+        ((3529, "i"), -1, "gives neither the number of traces nor that of trailers"),
         ((3507, "I"), 3, "cut short or not SEG-Y"),
         ((3513, "Q"), 2, "2 traces of 70000 samples and 1 trailers are not"),
     ]:

@@ -328,7 +328,7 @@ def test_a_full_disk_stops_the_run_in_one_line(tiny, tmp_path, monkeypatch, comm
     [
         ("run", ("--set", "training.batch=2"), "holds a run of another recipe (training.batch was 3, now 2); give"),
         ("run", ("--set", "phases.0.epochs=2"), "holds a run of another recipe (phases.0.epochs was"),
-        ("thesis", (), "holds something else than a run; give another --out"),
+        ("thesis", (), "is not the folder of a run; give another --out"),
         (
             "nothing",
             ("--set", "flow.levels=6", "--set", "flow.steps=1"),

@@ -46,7 +46,7 @@ def select_labelled(survey: Survey, recipe: ClassifierRecipe) -> ClassifierSelec
         raise InputError(f"{survey.path}: a classifier needs gathers of at least two labels; there is {there}")
     if not data.labels and (unknown := of_unknown_severity(labels)):
         raise InputError(
-            f"{survey.path}: nothing tells how severe the label {unknown[0]!r} is; pass --set 'data.labels=[...]' with "
+            f"{survey.path}: the severity of the label {unknown[0]!r} is unknown; pass --set 'data.labels=[...]' with "
             f"{', '.join(json.dumps(label, ensure_ascii=False) for label in labels)} in order of severity, the mildest "
             "first"
         )

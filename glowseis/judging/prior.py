@@ -67,11 +67,11 @@ def trained_fractions(name: str, profile: Profile | None, labels: Sequence[str])
     fractions = profile.fractions if profile else None
     if not fractions or set(fractions) != set(labels):
         raise InputError(
-            f"--prior needs the class fractions that {name} was trained on, which it does not tell; train it again, or "
-            "leave --prior out"
+            f"--prior needs the class fractions that {name} was trained on, which it did not record; train it again, "
+            "or leave --prior out"
         )
     values = np.array([fractions[label] for label in labels], np.float64)
     if not (values > 0).all():
         nothing = labels[int(np.argmin(values))]
-        raise InputError(f"--prior: {nothing} counted nothing when {name} was trained; leave --prior out")
+        raise InputError(f"--prior: {nothing} had no weight in the training of {name}; leave --prior out")
     return values

@@ -187,7 +187,7 @@ def check_grading(
             + ("stay as they were" if one.worsens else "flip")
             for one in result.failures
         )
-        raise AssertionError(f"grades are not what they must be under {told} (at most {100 * bound:g} % may)")
+        raise AssertionError(f"too many grades are wrong after a change: {told} (at most {100 * bound:g} % may be)")
     return result
 
 

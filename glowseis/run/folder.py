@@ -135,7 +135,7 @@ def check_folder(folder: Path, recipe: AnyRecipe, survey: Survey | None = None) 
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise InputError(f"{folder}: is no folder; give another --out")
+        raise InputError(f"{folder}: is not a folder; give another --out")
     if any(entry != _unfinished(path) for entry in folder.iterdir()):
         _check_settings(folder, recipe.model_dump(), survey.checksum if survey else None)
 
@@ -147,7 +147,7 @@ def _check_settings(folder: Path, recipe: dict[str, Any], survey_checksum: str |
         changed = difference(told(there["recipe"]), told(json.loads(json.dumps(recipe))))
         survey, checksum = there.get("survey"), there["survey_checksum"]
     except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(f"{folder}: holds something else than a run; give another --out") from None
+        raise InputError(f"{folder}: is not the folder of a run; give another --out") from None
     if changed:
         raise InputError(f"{folder}: holds a run of another recipe ({changed}); {MEND}")
     if survey_checksum not in (None, checksum):
@@ -167,7 +167,7 @@ def _check_same(folder: Path, record: dict[str, Any], say: Callable[[str], None]
         )
         identity, versions = str(there["run"]), there["versions"]
     except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(f"{folder}: holds something else than a run; give another --out") from None
+        raise InputError(f"{folder}: is not the folder of a run; give another --out") from None
     if other_folds:
         raise InputError(f"{folder}: holds a run on other folds; {MEND}")
     if other_rows:

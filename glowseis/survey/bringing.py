@@ -123,7 +123,7 @@ class Bringing:
         if self.profile is None:
             lines.append(
                 f"{self.name} does not say what it was trained on, as an older glowseis made it: gathers were graded "
-                "at the sample interval and in the order that they have; train it again to have them brought to it"
+                "at their own sample interval and in their own order; train it again to have them brought to it"
             )
         for interval_s, count in sorted(self.resampled.items()):
             lines.append(
@@ -132,22 +132,22 @@ class Bringing:
             )
         if self.reordered:
             order = ORDERS["far" if self.profile and self.profile.order == "far" else "near"]
-            lines.append(f"{number_of(self.reordered, 'gather')} put in the order that {self.name} knows, {order}")
+            lines.append(f"{number_of(self.reordered, 'gather')} put {order}, as {self.name} was trained")
         if self.assumed:
             if self.interval_s is None:
                 lines.append(
-                    f"{number_of(self.assumed, 'gather')} graded at the sample interval that they have: "
-                    f"{self.name} does not say at which it was trained"
+                    f"{number_of(self.assumed, 'gather')} graded without resampling: {self.name} does not say at which "
+                    "sample interval it was trained"
                 )
             else:
                 verb = "is" if self.assumed == 1 else "are"
                 lines.append(
                     f"{number_of(self.assumed, 'gather')} without a sample interval {verb} taken to have "
-                    f"{self._trained()}; pass --sample-interval if it is another"
+                    f"{self._trained()}; pass --sample-interval if that is wrong"
                 )
         for reason in dict.fromkeys(self.left_out.values()):
             names = [name for (_, name), one in self.left_out.items() if one == reason]
-            lines.append(f"{number_of(len(names), 'gather')} left out, {reason}: {first_names(names)}")
+            lines.append(f"{number_of(len(names), 'gather')} left out with {reason}: {first_names(names)}")
         return lines
 
     def _trained(self) -> str:
@@ -173,9 +173,9 @@ class Bringing:
         if interval_s > COARSEST * high_s:
             raise InputError(
                 f"gather {name} of {source} has a sample interval of {milliseconds(interval_s)}, and {self.name} was "
-                f"trained at {milliseconds(middle_s)}: it knows noise up to {0.5 / middle_s:.4g} Hz, and nothing is "
-                f"recorded beyond {0.5 / interval_s:.4g} Hz; train one on such gathers, or pass --sample-interval if "
-                "the file is wrong"
+                f"trained at {milliseconds(middle_s)}: it looks at noise up to {0.5 / middle_s:.4g} Hz, and the gather "
+                f"has nothing above {0.5 / interval_s:.4g} Hz; train a classifier on such gathers, or pass "
+                "--sample-interval if the file is wrong"
             )
         return middle_s
 
@@ -229,9 +229,9 @@ class Bringing:
         distance = np.abs(np.asarray(gather.geometry.offset_m[: gather.valid_traces], np.float64))
         if len(distance) >= FEWEST_TRACES and np.isfinite(distance).all() and np.ptp(distance) < 1.0:
             raise InputError(
-                f"{where} has {len(distance)} traces of one offset, {distance[0]:.5g} m: a section, stacked or of one "
-                f"offset, where {self.name} grades shot gathers; give shot gathers, or pass --shot-header if shots are "
-                "told apart otherwise"
+                f"{where} has {len(distance)} traces at one offset, {distance[0]:.5g} m, as a stacked or common-offset "
+                f"section has, but {self.name} grades shot gathers; give shot gathers, or pass --shot-header with the "
+                "word that tells shots apart"
             )
         samples = min(FEWEST_SAMPLES, self.window[0] // 2)
         traces = min(FEWEST_TRACES, self.window[1] // 2)
@@ -239,12 +239,10 @@ class Bringing:
         if gather.valid_samples < samples:
             changed = gather.geometry.sample_interval_s != recorded_s and recorded_s > 0
             at = f" of {milliseconds(gather.geometry.sample_interval_s)}" if changed else ""
-            why = f" (their sample interval is {milliseconds(recorded_s)})" if changed else ""
-            self.left_out[_key(gather)] = (
-                f"as they have fewer than the {samples} samples{at} that {self.name} needs{why}"
-            )
+            why = f" (recorded at {milliseconds(recorded_s)})" if changed else ""
+            self.left_out[_key(gather)] = f"fewer than the {samples} samples{at} that {self.name} needs{why}"
         elif live < traces:
-            self.left_out[_key(gather)] = f"as they have fewer than the {traces} live traces that {self.name} needs"
+            self.left_out[_key(gather)] = f"fewer than the {traces} live traces that {self.name} needs"
         return gather
 
 

@@ -158,8 +158,8 @@ def _interval_remarks(source: Source) -> list[Remark]:
     interval_s = source.interval_s
     if interval_s is None or interval_s * 1e3 <= ODD_MS:
         return []
-    text = f"a sample interval of {interval_s * 1e3:g} ms is long for a marine recording, which holds nothing above "
-    return [Remark("interval", f"{text}{0.5 / interval_s:.3g} Hz then; pass --sample-interval if it is wrong")]
+    text = f"a sample interval of {interval_s * 1e3:g} ms is long for a marine recording: nothing is recorded above "
+    return [Remark("interval", f"{text}{0.5 / interval_s:.3g} Hz; pass --sample-interval if it is wrong")]
 
 
 def _warnings(request: Request, opened: _Opened) -> list[str]:

@@ -171,13 +171,12 @@ def treatment(tally: Tally, size: tuple[int, int] | None, table: LabelTable | No
     if tally.again:
         lines.append(
             f"warning: {_number(len(tally.again), 'gather')} of a shot that came before in the file, with others "
-            f"between: {_first(tally.again)}; if shots are torn apart, sort the traces by shot or pass --shot-header"
+            f"between: {_first(tally.again)}; if shots are split, sort the traces by shot or pass --shot-header"
         )
     if table:
         lines += _labels(table, tally)
     if tally.synthetic:
-        made = _number(tally.synthetic, "synthetic gather")
-        lines.append(f"{made}, which take no part in folds, training and scores")
+        lines.append(f"{_number(tally.synthetic, 'gather')} synthetic: folds, training and scores leave them out")
     for (source, missing), count in tally.orphans.items():
         lines.append(
             f"warning: the parents of {_number(count, 'synthetic gather')} of {source} are unknown"
@@ -185,7 +184,7 @@ def treatment(tally: Tally, size: tuple[int, int] | None, table: LabelTable | No
         )
     if tally.nowhere:
         gathers, sources = _number(sum(tally.nowhere.values()), "gather"), list(tally.nowhere)
-        lines.append(f"{gathers} without coordinates, which are not told or are angles: {_first(sources)}")
+        lines.append(f"{gathers} without coordinates (missing, or angles): {_first(sources)}")
     return lines
 
 
@@ -286,7 +285,7 @@ def _labels(table: LabelTable, tally: Tally) -> list[str]:
     for found, what in (
         (table.unknown(), "that no gather matches"),
         (table.empty(), "without a label"),
-        ([table.describe(key) for key in table.repeated], "that another one says too"),
+        ([table.describe(key) for key in table.repeated], "given before"),
     ):
         if found:
             lines.append(f"{name}: {_number(len(found), 'row')} {what}: {_first(found)}")

@@ -66,8 +66,8 @@ def look_ahead(table: LabelTable, sources: Sequence[Source], options: ReadOption
         if hits > len(fitting):
             word = told.split()[0]
             table.remark = (
-                f"{len(fitting)} of its {len(wanted)} shots are a gather's {options.shot_header}, and {word} holds "
-                f"{hits} of them; is --shot-header {word} meant?"
+                f"{len(fitting)} of its {len(wanted)} shots match {options.shot_header}, and {hits} match {word}; is "
+                f"--shot-header {word} meant?"
             )
 
 
@@ -88,7 +88,7 @@ def check_some_fit(table: LabelTable, sources: Sequence[Source], options: ReadOp
     if not table.seen:
         raise InputError(
             f"{source_text(table.path)}: no row fits any gather: all are synthetic, and rows by "
-            f"{' and '.join(table.keys)} speak of recorded ones; add a column file"
+            f"{' and '.join(table.keys)} are for recorded ones; add a column file"
         )
     reasons = [_reason(table, number, sources, options, ids) for number in range(len(table.keys))]
     told = "; ".join(reason for reason in reasons if reason) or _otherwise(table)
@@ -113,7 +113,7 @@ def _reason(table: LabelTable, number: int, sources: Sequence[Source], options: 
     told = f"its {name}s are {_range(wanted)}, the gathers' {_range(np.array([low, high]))}"
     traces = [source for source in sources if isinstance(source, Headed)]
     if not traces:
-        return f"{told}, counted where the files do not tell them; use a column file or gather_id"
+        return f"{told}, which are counted, as the files give none; use a column file or gather_id"
     told += f" ({options.shot_header})" if name == "shot" else ""
     word = _better_word(wanted, traces, options)[0] if name == "shot" else ""
     advice = f"{word}; try --shot-header {word.split()[0]}" if word else f"name their word by --{name}-header"
@@ -136,7 +136,7 @@ def _better_word(wanted: np.ndarray, sources: Sequence[Headed], options: ReadOpt
 def _otherwise(table: LabelTable) -> str:
     """What to say where no column is wrong by itself."""
     first = table.describe(next(iter(table.labels)))
-    return f"none has what a row asks for together, such as {first}; compare them with a survey's gathers.csv"
+    return f"no gather matches a row in all columns, such as {first}; compare with a survey's gathers.csv"
 
 
 def _shown(table: LabelTable, number: int) -> str:

@@ -236,7 +236,7 @@ def _value(where: str, name: str, cell: str, files: _Files) -> str | int:
         return _composed(cell)
     # Spreadsheets like to write 12.0.
     if not re.fullmatch(r"[+-]?[0-9]{1,18}(\.0*)?", cell):
-        raise InputError(f"{where}: {name} {cell!r} is no whole number; mend it")
+        raise InputError(f"{where}: {name} {cell!r} is not a whole number; correct it")
     return int(cell.partition(".")[0])
 
 

@@ -6,14 +6,14 @@ Readers and `render` count what they mend under these names; the counts stand in
 
 MENDINGS = {
     "auxiliary": "auxiliary traces left out",
-    "declared_dead": "traces that their header declares dead, set to zero",
+    "declared_dead": "traces declared dead by their header, set to zero",
     "weighted": "traces scaled by the weighting factor of their header",
     "delayed": "traces shifted to one start time, as their delays differ",
     "fill": "traces with fill values, set to zero there",
     "constant": "traces of one constant value, set to zero",
     "zero_level": "traces with a constant added, which was removed",
     "wild": "traces far louder than their neighbours, left out when the clip was measured",
-    "two_scales": "traces fifty times louder than as many others, left out when the clip was measured: two units?",
+    "two_scales": "traces fifty times louder than the others, left out when the clip was measured; two units?",
     "reordered": "traces put in order of their offset",
     "resampled": "traces resampled in time",
 }

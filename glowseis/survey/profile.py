@@ -211,15 +211,16 @@ def profile_lines(profile: Profile) -> list[str]:
     lines = [f"trained on: {profile.gathers} gathers ({labels}), {profile.made_by}"]
     if profile.fractions:
         told = ", ".join(f"{label} {100 * share:.3g} %" for label, share in profile.fractions.items())
-        lines.append(f"  class fractions that its probabilities stand for: {told}")
+        lines.append(f"  class fractions that its probabilities assume: {told}")
     size = "x".join(map(str, profile.size))
-    taken = f"windows of {'x'.join(map(str, profile.window))} out of " if profile.window else "whole "
-    fits = ", ".join(f"{count} by {fit}" for fit, count in profile.fits.items())
+    taken = f"windows of {'x'.join(map(str, profile.window))} cut from " if profile.window else ""
+    done = {"pad": "padded", "crop": "cropped", "resize": "resized"}
+    fits = ", ".join(f"{count} {done.get(fit, fit)}" for fit, count in profile.fits.items())
     lines += [
-        f"  pictures: {taken}pictures of {size} samples x traces ({fits}), "
-        f"{words(profile.samples)} samples and {words(profile.traces)} traces of them recorded",
+        f"  pictures: {taken}{size} samples x traces ({fits}); recorded: {words(profile.samples, 1, ' samples')} x "
+        f"{words(profile.traces, 1, ' traces')}",
         f"  sample interval: {words(profile.interval_s, 1e3, ' ms')}",
-        f"  record: {words(profile.record_s, 1, ' s')} long, from {words(profile.start_s, 1, ' s')}",
+        f"  record: {words(profile.record_s, 1, ' s')} long, starting at {words(profile.start_s, 1, ' s')}",
         f"  trace spacing: {words(profile.spacing_m, 1, ' m')}",
         f"  offsets: {_offsets(profile)}",
         f"  grey levels: {profile.rendering}",
@@ -227,20 +228,20 @@ def profile_lines(profile: Profile) -> list[str]:
     if profile.pictures and profile.interval_s:
         hertz = [profile.pictures[f"frequency_{share}"][1] / profile.interval_s[1] for share in (10, 50, 90)]
         lines.append(
-            f"  a picture, median: 10 / 50 / 90 % of its power below {' / '.join(f'{one:.0f}' for one in hertz)} Hz, "
-            f"{profile.pictures['rms'][1]:.3g} grey levels root mean square"
+            f"  median picture: 10 / 50 / 90 % of the power below {' / '.join(f'{one:.0f}' for one in hertz)} Hz, "
+            f"RMS {profile.pictures['rms'][1]:.3g} grey levels"
         )
     return lines
 
 
 def words(values: Range | None, factor: float = 1.0, unit: str = "") -> str:
-    """A range in words, such as `8 ms` or `6.25 to 25 m, half of them below 12.5`; `unknown` where there is none."""
+    """A range in words, such as `8 ms` or `6.25 to 25 m (median 12.5)`; `unknown` where there is none."""
     if values is None:
         return "unknown"
     low, middle, high = (f"{factor * value:.5g}" for value in values)
     if low == high:
         return f"{low}{unit}"
-    return f"{low} to {high}{unit}, half of them up to {middle}"
+    return f"{low} to {high}{unit} (median {middle})"
 
 
 def milliseconds(interval_s: float) -> str:

@@ -236,14 +236,14 @@ def _levels(path: Path, image: Any) -> np.ndarray:
     name = source_text(path)
     tags = dict(image.tag_v2) if image.format == "TIFF" else {}
     if (tags.get(ORIENTATION) or image.getexif().get(ORIENTATION) or 1) != 1:
-        raise InputError(f"{name}: is to be turned when shown (EXIF orientation); save it upright")
+        raise InputError(f"{name}: has an EXIF orientation other than upright; save it upright")
     if image.mode in DEEP or (image.mode == "I" and image.format == "PNG"):
         level = np.asarray(image).astype(np.uint16)
         # Pillow turns pictures round whose white is 0, but not these.
         return 2 ** tags.get(BITS, (16,))[0] - 1 - level if tags.get(PHOTOMETRIC) == 0 else level
     if image.mode not in FLAT + CLEAR:
         raise InputError(
-            f"{name}: has pixels of kind {image.mode}, which are no grey levels; save it as 8-bit grey, or as a NumPy "
+            f"{name}: has pixels of kind {image.mode}, which are not grey levels; save it as 8-bit grey, or as a NumPy "
             "array if they are amplitudes"
         )
     is_clear = image.mode in CLEAR or "transparency" in image.info
@@ -267,8 +267,8 @@ def _check_colours(name: str, colours: np.ndarray, alpha: np.ndarray | None) -> 
     seen = apart > CHROMA if alpha is None else (apart > CHROMA) & (alpha > 0)
     if seen.mean() > COLOURED:
         raise InputError(
-            f"{name}: is in colours, whose brightness does not tell positive from negative; save it as grey levels "
-            "about mid-grey, or its amplitudes as a NumPy array"
+            f"{name}: is in colour, and brightness does not tell positive from negative amplitudes; save it as grey "
+            "levels about mid-grey, or its amplitudes as a NumPy array"
         )
 
 

@@ -187,11 +187,11 @@ def _layout(path: Path, binary: _BinaryHeader, reading: Reading, samples: int | 
             if not found.layout.traces or not lies_so(path, found.layout):
                 continue
             if not told:
-                text = f"its file header says 0 samples a trace, its traces {other}, which is taken"
+                text = f"its file header says 0 samples a trace, its trace headers {other}, which is used"
                 return found.layout, [*found.remarks, Remark("no samples", text, is_warning=False)]
             raise InputError(
-                f"{name}: its file header says {told} samples a trace, its traces {other}, and only {other} fits the "
-                f"file; pass --samples {other} (or --samples {told}, if its traces are wrong)"
+                f"{name}: its file header says {told} samples a trace, its trace headers {other}, and only {other} "
+                f"fits the file; pass --samples {other} (or --samples {told}, if the trace headers are wrong)"
             )
     if not told:
         raise InputError(
@@ -226,7 +226,9 @@ def _traces(path: Path, binary: _BinaryHeader, reading: Reading, samples: int, s
             f"{room_bytes} bytes; copy it again"
         )
     elif trailers < 0:
-        raise InputError(f"{name}: its header tells neither its traces nor its trailers; write it without trailers")
+        raise InputError(
+            f"{name}: its header gives neither the number of traces nor that of trailers; write it without trailers"
+        )
     else:
         traces, left = divmod(room_bytes - trailers * TEXT_BYTES, layout.trace_bytes)
         fits = left == 0 and traces > 0
@@ -244,7 +246,9 @@ def _ended(path: Path, layout: Layout, room_bytes: int, told: int, fits: bool) -
     if not layout.traces:
         return layout, fits, []
     if told and not fits:
-        text = f"its header tells {told} traces, and {layout.traces} are there whole; copy it again if some are missing"
+        text = (
+            f"its header says {told} traces, but {layout.traces} whole ones are there; copy it again if some are lost"
+        )
         return layout, fits, [Remark("cut", text)]
     padding = 0 if told else padding_traces(path, layout)
     layout = replace(layout, traces=layout.traces - padding)

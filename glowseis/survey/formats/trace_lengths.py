@@ -64,7 +64,7 @@ def after_the_last(path: Path, layout: Layout, left_bytes: int) -> Remark | None
     start_bytes = layout.start_bytes + layout.traces * layout.trace_bytes
     after = f"after its last whole trace, number {layout.traces},"
     if _are_zeros(path, start_bytes, left_bytes):
-        text = f"{left_bytes} bytes of zeros {after} are not read, as tapes are filled up with"
+        text = f"{left_bytes} bytes of zeros {after} are not read; tapes are padded so"
         return Remark("padding", text, is_warning=False)
     if TRACE_HEADER_BYTES <= left_bytes < layout.trace_bytes:
         headers = np.frombuffer(read_some(path, start_bytes, TRACE_HEADER_BYTES), np.uint8)[None]
@@ -72,12 +72,12 @@ def after_the_last(path: Path, layout: Layout, left_bytes: int) -> Remark | None
         if told == layout.samples:
             return Remark(
                 "cut",
-                f"cut short: of trace {layout.traces + 1} only {left_bytes} of {layout.trace_bytes} bytes are there, "
-                "and it is not read; copy it again",
+                f"cut short: trace {layout.traces + 1} has only {left_bytes} of its {layout.trace_bytes} bytes and is "
+                "not read; copy the file again",
             )
     return Remark(
         "cut",
-        f"{left_bytes} bytes {after} are no whole trace and not read; if the file was cut short copy it again",
+        f"{left_bytes} bytes {after} are less than a trace and not read; copy the file again if it was cut short",
     )
 
 

@@ -148,7 +148,7 @@ class TraceLooks:
                 Remark(
                     "declared dead",
                     f"{self._dead} of {number_of(kept, 'trace')} are declared dead {self._told(DEAD)} but hold data; "
-                    "they are taken for live ones",
+                    "they are kept",
                 )
             )
         low, high = self._weights
@@ -174,7 +174,7 @@ class TraceLooks:
                 Remark(
                     "auxiliary",
                     f"all of its {number_of(self._traces, 'trace')} are auxiliary by their trace identification "
-                    f"{self._told(AUXILIARY)}, and taken for channels; pass --keep-auxiliary if that is right",
+                    f"{self._told(AUXILIARY)}, and kept as channels; pass --keep-auxiliary if that is right",
                 )
             )
         elif 2 * self._auxiliary > self._traces:
@@ -192,8 +192,8 @@ class TraceLooks:
             found.append(Remark("auxiliary alone", text, is_warning=False))
         foreign = sum(self._codes[FOREIGN].values())
         if 0 < foreign < self._traces:
-            text = f"{number_of(foreign, 'trace')} with a trace identification that the standard does not know "
-            text += f"{self._told(FOREIGN)}, taken for channels"
+            text = f"{number_of(foreign, 'trace')} with a trace identification that the standard does not define "
+            text += f"{self._told(FOREIGN)}, kept as channels"
             found.append(Remark("foreign", text, is_warning=False))
         return found + (self._checks.remarks(ids) if self._checks else [])
 

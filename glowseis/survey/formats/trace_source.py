@@ -158,8 +158,8 @@ class TraceSource:
             found.append(
                 Remark(
                     "weights",
-                    f"traces of {named} have weighting factors (bytes 169-170) that their amplitudes do not follow; "
-                    "they are not applied",
+                    f"traces of {named} have weighting factors (bytes 169-170) that do not match their "
+                    "amplitudes; they are not applied",
                 )
             )
         return found
@@ -259,8 +259,8 @@ class TraceSource:
             begin, end = self._runs.edges[number].tolist()
             raise InputError(
                 f"{self._name}: traces {begin + 1} to {end}, one gather, begin between {first[number]:g} and "
-                f"{last[number]:g} ms (DelayRecordingTime), further apart than a trace is long; give them their right "
-                "times and write the file again, or pass --shot-header if they are several shots"
+                f"{last[number]:g} ms (DelayRecordingTime), further apart than a trace is long; correct the times and "
+                "write the file again, or pass --shot-header if they are several shots"
             )
         return longer
 
