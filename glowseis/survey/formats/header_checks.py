@@ -300,7 +300,7 @@ class HeaderChecks:
         where = "SourceGroupScalar (bytes 71-72)"
         if odd := sorted(value for value in self._scalars if abs(value) not in SCALARS):
             seen = first_names([str(value) for value in odd])
-            text = f"{where} holds {seen}, which is no power of ten: coordinates are doubtful; write the file again"
+            text = f"{where} holds {seen}, which is not a power of ten: coordinates are doubtful; write the file again"
             return [Remark("scalar", text)]
         if len({(abs(value), value < 0) if abs(value) > 1 else (1, False) for value in self._scalars}) > 1:
             seen = ", ".join(f"{value} ({number_of(count, 'trace')})" for value, count in sorted(self._scalars.items()))
