@@ -157,7 +157,9 @@ class PictureSource:
         with self._open() as image:
             for number, page in enumerate(_pages(image), start=1):
                 levels = _levels(self.path, page)
-                if self._own is None or levels.dtype != np.uint8:
+                # One that was saved again is still known by the table beside it.
+                is_own = bool(self._own or self._row())
+                if not is_own or levels.dtype != np.uint8:
                     if self._options.zero_level is None:
                         _check_middle(self.path, levels)
                     levels = levels.astype(np.float32)
