@@ -43,7 +43,7 @@ def main(
 ) -> None:
     """Make a survey of shot gathers in SEG-Y, Seismic Unix, HDF5, NumPy or picture files.
 
-    Example: python -m glowseis.ingest line12.segy --out surveys/line12 --labels grades.csv
+    Example: python -m glowseis.ingest line12.segy --out surveys/line12 --labels labels.csv
     """
     from glowseis.survey.formats.source import ReadOptions
     from glowseis.survey.ingestion import Request, ingest

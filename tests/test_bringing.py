@@ -217,7 +217,7 @@ def test_too_little_is_left_out_and_told(profile, made, reason):
     to = bringing(profile)
     assert not to.keeps(to(made))
     assert to.keeps(to(dataclasses.replace(recording(), gather_id="other")))
-    assert "1 gather left out, as they have" in to.lines()[-1] and reason in to.lines()[-1]
+    assert "1 gather left out with" in to.lines()[-1] and reason in to.lines()[-1]
 
 
 def test_dead_traces_are_not_live(profile):

@@ -480,9 +480,9 @@ def test_describe_tells_what_a_classifier_was_trained_on(knowing, tmp_path, comm
         done = command("describe", path)
         assert done.status == 0 and len(done.out.splitlines()) < 24
         for told in (
-            "a classifier, good, medium, bad, of pictures of 32x16 samples x traces",
+            "a classifier (good, medium, bad) of pictures of 32x16 samples x traces",
             "trained on: 30 gathers",
-            "windows of 32x16 out of pictures of 64x32",
+            "windows of 32x16 cut from 64x32",
             "sample interval: 8 ms",
             "trace spacing: 12.5 m",
             "near trace first, 150 to 537.5 m",

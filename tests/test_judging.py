@@ -146,7 +146,7 @@ def test_fractions_that_a_classifier_does_not_tell():
     for profile in (None, profile_with(None), profile_with({"good": 1.0})):
         with pytest.raises(InputError, match=r"fractions that one/1 was trained on, which it did not record"):
             trained_fractions("one/1", profile, LABELS)
-    with pytest.raises(InputError, match="medium counted nothing"):
+    with pytest.raises(InputError, match="medium had no weight"):
         trained_fractions("one/1", profile_with({"good": 0.5, "medium": 0.0, "bad": 0.5}), LABELS)
 
 

@@ -35,7 +35,7 @@ def test_files_cut_short(tmp_path, ending, missing):
     path.write_bytes(path.read_bytes()[:-missing])
     assert np.array_equal(traces_of(path), wanted[:-1])
     text = told(path)["cut"]
-    assert "72 only" in text if missing <= 240 else "after its last whole trace, number 71" in text
+    assert "trace 72 has only" in text if missing <= 240 else "after its last whole trace, number 71" in text
     assert str(480 - missing) in text
 
 
