@@ -40,7 +40,8 @@ class Measured:
     """A recording, measured.
 
     Attributes:
-        amplitude: Amplitudes about zero, float32 `[time, trace]`; zero where there is no signal.
+        amplitude: Amplitudes about zero, float32 `[time, trace]`; zero where there is no signal. They are those that
+            were given where nothing had to be changed.
         zero: What was taken from each trace, float32 `[trace]`; 0 alone, `[]`, where nothing was.
         is_loud: Which traces the clip is not to be measured by, bool `[trace]`; None where there are none.
         without_signal: Share of the samples that were set to zero, in dead traces and as fill values.
@@ -84,21 +85,19 @@ def measure(
         What was found. A gather of fewer than 256 samples is taken as it is.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        own = amplitude.astype(np.float64 if amplitude.dtype == np.float64 else np.float32)
+        own = amplitude.astype(np.float64 if amplitude.dtype == np.float64 else np.float32, copy=False)
         if broken.any():
-            own[:, broken] = 0
+            own = np.where(broken, own.dtype.type(0), own)
         if dead.all() or own.size < MEASURED_FROM:
             zeros = np.where(dead & ~broken, own[0], zero or 0.0)
             constant = int((dead & ~broken & (zeros != 0)).sum())
-            about = _about(own, zeros, dead)
+            about = _about(own, zeros, dead, None)
             return Measured(about, _kept(zeros), None, float(dead.mean()), False, _some({"constant": constant}))
         found = _find(own, dead, zero, None if broken.any() else sums)
         zeros = np.where(dead & ~broken, own[0], found.zeros)
         apart = np.abs(zeros - found.zeros) > TOLD_LEVELS * found.level
         constant = int((dead & apart & (zeros != 0)).sum())
-        own = _about(own, zeros, dead)
-        if found.fill is not None:
-            own[found.fill] = 0
+        own = _about(own, zeros, dead, found.fill)
         level = loudness(own)
         is_loud = wild_traces(level)
         least = TOLD_LEVELS * found.level
@@ -215,12 +214,13 @@ def is_one_sided(amplitude: np.ndarray, dead: np.ndarray | None = None) -> bool:
     """
     live = np.arange(amplitude.shape[1]) if dead is None else np.flatnonzero(~dead)
     some = amplitude[:: max(1, len(amplitude) // PILED_SAMPLES), live[:: max(1, len(live) // PILED_TRACES)]]
-    away = some.astype(np.float64) - some.mean(axis=0, dtype=np.float64)
-    spread = np.abs(away).mean(axis=0)
-    away, spread = away[:, spread > 0], spread[spread > 0]
+    away = np.ascontiguousarray(some.T, np.float64)
+    away -= away.mean(axis=1, keepdims=True)
+    spread = np.abs(away).mean(axis=1)
+    away, spread = away[spread > 0], spread[spread > 0]
     if not len(spread):
         return False
-    below, above = -away.min(axis=0) / spread, away.max(axis=0) / spread
+    below, above = -away.min(axis=1) / spread, away.max(axis=1) / spread
     piled = [((near < PILED) & (far > PILED_APART * near)).mean() for near, far in ((below, above), (above, below))]
     return bool(max(piled) >= PILED_SHARE)
 
@@ -242,15 +242,19 @@ def _level(values: np.ndarray) -> float:
     return float(np.partition(size, place)[place] or size.max()) / 128
 
 
-def _about(own: np.ndarray, zeros: np.ndarray, dead: np.ndarray) -> np.ndarray:
-    """Amplitudes about the zeros of their traces, in 32 bits."""
+def _about(own: np.ndarray, zeros: np.ndarray, dead: np.ndarray, fill: np.ndarray | None) -> np.ndarray:
+    """Amplitudes about the zeros of their traces, in 32 bits, and zero where no signal is; a copy if they change."""
     if zeros.any():
-        own -= zeros.astype(own.dtype)
+        about = own - zeros.astype(own.dtype)
         if np.abs(zeros).max() > LARGE:
-            np.clip(own, -FLOAT_MAX, FLOAT_MAX, out=own)
+            np.clip(about, -FLOAT_MAX, FLOAT_MAX, out=about)
+    else:
+        about = own.copy(order="K") if dead.any() or fill is not None else own
     if dead.any():
-        own[:, dead] = 0
-    return own.astype(np.float32, copy=False)
+        about[:, dead] = 0
+    if fill is not None:
+        about[fill] = 0
+    return about.astype(np.float32, copy=False)
 
 
 def _kept(zeros: np.ndarray) -> np.ndarray:
