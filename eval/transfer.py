@@ -1,4 +1,4 @@
-"""Whether a classifier carries over to acquisitions that it was not trained on: `python -m eval.transfer`.
+"""How well a classifier carries over to acquisitions that it was not trained on: `python -m eval.transfer`.
 
 It is trained on a survey of some simulated acquisitions and scored on two others: other lines of the same acquisitions,
 and acquisitions that it has never seen, with other water depths, sources, gains and cables. Scores are weighted to the

@@ -84,10 +84,10 @@ def _run(app: typer.Typer, name: str, arguments: list[str] | None, came: list[in
 
 
 class _Stream:
-    """A stream for people, which stops no work when nobody can be told: its reader has left, or its disk is full.
+    """An output stream whose failure stops no work: its reader may leave, or its disk be full.
 
     Attributes:
-        wrong: Why something could not be told; None while all could.
+        wrong: Why something could not be written; None while all was.
     """
 
     def __init__(self, stream: TextIO):
@@ -101,17 +101,17 @@ class _Stream:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """Write a text, or pretend to."""
+        """Write a text, or drop it once the stream has failed."""
         self._try(lambda: self._stream.write(text))
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
-        """Write texts, or pretend to."""
+        """Write texts, or drop them once the stream has failed."""
         for line in lines:
             self.write(line)
 
     def flush(self) -> None:
-        """Hand over what was written, or pretend to."""
+        """Flush, unless the stream has failed."""
         self._try(self._stream.flush)
 
     def _try(self, act: Callable[[], object]) -> None:
@@ -130,7 +130,7 @@ class _Stream:
 
 @contextlib.contextmanager
 def _streams() -> Iterator[tuple[_Stream, _Stream]]:
-    """Standard output and errors as streams that stop no work."""
+    """Standard output and error as streams whose failure stops no work."""
     former = sys.stdout, sys.stderr
     # Python has none where the process was started with it closed.
     out, error = (_Stream(stream or io.StringIO()) for stream in former)

@@ -1,4 +1,4 @@
-"""Gathers graded by a trained classifier: brought to it, judged window by window, written as a table, scored."""
+"""Gathers graded with a trained classifier: brought to it, judged window by window, written as a table, scored."""
 
 import csv
 from collections.abc import Iterable, Iterator
@@ -34,10 +34,10 @@ class Graded:
     Attributes:
         probabilities: Of the classes, in order of severity, float64 `[class]`.
         severity: Expected number of the class, 0 for the mildest.
-        unlike: How unlike the training data it is, 1 at the threshold; None where the classifier does not tell.
-        unlike_by: In what it is most unlike: `features`, `trace_spacing` or a figure of its picture, from
+        unlike: How unlike the training data it is, 1 at the threshold; None where the classifier cannot tell.
+        unlike_by: What is most unlike: `features`, `trace_spacing` or a figure of its picture, from
             `glowseis.survey.picture_statistics.STATISTICS`; empty where `unlike` is None.
-        spacing: How far its trace spacing lies outside of what was trained on, 1 within it.
+        spacing: How far its trace spacing lies outside the trained range, 1 within it.
         windows: How many windows were judged.
         worst: First and last trace, from 1, and first and last time, in seconds, of the worst of them; NaN times where
             neither gather nor classifier tells the sample interval.
@@ -54,14 +54,14 @@ class Graded:
 
 @dataclass
 class Grades:
-    """What became of all gathers.
+    """How all gathers were graded.
 
     Attributes:
         counts: Gathers by grade, in order of severity.
         scores: Of the gathers with one of the classifier's labels; None where there is none.
         unknown: Gathers by label that the classifier does not know.
-        seen: Gathers that are not scored, for one of their id trained the classifier or chose its weights.
-        synthetic: Gathers that are not scored, for they were never recorded.
+        seen: Gathers that are not scored, because one with their id trained the classifier or chose its weights.
+        synthetic: Gathers that are not scored, because they were never recorded.
         unlike: Names of gathers that are unlike the training data.
         spacings: Names of gathers whose traces lie much further apart, or closer, than those trained on.
         several: Gathers of several windows.
@@ -200,7 +200,7 @@ def grade_recordings(
         Their grades, in their order.
 
     Raises:
-        InputError: One cannot be brought to the classifier, or has too little to be judged.
+        InputError: A recording cannot be brought to the classifier, or is too small to be judged.
     """
     bringing = bringing_for(classifier)
     found = [grade for _, grade in graded(classifier, map(bringing, recordings), bringing, batch)]
@@ -220,8 +220,8 @@ def grade(
 ) -> Grades:
     """Grade gathers and write a table of their grades, whole or not at all.
 
-    Scored are recorded gathers with a label; not those whose id is that of one which trained the classifier or chose
-    its weights, in whatever survey or file it is now.
+    Recorded gathers with a label are scored. Gathers with the id of one that trained the classifier or chose its
+    weights are not, in whatever survey or file they are now.
 
     Args:
         classifier: What grades them.

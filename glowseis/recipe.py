@@ -45,11 +45,11 @@ class SurveySection(Section):
     fractions: list[NotNegative] = Field(default=[66.68, 31.54, 1.76], min_length=3, max_length=3)
     seed: int = Field(default=1, ge=0)
     acquisitions: int = Field(default=0, ge=0)
-    """How many acquisitions its gathers come from, drawn at random; 0 is the paper's one."""
+    """How many acquisitions its gathers come from, drawn at random; 0 for the paper's."""
     first_acquisition: PositiveInt = 1
     """Number of the first of them; acquisitions of different numbers differ."""
     weather: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """How much of a gather's label comes with the weather of its line and time: 0 none, 1 all."""
+    """How far the weather along a line decides a gather's label: 0 not at all, 1 alone."""
 
 
 class DataSection(Section):
@@ -149,7 +149,7 @@ class ClassifierData(Section):
     grouped: bool = False
     """Whether the parts drawn here keep a sail line's gathers together; those of a file of grouped folds always do."""
     augment: list[GradedAugmentation] = []
-    """Random changes of every training gather that must not change its grade, drawn anew each time it comes."""
+    """Random changes of every training gather that must not change its grade, drawn anew each time it is used."""
     window: str = ""
     """Samples x traces, such as `256x128`, of the window that is cut out of a training gather each time it comes, at a
     random place; whole pictures when empty."""
@@ -217,11 +217,11 @@ stays, even if the default changes.
 """
 
 LATER_OF_CLASSIFIERS: dict[str, Any] = {"data.augment": [], "data.window": "", "classifier.companded": False}
-"""The same of classifiers' recipes alone: flows had `data.augment` from the first."""
+"""The same for recipes of classifiers alone: flows had `data.augment` from the start."""
 
 
 def told(settings: Any) -> Any:
-    """What of a recipe tells a run from another: all settings but those that came later and have their value of then.
+    """The settings that tell one run from another: all but later ones that still have their first default.
 
     Args:
         settings: A recipe as a dictionary, such as `model_dump` or `run.json` gives it; anything else is given back.

@@ -152,6 +152,20 @@ def test_a_saved_model_grades_alike(head, tmp_path):
     np.testing.assert_array_equal(loaded(x), model(x))
 
 
+def test_a_companded_network_sees_roots_of_amplitudes(tmp_path):
+    plain, companded = built(alpha=1), built(alpha=1, companded=True)
+    perturb(plain, 0.2)
+    companded.set_weights(plain.get_weights())
+    x = np.random.default_rng(3).uniform(-1, 1, (2, 20, 12, 1)).astype(np.float32)
+    roots = np.sign(x) * np.sqrt(np.abs(x))
+    np.testing.assert_allclose(companded(x), plain(roots), atol=1e-6)
+    assert np.abs(np.asarray(companded(x)) - np.asarray(plain(x))).max() > 1e-3
+    companded.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.companded
+    np.testing.assert_array_equal(loaded(x), companded(x))
+
+
 @pytest.mark.parametrize(
     ("head", "compiled"),
     [

@@ -107,8 +107,8 @@ class SavedClassifier:
         about: What it was made from.
         module: TensorFlow's module, with its signatures.
         combination: The rule for gathers of several windows.
-        profile: What it was trained on; None where it does not tell, as those of before it could.
-        unlikeness: What tells how far a gather is from the training data; None likewise.
+        profile: What it was trained on; None where an older glowseis made it.
+        unlikeness: What tells how far a gather is from the training data; None where an older glowseis made it.
     """
 
     name: str

@@ -93,7 +93,7 @@ class SavedFlow:
         about: What it was made from.
         signatures: TensorFlow functions by name (see `export_flow`).
         module: What keeps the variables alive.
-        profile: What it was trained on; None where it does not tell, as those of before it could.
+        profile: What it was trained on; None where an older glowseis made it.
     """
 
     name: str

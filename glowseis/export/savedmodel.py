@@ -19,7 +19,7 @@ KINDS = {
 """Signatures that each kind of model has."""
 
 LATER = {"flow": (), "classifier": ("features",)}
-"""Signatures that models of before they came do not have."""
+"""Signatures that older SavedModels do not have."""
 
 
 def write_savedmodel(

@@ -1,1 +1,1 @@
-"""From what a classifier says of a gather's windows to what is said of the gather; NumPy and SciPy alone."""
+"""From a classifier's probabilities for windows to the grade of their gather; NumPy and SciPy alone."""

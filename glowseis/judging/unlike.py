@@ -8,10 +8,10 @@ import numpy as np
 from glowseis.survey.picture_statistics import STATISTICS
 
 PERCENTILE = 99.0
-"""Of the gathers that set a threshold so many per cent lie within it."""
+"""Per cent of the gathers that set a threshold which lie within it."""
 
 LEAST_SCORE = 3.0
-"""Robust standard scores below this are no sign of anything."""
+"""Robust standard scores below this are ordinary."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def fit_unlikeness(
         features: Of windows of training gathers, `[window, feature]`.
         classes: Class of each window's gather, `[window]`.
         figures: Of the pictures of training gathers, `[gather, figure]`.
-        judging: Features of the windows, and figures, of gathers that set the thresholds: such as were not trained on.
+        judging: Features of the windows, and figures, of the gathers that set the thresholds; not of training gathers.
         count: Number of classes.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Changes of a recording that a grader sees and that say nothing of its noise, and one that adds noise.
+"""Changes of a recording that say nothing about its noise, and one that adds noise.
 
 Each takes a recording, a source of randomness and an empty folder of its own, and gives what a reader would give of the
 changed gather; None where it cannot be made, as of a gather whose sample interval is unknown.

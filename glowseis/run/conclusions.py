@@ -1,4 +1,4 @@
-"""What is learned of a classifier once it is trained: the rule for several windows, and what its data are like."""
+"""What is learned about a classifier after training: the rule for several windows, and what its data are like."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from glowseis.survey.gather import Gather
 from glowseis.survey.records import Survey
 
 MOST_TRAINING = 240
-"""Training gathers that say what the data are like."""
+"""Training gathers, at most, that show what the data are like."""
 
 MOST_WINDOWS = 4
 """Windows of each of them."""

@@ -1,6 +1,6 @@
 """Random changes of pictures that must not change their grade, for the training of classifiers.
 
-They are what tells one acquisition's pictures from another's and says nothing of noise: the level of zero, gains, the
+They are differences between acquisitions that say nothing about noise: the level of zero, gains, the
 clip, polarity, the record's start, the sample interval, the order of traces, missing traces. All work on a batch, every
 gather by numbers of its own (`glowseis.survey.order.uniforms`), so that what a gather becomes depends neither on its
 batch nor on where a run takes up again. They change the valid region alone.
@@ -41,14 +41,14 @@ Change = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 def _trace_order(amplitude: tf.Tensor, valid: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
-    """Turn half of the gathers, so that the near trace is at the other end."""
+    """Reverse the traces of half of the gathers, so that the near trace is at the other end."""
     trace, count = tf.range(amplitude.shape[2], dtype=tf.int64), valid[:, 1:]
     turned = (drawn[:, :1] < 0.5) & (trace < count)
     return tf.gather(amplitude, tf.where(turned, count - 1 - trace, trace), axis=2, batch_dims=1)
 
 
 def _polarity(amplitude: tf.Tensor, valid: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
-    """Turn the sign of half of the gathers."""
+    """Change the sign of half of the gathers."""
     del valid
     return amplitude * tf.where(_each(drawn[:, 0]) < 0.5, -1.0, 1.0)
 

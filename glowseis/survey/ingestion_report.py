@@ -44,7 +44,7 @@ class Tally:
         fits: How many were padded, cropped, resized, or had the size.
         largest: Largest sides of those that were cropped.
         broken: Traces with NaN or infinite samples of each gather that has some: how many, and the first, from 1.
-        dead: Traces that are zero throughout, likewise; without a first where others are declared dead.
+        dead: Traces that are zero throughout, in the same form; without a first where others are declared dead.
         lifeless: Gathers that were left out, as they have no live trace.
         unlabelled: Gathers that were left out, as they have no label.
         without_row: Gathers that the label table has no row for.
@@ -144,7 +144,7 @@ def treatment(tally: Tally, size: tuple[int, int] | None, table: LabelTable | No
     """
     lines = [*(_fits(tally, size) if size else []), *tally.remarks]
     for kind, what in MENDINGS.items():
-        # Whoever brings gathers to a model tells of that by himself.
+        # What brings gathers to a model reports that itself.
         told_elsewhere = size is None and kind in ("reordered", "resampled")
         if (mended := tally.mended.get(kind)) and not told_elsewhere:
             line = f"{what}: {mended.traces} in {_number(mended.gathers, 'gather')} "

@@ -1,4 +1,4 @@
-"""Whether gathers are such as a model was trained on, by their sample interval and the spacing of their traces."""
+"""Whether gathers match what a model was trained on, by their sample interval and trace spacing."""
 
 import math
 
@@ -18,7 +18,7 @@ FARTHEST_SPACING = 2.5
 def check_trained_on(
     name: str, profile: Profile | None, interval_s: np.ndarray, spacing: np.ndarray, where: object
 ) -> None:
-    """Make sure that gathers are such as a model was trained on, where nothing brings them to it.
+    """Make sure that gathers match what a model was trained on, where nothing brings them to it.
 
     Args:
         name: The model's.

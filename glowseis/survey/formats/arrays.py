@@ -74,7 +74,7 @@ class ArraySource:
             yield self._axes.samples_and_traces
 
     def remarks(self) -> list[Remark]:
-        """Nothing: what is odd in such a file is told of its gathers."""
+        """None: whatever is odd in such a file is reported for its gathers."""
         return []
 
     def gathers(self) -> Iterator[Recording]:

@@ -71,7 +71,7 @@ def narrowed(values: np.ndarray) -> np.ndarray:
         values: Real numbers of any kind.
 
     Returns:
-        They as float32, or as float64.
+        The numbers as float32, or as float64.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         narrow = values.astype(np.float32)

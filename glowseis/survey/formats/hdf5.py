@@ -116,7 +116,7 @@ class Hdf5Source:
             yield from shapes
 
     def remarks(self) -> list[Remark]:
-        """Nothing: what is odd in such a file is told of its gathers."""
+        """None: whatever is odd in such a file is reported for its gathers."""
         return []
 
     def gathers(self) -> Iterator[Recording]:

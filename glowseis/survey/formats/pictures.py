@@ -141,7 +141,7 @@ class PictureSource:
         yield from self._shapes
 
     def remarks(self) -> list[Remark]:
-        """Nothing: what is odd in such a file is told of its gathers."""
+        """None: whatever is odd in such a file is reported for its gathers."""
         return []
 
     def gathers(self) -> Iterator[Recording | Picture]:

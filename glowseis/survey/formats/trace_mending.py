@@ -7,7 +7,7 @@ LARGEST_WEIGHT = 31
 
 
 def follows_weights(amplitude: np.ndarray, weights: np.ndarray) -> bool:
-    """Tell whether amplitudes are such as their weighting factors say.
+    """Tell whether amplitudes agree with their weighting factors.
 
     Neighbouring traces of a gather are about as loud as each other. Where the factor changes from one trace to the
     next, loudness must change with it; where it does not, the samples are in their unit already.
