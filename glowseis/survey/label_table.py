@@ -206,7 +206,7 @@ class _Files:
         self._places = {place_of(source) for source in sources}
         self._named: dict[str, set[str]] = {}
         for source in sources:
-            self._named.setdefault(_composed(source.name), set()).add(place_of(source))
+            self._named.setdefault(_composed(_text(source.name)), set()).add(place_of(source))
         self._known: dict[str, str] = {}
 
     def place(self, where: str, cell: str) -> str:
@@ -216,7 +216,8 @@ class _Files:
         return self._known[cell]
 
     def _find(self, where: str, cell: str) -> str:
-        for place in (place_of(Path(cell)), place_of(self._folder / cell)):
+        path = _path(cell)
+        for place in (place_of(path), place_of(self._folder / path)):
             if place in self._places:
                 return place
         named = self._named.get(_composed(cell), set())
@@ -247,6 +248,16 @@ def place_of(path: Path) -> str:
         path: The file.
     """
     return _composed(os.path.realpath(path))
+
+
+def _path(cell: str) -> Path:
+    """The path that a cell names, though the file system's encoding may be another than the table's UTF-8."""
+    return Path(os.fsdecode(cell.encode("utf-8", "surrogateescape")))
+
+
+def _text(name: str) -> str:
+    """A file's name as a table in UTF-8 would say it."""
+    return os.fsencode(name).decode("utf-8", "surrogateescape")
 
 
 def _composed(text: str) -> str:

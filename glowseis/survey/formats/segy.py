@@ -331,7 +331,7 @@ def _checked(
         interval_us=binary.interval_us,
         sail_line=binary.word(BinField.LineNumber, "i"),
         unit_m=FEET_M if binary.word(BinField.MeasurementSystem, "h") == 2 else 1.0,
-        is_own=any(MARK in text.decode(code, "replace") for code in ("cp037", "ascii")),
+        is_own=any(MARK in text.decode(code, "replace").upper() for code in ("cp037", "ascii")),
         scaled_times=binary.revision >= 1,
         sorting=binary.word(BinField.SortingCode, "h"),
         remarks=tuple(remarks),

@@ -93,7 +93,7 @@ class SegyOrigin:
     @property
     def is_synthetic(self) -> bool:
         """Whether its gathers were made of others."""
-        return any(SYNTHETIC in line for line in self.lines)
+        return any(SYNTHETIC in line.upper() for line in self.lines)
 
     def told(self, recording: Recording, headers: np.ndarray, order: str) -> Recording:
         """Add to a gather what header and table say of it.
@@ -110,9 +110,9 @@ class SegyOrigin:
         Raises:
             InputError: The table has no row for it, or the row speaks of another gather.
         """
-        simulated = next((line for line in self.lines if line.startswith(SIMULATED)), "")
+        simulated = next((line for line in self.lines if line.upper().startswith(SIMULATED)), "")
         if simulated:
-            seed = simulated.removeprefix(SIMULATED).strip(" ,").lower()
+            seed = simulated[len(SIMULATED) :].strip(" ,").lower()
             return replace(recording, source=f"{recording.source} (simulated by glowseis{seed and f', {seed}'})")
         if not self.is_synthetic:
             return recording
@@ -168,7 +168,7 @@ class SegyOrigin:
         """What follows some words in the text header, to the end of its lines; a long one goes on in the next."""
         lines = iter(self.lines)
         for line in lines:
-            if line.startswith(start.rstrip()):
+            if line.upper().startswith(start.rstrip()):
                 text = line[len(start) :]
                 while len(line) > 60 and (line := next(lines, "")) and ":" not in line:
                     text += f" {line}"
@@ -178,7 +178,7 @@ class SegyOrigin:
     @cached_property
     def _unknown(self) -> Origin:
         """What is known of a gather's making without the table."""
-        maker = re.fullmatch(r"(.+?), seed (\d{1,18}), (\w{1,16}) path\b.*", self._after(MAKER))
+        maker = re.fullmatch(r"(.+?), seed (\d{1,18}), (\w{1,16}) path\b.*", self._after(MAKER), re.IGNORECASE)
         if not maker or not maker[1].isprintable():
             return Origin((UNKNOWN_PARENT,))
         return Origin((UNKNOWN_PARENT,), seed=int(maker[2]), model=maker[1], path=maker[3])
@@ -187,10 +187,10 @@ class SegyOrigin:
     def _table(self) -> tuple[Path, dict[int, dict[str, Any]]] | None:
         """The table that was written with the file, its rows by FieldRecord."""
         folder = self.path.parent
-        wanted = _printed(self._table_name)
+        wanted = _printed(self._table_name).lower()
         named = [table_of(self.path)]
         if wanted and folder.is_dir():
-            named += sorted(file for file in folder.iterdir() if _printed(file.name) == wanted)
+            named += sorted(file for file in folder.iterdir() if _printed(file.name).lower() == wanted)
         refused = None
         for file in dict.fromkeys(named):
             rows = _rows(file)
@@ -205,9 +205,9 @@ class SegyOrigin:
 
     def _is_of(self, rows: dict[int, dict[str, Any]]) -> bool:
         """Whether rows were made by the model, seed and path that the text header names."""
-        said = _printed(self._after(MAKER))
+        said = _printed(self._after(MAKER)).upper()
         makers = {f"{row['model']}, seed {row['seed']}, {row['path']} path" for row in rows.values()}
-        return all(said.startswith(_printed(maker)) for maker in makers)
+        return all(said.startswith(_printed(maker).upper()) for maker in makers)
 
 
 def origin_of(path: Path, head: bytes) -> SegyOrigin:
@@ -221,7 +221,8 @@ def origin_of(path: Path, head: bytes) -> SegyOrigin:
         text = head.decode(code, "replace")
         cards = [text[start : start + CARD_CHARACTERS] for start in range(0, len(text), CARD_CHARACTERS)]
         lines = [card[NUMBER_CHARACTERS:].strip() for card in cards]
-        if any(SYNTHETIC in line or line.startswith(SIMULATED) for line in lines):
+        # Software that copies a text header may change its capitals.
+        if any(SYNTHETIC in line.upper() or line.upper().startswith(SIMULATED) for line in lines):
             return SegyOrigin(path, lines)
     return SegyOrigin(path, ())
 
