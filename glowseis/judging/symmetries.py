@@ -54,8 +54,7 @@ class Symmetric:
             for turn, wanted in zip(self._turns, chosen, strict=True):
                 turned = turn(turned) if wanted else turned
             parts.append(self._looker.look(turned))
-        probabilities = np.mean([part.probabilities for part in parts], axis=0, dtype=np.float64)
+        probabilities = np.stack([part.probabilities for part in parts]).mean(axis=0)
         logarithms = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
         known = [part.features for part in parts if part.features is not None]
-        features = np.mean(known, axis=0, dtype=np.float64).astype(np.float32) if known else None
-        return Seen(probabilities.astype(np.float32), logarithms.astype(np.float32), features)
+        return Seen(probabilities, logarithms, np.stack(known).mean(axis=0) if known else None)
