@@ -21,7 +21,7 @@ it."""
 AWAY_LEVELS = 8
 """Grey levels that a fill value is away from zero; the middle of a sample is nearer than that to the value of mutes."""
 
-HELD_LEVELS = 2
+HELD_LEVELS = 0.5
 """Grey levels that a held value is away from the zero of its trace."""
 
 FAR = 30
@@ -211,9 +211,9 @@ def _is_reached(amplitude: np.ndarray, here: np.ndarray, value: float, sample: S
 
 
 def held(amplitude: np.ndarray, mean: np.ndarray, live: np.ndarray, sample: Sample) -> np.ndarray | None:
-    """Find values that are held from the beginning of a trace, or to its end, away from the trace's own zero.
+    """Find values that are held from the beginning of a trace, or to its end, and are not the gather's zero.
 
-    Mutes are among them where a constant was added to the rest of their trace.
+    Mutes are among them where the rest of their trace has a zero of its own.
 
     Args:
         amplitude: Amplitudes `[time, trace]`, finite.
@@ -227,7 +227,7 @@ def held(amplitude: np.ndarray, mean: np.ndarray, live: np.ndarray, sample: Samp
     if len(amplitude) < TRACE:
         return None
     found = None
-    moved = live & (np.abs(mean - sample.zero) > sample.held_away / 2)
+    moved = live & (np.abs(mean - sample.zero) > sample.held_away)
     for way in (1, -1):
         rows = amplitude[::way]
         alike = live & (rows[0] == rows[RUN - 1])
@@ -242,13 +242,11 @@ def held(amplitude: np.ndarray, mean: np.ndarray, live: np.ndarray, sample: Samp
 
 
 def _held(trace: np.ndarray, sample: Sample) -> int:
-    """How many samples of a trace hold its first value, 0 where that is its zero or a rail."""
+    """How many samples of a trace hold its first value, 0 where that is a rail; its zero may well be set to zero."""
     value = trace[0]
     length = int(np.argmax(trace != value))
     rest = trace[length:]
     zero = np.median(rest) if len(rest) >= TRACE else sample.zero
     far = np.abs(value - zero)
-    if far <= sample.held_away:
-        return 0
-    is_rail = far >= 0.9 * np.abs(rest - zero).max() and np.abs(rest[0] - value) < far / 2
+    is_rail = far > sample.held_away and far >= 0.9 * np.abs(rest - zero).max() and np.abs(rest[0] - value) < far / 2
     return 0 if is_rail else length

@@ -14,7 +14,7 @@ CLIPPED_FRACTION = 0.04
 MEASURED_FROM = 256
 """Samples of a gather below which its zero is taken to be 0, as a median of so few says little."""
 
-NO_LEVELS = 0.05
+NO_LEVELS = 0.2
 """Grey levels that a gather's middle may be away from 0 and still be taken for it."""
 
 TOLD_LEVELS = 0.5
@@ -114,7 +114,7 @@ def measure(
             own,
             _kept(zeros),
             is_loud if is_loud.any() else None,
-            float(dead.mean() if found.fill is None else (found.fill | dead).mean()),
+            float(dead.mean()) + found.share,
             zero is None and own.size >= JUDGED_FROM and is_one_sided(own, dead),
             _some(mended),
         )
@@ -139,13 +139,17 @@ def constant_traces(amplitude: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Found:
-    """Zeros `[trace]` and the gather's, a grey level, fill values `[time, trace]`, and how many traces had some."""
+    """Zeros `[trace]` and the gather's, a grey level, and where no signal is `[time, trace]`.
+
+    Mutes are among that; `filled` is how many traces, and `share` how much of the gather, has fill values.
+    """
 
     zeros: np.ndarray
     zero: float
     level: float
     fill: np.ndarray | None
     filled: int
+    share: float
 
 
 def _find(own: np.ndarray, dead: np.ndarray, given: float | None, sums: np.ndarray | None) -> _Found:
@@ -155,16 +159,17 @@ def _find(own: np.ndarray, dead: np.ndarray, given: float | None, sums: np.ndarr
     sample = judge(values, CLIPPED_FRACTION, given)
     ends = own.min(), own.max()
     fill = repeated(own, ends, sample)
-    filled = np.zeros(len(dead), bool)
+    filled: np.ndarray | None = None
     if fill is not None:
         fill[:, dead] = False
-        filled |= fill.any(axis=0)
+        filled = fill
         sample = judge(values[~fill[place]], CLIPPED_FRACTION, given)
     mean = _means(own, fill, sums)
     mutes = held(own, mean, ~dead, sample)
     if mutes is not None:
         # A mute is set to zero like a fill value, but is none.
-        filled |= (mutes & sample.is_away(own)).any(axis=0)
+        away = mutes & sample.is_away(own)
+        filled = away if filled is None else filled | away
         fill = mutes if fill is None else fill | mutes
         sample = judge(values[~fill[place]], CLIPPED_FRACTION, given)
         mean = _means(own, fill)
@@ -183,7 +188,8 @@ def _find(own: np.ndarray, dead: np.ndarray, given: float | None, sums: np.ndarr
         # In coarse steps nothing less can be told.
         apart = np.abs(found - zero) > max(level / 2, 1.5 * sample.step)
         zeros[off[apart]] = found[apart]
-    return _Found(zeros, zero, level, fill, int(filled.sum()))
+    traces, share = (int(filled.any(axis=0).sum()), float(filled.mean())) if filled is not None else (0, 0.0)
+    return _Found(zeros, zero, level, fill, traces, share)
 
 
 def _middle(
