@@ -63,6 +63,8 @@ def measure(
     dead: np.ndarray,
     zero: float | None = None,
     sums: np.ndarray | None = None,
+    *,
+    one_zero: bool = False,
 ) -> Measured:
     """Measure a recording and take away what is no signal.
 
@@ -80,6 +82,7 @@ def measure(
         dead: Traces that are broken or have one value throughout, bool `[trace]`.
         zero: The zero of all traces, where it is known; measured when None.
         sums: Sums of its traces, `[trace]`, where they are known.
+        one_zero: Whether all traces have the gather's zero.
 
     Returns:
         What was found. A gather of fewer than 256 samples is taken as it is.
@@ -93,7 +96,7 @@ def measure(
             constant = int((dead & ~broken & (zeros != 0)).sum())
             about = _about(own, zeros, dead, None)
             return Measured(about, _kept(zeros), None, float(dead.mean()), False, _some({"constant": constant}))
-        found = _find(own, dead, zero, None if broken.any() else sums)
+        found = _find(own, dead, zero, None if broken.any() else sums, one_zero)
         zeros = np.where(dead & ~broken, own[0], found.zeros)
         apart = np.abs(zeros - found.zeros) > TOLD_LEVELS * found.level
         constant = int((dead & apart & (zeros != 0)).sum())
@@ -152,11 +155,13 @@ class _Found:
     share: float
 
 
-def _find(own: np.ndarray, dead: np.ndarray, given: float | None, sums: np.ndarray | None) -> _Found:
+def _find(own: np.ndarray, dead: np.ndarray, given: float | None, sums: np.ndarray | None, one_zero: bool) -> _Found:
     """Find the zeros and fill values of a gather with a live trace."""
     place = places(np.flatnonzero(~dead), len(own))
     values = own[place]
     sample = judge(values, CLIPPED_FRACTION, given)
+    if sample.is_away(own[0, dead]).any():
+        own = np.where(dead, own.dtype.type(sample.zero), own)
     ends = own.min(), own.max()
     fill = repeated(own, ends, sample)
     filled: np.ndarray | None = None
@@ -181,7 +186,7 @@ def _find(own: np.ndarray, dead: np.ndarray, given: float | None, sums: np.ndarr
         zero = _middle(own, fill, mean, live, sample, level)
         zero = zero if abs(zero) > NO_LEVELS * level else 0.0
     zeros = np.full(len(dead), zero, np.float64)
-    if given is None and len(own) >= TRACE:
+    if given is None and not one_zero and len(own) >= TRACE:
         signal = len(own) if fill is None else (~fill).sum(axis=0)
         off = np.flatnonzero(live & ~(np.abs(mean - zero) <= level) & (signal >= TRACE))
         found = trace_zeros(own, fill, mean, off, level, ends[1] - ends[0])
