@@ -190,8 +190,10 @@ class PictureSource:
                 model=text["model"],
                 path=text["path"],
             )
-        kind = Picture if levels.dtype == np.uint8 else Recording
-        picture = kind(name, levels, label, geometry, source_text(self.path), origin)
+        source = source_text(self.path)
+        picture: Recording | Picture = Picture(name, levels, label, geometry, source, origin)
+        if levels.dtype != np.uint8:
+            picture = Recording(name, levels, label, geometry, source, origin, one_zero=True)
         check_words(picture, ())
         return picture
 
