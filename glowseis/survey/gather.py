@@ -83,6 +83,7 @@ class Recording:
         origin: How it was made, when synthetic.
         mended: What its reader mended, counted by the names of `glowseis.survey.mending.MENDINGS`.
         one_zero: Whether all its traces have one zero, as those of a picture have.
+        middle: What zero is where no constant was added: mid-grey where amplitudes are grey levels.
     """
 
     gather_id: str
@@ -93,6 +94,7 @@ class Recording:
     origin: Origin = field(default_factory=Origin)
     mended: Mapping[str, int] = field(default_factory=dict)
     one_zero: bool = False
+    middle: float = 0.0
 
 
 @dataclass(frozen=True)

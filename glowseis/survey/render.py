@@ -72,6 +72,7 @@ def render_recording(
         zero_level,
         sums if fit != "crop" else None,
         one_zero=recording.one_zero,
+        middle=recording.middle,
     )
     if measured.is_one_sided:
         raise InputError(
