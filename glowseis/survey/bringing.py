@@ -182,13 +182,13 @@ class Bringing:
     def _at(self, found: Recording | Picture, wanted_s: float) -> Recording:
         """Resample a gather, once what is no signal has become zero: a filter would spread it."""
         interval_s = found.geometry.sample_interval_s
-        amplitude, zero = (
-            (found.image.astype(np.float32) - ZERO_LEVEL, 0.0)
+        amplitude, zero, middle = (
+            (found.image.astype(np.float32) - ZERO_LEVEL, 0.0, 0.0)
             if isinstance(found, Picture)
-            else (found.amplitude, self.zero_level)
+            else (found.amplitude, self.zero_level, found.middle)
         )
         broken, dead = trace_states(amplitude)
-        measured = measure(amplitude, broken, dead | constant_traces(amplitude), zero)
+        measured = measure(amplitude, broken, dead | constant_traces(amplitude), zero, middle=middle)
         amplitude = resampled_in_time(measured.amplitude, interval_s, wanted_s)
         amplitude[:, broken] = np.nan
         self.resampled[round(interval_s, 9)] += 1

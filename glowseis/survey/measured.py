@@ -63,6 +63,7 @@ def measure(
     dead: np.ndarray,
     zero: float | None = None,
     sums: np.ndarray | None = None,
+    middle: float = 0.0,
 ) -> Measured:
     """Measure a recording and take away what is no signal.
 
@@ -80,6 +81,7 @@ def measure(
         dead: Traces that are broken or have one value throughout, bool `[trace]`.
         zero: The zero of all traces, where it is known; measured when None.
         sums: Sums of its traces, `[trace]`, where they are known.
+        middle: What zero is where no constant was added, such as mid-grey of a picture.
 
     Returns:
         What was found. A gather of fewer than 256 samples is taken as it is.
@@ -101,8 +103,8 @@ def measure(
         level = loudness(own)
         is_loud = wild_traces(level)
         least = TOLD_LEVELS * found.level
-        is_moved = ~dead & (np.abs(zeros) >= least)
-        if abs(found.zero) < least and is_moved.any():
+        is_moved = ~dead & (np.abs(zeros - middle) >= least)
+        if abs(found.zero - middle) < least and is_moved.any():
             is_moved &= are_constants(own, found.fill, zeros, level)
         mended = {
             "fill": found.filled,

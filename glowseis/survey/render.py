@@ -66,7 +66,9 @@ def render_recording(
     dead = broken | constant_traces(recording.amplitude)
     inside = np.s_[:, :] if fit == "resize" else np.s_[:height, :width]
     whole = sums if fit != "crop" else None
-    measured = measure(recording.amplitude[inside], broken[inside[1]], dead[inside[1]], zero_level, whole)
+    measured = measure(
+        recording.amplitude[inside], broken[inside[1]], dead[inside[1]], zero_level, whole, recording.middle
+    )
     if measured.is_one_sided:
         raise InputError(
             f"gather {recording.gather_id} of {recording.source}: its samples lie on one side of their middle, as "

@@ -42,6 +42,9 @@ REACH = 8
 FRAME = 8
 """Grey levels, of 256, that a row or column of a frame spans at most, and that it is away from zero."""
 
+WIDE = 16
+"""Traces of which some row is of one level by a line or margin alone, not by chance."""
+
 PHOTOMETRIC, BITS, ORIENTATION = 262, 258, 274
 """Tags of TIFF, the last of EXIF too."""
 
@@ -157,6 +160,7 @@ class PictureSource:
         with self._open() as image:
             for number, page in enumerate(_pages(image), start=1):
                 levels = _levels(self.path, page)
+                middle = 1 << (15 if levels.dtype == np.uint16 else 7)
                 # One that was saved again is still known by the table beside it.
                 is_own = bool(self._own or self._row())
                 if not is_own or levels.dtype != np.uint8:
@@ -165,9 +169,9 @@ class PictureSource:
                     levels = levels.astype(np.float32)
                 if levels.shape != self._shapes[number - 1]:
                     raise InputError(f"{source_text(self.path)}: its size changes as it is read; save it again")
-                yield self._picture(levels, number, _words(page))
+                yield self._picture(levels, middle, number, _words(page))
 
-    def _picture(self, levels: np.ndarray, number: int, text: dict[str, str]) -> Recording | Picture:
+    def _picture(self, levels: np.ndarray, middle: int, number: int, text: dict[str, str]) -> Recording | Picture:
         row = self._row()
         # A picture that was saved again may have lost what it said of itself.
         text = {name: str(row[name]) for name in TOLD if row.get(name, "") != ""} | text
@@ -190,8 +194,8 @@ class PictureSource:
                 model=text["model"],
                 path=text["path"],
             )
-        kind = Picture if levels.dtype == np.uint8 else Recording
-        picture = kind(name, levels, label, geometry, source_text(self.path), origin)
+        told = (name, levels, label, geometry, source_text(self.path), origin)
+        picture = Picture(*told) if levels.dtype == np.uint8 else Recording(*told, middle=float(middle))
         check_words(picture, ())
         return picture
 
@@ -279,12 +283,14 @@ def _check_middle(path: Path, levels: np.ndarray) -> None:
     name = source_text(path)
     zero = np.median(levels)
     about = levels.astype(np.float32) - zero
-    depth = 1 if levels.dtype != np.uint16 else 256
-    rows, columns = (
-        [_is_edge(edge, FRAME * depth) for edge in edges]
-        for edges in ((about[0], about[-1]), (about[:, 0], about[:, -1]))
-    )
-    if any(rows) and any(columns):
+    # Twelve bits may lie in sixteen.
+    span = FRAME * max(1.0, np.ptp(about) / 256)
+    rows = [row for row in (about[0], about[-1]) if _is_edge(row, span)]
+    columns = [column for column in (about[:, 0], about[:, -1]) if _is_edge(column, span)]
+    # A column may be a dead trace; no time is black or white in all traces.
+    ends = about.min() + span, about.max() - span
+    is_lined = len(about[0]) >= WIDE and any(not ends[0] < row[0] < ends[1] for row in rows)
+    if is_lined or (rows and columns):
         raise InputError(f"{name}: has a frame or margin of one grey level; crop it to the gather")
     if not about.any():
         return
