@@ -33,6 +33,9 @@ BEYOND = 1e6
 RARE = 3
 """Times that a value far away comes to be a fill value."""
 
+MOST = 4
+"""Values that stand out of a sample of one kind of number: two rails, a fill value, that of mutes."""
+
 RUN = 16
 """Equal samples at an end of a trace that are no signal."""
 
@@ -104,6 +107,9 @@ def judge(values: np.ndarray, clipped_fraction: float, zero: float | None = None
     out = counts >= TIMES
     if out.any():
         out &= counts >= TIMES * np.maximum(_beside(counts), 1)
+    if np.count_nonzero(out) > MOST:
+        # Some traces are in coarser steps than the others, such as weighted ones: judged among themselves.
+        out[out] = counts[out] >= TIMES * np.maximum(_beside(counts[out]), 1)
     usual = ordered[~np.repeat(out, counts)] if out.any() else ordered
     # Where hardly anything else is left, that is the gather.
     usual = usual if 10 * len(usual) > len(ordered) else ordered
@@ -115,9 +121,12 @@ def judge(values: np.ndarray, clipped_fraction: float, zero: float | None = None
     if (out & near).any() and not is_exact:
         is_exact = True
         zero = single[out & near][np.argmax(counts[out & near])]
+    step = np.diff(single).min() if 1 < len(single) < len(ordered) / 2 else 0
+    if not step:
+        # Numbers without steps hardly come back, and the outermost least of all.
+        out[[0, -1]] |= counts[[0, -1]] >= RARE
     out &= ~near
     standing_out = single[out][np.argsort(-counts[out], kind="stable")]
-    step = np.diff(single).min() if 1 < len(single) < len(ordered) / 2 else 0
     return Sample(float(zero), float(clip), is_exact, float(step), standing_out)
 
 
