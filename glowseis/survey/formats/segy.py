@@ -8,7 +8,7 @@ a shot are then one read, and because segyio knows nothing of revision 2's longe
 import math
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -32,7 +32,7 @@ from glowseis.survey.formats.trace_layout import (
     read_some,
     some_traces,
 )
-from glowseis.survey.formats.trace_lengths import after_the_last, lies_so, padding_traces
+from glowseis.survey.formats.trace_lengths import after_the_last, check_one_length, lies_so, padding_traces
 from glowseis.survey.formats.trace_source import TraceSource
 from glowseis.survey.gather import source_text
 
@@ -163,41 +163,69 @@ def _layout(path: Path, binary: _BinaryHeader, reading: Reading, samples: int | 
         reading: What its samples are.
         samples: Samples of a trace, where the user says so.
     """
-    name, told = source_text(path), samples or binary.samples
+    told = samples or binary.samples
     starts = list(_starts(path, binary))
-    ends: list[str] = []
-    if told:
-        for whole in (True, False):
-            for start_bytes in starts:
-                found = _traces(path, binary, reading, told, start_bytes)
-                if found.fits if whole else found.layout.traces > 0 and (samples or lies_so(path, found.layout)):
-                    _check_text(path, binary, found.layout)
-                    return found.layout, found.remarks
-                if not whole:
-                    ends.append(found.wrong)
-    if not samples:
-        for start_bytes in starts:
-            here = np.frombuffer(read_some(path, start_bytes, TRACE_HEADER_BYTES), np.uint8)[None]
-            if here.size < TRACE_HEADER_BYTES:
-                continue
-            other = int(values(here, TraceField.TRACE_SAMPLE_COUNT, binary.order)[0])
-            if not other:
-                continue
-            found = _traces(path, binary, reading, other, start_bytes)
-            if not found.layout.traces or not lies_so(path, found.layout):
-                continue
-            if not told:
-                text = f"its file header says 0 samples a trace, its trace headers {other}, which is used"
-                return found.layout, [*found.remarks, Remark("no samples", text, is_warning=False)]
-            raise InputError(
-                f"{name}: its file header says {told} samples a trace, its trace headers {other}, and only {other} "
-                f"fits the file; pass --samples {other} (or --samples {told}, if the trace headers are wrong)"
-            )
+    found = [_traces(path, binary, reading, told, start_bytes) for start_bytes in starts] if told else []
+    right = [each for each in found if each.fits]
+    right = right or [each for each in found if each.layout.traces > 0 and (samples or lies_so(path, each.layout))]
+    if right:
+        if samples and not right[0].fits:
+            _check_said(path, right[0].layout)
+        _check_text(path, binary, right[0].layout)
+        return right[0].layout, right[0].remarks
+    if not samples and (by_traces := _by_traces(path, binary, reading, starts)):
+        return by_traces
+    for each in found:
+        count = check_one_length(path, each.layout)
+        if 1 < count < each.layout.traces < 2 * count:
+            layout = replace(each.layout, traces=count)
+            left_bytes = path.stat().st_size - layout.start_bytes - count * layout.trace_bytes
+            after = after_the_last(path, layout, left_bytes)
+            return layout, [after] if after else []
     if not told:
         raise InputError(
-            f"{name}: not SEG-Y, or its headers say 0 samples a trace; pass --samples if you know how many they are"
+            f"{source_text(path)}: not SEG-Y, or its headers say 0 samples a trace; pass --samples if you know how "
+            "many they are"
         )
-    raise InputError(ends[0])
+    raise InputError(found[0].wrong)
+
+
+def _by_traces(
+    path: Path, binary: _BinaryHeader, reading: Reading, starts: Sequence[int]
+) -> tuple[Layout, list[Remark]] | None:
+    """Where the traces lie by their own number of samples, if the file header gives none; None if nowhere."""
+    for start_bytes in starts:
+        here = np.frombuffer(read_some(path, start_bytes, TRACE_HEADER_BYTES), np.uint8)[None]
+        if here.size < TRACE_HEADER_BYTES:
+            continue
+        other = int(values(here, TraceField.TRACE_SAMPLE_COUNT, binary.order)[0])
+        if not other:
+            continue
+        found = _traces(path, binary, reading, other, start_bytes)
+        if not found.layout.traces or not lies_so(path, found.layout):
+            continue
+        if not binary.samples:
+            text = f"its file header says 0 samples a trace, its trace headers {other}, which is used"
+            return found.layout, [*found.remarks, Remark("no samples", text, is_warning=False)]
+        raise InputError(
+            f"{source_text(path)}: its file header says {binary.samples} samples a trace, its trace headers {other}, "
+            f"and only {other} fits the file; pass --samples {other} (or --samples {binary.samples}, if the trace "
+            "headers are wrong)"
+        )
+    return None
+
+
+def _check_said(path: Path, layout: Layout) -> None:
+    """Refuse a number of samples that fits neither the file nor its trace headers, where theirs fits both."""
+    header = np.frombuffer(read_some(path, layout.start_bytes, TRACE_HEADER_BYTES), np.uint8)[None]
+    told = int(values(header, TraceField.TRACE_SAMPLE_COUNT, layout.header_order)[0])
+    other = replace(layout, samples=told)
+    other = replace(other, traces=(path.stat().st_size - layout.start_bytes) // other.trace_bytes)
+    if told not in (0, layout.samples) and other.traces > 1 and lies_so(path, other):
+        raise InputError(
+            f"{source_text(path)}: --samples {layout.samples} does not fit the file: its trace headers say {told} and "
+            f"lie that far apart; pass --samples {told}"
+        )
 
 
 class _Traces(NamedTuple):
@@ -234,10 +262,13 @@ def _traces(path: Path, binary: _BinaryHeader, reading: Reading, samples: int, s
         fits = left == 0 and traces > 0
         # Trailers that leave a broken trace are doubted first.
         layout = replace(layout, traces=traces if fits else max(room_bytes // layout.trace_bytes, 0))
-        wrong = (
-            f"{name}: cut short or not SEG-Y: {max(traces, 0)} whole traces of {samples} samples, then {left} bytes; "
-            f"copy it again, or pass --samples {samples} to read what is whole, or another number if that is wrong"
-        )
+        wrong = f"{name}: cut short or not SEG-Y: "
+        if layout.traces:
+            wrong += f"{max(traces, 0)} whole traces of {samples} samples, then {left} bytes; copy it again, or pass "
+            wrong += f"--samples {samples} to read what is whole, or another number if that is wrong"
+        else:
+            wrong += f"a trace of {samples} samples takes {layout.trace_bytes} bytes, and after its headers come "
+            wrong += f"{max(room_bytes, 0)}; copy it again, or pass --samples if {samples} is wrong"
     return _Traces(*_ended(path, layout, room_bytes, told, fits), wrong)
 
 
@@ -315,6 +346,7 @@ def _checked(
         layout = replace(layout, header_order=order)
     if not options.samples:
         _check_lengths(path, layout, headers)
+        remarks = remarks + _other_lengths(layout, headers)
     if layout.header_bytes > TRACE_HEADER_BYTES:
         further = layout.header_bytes // TRACE_HEADER_BYTES - 1
         at = layout.start_bytes + TRACE_HEADER_BYTES + FIRST_EXTENSION_COUNT - 1
@@ -352,6 +384,21 @@ def _trace_header_order(path: Path, layout: Layout, headers: np.ndarray, options
             "if its samples are"
         )
     return other
+
+
+def _other_lengths(layout: Layout, headers: np.ndarray) -> list[Remark]:
+    """What trace headers say against the number of samples that the file's length proves."""
+    told = values(headers, TraceField.TRACE_SAMPLE_COUNT, layout.header_order)
+    # A first trace that says the same makes another number an error.
+    if layout.samples >= 2**16 or told[0] in (0, layout.samples):
+        return []
+    return [
+        Remark(
+            "samples",
+            f"its first trace says {told[0]} samples (bytes 115-116), its file header {layout.samples}, which fits the "
+            f"file's length and is used; pass --samples {layout.samples} if that is right",
+        )
+    ]
 
 
 def _check_lengths(path: Path, layout: Layout, headers: np.ndarray) -> None:

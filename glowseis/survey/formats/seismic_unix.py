@@ -23,7 +23,7 @@ from glowseis.survey.formats.trace_layout import (
     read_some,
     some_traces,
 )
-from glowseis.survey.formats.trace_lengths import after_the_last, lies_so, padding_traces
+from glowseis.survey.formats.trace_lengths import after_the_last, check_one_length, lies_so, padding_traces
 from glowseis.survey.formats.trace_source import TraceSource
 from glowseis.survey.gather import source_text
 
@@ -71,6 +71,11 @@ def _layout(path: Path, options: ReadOptions) -> tuple[Layout, list[Remark]]:
     if not fitting:
         # One trace alone shows nothing, and a wrong order hardly fits several.
         fitting = [each for each in ending if options.samples or (each.traces > 1 and lies_so(path, each))]
+    for layout in [] if fitting else ending:
+        # Traces of several lengths, or other bytes after traces of one.
+        count = check_one_length(path, layout)
+        if count > 1 and 2 * count > layout.traces:
+            fitting.append(replace(layout, traces=count))
     if not fitting:
         raise InputError(_why_not(path, first, size_bytes, said))
     looks = [some_traces(path, layout) for layout in fitting]
@@ -95,23 +100,6 @@ def _why_not(path: Path, first: np.ndarray, size_bytes: int, said: str | None) -
     told = {order: int(values(first, TraceField.TRACE_SAMPLE_COUNT, order)[0]) for order in ("<", ">")}
     if not any(told.values()):
         return f"{name}: not Seismic Unix, or its first trace says 0 samples (ns, bytes 115-116); pass --samples"
-    for order in [said] if said else ["<", ">"]:
-        trace_bytes = TRACE_HEADER_BYTES + told[order] * IEEE.size_bytes
-        following = read_some(path, trace_bytes, TRACE_HEADER_BYTES)
-        trace = 2
-        while len(following) == TRACE_HEADER_BYTES:
-            samples = int(values(np.frombuffer(following, np.uint8)[None], TraceField.TRACE_SAMPLE_COUNT, order)[0])
-            if samples != told[order]:
-                break
-            trace += 1
-            following = read_some(path, (trace - 1) * trace_bytes, TRACE_HEADER_BYTES)
-        else:
-            samples = 0
-        if samples and trace > 2:
-            return (
-                f"{name}: trace {trace} has {samples} samples (ns, bytes 115-116), the first one {told[order]}; "
-                "traces must have one length: copy the file again, or write it with one"
-            )
     most = " or ".join(dict.fromkeys(str(told[order]) for order in ([said] if said else ["<", ">"])))
     return (
         f"{name}: cut short or not Seismic Unix: {size_bytes} bytes are no whole number of traces of {most} samples; "

@@ -10,11 +10,16 @@ from pathlib import Path
 import numpy as np
 from segyio import TraceField
 
+from glowseis.errors import InputError
 from glowseis.survey.formats.segy_headers import TRACE_HEADER_BYTES, values
 from glowseis.survey.formats.source import Remark
 from glowseis.survey.formats.trace_layout import Layout, read_some, some_traces
+from glowseis.survey.gather import source_text
 
 PIECE_BYTES = 1 << 20
+
+FEWEST = 2
+"""Traces of one length that show what it is."""
 
 
 def lies_so(path: Path, layout: Layout) -> bool:
@@ -26,6 +31,58 @@ def lies_so(path: Path, layout: Layout) -> bool:
     """
     headers, _ = some_traces(path, layout)
     return any((values(headers, TraceField.TRACE_SAMPLE_COUNT, order) == layout.samples).all() for order in "<>")
+
+
+def samples_told(path: Path, layout: Layout) -> tuple[int, int]:
+    """Follow traces from the first on as long as their headers give a layout's number of samples.
+
+    Args:
+        path: The file.
+        layout: Where its traces may lie.
+
+    Returns:
+        How many do, and the number that the next one gives instead; 0 where there is no whole header.
+    """
+    count = 0
+    while True:
+        start_bytes = layout.start_bytes + count * layout.trace_bytes
+        header = np.frombuffer(read_some(path, start_bytes, TRACE_HEADER_BYTES), np.uint8)[None]
+        if header.size < TRACE_HEADER_BYTES:
+            return count, 0
+        told = int(values(header, TraceField.TRACE_SAMPLE_COUNT, layout.header_order)[0])
+        if told != layout.samples:
+            return count, told
+        count += 1
+
+
+def check_one_length(path: Path, layout: Layout) -> int:
+    """Count the traces from the first on that a layout fits, and refuse a file in which one of another length follows.
+
+    Args:
+        path: The file.
+        layout: Where its traces may lie.
+
+    Returns:
+        How many traces give its number of samples.
+
+    Raises:
+        InputError: After two or more of these comes one of another length, and one more where that ends.
+    """
+    count, other = samples_told(path, layout)
+    if count < FEWEST or not other:
+        return count
+    size_bytes = layout.reading.form.size_bytes
+    end_bytes = layout.start_bytes + count * layout.trace_bytes + layout.header_bytes + other * size_bytes
+    after = np.frombuffer(read_some(path, end_bytes, TRACE_HEADER_BYTES), np.uint8)[None]
+    told = 0
+    if after.size == TRACE_HEADER_BYTES:
+        told = int(values(after, TraceField.TRACE_SAMPLE_COUNT, layout.header_order)[0])
+    if told in (other, layout.samples) or end_bytes == path.stat().st_size:
+        raise InputError(
+            f"{source_text(path)}: trace {count + 1} has {other} samples (bytes 115-116), the first one "
+            f"{layout.samples}; traces must have one length: copy the file again, or write it with one"
+        )
+    return count
 
 
 def padding_traces(path: Path, layout: Layout) -> int:
@@ -75,6 +132,12 @@ def after_the_last(path: Path, layout: Layout, left_bytes: int) -> Remark | None
                 f"cut short: trace {layout.traces + 1} has only {left_bytes} of its {layout.trace_bytes} bytes and is "
                 "not read; copy the file again",
             )
+    if left_bytes >= layout.trace_bytes:
+        return Remark(
+            "cut",
+            f"{left_bytes} bytes {after} are not read, for no trace header begins there; copy the file again if traces "
+            "are missing",
+        )
     return Remark(
         "cut",
         f"{left_bytes} bytes {after} are less than a trace and not read; copy the file again if it was cut short",
