@@ -19,7 +19,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from eval.targets import NEAR_TRACES, PARTS, TARGETS, Target
+from eval.targets import FIGURES, NEAR_TRACES, PARTS, PUBLISHED_A, PUBLISHED_B, TARGETS, Target
 from glowseis.command import run
 from glowseis.errors import InputError
 from glowseis.survey.gather import LABELS, source_text
@@ -53,6 +53,9 @@ def main(
     ),
     seed: Annotated[int, typer.Option(help="Seed of the survey.")] = 1,
     workers: Annotated[int, typer.Option(help="Processes; 0 takes one for each core.")] = 0,
+    acquisitions: Annotated[
+        int, typer.Option(min=0, help="Measure the events of so many drawn acquisitions instead, a gather each.")
+    ] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder for the table as CSV and for pictures.")] = None,
 ) -> None:
     """Compare simulated gathers with what the published ones show.
@@ -70,6 +73,11 @@ def main(
         )
     if height < _LEAST_QUIET_HEIGHT:
         raise InputError(f"size {size}: give at least {_LEAST_QUIET_HEIGHT} rows, so that some are quiet")
+    if acquisitions:
+        if out:
+            raise InputError("--acquisitions prints a table alone; leave --out out")
+        print(_markdown(_spread(acquisitions, seed, (height, width))))
+        return
     if out:
         check_output(out)
     measured = list(_measured(count, seed, acquisition, workers or len(os.sched_getaffinity(0))))
@@ -118,6 +126,41 @@ def measure(index: int, seed: int, acquisition: Acquisition) -> Figures:
         plan = noise_of_gather(index, seed, acquisition, _ONLY[label])[1]
         figures[label] |= {f"rule_{one}": float(judge(plan) == one) for one in LABELS}
     return figures
+
+
+def _spread(acquisitions: int, seed: int, size: tuple[int, int]) -> list[dict[str, str]]:
+    """Band and loudness of the events of drawn acquisitions, beside those of both published ones."""
+    found: dict[str, list[dict[str, float]]] = {part: [] for part in PARTS}
+    for number in range(1, acquisitions + 1):
+        recording = simulate_recording(number, seed, Acquisition.drawn(*size, number))
+        gather = render_recording(recording, *recording.amplitude.shape)
+        near_first = (
+            gather.image
+            if abs(gather.geometry.offset_m[0]) < abs(gather.geometry.offset_m[-1])
+            else (gather.image[:, ::-1])
+        )
+        for part, rows in PARTS.items():
+            here = near_first[rows, NEAR_TRACES]
+            # Acquisitions with shorter records or cables have no such part.
+            if here.shape == (rows.stop - rows.start, NEAR_TRACES.stop - NEAR_TRACES.start) and here.std():
+                found[part].append(dataclasses.asdict(measure_band(near_first, rows, NEAR_TRACES)))
+    table = []
+    for part, where in PARTS.items():
+        for name, unit in (("low_hz", "Hz"), ("middle_hz", "Hz"), ("high_hz", "Hz"), ("level", "levels")):
+            values = np.array([one[name] for one in found[part]])
+            low, median, high = np.quantile(values, (0.05, 0.5, 0.95)) if values.size else (np.nan,) * 3
+            table.append(
+                {
+                    "rows": f"{where.start} to {where.stop}",
+                    "figure": f"{FIGURES[name]} ({unit})",
+                    "A": PUBLISHED_A[part][name],
+                    "B": PUBLISHED_B[part][name],
+                    "drawn, median": f"{median:.0f}",
+                    "5-95 %": f"{low:.0f} to {high:.0f}",
+                    "gathers": str(values.size),
+                }
+            )
+    return table
 
 
 def _measured(count: int, seed: int, acquisition: Acquisition, workers: int) -> Iterator[Figures]:

@@ -56,6 +56,22 @@ NEAR_TRACES = slice(20, 120)
 PARTS = {"early": slice(150, 400), "late": slice(400, 650)}
 """Traces and rows in which the band and the loudness of the events are measured."""
 
+FIGURES = {
+    "low_hz": "10 % of the power below",
+    "middle_hz": "half of it below",
+    "high_hz": "90 % of it below",
+    "level": "RMS",
+}
+PUBLISHED_A: dict[str, dict[str, str]] = {
+    "early": {"low_hz": "22 to 26", "middle_hz": "35 to 38", "high_hz": "45 to 46", "level": "92 to 96"},
+    "late": {"low_hz": "26 to 33", "middle_hz": "30 to 36", "high_hz": "42", "level": "38 to 53"},
+}
+PUBLISHED_B: dict[str, dict[str, str]] = {
+    "early": {"low_hz": "quiet", "middle_hz": "quiet", "high_hz": "quiet", "level": "1.4 to 1.8"},
+    "late": {"low_hz": "22 to 24", "middle_hz": "39 to 40", "high_hz": "54", "level": "37 to 42"},
+}
+"""The same of the published gathers of both acquisitions, where B's water is so deep that the early part is quiet."""
+
 _BANDS: tuple[tuple[str, str, float, float, int], ...] = (
     ("rows 150 to 400: 10 % of the power below (Hz)", "early_low_hz", 22.0, 26.0, 0),
     ("rows 150 to 400: half of it below (Hz)", "early_middle_hz", 35.0, 38.0, 0),

@@ -63,8 +63,8 @@ def main(
 ) -> None:
     """Grade gathers with a trained classifier, and score the grades where gathers have labels.
 
-    Gathers are first brought to what the classifier was trained on: resampled to its sample interval, put near trace
-    first, and cut into windows of its size.
+    Gathers are first brought to what the classifier was trained on: resampled to its sample interval, put in its order
+    of traces, and cut into windows of its size.
 
     Example: python -m glowseis.classify savedmodels/robust line12.segy --out grades.csv
     """

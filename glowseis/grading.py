@@ -11,6 +11,7 @@ from glowseis.errors import InputError
 from glowseis.export import SavedClassifier
 from glowseis.judging.gathers import Judged, gather_probabilities, judged, severity
 from glowseis.judging.prior import reweighted, trained_fractions
+from glowseis.judging.symmetries import Symmetric
 from glowseis.scoring import Scores, scores
 from glowseis.survey.bringing import Bringing
 from glowseis.survey.gather import Gather, Picture, Recording
@@ -166,7 +167,8 @@ def graded(
     """
     trained = None if prior is None else trained_fractions(classifier.name, classifier.profile, classifier.labels)
     kept = (gather for gather in gathers if bringing.keeps(gather))
-    for one in judged(classifier, kept, classifier.size, batch):
+    looker = Symmetric(classifier, classifier.symmetries)
+    for one in judged(looker, kept, classifier.size, batch):
         probabilities = gather_probabilities(one.seen, one.windows.weights, classifier.combination)
         if prior is not None and trained is not None:
             probabilities = reweighted(probabilities, trained, prior)

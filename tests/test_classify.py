@@ -165,7 +165,7 @@ def test_files_are_graded_as_the_survey_that_ingest_would_make(graded, tmp_path,
     assert done.status == 0, done.error
     several = "6 gathers larger than the 24x16 of grader/1, graded by the mean over windows"
     assert (several in done.out) == (not fit)
-    assert "1 gather is labelled 'awful', which grader/1 does not know" in done.out
+    assert "1 gather not scored: labelled 'awful', which grader/1 does not know" in done.out
     assert "of the 1 labelled gathers" in done.out
     size = "24x16" if fit else "32x24"
     assert command("ingest", *words, "--size", size, "--out", tmp_path / "survey").status == 0

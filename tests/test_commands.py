@@ -78,7 +78,7 @@ def test_wrong_words_are_told_in_one_line(name, words, message, tmp_path):
         ("generate", (), "Missing argument 'savedmodel'"),
         ("classify", (), "Missing argument 'savedmodel'"),
         ("classify", ("model", "survey"), "Missing option '--out'"),
-        ("describe", (), "Missing argument 'SURVEY'"),
+        ("describe", (), "Missing argument 'SURVEY|MODEL'"),
         ("folds", ("survey", "--out", "f.json", "--kind", "tenfold"), "Invalid value for '--kind'"),
         ("generate", ("model", "--survey", "s", "--out", "new", "--count", "many"), "Invalid value for '--count'"),
         ("generate", ("model", "--survey", "s", "--out", "README.md"), "README.md: no format ends in .md"),

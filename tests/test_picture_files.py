@@ -187,6 +187,95 @@ def test_pictures_that_are_no_grey_levels(tmp_path):
             read(tmp_path / name)
 
 
+def grey(zero, clip=60, size=(90, 70), share=0.04):
+    """A picture of noise about a zero, of which a share is black or white."""
+    noise = np.random.default_rng(4).laplace(size=size) * np.linspace(2, 0.5, size[0])[:, np.newaxis]
+    noise /= np.quantile(np.abs(noise), 1 - share)
+    return np.rint(zero + clip * np.clip(noise, -1, 1)).clip(0, 255)
+
+
+def brought(path):
+    (recording,) = open_source(path, ReadOptions()).gathers()
+    return render(recording, 96, 72)
+
+
+def test_pictures_come_out_alike_whatever_their_zero_and_depth(tmp_path):
+    wanted = grey(128, 128)
+    Image.fromarray(wanted.astype(np.uint8)).save(tmp_path / "a.png")
+    gather = brought(tmp_path / "a.png")
+    assert np.abs(gather.image[:90, :70].astype(int) - wanted).max() <= 1 and np.median(gather.image[:90, :70]) == 128
+    cases = {
+        "zero at 125": grey(125, 126).astype(np.uint8),
+        "zero at 126, clipped 1 %": grey(126, 127, share=0.01).astype(np.uint8),
+        "dark": grey(80, 70).astype(np.uint8),
+        "16 bits": (grey(128, 128) * 257).astype(np.uint16),
+        "12 bits in 16": (grey(128, 128) * 16).astype(np.uint16),
+        "in colours": np.repeat(grey(125, 120).astype(np.uint8)[..., np.newaxis], 3, axis=2),
+    }
+    for name, levels in cases.items():
+        Image.fromarray(levels).save(tmp_path / "b.png")
+        again = brought(tmp_path / "b.png")
+        off = np.abs(again.image.astype(int) - gather.image)
+        # Steps of a grey level of the source are up to two of ours.
+        assert off.max() <= 4 and off.mean() < 1.2 and np.median(again.image[:90, :70]) == 128, name
+        assert again.mended == {"zero_level": 70}, name
+
+
+def test_jpeg_of_grey_in_colours_is_grey(tmp_path):
+    levels = np.repeat(grey(125, 120, (96, 64)).astype(np.uint8)[..., np.newaxis], 3, axis=2)
+    for quality in (40, 95):
+        Image.fromarray(levels).save(tmp_path / "a.jpg", quality=quality)
+        assert abs(brought(tmp_path / "a.jpg").zero_amplitude[0] - 125) <= 1
+
+
+def red_and_blue(levels):
+    about = levels.astype(float) - 128
+    red, blue = 255 + 2 * np.minimum(about, 0), 255 - 2 * np.maximum(about, 0)
+    return np.stack([red, np.minimum(red, blue), blue], axis=-1).clip(0, 255).astype(np.uint8)
+
+
+def framed(levels, level, rows=(5, 5), columns=(4, 4)):
+    return np.pad(levels, (rows, columns), constant_values=level)
+
+
+def wiggles(levels):
+    """Black traces on white paper."""
+    return np.where(levels > 150, 0, 255).astype(np.uint8)
+
+
+REFUSED = {
+    "red and blue": (red_and_blue(grey(128)), "is in colours"),
+    "wiggles": (wiggles(grey(128)), "are not about a middle"),
+    "wiggles in colours": (np.repeat(wiggles(grey(128))[..., np.newaxis], 3, axis=2), "are not about a middle"),
+    "grey on white": ((255 - np.abs(grey(128) - 128)).astype(np.uint8), "are not about a middle"),
+    "grey on black": (np.abs(grey(128) - 128).astype(np.uint8), "are not about a middle"),
+    "black and white": (grey(128) > 140, "are not about a middle"),
+    "white on black": (grey(128) > 100, "are not about a middle"),
+    "a white frame": (framed(grey(128), 255).astype(np.uint8), "crop it to the gather"),
+    "a black frame": (framed(grey(128), 0, (1, 1), (1, 1)).astype(np.uint8), "crop it to the gather"),
+    "a margin above and on the left": (framed(grey(128), 255, (9, 0), (9, 0)).astype(np.uint8), "crop it"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_pictures_without_a_middle_are_refused(tmp_path, kind):
+    levels, message = REFUSED[kind]
+    Image.fromarray(levels).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match=message) as refused:
+        brought(tmp_path / "a.png")
+    assert str(tmp_path / "a.png") in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_short_records_and_dead_columns_are_mended(tmp_path):
+    levels = grey(125, 110)
+    levels[70:, 20:] = 0
+    levels[:, 5:8] = 255
+    Image.fromarray(levels.astype(np.uint8)).save(tmp_path / "a.png")
+    gather = brought(tmp_path / "a.png")
+    assert gather.mended == {"fill": 50, "constant": 3, "zero_level": 67} and gather.dead_traces == 3
+    assert (gather.image[70:90, 20:70] == 128).all() and (gather.image[:, 5:8] == 128).all()
+
+
 def png(width, height, data):
     def chunk(kind, content):
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))

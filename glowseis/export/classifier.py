@@ -131,6 +131,11 @@ class SavedClassifier:
         """
         return self.module.signatures["classify"](image=tf.constant(images[..., np.newaxis]))["probabilities"].numpy()
 
+    @property
+    def symmetries(self) -> tuple[str, ...]:
+        """What its training made it blind to, so that grades are means over mirror images (see `Symmetric`)."""
+        return tuple(map(str, self.about.get("symmetries", ())))
+
     def look(self, images: np.ndarray) -> Seen:
         """Grade pictures, with what else can be said of them.
 

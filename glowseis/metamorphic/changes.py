@@ -33,14 +33,24 @@ class Change:
 
 
 def clip_of(amplitude: np.ndarray, share: float = CLIPPED_FRACTION) -> float:
-    """The size that a share of the finite samples exceed; the largest where that is 0, 1 where all are 0.
+    """The size about zero that a share of the finite samples exceed; the largest where that is 0, 1 where all are 0.
 
     Args:
-        amplitude: Amplitudes, `[time, trace]`.
+        amplitude: Amplitudes, `[time, trace]`, about any zero.
         share: Share of the samples.
     """
-    size = np.abs(amplitude[np.isfinite(amplitude)])
+    size = np.abs(amplitude[np.isfinite(amplitude)].astype(np.float64) - zero_of(amplitude))
     return (float(np.quantile(size, 1 - share)) or float(size.max())) if size.any() else 1.0
+
+
+def zero_of(amplitude: np.ndarray) -> float:
+    """The zero level of a gather: the median of its finite samples, 0 where there are none.
+
+    Args:
+        amplitude: Amplitudes, `[time, trace]`; grey levels have their zero far from 0.
+    """
+    finite = amplitude[np.isfinite(amplitude)]
+    return float(np.median(finite)) if finite.size else 0.0
 
 
 def constant(part: float) -> Make:
@@ -139,7 +149,8 @@ def clip_share(share: float) -> Make:
     """Render it so that another share of the samples is beyond the clip, as a picture that somebody else made."""
 
     def make(recording: Recording, random: np.random.Generator, folder: Path) -> Picture:
-        level = np.rint(ZERO_LEVEL + recording.amplitude / clip_of(recording.amplitude, share) * ZERO_LEVEL)
+        about_zero = recording.amplitude - zero_of(recording.amplitude)
+        level = np.rint(ZERO_LEVEL + about_zero / clip_of(recording.amplitude, share) * ZERO_LEVEL)
         image = np.clip(level, 0, 255).astype(np.uint8)
         return Picture(recording.gather_id, image, recording.label, recording.geometry, recording.source)
 

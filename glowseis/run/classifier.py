@@ -14,6 +14,7 @@ from glowseis.fitting.classifier import ClassifierFitting, class_weights, make_c
 from glowseis.fitting.classifier_log import ClassifierRun
 from glowseis.fitting.classifier_selection import ClassifierSelection, select_labelled
 from glowseis.fitting.stopping import Stopping
+from glowseis.judging.symmetries import SYMMETRIES
 from glowseis.recipe import ClassifierRecipe
 from glowseis.run.conclusions import conclude
 from glowseis.run.folder import (
@@ -92,7 +93,8 @@ def train_classifier(
         classes = {"training": training.classes, "validation": validation.classes, "test": test.classes}
         fractions = _fractions(fitting)
         window = fitting.window
-        concluded = conclude(model, survey, selection, classes, fractions, window or survey.size, say)
+        symmetries = [name for name in SYMMETRIES if name in recipe.data.augment]
+        concluded = conclude(model, survey, selection, classes, fractions, window or survey.size, say, symmetries)
         for part, probabilities in concluded.probabilities.items():
             one = scores(classes[part], probabilities.argmax(axis=1), selection.labels, probabilities=probabilities)
             result[part] = {**one.record(), "text": one.text()}
@@ -107,6 +109,7 @@ def train_classifier(
         about = {
             **record,
             "run": identity,
+            **({"symmetries": symmetries} if symmetries else {}),
             "image_shape": [*(window or survey.size), 1],
             **({"window": list(window)} if window else {}),
             TRAINED_ON: profile.record(),

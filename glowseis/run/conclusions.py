@@ -1,6 +1,6 @@
 """What is learned about a classifier after training: the rule for several windows, and what its data are like."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ import tensorflow as tf
 from glowseis.fitting.classifier_selection import ClassifierSelection
 from glowseis.judging.combination import Combination, fit_combination
 from glowseis.judging.gathers import Judged, Seen, gather_probabilities, judged
+from glowseis.judging.symmetries import Symmetric
 from glowseis.judging.unlike import Unlikeness, fit_unlikeness
 from glowseis.models.miniception import Miniception, from_grey_levels
 from glowseis.survey.gather import Gather
@@ -68,6 +69,7 @@ def conclude(
     fractions: np.ndarray,
     size: tuple[int, int],
     say: Callable[[str], None],
+    symmetries: Sequence[str] = (),
 ) -> Conclusions:
     """Grade the gathers that were not trained on, whole, as `classify` will; learn on the way what it needs for that.
 
@@ -82,11 +84,12 @@ def conclude(
         fractions: What each class counted in training, `[class]`.
         size: Samples and traces of the windows that it takes.
         say: Called with a line where there is too little to fit the rule to.
+        symmetries: What its training made it blind to (see `glowseis.judging.symmetries`).
 
     Raises:
         InputError: A record is damaged.
     """
-    looking = _Looking(model)
+    looking = Symmetric(_Looking(model), symmetries)
     batch = max(1, SAMPLES_AT_ONCE // (size[0] * size[1]))
 
     def seen(rows: np.ndarray, most: int | None = None) -> Iterator[Judged]:

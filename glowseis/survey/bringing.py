@@ -182,13 +182,19 @@ class Bringing:
     def _at(self, found: Recording | Picture, wanted_s: float) -> Recording:
         """Resample a gather, once what is no signal has become zero: a filter would spread it."""
         interval_s = found.geometry.sample_interval_s
-        amplitude, zero, middle = (
-            (found.image.astype(np.float32) - ZERO_LEVEL, 0.0, 0.0)
-            if isinstance(found, Picture)
-            else (found.amplitude, self.zero_level, found.middle)
-        )
+        if isinstance(found, Picture):
+            grey = found.image.astype(np.float32) - ZERO_LEVEL
+            found = Recording(
+                found.gather_id, grey, found.label, found.geometry, found.source, found.origin, found.mended
+            )
+            zero: float | None = 0.0
+        else:
+            zero = self.zero_level
+        amplitude = found.amplitude
         broken, dead = trace_states(amplitude)
-        measured = measure(amplitude, broken, dead | constant_traces(amplitude), zero, middle=middle)
+        measured = measure(
+            amplitude, broken, dead | constant_traces(amplitude), zero, one_zero=found.one_zero, middle=found.middle
+        )
         amplitude = resampled_in_time(measured.amplitude, interval_s, wanted_s)
         amplitude[:, broken] = np.nan
         self.resampled[round(interval_s, 9)] += 1

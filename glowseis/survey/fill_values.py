@@ -21,7 +21,7 @@ it."""
 AWAY_LEVELS = 8
 """Grey levels that a fill value is away from zero; the middle of a sample is nearer than that to the value of mutes."""
 
-HELD_LEVELS = 2
+HELD_LEVELS = 0.5
 """Grey levels that a held value is away from the zero of its trace."""
 
 FAR = 30
@@ -32,6 +32,9 @@ BEYOND = 1e6
 
 RARE = 3
 """Times that a value far away comes to be a fill value."""
+
+ALIKE = 5
+"""Times as often that one rail may come as the other."""
 
 MOST = 4
 """Values that stand out of a sample of one kind of number: two rails, a fill value, that of mutes."""
@@ -156,14 +159,16 @@ def repeated(amplitude: np.ndarray, ends: tuple[float, float], sample: Sample) -
         candidates += [value for value in far if value not in candidates]
         found = _beyond(amplitude, reach, sample)
     # From the outside, for rails are the outermost of what is recorded.
+    # From the outside, for rails are the outermost of what is recorded.
     candidates.sort(key=lambda value: -abs(value - sample.zero))
-    for value in tuple(candidates):
-        here = None if _is_paired(value, candidates, sample.zero) else amplitude == value
-        if here is None or _is_continued(amplitude, here, value, sample.zero):
+    counts = {value: int((amplitude == value).sum()) for value in candidates}
+    for value in candidates:
+        if _is_paired(value, counts, sample.zero):
             continue
-        if not _is_reached(amplitude, here, value, sample):
+        here = amplitude == value
+        if not (_is_continued(amplitude, here, value, sample.zero) or _is_reached(amplitude, counts, value, sample)):
             found = here if found is None else found | here
-            candidates.remove(value)
+            del counts[value]
     return found
 
 
@@ -192,11 +197,18 @@ def _beyond(amplitude: np.ndarray, reach: np.ndarray, sample: Sample) -> np.ndar
     return here
 
 
-def _is_paired(value: float, values: list, zero: float) -> bool:
-    """Tell whether a value, the outermost of some on its side of zero, has another on the other side: two rails."""
-    away = float(value) - zero
-    shares = [(float(other) - zero) / away for other in values]
-    return max(shares) <= 1 and any(-1.5 < share < -2 / 3 for share in shares)
+def _is_paired(value: float, counts: dict, zero: float) -> bool:
+    """Tell whether a value, the outermost on its side of zero, has another on the other side, about as often: rails.
+
+    Args:
+        value: The value.
+        counts: How often it and others come.
+        zero: Zero.
+    """
+    shares = {other: (float(other) - zero) / (float(value) - zero) for other in counts}
+    return max(shares.values()) <= 1 and any(
+        -1.5 < share < -2 / 3 and 1 / ALIKE <= counts[other] / counts[value] <= ALIKE for other, share in shares.items()
+    )
 
 
 def _is_continued(amplitude: np.ndarray, here: np.ndarray, value: float, zero: float) -> bool:
@@ -207,22 +219,25 @@ def _is_continued(amplitude: np.ndarray, here: np.ndarray, value: float, zero: f
     return len(beside) > 0 and bool(((share > 0.2) & (share < 1.5)).mean() > 0.5)
 
 
-def _is_reached(amplitude: np.ndarray, here: np.ndarray, value: float, sample: Sample) -> bool:
+def _is_reached(amplitude: np.ndarray, counts: dict, value: float, sample: Sample) -> bool:
     """Tell whether a gather's largest value is a rail: the other end comes back too, or amplitudes lead up to it."""
-    end = amplitude.min() if value < sample.zero else amplitude.max()
+    ends = amplitude.min(), amplitude.max()
+    end, other = ends if value < sample.zero else ends[::-1]
     if value != end:
         return False
-    other = amplitude.max() if value < sample.zero else amplitude.min()
-    if (amplitude == other).sum() >= RARE and _is_paired(value, [value, other], sample.zero):
+    again = int((amplitude == other).sum())
+    if again >= RARE and _is_paired(value, {value: counts[value], other: again}, sample.zero):
         return True
     share = (amplitude - sample.zero) / (value - sample.zero)
-    return bool(((share > 0.8) & (share < 1)).sum() > here.sum() / 10)
+    near = int(((share > 0.8) & (share < 1)).sum())
+    near -= sum(counts[other] for other in counts if 0.8 < (other - sample.zero) / (value - sample.zero) < 1)
+    return near > counts[value] / 10
 
 
 def held(amplitude: np.ndarray, mean: np.ndarray, live: np.ndarray, sample: Sample) -> np.ndarray | None:
-    """Find values that are held from the beginning of a trace, or to its end, away from the trace's own zero.
+    """Find values that are held from the beginning of a trace, or to its end, and are not the gather's zero.
 
-    Mutes are among them where a constant was added to the rest of their trace.
+    Mutes are among them where the rest of their trace has a zero of its own.
 
     Args:
         amplitude: Amplitudes `[time, trace]`, finite.
@@ -236,7 +251,7 @@ def held(amplitude: np.ndarray, mean: np.ndarray, live: np.ndarray, sample: Samp
     if len(amplitude) < TRACE:
         return None
     found = None
-    moved = live & (np.abs(mean - sample.zero) > sample.held_away / 2)
+    moved = live & (np.abs(mean - sample.zero) > sample.held_away)
     for way in (1, -1):
         rows = amplitude[::way]
         alike = live & (rows[0] == rows[RUN - 1])
@@ -251,13 +266,11 @@ def held(amplitude: np.ndarray, mean: np.ndarray, live: np.ndarray, sample: Samp
 
 
 def _held(trace: np.ndarray, sample: Sample) -> int:
-    """How many samples of a trace hold its first value, 0 where that is its zero or a rail."""
+    """How many samples of a trace hold its first value, 0 where that is a rail; its zero may well be set to zero."""
     value = trace[0]
     length = int(np.argmax(trace != value))
     rest = trace[length:]
     zero = np.median(rest) if len(rest) >= TRACE else sample.zero
     far = np.abs(value - zero)
-    if far <= sample.held_away:
-        return 0
-    is_rail = far >= 0.9 * np.abs(rest - zero).max() and np.abs(rest[0] - value) < far / 2
+    is_rail = far > sample.held_away and far >= 0.9 * np.abs(rest - zero).max() and np.abs(rest[0] - value) < far / 2
     return 0 if is_rail else length

@@ -82,6 +82,7 @@ class Recording:
         source: The file or simulator it came from, printable; `source_text` makes it of a path.
         origin: How it was made, when synthetic.
         mended: What its reader mended, counted by the names of `glowseis.survey.mending.MENDINGS`.
+        one_zero: Whether all its traces have one zero, as those of a picture have.
         middle: What zero is where no constant was added: mid-grey where amplitudes are grey levels.
     """
 
@@ -92,6 +93,7 @@ class Recording:
     source: str
     origin: Origin = field(default_factory=Origin)
     mended: Mapping[str, int] = field(default_factory=dict)
+    one_zero: bool = False
     middle: float = 0.0
 
 

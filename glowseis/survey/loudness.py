@@ -23,17 +23,18 @@ SAMPLES = 64
 
 
 def loudness(amplitude: np.ndarray) -> np.ndarray:
-    """Mean absolute amplitude of each trace, by some of its samples where there are many.
+    """The square of the mean root of each trace's absolute amplitudes, by some of its samples where there are many.
+
+    It grows with a trace's gain as the mean does, but a spike counts for little in it.
 
     Args:
         amplitude: Amplitudes about zero `[time, trace]`.
 
     Returns:
-        Means, `[trace]`.
+        How loud each is, float64 `[trace]`.
     """
     some = np.abs(amplitude[:: max(1, len(amplitude) // SAMPLES)])
-    level = some.mean(axis=0)
-    return level if np.isfinite(level).all() else some.mean(axis=0, dtype=np.float64)
+    return np.sqrt(some, out=some).mean(axis=0).astype(np.float64) ** 2
 
 
 def wild_traces(level: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ CLIPPED_FRACTION = 0.04
 MEASURED_FROM = 256
 """Samples of a gather below which its zero is taken to be 0, as a median of so few says little."""
 
-NO_LEVELS = 0.05
+NO_LEVELS = 0.2
 """Grey levels that a gather's middle may be away from 0 and still be taken for it."""
 
 TOLD_LEVELS = 0.5
@@ -63,6 +63,8 @@ def measure(
     dead: np.ndarray,
     zero: float | None = None,
     sums: np.ndarray | None = None,
+    *,
+    one_zero: bool = False,
     middle: float = 0.0,
 ) -> Measured:
     """Measure a recording and take away what is no signal.
@@ -81,6 +83,7 @@ def measure(
         dead: Traces that are broken or have one value throughout, bool `[trace]`.
         zero: The zero of all traces, where it is known; measured when None.
         sums: Sums of its traces, `[trace]`, where they are known.
+        one_zero: Whether all traces have the gather's zero.
         middle: What zero is where no constant was added, such as mid-grey of a picture.
 
     Returns:
@@ -95,7 +98,7 @@ def measure(
             constant = int((dead & ~broken & (zeros != 0)).sum())
             about = _about(own, zeros, dead, None)
             return Measured(about, _kept(zeros), None, float(dead.mean()), False, _some({"constant": constant}))
-        found = _find(own, dead, zero, None if broken.any() else sums)
+        found = _find(own, dead, zero, None if broken.any() else sums, one_zero)
         zeros = np.where(dead & ~broken, own[0], found.zeros)
         apart = np.abs(zeros - found.zeros) > TOLD_LEVELS * found.level
         constant = int((dead & apart & (zeros != 0)).sum())
@@ -116,7 +119,7 @@ def measure(
             own,
             _kept(zeros),
             is_loud if is_loud.any() else None,
-            float(dead.mean() if found.fill is None else (found.fill | dead).mean()),
+            float(dead.mean()) + found.share,
             zero is None and own.size >= JUDGED_FROM and is_one_sided(own, dead),
             _some(mended),
         )
@@ -141,32 +144,39 @@ def constant_traces(amplitude: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Found:
-    """Zeros `[trace]` and the gather's, a grey level, fill values `[time, trace]`, and how many traces had some."""
+    """Zeros `[trace]` and the gather's, a grey level, and where no signal is `[time, trace]`.
+
+    Mutes are among that; `filled` is how many traces, and `share` how much of the gather, has fill values.
+    """
 
     zeros: np.ndarray
     zero: float
     level: float
     fill: np.ndarray | None
     filled: int
+    share: float
 
 
-def _find(own: np.ndarray, dead: np.ndarray, given: float | None, sums: np.ndarray | None) -> _Found:
+def _find(own: np.ndarray, dead: np.ndarray, given: float | None, sums: np.ndarray | None, one_zero: bool) -> _Found:
     """Find the zeros and fill values of a gather with a live trace."""
     place = places(np.flatnonzero(~dead), len(own))
     values = own[place]
     sample = judge(values, CLIPPED_FRACTION, given)
+    if sample.is_away(own[0, dead]).any():
+        own = np.where(dead, own.dtype.type(sample.zero), own)
     ends = own.min(), own.max()
     fill = repeated(own, ends, sample)
-    filled = np.zeros(len(dead), bool)
+    filled: np.ndarray | None = None
     if fill is not None:
         fill[:, dead] = False
-        filled |= fill.any(axis=0)
+        filled = fill
         sample = judge(values[~fill[place]], CLIPPED_FRACTION, given)
     mean = _means(own, fill, sums)
     mutes = held(own, mean, ~dead, sample)
     if mutes is not None:
         # A mute is set to zero like a fill value, but is none.
-        filled |= (mutes & sample.is_away(own)).any(axis=0)
+        away = mutes & sample.is_away(own)
+        filled = away if filled is None else filled | away
         fill = mutes if fill is None else fill | mutes
         sample = judge(values[~fill[place]], CLIPPED_FRACTION, given)
         mean = _means(own, fill)
@@ -178,14 +188,15 @@ def _find(own: np.ndarray, dead: np.ndarray, given: float | None, sums: np.ndarr
         zero = _middle(own, fill, mean, live, sample, level)
         zero = zero if abs(zero) > NO_LEVELS * level else 0.0
     zeros = np.full(len(dead), zero, np.float64)
-    if given is None and len(own) >= TRACE:
+    if given is None and not one_zero and len(own) >= TRACE:
         signal = len(own) if fill is None else (~fill).sum(axis=0)
         off = np.flatnonzero(live & ~(np.abs(mean - zero) <= level) & (signal >= TRACE))
         found = trace_zeros(own, fill, mean, off, level, ends[1] - ends[0])
         # In coarse steps nothing less can be told.
         apart = np.abs(found - zero) > max(level / 2, 1.5 * sample.step)
         zeros[off[apart]] = found[apart]
-    return _Found(zeros, zero, level, fill, int(filled.sum()))
+    traces, share = (int(filled.any(axis=0).sum()), float(filled.mean())) if filled is not None else (0, 0.0)
+    return _Found(zeros, zero, level, fill, traces, share)
 
 
 def _middle(

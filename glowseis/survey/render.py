@@ -65,9 +65,14 @@ def render_recording(
     sums, broken = _sums_and_broken(recording.amplitude)
     dead = broken | constant_traces(recording.amplitude)
     inside = np.s_[:, :] if fit == "resize" else np.s_[:height, :width]
-    whole = sums if fit != "crop" else None
     measured = measure(
-        recording.amplitude[inside], broken[inside[1]], dead[inside[1]], zero_level, whole, recording.middle
+        recording.amplitude[inside],
+        broken[inside[1]],
+        dead[inside[1]],
+        zero_level,
+        sums if fit != "crop" else None,
+        one_zero=recording.one_zero,
+        middle=recording.middle,
     )
     if measured.is_one_sided:
         raise InputError(
@@ -185,7 +190,7 @@ def _clip_amplitude(amplitude: np.ndarray, without_signal: float = 0.0) -> np.fl
     """Amplitude that 4 % exceed of those with a signal; the largest one where that is 0; 1 where all are 0."""
     size = np.abs(amplitude).ravel(order="K")
     # What has no signal is zero, and those zeros are the first.
-    silent = min(int(without_signal * size.size), size.size - 1)
+    silent = min(round(without_signal * size.size), size.size - 1)
     # As np.quantile(size, 1 - CLIPPED_FRACTION, method="higher"), which reckons the rank in float32.
     rank = silent + int(np.ceil((size.size - silent - 1) * np.float32(1 - CLIPPED_FRACTION)))
     clip_amplitude = _ranked(size, min(rank, size.size - 1))

@@ -50,7 +50,7 @@ def trace_zeros(
             continue
         middle = float(np.median(signal[:: max(1, len(signal) // TRACE)]))
         away = signal.astype(np.float64) - middle
-        reach = max(REACH_LEVELS * level, 4 * float(np.abs(away[:: max(1, len(away) // TRACE)]).mean()))
+        reach = max(REACH_LEVELS * level, 16 * float(np.median(np.abs(away[:: max(1, len(away) // TRACE)]))))
         kept = middle + float(np.clip(away, -reach, reach).mean())
         if abs(kept - zeros[number]) > AGREED_LEVELS * level:
             zeros[number] = kept

@@ -121,42 +121,42 @@ class HeaderChecks:
             "pass --cable-header with the word that tells cables apart, or --trace-header with the one in which "
             "channels count on"
         )
-        of_all = "all" if self._single.count == self._gathers else f"most of {self._gathers}"
+        singles = "all %s" if self._single.count == self._gathers else f"%s of {self._gathers}"
         single_mend = (
             self._single.suggestion("shot-header") or self._single.about or f"sort them by shot, or {find_shots}"
         )
         moving_mend = self._moving.suggestion("shot-header") or find_shots
         cables_mend = self._cables.suggestion("cable-header") or find_cables
         told = {
-            "single": (self._single, f"%s, {of_all}, have one trace: {single_mend}"),
-            "moving": (self._moving, f"the source moves within %s, several shots in one: {moving_mend}"),
+            "single": (self._single, f"{singles} have one trace: {single_mend}"),
+            "moving": (self._moving, f"the source moves within %s, which may be several shots each: {moving_mend}"),
             "restless": (
                 self._restless,
-                f"the source moves from trace to trace within %s{self._restless.about}: no shot; sort the traces by "
+                f"the source moves from trace to trace within %s{self._restless.about}: not shots; sort the traces by "
                 f"shot, or {find_shots}",
             ),
             "restarting": (
                 self._restarting,
-                f"%s may be several shots in one: {self._restarting.suggestion('shot-header')}",
+                f"%s may be several shots each: {self._restarting.suggestion('shot-header')}",
             ),
             "cables": (
                 self._cables,
-                f"{self._cables.about} within %s, as several cables in one have: {cables_mend}",
+                f"{self._cables.about} within %s, which may be several cables each: {cables_mend}",
             ),
             "interleaved": (
                 self._interleaved,
-                f"{self._channel.name} holds the same for several traces in a row of %s, as where cables alternate: "
+                f"{self._channel.name} is the same for several traces in a row of %s, as where cables alternate: "
                 f"sort the traces by cable, then {find_cables}",
             ),
             "stacked": (
                 self._stacked,
-                "within %s the offset stays the same while CDP counts on, as in stacked or common-offset sections: no "
-                f"shot; give the file before it was sorted, or {find_shots}",
+                "within %s the offset stays the same while CDP counts on, as in stacked or common-offset sections: not "
+                f"shots; give the file as it was before sorting, or {find_shots}",
             ),
             "distances": (
                 self._apart,
                 f"distances between source and receiver are {self._apart.about} in %s; check SourceGroupScalar (bytes "
-                "71-72) and the unit of offsets, both are kept as they are",
+                "71-72) and the unit of offsets; both are kept as they are",
             ),
         }
         if 2 * self._single.count <= self._gathers or self._gathers == 1:

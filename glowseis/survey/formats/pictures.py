@@ -195,7 +195,9 @@ class PictureSource:
                 path=text["path"],
             )
         told = (name, levels, label, geometry, source_text(self.path), origin)
-        picture = Picture(*told) if levels.dtype == np.uint8 else Recording(*told, middle=float(middle))
+        picture: Recording | Picture = Picture(*told)
+        if levels.dtype != np.uint8:
+            picture = Recording(*told, one_zero=True, middle=float(middle))
         check_words(picture, ())
         return picture
 
