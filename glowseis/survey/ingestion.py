@@ -24,7 +24,7 @@ from glowseis.survey.ingestion_report import (
     summary,
     treatment,
 )
-from glowseis.survey.label_fit import check_some_fit, look_ahead
+from glowseis.survey.label_fit import Headed, check_some_fit, look_ahead
 from glowseis.survey.label_table import LabelTable, read_labels
 from glowseis.survey.output import check_output
 from glowseis.survey.progress import progress
@@ -231,8 +231,8 @@ def _gathers(
         name = _free(f"{prefixes.get(source.path, '')}{found.gather_id}", taken, tally)
         taken[name] = None
         shot = (source.path, found.geometry.sail_line, found.geometry.shot, found.geometry.cable)
-        # Synthetic gathers have the shots of their parents.
-        if shot in shots and not found.origin.parents:
+        # Synthetic gathers have the shots of their parents; headers tell of others beforehand.
+        if shot in shots and not found.origin.parents and not isinstance(source, Headed):
             tally.again.append(name)
         shots.add(shot)
         synthetic = bool(found.origin.parents)

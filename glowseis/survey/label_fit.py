@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from glowseis.errors import InputError
-from glowseis.survey.formats.source import ReadOptions, Source
+from glowseis.survey.formats.source import ReadOptions, Remark, Source
 from glowseis.survey.gather import source_text
 from glowseis.survey.label_table import LabelTable, place_of
 
@@ -38,6 +38,9 @@ class Headed(Protocol):
     def word_values(self, name: str) -> np.ndarray:
         """What a header word holds, each value once, int64 `[value]`."""
 
+    def remarks(self) -> list[Remark]:
+        """What its user should hear of it."""
+
 
 def look_ahead(table: LabelTable, sources: Sequence[Source], options: ReadOptions) -> None:
     """Match rows with the gathers of files whose headers say line, shot and cable.
@@ -48,14 +51,19 @@ def look_ahead(table: LabelTable, sources: Sequence[Source], options: ReadOption
         options: What the user said of them.
 
     Raises:
-        InputError: As `LabelTable.find`; or no row fits any gather, and all files say enough to tell.
+        InputError: As `LabelTable.find`; a row by shot fits a shot and one that comes later in its file; or no row fits
+            any gather, and all files say enough to tell.
     """
     if "gather_id" in table.keys:
         return
     for source in sources:
         if isinstance(source, Headed):
+            seen: set[tuple[int, int, int]] = set()
             for line, shot, cable in source.numbers().tolist():
-                table.match("", source.path, line, shot, cable, synthetic=source.is_synthetic)
+                label = table.match("", source.path, line, shot, cable, synthetic=source.is_synthetic)
+                if label and "shot" in table.keys and (line, shot, cable) in seen:
+                    raise InputError(_twice(table, source, line, shot, cable))
+                seen.add((line, shot, cable))
     traces = [source for source in sources if isinstance(source, Headed)]
     if len(traces) == len(sources):
         check_some_fit(table, sources, options)
@@ -93,6 +101,15 @@ def check_some_fit(table: LabelTable, sources: Sequence[Source], options: ReadOp
     reasons = [_reason(table, number, sources, options, ids) for number in range(len(table.keys))]
     told = "; ".join(reason for reason in reasons if reason) or _otherwise(table)
     raise InputError(f"{source_text(table.path)}: no row fits any gather: {told}")
+
+
+def _twice(table: LabelTable, source: Headed, line: int, shot: int, cable: int) -> str:
+    """What to say of a row that fits two gathers of one file with others between."""
+    row = table.rows[table.key("", source.path, line, shot, cable)]
+    told = f"{source_text(table.path)}, row {row}: shot {shot} comes twice in {source_text(source.path)}, with others "
+    found = next((remark.text for remark in source.remarks() if remark.kind == "again"), "")
+    why = found.partition("; ")[2]
+    return f"{told}between, and the row fits both; {why and f'{why}, or '}label by gather_id"
 
 
 def _reason(table: LabelTable, number: int, sources: Sequence[Source], options: ReadOptions, ids: Sequence[str]) -> str:

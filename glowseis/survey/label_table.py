@@ -80,18 +80,22 @@ class LabelTable:
         for name, number in numbers.items():
             low, high = self.seen.get(name, (number, number))
             self.seen[name] = min(low, number), max(high, number)
-        values: dict[str, str | int] = dict(numbers)
-        if "gather_id" in self.keys:
-            values["gather_id"] = _composed(gather_id)
-        if "file" in self.keys:
-            values["file"] = place_of(file)
-        key = tuple(values[name] for name in self.keys)
+        key = self.key(gather_id, file, line, shot, cable)
         label = self.labels.get(key)
         if label is not None:
             first = self.found.setdefault(key, (file, line))
             if label:
                 self._check_one(key, first, (file, line))
         return label
+
+    def key(self, gather_id: str, file: Path, line: int, shot: int, cable: int) -> Key:
+        """What a gather has in the table's columns; arguments as those of `match`."""
+        values: dict[str, str | int] = {"line": line, "shot": shot, "cable": cable}
+        if "gather_id" in self.keys:
+            values["gather_id"] = _composed(gather_id)
+        if "file" in self.keys:
+            values["file"] = place_of(file)
+        return tuple(values[name] for name in self.keys)
 
     @property
     def tells_synthetic(self) -> bool:

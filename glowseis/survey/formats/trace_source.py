@@ -22,6 +22,7 @@ from glowseis.survey.formats.segy_headers import (
 )
 from glowseis.survey.formats.segy_origin import SegyOrigin
 from glowseis.survey.formats.segy_samples import decode
+from glowseis.survey.formats.shots_again import LOOKED_AT, advice, occurrences
 from glowseis.survey.formats.source import ReadOptions, Remark, file_stem
 from glowseis.survey.formats.trace_layout import FileFacts, open_file
 from glowseis.survey.formats.trace_looks import TraceLooks
@@ -78,8 +79,8 @@ class TraceSource:
         self._line = header_word(options.line_header or SAIL_LINE) if own or options.line_header else None
         self._intervals_us: dict[int, int] = {}
         self._unweighted: list[str] = []
-        keys = [word for word in (self._shot_of_gathers, self._line, self._cable) if word]
-        self._looks = TraceLooks(facts, keys, self._channel, options.keep_auxiliary)
+        self._keys = [word for word in (self._shot_of_gathers, self._line, self._cable) if word]
+        self._looks = TraceLooks(facts, self._keys, self._channel, options.keep_auxiliary)
         self._origin: SegyOrigin | None = None
 
     @property
@@ -162,7 +163,24 @@ class TraceSource:
                     "amplitudes; they are not applied",
                 )
             )
-        return found
+        return found + self._shots_again()
+
+    def _shots_again(self) -> list[Remark]:
+        """Gathers of a shot that came before; synthetic ones have the shots of their parents."""
+        numbers = self._runs.numbers
+        again = np.flatnonzero(occurrences(numbers) > 1)
+        if not len(again) or self.is_synthetic:
+            return []
+        layout = self.facts.layout
+        ends = np.empty((2, min(len(numbers), LOOKED_AT), TRACE_HEADER_BYTES), np.uint8)
+        with self._opened() as file:
+            for number, (first, last) in enumerate(self._runs.edges[:LOOKED_AT].tolist()):
+                for place, trace in enumerate((first, last - 1)):
+                    self._read(file, ends[place, number], layout.start_bytes + trace * layout.trace_bytes)
+        why = advice(numbers[:LOOKED_AT], *ends, layout.header_order, self._keys, self._channel)
+        named = first_names([self._ids[run] for run in again[:NAMED].tolist()], len(again))
+        text = f"{number_of(len(again), 'gather')} of a shot that came before in the file, with others between: {named}"
+        return [Remark("again", f"{text}; {why}")]
 
     def gathers(self) -> Iterator[Recording]:
         """One gather after another, with memory for one.
@@ -239,7 +257,7 @@ class TraceSource:
     def _ids(self) -> list[str]:
         """Ids of the gathers."""
         stem, numbers = file_stem(self.path), self._runs.numbers
-        again = _occurrence(numbers if self.facts.is_own else numbers[:, 1:])
+        again = occurrences(numbers if self.facts.is_own else numbers[:, 1:]).tolist()
         return [
             f"{stem}-{self._gather_name(*each)}{f'-{times}' if times > 1 else ''}"
             for each, times in zip(numbers.tolist(), again, strict=True)
@@ -425,14 +443,3 @@ class TraceSource:
             yield file
         finally:
             os.close(file)
-
-
-def _occurrence(numbers: np.ndarray) -> list[int]:
-    """How often each row has occurred up to and with itself."""
-    _, which, counts = np.unique(numbers, axis=0, return_inverse=True, return_counts=True)
-    which = which.reshape(-1)
-    order = np.argsort(which, kind="stable")
-    first = np.repeat(np.cumsum(counts) - counts, counts)
-    occurrence = np.empty(len(numbers), np.int64)
-    occurrence[order] = np.arange(len(numbers)) - first + 1
-    return occurrence.tolist()

@@ -1,0 +1,80 @@
+"""Shot numbers that come back later in a file: shots torn apart, or lines that each count from the beginning."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from glowseis.survey.formats.header_findings import COORDINATES, LINE_WORDS, SHOT_NUMBERS, word_name
+from glowseis.survey.formats.segy_headers import Word, values
+
+LOOKED_AT = 4096
+"""Gathers of a file, from its beginning, by which it is judged why numbers come back."""
+
+TORN = "if shots are torn apart, sort the traces by shot or pass --shot-header"
+
+
+def occurrences(numbers: np.ndarray) -> np.ndarray:
+    """Count how often each row has occurred, up to and including itself.
+
+    Args:
+        numbers: Numbers `[row, column]`.
+
+    Returns:
+        Counts from 1, int64 `[row]`.
+    """
+    _, which, counts = np.unique(numbers, axis=0, return_inverse=True, return_counts=True)
+    which = which.reshape(-1)
+    order = np.argsort(which, kind="stable")
+    first = np.repeat(np.cumsum(counts) - counts, counts)
+    occurrence = np.empty(len(numbers), np.int64)
+    occurrence[order] = np.arange(len(numbers)) - first + 1
+    return occurrence
+
+
+def advice(
+    numbers: np.ndarray, first: np.ndarray, last: np.ndarray, order: str, keys: Sequence[Word], channel: Word
+) -> str:
+    """Tell why shot numbers come back, and the option that mends it.
+
+    A shot that is torn apart has one source and each of its channels once. Where the source is another, or where it is
+    unknown and the first channel the same, it is another shot.
+
+    Args:
+        numbers: Line, shot and cable of each gather, int64 `[gather, 3]`.
+        first: Headers of their first traces, uint8 `[gather, 240]`.
+        last: Headers of their last traces, likewise.
+        order: Byte order, `>` or `<`.
+        keys: Words that make the gathers.
+        channel: Word of the channel.
+
+    Returns:
+        Words for people.
+    """
+    _, before, which = np.unique(numbers, axis=0, return_index=True, return_inverse=True)
+    again = np.flatnonzero(occurrences(numbers) > 1)
+    earlier = before[which.reshape(-1)[again]]
+    source = np.stack([values(first, int(field), order) for field in COORDINATES[:2]])
+    moved = (np.abs(source[:, again] - source[:, earlier]) > 1).any(axis=0)
+    numbered = values(first, channel, order)
+    is_new = np.where(source.any(axis=0)[again], moved, numbered[again] == numbered[earlier])
+    if 2 * np.count_nonzero(is_new) <= len(again):
+        return TORN
+    used = {word.byte for word in keys}
+    for byte in (*LINE_WORDS, *SHOT_NUMBERS):
+        told = values(first, int(byte), order)
+        apart = len(np.unique(np.column_stack([numbers, told]), axis=0)) == len(numbers)
+        is_line = byte in LINE_WORDS
+        if byte in used or not apart or (told != values(last, int(byte), order)).any():
+            continue
+        if is_line and 2 * len(np.unique(told)) > len(numbers):
+            continue
+        name = word_name(byte)
+        option = "line-header" if is_line else "shot-header"
+        return (
+            "numbers begin again, as on another sail line: "
+            f"{name} holds {told.min()} to {told.max()}; try --{option} {name.removeprefix('byte ')}"
+        )
+    return (
+        "numbers begin again, as on another sail line: pass --line-header with the word that tells lines apart, or "
+        "make a file of each line"
+    )
