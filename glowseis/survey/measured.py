@@ -20,6 +20,9 @@ NO_LEVELS = 0.2
 TOLD_LEVELS = 0.5
 """Grey levels from which the removal of a constant is told: less does not show."""
 
+NOISE_SAMPLES = 32
+"""Samples of a trace that tell how noisy it is."""
+
 PILED, PILED_APART = 2.7, 1.5
 """Mean deviations that the nearer end of samples piled up against it is away, and how much farther the other is."""
 
@@ -162,14 +165,16 @@ def _find(own: np.ndarray, dead: np.ndarray, given: float | None, sums: np.ndarr
     sample = judge(values, CLIPPED_FRACTION, given)
     if sample.is_away(own[0, dead]).any():
         own = np.where(dead, own.dtype.type(sample.zero), own)
-    ends = own.min(), own.max()
-    fill = repeated(own, ends, sample)
+    mean = _means(own, None, sums)
+    error = _error(own, sample)
+    suspect = ~dead & ~(np.abs(mean - sample.zero) <= np.maximum(sample.clip / 128, error))
+    fill = repeated(own, suspect, sample)
     filled: np.ndarray | None = None
     if fill is not None:
         fill[:, dead] = False
         filled = fill
         sample = judge(values[~fill[place]], CLIPPED_FRACTION, given)
-    mean = _means(own, fill, sums)
+    mean = mean if fill is None else _means(own, fill)
     mutes = held(own, mean, ~dead, sample)
     if mutes is not None:
         # A mute is set to zero like a fill value, but is none.
@@ -189,7 +194,7 @@ def _find(own: np.ndarray, dead: np.ndarray, given: float | None, sums: np.ndarr
     if given is None and not one_zero and len(own) >= TRACE:
         signal = len(own) if fill is None else (~fill).sum(axis=0)
         off = np.flatnonzero(live & ~(np.abs(mean - zero) <= level) & (signal >= TRACE))
-        found = trace_zeros(own, fill, mean, off, level, ends[1] - ends[0])
+        found = trace_zeros(own, fill, mean, off, np.abs(mean[off] - zero) > error[off], level)
         # In coarse steps nothing less can be told.
         apart = np.abs(found - zero) > max(level / 2, 1.5 * sample.step)
         zeros[off[apart]] = found[apart]
@@ -234,6 +239,14 @@ def is_one_sided(amplitude: np.ndarray, dead: np.ndarray | None = None) -> bool:
     below, above = -away.min(axis=1) / spread, away.max(axis=1) / spread
     piled = [((near < PILED) & (far > PILED_APART * near)).mean() for near, far in ((below, above), (above, below))]
     return bool(max(piled) >= PILED_SHARE)
+
+
+def _error(own: np.ndarray, sample: Sample) -> np.ndarray:
+    """How far from zero the means of traces may be by the noise in them, without their spikes: three deviations."""
+    some = own[:: max(1, len(own) // NOISE_SAMPLES)] - own.dtype.type(sample.zero)
+    np.clip(some, -2 * sample.clip, 2 * sample.clip, out=some)
+    some *= some
+    return 3 * np.sqrt(some.mean(axis=0) / len(own))
 
 
 def _means(own: np.ndarray, fill: np.ndarray | None, sums: np.ndarray | None = None) -> np.ndarray:

@@ -23,8 +23,8 @@ def trace_zeros(
     fill: np.ndarray | None,
     mean: np.ndarray,
     traces: np.ndarray,
+    suspect: np.ndarray,
     level: float,
-    span: float = np.inf,
 ) -> np.ndarray:
     """Find the zeros of some traces.
 
@@ -36,15 +36,16 @@ def trace_zeros(
         fill: Where no signal is, bool `[time, trace]`; None where all is signal.
         mean: Means of the traces' signal, `[trace]`.
         traces: Numbers of the traces that are meant, from 0.
+        suspect: Which of them have a mean that noise would not bring about, bool.
         level: A grey level.
-        span: From the least to the largest of all amplitudes, where it is known.
 
     Returns:
         Their zeros, float64.
     """
     zeros = mean[traces].astype(np.float64)
     small = SPIKE_LEVELS * level * len(amplitude)
-    for number, trace in enumerate(traces if span > small else ()):
+    for number in np.flatnonzero(suspect):
+        trace = traces[number]
         signal = amplitude[:, trace] if fill is None else amplitude[~fill[:, trace], trace]
         if signal.max() - signal.min() <= small:
             continue
