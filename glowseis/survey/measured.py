@@ -20,8 +20,8 @@ NO_LEVELS = 0.2
 TOLD_LEVELS = 0.5
 """Grey levels from which the removal of a constant is told: less does not show."""
 
-NOISE_SAMPLES = 32
-"""Samples of a trace that tell how noisy it is."""
+SOME = 64
+"""Samples of a trace that tell how noisy and how loud it is."""
 
 PILED, PILED_APART = 2.7, 1.5
 """Mean deviations that the nearer end of samples piled up against it is away, and how much farther the other is."""
@@ -29,7 +29,7 @@ PILED, PILED_APART = 2.7, 1.5
 PILED_SHARE = 0.75
 """Share of the traces that are so where a gather is."""
 
-PILED_TRACES, PILED_SAMPLES = 32, 128
+PILED_TRACES, PILED_SAMPLES = 24, 128
 """Traces, and samples of each, that tell whether they are so."""
 
 JUDGED_FROM = 4096
@@ -104,12 +104,12 @@ def measure(
         apart = np.abs(zeros - found.zeros) > TOLD_LEVELS * found.level
         constant = int((dead & apart & (zeros != 0)).sum())
         own = _about(own, zeros, dead, found.fill)
-        level = loudness(own)
+        level = loudness(own[_some_samples(own)])
         is_loud = wild_traces(level)
         least = TOLD_LEVELS * found.level
         is_moved = ~dead & (np.abs(zeros) >= least)
         if abs(found.zero) < least and is_moved.any():
-            is_moved &= are_constants(own, found.fill, zeros, level)
+            is_moved &= are_constants(own, found.fill, zeros, found.error)
         mended = {
             "fill": found.filled,
             "constant": constant,
@@ -145,7 +145,7 @@ def constant_traces(amplitude: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Found:
-    """Zeros `[trace]` and the gather's, a grey level, and where no signal is `[time, trace]`.
+    """Zeros `[trace]` and the gather's, a grey level, what noise brings about, and where no signal is `[time, trace]`.
 
     Mutes are among that; `filled` is how many traces, and `share` how much of the gather, has fill values.
     """
@@ -153,6 +153,7 @@ class _Found:
     zeros: np.ndarray
     zero: float
     level: float
+    error: np.ndarray
     fill: np.ndarray | None
     filled: int
     share: float
@@ -199,7 +200,7 @@ def _find(own: np.ndarray, dead: np.ndarray, given: float | None, sums: np.ndarr
         apart = np.abs(found - zero) > max(level / 2, 1.5 * sample.step)
         zeros[off[apart]] = found[apart]
     traces, share = (int(filled.any(axis=0).sum()), float(filled.mean())) if filled is not None else (0, 0.0)
-    return _Found(zeros, zero, level, fill, traces, share)
+    return _Found(zeros, zero, level, error, fill, traces, share)
 
 
 def _middle(
@@ -241,9 +242,14 @@ def is_one_sided(amplitude: np.ndarray, dead: np.ndarray | None = None) -> bool:
     return bool(max(piled) >= PILED_SHARE)
 
 
+def _some_samples(own: np.ndarray) -> slice:
+    """Samples of each trace that tell how noisy and how loud it is."""
+    return np.s_[:: max(1, len(own) // SOME)]
+
+
 def _error(own: np.ndarray, sample: Sample) -> np.ndarray:
     """How far from zero the means of traces may be by the noise in them, without their spikes: three deviations."""
-    some = own[:: max(1, len(own) // NOISE_SAMPLES)] - own.dtype.type(sample.zero)
+    some = own[_some_samples(own)] - own.dtype.type(sample.zero)
     np.clip(some, -2 * sample.clip, 2 * sample.clip, out=some)
     some *= some
     return 3 * np.sqrt(some.mean(axis=0) / len(own))

@@ -58,9 +58,7 @@ def trace_zeros(
     return zeros
 
 
-def are_constants(
-    amplitude: np.ndarray, fill: np.ndarray | None, zeros: np.ndarray, loudness: np.ndarray
-) -> np.ndarray:
+def are_constants(amplitude: np.ndarray, fill: np.ndarray | None, zeros: np.ndarray, error: np.ndarray) -> np.ndarray:
     """Tell which zeros of traces stand for a constant that was added: noise of low frequency has one as well.
 
     A constant is more than the mean of noise, and moves each quarter of a trace by as much.
@@ -69,13 +67,13 @@ def are_constants(
         amplitude: Amplitudes about the zeros `[time, trace]`.
         fill: Where no signal is, bool `[time, trace]`; None where all is signal.
         zeros: What was taken away, `[trace]`.
-        loudness: Mean absolute amplitudes, `[trace]`.
+        error: How large zeros are that noise brings about, `[trace]`.
 
     Returns:
         Which do, bool `[trace]`.
     """
     samples = len(amplitude)
-    found = np.abs(zeros) > 4 * loudness / np.sqrt(samples)
+    found = np.abs(zeros) > error
     traces = np.flatnonzero(found)
     quarters = np.arange(4) * samples // 4
     block = np.take(amplitude.T, traces, axis=0)
