@@ -141,23 +141,27 @@ def _beside(counts: np.ndarray) -> np.ndarray:
     return np.maximum(larger, np.maximum(np.minimum(one, two), np.minimum(three, four)))
 
 
-def repeated(amplitude: np.ndarray, ends: tuple[float, float], sample: Sample) -> np.ndarray | None:
+def repeated(amplitude: np.ndarray, suspect: np.ndarray, sample: Sample) -> np.ndarray | None:
     """Find fill values anywhere in a gather.
 
     Args:
         amplitude: Amplitudes `[time, trace]`, finite.
-        ends: The least and the largest of them.
+        suspect: Traces whose mean is not zero, bool `[trace]`: rare values are looked for there.
         sample: What a sample of them says.
 
     Returns:
         Where they are, bool `[time, trace]`; None where there are none.
     """
     candidates, found = list(sample.standing_out), None
-    if 0 < FAR * sample.clip < max(ends[1] - sample.zero, sample.zero - ends[0]):
-        reach = np.maximum(amplitude.max(axis=0) - sample.zero, sample.zero - amplitude.min(axis=0))
-        far = _far(amplitude[:, reach > FAR * sample.clip], sample)
+    if sample.clip and suspect.any():
+        traces = amplitude[:, suspect]
+        reach = np.maximum(traces.max(axis=0) - sample.zero, sample.zero - traces.min(axis=0))
+        far = _far(traces[:, reach > FAR * sample.clip], sample)
         candidates += [value for value in far if value not in candidates]
-        found = _beyond(amplitude, reach, sample)
+        beyond = _beyond(traces, reach, sample)
+        if beyond is not None:
+            found = np.zeros(amplitude.shape, bool)
+            found[:, suspect] = beyond
     # From the outside, for rails are the outermost of what is recorded.
     # From the outside, for rails are the outermost of what is recorded.
     candidates.sort(key=lambda value: -abs(value - sample.zero))
