@@ -57,7 +57,7 @@ def check_same(found, children=CHILDREN):
 def test_every_format_keeps_parents_through_ingest(tmp_path, command, out, kind):
     write(tmp_path / out, kind)
     done = command("ingest", tmp_path / out, "--out", tmp_path / "survey")
-    assert done.status == 0 and f"{COUNT} synthetic gathers, which take no part" in done.out
+    assert done.status == 0 and f"{COUNT} gathers synthetic: folds" in done.out
     assert "warning" not in done.out
     survey = open_survey(tmp_path / "survey")
     check_same([survey.read(row) for row in range(COUNT)])
@@ -199,7 +199,13 @@ def test_a_child_of_a_test_gather_cannot_come_back_by_a_file(tmp_path, command):
     survey = graded_survey(tmp_path / "survey", counts=(12, 8, 6))
     parents = [survey.read(int(row)) for row in survey.select(labels=["bad"])[:3]]
     children = [
-        dataclasses.replace(one, gather_id=f"c{number}", origin=Origin((one.gather_id,), 0.1, 5, "demo/1", "spherical"))
+        dataclasses.replace(
+            one,
+            # A trace of one level throughout would be dead.
+            image=np.random.default_rng(number).integers(90, 166, one.image.shape).astype(np.uint8),
+            gather_id=f"c{number}",
+            origin=Origin((one.gather_id,), 0.1, 5, "demo/1", "spherical"),
+        )
         for number, one in enumerate(parents)
     ]
     write(tmp_path / "new.segy", generate.Format.SEGY, children=children)
@@ -213,3 +219,14 @@ def test_a_child_of_a_test_gather_cannot_come_back_by_a_file(tmp_path, command):
         recipe = ClassifierRecipe(name="a", classifier={}, data={"labels": ["good", "bad"]})
         with pytest.raises(InputError):
             select_labelled(again, recipe)
+
+
+@pytest.mark.parametrize("change", [str.lower, str.title])
+def test_a_text_header_in_other_capitals_is_known(segy, change):
+    """Software that copies SEG-Y may write its text header anew."""
+    content = segy.read_bytes()
+    text = change(content[:3200].decode("cp037"))
+    segy.write_bytes(text.encode("ascii") + content[3200:])
+    check_same(read(segy))
+    segy.with_suffix(".csv").unlink()
+    assert [gather.origin.parents for gather in read(segy)] == [(UNKNOWN_PARENT,)] * COUNT
