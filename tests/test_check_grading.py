@@ -9,7 +9,7 @@ from random_gathers import random_recording
 from glowseis.export import export_classifier, load_classifier
 from glowseis.fitting.classifier_trainer import make_classifier, predict
 from glowseis.metamorphic import CHANGES, clip_of, grade_recordings
-from glowseis.metamorphic.changes import as_recording
+from glowseis.metamorphic.changes import as_recording, zero_of
 from glowseis.survey.gather import Picture
 from glowseis.survey.render import render_recording
 from glowseis.testing import Change, check_grading, perturb
@@ -187,11 +187,10 @@ def test_files_hold_what_was_recorded(name, tmp_path):
     one = RECORDINGS[0]
     got = as_recording(CHANGES[name].make(one, np.random.default_rng(0), tmp_path))
     assert got.amplitude.shape == SIZE and got.geometry.sample_interval_s == pytest.approx(0.008)
-    wanted, found = (each.amplitude.astype(np.float64) / clip_of(each.amplitude) for each in (one, got))
-    if name.startswith("uint"):
-        # As long as readers leave the middle of unsigned samples where it is.
-        middle = np.median(got.amplitude)
-        found = (got.amplitude - middle) / clip_of(got.amplitude - middle)
+    # Readers leave the zero of whole numbers where it is.
+    wanted, found = (
+        (each.amplitude.astype(np.float64) - zero_of(each.amplitude)) / clip_of(each.amplitude) for each in (one, got)
+    )
     tolerance = {"SEG-Y": 0, "Seismic Unix": 0, "HDF5": 0, "NumPy": 0, "IBM float": 1e-5, "int32": 1e-6}.get(name, 0.03)
     inside = np.abs(wanted) < 0.9
     np.testing.assert_allclose(found[inside], wanted[inside], atol=tolerance + 1e-7)
