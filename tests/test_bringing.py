@@ -208,7 +208,7 @@ def test_orders(offsets, wanted, expected):
         (recording(samples=31), "fewer than the 32 samples that model/1 needs"),
         (
             recording(samples=60, interval_s=0.002),
-            "32 samples of 8 ms that model/1 needs (recorded at 2 ms)",
+            "32 samples of 8 ms that model/1 needs (their sample interval is 2 ms)",
         ),
         (recording(traces=15), "fewer than the 16 live traces"),
     ],
