@@ -1,5 +1,6 @@
 """What of a recording is signal: its zero is measured and taken away, and what is no signal is set to zero."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,9 @@ NO_LEVELS = 0.2
 
 TOLD_LEVELS = 0.5
 """Grey levels from which the removal of a constant is told: less does not show."""
+
+CHANCE = 5.0
+"""Mean absolute amplitudes by which the middle of a gather may be off, times the square root of its samples."""
 
 PILED, PILED_APART = 2.7, 1.5
 """Mean deviations that the nearer end of samples piled up against it is away, and how much farther the other is."""
@@ -107,7 +111,7 @@ def measure(
         is_loud = wild_traces(level)
         least = TOLD_LEVELS * found.level
         is_moved = ~dead & (np.abs(zeros - middle) >= least)
-        if abs(found.zero - middle) < least and is_moved.any():
+        if abs(found.zero - middle) < max(least, _chance(level, len(own))) and is_moved.any():
             is_moved &= are_constants(own, found.fill, zeros, level)
         mended = {
             "fill": found.filled,
@@ -197,6 +201,12 @@ def _find(own: np.ndarray, dead: np.ndarray, given: float | None, sums: np.ndarr
         zeros[off[apart]] = found[apart]
     traces, share = (int(filled.any(axis=0).sum()), float(filled.mean())) if filled is not None else (0, 0.0)
     return _Found(zeros, zero, level, fill, traces, share)
+
+
+def _chance(loudness: np.ndarray, samples: int) -> float:
+    """How far from its zero the middle of a gather of noise may be by chance, of traces with that loudness."""
+    live = loudness[loudness > 0]
+    return CHANCE * float(np.median(live)) / math.sqrt(samples * len(live)) if len(live) else 0.0
 
 
 def _middle(

@@ -396,7 +396,8 @@ def _other_lengths(layout: Layout, headers: np.ndarray) -> list[Remark]:
         Remark(
             "samples",
             f"its first trace says {told[0]} samples (bytes 115-116), its file header {layout.samples}, which fits the "
-            f"file's length and is used; pass --samples {layout.samples} if that is right",
+            f"file's length and is used; pass --samples {told[0]} if that is wrong",
+            is_warning=False,
         )
     ]
 
