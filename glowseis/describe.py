@@ -73,6 +73,7 @@ def main(
 def _lines(description: "Description") -> list[str]:
     from glowseis.survey.description import parents
     from glowseis.survey.gather import source_text
+    from glowseis.survey.mending import MENDINGS
 
     survey, gathers = description.survey, description.gathers
     manifest = survey.manifest
@@ -95,9 +96,13 @@ def _lines(description: "Description") -> list[str]:
         *_widths(description),
         "",
     ]
-    for name, traces in (("dead", "all zero"), ("broken", "NaN or infinite, set to zero")):
+    for name, traces in (("dead", "of one value"), ("broken", "NaN or infinite, set to zero")):
         count = int((gathers[name] > 0).sum())
         lines.append(f"{name} traces ({traces}): {int(gathers[name].sum())} in {count} gathers")
+    for name, (traces_mended, count) in description.mended().items():
+        lines.append(f"mended: {traces_mended} {MENDINGS.get(name, name)}, in {count} gathers")
+    if largest := description.largest_zero():
+        lines.append(f"zeros that were taken from gathers: up to {100 * largest:.3g} % of the clip")
     synthetic = int(gathers["synthetic"].sum())
     if synthetic:
         models = _listed(sorted(set(survey.index["model"]) - {""}))

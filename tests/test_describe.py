@@ -153,7 +153,11 @@ def test_figures(tmp_path):
         image[: gather.valid_samples, : gather.valid_traces] = generator.integers(
             0, 256, (gather.valid_samples, gather.valid_traces)
         )
-        gathers.append(dataclasses.replace(gather, image=image, dead_traces=number % 2, broken_traces=number // 10))
+        made = dataclasses.replace(gather, image=image, dead_traces=number % 2, broken_traces=number // 10)
+        if number in (3, 7):
+            zero = np.full(gather.valid_traces, -gather.clip_amplitude, np.float32)
+            made = dataclasses.replace(made, mended={"fill": number // 2 + (number == 7)}, zero_amplitude=zero)
+        gathers.append(made)
     child = dataclasses.replace(
         random_gather(50), gather_id="child", origin=Origin(("line1-shot1", "gone"), 0.5, 1, "demo/1", "linear")
     )
@@ -177,6 +181,10 @@ def test_figures(tmp_path):
     lines = description.by_line()
     assert lines.index.tolist() == [0, 1, 3] and lines.to_numpy().sum() == 13
     assert description.widths().to_dict() == {20: 3, 21: 3, 22: 3, 23: 3, 24: 1}
+    counts = [gather.mended.get("zero_level", 0) for gather in [*gathers, child]]
+    wanted = {"fill": (5, 2), "zero_level": (sum(counts), np.count_nonzero(counts))}
+    assert description.mended() == {name: found for name, found in wanted.items() if found[0]}
+    assert description.largest_zero() > 0.9
     summary = json.loads(json.dumps(description.summary(), allow_nan=False))
     assert summary["gathers"] == 13 and summary["synthetic_parents"] == 2 and summary["labels"]["bad"]["gathers"] == 4
     assert survey.index["label"].iat[description.example("bad")] == "bad"

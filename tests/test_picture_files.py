@@ -171,8 +171,8 @@ def test_pictures_that_are_no_grey_levels(tmp_path):
     Image.fromarray(np.zeros((1, 40_000), np.uint8)).save(tmp_path / "long.png")
     cases = [
         ("animated.png", "has several frames"),
-        ("float.tif", "has pixels of kind F, which are no grey levels"),
-        ("integer.tif", "has pixels of kind I, which are no grey levels"),
+        ("float.tif", "has pixels of kind F, which are not grey levels"),
+        ("integer.tif", "has pixels of kind I, which are not grey levels"),
         ("turned.jpg", "save it upright"),
         ("turned.png", "save it upright"),
         ("turned.tif", "save it upright"),
@@ -244,7 +244,7 @@ def wiggles(levels):
 
 
 REFUSED = {
-    "red and blue": (red_and_blue(grey(128)), "is in colours"),
+    "red and blue": (red_and_blue(grey(128)), "is in colour"),
     "wiggles": (wiggles(grey(128)), "are not about a middle"),
     "wiggles in colours": (np.repeat(wiggles(grey(128))[..., np.newaxis], 3, axis=2), "are not about a middle"),
     "grey on white": ((255 - np.abs(grey(128) - 128)).astype(np.uint8), "are not about a middle"),

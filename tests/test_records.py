@@ -314,6 +314,32 @@ def with_index(survey, change):
     manifest.write_text(json.dumps(content))
 
 
+def test_surveys_of_schema_2_are_read(tmp_path):
+    """Their index and records say nothing of zeros and mending."""
+    survey = random_survey(tmp_path / "survey", 3)
+    with_index(survey, lambda index: index.drop(columns=["zero_amplitude", "mended"], inplace=True))
+    manifest = survey.path / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"schema_version": 2}))
+    old = open_survey(survey.path)
+    assert old.index["zero_amplitude"].tolist() == [0, 0, 0] and old.index["mended"].tolist() == ["", "", ""]
+    example = tf.train.Example.FromString(serialise(random_gather(0)))
+    for name in ("zero_amplitude", "mended"):
+        del example.features.feature[name]
+    gather = parse(example.SerializeToString())
+    assert gather.zero_amplitude.shape == () and not gather.zero_amplitude.any() and gather.mended == {}
+    assert np.array_equal(gather.image, random_gather(0).image)
+
+
+def test_zeros_and_mending_stand_in_index_and_record(tmp_path):
+    zero = np.linspace(90, 110, 24, dtype=np.float32)
+    gather = dataclasses.replace(random_gather(0), zero_amplitude=zero, mended={"fill": 2, "zero_level": 24})
+    write_survey(tmp_path / "survey", [gather, random_gather(1)], SIZE, {})
+    survey = open_survey(tmp_path / "survey")
+    assert same_gather(survey.read(0), gather) and same_gather(survey.read(1), random_gather(1))
+    assert survey.index["zero_amplitude"][0] == pytest.approx(100)
+    assert survey.index["mended"][0] == "fill=2 zero_level=24"
+
+
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [

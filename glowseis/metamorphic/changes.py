@@ -136,9 +136,9 @@ def finer(factor: int) -> Make:
         interval_s = recording.geometry.sample_interval_s
         if not interval_s > 0:
             return None
-        # Scaled, for tiny or huge amplitudes have no place between a filter's sums.
-        clip = clip_of(recording.amplitude)
-        amplitude = resample_poly(recording.amplitude / clip, factor, 1, axis=0) * clip
+        # Scaled, for tiny or huge amplitudes have no place between a filter's sums; about zero, as beyond the ends.
+        clip, zero = clip_of(recording.amplitude), zero_of(recording.amplitude)
+        amplitude = resample_poly((recording.amplitude - zero) / clip, factor, 1, axis=0) * clip + zero
         last = (len(recording.amplitude) - 1) * factor + 1
         return with_amplitude(recording, amplitude[:last], sample_interval_s=interval_s / factor)
 

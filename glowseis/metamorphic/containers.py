@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from glowseis.metamorphic.changes import Make, clip_of, has_interval, with_amplitude
+from glowseis.metamorphic.changes import Make, clip_of, has_interval, with_amplitude, zero_of
 from glowseis.survey.formats.source import ReadOptions
 from glowseis.survey.gather import Picture, Recording
 
@@ -129,7 +129,7 @@ def _stored(amplitude: np.ndarray, sample_format: str) -> np.ndarray:
 
 def _whole(amplitude: np.ndarray, largest: float, bits: int, kind: str) -> np.ndarray:
     most = 2 ** (bits - 1) - 1
-    level = np.clip(np.rint(amplitude / largest * most), -most, most)
+    level = np.clip(np.rint((amplitude - zero_of(amplitude)) / largest * most), -most, most)
     return (level + (most + 1 if np.dtype(kind).kind == "u" else 0)).astype(kind)
 
 

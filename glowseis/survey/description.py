@@ -21,6 +21,7 @@ from glowseis.survey.duplicates import (
     valid_region,
 )
 from glowseis.survey.gather import UNKNOWN_PARENT, Gather
+from glowseis.survey.mending import MENDINGS
 from glowseis.survey.records import Survey
 from glowseis.survey.render import ZERO_LEVEL
 from glowseis.survey.scanning import scan
@@ -99,6 +100,20 @@ class Description:
         """Gathers per number of recorded traces: the paper's Figure 3."""
         return self.gathers["recorded_traces"].value_counts().sort_index()
 
+    def mended(self) -> dict[str, tuple[int, int]]:
+        """Of each kind of mending, in the order of `MENDINGS`, how many traces, and in how many gathers."""
+        counts: dict[str, list[int]] = {name: [] for name in MENDINGS}
+        for text in self.survey.index["mended"]:
+            for word in text.split():
+                name, _, count = word.partition("=")
+                counts.setdefault(name, []).append(int(count))
+        return {name: (sum(found), len(found)) for name, found in counts.items() if found}
+
+    def largest_zero(self) -> float:
+        """The largest zero that was taken from a gather, in clips."""
+        index = self.survey.index
+        return float((index["zero_amplitude"].abs() / index["clip_amplitude"]).max())
+
     def duplicates(self) -> pd.DataFrame:
         """One row a pair: the gathers, their labels, whether they are equal, and how a near one differs."""
         names, labels = self.survey.index["gather_id"], self.survey.index["label"]
@@ -143,6 +158,7 @@ class Description:
             "heights": _counts(self.gathers["recorded_samples"]),
             "sample_intervals_ms": _counts(interval_ms.map("{:g}".format)),
             "fits": _counts(survey.index["fit"]),
+            "mended": self.mended(),
             "synthetic_parents": len(parents(survey)),
             "exact_duplicates": [list(survey.index["gather_id"].iloc[rows]) for rows in self.exact],
             "near_duplicates": [list(survey.index["gather_id"].iloc[list(pair.rows)]) for pair in self.near],

@@ -56,7 +56,8 @@ def advice(
     source = np.stack([values(first, int(field), order) for field in COORDINATES[:2]])
     moved = (np.abs(source[:, again] - source[:, earlier]) > 1).any(axis=0)
     numbered = values(first, channel, order)
-    is_new = np.where(source.any(axis=0)[again], moved, numbered[again] == numbered[earlier])
+    is_placed = np.asarray(source.any(axis=0))[again]
+    is_new = np.where(is_placed, moved, numbered[again] == numbered[earlier])
     if 2 * np.count_nonzero(is_new) <= len(again):
         return TORN
     used = {word.byte for word in keys}

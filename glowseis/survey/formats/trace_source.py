@@ -177,7 +177,7 @@ class TraceSource:
             for number, (first, last) in enumerate(self._runs.edges[:LOOKED_AT].tolist()):
                 for place, trace in enumerate((first, last - 1)):
                     self._read(file, ends[place, number], layout.start_bytes + trace * layout.trace_bytes)
-        why = advice(numbers[:LOOKED_AT], *ends, layout.header_order, self._keys, self._channel)
+        why = advice(numbers[:LOOKED_AT], ends[0], ends[1], layout.header_order, self._keys, self._channel)
         named = first_names([self._ids[run] for run in again[:NAMED].tolist()], len(again))
         text = f"{number_of(len(again), 'gather')} of a shot that came before in the file, with others between: {named}"
         return [Remark("again", f"{text}; {why}")]
