@@ -213,3 +213,14 @@ def test_a_child_of_a_test_gather_cannot_come_back_by_a_file(tmp_path, command):
         recipe = ClassifierRecipe(name="a", classifier={}, data={"labels": ["good", "bad"]})
         with pytest.raises(InputError):
             select_labelled(again, recipe)
+
+
+@pytest.mark.parametrize("change", [str.lower, str.title])
+def test_a_text_header_in_other_capitals_is_known(segy, change):
+    """Software that copies SEG-Y may write its text header anew."""
+    content = segy.read_bytes()
+    text = change(content[:3200].decode("cp037"))
+    segy.write_bytes(text.encode("ascii") + content[3200:])
+    check_same(read(segy))
+    segy.with_suffix(".csv").unlink()
+    assert [gather.origin.parents for gather in read(segy)] == [(UNKNOWN_PARENT,)] * COUNT

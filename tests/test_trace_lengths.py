@@ -90,3 +90,54 @@ def test_revision_two_that_tells_another_number_of_traces(tmp_path, said):
     struct.pack_into(">Q", content, 3512, 72)
     path.write_bytes(content)
     assert told(path) == {}
+
+
+def varied(folder, ending, lengths):
+    """Shots of several lengths, one file after the other."""
+    parts = [written(folder, Line(1), ending, samples=samples).read_bytes() for samples in lengths]
+    start = 3600 if ending == ".segy" else 0
+    path = folder / f"several{ending}"
+    path.write_bytes(parts[0] + b"".join(part[start:] for part in parts[1:]))
+    return path
+
+
+@BOTH
+@pytest.mark.parametrize("lengths", [(60, 50), (60, 71, 60), (60, 50, 40)])
+def test_traces_of_several_lengths(tmp_path, ending, lengths):
+    path = varied(tmp_path, ending, lengths)
+    with pytest.raises(InputError, match=rf"trace 25 has {lengths[1]} samples.*, the first one 60; .* one length"):
+        list(opened(path).shapes())
+
+
+@BOTH
+def test_text_after_the_last_trace(tmp_path, ending):
+    """Longer than several traces, as trailers are: no traces are made of it."""
+    path = written(tmp_path, Line(), ending, tail=b"C 1 PROCESSED".ljust(3200))
+    assert len(traces_of(path)) == 72
+    assert "3200 bytes after its last whole trace, number 72, are not read" in told(path)["cut"]
+
+
+def test_a_number_of_samples_that_fits_nothing(tmp_path):
+    path = written(tmp_path, Line())
+    with pytest.raises(InputError, match="--samples 50 does not fit the file: its trace headers say 60"):
+        opened(path, samples=50)
+    assert len(traces_of(path, samples=60)) == 72
+
+
+def test_trace_headers_that_give_a_longer_record_are_told(tmp_path):
+    """As where samples were cut off and only the file header was changed, such as Viking's; the length proves it."""
+    path = written(tmp_path, Line().with_words(ns=1500), binary={SAMPLES: 60})
+    assert len(traces_of(path)) == 72
+    (remark,) = opened(path).remarks()
+    assert not remark.is_warning and "its first trace says 1500 samples" in remark.text and "header 60" in remark.text
+    assert not opened(path, samples=60).remarks()
+
+
+@pytest.mark.parametrize("left", [0, 100, 240, 479])
+def test_files_without_a_whole_trace(tmp_path, left):
+    path = written(tmp_path, Line())
+    path.write_bytes(path.read_bytes()[: 3600 + left])
+    with pytest.raises(
+        InputError, match=rf"60 samples takes 480 bytes, and after its headers come {left}; copy it again"
+    ):
+        opened(path)

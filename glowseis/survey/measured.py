@@ -112,7 +112,7 @@ def measure(
         least = TOLD_LEVELS * found.level
         is_moved = ~dead & (np.abs(zeros - middle) >= least)
         if abs(found.zero - middle) < max(least, _chance(level, len(own))) and is_moved.any():
-            is_moved &= are_constants(own, found.fill, zeros, level)
+            is_moved &= are_constants(own, found.fill, zeros - middle, level)
         mended = {
             "fill": found.filled,
             "constant": constant,
