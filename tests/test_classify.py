@@ -393,7 +393,7 @@ def test_files_of_another_interval_and_order_are_brought(knowing, tmp_path, comm
         ({"interval_s": 0.016}, "has a sample interval of 16 ms, and grader/1 was trained at 8 ms"),
         (
             {"interval_s": 0.001},
-            "fewer than the 16 samples of 8 ms that grader/1 needs (recorded at 1 ms)",
+            "fewer than the 16 samples of 8 ms that grader/1 needs (their sample interval is 1 ms)",
         ),
         ({"traces": 7}, "3 left out with fewer than the 8 live traces that grader/1 needs"),
         ({"offset_m": np.full(32, -200, np.float32)}, "32 traces at one offset, 200 m"),

@@ -245,7 +245,7 @@ class Bringing:
         if gather.valid_samples < samples:
             changed = gather.geometry.sample_interval_s != recorded_s and recorded_s > 0
             at = f" of {milliseconds(gather.geometry.sample_interval_s)}" if changed else ""
-            why = f" (recorded at {milliseconds(recorded_s)})" if changed else ""
+            why = f" (their sample interval is {milliseconds(recorded_s)})" if changed else ""
             self.left_out[_key(gather)] = f"fewer than the {samples} samples{at} that {self.name} needs{why}"
         elif live < traces:
             self.left_out[_key(gather)] = f"fewer than the {traces} live traces that {self.name} needs"
