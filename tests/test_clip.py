@@ -29,7 +29,7 @@ KINDS = {
     "late": lambda generator, shape: generator.normal(size=shape) * (np.arange(shape[0]) > 0.97 * shape[0])[:, None],
     "few values": lambda generator, shape: generator.integers(-3, 4, shape),
     "zeros": lambda generator, shape: np.zeros(shape),
-    "spikes": lambda generator, shape: generator.normal(size=shape) * (1 + 1e4 * (generator.random(shape) < 0.01)),
+    "spikes": lambda generator, shape: generator.normal(size=shape) * (1 + 1e3 * (generator.random(shape) < 0.01)),
     "huge": lambda generator, shape: 3e38 * generator.uniform(-1, 1, shape),
     "tiny": lambda generator, shape: 1e-40 * generator.normal(size=shape),
     "one trace": lambda generator, shape: generator.normal(size=shape) * (np.arange(shape[1]) == 1),

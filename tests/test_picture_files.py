@@ -272,7 +272,7 @@ def test_pictures_without_a_middle_are_refused(tmp_path, kind):
 
 
 def test_short_records_and_dead_columns_are_mended(tmp_path):
-    levels = grey(125, 110)
+    levels = grey(118, 110)
     levels[70:, 20:] = 0
     levels[:, 5:8] = 255
     Image.fromarray(levels.astype(np.uint8)).save(tmp_path / "a.png")

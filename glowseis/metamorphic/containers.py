@@ -36,7 +36,8 @@ def segy(sample_format: str = "ieee", *, auxiliary: bool = False) -> Make:
         head[3224:3226] = CODES[sample_format].to_bytes(2, "big")
         path = folder / "gather.segy"
         path.write_bytes(bytes(head) + np.concatenate([headers, stored.reshape(traces, -1)], axis=1).tobytes())
-        return _read(path)
+        # Said, as grey levels that are spread over 32 bits look like bytes in the wrong order.
+        return _read(path, ReadOptions(sample_format=sample_format, byte_order="big"))
 
     return make
 

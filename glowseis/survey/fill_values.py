@@ -155,25 +155,30 @@ def _around(single: np.ndarray, counts: np.ndarray, places: np.ndarray) -> np.nd
     )
 
 
-def repeated(amplitude: np.ndarray, ends: tuple[float, float], sample: Sample) -> np.ndarray | None:
+def repeated(amplitude: np.ndarray, suspect: np.ndarray, sample: Sample) -> np.ndarray | None:
     """Find fill values anywhere in a gather.
 
     Args:
         amplitude: Amplitudes `[time, trace]`, finite.
-        ends: The least and the largest of them.
+        suspect: Traces whose mean is not zero, bool `[trace]`: rare values are looked for there.
         sample: What a sample of them says.
 
     Returns:
         Where they are, bool `[time, trace]`; None where there are none.
     """
     candidates, found = list(sample.standing_out), None
-    if 0 < FAR * sample.clip < max(ends[1] - sample.zero, sample.zero - ends[0]):
-        reach = np.maximum(amplitude.max(axis=0) - sample.zero, sample.zero - amplitude.min(axis=0))
-        far = _far(amplitude[:, reach > FAR * sample.clip], sample)
+    if sample.clip and suspect.any():
+        traces = amplitude[:, suspect]
+        reach = np.maximum(traces.max(axis=0) - sample.zero, sample.zero - traces.min(axis=0))
+        far = _far(traces[:, reach > FAR * sample.clip], sample)
         candidates += [value for value in far if value not in candidates]
-        found = _beyond(amplitude, reach, sample)
+        beyond = _beyond(traces, reach, sample)
+        if beyond is not None:
+            found = np.zeros(amplitude.shape, bool)
+            found[:, suspect] = beyond
     if not sample.step:
         # Numbers without steps hardly come back, and the outermost least of all.
+        ends = (amplitude.min(), amplitude.max())
         candidates += [end for end in ends if end not in candidates and np.count_nonzero(amplitude == end) >= RARE]
     # From the outside, for rails are the outermost of what is recorded.
     candidates.sort(key=lambda value: -abs(value - sample.zero))

@@ -182,7 +182,7 @@ def _row(gather: Gather) -> dict[str, Any]:
         "dead_traces": gather.dead_traces,
         "broken_traces": gather.broken_traces,
         "clip_amplitude": float(gather.clip_amplitude),
-        "zero_amplitude": float(np.median(gather.zero_amplitude)),
+        "zero_amplitude": float(np.median(gather.zero_amplitude) if gather.zero_amplitude.ndim else 0.0),
         "mended": " ".join(f"{name}={count}" for name, count in gather.mended.items()),
         "sample_interval_s": float(geometry.sample_interval_s),
         "start_s": float(geometry.start_s),

@@ -18,23 +18,19 @@ SCALES = 0.4
 """Share of a gather's traces from which loud ones are another scale rather than wild; with as many quiet ones."""
 
 
-SAMPLES = 64
-"""Samples of a trace that tell how loud it is."""
-
-
 def loudness(amplitude: np.ndarray) -> np.ndarray:
-    """The square of the mean root of each trace's absolute amplitudes, by some of its samples where there are many.
+    """The square of the mean root of each trace's absolute amplitudes.
 
     It grows with a trace's gain as the mean does, but a spike counts for little in it.
 
     Args:
-        amplitude: Amplitudes about zero `[time, trace]`.
+        amplitude: Amplitudes about zero, or some of them `[time, trace]`.
 
     Returns:
         How loud each is, float64 `[trace]`.
     """
-    some = np.abs(amplitude[:: max(1, len(amplitude) // SAMPLES)])
-    return np.sqrt(some, out=some).mean(axis=0).astype(np.float64) ** 2
+    size = np.abs(amplitude)
+    return np.sqrt(size, out=size).mean(axis=0).astype(np.float64) ** 2
 
 
 def wild_traces(level: np.ndarray) -> np.ndarray:

@@ -21,8 +21,11 @@ NO_LEVELS = 0.2
 TOLD_LEVELS = 0.5
 """Grey levels from which the removal of a constant is told: less does not show."""
 
-CHANCE = 5.0
-"""Mean absolute amplitudes by which the middle of a gather may be off, times the square root of its samples."""
+MEDIAN = 1.25
+"""Standard error of a median, in that of a mean of as many."""
+
+SOME = 64
+"""Samples of a trace that tell how noisy and how loud it is."""
 
 PILED, PILED_APART = 2.7, 1.5
 """Mean deviations that the nearer end of samples piled up against it is away, and how much farther the other is."""
@@ -30,7 +33,7 @@ PILED, PILED_APART = 2.7, 1.5
 PILED_SHARE = 0.75
 """Share of the traces that are so where a gather is."""
 
-PILED_TRACES, PILED_SAMPLES = 32, 128
+PILED_TRACES, PILED_SAMPLES = 24, 128
 """Traces, and samples of each, that tell whether they are so."""
 
 JUDGED_FROM = 4096
@@ -107,12 +110,12 @@ def measure(
         apart = np.abs(zeros - found.zeros) > TOLD_LEVELS * found.level
         constant = int((dead & apart & (zeros != 0)).sum())
         own = _about(own, zeros, dead, found.fill)
-        level = loudness(own)
+        level = loudness(own[_some_samples(own)])
         is_loud = wild_traces(level)
         least = TOLD_LEVELS * found.level
         is_moved = ~dead & (np.abs(zeros - middle) >= least)
-        if abs(found.zero - middle) < max(least, _chance(level, len(own))) and is_moved.any():
-            is_moved &= are_constants(own, found.fill, zeros - middle, level)
+        if abs(found.zero - middle) < max(least, _chance(found.error[~dead])) and is_moved.any():
+            is_moved &= are_constants(own, found.fill, zeros - middle, found.error)
         mended = {
             "fill": found.filled,
             "constant": constant,
@@ -148,7 +151,7 @@ def constant_traces(amplitude: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Found:
-    """Zeros `[trace]` and the gather's, a grey level, and where no signal is `[time, trace]`.
+    """Zeros `[trace]` and the gather's, a grey level, what noise brings about, and where no signal is `[time, trace]`.
 
     Mutes are among that; `filled` is how many traces, and `share` how much of the gather, has fill values.
     """
@@ -156,6 +159,7 @@ class _Found:
     zeros: np.ndarray
     zero: float
     level: float
+    error: np.ndarray
     fill: np.ndarray | None
     filled: int
     share: float
@@ -168,14 +172,16 @@ def _find(own: np.ndarray, dead: np.ndarray, given: float | None, sums: np.ndarr
     sample = judge(values, CLIPPED_FRACTION, given)
     if sample.is_away(own[0, dead]).any():
         own = np.where(dead, own.dtype.type(sample.zero), own)
-    ends = own.min(), own.max()
-    fill = repeated(own, ends, sample)
+    mean = _means(own, None, sums)
+    error = _error(own, sample)
+    suspect = ~dead & ~(np.abs(mean - sample.zero) <= np.maximum(sample.clip / 128, error))
+    fill = repeated(own, suspect, sample)
     filled: np.ndarray | None = None
     if fill is not None:
         fill[:, dead] = False
         filled = fill
         sample = judge(values[~fill[place]], CLIPPED_FRACTION, given)
-    mean = _means(own, fill, sums)
+    mean = mean if fill is None else _means(own, fill)
     mutes = held(own, mean, ~dead, sample)
     if mutes is not None:
         # A mute is set to zero like a fill value, but is none.
@@ -195,18 +201,17 @@ def _find(own: np.ndarray, dead: np.ndarray, given: float | None, sums: np.ndarr
     if given is None and not one_zero and len(own) >= TRACE:
         signal = len(own) if fill is None else (~fill).sum(axis=0)
         off = np.flatnonzero(live & ~(np.abs(mean - zero) <= level) & (signal >= TRACE))
-        found = trace_zeros(own, fill, mean, off, level, ends[1] - ends[0])
+        found = trace_zeros(own, fill, mean, off, np.abs(mean[off] - zero) > error[off], level)
         # In coarse steps nothing less can be told.
         apart = np.abs(found - zero) > max(level / 2, 1.5 * sample.step)
         zeros[off[apart]] = found[apart]
     traces, share = (int(filled.any(axis=0).sum()), float(filled.mean())) if filled is not None else (0, 0.0)
-    return _Found(zeros, zero, level, fill, traces, share)
+    return _Found(zeros, zero, level, error, fill, traces, share)
 
 
-def _chance(loudness: np.ndarray, samples: int) -> float:
-    """How far from its zero the middle of a gather of noise may be by chance, of traces with that loudness."""
-    live = loudness[loudness > 0]
-    return CHANCE * float(np.median(live)) / math.sqrt(samples * len(live)) if len(live) else 0.0
+def _chance(errors: np.ndarray) -> float:
+    """How far the median of the means of traces may be from zero by chance, by how far each of them may be."""
+    return MEDIAN * float(np.median(errors)) / math.sqrt(len(errors))
 
 
 def _middle(
@@ -246,6 +251,19 @@ def is_one_sided(amplitude: np.ndarray, dead: np.ndarray | None = None) -> bool:
     below, above = -away.min(axis=1) / spread, away.max(axis=1) / spread
     piled = [((near < PILED) & (far > PILED_APART * near)).mean() for near, far in ((below, above), (above, below))]
     return bool(max(piled) >= PILED_SHARE)
+
+
+def _some_samples(own: np.ndarray) -> slice:
+    """Samples of each trace that tell how noisy and how loud it is."""
+    return np.s_[:: max(1, len(own) // SOME)]
+
+
+def _error(own: np.ndarray, sample: Sample) -> np.ndarray:
+    """How far from zero the means of traces may be by the noise in them, without their spikes: three deviations."""
+    some = own[_some_samples(own)] - own.dtype.type(sample.zero)
+    np.clip(some, -2 * sample.clip, 2 * sample.clip, out=some)
+    some *= some
+    return 3 * np.sqrt(some.mean(axis=0) / len(own))
 
 
 def _means(own: np.ndarray, fill: np.ndarray | None, sums: np.ndarray | None = None) -> np.ndarray:

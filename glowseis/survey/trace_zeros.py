@@ -23,8 +23,8 @@ def trace_zeros(
     fill: np.ndarray | None,
     mean: np.ndarray,
     traces: np.ndarray,
+    suspect: np.ndarray,
     level: float,
-    span: float = np.inf,
 ) -> np.ndarray:
     """Find the zeros of some traces.
 
@@ -36,15 +36,16 @@ def trace_zeros(
         fill: Where no signal is, bool `[time, trace]`; None where all is signal.
         mean: Means of the traces' signal, `[trace]`.
         traces: Numbers of the traces that are meant, from 0.
+        suspect: Which of them have a mean that noise would not bring about, bool.
         level: A grey level.
-        span: From the least to the largest of all amplitudes, where it is known.
 
     Returns:
         Their zeros, float64.
     """
     zeros = mean[traces].astype(np.float64)
     small = SPIKE_LEVELS * level * len(amplitude)
-    for number, trace in enumerate(traces if span > small else ()):
+    for number in np.flatnonzero(suspect):
+        trace = traces[number]
         signal = amplitude[:, trace] if fill is None else amplitude[~fill[:, trace], trace]
         if signal.max() - signal.min() <= small:
             continue
@@ -57,9 +58,7 @@ def trace_zeros(
     return zeros
 
 
-def are_constants(
-    amplitude: np.ndarray, fill: np.ndarray | None, zeros: np.ndarray, loudness: np.ndarray
-) -> np.ndarray:
+def are_constants(amplitude: np.ndarray, fill: np.ndarray | None, zeros: np.ndarray, error: np.ndarray) -> np.ndarray:
     """Tell which zeros of traces stand for a constant that was added: noise of low frequency has one as well.
 
     A constant is more than the mean of noise, and moves each quarter of a trace by as much.
@@ -68,13 +67,13 @@ def are_constants(
         amplitude: Amplitudes about the zeros `[time, trace]`.
         fill: Where no signal is, bool `[time, trace]`; None where all is signal.
         zeros: What was taken away, `[trace]`.
-        loudness: Mean absolute amplitudes, `[trace]`.
+        error: How large zeros are that noise brings about, `[trace]`.
 
     Returns:
         Which do, bool `[trace]`.
     """
     samples = len(amplitude)
-    found = np.abs(zeros) > 4 * loudness / np.sqrt(samples)
+    found = np.abs(zeros) > error
     traces = np.flatnonzero(found)
     quarters = np.arange(4) * samples // 4
     block = np.take(amplitude.T, traces, axis=0)
