@@ -9,6 +9,7 @@ from random_gathers import random_recording
 from glowseis.errors import InputError
 from glowseis.survey.example import parse, serialise
 from glowseis.survey.gather import Origin
+from glowseis.survey.measured import measure
 from glowseis.survey.render import amplitudes, render_recording
 from glowseis.synthesis import child_of
 
@@ -240,3 +241,16 @@ def test_dead_traces_change_nothing_else():
     gather = rendered(constant)
     assert gather.dead_traces == 3 and gather.mended == {"constant": 3}
     assert np.abs(np.delete(gather.image, [5, 6, 22], axis=1).astype(int) - PICTURE.image).max() <= 1
+
+
+@pytest.mark.parametrize("zero", [None, 128.0])
+def test_a_gather_of_two_levels_is_measured(zero):
+    """Where nothing but rails and held samples is left, they are the gather."""
+    random = np.random.default_rng(3)
+    for share in (0.02, 0.5, 0.98):
+        two = np.where(random.random((60, 30)) < share, 255.0, 0.0).astype(np.float32)
+        two[:, 3:9] = 255.0
+        two[20:, 12:] = 0.0
+        broken = np.zeros(30, bool)
+        found = measure(two, broken, (two == two[0]).all(axis=0), zero)
+        assert np.isfinite(found.amplitude).all()

@@ -444,7 +444,7 @@ def test_synthetic_gathers_train_no_flow_and_have_no_children(tiny, tmp_path):
     selection = select(survey, read_recipe(tiny.recipe))
     rows = np.sort(np.concatenate([selection.training, selection.held_out]))
     assert rows.tolist() == list(range(8)) and len(selection.held_out) == 1
-    flow = SimpleNamespace(name="flow/1", size=(32, 32), about={})
+    flow = SimpleNamespace(name="flow/1", profile=None, size=(32, 32), about={})
     assert possible_parents(flow, survey, "bad").tolist() == [1, 3, 5, 7]
 
 

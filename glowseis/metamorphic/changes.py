@@ -67,7 +67,8 @@ def constant_by_trace(part: float) -> Make:
 
     def make(recording: Recording, random: np.random.Generator, folder: Path) -> Recording:
         added = part * clip_of(recording.amplitude) * random.standard_normal(recording.amplitude.shape[1])
-        return with_amplitude(recording, recording.amplitude + added)
+        # Of a picture all traces have one zero; what has several is none.
+        return dataclasses.replace(with_amplitude(recording, recording.amplitude + added), one_zero=False)
 
     return make
 

@@ -176,6 +176,9 @@ def _find(own: np.ndarray, dead: np.ndarray, given: float | None, sums: np.ndarr
     error = _error(own, sample)
     suspect = ~dead & ~(np.abs(mean - sample.zero) <= np.maximum(sample.clip / 128, error))
     fill = repeated(own, suspect, sample)
+    if fill is not None and fill[place].all():
+        # What is everywhere is the gather, as where it is black and white.
+        fill = None
     filled: np.ndarray | None = None
     if fill is not None:
         fill[:, dead] = False
@@ -183,6 +186,8 @@ def _find(own: np.ndarray, dead: np.ndarray, given: float | None, sums: np.ndarr
         sample = judge(values[~fill[place]], CLIPPED_FRACTION, given)
     mean = mean if fill is None else _means(own, fill)
     mutes = held(own, mean, ~dead, sample)
+    if mutes is not None and (mutes if fill is None else mutes | fill)[place].all():
+        mutes = None
     if mutes is not None:
         # A mute is set to zero like a fill value, but is none.
         away = mutes & sample.is_away(own)
