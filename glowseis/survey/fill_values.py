@@ -36,8 +36,8 @@ RARE = 3
 ALIKE = 5
 """Times as often that one rail may come as the other."""
 
-MOST = 4
-"""Values that stand out of a sample of one kind of number: two rails, a fill value, that of mutes."""
+MOST, NEAR = 4, 16
+"""Values that stand out among those near them, at most: within that fraction of what most samples span."""
 
 RUN = 16
 """Equal samples at an end of a trace that are no signal."""
@@ -110,9 +110,8 @@ def judge(values: np.ndarray, clipped_fraction: float, zero: float | None = None
     out = counts >= TIMES
     if out.any():
         out &= counts >= TIMES * np.maximum(_beside(counts), 1)
-    if np.count_nonzero(out) > MOST:
-        # Some traces are in coarser steps than the others, such as weighted ones: judged among themselves.
-        out[out] = counts[out] >= TIMES * np.maximum(_beside(counts[out]), 1)
+    if out.any():
+        out[out] = counts[out] >= TIMES * _around(single, counts, np.flatnonzero(out))
     usual = ordered[~np.repeat(out, counts)] if out.any() else ordered
     # Where hardly anything else is left, that is the gather.
     usual = usual if 10 * len(usual) > len(ordered) else ordered
@@ -125,9 +124,6 @@ def judge(values: np.ndarray, clipped_fraction: float, zero: float | None = None
         is_exact = True
         zero = single[out & near][np.argmax(counts[out & near])]
     step = np.diff(single).min() if 1 < len(single) < len(ordered) / 2 else 0
-    if not step:
-        # Numbers without steps hardly come back, and the outermost least of all.
-        out[[0, -1]] |= counts[[0, -1]] >= RARE
     out &= ~near
     standing_out = single[out][np.argsort(-counts[out], kind="stable")]
     return Sample(float(zero), float(clip), is_exact, float(step), standing_out)
@@ -139,6 +135,24 @@ def _beside(counts: np.ndarray) -> np.ndarray:
     one, two, three, four = around[:-4], around[1:-3], around[3:-1], around[4:]
     larger = np.minimum(np.maximum(one, two), np.maximum(three, four))
     return np.maximum(larger, np.maximum(np.minimum(one, two), np.minimum(three, four)))
+
+
+def _around(single: np.ndarray, counts: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """How often values near some come that are not the few commonest there, at least once.
+
+    Traces in coarser steps than others, such as weighted ones, have values that come back between values that do not.
+    """
+    total = counts.cumsum()
+    low, high = single[np.searchsorted(total, [0.05 * total[-1], 0.95 * total[-1]])]
+    reach = (high - low) / NEAR
+    begins = np.searchsorted(single, single[places] - reach)
+    ends = np.searchsorted(single, single[places] + reach, side="right")
+    return np.array(
+        [
+            np.partition(counts[begin:end], -MOST - 1)[-MOST - 1] if end - begin > MOST else 1
+            for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)
+        ]
+    )
 
 
 def repeated(amplitude: np.ndarray, suspect: np.ndarray, sample: Sample) -> np.ndarray | None:
@@ -162,10 +176,13 @@ def repeated(amplitude: np.ndarray, suspect: np.ndarray, sample: Sample) -> np.n
         if beyond is not None:
             found = np.zeros(amplitude.shape, bool)
             found[:, suspect] = beyond
-    # From the outside, for rails are the outermost of what is recorded.
+    if not sample.step:
+        # Numbers without steps hardly come back, and the outermost least of all.
+        ends = (amplitude.min(), amplitude.max())
+        candidates += [end for end in ends if end not in candidates and np.count_nonzero(amplitude == end) >= RARE]
     # From the outside, for rails are the outermost of what is recorded.
     candidates.sort(key=lambda value: -abs(value - sample.zero))
-    counts = {value: int((amplitude == value).sum()) for value in candidates}
+    counts = {value: np.count_nonzero(amplitude == value) for value in candidates}
     for value in candidates:
         if _is_paired(value, counts, sample.zero):
             continue
@@ -229,7 +246,7 @@ def _is_reached(amplitude: np.ndarray, counts: dict, value: float, sample: Sampl
     end, other = ends if value < sample.zero else ends[::-1]
     if value != end:
         return False
-    again = int((amplitude == other).sum())
+    again = np.count_nonzero(amplitude == other)
     if again >= RARE and _is_paired(value, {value: counts[value], other: again}, sample.zero):
         return True
     share = (amplitude - sample.zero) / (value - sample.zero)

@@ -1,5 +1,6 @@
 """What of a recording is signal: its zero is measured and taken away, and what is no signal is set to zero."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,9 @@ NO_LEVELS = 0.2
 
 TOLD_LEVELS = 0.5
 """Grey levels from which the removal of a constant is told: less does not show."""
+
+MEDIAN = 1.25
+"""Standard error of a median, in that of a mean of as many."""
 
 SOME = 64
 """Samples of a trace that tell how noisy and how loud it is."""
@@ -110,8 +114,8 @@ def measure(
         is_loud = wild_traces(level)
         least = TOLD_LEVELS * found.level
         is_moved = ~dead & (np.abs(zeros - middle) >= least)
-        if abs(found.zero - middle) < least and is_moved.any():
-            is_moved &= are_constants(own, found.fill, zeros, found.error)
+        if abs(found.zero - middle) < max(least, _chance(found.error[~dead])) and is_moved.any():
+            is_moved &= are_constants(own, found.fill, zeros - middle, found.error)
         mended = {
             "fill": found.filled,
             "constant": constant,
@@ -208,6 +212,11 @@ def _find(own: np.ndarray, dead: np.ndarray, given: float | None, sums: np.ndarr
         zeros[off[apart]] = found[apart]
     traces, share = (int(filled.any(axis=0).sum()), float(filled.mean())) if filled is not None else (0, 0.0)
     return _Found(zeros, zero, level, error, fill, traces, share)
+
+
+def _chance(errors: np.ndarray) -> float:
+    """How far the median of the means of traces may be from zero by chance, by how far each of them may be."""
+    return MEDIAN * float(np.median(errors)) / math.sqrt(len(errors))
 
 
 def _middle(
