@@ -14,6 +14,9 @@ from glowseis.errors import InputError
 from glowseis.survey.formats.arrays import ArraySource
 from glowseis.survey.formats.source import ReadOptions
 from glowseis.survey.formats.sources import open_source
+from glowseis.survey.ingestion import Request, ingest
+from glowseis.survey.records import open_survey
+from glowseis.survey.render import render
 
 OPTIONS = ReadOptions(axes="gather,trace,time", sample_interval_s=0.004, label="bad")
 
@@ -183,3 +186,33 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch, ending):
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(InputError, match=r"a\.\w+: cannot be opened \(Permission denied\); check its permissions"):
         open_source(path, OPTIONS)
+
+
+@pytest.mark.parametrize("kind", ["<f8", ">f8", "<i4", "<u4", "<i8", "<f4", "<u2", "|u1"])
+def test_amplitudes_far_from_zero_make_the_same_picture(tmp_path, kind):
+    """Constants beside which 32 bits would lose them, and containers without a sign."""
+    size, constant = {"u1": (9, 128), "u2": (900, 30_000), "f4": (900, 1e6)}.get(kind[1:], (900, 2_000_000_000))
+    near = np.rint(size * np.random.default_rng(0).laplace(size=(300, 40)))
+    np.save(tmp_path / "near.npy", near)
+    np.save(tmp_path / "far.npy", (near + constant).astype(kind))
+    options = ReadOptions(axes="time,trace", sample_interval_s=0.004)
+
+    def brought(name):
+        return render(next(iter(open_source(tmp_path / name, options).gathers())), 300, 40)
+
+    one, other = brought("far.npy"), brought("near.npy")
+    assert np.abs(one.image.astype(int) - other.image).max() <= 1
+    assert abs(np.median(one.zero_amplitude) - constant) <= max(size / 10, 1e-7 * constant)
+
+
+def test_a_zero_that_is_known_is_taken(tmp_path):
+    envelope = np.abs(np.random.default_rng(0).normal(size=(300, 40)))
+    np.save(tmp_path / "envelope.npy", envelope)
+    options = ReadOptions(axes="time,trace", sample_interval_s=0.004)
+    with pytest.raises(InputError, match=r"gather envelope-gather1 .* one side .*--zero-level"):
+        ingest(Request([tmp_path / "envelope.npy"], options), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    ingest(Request([tmp_path / "envelope.npy"], dataclasses.replace(options, zero_level=0.0)), tmp_path / "out")
+    survey = open_survey(tmp_path / "out")
+    assert survey.index["zero_amplitude"][0] == 0 and survey.read(0).image.min() == 128
+    assert survey.manifest.about["zero_level"] == 0
