@@ -139,7 +139,8 @@ def test_conditioners_in_bfloat16_train_alone():
     bits, exact = gradients(flow, x, reversible=False)
     encoded = flow.encode(x)
     rounded_bits, rounded = gradients(flow, x, reversible=False, conditioners="bfloat16")
-    assert float(rounded_bits) != float(bits) and float(rounded_bits) == pytest.approx(float(bits), rel=1e-3)
+    # bfloat16 keeps eight bits; how products are rounded differs between processors.
+    assert float(rounded_bits) != float(bits) and float(rounded_bits) == pytest.approx(float(bits), rel=2**-8)
     products = {name: float(np.sum(exact[name] * rounded[name])) for name in exact}
     cosines = [
         product / np.linalg.norm(exact[name]) / np.linalg.norm(rounded[name]) for name, product in products.items()
