@@ -18,6 +18,9 @@ TIMES = 8
 """A value stands out that comes so often in the sample, and so many times as often as all but one of the four beside
 it."""
 
+EVEN = 1.5
+"""Times as far from zero that one end of amplitudes may be as the other without a further look."""
+
 AWAY_LEVELS = 8
 """Grey levels that a fill value is away from zero; the middle of a sample is nearer than that to the value of mutes."""
 
@@ -51,6 +54,7 @@ class Sample:
         zero: The middle of those that do not stand out; the value that stands out beside it, as that of a mute does,
             where there is one.
         clip: What 4 % of them exceed, about zero; 0 where all are zero.
+        is_even: Whether the two ends are about as far from zero, but for one sample in a thousand.
         is_exact: Whether zero is such a value.
         step: Least difference between two values, of numbers in steps; 0 of others.
         standing_out: Values that come back exactly, none of them zero, the commonest first.
@@ -58,6 +62,7 @@ class Sample:
 
     zero: float
     clip: float
+    is_even: bool
     is_exact: bool
     step: float
     standing_out: np.ndarray
@@ -126,7 +131,9 @@ def judge(values: np.ndarray, clipped_fraction: float, zero: float | None = None
     step = np.diff(single).min() if 1 < len(single) < len(ordered) / 2 else 0
     out &= ~near
     standing_out = single[out][np.argsort(-counts[out], kind="stable")]
-    return Sample(float(zero), float(clip), is_exact, float(step), standing_out)
+    low, high = zero - usual[len(usual) // 1000], usual[-1 - len(usual) // 1000] - zero
+    is_even = bool(max(low, high) <= EVEN * min(low, high))
+    return Sample(float(zero), float(clip), is_even, is_exact, float(step), standing_out)
 
 
 def _beside(counts: np.ndarray) -> np.ndarray:

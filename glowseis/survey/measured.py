@@ -114,7 +114,7 @@ def measure(
         is_loud = wild_traces(level)
         least = TOLD_LEVELS * found.level
         is_moved = ~dead & (np.abs(zeros - middle) >= least)
-        if abs(found.zero - middle) < max(least, _chance(found.error[~dead])) and is_moved.any():
+        if is_moved.any() and abs(found.zero - middle) < max(least, _chance(found.error[~dead])):
             is_moved &= are_constants(own, found.fill, zeros - middle, found.error)
         mended = {
             "fill": found.filled,
@@ -127,7 +127,7 @@ def measure(
             _kept(zeros),
             is_loud if is_loud.any() else None,
             float(dead.mean()) + found.share,
-            zero is None and own.size >= JUDGED_FROM and is_one_sided(own, dead),
+            zero is None and own.size >= JUDGED_FROM and not found.is_even and is_one_sided(own, dead),
             _some(mended),
         )
 
@@ -160,6 +160,7 @@ class _Found:
     zero: float
     level: float
     error: np.ndarray
+    is_even: bool
     fill: np.ndarray | None
     filled: int
     share: float
@@ -211,7 +212,7 @@ def _find(own: np.ndarray, dead: np.ndarray, given: float | None, sums: np.ndarr
         apart = np.abs(found - zero) > max(level / 2, 1.5 * sample.step)
         zeros[off[apart]] = found[apart]
     traces, share = (int(filled.any(axis=0).sum()), float(filled.mean())) if filled is not None else (0, 0.0)
-    return _Found(zeros, zero, level, error, fill, traces, share)
+    return _Found(zeros, zero, level, error, sample.is_even, fill, traces, share)
 
 
 def _chance(errors: np.ndarray) -> float:
