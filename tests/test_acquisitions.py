@@ -82,6 +82,12 @@ def test_several_acquisitions_take_turns_and_share_no_line():
     assert [one.number for one in survey] == [5, 6, 7]
     made = list(simulate_recordings(9, 1, survey))
     assert [one.geometry.sail_line // 1000 for one in made] == [5, 6, 7] * 3
+    assert [one.gather_id for one in made[:4]] == [
+        "sim1-a5-000000",
+        "sim1-a6-000001",
+        "sim1-a7-000002",
+        "sim1-a5-000003",
+    ]
     assert all(np.array_equal(one.amplitude, simulate_recording(4, 1, survey).amplitude) for one in made[4:5])
     in_processes = list(simulate_recordings(9, 1, survey, workers=2))
     assert all(np.array_equal(one.amplitude, other.amplitude) for one, other in zip(made, in_processes, strict=True))

@@ -89,9 +89,12 @@ def simulate_events(
     geometry = acquisition.geometry(drawn.position, drawn.traces, seed)
     earth = earth_of_line(seed, drawn.position.sail_line, acquisition)
     pressure = seismic_events(earth, geometry, acquisition)
-    which = f", acquisition {acquisition.number}" if acquisition.number else ""
+    # Gathers of several acquisitions have the same seed and index, and are others.
+    acquired, which = (
+        (f"a{acquisition.number}-", f", acquisition {acquisition.number}") if acquisition.number else ("", "")
+    )
     return Recording(
-        gather_id=f"sim{seed}-{index:06d}",
+        gather_id=f"sim{seed}-{acquired}{index:06d}",
         amplitude=np.ascontiguousarray(pressure.T, dtype=np.float32),
         label=drawn.label,
         geometry=geometry,
