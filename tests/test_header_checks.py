@@ -74,6 +74,27 @@ def test_cables_whose_channels_count_on(tmp_path, words, start):
     assert text.startswith(start) and "try --cable-header 233" in text
 
 
+@BOTH
+def test_files_that_were_cut_between_traces(tmp_path, ending):
+    path = written(tmp_path, Line(4, 24), ending)
+    whole = path.read_bytes()
+    trace, start = 240 + 4 * 60, len(whole) - 4 * 24 * (240 + 4 * 60)
+    path.write_bytes(whole[: -10 * trace])
+    assert told(path) == {
+        "shorter": "the last gather (a-shot1004) has 14 of the 24 traces that the others have; the file may have been "
+        "cut there"
+    }
+    path.write_bytes(whole[:start] + whole[start + 3 * trace :])
+    assert "the first gather (a-shot1001) has 21 of the 24" in told(path)["shorter"]
+    path.write_bytes(whole[:start] + whole[start + 3 * trace : -trace])
+    assert "the first gather (a-shot1001) has 21 and the last gather (a-shot1004) has 23 of" in told(path)["shorter"]
+    # Traces that are missing elsewhere too are not a cut, nor does it show in a file of three gathers.
+    path.write_bytes(whole[: start + 30 * trace] + whole[start + 31 * trace : -10 * trace])
+    assert told(path) == {}
+    path.write_bytes(whole[: -34 * trace])
+    assert told(path) == {}
+
+
 def test_cables_whose_traces_alternate_are_to_be_sorted(tmp_path):
     line = cables()
     line = line.with_words(cable=line.streamer + 1).sorted_by(line.shot, line.number, line.streamer)

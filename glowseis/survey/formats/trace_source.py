@@ -34,6 +34,9 @@ from glowseis.survey.wording import NAMED, first_names, number_of
 BLOCK_BYTES = 1 << 20
 """Traces are read in blocks that stay in the processor's cache until they are decoded."""
 
+ENOUGH = 4
+"""Gathers of a file from which one that is shorter than all others stands out."""
+
 LARGEST_GATHER = 1 << 27
 """Samples of a gather, 512 MiB as float32; more is a header word that does not tell shots apart."""
 
@@ -163,7 +166,22 @@ class TraceSource:
                     "amplitudes; they are not applied",
                 )
             )
-        return found + self._shots_again()
+        return found + self._shorter_ends() + self._shots_again()
+
+    def _shorter_ends(self) -> list[Remark]:
+        """A first or last gather with fewer traces than all others, which agree: the file may be a piece of one."""
+        traces = self._runs.traces
+        if len(traces) < ENOUGH or (traces[1:-1] != traces[1]).any():
+            return []
+        ends = [
+            f"the {place} gather ({self._ids[number]}) has {traces[number]}"
+            for place, number in (("first", 0), ("last", len(traces) - 1))
+            if traces[number] < traces[1]
+        ]
+        if not ends:
+            return []
+        text = f"{' and '.join(ends)} of the {traces[1]} traces that the others have; the file may have been cut there"
+        return [Remark("shorter", text)]
 
     def _shots_again(self) -> list[Remark]:
         """Gathers of a shot that came before; synthetic ones have the shots of their parents."""
