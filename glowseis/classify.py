@@ -102,6 +102,7 @@ def main(
         zero_level=zero_level,
     )
 
+    _check_there(savedmodel, files, kind)
     command.import_tensorflow()
     from glowseis.export import load_classifier
     from glowseis.grading import bringing_for, grade
@@ -136,6 +137,17 @@ def main(
         print(f"of the {int(grades.scores.support.sum())} labelled gathers, in percent:\n{grades.scores.text()}")
     counts = ", ".join(f"{count} {label}" for label, count in grades.counts.items())
     print(f"{number_of(sum(grades.counts.values()), 'gather')} graded by {classifier.name}: {counts}: {out}")
+
+
+def _check_there(savedmodel: Path, files: Sequence[Path], kind: str | None) -> None:
+    """See without TensorFlow, in a moment, that a classifier and files are there."""
+    from glowseis.model_folder import read_about
+    from glowseis.survey.formats.source import check_file
+    from glowseis.survey.formats.sources import source_files
+
+    read_about(savedmodel, "classifier")
+    for file in source_files(files, kind):
+        check_file(file)
 
 
 def _read(

@@ -158,6 +158,10 @@ def test_a_command_that_ends_well_has_status_0():
             ("{model}", "--survey", "{survey}", "--out", "{table}.segy"),
             "exists already; give another --out",
         ),
+        ("classify", ("savedmodels/none", "{table}.csv", "--out", "new.csv"), "none: no SavedModel there"),
+        ("classify", ("{model}", "{table}.csv", "--out", "new.csv"), "is a flow, this needs a classifier"),
+        ("classify", ("{other}", "none.segy", "--out", "new.csv"), "none.segy: no such file"),
+        ("classify", ("{other}", "{table}.csv", "--out", "new.csv"), "table.csv: has 0 bytes"),
         ("train", ("train/window.toml", "--survey", "none"), "none: no such survey"),
         (
             "train",
