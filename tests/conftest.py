@@ -78,7 +78,7 @@ def _lines(error):
 
 @pytest.fixture
 def command(capsys):
-    """A command of glowseis in this process: exit status, what it printed, its errors as `finish` gives them."""
+    """A command of glowseis, or `eval.NAME`, in this process: exit status, what it printed, its errors by line."""
 
     def call(module, *words):
         import importlib
@@ -86,7 +86,8 @@ def command(capsys):
         from glowseis.command import run
 
         with pytest.raises(SystemExit) as left:
-            run(importlib.import_module(f"glowseis.{module}").main, [str(word) for word in words])
+            name = module if module.startswith("eval.") else f"glowseis.{module}"
+            run(importlib.import_module(name).main, [str(word) for word in words])
         out, error = capsys.readouterr()
         return SimpleNamespace(status=left.value.code, out=out, error=_lines(error))
 

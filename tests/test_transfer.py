@@ -1,10 +1,7 @@
 """eval.transfer: what it makes, what it keeps, what it says; not what it finds."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -116,24 +113,14 @@ batch = 16
 """
 
 
-def run(*words, folder):
-    environment = {"PYTHONPATH": str(CHECKOUT), "TF_CPP_MIN_LOG_LEVEL": "3", "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(
-        [sys.executable, "-m", "eval.transfer", *map(str, words)],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    errors = [line for line in done.stderr.replace("\r", "\n").splitlines() if line.strip() and "%|" not in line]
-    return SimpleNamespace(status=done.returncode, out=done.stdout, error=errors)
-
-
 @pytest.mark.slow
-def test_the_command_trains_grades_and_keeps(tmp_path):
+def test_the_command_trains_grades_and_keeps(tmp_path, monkeypatch, command):
+    def run(*words):
+        return command("eval.transfer", *words)
+
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "tiny.toml").write_text(RECIPE)
-    first = run("tiny.toml", "--count", 30, "--unseen", 4, folder=tmp_path)
+    first = run("tiny.toml", "--count", 30, "--unseen", 4)
     assert first.status == 0, first.error
     folder = tmp_path / "transfers/tiny"
     result = json.loads((folder / "transfer.json").read_text())
@@ -150,23 +137,23 @@ def test_the_command_trains_grades_and_keeps(tmp_path):
     (folder / "transfer.csv").unlink()
     # Stopped after the table of grades, before its record.
     (folder / "unseen.json").unlink()
-    again = run("tiny.toml", "--count", 30, "--unseen", 4, folder=tmp_path)
+    again = run("tiny.toml", "--count", 30, "--unseen", 4)
     assert again.status == 0 and "this run is done" in again.out
     assert json.loads((folder / "transfer.json").read_text())["rows"] == result["rows"]
     kept = [path for path in before if path.exists() and path.stat().st_mtime_ns == before[path]]
     assert {path.name for path in set(before) - set(kept)} == {"unseen.csv", "transfer.csv"}
 
-    other = run("tiny.toml", "--count", 31, "--unseen", 4, folder=tmp_path)
+    other = run("tiny.toml", "--count", 31, "--unseen", 4)
     assert other.status == 2 and "is not the survey that the recipe describes" in other.error[0]
-    other = run("tiny.toml", "--count", 30, "--set", "training.epochs=2", folder=tmp_path)
+    other = run("tiny.toml", "--count", 30, "--set", "training.epochs=2")
     assert other.status == 2 and "holds a run of another recipe (training.epochs was 1, now 2)" in other.error[0]
 
-    trained = run("--model", folder / "savedmodels/tiny", "--count", 30, "--unseen", 4, folder=tmp_path)
+    trained = run("--model", folder / "savedmodels/tiny", "--count", 30, "--unseen", 4)
     assert trained.status == 0, trained.error
     assert json.loads((tmp_path / "transfers/tiny-1/transfer.json").read_text())["rows"] == result["rows"]
     mixed = tmp_path / "transfers/tiny-1/seen.json"
     mixed.write_text(json.dumps({**json.loads(mixed.read_text()), "classifier": "another"}))
-    refused = run("--model", folder / "savedmodels/tiny", "--count", 30, "--unseen", 4, folder=tmp_path)
+    refused = run("--model", folder / "savedmodels/tiny", "--count", 30, "--unseen", 4)
     assert refused.status == 2 and "holds grades by another classifier" in refused.error[0]
 
 
