@@ -112,8 +112,10 @@ def test_mutes_stay_zero():
     muted = np.where(mute, 0, SHOT)
     wanted = rendered(muted)
     assert wanted.mended == {} and (wanted.image[mute] == 128).all()
-    for amplitude in (np.where(mute, 0, SHOT + np.float32(CLIP)), muted + np.float32(CLIP)):
-        gather = rendered(amplitude)
+    changed = (np.where(mute, 0, SHOT + np.float32(CLIP)), muted + np.float32(CLIP), np.where(mute, 1e30, SHOT))
+    for amplitude in changed:
+        gather = rendered(amplitude.astype(np.float32))
+        assert gather.clip_amplitude == pytest.approx(wanted.clip_amplitude, rel=0.01)
         assert (gather.image[mute] == 128).all() and (apart(gather, wanted)[~mute] > 8).sum() <= 1
     swell = 0.5 * CLIP * np.sin(2 * np.pi * (np.arange(SAMPLES)[:, np.newaxis] / 400 + np.arange(TRACES) / 17))
     gather = rendered(np.where(mute, 0, SHOT + swell).astype(np.float32))
@@ -139,8 +141,8 @@ def test_fill_values(value):
     where = np.arange(SAMPLES)[:, np.newaxis] >= 130
     gather = rendered(np.where(where, np.float32(value), SHOT))
     assert gather.mended["fill"] == TRACES and (gather.image[130:] == 128).all()
-    wanted = rendered(SHOT[:130])
-    assert np.abs(gather.image[:130].astype(int) - wanted.image).max() <= 3
+    # The clip is that of the same gather with zeros there.
+    assert apart(gather, rendered(np.where(where, 0, SHOT))).max() <= 3
 
 
 def test_fill_values_among_amplitudes_and_held_ends():
@@ -223,8 +225,17 @@ def test_what_is_not_wild():
 def test_what_lies_on_one_side_of_its_middle_is_refused(kind, change):
     with pytest.raises(InputError, match=r"gather .* lie on one side of their middle.*--zero-level"):
         rendered(change(KINDS[kind]))
-    gather = rendered(change(KINDS[kind]), zero_level=0.0)
-    assert not gather.zero_amplitude.any()
+    least = change(np.zeros((1, 1), np.float32)).item()
+    assert rendered(change(KINDS[kind]), zero_level=least).clip_amplitude > 0
+
+
+@pytest.mark.parametrize("zero_level", [4000.0, -4000.0, 1e30])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_zero_far_from_all_samples_is_refused(kind, zero_level):
+    amplitude = KINDS[kind].copy()
+    amplitude[:, 3], amplitude[40:90, 7:30] = 0, -9999.25
+    with pytest.raises(InputError, match=r"all of its samples lie far on one side of --zero-level"):
+        rendered(amplitude, zero_level=zero_level)
 
 
 def test_a_zero_that_is_given_is_not_measured():

@@ -54,3 +54,15 @@ def test_the_mean_of_noise_is_no_constant(seed, shape):
     noise = np.random.default_rng(seed).normal(size=shape)
     assert not rendered(noise).mended
     assert rendered(noise + 1).mended == {"zero_level": shape[1]}
+
+
+@pytest.mark.parametrize("constant", [0, 5, -300])
+@pytest.mark.parametrize("counts", [1.5, 3, 4.5, 7, 12])
+def test_the_zero_of_coarse_whole_numbers_is_no_fill_value(counts, constant):
+    """As of a quiet recording in whole numbers, where most samples are 0."""
+    random = np.random.default_rng(4)
+    amplitude = random.normal(size=(400, 60)) * np.exp(-6 * random.random((400, 60)))
+    amplitude = np.rint(amplitude / np.quantile(np.abs(amplitude), 0.96) * counts)
+    gather, wanted = rendered(amplitude + constant), rendered(amplitude, zero_level=0.0)
+    assert "fill" not in gather.mended and (gather.zero_amplitude == constant).all()
+    np.testing.assert_array_equal(gather.image, wanted.image)

@@ -11,7 +11,7 @@ from glowseis.errors import InputError
 from glowseis.survey.gather import Gather, Geometry, Picture, Recording
 from glowseis.survey.measured import constant_traces, measure
 from glowseis.survey.profile import ORDERS, Profile, milliseconds
-from glowseis.survey.render import ZERO_LEVEL, render, trace_states
+from glowseis.survey.render import ZERO_LEVEL, check_middle, render, trace_states
 from glowseis.survey.resampling import resampled_in_time
 from glowseis.survey.sameness import SAME_INTERVAL
 from glowseis.survey.trace_order import order_of_offsets
@@ -195,6 +195,7 @@ class Bringing:
         measured = measure(
             amplitude, broken, dead | constant_traces(amplitude), zero, one_zero=found.one_zero, middle=found.middle
         )
+        check_middle(measured, found, zero)
         amplitude = resampled_in_time(measured.amplitude, interval_s, wanted_s)
         amplitude[:, broken] = np.nan
         self.resampled[round(interval_s, 9)] += 1
@@ -208,6 +209,7 @@ class Bringing:
             source=found.source,
             origin=found.origin,
             mended=Counter(found.mended) + mended + Counter(resampled=amplitude.shape[1]),
+            one_zero=found.one_zero,
         )
 
     def _ordered(self, found: Recording | Picture) -> Recording | Picture:

@@ -121,7 +121,13 @@ def judge(values: np.ndarray, clipped_fraction: float, zero: float | None = None
     # Where hardly anything else is left, that is the gather.
     usual = usual if 10 * len(usual) > len(ordered) else ordered
     is_exact = zero is not None
-    zero = zero if zero is not None else float(usual[len(usual) // 2])
+    middle = ordered[len(ordered) // 2]
+    if not is_exact and out[np.searchsorted(single, middle)] and usual is not ordered:
+        # Of numbers in coarse steps the zero itself may stand out; a fill value lies beside the others or beyond them.
+        quarter = len(usual) // 4
+        is_exact = bool(usual[quarter] <= middle <= usual[-1 - quarter])
+        zero = middle if is_exact else None
+    zero = float(zero if zero is not None else usual[len(usual) // 2])
     away = np.abs(usual - zero)
     clip = np.partition(away, place := int((1 - clipped_fraction) * (len(away) - 1)))[place] or away.max()
     near = np.abs(single - zero) <= AWAY_LEVELS * clip / 128
@@ -187,7 +193,8 @@ def repeated(amplitude: np.ndarray, suspect: np.ndarray, sample: Sample) -> np.n
         # Numbers without steps hardly come back, and the outermost least of all.
         ends = (amplitude.min(), amplitude.max())
         candidates += [end for end in ends if end not in candidates and np.count_nonzero(amplitude == end) >= RARE]
-    # From the outside, for rails are the outermost of what is recorded.
+    # From the outside, for rails are the outermost of what is recorded; dead traces are zero already.
+    candidates = [value for value in candidates if value != sample.zero]
     candidates.sort(key=lambda value: -abs(value - sample.zero))
     counts = {value: np.count_nonzero(amplitude == value) for value in candidates}
     for value in candidates:

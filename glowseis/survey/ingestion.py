@@ -175,6 +175,9 @@ def _check(request: Request) -> tuple[int, int] | None:
         raise InputError("--fit resize needs the size to resize to; pass --size, such as 448x320")
     if request.options.label:
         check_label(request.options.label)
+    zero_level = request.options.zero_level
+    if zero_level is not None and not math.isfinite(zero_level):
+        raise InputError(f"--zero-level {zero_level:g} is no amplitude; give a number, such as 128, or leave it out")
     interval_s = request.options.sample_interval_s
     if interval_s is not None and not SHORTEST_MS <= interval_s * 1e3 <= LONGEST_MS:
         raise InputError(

@@ -17,8 +17,8 @@ MANIFEST, INDEX = "manifest.json", "gathers.csv"
 RENDERING = (
     "level = clip(rint(128 + 128 (amplitude - zero_amplitude) / clip_amplitude), 0, 255); zero_amplitude is that of "
     "the gather, or of a trace that departs from it; clip_amplitude is exceeded by 4 % of the absolute amplitudes "
-    "about zero, wild and dead traces and fill values left aside; these last two, zero and padding are 128; padded "
-    "below and on the right"
+    "about zero, wild and dead traces left aside; dead traces, fill values, zero and padding are 128; padded below and "
+    "on the right"
 )
 
 MEND = "copy the survey again or make it anew"

@@ -33,6 +33,9 @@ PILED, PILED_APART = 2.7, 1.5
 PILED_SHARE = 0.75
 """Share of the traces that are so where a gather is."""
 
+OUTSIDE = 0.1
+"""Part of the range of a gather's values by which a zero that was given may lie outside of it."""
+
 PILED_TRACES, PILED_SAMPLES = 24, 128
 """Traces, and samples of each, that tell whether they are so."""
 
@@ -51,15 +54,14 @@ class Measured:
             were given where nothing had to be changed.
         zero: What was taken from each trace, float32 `[trace]`; 0 alone, `[]`, where nothing was.
         is_loud: Which traces the clip is not to be measured by, bool `[trace]`; None where there are none.
-        without_signal: Share of the samples that were set to zero, in dead traces and as fill values.
-        is_one_sided: Whether nearly all samples lie on one side of zero, which then is no middle.
+        is_one_sided: Whether zero is no middle: nearly all samples lie on one side of it; where it was given, all of
+            them, and far away.
         mended: What was mended, by the names of `glowseis.survey.mending.MENDINGS`.
     """
 
     amplitude: np.ndarray
     zero: np.ndarray
     is_loud: np.ndarray | None
-    without_signal: float
     is_one_sided: bool
     mended: dict[str, int]
 
@@ -104,7 +106,7 @@ def measure(
             zeros = np.where(dead & ~broken, own[0], zero or 0.0)
             constant = int((dead & ~broken & (zeros != 0)).sum())
             about = _about(own, zeros, dead, None)
-            return Measured(about, _kept(zeros), None, float(dead.mean()), False, _some({"constant": constant}))
+            return Measured(about, _kept(zeros), None, False, _some({"constant": constant}))
         found = _find(own, dead, zero, None if broken.any() else sums, one_zero)
         zeros = np.where(dead & ~broken, own[0], found.zeros)
         apart = np.abs(zeros - found.zeros) > TOLD_LEVELS * found.level
@@ -126,8 +128,8 @@ def measure(
             own,
             _kept(zeros),
             is_loud if is_loud.any() else None,
-            float(dead.mean()) + found.share,
-            zero is None and own.size >= JUDGED_FROM and not found.is_even and is_one_sided(own, dead),
+            own.size >= JUDGED_FROM
+            and (_is_outside(own, dead) if zero is not None else not found.is_even and is_one_sided(own, dead)),
             _some(mended),
         )
 
@@ -153,7 +155,7 @@ def constant_traces(amplitude: np.ndarray) -> np.ndarray:
 class _Found:
     """Zeros `[trace]` and the gather's, a grey level, what noise brings about, and where no signal is `[time, trace]`.
 
-    Mutes are among that; `filled` is how many traces, and `share` how much of the gather, has fill values.
+    Mutes are among that; `filled` is how many traces have fill values.
     """
 
     zeros: np.ndarray
@@ -163,7 +165,6 @@ class _Found:
     is_even: bool
     fill: np.ndarray | None
     filled: int
-    share: float
 
 
 def _find(own: np.ndarray, dead: np.ndarray, given: float | None, sums: np.ndarray | None, one_zero: bool) -> _Found:
@@ -211,8 +212,8 @@ def _find(own: np.ndarray, dead: np.ndarray, given: float | None, sums: np.ndarr
         # In coarse steps nothing less can be told.
         apart = np.abs(found - zero) > max(level / 2, 1.5 * sample.step)
         zeros[off[apart]] = found[apart]
-    traces, share = (int(filled.any(axis=0).sum()), float(filled.mean())) if filled is not None else (0, 0.0)
-    return _Found(zeros, zero, level, error, sample.is_even, fill, traces, share)
+    traces = int(filled.any(axis=0).sum()) if filled is not None else 0
+    return _Found(zeros, zero, level, error, sample.is_even, fill, traces)
 
 
 def _chance(errors: np.ndarray) -> float:
@@ -257,6 +258,16 @@ def is_one_sided(amplitude: np.ndarray, dead: np.ndarray | None = None) -> bool:
     below, above = -away.min(axis=1) / spread, away.max(axis=1) / spread
     piled = [((near < PILED) & (far > PILED_APART * near)).mean() for near, far in ((below, above), (above, below))]
     return bool(max(piled) >= PILED_SHARE)
+
+
+def _is_outside(own: np.ndarray, dead: np.ndarray) -> bool:
+    """Tell whether zero lies outside of a gather's values; what was set to zero is none of them."""
+    some = own[_some_samples(own)][:, ~dead]
+    some = some[some != 0]
+    if not len(some):
+        return False
+    low, high = float(some.min()), float(some.max())
+    return max(low, -high) > OUTSIDE * (high - low)
 
 
 def _some_samples(own: np.ndarray) -> slice:

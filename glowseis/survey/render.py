@@ -8,7 +8,7 @@ import numpy as np
 
 from glowseis.errors import InputError
 from glowseis.survey.gather import Gather, Geometry, Picture, Recording
-from glowseis.survey.measured import CLIPPED_FRACTION, constant_traces, measure
+from glowseis.survey.measured import CLIPPED_FRACTION, Measured, constant_traces, measure
 from glowseis.survey.mending import MENDINGS
 
 ZERO_LEVEL = 128
@@ -41,7 +41,7 @@ def render_recording(
     """Turn a recording into a picture of a survey's size.
 
     Zero is measured, and what is no signal becomes zero, as `glowseis.survey.measured.measure` says. The clip c is the
-    amplitude that 4 % of the absolute values about zero exceed, wild and dead traces and fill values left aside, and
+    amplitude that 4 % of the absolute values about zero exceed, wild and dead traces left aside, and
     `level = 128 + 128 a / c`, rounded and kept within 0..255, so that zero is 128 whatever the clip. Rows and columns
     beyond the recording are 128. A trace with a NaN or infinite sample is broken: all of it becomes zero.
 
@@ -74,18 +74,14 @@ def render_recording(
         one_zero=recording.one_zero,
         middle=recording.middle,
     )
-    if measured.is_one_sided:
-        raise InputError(
-            f"gather {recording.gather_id} of {recording.source}: its samples lie on one side of their middle, as "
-            "absolute values and envelopes do; give amplitudes, or say what zero is with --zero-level"
-        )
+    check_middle(measured, recording, zero_level)
     amplitude = measured.amplitude
     if fit == "resize":
         amplitude = _resized(amplitude, (height, width))
     counted = amplitude
     if measured.is_loud is not None:
         counted = amplitude[:, ~(measured.is_loud if fit != "resize" else _is_near(measured.is_loud, width))]
-    clip_amplitude = _clip_amplitude(counted, measured.without_signal)
+    clip_amplitude = _clip_amplitude(counted, float(dead[inside[1]].mean()))
     image = np.full((height, width), ZERO_LEVEL, np.uint8)
     samples, traces = amplitude.shape
     for part in _parts(traces):
@@ -135,6 +131,31 @@ def render_picture(picture: Picture, height: int, width: int, fit: str = "pad") 
     image[: level.shape[0], : level.shape[1]] = level
     gather = _gather(picture, image, level.shape, fit, picture.image.shape)
     return dataclasses.replace(gather, dead_traces=int(dead.sum()), mended=picture.mended)
+
+
+def check_middle(measured: Measured, recording: Recording, zero_level: float | None) -> None:
+    """Make sure that a gather's zero is a middle of its samples.
+
+    Args:
+        measured: What was measured.
+        recording: The gather.
+        zero_level: The zero that was given; None where it was measured.
+
+    Raises:
+        InputError: It is none.
+    """
+    if not measured.is_one_sided:
+        return
+    where = f"gather {recording.gather_id} of {recording.source}"
+    if zero_level is None:
+        raise InputError(
+            f"{where}: its samples lie on one side of their middle, as absolute values and envelopes do; give "
+            "amplitudes, or say what zero is with --zero-level"
+        )
+    raise InputError(
+        f"{where}: all of its samples lie far on one side of --zero-level {zero_level:g}; give the number that is zero "
+        "amplitude, or leave it out to have it measured"
+    )
 
 
 def trace_states(amplitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -192,11 +213,11 @@ def amplitudes(gather: Gather) -> np.ndarray:
     return amplitude + gather.zero_amplitude if np.any(gather.zero_amplitude) else amplitude
 
 
-def _clip_amplitude(amplitude: np.ndarray, without_signal: float = 0.0) -> np.float32:
-    """Amplitude that 4 % exceed of those with a signal; the largest one where that is 0; 1 where all are 0."""
+def _clip_amplitude(amplitude: np.ndarray, dead: float = 0.0) -> np.float32:
+    """Amplitude that 4 % exceed, the share of dead traces left aside; the largest if that is 0; 1 if all are 0."""
     value = amplitude.ravel(order="K")
-    # What has no signal is zero, and those zeros are the first.
-    silent = min(round(without_signal * value.size), value.size - 1)
+    # Dead traces are zero, and those zeros are the first.
+    silent = min(round(dead * value.size), value.size - 1)
     # As np.quantile(np.abs(value), 1 - CLIPPED_FRACTION, method="higher"), which reckons the rank in float32.
     rank = silent + int(np.ceil((value.size - silent - 1) * np.float32(1 - CLIPPED_FRACTION)))
     clip_amplitude = _ranked_size(value, min(rank, value.size - 1))
