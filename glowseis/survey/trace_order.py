@@ -5,12 +5,23 @@ import numpy as np
 LONG_RUN = 8
 """Traces in a row, on average, whose offsets rise or fall from which on a gather is several cables, not in disorder."""
 
+ALIKE = 0.9
+"""Rank correlation of offset and place, at least this for offsets that rise or fall on the whole."""
+
+MOST_ODD = 0.1
+"""Share of traces whose offsets may be far from their neighbours', as single wrong headers are."""
+
+WIDEST_TURN = 0.2
+"""Part of the offsets' range beyond which a rise or fall is never jitter."""
+
 
 def order_of_offsets(offset_m: np.ndarray, wanted: str) -> np.ndarray | None:
     """Find the order of traces that a model knows.
 
-    Gathers in disorder are sorted. One whose offsets rise and fall in few long runs is several cables, or has the
-    source in its middle; it is left as it is.
+    Traces with a blank header (offset 0 or none, where others have one) say nothing and stay beside their neighbours
+    in the file. A gather whose offsets rise or fall on the whole, apart from jitter and single wrong headers, is turned
+    round as it is where the model wants the other direction. Gathers in disorder are sorted. One whose offsets rise and
+    fall in few long runs is several cables, or has the source in its middle; it is left as it is.
 
     Args:
         offset_m: Offsets, `[trace]`, of any sign.
@@ -20,14 +31,81 @@ def order_of_offsets(offset_m: np.ndarray, wanted: str) -> np.ndarray | None:
         Numbers of the traces in that order, int64 `[trace]`; None where they are in it, or are not told.
     """
     distance = np.abs(np.asarray(offset_m, np.float64))
-    if len(distance) < 2 or not np.isfinite(distance).all() or np.ptp(distance) == 0:
+    told = np.flatnonzero(~_blank(distance))
+    known = distance[told]
+    if len(known) < 2 or 2 * len(known) < len(distance) or np.ptp(known) == 0:
         return None
-    steps = np.diff(distance)
-    rising, falling = bool((steps >= 0).all()), bool((steps <= 0).all())
-    if rising or falling:
-        is_wanted = (rising and wanted != "far") or (falling and wanted != "near")
+    direction, turns = _direction(known)
+    if direction:
+        is_wanted = wanted not in ("near", "far") or (wanted == "near") == (direction > 0)
         return None if is_wanted else np.arange(len(distance))[::-1]
-    runs = 1 + np.count_nonzero(np.diff(np.sign(steps[steps != 0])))
-    if len(distance) / runs >= LONG_RUN:
+    if len(known) / (1 + turns) >= LONG_RUN:
         return None
-    return np.argsort(-distance if wanted == "far" else distance, kind="stable")
+    place = np.empty(len(known), np.int64)
+    place[np.argsort(-known if wanted == "far" else known, kind="stable")] = np.arange(len(known))
+    # A blank trace follows the one before it in the file; the first ones come before the one after them.
+    before = np.searchsorted(told, np.arange(len(distance)), side="right") - 1
+    return np.argsort(place[np.maximum(before, 0)], kind="stable")
+
+
+def _blank(distance: np.ndarray) -> np.ndarray:
+    """Traces without an offset, bool `[trace]`. A single 0 that carries on the others' spacing is an offset."""
+    blank = ~np.isfinite(distance) | (distance == 0)
+    others = np.unique(distance[~blank])
+    single = np.count_nonzero(distance == 0) == 1
+    if single and len(others) > 1 and others[0] <= 1.5 * np.median(np.diff(others)):
+        return ~np.isfinite(distance)
+    return blank
+
+
+def _direction(distance: np.ndarray) -> tuple[int, int]:
+    """Tell which way distances run on the whole.
+
+    Args:
+        distance: Absolute offsets, finite, not all the same, `[trace]`.
+
+    Returns:
+        1 where they rise, -1 where they fall, 0 where they do neither; and how often they turn.
+    """
+    steps = np.diff(distance)
+    if (steps >= 0).all() or (steps <= 0).all():
+        return int(np.sign(steps.sum())), 0
+    jitter = np.median(np.abs(np.diff(steps))) * 1.4826 / 6**0.5 if len(steps) > 1 else 0.0
+    least = min(3 * np.median(np.abs(steps[steps != 0])) + 5 * jitter, WIDEST_TURN * np.ptp(distance))
+    odd = np.abs(distance - _usual(distance)) > least
+    # So many are no single wrong headers: it is disorder.
+    kept = distance[~odd] if np.count_nonzero(odd) <= MOST_ODD * len(distance) else distance
+    turns = _turns(kept, least)
+    if turns == 0 and abs(alike := _rank_correlation(kept)) >= ALIKE:
+        return int(np.sign(alike)), 0
+    return 0, turns
+
+
+def _usual(distance: np.ndarray) -> np.ndarray:
+    """Median of each distance, `[trace]`, and the two on either side."""
+    if len(distance) < 5:
+        return distance
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(distance, 2, mode="reflect"), 5)
+    return np.median(around, axis=1)
+
+
+def _turns(distance: np.ndarray, least: float) -> int:
+    """Count how often distances turn by more than `least`."""
+    turns, heading = 0, 0
+    low = high = distance[0]
+    for here in distance.tolist():
+        low, high = min(low, here), max(high, here)
+        if heading <= 0 and here - low > least:
+            turns, heading, high = turns + (heading < 0), 1, here
+        elif heading >= 0 and high - here > least:
+            turns, heading, low = turns + (heading > 0), -1, here
+    return turns
+
+
+def _rank_correlation(distance: np.ndarray) -> float:
+    """Spearman's rank correlation of distances, `[trace]`, with their places."""
+    _, ranks, counts = np.unique(distance, return_inverse=True, return_counts=True)
+    if len(counts) < 2:
+        return 0.0
+    middle = np.cumsum(counts) - (counts + 1) / 2
+    return float(np.corrcoef(middle[ranks], np.arange(len(distance)))[0, 1])
