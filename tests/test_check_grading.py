@@ -11,7 +11,7 @@ from glowseis.fitting.classifier_trainer import make_classifier, predict
 from glowseis.metamorphic import CHANGES, clip_of, grade_recordings
 from glowseis.metamorphic.changes import as_recording, zero_of
 from glowseis.survey.gather import Picture
-from glowseis.survey.render import render_recording
+from glowseis.survey.render import render, render_recording
 from glowseis.testing import Change, check_grading, perturb
 
 SIZE = (120, 32)
@@ -163,6 +163,28 @@ def test_failures_are_named_and_bounds_are_kept():
 def test_surely_bad_gathers_need_not_become_worse():
     bad = check_grading(lambda gathers: np.tile([0.0, 0.02, 0.98], (len(gathers), 1)), RECORDINGS)
     assert bad.effects[-1].wrong == 0 and not bad.failures
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_no_change_loses_a_recording_beside_a_large_constant(name, tmp_path):
+    """Readers give float64 where 32 bits would lose the signal."""
+    plain = dataclasses.replace(RECORDINGS[0], amplitude=(RECORDINGS[0].amplitude / 40).astype(np.float64))
+    far = dataclasses.replace(plain, amplitude=plain.amplitude + 1e8)
+    changed = []
+    for number, one in enumerate((plain, far)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        made = CHANGES[name].make(one, np.random.default_rng(0), folder)
+        changed.append(render(made, 512, 64).image.astype(int))
+    assert changed[0].std() > 4
+    # Grey levels that differ are those where a zero was measured a little otherwise.
+    assert np.abs(changed[0] - changed[1]).max() <= 2, name
+
+
+def test_swell_shows_beside_a_large_constant():
+    far = [dataclasses.replace(one, amplitude=one.amplitude.astype(np.float64) / 40 + 1e8) for one in RECORDINGS]
+    result = check_grading(by_swell, far, report_only=True)
+    assert result.failures == (), result.text()
 
 
 def test_draws_do_not_hang_on_other_changes():

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from glowseis.survey.gather import Geometry, Picture, Recording
-from glowseis.survey.render import CLIPPED_FRACTION, ZERO_LEVEL
+from glowseis.survey.measured import CLIPPED_FRACTION, constant_traces, measure
+from glowseis.survey.render import ZERO_LEVEL, trace_states
 
 Make = Callable[[Recording, np.random.Generator, Path], Recording | Picture | None]
 
@@ -51,6 +52,35 @@ def zero_of(amplitude: np.ndarray) -> float:
     """
     finite = amplitude[np.isfinite(amplitude)]
     return float(np.median(finite)) if finite.size else 0.0
+
+
+def about_zero(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
+    """The amplitudes of a recording about its zero, as rendering measures it.
+
+    Args:
+        recording: The recording.
+
+    Returns:
+        Amplitudes, float32 `[time, trace]`, where broken and dead traces and what else is no signal are zero; and the
+        traces that the clip is measured by, bool `[trace]`: the live ones that are not wild, all if there are none.
+    """
+    broken, silent = trace_states(recording.amplitude)
+    dead = silent | constant_traces(recording.amplitude)
+    measured = measure(recording.amplitude, broken, dead, one_zero=recording.one_zero, middle=recording.middle)
+    counted = ~dead if measured.is_loud is None else ~(dead | measured.is_loud)
+    return measured.amplitude, counted if counted.any() else ~counted
+
+
+def in_single_precision(recording: Recording) -> Recording:
+    """A recording of float32, for files that hold no more: one of float64 about its zero, and otherwise as it is.
+
+    Args:
+        recording: The recording; its broken traces stay broken.
+    """
+    if recording.amplitude.dtype != np.float64:
+        return recording
+    amplitude = np.where(trace_states(recording.amplitude)[0], np.float32(np.nan), about_zero(recording)[0])
+    return dataclasses.replace(recording, amplitude=amplitude)
 
 
 def constant(part: float) -> Make:
@@ -204,14 +234,19 @@ def with_amplitude(recording: Recording, amplitude: np.ndarray, **geometry: Any)
 
     Args:
         recording: The recording.
-        amplitude: What becomes float32 `[time, trace]`.
+        amplitude: What becomes `[time, trace]` of the recording's precision: float64 where 32 bits would lose the
+            signal beside a constant, otherwise float32.
         geometry: Values of `glowseis.survey.gather.Geometry` that change.
     """
     return dataclasses.replace(
         recording,
-        amplitude=np.ascontiguousarray(amplitude, np.float32),
+        amplitude=np.ascontiguousarray(amplitude, _precision(recording)),
         geometry=dataclasses.replace(recording.geometry, **geometry),
     )
+
+
+def _precision(recording: Recording) -> type[np.floating]:
+    return np.float64 if recording.amplitude.dtype == np.float64 else np.float32
 
 
 def as_recording(gather: Recording | Picture) -> Recording:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from glowseis.metamorphic.changes import Make, clip_of, has_interval, with_amplitude, zero_of
+from glowseis.metamorphic.changes import Make, clip_of, has_interval, in_single_precision, with_amplitude, zero_of
 from glowseis.survey.formats.source import ReadOptions
 from glowseis.survey.gather import Picture, Recording
 
@@ -24,6 +24,7 @@ def segy(sample_format: str = "ieee", *, auxiliary: bool = False) -> Make:
     def make(recording: Recording, random: np.random.Generator, folder: Path) -> Recording | Picture | None:
         if not has_interval(recording.geometry):
             return None
+        recording = in_single_precision(recording)
         content = _segy_bytes(_with_auxiliary(recording) if auxiliary else recording, folder)
         traces = recording.amplitude.shape[1] + AUXILIARY * auxiliary
         body = np.frombuffer(content, np.uint8, offset=HEAD_BYTES).reshape(traces, -1).copy()
@@ -47,7 +48,7 @@ def seismic_unix(recording: Recording, random: np.random.Generator, folder: Path
     if not has_interval(recording.geometry):
         return None
     path = folder / "gather.su"
-    path.write_bytes(_segy_bytes(recording, folder)[HEAD_BYTES:])
+    path.write_bytes(_segy_bytes(in_single_precision(recording), folder)[HEAD_BYTES:])
     return _read(path)
 
 
@@ -55,7 +56,7 @@ def hdf5(recording: Recording, random: np.random.Generator, folder: Path) -> Rec
     """Write it as HDF5 of our own layout."""
     from glowseis.survey.formats.hdf5_layout import write_hdf5
 
-    write_hdf5(folder / "gather.h5", [recording])
+    write_hdf5(folder / "gather.h5", [in_single_precision(recording)])
     return _read(folder / "gather.h5")
 
 
