@@ -312,8 +312,8 @@ def _unlike(classifier: SavedClassifier, one: Judged, spacing: float) -> tuple[f
 def _worst(one: Judged, bringing: Bringing) -> tuple[int, int, float, float]:
     """Where the worst window lies, in the gather's source."""
     samples, traces = one.worst_window()
-    order = bringing.orders.pop((one.gather.source, one.gather.gather_id), None)
-    there = np.arange(traces.start, traces.stop) if order is None else order[traces]
+    orders = bringing.orders.get((one.gather.source, one.gather.gather_id))
+    there = orders.popleft()[traces] if orders else np.arange(traces.start, traces.stop)
     interval_s = one.gather.geometry.sample_interval_s
     if not interval_s > 0:
         interval_s = np.nan if bringing.interval_s is None else bringing.interval_s

@@ -92,6 +92,22 @@ def test_resized_gathers_have_the_interval_of_their_rows(tmp_path):
     assert found.spacing_m[1] == pytest.approx(12.5 * 63 / 31)
     brought = Bringing("model/1", found, WINDOW).gather(gathers[0])
     np.testing.assert_array_equal(brought.image, gathers[0].image)
+    # A file that is resized on the way has them too, and each column knows its trace.
+    to = Bringing("model/1", found, WINDOW, "resize")
+    brought = to(reordered(recording(0, 128, 64), np.arange(64)[::-1]))
+    assert brought.geometry.sample_interval_s == pytest.approx(0.016)
+    assert gather_spacing_factor(brought, found) == pytest.approx(1, rel=0.05)
+    (columns,) = to.orders["noise", "line3-shot0"]
+    assert columns[[0, -1]].tolist() == [63, 0] and len(columns) == 32
+
+
+def test_the_source_in_the_middle_is_as_it_was_trained_on(tmp_path):
+    offset_m = np.linspace(-500, 500, 32).astype(np.float32)
+    made = recording(0, 64, 32, offset_m=offset_m)
+    write_survey(tmp_path / "survey", [render_recording(made, *WINDOW)], WINDOW, {})
+    found = profile_of(open_survey(tmp_path / "survey"), np.arange(1))
+    assert found.spacing_m[1] == pytest.approx(1000 / 31)
+    assert gather_spacing_factor(Bringing("model/1", found, WINDOW)(made), found) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("interval_s", [0.0005, 0.002, 0.004, 0.01])
@@ -172,7 +188,7 @@ def test_the_near_trace_comes_first(profile, order):
     np.testing.assert_array_equal(brought.geometry.channel, made.geometry.channel)
     assert brought.mended["reordered"] == 40 and to.reordered == 1
     # Which trace of the source each column is.
-    np.testing.assert_array_equal(order[to.orders["noise", "line3-shot1"]], np.arange(40))
+    np.testing.assert_array_equal(order[to.orders["noise", "line3-shot1"][0]], np.arange(40))
 
 
 def test_a_model_of_gathers_that_begin_far_has_them_so(profile):
@@ -244,6 +260,27 @@ def test_pictures_of_ours_are_brought_too(profile, interval_s):
     assert len(brought.image) == (64 if interval_s == 0.004 else 128)
     if interval_s != 0.004:
         np.testing.assert_array_equal(brought.image, gather.image)
+
+
+def test_a_picture_of_others_keeps_one_zero_when_it_is_resampled(profile):
+    """A band of the lowest frequencies gives traces means of their own, which are noise."""
+    made = recording(samples=256, interval_s=0.004)
+    band = made.amplitude.copy()
+    band[:, 10:20] += 3 * np.abs(band).std()
+    made = dataclasses.replace(made, amplitude=band, one_zero=True)
+    brought = bringing(profile)(made)
+    assert (brought.image[:, 10:20].astype(int).mean(axis=0) > 160).all() and brought.mended.get("zero_level", 0) in (
+        0,
+        40,
+    )
+
+
+@pytest.mark.parametrize("interval_s", [0.002, 0.004, 0.008])
+def test_absolute_values_are_refused_at_any_interval(profile, interval_s):
+    made = recording(samples=512, interval_s=interval_s)
+    made = dataclasses.replace(made, amplitude=np.abs(made.amplitude))
+    with pytest.raises(InputError, match="lie on one side of their middle"):
+        bringing(profile)(made)
 
 
 def test_a_gather_of_a_survey_is_brought_as_its_recording(profile):

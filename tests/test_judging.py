@@ -165,16 +165,43 @@ def learned(seed=0):
 
     features, figures = gathers(200)
     others = list(zip(*gathers(200), strict=True))
-    made = fit_unlikeness(features.reshape(-1, 6), np.repeat(classes, 4), figures, others, 2)
+    made = fit_unlikeness(features.reshape(-1, 6), np.repeat(classes, 4), figures, others, [], 2)
     return made, others
 
 
 def test_one_in_a_hundred_is_beyond_the_threshold():
     made, others = learned()
     found = np.array([made.of(*one)[0] for one in others])
-    assert 0.95 <= np.mean(found <= 1) < 1 and 0.3 < np.median(found) < 1
+    assert 0.98 <= np.mean(found <= 1) < 1 and 0.3 < np.median(found) < 1
     again = unlikeness_from(made.arrays(), 2)
     assert [again.of(*one) for one in others[:5]] == [made.of(*one) for one in others[:5]]
+
+
+def test_small_gathers_have_thresholds_of_their_own():
+    """Figures of one window vary more than those of ten; in between the thresholds change from one to the other."""
+    random = np.random.default_rng(1)
+    usual = np.array([0.1, 0.2, 0.3, 40, 0.1, 0.04, 0.5, 1])
+
+    def gathers(windows, spread):
+        features = random.normal(size=(300, windows, 6))
+        return list(zip(features, usual * (1 + spread * random.normal(size=(300, 8))), strict=True))
+
+    training = gathers(1, 0.1)
+    features, figures = (np.concatenate([one[part][np.newaxis] for one in training]) for part in (0, 1))
+    made = fit_unlikeness(features[:, 0], np.arange(300) % 2, figures, gathers(10, 0.1), gathers(1, 0.3), 2)
+    assert made.windows == 10
+
+    def beyond(windows, spread):
+        return np.mean([made.of(*one)[0] > 1 for one in gathers(windows, spread)])
+
+    assert beyond(10, 0.1) < 0.05 and beyond(40, 0.1) < 0.05 and beyond(1, 0.3) < 0.05
+    assert beyond(10, 0.3) > 0.2
+    shares = [made.of(features, figures * 1.5)[0] for features, figures in (gathers(n, 0)[0] for n in (1, 4, 10))]
+    assert shares == sorted(shares) and shares[0] < shares[1] < shares[2]
+    old = made.arrays() | {"farthest": made.farthest[1], "largest_score": made.largest_score[1]}
+    del old["windows"]
+    one = gathers(1, 0.3)[0]
+    assert unlikeness_from(old, 2).of(*one)[0] >= made.of(*one)[0]
 
 
 def test_what_is_far_is_told_and_by_what():
@@ -197,7 +224,7 @@ def test_what_is_far_is_told_and_by_what():
 
 def test_nothing_to_learn_from():
     with pytest.raises(ValueError, match="no gathers to learn from"):
-        fit_unlikeness(np.zeros((0, 3)), np.zeros(0, int), np.zeros((0, 8)), [], 2)
+        fit_unlikeness(np.zeros((0, 3)), np.zeros(0, int), np.zeros((0, 8)), [], [], 2)
     made, _ = learned()
     with pytest.raises(ValueError, match="shapes"):
         unlikeness_from(made.arrays(), 3)

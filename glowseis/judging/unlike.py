@@ -1,4 +1,4 @@
-"""How far a gather is from those that a classifier was trained on: 1 is as far as one in a hundred of those lies."""
+"""How far a gather is from those that a classifier was trained on; one in a hundred of the like lies beyond 1."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,10 +25,12 @@ class Unlikeness:
     Attributes:
         means: Of each class's features, float64 `[class, feature]`.
         whitening: What makes the covariance of features the unit matrix, float64 `[feature, feature]`.
-        farthest: Distance that counts as 1.
+        farthest: Distance that counts as 1, of a gather of one window and of one of `windows` or more, float64 `[2]`.
         middles: Medians of the figures, float64 `[figure]`, in the order of `STATISTICS`.
         spreads: Their robust standard deviations, likewise.
-        largest_score: Score that counts as 1.
+        largest_score: Score that counts as 1, likewise.
+        windows: Windows of an ordinary gather of the training. The figures of a smaller one vary more; between one
+            window and these, thresholds change with the root of their number, as the spread of a mean does.
 
     Source: Lee et al., A simple unified framework for detecting out-of-distribution samples, NeurIPS 2018, section 2.1;
     Ledoit and Wolf, A well-conditioned estimator for large-dimensional covariance matrices, 2004.
@@ -36,10 +38,11 @@ class Unlikeness:
 
     means: np.ndarray
     whitening: np.ndarray
-    farthest: float
+    farthest: np.ndarray
     middles: np.ndarray
     spreads: np.ndarray
-    largest_score: float
+    largest_score: np.ndarray
+    windows: float = 1.0
 
     def of(self, features: np.ndarray, figures: np.ndarray) -> tuple[float, str]:
         """How unlike a gather is, and by what.
@@ -52,9 +55,19 @@ class Unlikeness:
             The larger of its distance in features and its score, each over what counts as 1; and `features`, or the
             figure's name from `STATISTICS`. Above 1 its grade is not to be relied upon.
         """
-        scores = self.scores(figures)
-        told = (float(scores.max()) / self.largest_score, list(STATISTICS)[int(scores.argmax())])
-        return max((self.distance(features) / self.farthest, "features"), told)
+        scores, share = self.scores(figures), self._share_of_small(len(features))
+        farthest, largest = (
+            share * small + (1 - share) * whole for small, whole in (self.farthest, self.largest_score)
+        )
+        told = (float(scores.max() / largest), list(STATISTICS)[int(scores.argmax())])
+        return max((float(self.distance(features) / farthest), "features"), told)
+
+    def _share_of_small(self, windows: int) -> float:
+        """How much the thresholds of a single window count."""
+        if windows >= self.windows:
+            return 0.0
+        least = self.windows**-0.5
+        return (windows**-0.5 - least) / (1 - least)
 
     def distance(self, features: np.ndarray) -> float:
         """A gather's distance in features."""
@@ -89,10 +102,11 @@ def unlikeness_from(arrays: Mapping[str, np.ndarray], classes: int) -> Unlikenes
     return Unlikeness(
         means,
         whitening,
-        float(arrays["farthest"]),
+        np.broadcast_to(arrays["farthest"], 2),
         arrays["middles"],
         arrays["spreads"],
-        float(arrays["largest_score"]),
+        np.broadcast_to(arrays["largest_score"], 2),
+        float(arrays.get("windows", 1.0)),
     )
 
 
@@ -101,6 +115,7 @@ def fit_unlikeness(
     classes: np.ndarray,
     figures: np.ndarray,
     judging: Sequence[tuple[np.ndarray, np.ndarray]],
+    small: Sequence[tuple[np.ndarray, np.ndarray]],
     count: int,
 ) -> Unlikeness:
     """Learn what training gathers are like.
@@ -110,6 +125,8 @@ def fit_unlikeness(
         classes: Class of each window's gather, `[window]`.
         figures: Of the pictures of training gathers, `[gather, figure]`.
         judging: Features of the windows, and figures, of the gathers that set the thresholds; not of training gathers.
+        small: The same of gathers of one window, which set the thresholds for such; those of `judging` do where there
+            are none.
         count: Number of classes.
 
     Raises:
@@ -130,14 +147,17 @@ def fit_unlikeness(
     values = np.maximum(values, max(values.max(), 1e-12) * 1e-6)
     middles = np.median(figures, axis=0)
     spreads = np.maximum(1.4826 * np.median(np.abs(figures - middles), axis=0), list(STATISTICS.values()))
-    made = Unlikeness(means, vectors / np.sqrt(values), 1.0, middles, spreads, 1.0)
-    farthest = np.percentile([made.distance(one) for one, _ in judging], PERCENTILE)
-    largest = np.percentile([made.scores(one).max() for _, one in judging], PERCENTILE)
-    return Unlikeness(
-        means,
-        made.whitening,
-        max(float(farthest), 1e-6),
-        middles,
-        spreads,
-        max(float(largest), LEAST_SCORE),
-    )
+    made = Unlikeness(means, vectors / np.sqrt(values), np.ones(2), middles, spreads, np.ones(2))
+    limits = np.array([_limits(made, each) for each in (small or judging, judging)])
+    windows = float(np.median([len(one) for one, _ in judging]))
+    return Unlikeness(means, made.whitening, limits[:, 0], middles, spreads, limits[:, 1], windows)
+
+
+def _limits(made: Unlikeness, gathers: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float]:
+    """Distance and score beyond which, by either of them, one in a hundred gathers lies."""
+    distances = np.array([made.distance(features) for features, _ in gathers])
+    scores = np.array([made.scores(figures).max() for _, figures in gathers])
+    farthest = max(float(np.percentile(distances, PERCENTILE)), 1e-6)
+    largest = max(float(np.percentile(scores, PERCENTILE)), LEAST_SCORE)
+    either = float(np.percentile(np.maximum(distances / farthest, scores / largest), PERCENTILE))
+    return max(1.0, either) * farthest, max(1.0, either) * largest

@@ -1,5 +1,6 @@
 """What is learned about a classifier after training: the rule for several windows, and what its data are like."""
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,8 +13,9 @@ from glowseis.judging.gathers import Judged, Seen, gather_probabilities, judged
 from glowseis.judging.symmetries import Symmetric
 from glowseis.judging.unlike import Unlikeness, fit_unlikeness
 from glowseis.models.miniception import Miniception, from_grey_levels
-from glowseis.survey.gather import Gather
+from glowseis.survey.gather import Gather, Recording
 from glowseis.survey.records import Survey
+from glowseis.survey.render import ZERO_LEVEL, is_live, render_recording
 
 MOST_TRAINING = 240
 """Training gathers, at most, that show what the data are like."""
@@ -23,6 +25,12 @@ MOST_WINDOWS = 4
 
 FEWEST_JUDGING = 20
 """Validation gathers from which on they alone set the thresholds; fewer have training gathers beside them."""
+
+_OF_TRACES = ("channel", "offset_m", "receiver_x_m", "receiver_y_m")
+"""What a geometry says of each trace."""
+
+QUIET = 0.25
+"""Clip of a window, in that of its gather, below which it is none that anybody would record alone."""
 
 SAMPLES_AT_ONCE = 1 << 20
 """Samples of the windows that are looked at together: as memory has it, whatever their size."""
@@ -74,7 +82,7 @@ def conclude(
     """Grade the gathers that were not trained on, whole, as `classify` will; learn on the way what it needs for that.
 
     The rule is fitted to validation gathers. What training gathers are like is learned from some of them; how far one
-    may lie from that, from validation gathers, which the classifier has not seen.
+    may lie from that, from validation gathers, which the classifier has not seen, and from a window of each.
 
     Args:
         model: The classifier, trained.
@@ -104,11 +112,14 @@ def conclude(
     chosen = _spread(classes["training"], model.classes)
     training = list(map(_kept, seen(selection.training[chosen], MOST_WINDOWS)))
     judging = validation if len(validation) >= FEWEST_JUDGING else [*validation, *training]
+    pieces = (piece for row in selection.validation if (piece := _piece(survey, int(row), size)))
+    small = [one for one in map(_kept, judged(looking, pieces, size, batch)) if len(one.weights) == 1]
     unlikeness = fit_unlikeness(
         np.concatenate([_features(one) for one in training]),
         np.repeat(classes["training"][chosen], [len(one.weights) for one in training]),
         np.stack([one.figures for one in training]),
         [(_features(one), one.figures) for one in judging],
+        [(_features(one), one.figures) for one in small] if len(small) >= FEWEST_JUDGING else [],
         model.classes,
     )
     probabilities = {
@@ -139,6 +150,24 @@ def _features(one: _Kept) -> np.ndarray:
 
 def _gathers(survey: Survey, rows: np.ndarray) -> Iterator[Gather]:
     return (survey.read(int(row)) for row in rows)
+
+
+def _piece(survey: Survey, row: int, size: tuple[int, int]) -> Gather | None:
+    """A window of a gather as a gather of its own, with its own clip; None where it is one, or holds a quiet part."""
+    gather = survey.read(row)
+    high, wide = gather.valid_samples - size[0], gather.valid_traces - size[1]
+    if high < 0 or wide < 0 or not high + wide:
+        return None
+    random = np.random.default_rng(row)
+    first, left = int(random.integers(high + 1)), int(random.integers(wide + 1))
+    amplitude = gather.image[first : first + size[0], left : left + size[1]].astype(np.float32) - ZERO_LEVEL
+    geometry = dataclasses.replace(
+        gather.geometry,
+        **{name: getattr(gather.geometry, name)[left : left + size[1]] for name in _OF_TRACES},
+    )
+    piece = Recording(gather.gather_id, amplitude, gather.label, geometry, gather.source)
+    made = render_recording(piece, *size, zero_level=0.0)
+    return made if is_live(made) and made.clip_amplitude >= QUIET * ZERO_LEVEL else None
 
 
 def _spread(classes: np.ndarray, count: int) -> np.ndarray:

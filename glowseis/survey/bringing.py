@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -43,8 +43,8 @@ class Bringing:
         reordered: Gathers whose traces were put in order.
         assumed: Gathers that do not tell their sample interval, or whose model does not; they were left as they are.
         left_out: Why gathers were not kept, by their sources and names.
-        orders: For gathers that were put in order, the number of each trace in its source, from 0, likewise; whoever
-            has used one takes it out.
+        orders: For gathers that were put in order or resized, the number that the trace of each column has in its
+            source, from 0, likewise; whoever has used the first of a name takes it out.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Bringing:
     reordered: int = 0
     assumed: int = 0
     left_out: dict[tuple[str, str], str] = field(default_factory=dict)
-    orders: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
+    orders: dict[tuple[str, str], deque[np.ndarray]] = field(default_factory=dict)
 
     @property
     def interval_s(self) -> float | None:
@@ -76,12 +76,18 @@ class Bringing:
             InputError: It cannot be brought.
         """
         recorded_s = found.geometry.sample_interval_s
-        ordered = self._ordered(found)
+        order = self._order(found, _shape(found)[1])
+        ordered = found if order is None else _ordered(found, order)
         brought = self._resampled(ordered)
         size = self.window if self.fit else _shape(brought)
         # What was resampled is about zero already.
-        zero_level = self.zero_level if brought is ordered or self.zero_level is None else 0.0
-        return self._checked(render(brought, *size, self.fit or "pad", zero_level), recorded_s)
+        zero_level = self.zero_level if brought is ordered else 0.0
+        made = render(brought, *size, self.fit or "pad", zero_level)
+        if made.fit == "resize":
+            made, columns = _as_resized(made)
+            order = columns if order is None else order[columns]
+        self._note(made, order)
+        return self._checked(made, recorded_s)
 
     def gather(self, gather: Gather) -> Gather:
         """Bring a gather of a survey, which is a picture already.
@@ -95,10 +101,12 @@ class Bringing:
         Raises:
             InputError: It cannot be brought.
         """
+        columns = None
         if gather.fit == "resize":
-            gather = _as_resized(gather)
+            gather, columns = _as_resized(gather)
         recorded_s = gather.geometry.sample_interval_s
         order = self._order(gather, gather.valid_traces)
+        self._note(gather, order if columns is None else columns if order is None else columns[order])
         wanted_s = self._wanted(gather.gather_id, gather.source, gather.geometry)
         if order is None and wanted_s is None:
             return self._checked(gather, recorded_s)
@@ -111,7 +119,7 @@ class Bringing:
             return self._checked(brought, recorded_s)
         picture = Picture(gather.gather_id, image, gather.label, geometry, gather.source, gather.origin, gather.mended)
         made = self._at(picture, wanted_s)
-        return self._checked(render(made, *made.amplitude.shape), recorded_s)
+        return self._checked(render(made, *_shape(made), "pad", 0.0), recorded_s)
 
     def keeps(self, gather: Gather) -> bool:
         """Whether a gather that was brought is to be judged."""
@@ -212,24 +220,17 @@ class Bringing:
             one_zero=found.one_zero,
         )
 
-    def _ordered(self, found: Recording | Picture) -> Recording | Picture:
-        order = self._order(found, _shape(found)[1])
-        if order is None:
-            return found
-        geometry = _traces_taken(found.geometry, order)
-        mended = Counter(found.mended) + Counter(reordered=len(order))
-        if isinstance(found, Picture):
-            return dataclasses.replace(found, image=found.image[:, order], geometry=geometry, mended=mended)
-        return dataclasses.replace(found, amplitude=found.amplitude[:, order], geometry=geometry, mended=mended)
-
     def _order(self, found: Recording | Picture | Gather, traces: int) -> np.ndarray | None:
         """The traces in the order that the model knows; None where there is nothing to do."""
         order = order_of_offsets(found.geometry.offset_m, self.profile.order if self.profile else "unknown")
         if order is None or len(order) != traces:
             return None
         self.reordered += 1
-        self.orders[_key(found)] = order
         return order
+
+    def _note(self, gather: Gather, order: np.ndarray | None) -> None:
+        if order is not None:
+            self.orders.setdefault(_key(gather), deque()).append(order)
 
     def _checked(self, gather: Gather, recorded_s: float) -> Gather:
         """Note it where there is too little of a gather to judge; make sure that it is one of a shot."""
@@ -263,15 +264,26 @@ def _shape(found: Recording | Picture) -> tuple[int, int]:
     return shape[0], shape[1]
 
 
+def _ordered(found: Recording | Picture, order: np.ndarray) -> Recording | Picture:
+    geometry = _traces_taken(found.geometry, order)
+    mended = Counter(found.mended) + Counter(reordered=len(order))
+    if isinstance(found, Picture):
+        return dataclasses.replace(found, image=found.image[:, order], geometry=geometry, mended=mended)
+    return dataclasses.replace(found, amplitude=found.amplitude[:, order], geometry=geometry, mended=mended)
+
+
 def _traces_taken(geometry: Geometry, order: np.ndarray) -> Geometry:
     arrays = ("channel", "offset_m", "receiver_x_m", "receiver_y_m")
     return dataclasses.replace(geometry, **{name: getattr(geometry, name)[order] for name in arrays})
 
 
-def _as_resized(gather: Gather) -> Gather:
-    """A resized gather with the interval of its rows and the offsets of its columns in place of the recording's."""
+def _as_resized(gather: Gather) -> tuple[Gather, np.ndarray]:
+    """A resized gather with the interval of its rows and the offsets of its columns in place of the recording's.
+
+    The trace that each column is nearest to comes beside it.
+    """
     samples, traces = gather.recorded_shape or gather.image.shape
     columns = np.linspace(0, traces - 1, gather.valid_traces).round().astype(np.int64)
     geometry = _traces_taken(gather.geometry, columns) if len(gather.geometry.offset_m) == traces else gather.geometry
     interval_s = geometry.sample_interval_s * samples / gather.valid_samples
-    return dataclasses.replace(gather, geometry=dataclasses.replace(geometry, sample_interval_s=interval_s))
+    return dataclasses.replace(gather, geometry=dataclasses.replace(geometry, sample_interval_s=interval_s)), columns

@@ -194,7 +194,7 @@ def picture_spacings_m(index: pd.DataFrame) -> np.ndarray:
     Args:
         index: Rows of a survey's index.
     """
-    spread = (index["last_offset_m"].abs() - index["first_offset_m"].abs()).abs().to_numpy(np.float64)
+    spread = (index["last_offset_m"] - index["first_offset_m"]).abs().to_numpy(np.float64)
     gaps = index["valid_traces"].to_numpy() - 1
     with np.errstate(divide="ignore", invalid="ignore"):
         spacings = spread / gaps

@@ -73,10 +73,10 @@ def spacing_m(offset_m: np.ndarray) -> float | None:
     """Distance between two traces of a gather, in metres; None where its offsets do not tell.
 
     Args:
-        offset_m: Offsets, `[trace]`, of any sign and in any order.
+        offset_m: Offsets, `[trace]`, in any order; on both sides of a source in the middle of different signs.
     """
-    distance = np.abs(np.asarray(offset_m, np.float64))
-    if len(distance) < 2 or not np.isfinite(distance).all():
+    offset = np.asarray(offset_m, np.float64)
+    if len(offset) < 2 or not np.isfinite(offset).all():
         return None
-    spacing = float(distance.max() - distance.min()) / (len(distance) - 1)
+    spacing = float(offset.max() - offset.min()) / (len(offset) - 1)
     return spacing if spacing > 0 and math.isfinite(spacing) else None
