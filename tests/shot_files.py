@@ -9,6 +9,7 @@ from glowseis.survey.formats.source import ReadOptions
 
 WORDS = {
     "tracl": (1, "i4"),
+    "tracr": (5, "i4"),
     "fldr": (9, "i4"),
     "tracf": (13, "i4"),
     "ep": (17, "i4"),
@@ -26,6 +27,8 @@ WORDS = {
     "ns": (115, "u2"),
     "dt": (117, "u2"),
     "trwf": (169, "i2"),
+    "iline": (189, "i4"),
+    "xline": (193, "i4"),
     "sp": (197, "i4"),
     "cable": (233, "i4"),
     "line": (237, "i4"),

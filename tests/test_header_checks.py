@@ -160,6 +160,97 @@ def test_shots_in_one_gather_whose_source_is_unknown(tmp_path, known):
     assert "EnergySourcePoint holds 2001 to 2005; try --shot-header EnergySourcePoint" in text
 
 
+def unnumbered(**words):
+    """A line of five shots whose headers hold nothing but these words."""
+    line = Line(5)
+    return line.with_words(**dict.fromkeys(line, 0) | {name: value(line) for name, value in words.items()})
+
+
+RUNS = {
+    "INLINE_3D": ("iline", lambda line: 1 + line.shot, "1 to 5"),
+    "CDP": ("cdp", lambda line: 9 - line.shot, "5 to 9"),
+    "CROSSLINE_3D": ("xline", lambda line: 10 * line.shot, "0 to 40"),
+    "TRACE_SEQUENCE_LINE": ("tracl", lambda line: 1 + line.shot, "1 to 5"),
+    "EnergySourcePoint": ("ep", lambda line: 2001 + line.shot, "2001 to 2005"),
+}
+
+
+@BOTH
+@pytest.mark.parametrize(("word", "holds"), [(word, run[2]) for word, run in RUNS.items()])
+@pytest.mark.parametrize("channel", [lambda line: 0, lambda line: 1 + line.number, lambda line: np.arange(120)])
+@pytest.mark.parametrize("offset", [0, 1])
+def test_shots_that_another_word_counts(tmp_path, ending, word, holds, channel, offset):
+    """As segyio's from_array3D writes them, among others: one offset, channels that count on through the file."""
+    name, value, _ = RUNS[word]
+    line = unnumbered(tracf=channel, offset=lambda _: offset, **{name: value})
+    path = written(tmp_path, line, ending)
+    (text,) = told(path).values()
+    assert "(a-shot0)" in text and f"{word} holds {holds}; try --shot-header {word}" in text
+    assert told(path, shot_header=word) == {}
+    assert [gather.amplitude.shape for gather in opened(path, shot_header=word).gathers()] == [(60, 24)] * 5
+
+
+def test_a_word_that_counts_shots_says_more_than_the_sorting_code(tmp_path):
+    line = unnumbered(tracf=lambda line: np.arange(120), iline=lambda line: line.shot, offset=lambda line: 1)
+    path = written(tmp_path, line, binary={SORTING: 2})
+    assert list(told(path)) == ["unnumbered"] and told(path, shot_header="INLINE_3D") == {}
+    assert list(told(written(tmp_path, line, binary={SORTING: 4}))) == ["sorting"]
+    # One number for all shots that is not 0 counts them no better.
+    path = written(tmp_path, line.with_words(fldr=7))
+    assert "FieldRecord is 7 in all traces" in told(path)["unnumbered"]
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ({}, ": no other"),
+        ({"tracl": lambda line: np.arange(120)}, ": no other"),
+        ({"tracr": lambda line: 1 + np.arange(120), "xline": lambda line: line.number}, ": no other"),
+        ({"tracf": lambda line: 1 + line.number}, ", in which channel numbers (TraceNumber) come back: no other"),
+        ({"offset": lambda line: 100 + line.number}, ", in which offsets begin anew: no other"),
+    ],
+)
+def test_shots_that_no_word_counts(tmp_path, ending, words, what):
+    text = told(written(tmp_path, unnumbered(**words), ending))
+    start = f"FieldRecord is 0 in all traces, so that several shots may lie together in 1 gather (a-shot0){what}"
+    assert list(text) == ["unnumbered"] and text["unnumbered"].startswith(start)
+    assert "no other header word counts shots; write shot numbers into the headers and pass --shot" in str(text)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"tracf": 1 + np.arange(24)},
+        {"tracf": 24 - np.arange(24)},
+        {"tracf": 1 + np.arange(24), "cdp": np.arange(24) // 4},
+        {"offset": 100 + 12 * np.arange(24)},
+        {"offset": 25 * np.abs(np.arange(-12, 12))},
+        {"tracf": 1 + np.arange(24), "offset": 100 + 12 * np.arange(24), "iline": np.arange(24) // 12},
+        {"fldr": 7},
+        {"sx": 5, "gx": np.arange(24)},
+    ],
+)
+def test_a_single_shot_without_a_number_is_sound(tmp_path, ending, words):
+    line = Line(1)
+    line.with_words(**dict.fromkeys(line, 0) | words)
+    assert told(written(tmp_path, line, ending)) == {}
+
+
+def test_a_single_shot_of_counted_traces_is_sound_once_they_are_called_channels(tmp_path):
+    line = Line(1)
+    path = written(tmp_path, line.with_words(**dict.fromkeys(line, 0), tracl=1 + line.number))
+    assert list(told(path)) == ["unnumbered"] and told(path, trace_header="TRACE_SEQUENCE_LINE") == {}
+
+
+def test_cables_without_a_shot_number_are_cables(tmp_path):
+    line = cables(1)
+    line.with_words(**dict.fromkeys(line, 0) | {"tracf": line["tracf"], "cable": 1 + line.streamer})
+    path = written(tmp_path, line)
+    assert list(told(path)) == ["cables"] and told(path, cable_header="233") == {}
+
+
 @BOTH
 def test_every_trace_a_gather_of_its_own(tmp_path, ending):
     line = Line(4).with_words(fldr=np.arange(96))

@@ -20,6 +20,7 @@ from glowseis.survey.formats.header_findings import (
     SOURCE_WORDS,
     Found,
 )
+from glowseis.survey.formats.header_unnumbered import Unnumbered
 from glowseis.survey.formats.segy_headers import CABLE, Word, are_angles, coordinate_scale
 from glowseis.survey.formats.source import Remark
 from glowseis.survey.formats.trace_order import along, jumps, motion, repeats, restarts
@@ -41,6 +42,9 @@ SORTED_BY = {
     9: "conversion point",
 }
 """What TraceSortingCode, bytes 3229-3230 of the file header, says of files that hold no shots."""
+
+MIDPOINT, STACKED = 2, 4
+"""Codes of these."""
 
 SCALARS = (0, 1, 10, 100, 1000, 10_000)
 """What SourceGroupScalar may be, or its negative."""
@@ -75,6 +79,7 @@ class HeaderChecks:
         self._scalars: dict[int, int] = {}
         self._moving, self._restless, self._cables, self._interleaved = Found(), Found(), Found(), Found()
         self._restarting, self._single, self._stacked, self._apart = Found(), Found(), Found(), Found()
+        self._unnumbered = Unnumbered(self._shot, channel, self._keys)
 
     def look(self, gathers: GatherRuns) -> None:
         """Look at some gathers.
@@ -84,6 +89,7 @@ class HeaderChecks:
         """
         self._gathers += len(gathers.runs)
         self._traces += len(gathers.headers)
+        self._unnumbered.see(gathers)
         source = [gathers.word(field) for field in (TraceField.SourceX, TraceField.SourceY)]
         receiver = [gathers.word(field) for field in (TraceField.GroupX, TraceField.GroupY)]
         offset = gathers.word(TraceField.offset)
@@ -166,7 +172,13 @@ class HeaderChecks:
             if found.count:
                 names = first_names([named(run) for run in found.runs], found.count)
                 remarks.append(Remark(kind, text.replace("%s", f"{number_of(found.count, 'gather')} ({names})")))
-        if self._sorting in SORTED_BY and not self._shown_shots and not self._stacked.count:
+        unnumbered = self._unnumbered.remarks(named) if self._sorting != STACKED else []
+        remarks += unnumbered
+        # Code 2 is what some writers put into every file: a word that counts shots says more.
+        outdone = self._sorting == MIDPOINT and bool(
+            unnumbered or self._shot.byte not in (TraceField.FieldRecord, TraceField.CDP)
+        )
+        if self._sorting in SORTED_BY and not self._shown_shots and not self._stacked.count and not outdone:
             text = f"its file header says that traces are sorted by {SORTED_BY[self._sorting]} (TraceSortingCode "
             text += f"{self._sorting}, bytes 3229-3230), and no header word shows shots: give the file sorted by shot"
             remarks.append(Remark("sorting", text))
@@ -248,13 +260,27 @@ class HeaderChecks:
             together = these & (gathers.count(marks) > 0)
             self._interleaved.add(gathers, these & ~together)
             shots = together & ~known
-            if shots.any() and self._restart_of_shots(gathers, shots, marks):
+            words = [byte for byte in CABLE_WORDS if byte not in self._keys | {self._channel.byte}]
+            if shots.any() and (
+                self._restart_of_shots(gathers, shots, marks)
+                or self._unnumbered.restart(gathers, shots, marks, what)
+                or (
+                    not self._tell_apart(gathers, shots, marks, words)
+                    and self._unnumbered.restart_unexplained(gathers, shots, what)
+                )
+            ):
                 together &= known
             if self._cables.add(gathers, together):
                 self._cables.about = self._cables.about or what
-                words = [byte for byte in CABLE_WORDS if byte not in self._keys | {self._channel.byte}]
                 self._cables.keep_words(gathers, together, marks, words)
-        self._note_zeros(gathers, left & ~known)
+        self._unnumbered.look(gathers, self._note_zeros(gathers, left & ~known), offset)
+
+    @staticmethod
+    def _tell_apart(gathers: GatherRuns, which: np.ndarray, marks: np.ndarray, words: Sequence[int]) -> bool:
+        """Whether one of some words changes exactly where traces are marked."""
+        trial = Found()
+        trial.keep_words(gathers, which, marks, words)
+        return bool(trial.words)
 
     def _restart_of_shots(self, gathers: GatherRuns, which: np.ndarray, marks: np.ndarray) -> bool:
         """Whether a word that numbers shots changes where channels begin anew, in gathers whose source is unknown."""
@@ -266,17 +292,17 @@ class HeaderChecks:
         self._restarting.words = trial.words
         return self._restarting.add(gathers, which)
 
-    def _note_zeros(self, gathers: GatherRuns, which: np.ndarray) -> None:
-        """Gathers of unknown source whose shot number is 0 while another word counts runs of traces."""
-        which = which & (gathers.high(gathers.word(self._shot)) == 0) & (gathers.low(gathers.word(self._shot)) == 0)
-        if not which.any():
-            return
+    def _note_zeros(self, gathers: GatherRuns, which: np.ndarray) -> np.ndarray:
+        """Gathers of unknown source whose shot number is 0 while another word numbers shots; gives the others."""
+        number = gathers.word(self._shot)
+        zeros = which & (gathers.high(number) == 0) & (gathers.low(number) == 0)
         for byte in SHOT_NUMBERS:
             changed = gathers.steps(gathers.word(byte)) != 0
             count = gathers.count(changed)
-            runs = which & (count > 0) & (2 * count <= gathers.lengths)
+            runs = zeros & (count > 0) & (2 * count <= gathers.lengths)
             if byte not in self._keys and runs.any() and self._restart_of_shots(gathers, runs, changed):
-                return
+                return which & ~runs
+        return which
 
     def _note_stacked(self, gathers: GatherRuns, which: np.ndarray) -> None:
         which = which & (gathers.lengths >= LEAST_TRACES)
