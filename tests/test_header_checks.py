@@ -252,6 +252,67 @@ def test_cables_without_a_shot_number_are_cables(tmp_path):
 
 
 @BOTH
+@pytest.mark.parametrize("codes", [(11, 12, 13, 14), (12, 14), (11, 13, 15, 16, 17), (256 * 11, 256 * 12)])
+@pytest.mark.parametrize("words", [{}, {"offset": 0, "sx": 0, "gx": 0}, {"tracf": 1 + np.arange(72)}])
+def test_components_of_sensors_in_one_gather(tmp_path, ending, codes, words):
+    line = Line().with_words(**words)
+    line.with_words(trid=np.array(codes)[line.number % len(codes)])
+    path = written(tmp_path, line, ending)
+    named = ", ".join(str(code // 256 if code > 255 else code) for code in codes)
+    text = told(path)["components"]
+    assert text.startswith(f"several components (TraceIdentificationCode {named}) lie within 3 gathers (a-shot1001")
+    assert "--cable-header TraceIdentificationCode" in text
+    # As long as they alternate, every trace is a gather of its own.
+    assert "single" in told(path, cable_header="TraceIdentificationCode")
+    path = written(tmp_path, line.sorted_by(line.shot, line["trid"], line.number), ending)
+    assert "components" in told(path)
+    assert told(path, cable_header="TraceIdentificationCode") == {}
+    found = list(opened(path, cable_header="TraceIdentificationCode").gathers())
+    assert len(found) == 3 * len(codes) and found[1].gather_id == f"a-shot1001-cable{codes[1]}"
+
+
+@pytest.mark.parametrize(
+    "codes", [1, 11, 14, np.repeat([11, 12, 13], 24), np.repeat([0, 1, 11], 24), np.arange(72) % 2]
+)
+def test_gathers_of_one_component_are_sound(tmp_path, codes):
+    assert told(written(tmp_path, Line().with_words(trid=codes))) == {}
+
+
+def filled(**words):
+    """Shots without offsets whose CDP was filled in."""
+    line = Line()
+    return line.with_words(**{"offset": 0, "cdp": 1000 + 2 * line.shot + line.number} | words)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "words", [{}, {"tracf": 0}, {"gx": 0, "sy": 9, "gy": np.arange(72)}, {"sx": 0, "gx": 0}, {"gx": 0}]
+)
+def test_shots_without_offsets_are_no_sections(tmp_path, ending, words):
+    assert told(written(tmp_path, filled(**words), ending)) == {}
+
+
+@pytest.mark.parametrize("words", [{}, {"tracf": 0}, {"offset": 12}, {"gx": 0, "gy": np.arange(72)}])
+@pytest.mark.parametrize("code", [2, 4])
+def test_known_sources_and_receivers_that_change_show_shots(tmp_path, words, code):
+    found = told(written(tmp_path, filled(**words), binary={SORTING: code}))
+    assert not {"stacked", "sorting"} & set(found)
+
+
+@pytest.mark.parametrize(
+    "words", [{"offset": 250, "sx": 0, "gx": 0}, {"offset": 250, "gx": 0}, {"tracf": 1, "sx": 0, "gx": 0}]
+)
+def test_sections_of_several_lines_are_told(tmp_path, words):
+    assert "offset stays the same while CDP counts on" in told(written(tmp_path, filled(**words)))["stacked"]
+
+
+def test_a_file_that_is_one_section_without_places(tmp_path):
+    line = Line(1, 40)
+    path = written(tmp_path, line.with_words(offset=0, sx=0, gx=0, cdp=line.number + 1))
+    assert list(told(path)) == ["stacked"]
+
+
+@BOTH
 def test_every_trace_a_gather_of_its_own(tmp_path, ending):
     line = Line(4).with_words(fldr=np.arange(96))
     text = told(written(tmp_path, line, ending))["single"]

@@ -46,6 +46,12 @@ SORTED_BY = {
 MIDPOINT, STACKED = 2, 4
 """Codes of these."""
 
+COMPONENTS = range(11, 18)
+"""Trace identification codes of multicomponent sensors: pressure, three axes, and these turned."""
+
+SWAPPED = 256
+"""What a code of one byte is multiplied by where its two bytes are swapped."""
+
 SCALARS = (0, 1, 10, 100, 1000, 10_000)
 """What SourceGroupScalar may be, or its negative."""
 
@@ -79,6 +85,8 @@ class HeaderChecks:
         self._scalars: dict[int, int] = {}
         self._moving, self._restless, self._cables, self._interleaved = Found(), Found(), Found(), Found()
         self._restarting, self._single, self._stacked, self._apart = Found(), Found(), Found(), Found()
+        self._components, self._component_codes = Found(), set[int]()
+        self._blank_stacked = Found()
         self._unnumbered = Unnumbered(self._shot, channel, self._keys)
 
     def look(self, gathers: GatherRuns) -> None:
@@ -105,10 +113,12 @@ class HeaderChecks:
         self._note_restless(gathers, restless, offset, receiver)
         known = gathers.any(source[0] != 0) | gathers.any(source[1] != 0)
         still = ~moves & (gathers.lengths > 1)
-        self._note_cables(gathers, still, known, offset, receiver)
+        mixed = self._note_components(gathers)
+        self._note_cables(gathers, still & ~mixed, known, offset, receiver)
         constant = gathers.low(offset) == gathers.high(offset)
-        self._shown_shots |= bool((still & known & ~constant).any())
-        self._note_stacked(gathers, still & constant)
+        spread = np.logical_or.reduce([gathers.high(each) > gathers.low(each) for each in receiver])
+        self._shown_shots |= bool((still & known & (~constant | spread)).any())
+        self._note_stacked(gathers, still & constant & ~(known & spread), known, offset)
         if not angles:
             places = [each * scale for each in (*source, *receiver)]
             self._note_distances(gathers, still & known, offset, places)
@@ -122,6 +132,8 @@ class HeaderChecks:
         Returns:
             A remark for each kind.
         """
+        # Of several gathers whose offsets are blank nothing says that they are sections; a file that is one may be.
+        stacked = self._blank_stacked if self._gathers == self._blank_stacked.count == 1 else self._stacked
         find_shots = "pass --shot-header with the word that tells shots apart"
         find_cables = (
             "pass --cable-header with the word that tells cables apart, or --trace-header with the one in which "
@@ -133,6 +145,7 @@ class HeaderChecks:
         )
         moving_mend = self._moving.suggestion("shot-header") or find_shots
         cables_mend = self._cables.suggestion("cable-header") or find_cables
+        codes = ", ".join(map(str, sorted(self._component_codes)))
         told = {
             "single": (self._single, f"{singles} have one trace: {single_mend}"),
             "moving": (self._moving, f"the source moves within %s, which may be several shots each: {moving_mend}"),
@@ -154,8 +167,13 @@ class HeaderChecks:
                 f"{self._channel.name} is the same for several traces in a row of %s, as where cables alternate: "
                 f"sort the traces by cable, then {find_cables}",
             ),
+            "components": (
+                self._components,
+                f"several components (TraceIdentificationCode {codes}) lie within %s: sort the traces of each shot by "
+                "component if they alternate, then pass --cable-header TraceIdentificationCode, or give a file of one",
+            ),
             "stacked": (
-                self._stacked,
+                stacked,
                 "within %s the offset stays the same while CDP counts on, as in stacked or common-offset sections: not "
                 f"shots; give the file as it was before sorting, or {find_shots}",
             ),
@@ -178,7 +196,7 @@ class HeaderChecks:
         outdone = self._sorting == MIDPOINT and bool(
             unnumbered or self._shot.byte not in (TraceField.FieldRecord, TraceField.CDP)
         )
-        if self._sorting in SORTED_BY and not self._shown_shots and not self._stacked.count and not outdone:
+        if self._sorting in SORTED_BY and not self._shown_shots and not stacked.count and not outdone:
             text = f"its file header says that traces are sorted by {SORTED_BY[self._sorting]} (TraceSortingCode "
             text += f"{self._sorting}, bytes 3229-3230), and no header word shows shots: give the file sorted by shot"
             remarks.append(Remark("sorting", text))
@@ -282,6 +300,19 @@ class HeaderChecks:
         trial.keep_words(gathers, which, marks, words)
         return bool(trial.words)
 
+    def _note_components(self, gathers: GatherRuns) -> np.ndarray:
+        """Gathers in which traces are several components, as sensors on the sea floor record them, bool `[gather]`."""
+        codes = gathers.word(TraceField.TraceIdentificationCode)
+        codes = np.where(codes % SWAPPED, codes, codes // SWAPPED)
+        component = np.isin(codes, COMPONENTS)
+        if TraceField.TraceIdentificationCode in self._keys or not component.any():
+            return np.zeros(len(gathers.runs), bool)
+        mixed = gathers.high(np.where(component, codes, 0)) > gathers.low(np.where(component, codes, SWAPPED))
+        mixed &= gathers.any(component)
+        if self._components.add(gathers, mixed):
+            self._component_codes |= set(np.unique(codes[gathers.spread(mixed) & component]).tolist())
+        return mixed
+
     def _restart_of_shots(self, gathers: GatherRuns, which: np.ndarray, marks: np.ndarray) -> bool:
         """Whether a word that numbers shots changes where channels begin anew, in gathers whose source is unknown."""
         trial = Found(words=self._restarting.words)
@@ -304,11 +335,14 @@ class HeaderChecks:
                 return which & ~runs
         return which
 
-    def _note_stacked(self, gathers: GatherRuns, which: np.ndarray) -> None:
-        which = which & (gathers.lengths >= LEAST_TRACES)
-        if which.any():
-            changes = gathers.count(gathers.steps(gathers.word(TraceField.CDP)) != 0)
-            self._stacked.add(gathers, which & (changes == gathers.lengths - 1))
+    def _note_stacked(self, gathers: GatherRuns, which: np.ndarray, known: np.ndarray, offset: np.ndarray) -> None:
+        """Gathers of one offset in which CDP counts on; an offset of 0 may be one that nobody filled in."""
+        cdp = gathers.count(gathers.steps(gathers.word(TraceField.CDP)) != 0)
+        which = which & (gathers.lengths >= LEAST_TRACES) & (cdp == gathers.lengths - 1)
+        channel = gathers.word(self._channel)
+        blank = (gathers.high(offset) == 0) & (gathers.high(channel) > gathers.low(channel))
+        self._stacked.add(gathers, which & ~blank)
+        self._blank_stacked.add(gathers, which & blank & ~known)
 
     def _note_scalars(self, gathers: GatherRuns, coordinates: Sequence[np.ndarray]) -> None:
         scalar = gathers.word(TraceField.SourceGroupScalar)
