@@ -20,7 +20,8 @@ _FULL_NEAR_OFFSET_M = 224.0
 _FULL_WATER_S, _FULL_REFRACTOR_S = (0.85, 0.94), (0.93, 1.05)
 _FULL_CABLE_SPACING_M = 60.0
 _FULL_CHANNEL_INTERVAL_M = 12.5
-# A spread so much longer than the paper's, against its record, that the direct wave just ends with the record.
+# Longest spread: of a smaller acquisition, in the paper's against its record, which the direct wave then just fills;
+# of a drawn one, in what the direct wave travels in the record, so that its farthest traces may end before it comes.
 _LONGEST_SPREAD = 1.25
 _FULL_SHOT_INTERVAL_M = 25.0
 PAPER_SIGNATURE, PAPER_RECORDER = Signature(), Recorder(gain_power=0.6)
