@@ -132,6 +132,55 @@ def test_traces_of_several_starts(tmp_path, ending):
 
 
 @BOTH
+@pytest.mark.parametrize("delay", [20, 120, 3000])
+@pytest.mark.parametrize("dead", [[0], [7], [23], [0, 1, 11, 23]])
+@pytest.mark.parametrize(
+    ("code", "cleared"),
+    [
+        (2, ("delrt",)),
+        (3, ("delrt", "offset", "sx", "gx")),
+        (512, ("delrt", "offset", "sx", "gx")),
+        (1, ("delrt", "offset", "sx", "gx")),
+        (2, ()),
+    ],
+)
+def test_dead_and_blank_traces_do_not_tell_when_a_gather_begins(tmp_path, ending, delay, dead, code, cleared):
+    line, amplitude = Line().with_words(delrt=delay), swell(72, 60)
+    is_dead = np.isin(line.number, dead) & (line.shot != 1)
+    amplitude[is_dead] = 0
+    line.with_words(trid=np.where(is_dead, code, 1), delrt=np.where(line.shot == 1, 0, delay))
+    line.with_words(**{name: np.where(is_dead, 0, line[name]) for name in cleared})
+    found = gathers(written(tmp_path, line, ending, amplitude=amplitude))
+    assert [gather.amplitude.shape for gather in found] == [(60, 24)] * 3
+    assert [gather.geometry.start_s for gather in found] == [delay / 1e3, 0, delay / 1e3]
+    assert not any("delayed" in gather.mended for gather in found)
+    # Others that are late are shifted all the same.
+    late = np.where((line.number == 5) & (line.shot == 2), 8, 0)
+    found = gathers(written(tmp_path, line.with_words(delrt=line["delrt"] + late), ending, amplitude=amplitude))
+    assert [gather.amplitude.shape for gather in found] == [(60, 24), (60, 24), (62, 24)]
+    assert found[2].mended["delayed"] == 1 and found[2].geometry.start_s == delay / 1e3
+
+
+@BOTH
+def test_delays_of_traces_that_are_not_believed_to_be_dead_count(tmp_path, ending):
+    line = Line()
+    line.with_words(trid=np.where(line.number < 20, 2, 1), delrt=8 * (line.number > 2))
+    path = written(tmp_path, line, ending)
+    assert [gather.mended for gather in gathers(path)] == [{"delayed": 21}] * 3 and "declared dead" in told(path)
+    # Gathers of dead traces alone have no others that tell.
+    line.with_words(trid=np.where(line.shot == 0, 2, 1))
+    assert [gather.amplitude.shape for gather in gathers(written(tmp_path, line, ending))] == [(62, 24)] * 3
+
+
+@BOTH
+def test_auxiliary_traces_with_places_make_no_others_blank(tmp_path, ending):
+    line = Line().with_words(trid=np.where(Line().number == 0, 6, 1), delrt=20 * (Line().number > 3))
+    line.with_words(**{name: np.where(line.number == 0, line[name], 0) for name in ("offset", "sx", "gx", "gy")})
+    found = gathers(written(tmp_path, line, ending))
+    assert [gather.mended for gather in found] == [{"auxiliary": 1, "delayed": 20}] * 3
+
+
+@BOTH
 def test_all_of_it_at_once(tmp_path, ending):
     line = Line().with_words(trwf=2)
     line.with_words(trid=np.select([line.number == 0, line.number == 9], [4, 2], 1), delrt=4 * (line.number > 11))

@@ -32,11 +32,13 @@ class Seen:
 
     Attributes:
         traces: Traces without auxiliary ones, int64 `[gather]`.
-        delays_ms: Earliest and latest first sample of these, float64 `[gather, 2]`.
+        delays_ms: Earliest and latest first sample of these, without dead and blank ones, float64 `[gather, 2]`.
+        all_delays_ms: The same with those that are declared dead, in case their code is not believed.
     """
 
     traces: np.ndarray
     delays_ms: np.ndarray
+    all_delays_ms: np.ndarray
 
 
 class TraceLooks:
@@ -115,7 +117,8 @@ class TraceLooks:
         if self._checks:
             self._check(headers, starts, traces, auxiliary | dead)
         self._gathers += int(np.count_nonzero(traces))
-        return Seen(traces, self._extremes_ms(headers, starts, auxiliary))
+        every_ms = self._extremes_ms(headers, starts, auxiliary)
+        return Seen(traces, self._extremes_ms(headers, starts, auxiliary, dead) if dead.any() else every_ms, every_ms)
 
     def left_out(self, headers: np.ndarray) -> np.ndarray:
         """Which traces are not read, bool `[trace]`."""
@@ -130,8 +133,17 @@ class TraceLooks:
         return values(headers, TraceField.TraceWeightingFactor, self._order)
 
     def delays_ms(self, headers: np.ndarray) -> np.ndarray:
-        """Times of first samples, float64 `[trace]`."""
-        return delays_ms(headers, self._order, self._facts.scaled_times)
+        """Times of first samples of a gather, float64 `[trace]`; dead and blank traces begin as the first other.
+
+        Args:
+            headers: Bytes of the headers of its traces that are read, uint8 `[trace, 240]`.
+        """
+        found_ms = delays_ms(headers, self._order, self._facts.scaled_times)
+        starts = np.zeros(1, np.int64)
+        aside = self.declared_dead(headers) | (self._blank(headers, starts) & (found_ms == 0))
+        if aside.any() and not aside.all():
+            found_ms[aside] = found_ms[~aside].min()
+        return found_ms
 
     def decide(self, holds_data: Callable[[Sequence[int]], bool]) -> None:
         """Decide what to believe, once all headers were looked at.
@@ -207,23 +219,42 @@ class TraceLooks:
             for code, count in zip(found.tolist(), counts.tolist(), strict=True):
                 seen[code] = seen.get(code, 0) + count
 
-    def _extremes_ms(self, headers: np.ndarray, starts: np.ndarray, auxiliary: np.ndarray) -> np.ndarray:
-        """Earliest and latest first sample of each gather, in milliseconds, `[gather, 2]`."""
+    def _extremes_ms(
+        self, headers: np.ndarray, starts: np.ndarray, auxiliary: np.ndarray, dead: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Earliest and latest first sample of each gather, in milliseconds, `[gather, 2]`.
+
+        Dead traces and blank ones do not count, in gathers that have others.
+        """
         if not values(headers, TraceField.DelayRecordingTime, self._order).any():
             return np.zeros((len(starts), 2))
-        found_ms = self.delays_ms(headers)
-        low = np.minimum.reduceat(np.where(auxiliary, np.inf, found_ms), starts)
-        high = np.maximum.reduceat(np.where(auxiliary, -np.inf, found_ms), starts)
+        found_ms = delays_ms(headers, self._order, self._facts.scaled_times)
+        aside = self._blank(headers, starts, auxiliary) & (found_ms == 0)
+        if dead is not None:
+            aside |= dead
+        lengths = np.diff(np.append(starts, len(headers)))
+        others = np.repeat(np.logical_or.reduceat(~(aside | auxiliary), starts), lengths)
+        aside = auxiliary | (aside & others)
+        low = np.minimum.reduceat(np.where(aside, np.inf, found_ms), starts)
+        high = np.maximum.reduceat(np.where(aside, -np.inf, found_ms), starts)
         return np.stack([low, high], axis=1)
+
+    @staticmethod
+    def _blank(headers: np.ndarray, starts: np.ndarray, auxiliary: np.ndarray | None = None) -> np.ndarray:
+        """Traces without offset and coordinates in gathers where others, not auxiliary, have some, bool `[trace]`."""
+        places = np.ascontiguousarray(headers[:, COORDINATES]).view(np.uint64)
+        offset = np.ascontiguousarray(headers[:, OFFSET]).view(np.uint32)[:, 0]
+        blank = (places[:, 0] | places[:, 1] | offset) == 0
+        if not blank.any():
+            return blank
+        placed = ~blank if auxiliary is None else ~(blank | auxiliary)
+        return blank & np.repeat(np.logical_or.reduceat(placed, starts), np.diff(np.append(starts, len(headers))))
 
     def _check(self, headers: np.ndarray, starts: np.ndarray, traces: np.ndarray, aside: np.ndarray) -> None:
         """Check what the other traces say; not those without a place in a gather where others have one."""
         assert self._checks
-        places = np.ascontiguousarray(headers[:, COORDINATES]).view(np.uint64)
-        blank = (places[:, 0] | places[:, 1] | np.ascontiguousarray(headers[:, OFFSET]).view(np.uint32)[:, 0]) == 0
+        aside = aside | self._blank(headers, starts)
         lengths = np.diff(np.append(starts, len(headers)))
-        if blank.any():
-            aside = aside | (blank & np.repeat(np.logical_or.reduceat(~blank, starts), lengths))
         runs = self._gathers + np.cumsum(traces > 0) - 1
         if aside.any():
             lengths = lengths - np.add.reduceat(aside, starts, dtype=np.int64)

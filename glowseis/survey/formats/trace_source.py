@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -49,13 +49,15 @@ class _Runs:
         edges: First trace of each and one past its last, int64 `[gather, 2]`.
         numbers: Line, shot and cable, int64 `[gather, 3]`.
         traces: Traces that are read, without auxiliary ones, int64 `[gather]`.
-        delays_ms: Earliest and latest first sample of these, float64 `[gather, 2]`.
+        delays_ms: Earliest and latest first sample of these, without dead and blank ones, float64 `[gather, 2]`.
+        all_delays_ms: The same with those that are declared dead.
     """
 
     edges: np.ndarray
     numbers: np.ndarray
     traces: np.ndarray
     delays_ms: np.ndarray
+    all_delays_ms: np.ndarray
 
 
 class TraceSource:
@@ -317,7 +319,8 @@ class TraceSource:
             self._looks = self._looks.without_auxiliary()
             runs = self._found_runs()
         self._looks.decide(self._holds_data)
-        return runs
+        # Where the code of dead traces is not believed, their times count like all others.
+        return runs if self._looks.has_dead else replace(runs, delays_ms=runs.all_delays_ms)
 
     def _found_runs(self) -> _Runs:
         """The gathers that have a trace which is no auxiliary one."""
@@ -325,6 +328,7 @@ class TraceSource:
         numbers: list[np.ndarray] = []
         traces: list[np.ndarray] = []
         delays: list[np.ndarray] = []
+        all_delays: list[np.ndarray] = []
         words = [self._line, self._shot_of_gathers, self._cable]
         missing = (self.facts.sail_line, 0, 1)
         order = self.facts.layout.header_order
@@ -338,10 +342,11 @@ class TraceSource:
             found = self._looks.look(headers, starts, first)
             traces.append(found.traces)
             delays.append(found.delays_ms)
+            all_delays.append(found.all_delays_ms)
         kept = np.concatenate(traces) > 0
         named = [self._gather_name(*each) for each in np.concatenate(numbers)[~kept][:NAMED].tolist()]
         self._looks.alone = (named, int(np.count_nonzero(~kept)))
-        return _Runs(*(np.concatenate(each)[kept] for each in (edges, numbers, traces, delays)))
+        return _Runs(*(np.concatenate(each)[kept] for each in (edges, numbers, traces, delays, all_delays)))
 
     @property
     def _shot_of_gathers(self) -> Word:
