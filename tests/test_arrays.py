@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import os
+import re
 import zipfile
 from pathlib import Path
 
@@ -101,11 +102,29 @@ def test_arrays_that_are_no_gathers(tmp_path, array, message):
 def test_what_must_be_said(tmp_path):
     np.save(tmp_path / "a.npy", np.ones((2, 5, 6)))
     for axes in (None, "gather,trace", "gather,gather,time", "shot,trace,time"):
-        with pytest.raises(InputError, match=r"2x5x6.*such as gather,trace,time"):
+        with pytest.raises(InputError, match=r"2x5x6.*: --axes gather,trace,time if these are 2 gathers of 5 traces"):
             open_source(tmp_path / "a.npy", dataclasses.replace(OPTIONS, axes=axes))
     source = open_source(tmp_path / "a.npy", dataclasses.replace(OPTIONS, sample_interval_s=None))
     with pytest.raises(InputError, match="give no sample interval; pass --sample-interval in milliseconds"):
         _ = source.interval_s
+
+
+@pytest.mark.parametrize("shape", [(220, 300), (60, 60), (3, 220, 300), (1, 300, 220)])
+@pytest.mark.parametrize("axes", [None, "trace", "gather,offset,time"])
+@pytest.mark.parametrize("ending", ["npy", "npz"])
+def test_both_orders_are_spelled_out_with_their_sizes(tmp_path, shape, axes, ending):
+    """Each order that the message names must give the sizes that it says."""
+    path = tmp_path / f"a.{ending}"
+    (np.save if ending == "npy" else np.savez)(path, np.ones(shape, np.float32))
+    with pytest.raises(InputError) as told:
+        open_source(path, dataclasses.replace(OPTIONS, axes=axes))
+    text = str(told.value)
+    assert "\n" not in text and "x".join(map(str, shape)) in text
+    named = re.findall(r"--axes (\S+) if \w+ are (?:(\d+) gathers? of )?(\d+) traces (?:of|with) (\d+) samples", text)
+    assert len({each[0] for each in named}) == 2
+    for order, gathers, traces, samples in named:
+        source = open_source(path, dataclasses.replace(OPTIONS, axes=order))
+        assert list(source.shapes()) == [(int(samples), int(traces))] * int(gathers or 1)
 
 
 def test_a_pickle_is_never_opened(tmp_path):

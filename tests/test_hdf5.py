@@ -228,7 +228,7 @@ def test_which_array(tmp_path):
         with pytest.raises(InputError, match=message):
             open_source(path, dataclasses.replace(ALL, dataset=name))
     for axes in (None, "", "gather,trace", "gather,trace,trace", "a,b,c"):
-        with pytest.raises(InputError, match=r"2x5x6.*such as gather,trace,time"):
+        with pytest.raises(InputError, match=r"2x5x6.*: --axes gather,trace,time if these are 2 gathers of 5 traces"):
             open_source(path, dataclasses.replace(ALL, dataset="data", axes=axes))
 
 

@@ -11,6 +11,7 @@ from glowseis.errors import InputError
 from glowseis.survey.formats.plausible import check_sides
 from glowseis.survey.formats.source import ReadOptions, file_stem
 from glowseis.survey.gather import Geometry, Recording, source_text
+from glowseis.survey.wording import number_of
 
 AXES = {3: ("gather", "trace", "time"), 2: ("trace", "time")}
 """The axes' names, by the number of axes."""
@@ -107,20 +108,35 @@ def array_axes(path: Path, shape: Sequence[int], names: str | None, what: str) -
     wanted = AXES[len(shape)]
     if not names:
         raise InputError(
-            f"{source_text(path)}: {what} has the shape {sides}; say which axis is which with --axes, such as "
-            f"{','.join(wanted)}"
+            f"{source_text(path)}: {what} has the shape {sides}; say which axis is which: {_choices(shape)}"
         )
     given = tuple(name.strip().lower() for name in names.split(","))
     if sorted(given) != sorted(wanted):
         raise InputError(
-            f"--axes {names}: {what} of {source_text(path)} has the shape {sides}; name its axes in their order, "
-            f"such as {','.join(wanted)}"
+            f"--axes {names}: {what} of {source_text(path)} has the shape {sides}; name its axes in their order: "
+            f"{_choices(shape)}"
         )
     axes = Axes(given, tuple(map(int, shape)))
     if not axes.gathers:
         raise InputError(f"{source_text(path)}: {what} has no gathers, its shape is {sides}; leave it out")
     check_sides(path, *axes.samples_and_traces)
     return axes
+
+
+def _choices(shape: Sequence[int]) -> str:
+    """Orders of the axes that are likely, each with what the sides would be then; for people."""
+    *gathers, first, last = shape
+    if not gathers:
+        return (
+            f"--axes trace,time if these are {first} traces of {last} samples, --axes time,trace if they are {last} "
+            f"traces of {first} samples"
+        )
+    (count,) = gathers
+    what = number_of(count, "gather")
+    return (
+        f"--axes gather,trace,time if these are {what} of {first} traces with {last} samples, --axes gather,time,trace "
+        f"if they are {what} of {last} traces with {first} samples, or another order of these names"
+    )
 
 
 def array_recordings(
