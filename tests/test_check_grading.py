@@ -1,6 +1,7 @@
 """check_grading: every change by itself, graders that it must pass and graders that it must catch."""
 
 import dataclasses
+import warnings
 
 import numpy as np
 import pytest
@@ -179,6 +180,59 @@ def test_no_change_loses_a_recording_beside_a_large_constant(name, tmp_path):
     assert changed[0].std() > 4
     # Grey levels that differ are those where a zero was measured a little otherwise.
     assert np.abs(changed[0] - changed[1]).max() <= 2, name
+
+
+def one_nan(amplitude):
+    amplitude[50, 7] = np.nan
+
+
+def broken_at_the_ends(amplitude):
+    amplitude[0, 7], amplitude[-1, 7] = np.nan, np.inf
+
+
+def dead_beside_a_constant(amplitude):
+    amplitude += 1000
+    amplitude[:, 7] = 0
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("silence", [one_nan, broken_at_the_ends, dead_beside_a_constant])
+def test_traces_that_carry_nothing_still_carry_nothing(name, silence, tmp_path):
+    one = dataclasses.replace(RECORDINGS[0], amplitude=RECORDINGS[0].amplitude.copy())
+    silence(one.amplitude)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made = render(CHANGES[name].make(one, np.random.default_rng(0), tmp_path), 512, 64)
+    trace = SIZE[1] - 1 - 7 if name.startswith("trace order") else 7
+    assert (made.image[:, trace] == 128).all()
+    assert made.dead_traces == (2 if name == "dead traces" else 1)
+
+
+@pytest.mark.parametrize("name", ["int32", "int16", "uint16", "uint8", "IBM float", "SEG-Y", "NumPy"])
+@pytest.mark.parametrize("traces", [[7], [7, 20]])
+def test_single_spikes_do_not_round_the_others_away(name, traces, tmp_path):
+    one = dataclasses.replace(RECORDINGS[0], amplitude=RECORDINGS[0].amplitude.copy())
+    one.amplitude[60, traces] = 1e6 * np.abs(one.amplitude).mean() * np.arange(1, 1 + len(traces))
+    made = CHANGES[name].make(one, np.random.default_rng(0), tmp_path)
+    images = [render(each, *SIZE).image.astype(int) for each in (one, made)]
+    away = np.delete(np.abs(images[0] - images[1]), traces, axis=1)
+    assert images[0].std() > 10 and away.max() <= (2 if name == "uint8" else 1)
+
+
+def test_whole_numbers_of_a_wild_trace_leave_the_others_alone(tmp_path):
+    one = dataclasses.replace(RECORDINGS[0], amplitude=RECORDINGS[0].amplitude.copy())
+    one.amplitude[:, 7] *= 1e5
+    made = CHANGES["int16"].make(one, np.random.default_rng(0), tmp_path)
+    images = [np.delete(render(each, *SIZE).image.astype(int), 7, axis=1) for each in (one, made)]
+    # It saturates, and then counts where the clip is measured.
+    assert np.abs(images[0] - images[1]).max() <= 8
+
+
+def test_a_gain_beyond_the_precision_is_not_made(tmp_path):
+    make = CHANGES["gain 1e6"].make, CHANGES["gain 1e-6"].make
+    for factor, made in ((1e-3, (True, True)), (1e34, (False, True)), (1e-36, (True, False))):
+        one = dataclasses.replace(RECORDINGS[0], amplitude=RECORDINGS[0].amplitude * np.float32(factor))
+        assert tuple(each(one, np.random.default_rng(0), tmp_path) is not None for each in make) == made
 
 
 def test_swell_shows_beside_a_large_constant():

@@ -104,10 +104,14 @@ def constant_by_trace(part: float) -> Make:
 
 
 def gain(factor: float) -> Make:
-    """Multiply every sample."""
+    """Multiply every sample; not where the products leave the range of the recording's precision."""
 
-    def make(recording: Recording, random: np.random.Generator, folder: Path) -> Recording:
-        return with_amplitude(recording, recording.amplitude.astype(np.float64) * factor)
+    def make(recording: Recording, random: np.random.Generator, folder: Path) -> Recording | None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            made = with_amplitude(recording, recording.amplitude.astype(np.float64) * factor)
+        lost = np.isfinite(made.amplitude) != np.isfinite(recording.amplitude)
+        level = clip_of(recording.amplitude) * abs(factor) / ZERO_LEVEL
+        return None if lost.any() or level < np.finfo(made.amplitude.dtype).tiny else made
 
     return make
 
@@ -140,7 +144,10 @@ def trace_order(*, offsets: bool) -> Make:
 
 
 def shift(seconds: float) -> Make:
-    """Let events come later, or earlier where negative; what comes in is the mirror image of what is there."""
+    """Let events come later, or earlier where negative; what comes in is the mirror image of what is there.
+
+    Broken traces stay broken, though what broke them may be shifted out.
+    """
 
     def make(recording: Recording, random: np.random.Generator, folder: Path) -> Recording | None:
         interval_s = recording.geometry.sample_interval_s
@@ -153,6 +160,7 @@ def shift(seconds: float) -> Make:
             moved = np.pad(recording.amplitude, ((count, 0), (0, 0)), mode="reflect")[:-count]
         else:
             moved = np.pad(recording.amplitude, ((0, count), (0, 0)), mode="reflect")[count:]
+        moved = np.where(trace_states(recording.amplitude)[0], np.nan, moved)
         return with_amplitude(recording, moved)
 
     return make
@@ -167,9 +175,12 @@ def finer(factor: int) -> Make:
         interval_s = recording.geometry.sample_interval_s
         if not interval_s > 0:
             return None
-        # Scaled, for tiny or huge amplitudes have no place between a filter's sums; about zero, as beyond the ends.
-        clip, zero = clip_of(recording.amplitude), zero_of(recording.amplitude)
-        amplitude = resample_poly((recording.amplitude - zero) / clip, factor, 1, axis=0) * clip + zero
+        # Scaled, for tiny or huge amplitudes have no place between a filter's sums; about zero, as beyond the ends, and
+        # without what is no signal, which a filter would spread.
+        signal, _ = about_zero(recording)
+        clip, zero = clip_of(signal), zero_of(recording.amplitude)
+        amplitude = resample_poly(signal.astype(np.float64) / clip, factor, 1, axis=0) * clip + zero
+        amplitude[:, trace_states(recording.amplitude)[0]] = np.nan
         last = (len(recording.amplitude) - 1) * factor + 1
         return with_amplitude(recording, amplitude[:last], sample_interval_s=interval_s / factor)
 
@@ -177,11 +188,14 @@ def finer(factor: int) -> Make:
 
 
 def clip_share(share: float) -> Make:
-    """Render it so that another share of the samples is beyond the clip, as a picture that somebody else made."""
+    """Render it so that another share of the samples is beyond the clip, as a picture that somebody else made.
+
+    As where we render it, broken and dead traces are mid-grey, and the share is one of the traces that tell the clip.
+    """
 
     def make(recording: Recording, random: np.random.Generator, folder: Path) -> Picture:
-        about_zero = recording.amplitude - zero_of(recording.amplitude)
-        level = np.rint(ZERO_LEVEL + about_zero / clip_of(recording.amplitude, share) * ZERO_LEVEL)
+        amplitude, counted = about_zero(recording)
+        level = np.rint(ZERO_LEVEL + amplitude.astype(np.float64) / clip_of(amplitude[:, counted], share) * ZERO_LEVEL)
         image = np.clip(level, 0, 255).astype(np.uint8)
         return Picture(recording.gather_id, image, recording.label, recording.geometry, recording.source)
 

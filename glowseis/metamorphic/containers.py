@@ -1,13 +1,20 @@
 """Changes of the file that a recording lies in: written and read again by the package's own readers."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from glowseis.metamorphic.changes import Make, clip_of, has_interval, in_single_precision, with_amplitude, zero_of
+from glowseis.metamorphic.changes import (
+    Make,
+    about_zero,
+    clip_of,
+    has_interval,
+    in_single_precision,
+    with_amplitude,
+)
 from glowseis.survey.formats.source import ReadOptions
 from glowseis.survey.gather import Picture, Recording
+from glowseis.survey.render import trace_states
 
 HEAD_BYTES, TRACE_HEADER_BYTES = 3600, 240
 
@@ -17,6 +24,16 @@ AUXILIARY = 2
 CODES = {"ibm": 1, "int32": 2, "int16": 3, "ieee": 5, "uint16": 11, "uint8": 16}
 """Sample formats by SEG-Y's codes."""
 
+WHOLE = {"int32": (32, ">i4"), "int16": (16, ">i2"), "uint16": (16, ">u2"), "uint8": (8, ">u1")}
+"""Bits and NumPy's name of the formats of whole numbers."""
+
+STEPS = {8: 64, 16: 512, 32: 512}
+"""Steps, by bits, that the clip spans at least: one is two grey levels of eight bits, as coarse as pictures are trained
+on, otherwise a quarter of one. What has no place then saturates; it is beyond the clip in any case."""
+
+SATURATED = {8: 0.005, 16: 0.0, 32: 0.0}
+"""Share of the samples, by bits, that saturates in any case."""
+
 
 def segy(sample_format: str = "ieee", *, auxiliary: bool = False) -> Make:
     """Write it as SEG-Y of a sample format; with auxiliary traces after it, marked so in their headers, if wished."""
@@ -24,15 +41,15 @@ def segy(sample_format: str = "ieee", *, auxiliary: bool = False) -> Make:
     def make(recording: Recording, random: np.random.Generator, folder: Path) -> Recording | Picture | None:
         if not has_interval(recording.geometry):
             return None
-        recording = in_single_precision(recording)
-        content = _segy_bytes(_with_auxiliary(recording) if auxiliary else recording, folder)
-        traces = recording.amplitude.shape[1] + AUXILIARY * auxiliary
-        body = np.frombuffer(content, np.uint8, offset=HEAD_BYTES).reshape(traces, -1).copy()
-        headers, amplitude = body[:, :TRACE_HEADER_BYTES], body[:, TRACE_HEADER_BYTES:].copy().view(">f4")
+        written = in_single_precision(recording)
+        written = _with_auxiliary(written) if auxiliary else written
+        content = _segy_bytes(written, folder)
+        traces = written.amplitude.shape[1]
+        headers = np.frombuffer(content, np.uint8, offset=HEAD_BYTES).reshape(traces, -1)[:, :TRACE_HEADER_BYTES].copy()
         if auxiliary:
             # Bytes 29-30: 1 is seismic data, 4 a time break.
             headers[traces - AUXILIARY :, 28:30] = np.array([4], ">i2").view(np.uint8)
-        stored = np.ascontiguousarray(_stored(amplitude.astype(np.float64), sample_format)).view(np.uint8)
+        stored = np.ascontiguousarray(_stored(written, sample_format).T).view(np.uint8)
         head = bytearray(content[:HEAD_BYTES])
         head[3224:3226] = CODES[sample_format].to_bytes(2, "big")
         path = folder / "gather.segy"
@@ -116,22 +133,23 @@ def _read(path: Path, options: ReadOptions | None = None) -> Recording | Picture
     return gathers[0]
 
 
-def _stored(amplitude: np.ndarray, sample_format: str) -> np.ndarray:
-    """Big-endian samples of a format. Whole numbers fill it; of eight bits 0.5 % of the samples saturate."""
-    make: dict[str, Callable[[], np.ndarray]] = {
-        "ieee": lambda: amplitude.astype(">f4"),
-        "ibm": lambda: _ibm(amplitude),
-        "int16": lambda: _whole(amplitude, clip_of(amplitude, 0.0), 16, ">i2"),
-        "int32": lambda: _whole(amplitude, clip_of(amplitude, 0.0), 32, ">i4"),
-        "uint16": lambda: _whole(amplitude, clip_of(amplitude, 0.0), 16, ">u2"),
-        "uint8": lambda: _whole(amplitude, clip_of(amplitude, 0.005), 8, ">u1"),
-    }
-    return make[sample_format]()
+def _stored(recording: Recording, sample_format: str) -> np.ndarray:
+    """Big-endian samples of a format, `[time, trace]`. Formats without NaN hold a broken trace as one of zeros."""
+    if sample_format in WHOLE:
+        return _whole(recording, *WHOLE[sample_format])
+    if sample_format == "ieee":
+        return recording.amplitude.astype(">f4")
+    broken, _ = trace_states(recording.amplitude)
+    return _ibm(np.where(broken, 0.0, recording.amplitude.astype(np.float64)))
 
 
-def _whole(amplitude: np.ndarray, largest: float, bits: int, kind: str) -> np.ndarray:
+def _whole(recording: Recording, bits: int, kind: str) -> np.ndarray:
+    """Whole numbers that the loudest sample fills, if single samples do not leave the others too few of them."""
+    amplitude, counted = about_zero(recording)
+    loudest = clip_of(amplitude[:, counted], SATURATED[bits])
     most = 2 ** (bits - 1) - 1
-    level = np.clip(np.rint((amplitude - zero_of(amplitude)) / largest * most), -most, most)
+    scale = most / min(loudest, clip_of(amplitude[:, counted]) * most / STEPS[bits])
+    level = np.clip(np.rint(amplitude.astype(np.float64) * scale), -most, most)
     return (level + (most + 1 if np.dtype(kind).kind == "u" else 0)).astype(kind)
 
 
