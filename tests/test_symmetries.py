@@ -1,10 +1,16 @@
 """Mirror images: a grade that is their mean depends on none of them."""
 
+import dataclasses
+
 import numpy as np
 import pytest
+from random_gathers import random_recording
 
-from glowseis.judging.gathers import Seen
+from glowseis.judging.combination import mean_of_windows
+from glowseis.judging.gathers import Seen, gather_probabilities, judged
 from glowseis.judging.symmetries import SYMMETRIES, Symmetric, turned_order, turned_polarity
+from glowseis.judging.windows import windows_of
+from glowseis.survey.render import render_recording
 
 LEVELS = np.random.default_rng(1).integers(1, 256, (3, 12, 8)).astype(np.uint8)
 
@@ -57,3 +63,44 @@ def test_the_mean_depends_on_no_mirror_image(names):
 def test_without_names_nothing_is_done():
     found, plain = Symmetric(Sided(), ("gain",)).look(LEVELS), Sided().look(LEVELS)
     assert np.array_equal(found.probabilities, plain.probabilities)
+
+
+def grades(gathers):
+    """Probabilities of gathers, in windows of 32 samples and 24 traces."""
+    found = judged(Symmetric(Sided(), tuple(SYMMETRIES)), gathers, (32, 24), 8)
+    return [gather_probabilities(one.seen, one.windows.weights, mean_of_windows(2)) for one in found]
+
+
+@pytest.mark.parametrize("traces", [18, 24, 25, 48, 49, 61, 96, 97])
+@pytest.mark.parametrize("dead", [0, 7])
+def test_a_gather_is_graded_as_its_mirror_images(traces, dead):
+    """Whatever traces at one of its ends are dead, and however windows have to be rounded."""
+    plain = render_recording(random_recording(1, 40, traces), 40, 100)
+    image = plain.image[:, :traces].astype(int)
+    image[:, :dead] = 128
+    turned = [image, image[:, ::-1], np.minimum(256 - image, 255), np.minimum(256 - image, 255)[:, ::-1]]
+    gathers = [
+        dataclasses.replace(plain, image=np.pad(one, ((0, 0), (0, 100 - traces)), constant_values=128).astype(np.uint8))
+        for one in turned
+    ]
+    assert len({one.image.tobytes() for one in gathers}) == 4
+    first, *others = grades(gathers)
+    for other in others:
+        np.testing.assert_allclose(other, first, atol=1e-6)
+
+
+@pytest.mark.parametrize("traces", [*range(20, 53), 96, 97, 193, 900])
+def test_windows_of_the_mirror_image_are_the_mirror_images(traces):
+    places = windows_of(render_recording(random_recording(1, 40, traces), 40, 900), (32, 24)).places
+    columns = sorted({column for _, column in places})
+    last = max(traces - 24, 0)
+    assert columns == [last - column for column in reversed(columns)]
+    assert columns[0] == 0 and max(np.diff(columns), default=0) <= 24 and len(places) == 2 * len(columns)
+    assert len(columns) <= -(-traces // 24) + 1
+
+
+def test_black_is_as_far_from_the_middle_as_the_lightest_grey():
+    black = LEVELS.copy()
+    black[:, :2] = 0
+    seen = [Symmetric(Sided(), ("polarity",)).look(one) for one in (black, turned_polarity(black))]
+    assert np.allclose(seen[0].probabilities, seen[1].probabilities, atol=1e-7)

@@ -12,7 +12,8 @@ from glowseis.survey.render import ZERO_LEVEL
 def turned_order(images: np.ndarray) -> np.ndarray:
     """Pictures with their traces in the other order, grey levels uint8 `[picture, time, trace]`.
 
-    Mid-grey columns on the right are padding, and stay.
+    Mid-grey columns at either end, padding and dead traces alike, come to lie on the right, where padding lies. Turned
+    twice, a picture is as it was but for that.
     """
     live = (images != ZERO_LEVEL).any(axis=1)
     last = images.shape[2] - live[:, ::-1].argmax(axis=1)
@@ -22,7 +23,10 @@ def turned_order(images: np.ndarray) -> np.ndarray:
 
 
 def turned_polarity(images: np.ndarray) -> np.ndarray:
-    """Pictures of the other sign, about mid-grey; black becomes the lightest grey that there is."""
+    """Pictures of the other sign, about mid-grey; black becomes the lightest grey that there is.
+
+    Turned twice, a picture is as it was, but black is 1, as far from mid-grey as the lightest.
+    """
     return np.minimum(2 * ZERO_LEVEL - images.astype(np.int16), 255).astype(np.uint8)
 
 
@@ -33,7 +37,8 @@ SYMMETRIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"trace_order": turn
 class Symmetric:
     """A classifier that looks at every picture and at its mirror images, and gives the mean.
 
-    So a grade depends on none of them at all, where training alone makes it depend little.
+    So a grade depends on none of them at all, where training alone makes it depend little. What a picture loses when
+    it is turned twice, it loses first: where dead traces at its ends lie, and how black differs from the lightest grey.
 
     Args:
         looker: The classifier.
@@ -48,6 +53,8 @@ class Symmetric:
         """Look at windows, grey levels uint8 `[window, time, trace]`; the mean of probabilities and of features."""
         if not self._turns:
             return self._looker.look(images)
+        for turn in self._turns:
+            images = turn(turn(images))
         parts = []
         for chosen in itertools.product((False, True), repeat=len(self._turns)):
             turned = images

@@ -6,7 +6,7 @@ import numpy as np
 
 from glowseis.survey.gather import Gather
 from glowseis.survey.render import ZERO_LEVEL
-from glowseis.survey.windows import cut_window, few_windows, window_places
+from glowseis.survey.windows import cut_window, few_windows, window_starts
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,13 @@ class Windows:
 
 
 def windows_of(gather: Gather, size: tuple[int, int], most: int | None = None) -> Windows:
-    """Cut a gather into windows that cover what was recorded.
+    """Cut a gather into windows that cover what was recorded; of its mirror image they are the mirror images.
 
     Args:
         gather: The gather.
         size: Samples and traces of a window.
-        most: At most so many windows, evenly spread over those that there are; all when None.
+        most: At most so many windows, evenly spread over those that cover it; all when None. A few are not chosen alike
+            from the mirror image.
 
     Returns:
         The windows; a gather without a live sample has one, of weight 1.
@@ -38,7 +39,7 @@ def windows_of(gather: Gather, size: tuple[int, int], most: int | None = None) -
     valid = (gather.valid_samples, gather.valid_traces)
     image = gather.image[: valid[0], : valid[1]]
     places, images, weights = [], [], []
-    for place in window_places(valid, size) if most is None else few_windows(valid, size, most):
+    for place in _mirrored_places(valid, size) if most is None else few_windows(valid, size, most):
         window = cut_window(image, place, size)
         live = int((window != ZERO_LEVEL).any(axis=0).sum())
         if live:
@@ -48,3 +49,18 @@ def windows_of(gather: Gather, size: tuple[int, int], most: int | None = None) -
     if not places:
         return Windows(cut_window(image, (0, 0), size)[np.newaxis], [(0, 0)], np.ones(1))
     return Windows(np.stack(images), places, np.array(weights, np.float64))
+
+
+def _mirrored_places(valid: tuple[int, int], size: tuple[int, int]) -> list[tuple[int, int]]:
+    """First rows and columns of windows that cover a region, row by row, the same when the region is turned round."""
+    columns = _mirrored_starts(valid[1], size[1])
+    return [(row, column) for row in window_starts(valid[0], size[0]) for column in columns]
+
+
+def _mirrored_starts(length: int, side: int) -> list[int]:
+    """Where windows begin so that they cover an axis evenly, as far from its start as others end from its end."""
+    last, count = max(length - side, 0), max(1, -(-length // side))
+    # A window in the middle would be half a trace aside: one more, and there is none.
+    count += count % 2 and last % 2
+    half = [int(number * last / (count - 1) + 0.5) for number in range(count // 2)]
+    return [*half, *[last // 2] * (count % 2), *(last - start for start in reversed(half))]
