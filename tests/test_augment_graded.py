@@ -40,7 +40,7 @@ def one_change(images, name, *drawn):
 
 
 def test_recipes_name_what_there_is():
-    assert list(typing.get_args(GradedAugmentation)) == list(GRADED_AUGMENTATIONS)
+    assert sorted(typing.get_args(GradedAugmentation)) == sorted(GRADED_AUGMENTATIONS)
 
 
 @pytest.mark.parametrize("names", [*GRADED_AUGMENTATIONS, list(GRADED_AUGMENTATIONS)], ids=str)
@@ -157,6 +157,20 @@ def test_zero_moves_and_levels_coarsen():
         coarse = one_change(images, "quantise", number / 2)
         levels = coarse[inside].astype(int)
         assert ((levels - 128) % step == 0)[levels < 255].all() and np.abs(levels - images[inside]).max() <= step / 2
+
+
+def test_dead_traces_are_mid_grey_as_in_use():
+    """Those that are dropped and those that were dead before, whatever becomes of the others."""
+    images = pictures(200, seed=2)
+    images[:, :, 11] = 128
+    every = changed(images, list(GRADED_AUGMENTATIONS))[:, : VALID[0], : VALID[1]]
+    turned = (every == 128).all(axis=1)
+    assert (turned[:, 11] | turned[:, VALID[1] - 1 - 11]).all()
+    # A dropped trace is one grey throughout, and that grey is 128.
+    level = (every == every[:, :1]).all(axis=1)
+    assert level.sum() > 300 and (every[:, 0][level] == 128).all()
+    moved = changed(images, "zero_level")
+    assert (moved[:, :, 11] == 128).all() and (moved[:, :, 10] != images[:, :, 10]).any(axis=1).sum() > 150
 
 
 def test_each_change_is_applied_in_its_place(monkeypatch):

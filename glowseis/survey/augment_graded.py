@@ -118,9 +118,10 @@ def _drop_traces(amplitude: tf.Tensor, valid: tf.Tensor, drawn: tf.Tensor) -> tf
 
 
 def _zero_level(amplitude: tf.Tensor, valid: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
-    """Move zero to another grey level."""
+    """Move zero to another grey level; traces that are zero throughout stay, as dead ones do in grading."""
     del valid
-    return amplitude + _each((2.0 * drawn[:, 0] - 1.0) * ZERO_MOVED_BY)
+    live = tf.reduce_any(amplitude != 0.0, axis=1, keepdims=True)
+    return tf.where(live, amplitude + _each((2.0 * drawn[:, 0] - 1.0) * ZERO_MOVED_BY), amplitude)
 
 
 def _quantise(amplitude: tf.Tensor, valid: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
@@ -138,12 +139,13 @@ GRADED_AUGMENTATIONS: dict[str, Change] = {
     "resample_time": _resample_time,
     "gain": _gain,
     "clip": _clip,
-    "drop_traces": _drop_traces,
     "zero_level": _zero_level,
+    "drop_traces": _drop_traces,
     "quantise": _quantise,
 }
 """Changes by name: (amplitudes in grey levels about zero, float32 `[batch, time, trace]`, valid samples and traces,
-int64 `[batch, 2]`, numbers drawn, float32 `[batch, DRAWS]`) -> amplitudes. They are applied in this order."""
+int64 `[batch, 2]`, numbers drawn, float32 `[batch, DRAWS]`) -> amplitudes. They are applied in this order: traces
+are dropped once zero has moved, so that they are exactly mid-grey, as where gathers are graded."""
 
 
 def augmented(image: tf.Tensor, valid: tf.Tensor, drawn: tf.Tensor, names: Collection[str]) -> tf.Tensor:
