@@ -1,8 +1,9 @@
 """How well a classifier carries over to acquisitions that it was not trained on: `python -m eval.transfer`.
 
-It is trained on a survey of some simulated acquisitions and scored on two others: other lines of the same acquisitions,
-and acquisitions that it has never seen, with other water depths, sources, gains and cables. Scores are weighted to the
-paper's fractions. Intervals are percentiles of the sail lines drawn anew with replacement.
+It is trained on a survey of some simulated acquisitions and scored on two others: other lines of the acquisitions that
+it was trained on, without those that its validation and test parts held back, and acquisitions that it has never seen,
+with other water depths, sources, gains and cables. Scores are weighted to the paper's fractions. Intervals are
+percentiles of the sail lines drawn anew with replacement.
 
 ```
 transfers/NAME/
@@ -13,7 +14,9 @@ transfers/NAME/
 ```
 """
 
+import re
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
 
 FIRST_UNSEEN = 1001
 """Number of the first acquisition that is never trained on."""
+
+LINES_APART = 1000
+"""Sail lines of one simulated acquisition are numbered from so many times its number."""
 
 TEST_SEEDS = {"seen": 1000, "unseen": 2000}
 """What is added to the training survey's seed: other lines, other earths."""
@@ -107,7 +113,8 @@ def measure(classifier: Any, survey: "SurveySection", folder: Path, count: int, 
         The figures, for `write`.
 
     Raises:
-        InputError: The folder holds other surveys, or grades of another classifier; or the classes are other ones.
+        InputError: The folder holds other surveys, or grades of another classifier; the classes are other ones; or the
+            classifier does not say which gathers it was trained on.
         StoppedError: It was interrupted; what is made is kept.
     """
     from glowseis.run.folder import commit
@@ -115,11 +122,15 @@ def measure(classifier: Any, survey: "SurveySection", folder: Path, count: int, 
     from glowseis.survey.simulate import PAPER_FRACTIONS, SIMULATOR_VERSION
 
     sections = judging_surveys(survey, count, unseen)
+    trained = trained_acquisitions(classifier.about.get("training_ids", ()), survey, classifier.name)
     found = {}
     for part, section in sections.items():
         made = own_survey(section, folder / "surveys" / part)
         found[part] = graded(classifier, made, folder / f"{part}.csv")
+    found["seen"] = of_acquisitions(found["seen"], trained)
     figures = compare(found, classifier.labels, PAPER_FRACTIONS)
+    for part, one in found.items():
+        figures["parts"][part]["acquisitions"] = len(np.unique(one["lines"] // LINES_APART))
     return {
         "classifier": classifier.name,
         "simulator": SIMULATOR_VERSION,
@@ -152,6 +163,52 @@ def judging_surveys(survey: "SurveySection", count: int, unseen: int) -> dict[st
         part: survey.model_copy(update=changes | {"seed": survey.seed + more} | (others if part == "unseen" else {}))
         for part, more in TEST_SEEDS.items()
     }
+
+
+def trained_acquisitions(ids: Iterable[str], survey: "SurveySection", name: str) -> set[int]:
+    """Numbers of the acquisitions that a classifier was trained on: a grouped split keeps whole ones out of it.
+
+    Args:
+        ids: Ids of the gathers that it was trained on, such as `sim1-a7-000106`; older ones, such as `sim1-000106`, do
+            not tell the acquisition, which then follows from the gather's number.
+        survey: The training survey.
+        name: The classifier's.
+
+    Returns:
+        The numbers; 0 is the paper's acquisition.
+
+    Raises:
+        InputError: None of the gathers was simulated.
+    """
+    found = set()
+    for one in ids:
+        if told := re.fullmatch(r"sim\d+-(?:a(\d+)-)?(\d+)", one):
+            acquisition, index = told.groups()
+            if acquisition is None and survey.acquisitions:
+                acquisition = survey.first_acquisition + int(index) % survey.acquisitions
+            found.add(int(acquisition or 0))
+    if not found:
+        raise InputError(
+            f"{name}: does not say which simulated gathers it was trained on; give a classifier that glowseis.train "
+            "trained on its recipe's own survey"
+        )
+    return found
+
+
+def of_acquisitions(one: dict[str, np.ndarray], acquisitions: set[int]) -> dict[str, np.ndarray]:
+    """Of what `graded` gives, the gathers of some acquisitions.
+
+    Args:
+        one: Arrays with a row a gather, sail lines among them.
+        acquisitions: Numbers of the acquisitions.
+
+    Raises:
+        InputError: There are none.
+    """
+    kept = np.isin(one["lines"] // LINES_APART, sorted(acquisitions))
+    if not kept.any():
+        raise InputError("no gather of the survey `seen` is of an acquisition that was trained on; raise --count")
+    return {name: values[kept] for name, values in one.items()}
 
 
 def graded(classifier: Any, survey: "Survey", file: Path) -> dict[str, np.ndarray]:
@@ -277,8 +334,11 @@ def table(result: dict[str, Any]) -> str:
     lines = []
     for part, section in result["surveys"].items():
         number = section["acquisitions"]
+        left = min(result["parts"][part].get("acquisitions", number), number)
         what = (
-            f"{number} acquisitions from number {section['first_acquisition']}" if number else "the paper's acquisition"
+            f"{f'{left} of ' if left < number else ''}{number} acquisitions from number {section['first_acquisition']}"
+            if number
+            else "the paper's acquisition"
         )
         gathers = ", ".join(f"{count} {label}" for label, count in result["parts"][part]["gathers"].items())
         lines.append(f"{part:6}  {what}: {gathers}, on {result['parts'][part]['sail_lines']} sail lines")

@@ -1,6 +1,7 @@
 """eval.transfer: what it makes, what it keeps, what it says; not what it finds."""
 
 import json
+import typing
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,10 @@ import pandas as pd
 import pytest
 
 from eval import transfer
-from eval.transfer import compare, judging_surveys, table
+from eval.transfer import LINES_APART, compare, judging_surveys, measure, table, trained_acquisitions
 from glowseis.errors import InputError
 from glowseis.recipe import SurveySection
+from glowseis.survey.simulate import Acquisition, acquisitions
 
 CHECKOUT = Path(__file__).parent.parent
 LABELS = ("good", "medium", "bad")
@@ -92,6 +94,49 @@ def test_surveys_that_judge():
     assert judging_surveys(SurveySection(), 500, 20)["seen"].acquisitions == 0
     with pytest.raises(InputError, match=r"first_acquisition = 900 and survey.acquisitions = 200: those from 1001 are"):
         judging_surveys(SurveySection(acquisitions=200, first_acquisition=900), 500, 20)
+
+
+def test_ids_tell_which_acquisitions_were_trained_on():
+    survey = SurveySection(acquisitions=5, first_acquisition=3)
+    assert trained_acquisitions(["sim1-a7-000004", "sim2-a12-000000", "line1-shot2"], survey, "one/1") == {7, 12}
+    # Older ones do not name it: every n-th gather is of one.
+    assert trained_acquisitions(["sim1-000000", "sim1-000004", "sim1-000009"], survey, "one/1") == {3, 7}
+    assert trained_acquisitions(["sim1-000007"], SurveySection(), "one/1") == {0}
+    for ids in ([], ["line1-shot2"]):
+        with pytest.raises(InputError, match="one/1: does not say which simulated gathers it was trained on"):
+            trained_acquisitions(ids, survey, "one/1")
+
+
+def test_lines_tell_acquisitions():
+    for one in (Acquisition.of_size(64, 48), *acquisitions(64, 48, 7, 994), *acquisitions(64, 48, 1, 5)):
+        lines = {one.position(index, 1).sail_line for index in range(min(one.gathers, 3000))}
+        assert {line // LINES_APART for line in lines} == {one.number}
+
+
+@pytest.mark.parametrize("trained", [[1, 2, 4], [1, 2, 3, 4]])
+def test_acquisitions_that_were_held_back_are_not_seen(trained, tmp_path, monkeypatch):
+    """They are graded, and wrongly all of them; scored they are not."""
+
+    def graded(classifier, survey, file):
+        one = judged([1, 1, 1])
+        number = np.arange(len(one["classes"])) // 3 % 4 + 1
+        lost = (number == 3) & (file.stem == "seen")
+        one["probabilities"][lost] = np.eye(3)[(one["classes"][lost] + 1) % 3] * 0.8 + 0.1
+        return {**one, "lines": 1000 * (number + 1000 * (file.stem == "unseen")) + 1}
+
+    class Classifier:
+        about: typing.ClassVar = {"training_ids": [f"sim1-a{number}-000000" for number in trained]}
+        name, labels = "one/1", LABELS
+
+    monkeypatch.setattr(transfer, "graded", graded)
+    monkeypatch.setattr("glowseis.run.own_survey.own_survey", lambda section, folder: None)
+    result = measure(Classifier(), SurveySection(acquisitions=4), tmp_path, 300, 4)
+    seen, unseen = result["parts"]["seen"], result["parts"]["unseen"]
+    assert sum(unseen["gathers"].values()) == 300 and unseen["acquisitions"] == 4
+    assert sum(seen["gathers"].values()) == 75 * len(trained) and seen["acquisitions"] == len(trained)
+    assert all((row["seen"] == 100) == (len(trained) == 3) for row in result["rows"])
+    of = "3 of 4" if len(trained) == 3 else "4"
+    assert table(result).startswith(f"seen    {of} acquisitions from number 1: {25 * len(trained)} good")
 
 
 RECIPE = """
