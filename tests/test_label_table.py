@@ -113,8 +113,16 @@ def test_what_does_not_fit_is_named(written):
         ("label,shot\nbad,nan\n", "row 2: shot 'nan' is not a whole number"),
         (f"label,shot\n{'b' * 101},1\n", "row 2: label 'bbb"),
         ('label,shot\n"b\nd",1\n', r"row 2: label 'b\\nd'"),
-        ("label,shot\nbad,1\nbad,1,2\n", "cannot be read as CSV .*saw 3"),
-        ('label,shot\n"bad,1\n', "cannot be read as CSV"),
+        ("label,shot\nbad,1\nbad,1,2\n", "row 3: has 3 cells, more than the header's 2, the last is '2'; remove it"),
+        ("\nlabel,shot\n\nbad,1,,x,\n", "row 4: has 4 cells, more than the header's 2, the last is 'x'"),
+        ("A title\nlabel;shot\nbad;1\nbad;a\n", "row 4: shot 'a' is not a whole number"),
+        ("\n \nlabel,shot\nbad,1\ngood,1\n", "row 5: shot 1 is labelled 'good', in row 4 'bad'"),
+        ("\n\nshot;grade,label\n1;bad\n", "has no column label|none of the columns"),
+        ('label,shot\n"bad,1\n', "row 2: cannot be read as CSV, for a quotation mark is never closed; close or"),
+        ('label,shot\nbad,1\nbad,"2', "row 3: cannot be read as CSV, for a quotation mark is never closed"),
+        (f"label,shot\n{'b' * 200_000},1\n", "row 2: cannot be read as CSV .field larger.*; save it as CSV"),
+        (" ;;\n,,\n", "has no column label"),
+        (" \n\t\r\n", "is empty"),
         ("label,shot\nm\u00e4\u00dfig,1\n".encode("latin-1"), "is not UTF-8 text; save it as CSV in UTF-8"),
         ("label,shot\nbad,1\n".encode("utf-16-le"), "holds NUL characters"),
         ("label,shot\nbad,1\n".encode("utf-16")[:-1], "is not UTF-16 text"),
@@ -131,6 +139,59 @@ def test_tables_that_make_no_sense(written, content, message):
     with pytest.raises(InputError, match=message) as told:
         written(content)
     assert "\n" not in str(told.value) and "grades é.csv" in str(told.value)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ["shot;label;remark (type, strength, place)", "1;bad;swell, strong, far"],
+        ["a,b,c;label;SHOT", ";bad;1"],
+        ["shot,label,why; who; when", "1,bad,a; b"],
+        ['"sail; line or; cable",Label,Shot', "x,bad,1"],
+        ["shot\tlabel\tremark, or none; free, long, text", "1\tbad\t"],
+    ],
+    ids=["commas in a remark", "commas first", "semicolons", "quoted", "tabs"],
+)
+def test_the_separator_is_the_one_that_shows_the_columns(written, end, rows):
+    table = written(end.join([*rows, ""]))
+    assert table.keys == ("shot",) and find(table, written.sources[2]) == "bad"
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize(
+    "before",
+    [
+        [],
+        [""],
+        ["", "   ", ""],
+        ["Quality of line 12"],
+        ["Quality of line 12, by A; B", "2024-05-01", ""],
+        ["# shot, of line 12", "# label; by A"],
+        ["{0}{0}"],
+        ["Quality{0}{0}", "label{0}means"],
+        ['"Quality, of ""line"" 12"'],
+    ],
+)
+@pytest.mark.parametrize("after", ["", "{0}", "{0} {0}{0}"])
+def test_what_stands_before_the_header_and_behind_the_rows(written, separator, before, after):
+    rows = ["shot{0}label", "1{0}bad" + after, after, "2{0}good", "3{0}" + after]
+    text = "\n".join([*before, *rows]).replace("{0}", separator)
+    table = written(text)
+    assert table.keys == ("shot",) and table.labels == {(1,): "bad", (2,): "good", (3,): ""}
+    # Rows are numbered as a spreadsheet shows them.
+    assert table.rows == {(shot,): len(before) + row for shot, row in ((1, 2), (2, 4), (3, 5))}
+
+
+@pytest.mark.parametrize("after", [",", ",,", " , "])
+def test_a_header_that_ends_in_separators(written, after):
+    table = written(f"shot,label{after}\n1,bad\n2,good{after}\n")
+    assert table.labels == {(1,): "bad", (2,): "good"}
+
+
+@pytest.mark.parametrize("row", ['1,"b""ad"', '"1" ,b"ad', '1,"b""ad"\r'])
+def test_quotation_marks_within_cells(written, row):
+    assert written(f"\ufeff\ufeffshot,label\n{row}\n2,c").labels == {(1,): 'b"ad', (2,): "c"}
 
 
 @pytest.mark.parametrize(

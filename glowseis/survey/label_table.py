@@ -139,8 +139,8 @@ def read_labels(path: Path, sources: Sequence[Path]) -> LabelTable:
     """Read labels and the columns that say which gathers they belong to.
 
     The file has a header with `label` and one or more of `gather_id`, `file`, `line`, `shot` and `cable`; other columns
-    are left aside. A file is named as on the command line, by its path from the current folder or from the table's, or
-    by its name alone.
+    are left aside, as is what comes before the header, such as a title. A file is named as on the command line, by its
+    path from the current folder or from the table's, or by its name alone.
 
     Args:
         path: The CSV file, as `read_table` takes it.
@@ -153,7 +153,7 @@ def read_labels(path: Path, sources: Sequence[Path]) -> LabelTable:
         InputError: It cannot be read, lacks the columns, contradicts itself, has a label that cannot be written, or
             names a file that may be one of several.
     """
-    rows = read_table(path)
+    rows = read_table(path, _is_header)
     names = [ALIASES.get(name, name) for name in rows.columns]
     repeated = sorted({name for name in names if name in (*KEYS, "label") and names.count(name) > 1})
     if repeated:
@@ -167,10 +167,8 @@ def read_labels(path: Path, sources: Sequence[Path]) -> LabelTable:
     table = LabelTable(path, keys)
     checked: set[str] = set()
     files = _Files(path, sources)
-    # The header is row 1, as spreadsheets count.
-    for number, row in enumerate(rows[[*keys, "label"]].itertuples(index=False, name=None), start=2):
-        *cells, label = row
-        if not any(row):
+    for number, *cells, label in rows[[*keys, "label"]].itertuples(name=None):
+        if not label and not any(cells):
             continue
         where = f"{source_text(path)}, row {number}"
         key = tuple(_value(where, name, cell, files) for name, cell in zip(keys, cells, strict=True))
@@ -200,6 +198,11 @@ def read_labels(path: Path, sources: Sequence[Path]) -> LabelTable:
             f"{source_text(path)}: has no label in any row; fill in its column label or leave --labels out"
         )
     return table
+
+
+def _is_header(names: Sequence[str]) -> bool:
+    """Whether a row of a table, in small letters, names its columns."""
+    return "label" in names and any(ALIASES.get(name, name) in KEYS for name in names)
 
 
 class _Files:

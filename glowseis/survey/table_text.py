@@ -1,10 +1,12 @@
 """Tables that users type or export, as text: CSV files in the ways that spreadsheets write them."""
 
 import codecs
+import csv
 import io
+import itertools
 import re
-import warnings
 import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +15,12 @@ from glowseis.errors import InputError
 from glowseis.survey.gather import source_text
 
 SEPARATORS = ",;\t"
+
+BEFORE_HEADER = 20
+"""Rows among which the header is looked for."""
+
+END = "\x1e"
+"""A row that no table has."""
 
 MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
@@ -49,17 +57,20 @@ BEGINNINGS = {
 AS_CSV = "save it as CSV"
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path, is_header: Callable[[Sequence[str]], bool]) -> pd.DataFrame:
     """Read a CSV file's rows as text, without blanks around the cells.
 
-    Cells are separated by commas, semicolons or tabs, or by what a first line such as `sep=;` says. The text is UTF-8,
-    or UTF-16 as Excel writes "Unicode text".
+    Cells are separated by commas, semicolons or tabs, or by what a first line such as `sep=;` says. The header is the
+    first row that is one by some separator; blank lines, a title or comments may come before it. Cells that a row has
+    beyond the header must be empty. The text is UTF-8, or UTF-16 as Excel writes "Unicode text".
 
     Args:
         path: The file.
+        is_header: Tells whether a row, in small letters, is a header.
 
     Returns:
-        One row a line, blank ones included; the columns are named by the first one in small letters.
+        One row a line, blank ones included, with the numbers that spreadsheets give them; the columns are named by the
+        header in small letters.
 
     Raises:
         InputError: It is missing, a workbook or something else than CSV, or its rows do not fit its header.
@@ -69,33 +80,83 @@ def read_table(path: Path) -> pd.DataFrame:
         raise InputError(f"{name}: no such file; check its name")
     if not path.is_file():
         raise InputError(f"{name}: is no file; give --labels a CSV file")
-    text = _text(path, name)
+    # Some programs write the byte order mark twice.
+    text = _text(path, name).lstrip("\ufeff")
     said = SEPARATOR_LINE.match(text)
     if said:
         text = text[said.end() :]
-    text = text.lstrip("\r\n")
-    header = next(iter(text.splitlines()), "")
-    separator = said.group(1) if said else max(SEPARATORS, key=header.count)
-    if not header.strip():
+    if not text.strip():
         raise InputError(f"{name}: is empty; it needs a header and rows, such as gather_id,label")
+    first, separator = _header(text, said.group(1) if said else SEPARATORS, is_header)
+    rows = _rows(text, separator, name)
+    header = _trimmed(rows[first])
+    cells = [_fitted(row, header, f"{name}, row {number}") for number, row in enumerate(rows[first:], start=first + 1)]
+    table = pd.DataFrame(cells[1:], columns=pd.Index([cell.lower() for cell in header]), dtype=object)
+    table.index = pd.RangeIndex(first + 2, first + 1 + len(cells))
+    return table
+
+
+def _header(text: str, separators: str, is_header: Callable[[Sequence[str]], bool]) -> tuple[int, str]:
+    """Where the header is, counted from 0, and the separator by which it is one; else the first row with anything."""
+    starts = {separator: _first_rows(text, separator) for separator in separators}
+    for number in range(BEFORE_HEADER):
+        for separator, rows in starts.items():
+            if number < len(rows) and is_header([cell.lower() for cell in rows[number]]):
+                return number, separator
+    # No row is one: the first is shown, divided as far as it goes.
+    filled = {
+        separator: next((number for number, row in enumerate(rows) if row), 0) for separator, rows in starts.items()
+    }
+    separator = max(separators, key=lambda each: len(starts[each][filled[each]]) if starts[each] else 0)
+    return filled[separator], separator
+
+
+def _first_rows(text: str, separator: str) -> list[list[str]]:
+    """The rows among which the header is looked for; those before the first that cannot be read by this separator."""
+    rows: list[list[str]] = []
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            # Without a header of pandas' own, a row with more cells than the first is an error and no index.
-            rows = pd.read_csv(
-                io.StringIO(text, newline=""),
-                sep=separator,
-                header=None,
-                dtype=str,
-                na_filter=False,
-                skip_blank_lines=False,
-            )
-    except (ValueError, OverflowError, pd.errors.ParserWarning) as wrong:
-        told = " ".join(str(wrong).split())
-        raise InputError(f"{name}: cannot be read as CSV ({told}); save it as CSV in UTF-8") from None
-    rows = rows.fillna("").apply(lambda column: column.str.strip())
-    rows.columns = pd.Index([cell.lower() for cell in rows.iloc[0]])
-    return rows.iloc[1:]
+        for row in itertools.islice(csv.reader(io.StringIO(text, newline=""), delimiter=separator), BEFORE_HEADER):
+            rows.append(_trimmed(row))
+    except (csv.Error, ValueError, TypeError):
+        pass
+    return rows
+
+
+def _rows(text: str, separator: str, name: str) -> list[list[str]]:
+    """All rows."""
+    # A quotation mark that is never closed swallows this last row.
+    lines = io.StringIO(text if text.endswith(("\n", "\r")) else f"{text}\n", newline="")
+    rows: list[list[str]] = []
+    try:
+        for row in csv.reader(itertools.chain(lines, [END]), delimiter=separator):
+            rows.append(row)
+    except (csv.Error, ValueError, TypeError) as wrong:
+        told = f"{name}, row {len(rows) + 1}: cannot be read as CSV ({wrong}); save it as CSV in UTF-8"
+        raise InputError(told) from None
+    if rows[-1] != [END]:
+        raise InputError(
+            f"{name}, row {len(rows)}: cannot be read as CSV, for a quotation mark is never closed; close or remove it"
+        )
+    return rows[:-1]
+
+
+def _fitted(row: Sequence[str], header: Sequence[str], where: str) -> list[str]:
+    """A row with as many cells as the header."""
+    cells = _trimmed(row)
+    if len(cells) > len(header):
+        raise InputError(
+            f"{where}: has {len(cells)} cells, more than the header's {len(header)}, the last is {cells[-1][:40]!r}; "
+            "remove it, or put cells that hold the separator in quotation marks"
+        )
+    return [*cells, *[""] * (len(header) - len(cells))]
+
+
+def _trimmed(row: Sequence[str]) -> list[str]:
+    """A row without the empty cells at its end."""
+    cells = [cell.strip() for cell in row]
+    while cells and not cells[-1]:
+        cells.pop()
+    return cells
 
 
 def _text(path: Path, name: str) -> str:
