@@ -17,7 +17,8 @@ from glowseis.errors import InputError
 from glowseis.export import export_classifier, export_flow, load_classifier, load_flow
 from glowseis.fitting.classifier_selection import ClassifierSelection
 from glowseis.fitting.classifier_trainer import make_classifier, predict
-from glowseis.grading import grade_recordings
+from glowseis.grading import bringing_for, grade_recordings
+from glowseis.grading import graded as graded_by
 from glowseis.models.glow import Glow
 from glowseis.run.conclusions import conclude
 from glowseis.scoring import scores
@@ -385,6 +386,27 @@ def test_files_of_another_interval_and_order_are_brought(knowing, tmp_path, comm
     # Trace 1 of the file is the farthest.
     assert set(zip(table["worst_first_trace"], table["worst_last_trace"], strict=True)) <= {(1, 16), (17, 32)}
     assert set(table["worst_first_s"].round(3)) <= {0, 0.256} and set(table["worst_last_s"].round(3)) <= {0.248, 0.504}
+
+
+def test_the_worst_window_lies_in_the_recording_however_it_was_brought(knowing):
+    classifier = load_classifier(knowing.folder / "grader")
+    far = {"offset_m": (150 + 12.5 * np.arange(48)[::-1]).astype(np.float32)}
+    (made,) = line([1], 96, 48, **far)
+    bringing = bringing_for(classifier, "resize", (32, 16))
+    ((_, whole),) = graded_by(classifier, [bringing(made)], bringing, 4)
+    assert whole.windows == 1 and whole.worst[:2] == (1, 48) and whole.worst[2] == 0
+    assert whole.worst[3] == pytest.approx(95 * 0.008, abs=0.024)
+    # The same gather twice, each put in order.
+    one, again = grade_recordings(classifier, [made, made])
+    assert one.worst == again.worst
+
+
+def test_a_window_of_a_gather_is_not_unlike_it(knowing):
+    classifier = load_classifier(knowing.folder / "grader")
+    assert classifier.unlikeness.windows == 4
+    assert classifier.unlikeness.largest_score[0] >= classifier.unlikeness.largest_score[1]
+    pieces = grade_recordings(classifier, line(range(100, 140), 32, 16))
+    assert np.mean([one.unlike > 1 for one in pieces]) < 0.1
 
 
 @pytest.mark.parametrize(
