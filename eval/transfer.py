@@ -2,14 +2,15 @@
 
 It is trained on a survey of some simulated acquisitions and scored on two others: other lines of the acquisitions that
 it was trained on, without those that its validation and test parts held back, and acquisitions that it has never seen,
-with other water depths, sources, gains and cables. Scores are weighted to the paper's fractions. Intervals are
-percentiles of the sail lines drawn anew with replacement.
+with other water depths, sources, gains and cables. Gathers are graded for the paper's class fractions, as `classify
+--prior` does, and scores are weighted to these. Intervals are percentiles of the sail lines drawn anew with
+replacement.
 
 ```
 transfers/NAME/
   surveys/             training, seen, unseen
   run/  savedmodels/   the classifier's
-  seen.csv  unseen.csv what their gathers were graded, each with a record of model and survey
+  seen.csv  unseen.csv what their gathers were graded for the training's fractions, each with a record beside it
   transfer.json  transfer.csv  transfer.txt
 ```
 """
@@ -117,16 +118,20 @@ def measure(classifier: Any, survey: "SurveySection", folder: Path, count: int, 
             classifier does not say which gathers it was trained on.
         StoppedError: It was interrupted; what is made is kept.
     """
+    from glowseis.judging.prior import reweighted, trained_fractions
     from glowseis.run.folder import commit
     from glowseis.run.own_survey import own_survey
     from glowseis.survey.simulate import PAPER_FRACTIONS, SIMULATOR_VERSION
 
+    fractions = trained_fractions(classifier.name, classifier.profile, classifier.labels)
     sections = judging_surveys(survey, count, unseen)
     trained = trained_acquisitions(classifier.about.get("training_ids", ()), survey, classifier.name)
     found = {}
     for part, section in sections.items():
         made = own_survey(section, folder / "surveys" / part)
-        found[part] = graded(classifier, made, folder / f"{part}.csv")
+        one = graded(classifier, made, folder / f"{part}.csv")
+        expected = np.array(PAPER_FRACTIONS, np.float64)
+        found[part] = one | {"probabilities": reweighted(one["probabilities"], fractions, expected / expected.sum())}
     found["seen"] = of_acquisitions(found["seen"], trained)
     figures = compare(found, classifier.labels, PAPER_FRACTIONS)
     for part, one in found.items():

@@ -3,6 +3,7 @@
 import json
 import typing
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from eval import transfer
 from eval.transfer import LINES_APART, compare, judging_surveys, measure, table, trained_acquisitions
 from glowseis.errors import InputError
 from glowseis.recipe import SurveySection
-from glowseis.survey.simulate import Acquisition, acquisitions
+from glowseis.survey.simulate import PAPER_FRACTIONS, Acquisition, acquisitions
 
 CHECKOUT = Path(__file__).parent.parent
 LABELS = ("good", "medium", "bad")
@@ -127,6 +128,7 @@ def test_acquisitions_that_were_held_back_are_not_seen(trained, tmp_path, monkey
     class Classifier:
         about: typing.ClassVar = {"training_ids": [f"sim1-a{number}-000000" for number in trained]}
         name, labels = "one/1", LABELS
+        profile = SimpleNamespace(fractions=dict(zip(LABELS, PAPER_FRACTIONS, strict=True)))
 
     monkeypatch.setattr(transfer, "graded", graded)
     monkeypatch.setattr("glowseis.run.own_survey.own_survey", lambda section, folder: None)
@@ -136,6 +138,10 @@ def test_acquisitions_that_were_held_back_are_not_seen(trained, tmp_path, monkey
     assert sum(seen["gathers"].values()) == 75 * len(trained) and seen["acquisitions"] == len(trained)
     assert all((row["seen"] == 100) == (len(trained) == 3) for row in result["rows"])
     of = "3 of 4" if len(trained) == 3 else "4"
+    # Surely bad by fractions of a third each is most likely good where two in a hundred are bad.
+    Classifier.profile.fractions = dict.fromkeys(LABELS, 1 / 3)
+    even = measure(Classifier(), SurveySection(acquisitions=4), tmp_path, 300, 4)
+    assert [row["unseen"] for row in even["rows"]][2] == 0 and result["rows"][2]["unseen"] == 100
     assert table(result).startswith(f"seen    {of} acquisitions from number 1: {25 * len(trained)} good")
 
 
