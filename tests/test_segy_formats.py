@@ -255,7 +255,17 @@ def test_start_times_are_written_and_come_back(tmp_path, start_s):
         assert file.samples[0] == pytest.approx(start_s * 1e3, abs=1e-6)
 
 
-@pytest.mark.parametrize("start_s", [33.0, 0.00000001, float("nan"), 1.00005])
+@pytest.mark.parametrize("start_s", [-0.116985, 1.00005, 1e-8, -3.27654321])
+def test_start_times_are_rounded_by_less_than_a_hundredth_of_a_sample(tmp_path, start_s):
+    recording = random_recording(7)
+    recording = dataclasses.replace(recording, geometry=dataclasses.replace(recording.geometry, start_s=start_s))
+    write_segy(tmp_path / "new.segy", [recording])
+    (back,) = SegySource(tmp_path / "new.segy", ReadOptions()).gathers()
+    off_s = abs(back.geometry.start_s - start_s)
+    assert 0 < off_s <= 0.01 * recording.geometry.sample_interval_s
+
+
+@pytest.mark.parametrize("start_s", [33.0, float("nan"), 32.7604])
 def test_start_times_that_have_no_place(tmp_path, start_s):
     recording = random_recording(7)
     recording = dataclasses.replace(recording, geometry=dataclasses.replace(recording.geometry, start_s=start_s))

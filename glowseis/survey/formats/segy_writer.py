@@ -21,6 +21,9 @@ TEXT_BYTES, BINARY_BYTES = 3200, 400
 COORDINATE_SCALAR = -100
 """Coordinates are written in centimetres."""
 
+ROUNDED = 0.01
+"""Part of a sample by which rounding to what a header holds may move a gather in time."""
+
 
 def write_segy(
     path: Path, recordings: Iterable[Recording], text_lines: Sequence[str] = (), *, numbered: bool = False
@@ -29,7 +32,8 @@ def write_segy(
 
     Offsets are whole metres, as the standard has them; coordinates are kept to the centimetre. Where none is known
     (all are NaN) they are 0 and their unit is 0, which our reader takes for unknown in our own files. Bytes 215-216
-    divide a first sample's time that is no whole number of milliseconds. Offsets that are unknown are 0.
+    divide a first sample's time that is no whole number of milliseconds; it is rounded by a hundredth of a sample at
+    most. Offsets that are unknown are 0.
 
     Args:
         path: The file to be made.
@@ -220,12 +224,21 @@ def _traces(recording: Recording, before: int, field_record: int) -> bytes:
 
 
 def _delay(recording: Recording) -> tuple[int, int]:
-    """DelayRecordingTime and what divides it: milliseconds, or a fraction of them where these are not whole."""
-    start_ms = recording.geometry.start_s * 1e3
+    """DelayRecordingTime and what divides it: milliseconds, or a fraction of them where these are not whole.
+
+    What no fraction holds is rounded, if that moves it by less than a hundredth of a sample.
+    """
+    start_ms, interval_ms = recording.geometry.start_s * 1e3, recording.geometry.sample_interval_s * 1e3
+    best: tuple[float, int, int] | None = None
     for scalar in TIME_SCALARS:
         delay = round(start_ms * scalar) if np.isfinite(start_ms) else 2**15
-        if abs(delay) < 2**15 and abs(delay - start_ms * scalar) <= 1e-6 * scalar:
-            return delay, -scalar if scalar > 1 else 1
+        if abs(delay) < 2**15:
+            off_ms = abs(delay / scalar - start_ms)
+            if off_ms <= 1e-6:
+                return delay, -scalar if scalar > 1 else 1
+            best = min(best or (off_ms, delay, scalar), (off_ms, delay, scalar))
+    if best and best[0] <= ROUNDED * interval_ms:
+        return best[1], -best[2] if best[2] > 1 else 1
     raise InputError(
         f"gather {recording.gather_id}: a first sample at {start_ms:g} ms has no place in a SEG-Y header; cut it at a "
         "whole millisecond below 32768"
