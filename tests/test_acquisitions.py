@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from glowseis.errors import InputError
+from glowseis.survey.formats.segy_writer import write_segy
 from glowseis.survey.gather import LABELS
 from glowseis.survey.render import render_recording
 from glowseis.survey.simulate import (
@@ -75,6 +76,13 @@ def test_gathers_of_drawn_acquisitions_fit_their_pictures(size, number):
     assert geometry.start_s == acquisition.recorder.start_s
     gather = render_recording(recording, *size)
     assert (gather.valid_samples, gather.valid_traces) == recording.amplitude.shape
+
+
+@pytest.mark.parametrize("number", [1, 60, 1001, 30_000])
+def test_gathers_of_any_acquisition_have_a_place_in_seg_y(number, tmp_path):
+    made = [simulate_recording(index, 2, Acquisition.drawn(96, 64, number)) for index in range(2)]
+    assert write_segy(tmp_path / "line.segy", made) == 2
+    assert 6.4e6 < made[0].geometry.source_y_m < 6.6e6
 
 
 def test_several_acquisitions_take_turns_and_share_no_line():

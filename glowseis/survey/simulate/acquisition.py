@@ -242,7 +242,9 @@ class Acquisition:
         Returns:
             The coordinate, in metres.
         """
-        return 6_500_000.0 + sail_line * self.cables * self.scale * _FULL_CABLE_SPACING_M / 2
+        # Each acquisition's own first line lies where the paper's does: far from it, no header would hold the place.
+        number = sail_line - self.number * _LINES_APART
+        return 6_500_000.0 + number * self.cables * self.scale * _FULL_CABLE_SPACING_M / 2
 
     def geometry(self, position: Position, traces: int, seed: int) -> Geometry:
         """Source and receiver coordinates of one gather; the vessel sails towards positive x.
