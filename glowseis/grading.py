@@ -243,7 +243,8 @@ def grade(
         OSError: The disk is full or not writable; nothing is left behind.
     """
     bringing = bringing or bringing_for(classifier)
-    numbers = {label: number for number, label in enumerate(classifier.labels)}
+    # Whatever their capitals, as in training.
+    numbers = {label.casefold(): number for number, label in enumerate(classifier.labels)}
     grades = Grades(dict.fromkeys(classifier.labels, 0))
     known = {name for part in ("training_ids", "validation_ids") for name in classifier.about.get(part, ())}
     truth: list[int] = []
@@ -265,8 +266,8 @@ def grade(
                 grades.seen += 1
             elif gather.origin.parents:
                 grades.synthetic += 1
-            elif gather.label in numbers:
-                truth.append(numbers[gather.label])
+            elif gather.label.casefold() in numbers:
+                truth.append(numbers[gather.label.casefold()])
                 judged_there.append(one.probabilities)
             elif gather.label:
                 grades.unknown[gather.label] = grades.unknown.get(gather.label, 0) + 1

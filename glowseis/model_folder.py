@@ -32,7 +32,7 @@ def version_folder(path: Path) -> Path:
     folder = newest_version(path) or path
     if not (folder / "saved_model.pb").is_file():
         raise InputError(
-            f"{path}: no SavedModel there; python -m glowseis.train makes one under savedmodels/NAME/VERSION"
+            f"{path}: no SavedModel there; check its name; python -m glowseis.train makes savedmodels/NAME/VERSION"
         )
     return folder
 

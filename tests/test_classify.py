@@ -17,7 +17,7 @@ from glowseis.errors import InputError
 from glowseis.export import export_classifier, export_flow, load_classifier, load_flow
 from glowseis.fitting.classifier_selection import ClassifierSelection
 from glowseis.fitting.classifier_trainer import make_classifier, predict
-from glowseis.grading import bringing_for, grade_recordings
+from glowseis.grading import bringing_for, grade, grade_recordings
 from glowseis.grading import graded as graded_by
 from glowseis.models.glow import Glow
 from glowseis.run.conclusions import conclude
@@ -281,8 +281,15 @@ def test_a_damaged_savedmodel_is_told(graded, tmp_path, damage):
         load_classifier(folder)
 
 
+def test_labels_are_scored_whatever_their_capitals(graded, tmp_path):
+    gathers = [graded.survey.read(row) for row in range(8)]
+    gathers = [dataclasses.replace(gather, label=gather.label.title()) for gather in gathers]
+    grades = grade(load_classifier(graded.folder / "grader"), gathers, tmp_path / "grades.csv")
+    assert grades.scores.support.sum() == 8 and not grades.unknown
+
+
 def test_a_missing_savedmodel_is_told(tmp_path):
-    with pytest.raises(InputError, match=r"no SavedModel there; python -m glowseis.train makes one"):
+    with pytest.raises(InputError, match=r"no SavedModel there; check its name"):
         load_classifier(tmp_path / "nowhere")
 
 

@@ -212,7 +212,7 @@ def test_a_damaged_savedmodel_is_told(trained, tmp_path, damage):
 
 def test_a_missing_or_another_savedmodel_is_told(tmp_path):
     for path in (tmp_path / "nowhere", tmp_path):
-        with pytest.raises(InputError, match=r"no SavedModel there; python -m glowseis.train makes one"):
+        with pytest.raises(InputError, match=r"no SavedModel there; check its name"):
             load_flow(path)
     module = tf.Module()
     module.double = tf.function(lambda x: 2 * x, input_signature=[tf.TensorSpec((), tf.float32)])
