@@ -26,6 +26,7 @@ import typer
 
 from glowseis import command
 from glowseis.errors import InputError, StoppedError
+from glowseis.survey.simulate.acquisition import LINES_APART
 
 if TYPE_CHECKING:
     from glowseis.recipe import ClassifierRecipe, SurveySection
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
 
 FIRST_UNSEEN = 1001
 """Number of the first acquisition that is never trained on."""
-
-LINES_APART = 1000
-"""Sail lines of one simulated acquisition are numbered from so many times its number."""
 
 TEST_SEEDS = {"seen": 1000, "unseen": 2000}
 """What is added to the training survey's seed: other lines, other earths."""

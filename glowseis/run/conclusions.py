@@ -1,6 +1,5 @@
 """What is learned about a classifier after training: the rule for several windows, and what its data are like."""
 
-import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from glowseis.judging.gathers import Judged, Seen, gather_probabilities, judged
 from glowseis.judging.symmetries import Symmetric
 from glowseis.judging.unlike import Unlikeness, fit_unlikeness
 from glowseis.models.miniception import Miniception, from_grey_levels
+from glowseis.survey.bringing import traces_taken
 from glowseis.survey.gather import Gather, Recording
 from glowseis.survey.records import Survey
 from glowseis.survey.render import ZERO_LEVEL, is_live, render_recording
@@ -25,9 +25,6 @@ MOST_WINDOWS = 4
 
 FEWEST_JUDGING = 20
 """Validation gathers from which on they alone set the thresholds; fewer have training gathers beside them."""
-
-_OF_TRACES = ("channel", "offset_m", "receiver_x_m", "receiver_y_m")
-"""What a geometry says of each trace."""
 
 QUIET = 0.25
 """Clip of a window, in that of its gather, below which it is none that anybody would record alone."""
@@ -161,10 +158,7 @@ def _piece(survey: Survey, row: int, size: tuple[int, int]) -> Gather | None:
     random = np.random.default_rng(row)
     first, left = int(random.integers(high + 1)), int(random.integers(wide + 1))
     amplitude = gather.image[first : first + size[0], left : left + size[1]].astype(np.float32) - ZERO_LEVEL
-    geometry = dataclasses.replace(
-        gather.geometry,
-        **{name: getattr(gather.geometry, name)[left : left + size[1]] for name in _OF_TRACES},
-    )
+    geometry = traces_taken(gather.geometry, slice(left, left + size[1]))
     piece = Recording(gather.gather_id, amplitude, gather.label, geometry, gather.source)
     made = render_recording(piece, *size, zero_level=0.0)
     return made if is_live(made) and made.clip_amplitude >= QUIET * ZERO_LEVEL else None

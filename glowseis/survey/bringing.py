@@ -113,7 +113,7 @@ class Bringing:
         image = gather.image[: gather.valid_samples, : gather.valid_traces]
         geometry = gather.geometry
         if order is not None:
-            image, geometry = image[:, order], _traces_taken(geometry, order)
+            image, geometry = image[:, order], traces_taken(geometry, order)
         if wanted_s is None:
             brought = dataclasses.replace(gather, image=np.ascontiguousarray(image), geometry=geometry)
             return self._checked(brought, recorded_s)
@@ -265,14 +265,20 @@ def _shape(found: Recording | Picture) -> tuple[int, int]:
 
 
 def _ordered(found: Recording | Picture, order: np.ndarray) -> Recording | Picture:
-    geometry = _traces_taken(found.geometry, order)
+    geometry = traces_taken(found.geometry, order)
     mended = Counter(found.mended) + Counter(reordered=len(order))
     if isinstance(found, Picture):
         return dataclasses.replace(found, image=found.image[:, order], geometry=geometry, mended=mended)
     return dataclasses.replace(found, amplitude=found.amplitude[:, order], geometry=geometry, mended=mended)
 
 
-def _traces_taken(geometry: Geometry, order: np.ndarray) -> Geometry:
+def traces_taken(geometry: Geometry, order: np.ndarray | slice) -> Geometry:
+    """The geometry of some of its traces.
+
+    Args:
+        geometry: The geometry.
+        order: Their numbers, from 0, in the order wanted, int64 `[trace]`; or a slice.
+    """
     arrays = ("channel", "offset_m", "receiver_x_m", "receiver_y_m")
     return dataclasses.replace(geometry, **{name: getattr(geometry, name)[order] for name in arrays})
 
@@ -284,6 +290,6 @@ def _as_resized(gather: Gather) -> tuple[Gather, np.ndarray]:
     """
     samples, traces = gather.recorded_shape or gather.image.shape
     columns = np.linspace(0, traces - 1, gather.valid_traces).round().astype(np.int64)
-    geometry = _traces_taken(gather.geometry, columns) if len(gather.geometry.offset_m) == traces else gather.geometry
+    geometry = traces_taken(gather.geometry, columns) if len(gather.geometry.offset_m) == traces else gather.geometry
     interval_s = geometry.sample_interval_s * samples / gather.valid_samples
     return dataclasses.replace(gather, geometry=dataclasses.replace(geometry, sample_interval_s=interval_s)), columns

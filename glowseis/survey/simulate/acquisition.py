@@ -27,7 +27,7 @@ _FULL_SHOT_INTERVAL_M = 25.0
 PAPER_SIGNATURE, PAPER_RECORDER = Signature(), Recorder(gain_power=0.6)
 """Calibrated on the published gathers (`python -m eval.calibration`)."""
 _ACQUISITION_STREAM = 14
-_LINES_APART = 1000
+LINES_APART = 1000
 """Sail lines of acquisition n count from 1000 n + 1, so that no two acquisitions share one."""
 
 
@@ -231,7 +231,7 @@ class Acquisition:
         turn, place = divmod(index, self.gathers)
         rest, cable = divmod(int(_shuffled(self.gathers, seed, turn)[place]), self.cables)
         line, shot = divmod(rest, self.shots_per_line)
-        return Position(_LINES_APART * self.number + line + 1, shot + 1, cable + 1)
+        return Position(LINES_APART * self.number + line + 1, shot + 1, cable + 1)
 
     def line_y_m(self, sail_line: int) -> float:
         """Coordinate across the lines at which the vessel sails.
@@ -243,7 +243,7 @@ class Acquisition:
             The coordinate, in metres.
         """
         # Each acquisition's own first line lies where the paper's does: far from it, no header would hold the place.
-        number = sail_line - self.number * _LINES_APART
+        number = sail_line - self.number * LINES_APART
         return 6_500_000.0 + number * self.cables * self.scale * _FULL_CABLE_SPACING_M / 2
 
     def geometry(self, position: Position, traces: int, seed: int) -> Geometry:
