@@ -87,8 +87,8 @@ def main(
 
 def _gather_s(fold: "Fold", training_set: "TrainingSet") -> tuple[float, float]:
     """Mean time of a gather in training, by the clock and of all the process's threads, epochs' ends left out."""
-    from glowseis.fitting.classifier import Epoch, Watcher
-    from glowseis.survey.labelled import steps_per_pass
+    from glowseis.fitting.classifier.fitting import Epoch, Watcher
+    from glowseis.survey.batches.labelled import steps_per_pass
 
     walls, processors, gathers = [], [], []
     count, batch = len(training_set.gathers), fold.study.recipe.study.training.batch
@@ -116,8 +116,8 @@ def _gather_s(fold: "Fold", training_set: "TrainingSet") -> tuple[float, float]:
 def write_noise(folder: Path, count: int, size: tuple[int, int]) -> None:
     """Write a survey of noise: half of its gathers good, a quarter medium, a quarter bad, on twenty sail lines."""
     from glowseis.survey.gather import Geometry, Recording
-    from glowseis.survey.records import write_survey
     from glowseis.survey.render import render_recording
+    from glowseis.survey.store.survey import write_survey
 
     def gathers():
         metres = np.arange(size[1], dtype=np.float64) * 12.5

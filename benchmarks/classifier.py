@@ -25,7 +25,7 @@ from glowseis.errors import InputError
 from glowseis.survey.size import parse_size
 
 if TYPE_CHECKING:
-    from glowseis.fitting.classifier_trainer import ClassifierTrainer
+    from glowseis.fitting.classifier.trainer import ClassifierTrainer
 
 LABELS = ("good", "medium", "bad")
 
@@ -74,9 +74,9 @@ def compare(size: tuple[int, int], alpha: int, gathers: int, batch: int, repetit
     """
     from reading import random_gathers
 
-    from glowseis.fitting.classifier_trainer import ClassifierTrainer, make_classifier
-    from glowseis.survey.labelled import LabelledGathers, parents_of, training_steps, valid_regions
-    from glowseis.survey.records import open_survey, write_survey
+    from glowseis.fitting.classifier.trainer import ClassifierTrainer, make_classifier
+    from glowseis.survey.batches.labelled import LabelledGathers, parents_of, training_steps, valid_regions
+    from glowseis.survey.store.survey import open_survey, write_survey
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "survey"

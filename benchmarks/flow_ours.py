@@ -16,7 +16,7 @@ from benchmarks.measures import PRODUCT, Answer, Task, answer, multiply_adds_per
 from glowseis.command import import_tensorflow
 
 if TYPE_CHECKING:
-    from glowseis.fitting.trainer import FlowTrainer
+    from glowseis.fitting.flow.trainer import FlowTrainer
 
 GRAPH_OPTIONS = {"function_optimization": False}
 """TensorFlow's graph optimisation as training sets it: without a pass over the functions, which takes most of the time
@@ -43,7 +43,7 @@ def make_trainer(task: Task) -> "FlowTrainer":
     """A flow with perturbed weights, in the trainer that its contender's name asks for."""
     import keras
 
-    from glowseis.fitting.trainer import FlowTrainer
+    from glowseis.fitting.flow.trainer import FlowTrainer
     from glowseis.models.glow import Glow
     from glowseis.testing import perturb
 

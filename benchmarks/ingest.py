@@ -24,9 +24,9 @@ from glowseis.command import run
 from glowseis.survey.formats.segy import SegySource
 from glowseis.survey.formats.source import ReadOptions
 from glowseis.survey.gather import Recording
-from glowseis.survey.records import write_survey
 from glowseis.survey.render import render_recording
 from glowseis.survey.size import enclosing_size
+from glowseis.survey.store.survey import write_survey
 
 CODES = {"ibm": 1, "ieee": 5}
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from glowseis.survey.pipeline import images
-from glowseis.survey.records import open_survey
+from glowseis.survey.batches.images import images
+from glowseis.survey.store.survey import open_survey
 
 SHOWN, GAIN, ENLARGED, GAP = 5, 4, 3, 2
 

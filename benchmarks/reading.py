@@ -66,8 +66,8 @@ def main(
     import_tensorflow()
     import tensorflow as tf
 
-    from glowseis.survey.pipeline import epoch_order, image_batches, training_batches
-    from glowseis.survey.records import open_survey, write_survey
+    from glowseis.survey.batches.images import epoch_order, image_batches, training_batches
+    from glowseis.survey.store.survey import open_survey, write_survey
 
     height, width = parse_size(size)
     with tempfile.TemporaryDirectory() as folder:

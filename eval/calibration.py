@@ -62,7 +62,7 @@ def main(
 
     Example: python -m eval.calibration --count 200 --out calibration
     """
-    from glowseis.survey.output import check_output, whole_folder
+    from glowseis.files import check_output, whole_folder
     from glowseis.survey.size import parse_size
 
     height, width = parse_size(size)

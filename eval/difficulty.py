@@ -48,7 +48,7 @@ def main(
 
     Example: python -m eval.difficulty --seed 3 --networks 3 --out difficulty.json
     """
-    from glowseis.survey.output import check_output, whole_file
+    from glowseis.files import check_output, whole_file
     from glowseis.survey.size import parse_size
 
     if out:
@@ -197,7 +197,7 @@ def _probabilities(
     network: int,
 ) -> np.ndarray:
     """What a newly trained network makes of the test gathers, float32 `[gather, class]`."""
-    from glowseis.fitting.classifier import fit_classifier, make_classifier, predict
+    from glowseis.fitting.classifier.fitting import fit_classifier, make_classifier, predict
     from glowseis.recipe import ClassifierTraining
 
     model = make_classifier(classes=len(LABELS), alpha=alpha, head="softmax", seed=network)

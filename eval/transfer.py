@@ -30,7 +30,7 @@ from glowseis.survey.simulate.acquisition import LINES_APART
 
 if TYPE_CHECKING:
     from glowseis.recipe import ClassifierRecipe, SurveySection
-    from glowseis.survey.records import Survey
+    from glowseis.survey.store.survey import Survey
 
 FIRST_UNSEEN = 1001
 """Number of the first acquisition that is never trained on."""
@@ -82,7 +82,7 @@ def main(
             raise InputError(f"{path}: is a flow's recipe; give one with a section [classifier]")
 
     command.import_tensorflow()
-    from glowseis.export import load_classifier
+    from glowseis.export.classifier import load_classifier
 
     try:
         if model:
@@ -230,8 +230,8 @@ def graded(classifier: Any, survey: "Survey", file: Path) -> dict[str, np.ndarra
     """
     import pandas as pd
 
-    from glowseis.grading import bringing_for, grade, survey_gathers
     from glowseis.run.folder import read_json, write_json
+    from glowseis.run.grading import bringing_for, grade, survey_gathers
     from glowseis.survey.progress import progress
 
     labels = list(classifier.labels)

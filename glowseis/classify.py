@@ -12,10 +12,10 @@ from glowseis.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from glowseis.survey.bringing import Bringing
     from glowseis.survey.gather import Gather
-    from glowseis.survey.ingestion import Request
-    from glowseis.survey.records import Survey
+    from glowseis.survey.ingestion.ingest import Request
+    from glowseis.survey.matching.bringing import Bringing
+    from glowseis.survey.store.survey import Survey
 
 Sources = Annotated[
     list[Path], typer.Argument(metavar="SOURCE...", help="Surveys, or files of gathers, or folders of such files.")
@@ -68,12 +68,12 @@ def main(
 
     Example: python -m glowseis.classify savedmodels/robust line12.segy --out grades.csv
     """
+    from glowseis.files import check_output
     from glowseis.survey.formats.source import ReadOptions
-    from glowseis.survey.ingestion import Request
-    from glowseis.survey.output import check_output
-    from glowseis.survey.records import open_survey
+    from glowseis.survey.ingestion.ingest import Request
     from glowseis.survey.render import FITS
     from glowseis.survey.size import parse_size
+    from glowseis.survey.store.survey import open_survey
 
     check_output(out)
     wanted = parse_size(size) if size else None
@@ -104,9 +104,9 @@ def main(
 
     _check_there(savedmodel, files, kind)
     command.import_tensorflow()
-    from glowseis.export import load_classifier
-    from glowseis.grading import bringing_for, grade
+    from glowseis.export.classifier import load_classifier
     from glowseis.judging.prior import parse_prior, trained_fractions
+    from glowseis.run.grading import bringing_for, grade
     from glowseis.survey.wording import number_of
 
     classifier = load_classifier(savedmodel)
@@ -141,7 +141,7 @@ def main(
 
 def _check_there(savedmodel: Path, files: Sequence[Path], kind: str | None) -> None:
     """See without TensorFlow, in a moment, that a classifier and files are there."""
-    from glowseis.model_folder import read_about
+    from glowseis.export.folders import read_about
     from glowseis.survey.formats.source import check_file
     from glowseis.survey.formats.sources import source_files
 
@@ -154,8 +154,8 @@ def _read(
     surveys: "list[Survey]", request: "Request | None", bringing: "Bringing", told: list[str]
 ) -> "Iterator[Gather]":
     """Gathers of surveys, then of files, brought to the classifier; lines for the user come into `told`."""
-    from glowseis.grading import survey_gathers
-    from glowseis.survey.ingestion import read_gathers
+    from glowseis.run.grading import survey_gathers
+    from glowseis.survey.ingestion.ingest import read_gathers
     from glowseis.survey.progress import progress
 
     for survey in surveys:

@@ -11,7 +11,7 @@ from glowseis.command import run
 if TYPE_CHECKING:
     import pandas as pd
 
-    from glowseis.survey.description import Description
+    from glowseis.survey.content.description import Description
 
 SHOWN = 20
 """Rows of a long table that are printed; --out writes them all."""
@@ -39,8 +39,8 @@ def main(
 
     Example: python -m glowseis.describe surveys/small --out descriptions/small --verify
     """
-    from glowseis.about import about_lines, savedmodel_folder
     from glowseis.errors import InputError
+    from glowseis.export.about import about_lines, savedmodel_folder
 
     model = None if (survey / "manifest.json").exists() else savedmodel_folder(survey)
     if model is not None:
@@ -51,10 +51,10 @@ def main(
 
     from tqdm import tqdm
 
-    from glowseis.survey.description import describe
+    from glowseis.files import check_output, whole_folder
+    from glowseis.survey.content.description import describe
     from glowseis.survey.gather import source_text
-    from glowseis.survey.output import check_output, whole_folder
-    from glowseis.survey.records import open_survey
+    from glowseis.survey.store.survey import open_survey
 
     if out is not None:
         check_output(out)
@@ -71,9 +71,9 @@ def main(
 
 
 def _lines(description: "Description") -> list[str]:
-    from glowseis.survey.description import parents
+    from glowseis.survey.amplitudes.mending import MENDINGS
+    from glowseis.survey.content.description import parents
     from glowseis.survey.gather import source_text
-    from glowseis.survey.mending import MENDINGS
 
     survey, gathers = description.survey, description.gathers
     manifest = survey.manifest
@@ -143,7 +143,7 @@ def _widths(description: "Description") -> list[str]:
 
 
 def _duplicates(description: "Description") -> list[str]:
-    from glowseis.survey.duplicates import LARGEST_DIFFERENCE, LARGEST_SHARE, LARGEST_SHIFT
+    from glowseis.survey.content.duplicates import LARGEST_DIFFERENCE, LARGEST_SHARE, LARGEST_SHIFT
 
     exact = sum(len(rows) for rows in description.exact)
     lines = [
@@ -177,7 +177,7 @@ def _duplicates(description: "Description") -> list[str]:
 def _write(description: "Description", folder: Path) -> None:
     import json
 
-    from glowseis.survey.description_pictures import draw
+    from glowseis.survey.content.plots import draw
 
     draw(description, folder)
     description.by_label().to_csv(folder / "labels.csv")

@@ -37,10 +37,10 @@ def main(
 
     Example: python -m glowseis.folds surveys/small --out folds/small.json --kind grouped
     """
-    from glowseis.survey.folds import labelled_rows, make_folds, torn_duplicates, write_folds
+    from glowseis.files import check_output
     from glowseis.survey.gather import source_text
-    from glowseis.survey.output import check_output
-    from glowseis.survey.records import open_survey
+    from glowseis.survey.splits.fold_files import labelled_rows, make_folds, torn_duplicates, write_folds
+    from glowseis.survey.store.survey import open_survey
 
     check_output(out)
     opened = open_survey(survey)

@@ -60,15 +60,15 @@ def main(
     if not 0 < farthest <= 1:
         raise InputError(f"--farthest {farthest:g}: give a number above 0, at most 1")
 
-    from glowseis.survey.output import check_output
+    from glowseis.files import check_output
 
     check_output(out)
     if kind is Format.SEGY:
         from glowseis.survey.formats.segy_origin import table_of
 
         check_output(table_of(out))
-    from glowseis.model_folder import check_fits, model_name, read_about, version_folder
-    from glowseis.survey.records import open_survey
+    from glowseis.export.folders import check_fits, model_name, read_about, version_folder
+    from glowseis.survey.store.survey import open_survey
 
     about = read_about(savedmodel, "flow")
     real = open_survey(survey)
@@ -79,7 +79,7 @@ def main(
     from tqdm import tqdm
 
     command.import_tensorflow()
-    from glowseis.export import load_flow
+    from glowseis.export.flow import load_flow
     from glowseis.synthesis import possible_parents, synthesise
 
     flow = load_flow(savedmodel)
@@ -115,7 +115,7 @@ def _writer(kind: Format, size: tuple[int, int], maker: str) -> Callable[[Path, 
 
         return write_pictures
     if kind is Format.SURVEY:
-        from glowseis.survey.records import write_survey
+        from glowseis.survey.store.survey import write_survey
 
         return lambda out, gathers: write_survey(out, gathers, size, {"synthetic": maker})
 
@@ -124,9 +124,9 @@ def _writer(kind: Format, size: tuple[int, int], maker: str) -> Callable[[Path, 
 
         return lambda out, gathers: write_hdf5(out, map(_recording, gathers), maker)
 
+    from glowseis.files import whole_file
     from glowseis.survey.formats.segy import write_segy
     from glowseis.survey.formats.segy_origin import synthetic_text, table_of
-    from glowseis.survey.output import whole_file
 
     def write(out: Path, gathers: Iterable[Gather]) -> int:
         with whole_file(table_of(out)) as table:
@@ -138,7 +138,7 @@ def _writer(kind: Format, size: tuple[int, int], maker: str) -> Callable[[Path, 
 def _recordings(gathers: Iterable[Gather], table: Path) -> Iterator[Recording]:
     """Gathers as recordings, with a row each in a table; closed before the last one's file has its name."""
     from glowseis.survey.formats.segy_origin import RECORD
-    from glowseis.survey.index import index_writer
+    from glowseis.survey.store.index import index_writer
 
     with index_writer(table, [RECORD]) as write_row:
         for number, gather in enumerate(gathers, start=1):

@@ -46,7 +46,7 @@ def main(
     Example: python -m glowseis.ingest line12.segy --out surveys/line12 --labels labels.csv
     """
     from glowseis.survey.formats.source import ReadOptions
-    from glowseis.survey.ingestion import Request, ingest
+    from glowseis.survey.ingestion.ingest import Request, ingest
 
     options = ReadOptions(
         label=label,

@@ -28,7 +28,7 @@ GradedAugmentation = Literal[
     "zero_level",
     "quantise",
 ]
-"""What `glowseis.survey.augment_graded` can do."""
+"""What `glowseis.survey.batches.augment_graded` can do."""
 
 
 class Section(BaseModel):

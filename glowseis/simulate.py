@@ -52,8 +52,8 @@ def main(
 
     Example: python -m glowseis.simulate --out surveys/small --count 1000 --size 112x80
     """
+    from glowseis.files import check_output, resumable_folder
     from glowseis.survey import simulate
-    from glowseis.survey.output import check_output, resumable_folder
     from glowseis.survey.progress import progress
     from glowseis.survey.size import parse_size
 
@@ -67,8 +67,8 @@ def main(
     processes = workers or len(os.sched_getaffinity(0))
     made = simulate.simulate_recordings(count, seed, survey, shares, processes, 0, settings)
     # pandas comes with the records; wrong arguments have been told by now.
-    from glowseis.survey.records import take_up, write_records
     from glowseis.survey.render import render_recording
+    from glowseis.survey.store.survey import take_up, write_records
 
     def gathers(
         recordings: Generator[Recording, None, None], start: int, file: BinaryIO | None, keep: Callable[[], None]

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from glowseis.errors import InputError
-from glowseis.export import SavedFlow
-from glowseis.model_folder import check_fits
+from glowseis.export.flow import SavedFlow
+from glowseis.export.folders import check_fits
 from glowseis.survey.gather import Gather, Origin
-from glowseis.survey.parts import labelled_rows
-from glowseis.survey.profile import picture_intervals_s, picture_spacings_m
-from glowseis.survey.records import Survey
+from glowseis.survey.matching.profile import picture_intervals_s, picture_spacings_m
+from glowseis.survey.matching.sameness import check_trained_on
 from glowseis.survey.render import ZERO_LEVEL
-from glowseis.survey.sameness import check_trained_on
+from glowseis.survey.splits.parts import labelled_rows
+from glowseis.survey.store.survey import Survey
 
 
 @dataclass(frozen=True)

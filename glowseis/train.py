@@ -12,7 +12,7 @@ from glowseis import command
 from glowseis.errors import InputError
 
 if TYPE_CHECKING:
-    from glowseis.survey.records import Survey
+    from glowseis.survey.store.survey import Survey
 
 CHECKOUT = Path(__file__).parent.parent
 
@@ -57,8 +57,8 @@ def main(
     from glowseis.run.checks import check_size
     from glowseis.run.folder import check_folder
     from glowseis.run.own_survey import own_survey
-    from glowseis.survey.records import open_survey
     from glowseis.survey.size import parse_size
+    from glowseis.survey.store.survey import open_survey
 
     folder = out or Path("runs") / settings.name
     make = partial(own_survey, settings.survey, Path("surveys") / settings.name)
@@ -72,8 +72,8 @@ def main(
         check_folder(folder, settings, opened)
 
     command.import_tensorflow(begin=not distributed)
-    from glowseis.fitting.cluster import from_slurm, from_tf_config
-    from glowseis.fitting.devices import Devices, devices_of
+    from glowseis.fitting.devices.cluster import from_slurm, from_tf_config
+    from glowseis.fitting.devices.devices import Devices, devices_of
     from glowseis.run.classifier import classifier_lines, train_classifier
     from glowseis.run.flow import flow_lines, train_flow
 

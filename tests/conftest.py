@@ -1,19 +1,16 @@
 import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
+from tests.support.commands import finish, lines, start
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # Tests that run in the background inherit this, and so would the commands that they interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-CHECKOUT = Path(__file__).parent.parent
 
 TINY = """
 name = "tiny"
@@ -53,29 +50,6 @@ checkpoint_every_s = 0.05
 """A training of seconds: 3 epochs of 7 steps, then 8 of 3."""
 
 
-def start(module, *words, folder=None):
-    """Start a command of glowseis in a process of its own; runs and SavedModels go below `folder`."""
-    path = os.pathsep.join([str(CHECKOUT), os.environ.get("PYTHONPATH", "")])
-    return subprocess.Popen(
-        [sys.executable, "-m", f"glowseis.{module}", *map(str, words)],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": path},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finish(process):
-    """Wait for a command; its exit status, what it printed, and its errors line by line, progress bars apart."""
-    out, error = process.communicate()
-    return SimpleNamespace(status=process.returncode, out=out, error=_lines(error))
-
-
-def _lines(error):
-    return [line for line in error.replace("\r", "\n").splitlines() if line.strip() and "%|" not in line]
-
-
 @pytest.fixture
 def command(capsys):
     """A command of glowseis, or `eval.NAME`, in this process: exit status, what it printed, its errors by line."""
@@ -89,7 +63,7 @@ def command(capsys):
             name = module if module.startswith("eval.") else f"glowseis.{module}"
             run(importlib.import_module(name).main, [str(word) for word in words])
         out, error = capsys.readouterr()
-        return SimpleNamespace(status=left.value.code, out=out, error=_lines(error))
+        return SimpleNamespace(status=left.value.code, out=out, error=lines(error))
 
     return call
 
@@ -97,9 +71,8 @@ def command(capsys):
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
     """A recipe and a survey of 12 good and 12 bad gathers, smaller than their pictures and of several widths."""
-    from random_gathers import random_gather
-
-    from glowseis.survey.records import write_survey
+    from glowseis.survey.store.survey import write_survey
+    from tests.support.random_gathers import random_gather
 
     folder = tmp_path_factory.mktemp("tiny")
     (folder / "tiny.toml").write_text(TINY)

@@ -10,7 +10,7 @@ from eval.report.page import Html, element, join
 from eval.report.tables import number_cell, table
 from eval.study.names import ARMS
 from glowseis.survey.gather import Gather
-from glowseis.survey.records import Survey
+from glowseis.survey.store.survey import Survey
 
 FAMILIES = 3
 """Synthetic gathers of an arm that are shown with their parents, the first ones, and as many beside their nearest."""

@@ -5,9 +5,9 @@ import numpy as np
 from eval.report.page import Html, element
 from eval.report.tables import number_cell, table
 from eval.study.names import ARMS
-from glowseis.survey.records import Survey
 from glowseis.survey.render import ZERO_LEVEL
 from glowseis.survey.simulate.likeness import SPECTRUM_SAMPLES, first_rows, measure_noise
+from glowseis.survey.store.survey import Survey
 from glowseis.synthesis import PRIOR
 
 GATHERS = 200

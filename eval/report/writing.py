@@ -16,8 +16,8 @@ from eval.results.contrasts import KINDS_IN_WORDS, summary
 from eval.results.tables import tables
 from eval.study.outcome import Outcome, listed
 from eval.study.preparation import RECORD, Study
-from glowseis.survey.manifest import MANIFEST
-from glowseis.survey.records import Survey, open_survey
+from glowseis.survey.store.manifest import MANIFEST
+from glowseis.survey.store.survey import Survey, open_survey
 
 REPORT = "report.html"
 

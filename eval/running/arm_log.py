@@ -10,7 +10,7 @@ from tensorboard.plugins.hparams import api_pb2, summary
 from tqdm import tqdm
 
 from eval.study.names import ARMS
-from glowseis.fitting.classifier import Epoch, Watcher
+from glowseis.fitting.classifier.fitting import Epoch, Watcher
 from glowseis.fitting.stopping import Stopping
 
 SETTINGS = {

@@ -18,13 +18,13 @@ from eval.study.names import ARMS
 from eval.study.outcome import Independent, Outcome
 from eval.study.preparation import Study
 from glowseis.errors import FittingError, InputError
-from glowseis.fitting.classifier import ClassifierFitting
+from glowseis.fitting.classifier.fitting import ClassifierFitting
 from glowseis.fitting.stopping import Stopping
 from glowseis.run.folder import record_of
 from glowseis.scoring import Scores, fraction_weights, scores
+from glowseis.survey.batches.labelled import from_survey
 from glowseis.survey.gather import LABELS
-from glowseis.survey.labelled import from_survey
-from glowseis.survey.parts import labelled_rows
+from glowseis.survey.splits.parts import labelled_rows
 
 FAILURES = (FittingError, InputError, tf.errors.ResourceExhaustedError)
 """What makes an arm fail while the others go on; a leak does not."""

@@ -19,7 +19,7 @@ from eval.study.guard import SMOTE
 from eval.study.outcome import listed
 from eval.study.preparation import Study
 from glowseis.errors import InputError
-from glowseis.fitting.classifier import Watcher
+from glowseis.fitting.classifier.fitting import Watcher
 from glowseis.fitting.stopping import Stopping
 from glowseis.run.folder import commit, ids
 from glowseis.scoring import scores

@@ -13,11 +13,11 @@ from eval.study.names import ARMS
 from eval.study.outcome import read_outcome
 from eval.study.preparation import Study
 from glowseis.errors import InputError
-from glowseis.fitting.classifier import make_classifier
-from glowseis.fitting.classifier_trainer import ClassifierTrainer, predict
-from glowseis.fitting.loop import make_flow, recompute
-from glowseis.fitting.schedule import plan
-from glowseis.fitting.trainer import FlowTrainer
+from glowseis.fitting.classifier.fitting import make_classifier
+from glowseis.fitting.classifier.trainer import ClassifierTrainer, predict
+from glowseis.fitting.flow.fitting import make_flow, recompute
+from glowseis.fitting.flow.schedule import plan
+from glowseis.fitting.flow.trainer import FlowTrainer
 from glowseis.models.glow import from_levels
 from glowseis.recipe import Recipe
 

@@ -10,7 +10,7 @@ from eval.study.fold import Fold, TrainingSet
 from eval.study.guard import PIXEL_MIXING, SMOTE, mixture
 from eval.study.smote import NEIGHBOURS, smote_pairs
 from glowseis.survey.gather import Gather, Origin
-from glowseis.survey.records import Survey
+from glowseis.survey.store.survey import Survey
 from glowseis.synthesis import Pair, child_of, interpolate_pairs, synthesise_prior
 
 __all__ = ["ARM_CLASSES", "Arm", "TrainingSet"]

@@ -17,16 +17,16 @@ import glowseis
 from eval.study.guard import Guard, Guarded
 from eval.study.preparation import Study
 from glowseis.errors import InputError
-from glowseis.export import SavedFlow, load_flow
-from glowseis.fitting.classifier import ClassifierFitting, Fitted, Watcher, make_classifier
-from glowseis.fitting.state import State
+from glowseis.export.flow import SavedFlow, load_flow
+from glowseis.fitting.classifier.fitting import ClassifierFitting, Fitted, Watcher, make_classifier
+from glowseis.fitting.classifier.state import State
 from glowseis.recipe import Recipe
 from glowseis.run.flow import train_flow
 from glowseis.run.folder import RECORD, RESULT, folder_checksum, ids, read_json
+from glowseis.survey.batches.labelled import LabelledGathers, from_survey, steps_per_pass, together
 from glowseis.survey.gather import Gather
-from glowseis.survey.index import PLACE
-from glowseis.survey.labelled import LabelledGathers, from_survey, steps_per_pass, together
-from glowseis.survey.records import Survey, open_survey, write_survey
+from glowseis.survey.store.index import PLACE
+from glowseis.survey.store.survey import Survey, open_survey, write_survey
 from glowseis.synthesis import Pair, draw_pairs
 
 

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from glowseis.errors import FittingError, InputError
-from glowseis.survey.duplicates import CANDIDATE_COSINE, Sketcher, compare, valid_region
+from glowseis.survey.batches.labelled import LabelledGathers, parents_of
+from glowseis.survey.content.duplicates import CANDIDATE_COSINE, Sketcher, compare, valid_region
 from glowseis.survey.gather import Gather
-from glowseis.survey.labelled import LabelledGathers, parents_of
-from glowseis.survey.records import Survey
+from glowseis.survey.store.survey import Survey
 from glowseis.synthesis import child_of
 
 PIXEL_MIXING, SMOTE = "pixel-mixing", "smote"
@@ -313,7 +313,7 @@ class _Judging:
         return "" if place is None else f"a copy of {self._places[place][2]}"
 
     def like(self, gather: Gather) -> str:
-        """Whose picture a gather has, equal or nearly (`glowseis.survey.duplicates`); empty if nobody's."""
+        """Whose picture a gather has, equal or nearly (`glowseis.survey.content.duplicates`); empty if nobody's."""
         found = self.equal(picture_digest(gather.image))
         if found or not self._places:
             return found

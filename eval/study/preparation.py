@@ -18,9 +18,18 @@ from glowseis.recipe import told
 from glowseis.run.checks import check_has_survey
 from glowseis.run.folder import difference, read_json, record_of, write_json
 from glowseis.run.own_survey import own_survey
-from glowseis.survey.duplicates import equal_gathers
-from glowseis.survey.folds import KINDS, Folds, Kind, hold_out, labelled_rows, make_folds, read_folds, write_folds
-from glowseis.survey.records import Survey, open_survey
+from glowseis.survey.content.duplicates import equal_gathers
+from glowseis.survey.splits.fold_files import (
+    KINDS,
+    Folds,
+    Kind,
+    hold_out,
+    labelled_rows,
+    make_folds,
+    read_folds,
+    write_folds,
+)
+from glowseis.survey.store.survey import Survey, open_survey
 
 RECORD = "study.json"
 

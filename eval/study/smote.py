@@ -3,7 +3,7 @@
 import numpy as np
 
 from glowseis.errors import FittingError, InputError
-from glowseis.survey.records import Survey
+from glowseis.survey.store.survey import Survey
 from glowseis.synthesis import Pair
 
 NEIGHBOURS = 5

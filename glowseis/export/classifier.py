@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from glowseis.about import profile_in
+from glowseis.export.about import profile_in
+from glowseis.export.folders import model_name
 from glowseis.export.savedmodel import damaged, read_savedmodel, write_savedmodel
 from glowseis.judging.combination import Combination, combination_from, mean_of_windows
 from glowseis.judging.gathers import Seen
 from glowseis.judging.unlike import Unlikeness, unlikeness_from
-from glowseis.model_folder import model_name
 from glowseis.models.miniception import Miniception, from_grey_levels
-from glowseis.survey.profile import Profile
+from glowseis.survey.matching.profile import Profile
 
 UNLIKE = Path("assets.extra") / "unlike.npz"
 """Where a SavedModel keeps what training gathers are like."""
@@ -45,7 +45,7 @@ def export_classifier(
         labels: Names of the classes, in order of severity.
         folder: To be made: `savedmodels/NAME/VERSION`.
         about: What it was made from, JSON; `image_shape` says at which size it was trained, `trained_on` on what (a
-            record of `glowseis.survey.profile.Profile`).
+            record of `glowseis.survey.matching.profile.Profile`).
         combination: The rule for gathers of several windows; the mean when None.
         unlikeness: What tells how far a gather is from the training data, if anything does.
 

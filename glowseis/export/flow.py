@@ -6,11 +6,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from glowseis.about import profile_in
+from glowseis.export.about import profile_in
+from glowseis.export.folders import model_name
 from glowseis.export.savedmodel import damaged, read_savedmodel, write_savedmodel
-from glowseis.model_folder import model_name
 from glowseis.models.glow import Glow, from_levels, to_levels
-from glowseis.survey.profile import Profile
+from glowseis.survey.matching.profile import Profile
 
 
 def export_flow(flow: Glow, folder: Path, about: dict[str, Any]) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from glowseis.errors import InputError
-from glowseis.model_folder import ABOUT, version_folder
-from glowseis.survey.output import whole_folder
+from glowseis.export.folders import ABOUT, version_folder
+from glowseis.files import whole_folder
 
 KINDS = {
     "flow": ("encode", "decode", "log_prob", "sample", "interpolate", "interpolate_spherical"),

@@ -1,1 +1,1 @@
-"""Fitting the flow with TensorFlow: the train step, schedules, the resumable loop, and what it logs."""
+"""Fitting with TensorFlow: `flow/`, `classifier/`, the devices they run on, checkpoints, logs, stopping."""

@@ -9,7 +9,7 @@ import numpy as np
 from glowseis.judging.combination import Combination
 from glowseis.judging.windows import Windows, windows_of
 from glowseis.survey.gather import Gather
-from glowseis.survey.picture_statistics import picture_statistics
+from glowseis.survey.matching.statistics import picture_statistics
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Judged:
         gather: The gather, as it was brought.
         windows: Its live windows.
         seen: What the classifier makes of them.
-        figures: Figures of its picture, float64 `[figure]` (see `glowseis.survey.picture_statistics`).
+        figures: Figures of its picture, float64 `[figure]` (see `glowseis.survey.matching.statistics`).
     """
 
     gather: Gather

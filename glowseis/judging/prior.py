@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from glowseis.errors import InputError
-from glowseis.survey.profile import Profile
+from glowseis.survey.matching.profile import Profile
 
 
 def reweighted(probabilities: np.ndarray, trained: np.ndarray, wanted: np.ndarray) -> np.ndarray:

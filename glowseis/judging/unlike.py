@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glowseis.survey.picture_statistics import STATISTICS
+from glowseis.survey.matching.statistics import STATISTICS
 
 PERCENTILE = 99.0
 """Per cent of the gathers that set a threshold which lie within it."""

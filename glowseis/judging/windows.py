@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from glowseis.survey.gather import Gather
+from glowseis.survey.matching.windows import cut_window, few_windows, window_starts
 from glowseis.survey.render import ZERO_LEVEL
-from glowseis.survey.windows import cut_window, few_windows, window_starts
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from glowseis.about import TRAINED_ON
-from glowseis.export import export_classifier
-from glowseis.fitting.classifier import ClassifierFitting, class_weights, make_classifier
-from glowseis.fitting.classifier_log import ClassifierRun
-from glowseis.fitting.classifier_selection import ClassifierSelection, select_labelled
+from glowseis.export.about import TRAINED_ON
+from glowseis.export.classifier import export_classifier
+from glowseis.fitting.classifier.fitting import ClassifierFitting, class_weights, make_classifier
+from glowseis.fitting.classifier.run import ClassifierRun
+from glowseis.fitting.classifier.selection import ClassifierSelection, select_labelled
 from glowseis.fitting.stopping import Stopping
 from glowseis.judging.symmetries import SYMMETRIES
 from glowseis.recipe import ClassifierRecipe
@@ -29,9 +29,9 @@ from glowseis.run.folder import (
     record_of,
 )
 from glowseis.scoring import scores
-from glowseis.survey.labelled import from_survey
-from glowseis.survey.profile import profile_of
-from glowseis.survey.records import Survey
+from glowseis.survey.batches.labelled import from_survey
+from glowseis.survey.matching.profile import profile_of
+from glowseis.survey.store.survey import Survey
 
 PREDICTIONS = "predictions.csv"
 

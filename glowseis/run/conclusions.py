@@ -6,16 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from glowseis.fitting.classifier_selection import ClassifierSelection
+from glowseis.fitting.classifier.selection import ClassifierSelection
 from glowseis.judging.combination import Combination, fit_combination
 from glowseis.judging.gathers import Judged, Seen, gather_probabilities, judged
 from glowseis.judging.symmetries import Symmetric
 from glowseis.judging.unlike import Unlikeness, fit_unlikeness
 from glowseis.models.miniception import Miniception, from_grey_levels
-from glowseis.survey.bringing import traces_taken
 from glowseis.survey.gather import Gather, Recording
-from glowseis.survey.records import Survey
+from glowseis.survey.matching.bringing import traces_taken
 from glowseis.survey.render import ZERO_LEVEL, is_live, render_recording
+from glowseis.survey.store.survey import Survey
 
 MOST_TRAINING = 240
 """Training gathers, at most, that show what the data are like."""

@@ -9,12 +9,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from glowseis.about import TRAINED_ON
-from glowseis.export import export_flow
-from glowseis.fitting.devices import Devices
-from glowseis.fitting.loop import FlowFitting
-from glowseis.fitting.rivals import lossless_bits, patch_gaussian_bits
-from glowseis.fitting.selection import Selection, select
+from glowseis.export.about import TRAINED_ON
+from glowseis.export.flow import export_flow
+from glowseis.fitting.devices.devices import Devices
+from glowseis.fitting.flow.baselines import lossless_bits, patch_gaussian_bits
+from glowseis.fitting.flow.fitting import FlowFitting
+from glowseis.fitting.flow.selection import Selection, select
 from glowseis.fitting.stopping import Stopping
 from glowseis.recipe import Recipe
 from glowseis.run.checks import check_size
@@ -29,9 +29,9 @@ from glowseis.run.folder import (
     record_of,
 )
 from glowseis.run.together import claimed_for_all
-from glowseis.survey.pipeline import images
-from glowseis.survey.profile import profile_of
-from glowseis.survey.records import Survey
+from glowseis.survey.batches.images import images
+from glowseis.survey.matching.profile import profile_of
+from glowseis.survey.store.survey import Survey
 
 
 def train_flow(
@@ -57,9 +57,9 @@ def train_flow(
         say: Called with lines for the user.
         started: When the command started, by `time.monotonic`.
         within: Rows to choose from, such as a fold's training gathers; all when None.
-        held_out: Rows that judge the weights; drawn when None (see `glowseis.fitting.selection.select`).
+        held_out: Rows that judge the weights; drawn when None (see `glowseis.fitting.flow.selection.select`).
         devices: What trains; one device when None.
-        callbacks: Keras callbacks that watch (see `glowseis.fitting.loop.FlowFitting`).
+        callbacks: Keras callbacks that watch (see `glowseis.fitting.flow.fitting.FlowFitting`).
 
     Returns:
         The figures, as they stand in `result.json`; in processes other than the chief's, which write nothing, none.

@@ -19,9 +19,9 @@ import numpy as np
 
 import glowseis
 from glowseis.errors import InputError
-from glowseis.model_folder import ABOUT, newest_version
+from glowseis.export.folders import ABOUT, newest_version
 from glowseis.recipe import AnyRecipe, told
-from glowseis.survey.records import Survey
+from glowseis.survey.store.survey import Survey
 
 RECORD, RESULT = "run.json", "result.json"
 

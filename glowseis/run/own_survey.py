@@ -7,14 +7,14 @@ from pathlib import Path
 
 import glowseis
 from glowseis.errors import InputError
+from glowseis.files import resumable_folder
 from glowseis.recipe import SurveySection
 from glowseis.survey.gather import Gather
-from glowseis.survey.output import resumable_folder
 from glowseis.survey.progress import progress
-from glowseis.survey.records import Survey, open_survey, take_up, write_records
 from glowseis.survey.render import render_recording
 from glowseis.survey.simulate import SIMULATOR_VERSION, acquisitions, simulate_recordings
 from glowseis.survey.size import parse_size
+from glowseis.survey.store.survey import Survey, open_survey, take_up, write_records
 
 
 def own_survey(section: SurveySection, folder: Path) -> Survey:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from glowseis.errors import InputError
-from glowseis.fitting.devices import Devices
+from glowseis.fitting.devices.devices import Devices
 from glowseis.run.folder import claimed
 
 OF_A_PROCESS = ("survey", "versions", "commit")

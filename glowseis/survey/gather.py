@@ -81,7 +81,7 @@ class Recording:
         geometry: Where and when.
         source: The file or simulator it came from, printable; `source_text` makes it of a path.
         origin: How it was made, when synthetic.
-        mended: What its reader mended, counted by the names of `glowseis.survey.mending.MENDINGS`.
+        mended: What its reader mended, counted by the names of `glowseis.survey.amplitudes.mending.MENDINGS`.
         one_zero: Whether all its traces have one zero, as those of a picture have.
         middle: What zero is where no constant was added: mid-grey where amplitudes are grey levels.
     """
@@ -108,7 +108,7 @@ class Picture:
         geometry: Where and when, as far as it is known.
         source: The file that it came from, printable.
         origin: How it was made, when synthetic.
-        mended: What its reader mended, counted by the names of `glowseis.survey.mending.MENDINGS`.
+        mended: What its reader mended, counted by the names of `glowseis.survey.amplitudes.mending.MENDINGS`.
     """
 
     gather_id: str
@@ -142,7 +142,7 @@ class Gather:
         zero_amplitude: What was taken from the recording as its zero, in the units of the source, float32: one for each
             of its traces, or a single 0 where nothing was taken.
         mended: What was mended by its reader and as it was rendered, counted by the names of
-            `glowseis.survey.mending.MENDINGS`.
+            `glowseis.survey.amplitudes.mending.MENDINGS`.
     """
 
     gather_id: str

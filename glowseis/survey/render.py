@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from glowseis.errors import InputError
+from glowseis.survey.amplitudes.measured import CLIPPED_FRACTION, Measured, constant_traces, measure
+from glowseis.survey.amplitudes.mending import MENDINGS
 from glowseis.survey.gather import Gather, Geometry, Picture, Recording
-from glowseis.survey.measured import CLIPPED_FRACTION, Measured, constant_traces, measure
-from glowseis.survey.mending import MENDINGS
 
 ZERO_LEVEL = 128
 """Grey level of zero amplitude and of padding, exactly."""
@@ -40,7 +40,7 @@ def render_recording(
 ) -> Gather:
     """Turn a recording into a picture of a survey's size.
 
-    Zero is measured, and what is no signal becomes zero, as `glowseis.survey.measured.measure` says. The clip c is the
+    Zero is measured, and what is no signal becomes zero, as `amplitudes.measured.measure` says. The clip c is the
     amplitude that 4 % of the absolute values about zero exceed, wild and dead traces left aside, and
     `level = 128 + 128 a / c`, rounded and kept within 0..255, so that zero is 128 whatever the clip. Rows and columns
     beyond the recording are 128. A trace with a NaN or infinite sample is broken: all of it becomes zero.

@@ -23,12 +23,12 @@ from typing import Any
 import numpy as np
 
 from glowseis.errors import InputError
-from glowseis.survey.example import ARRAYS
+from glowseis.files import whole_file
 from glowseis.survey.formats.plausible import check_sides
 from glowseis.survey.formats.source import ReadOptions
 from glowseis.survey.gather import Geometry, Origin, Recording, source_text
-from glowseis.survey.index import check_words
-from glowseis.survey.output import whole_file
+from glowseis.survey.store.example import ARRAYS
+from glowseis.survey.store.index import check_words
 
 FORMAT, VERSION = "glowseis gathers", 1
 

@@ -11,13 +11,13 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from glowseis.errors import InputError
+from glowseis.files import whole_folder
+from glowseis.survey.amplitudes.measured import is_one_sided
 from glowseis.survey.formats.axes import unknown_geometry
 from glowseis.survey.formats.plausible import check_expansion, check_sides
 from glowseis.survey.formats.source import ReadOptions, Remark, check_file, file_stem
 from glowseis.survey.gather import Gather, Geometry, Origin, Picture, Recording, source_text
-from glowseis.survey.index import COLUMNS, check_words, index_writer, read_index
-from glowseis.survey.measured import is_one_sided
-from glowseis.survey.output import whole_folder
+from glowseis.survey.store.index import COLUMNS, check_words, index_writer, read_index
 
 TABLE = "gathers.csv"
 

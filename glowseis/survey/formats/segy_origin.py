@@ -18,8 +18,8 @@ from segyio import TraceField
 from glowseis.errors import InputError
 from glowseis.survey.formats.segy_headers import CABLE, SAIL_LINE, values
 from glowseis.survey.gather import UNKNOWN_PARENT, Origin, Recording, source_text
-from glowseis.survey.index import COLUMNS, check_words, is_id, read_index
 from glowseis.survey.render import CLIPPED_FRACTION
+from glowseis.survey.store.index import COLUMNS, check_words, is_id, read_index
 
 SYNTHETIC = "SYNTHETIC GATHERS, NOT RECORDED"
 SIMULATED = "SIMULATED BY GLOWSEIS"

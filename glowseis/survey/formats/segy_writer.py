@@ -12,9 +12,9 @@ import segyio
 from segyio import BinField, TraceField
 
 from glowseis.errors import InputError
+from glowseis.files import whole_file
 from glowseis.survey.formats.segy_headers import CABLE, MARK, SAIL_LINE, TIME_SCALARS, TRACE_HEADER_BYTES, field_name
 from glowseis.survey.gather import Recording
-from glowseis.survey.output import whole_file
 
 TEXT_BYTES, BINARY_BYTES = 3200, 400
 

@@ -1,0 +1,125 @@
+"""What a SavedModel says of itself, read without TensorFlow."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from glowseis.errors import InputError
+from glowseis.export.folders import ABOUT, model_name, newest_version
+from glowseis.survey.matching.profile import Profile, profile_from, profile_lines
+
+TRAINED_ON = "trained_on"
+"""What it says it was trained on: a profile."""
+
+
+def savedmodel_folder(path: Path) -> Path | None:
+    """The folder of a SavedModel's version.
+
+    Args:
+        path: `savedmodels/NAME/VERSION`, or `savedmodels/NAME` for the newest version.
+
+    Returns:
+        The version's folder; None where there is no SavedModel.
+    """
+    folder = newest_version(path) or path
+    return folder if (folder / "saved_model.pb").is_file() else None
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """Read what a SavedModel says of itself.
+
+    Args:
+        folder: The version's folder.
+
+    Raises:
+        InputError: It does not, or what it says cannot be read.
+    """
+    try:
+        about = json.loads((folder / ABOUT).read_text())
+        if about["kind"] not in ("classifier", "flow"):
+            raise ValueError(about["kind"])
+        return dict(about)
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(f"{folder}: not a SavedModel of glowseis, or damaged; train it again") from None
+
+
+def profile_in(about: dict[str, Any]) -> Profile | None:
+    """The profile in what a SavedModel says of itself; None where an older glowseis made it.
+
+    Raises:
+        KeyError, TypeError, ValueError: It cannot be read.
+    """
+    record = about.get(TRAINED_ON)
+    return None if record is None else profile_from(record)
+
+
+def about_lines(folder: Path) -> list[str]:
+    """Say in plain words what a SavedModel is and what it was trained on.
+
+    Args:
+        folder: The version's folder.
+
+    Raises:
+        InputError: What it says of itself cannot be read.
+    """
+    about = read_about(folder)
+    try:
+        return [*_model(folder, about), *_training(about), *_figures(about)]
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as wrong:
+        raise InputError(
+            f"{folder}: its assets.extra/glowseis.json cannot be read ({wrong!r}); train it again"
+        ) from None
+
+
+def _model(folder: Path, about: dict[str, Any]) -> list[str]:
+    shape = "x".join(str(side) for side in about["image_shape"][:2])
+    section = about.get("recipe", {}).get(about["kind"], {})
+    settings = ", ".join(f"{key} {value}" for key, value in section.items())
+    versions = about.get("versions", {})
+    if about["kind"] == "classifier":
+        what = f"a classifier ({', '.join(about['labels'])}) of pictures of {shape} samples x traces"
+    else:
+        what = f"a flow of pictures of {shape} samples x traces, for {about.get('label', 'unknown')} gathers"
+    lines = [f"{folder}: {model_name(folder)}, {what}"]
+    if settings:
+        lines.append(f"  {settings}")
+    made = f"glowseis {versions['glowseis']}" if "glowseis" in versions else "an unknown glowseis"
+    commit = f", commit {about['commit']}" if about.get("commit") else ""
+    recipe = f", recipe {about['recipe']['name']}" if about.get("recipe", {}).get("name") else ""
+    survey = f", survey {about['survey']}" if about.get("survey") else ""
+    return [*lines, f"made by: {made}{commit}{recipe}{survey}"]
+
+
+def _training(about: dict[str, Any]) -> list[str]:
+    profile = profile_in(about)
+    if profile is None:
+        lines = [
+            "trained on: unknown; the older glowseis that made it did not record sample interval, trace spacing, order "
+            "of offsets and class fractions"
+        ]
+    else:
+        lines = profile_lines(profile)
+    if about["kind"] == "flow":
+        return lines
+    rule = about.get("combination")
+    if rule is None or not rule["fitted_on"]:
+        lines.append("gathers of several windows: mean of the windows' log-probabilities")
+    else:
+        lines.append(
+            f"gathers of several windows: a rule fitted to {rule['fitted_on']} validation gathers, applied in full "
+            f"from {rule['windows']:g} windows"
+        )
+    measured = "measured" if about.get("unlike") else "not measured"
+    return [*lines, f"how unlike its training data a gather is: {measured}"]
+
+
+def _figures(about: dict[str, Any]) -> list[str]:
+    figures = about.get("figures", {})
+    lines = []
+    for part in ("validation", "test"):
+        if part in figures:
+            each = zip(about["labels"], figures[part]["f1"], strict=True)
+            told = ", ".join(f"{label} {100 * value:.1f}" for label, value in each)
+            count = sum(figures[part]["support"])
+            lines.append(f"{part}, {count:g} gathers: F1 in percent {told}")
+    return lines

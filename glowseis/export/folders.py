@@ -1,0 +1,87 @@
+"""Folders of SavedModels, looked at without TensorFlow, so that what is wrong with one is told at once."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from glowseis.errors import InputError
+from glowseis.survey.store.survey import Survey
+
+ABOUT = Path("assets.extra") / "glowseis.json"
+"""Where a SavedModel says what it was made from; the folder is TensorFlow's for files that it does not read."""
+
+
+def newest_version(path: Path) -> Path | None:
+    """The version folder with the highest number in `savedmodels/NAME`; None when there is none."""
+    versions = [entry for entry in path.iterdir() if entry.name.isdecimal() and entry.is_dir()] if path.is_dir() else []
+    return max(versions, key=lambda entry: int(entry.name), default=None)
+
+
+def version_folder(path: Path) -> Path:
+    """The folder that holds a SavedModel.
+
+    Args:
+        path: `savedmodels/NAME/VERSION`, or `savedmodels/NAME` for the newest version.
+
+    Returns:
+        The version's folder.
+
+    Raises:
+        InputError: There is no SavedModel.
+    """
+    folder = newest_version(path) or path
+    if not (folder / "saved_model.pb").is_file():
+        raise InputError(
+            f"{path}: no SavedModel there; check its name; python -m glowseis.train makes savedmodels/NAME/VERSION"
+        )
+    return folder
+
+
+def model_name(folder: Path) -> str:
+    """Name and version of a SavedModel, such as `demo/1`."""
+    return "/".join(folder.resolve().parts[-2:])
+
+
+def read_about(path: Path, kind: str) -> dict[str, Any]:
+    """What a SavedModel says that it was made from, if it says of itself what is asked for.
+
+    Args:
+        path: As for `version_folder`.
+        kind: `flow` or `classifier`.
+
+    Returns:
+        What it says; nothing where it cannot be read, which loading it tells better.
+
+    Raises:
+        InputError: There is no SavedModel, or it is one of another kind.
+    """
+    folder = version_folder(path)
+    try:
+        about = dict(json.loads((folder / ABOUT).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+    if about.get("kind", kind) != kind:
+        raise InputError(f"{folder}: is a {about['kind']}, this needs a {kind}; name the SavedModel of a {kind}")
+    return about
+
+
+def check_fits(about: dict[str, Any], name: object, survey: Survey) -> None:
+    """Make sure that a flow is for gathers of a survey's size.
+
+    Args:
+        about: What its SavedModel says; where it names no size, nothing is checked.
+        name: What to call it in the error.
+        survey: The survey.
+
+    Raises:
+        InputError: It is for another size.
+    """
+    try:
+        height, width = map(int, about["image_shape"][:2])
+    except (KeyError, TypeError, ValueError):
+        return
+    if (height, width) != tuple(survey.size):
+        raise InputError(
+            f"{name}: this SavedModel is for gathers of {height}x{width}, and {survey.path} has "
+            f"{survey.size[0]}x{survey.size[1]}; train one on this survey"
+        )

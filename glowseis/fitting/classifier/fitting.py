@@ -1,0 +1,320 @@
+"""Fitting the classifier: epochs of steps, validation, early stopping; with or without a folder."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from glowseis.errors import FittingError, InputError
+from glowseis.fitting.classifier.state import InMemory, State
+from glowseis.fitting.classifier.trainer import ClassifierTrainer, Predictor, make_classifier, predict
+from glowseis.models.miniception import Miniception
+from glowseis.recipe import ClassifierData, ClassifierTraining
+from glowseis.scoring import Scores, scores
+from glowseis.survey.batches.images import batches
+from glowseis.survey.batches.labelled import LabelledGathers, from_memory, in_windows, steps_per_pass, training_steps
+from glowseis.survey.size import parse_size
+
+JUDGED_WINDOWS = 4
+"""Windows of a validation gather that judge the weights after each epoch, at most."""
+
+__all__ = ["ClassifierFitting", "Epoch", "Fitted", "fit_classifier", "make_classifier", "predict"]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What was measured at an epoch's end.
+
+    Attributes:
+        step: Steps done.
+        loss: Mean training loss of the epoch's steps, of those in this process.
+        accuracy: Mean share of their batches that was graded rightly.
+        validation_loss: Mean cross-entropy of the validation gathers, without any weights; None without such.
+        validation: Their scores; None without such.
+    """
+
+    step: int
+    loss: float
+    accuracy: float
+    validation_loss: float | None = None
+    validation: Scores | None = None
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted classifier.
+
+    Attributes:
+        model: With the weights that were to be kept.
+        step: The step that these weights are of.
+        steps: Steps done in all.
+        epochs: What was measured at the end of each epoch of this process.
+    """
+
+    model: Miniception
+    step: int
+    steps: int
+    epochs: list[Epoch]
+
+
+class Watcher:
+    """What a fitting tells while it runs; this one keeps silent. A subclass logs, saves or stops."""
+
+    def after_step(self, step: int, loss: float, accuracy: float, learning_rate: float) -> None:
+        """Called after every optimiser step, counted from 1."""
+
+    def after_epoch(self, epoch: Epoch, best: bool) -> None:
+        """Called when an epoch was measured; `best` says whether its weights are the best so far."""
+
+    def between_steps(self, step: int, last: bool) -> None:
+        """Called last after every step; it may save the state and leave by an error."""
+
+
+class ClassifierFitting:
+    """A fitting, from its first step or the state's to its end.
+
+    An epoch is a pass over the gathers, or `training.steps_per_epoch` steps; the order of every pass, its windows and
+    its augmentations are functions of the seed and the gather ids, so the same seed gives the same weights on the same
+    kind of processor. Where windows are trained on, a gather is judged by the mean log-probability of a few of its own.
+
+    Args:
+        model: The classifier, built; trained in place.
+        gathers: What to train on, with the class of each.
+        training: Epochs, batch, learning rate and what to keep.
+        seed: Seed of the order, of windows and of augmentations.
+        data: Which augmentations and windows; its other settings play no part here.
+        validation: Gathers that judge the weights after each epoch.
+        labels: Names of the classes, in order of severity; numbers when None.
+
+    Raises:
+        InputError: Fewer than two classes are there, a class is beyond the model's, or the best weights are wanted
+            without validation gathers.
+    """
+
+    def __init__(
+        self,
+        model: Miniception,
+        gathers: LabelledGathers,
+        training: ClassifierTraining,
+        seed: int,
+        *,
+        data: ClassifierData | None = None,
+        validation: LabelledGathers | None = None,
+        labels: Sequence[str] | None = None,
+    ):
+        self.labels = tuple(labels or map(str, range(model.classes)))
+        counts = np.bincount(gathers.classes, minlength=model.classes)
+        if len(counts) > model.classes or np.count_nonzero(counts) < 2:
+            found = ", ".join(f"{count} of class {number}" for number, count in enumerate(counts) if count) or "none"
+            raise InputError(
+                f"{gathers.path}: there are {found} to train a classifier of {model.classes} classes on; it needs "
+                "gathers of at least two of them, and of no others"
+            )
+        if (training.keep == "best" or training.patience) and not (validation and len(validation)):
+            raise InputError(
+                'training.keep = "best" and training.patience need validation gathers; set data.validation above 0, or '
+                'training.keep = "last" and training.patience = 0'
+            )
+        self.model, self.gathers, self.training, self.seed = model, gathers, training, seed
+        self.data = data or ClassifierData()
+        self.window = parse_size(self.data.window) if self.data.window else None
+        self.validation = validation if validation and len(validation) else None
+        self.steps_per_epoch = training.steps_per_epoch or steps_per_pass(gathers, training.batch)
+        self.trainer = ClassifierTrainer(
+            model,
+            training.learning_rate,
+            training.decay_per_epoch,
+            self.steps_per_epoch,
+            class_weights(training.class_weights, counts),
+            training.at_once,
+        )
+        self._predictor = Predictor(model)
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole fitting, unless it stops early."""
+        return self.training.epochs * self.steps_per_epoch
+
+    def run(self, state: State | None = None, watcher: Watcher | None = None) -> Fitted:
+        """Train to the end; the model then has the weights that are to be kept.
+
+        Args:
+            state: Where it begins and what it keeps; in memory, from the first step, when None.
+            watcher: Told of every step and epoch.
+
+        Raises:
+            FittingError: The loss or a weight is not finite.
+            InputError: A record cannot be read.
+        """
+        state, watcher = state or InMemory(self.model), watcher or Watcher()
+        epochs: list[Epoch] = []
+        done, losses, accuracies = state.step, [], []
+        dataset = training_steps(
+            self.gathers,
+            self.training.batch,
+            self.seed,
+            self.steps,
+            first=done,
+            augment=self.data.augment,
+            window=self.window,
+        )
+        for batch in batches(self.gathers, dataset) if not self._over(done, state) else ():
+            rate = float(self.trainer.optimizer.learning_rate)
+            loss, accuracy = (float(value) for value in self.trainer.optimise(*batch))
+            done += 1
+            self._require_finite(done, loss)
+            losses.append(loss)
+            accuracies.append(accuracy)
+            watcher.after_step(done, loss, accuracy, rate)
+            if done % self.steps_per_epoch == 0:
+                epochs.append(self._measured(done, float(np.mean(losses)), float(np.mean(accuracies))))
+                losses, accuracies = [], []
+                loss_there = epochs[-1].validation_loss
+                best = loss_there is not None and state.offer(done, loss_there)
+                watcher.after_epoch(epochs[-1], best)
+            over = self._over(done, state)
+            if over:
+                self.require_finite_weights(done)
+                state.save(done)
+            watcher.between_steps(done, over)
+            if over:
+                break
+        best_kept = self.training.keep == "best"
+        if best_kept:
+            state.restore_best()
+        return Fitted(self.model, state.best_step if best_kept else done, done, epochs)
+
+    def probabilities(self, gathers: LabelledGathers) -> np.ndarray:
+        """Probabilities of the classes with the present weights, float32 `[gather, class]`.
+
+        Where windows are trained on, those of a few windows of each gather: their geometric mean, whose sum is 1.
+        """
+        return np.exp(self._log_probabilities(gathers))
+
+    def require_finite_weights(self, step: int) -> None:
+        """Make sure that the present weights are worth keeping: a step's loss says nothing of what the step leaves.
+
+        Args:
+            step: Steps done, for the error.
+
+        Raises:
+            FittingError: One is not finite.
+        """
+        if not all(np.isfinite(weight).all() for weight in self.model.get_weights()):
+            raise FittingError(
+                f"step {step}: a weight of the classifier is not finite; lower training.learning_rate and train anew"
+            )
+
+    def _log_probabilities(self, gathers: LabelledGathers) -> np.ndarray:
+        batch = self.training.at_once or self.training.batch
+        if self.window is None or not len(gathers):
+            return self._predictor.log_probabilities(gathers, batch)
+        windows, owner = in_windows(gathers, self.window, JUDGED_WINDOWS)
+        each = self._predictor.log_probabilities(windows, batch)
+        counts = np.bincount(owner, minlength=len(gathers))
+        mean = np.add.reduceat(each, np.cumsum(counts) - counts) / counts[:, np.newaxis].astype(np.float32)
+        return mean - np.logaddexp.reduce(mean, axis=1, keepdims=True)
+
+    def _over(self, step: int, state: State) -> bool:
+        if step >= self.steps:
+            return True
+        waited = (step - state.best_step) // self.steps_per_epoch
+        at_end_of_epoch = step > 0 and step % self.steps_per_epoch == 0
+        return bool(self.training.patience) and at_end_of_epoch and waited >= self.training.patience
+
+    def _measured(self, step: int, loss: float, accuracy: float) -> Epoch:
+        if self.validation is None:
+            return Epoch(step, loss, accuracy)
+        found = self._log_probabilities(self.validation)
+        truth = self.validation.classes
+        validation_loss = -float(np.mean(found[np.arange(len(truth)), truth], dtype=np.float64))
+        self._require_finite(step, validation_loss)
+        judged = scores(truth, found.argmax(axis=1), self.labels, probabilities=np.exp(found))
+        return Epoch(step, loss, accuracy, validation_loss, judged)
+
+    def _require_finite(self, step: int, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise FittingError(
+                f"step {step}: the classifier's loss is {loss:.4g}; lower training.learning_rate and train anew"
+            )
+
+
+def fit_classifier(
+    model: Miniception,
+    gathers: LabelledGathers | tuple[np.ndarray, np.ndarray],
+    training: ClassifierTraining,
+    seed: int,
+    *,
+    data: ClassifierData | None = None,
+    validation: LabelledGathers | tuple[np.ndarray, np.ndarray] | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Fitted:
+    """Train a classifier without a run's folder, as a study does many times.
+
+    ```
+    model = make_classifier(classes=3, alpha=4, head="softmax", seed=1)
+    fit_classifier(model, (images, classes), ClassifierTraining(epochs=40), seed=1)
+    probabilities = predict(model, others)
+    ```
+
+    Args:
+        model: The classifier, built; trained in place.
+        gathers: What to train on: a set, or grey levels uint8 `[gather, time, trace]` and classes `[gather]`.
+        training: Epochs, batch, learning rate and what to keep.
+        seed: Seed of the order, of windows and of augmentations.
+        data: Which augmentations and windows; none and whole pictures when None.
+        validation: Gathers that judge the weights after each epoch, given likewise.
+        say: Called with a line an epoch.
+
+    Returns:
+        The fitted classifier.
+
+    Raises:
+        InputError: The gathers do not suit the model, or a record cannot be read.
+        FittingError: The loss or a weight is not finite.
+    """
+    sets = [from_memory(*one) if isinstance(one, tuple) else one for one in (gathers, validation)]
+    assert sets[0] is not None
+    fitting = ClassifierFitting(model, sets[0], training, seed, data=data, validation=sets[1])
+    return fitting.run(watcher=_Saying(say, training.epochs, fitting.steps_per_epoch) if say else None)
+
+
+def class_weights(wanted: str | list[float], counts: np.ndarray) -> list[float] | None:
+    """Weights of the classes in the loss.
+
+    Args:
+        wanted: `none`, `balanced` (in inverse proportion to a class's gathers, 1 on average over them), or the weights.
+        counts: Training gathers of each class.
+
+    Returns:
+        A weight a class, or None for none.
+    """
+    if wanted == "none":
+        return None
+    if wanted == "balanced":
+        present = np.count_nonzero(counts)
+        return [float(counts.sum() / (present * count)) if count else 0.0 for count in counts]
+    return [float(weight) for weight in wanted]
+
+
+def words(epoch: Epoch) -> str:
+    """An epoch's figures in a line."""
+    said = f"loss {epoch.loss:.4f}, accuracy {100 * epoch.accuracy:.1f}"
+    if epoch.validation is None:
+        return said
+    f1 = ", ".join(
+        f"{name} {100 * one:.1f}" for name, one in zip(epoch.validation.labels, epoch.validation.f1, strict=True)
+    )
+    return (
+        f"{said}; validation: loss {epoch.validation_loss:.4f}, accuracy {100 * epoch.validation.accuracy:.1f}, F1 {f1}"
+    )
+
+
+class _Saying(Watcher):
+    def __init__(self, say: Callable[[str], None], epochs: int, steps_per_epoch: int):
+        self._say, self._epochs, self._steps_per_epoch = say, epochs, steps_per_epoch
+
+    def after_epoch(self, epoch: Epoch, best: bool) -> None:
+        number = epoch.step // self._steps_per_epoch
+        self._say(f"epoch {number} of {self._epochs}: {words(epoch)}{' *' if best else ''}")

@@ -1,0 +1,169 @@
+"""The classifier's train step and its predictions, in TensorFlow."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from glowseis.models.miniception import Miniception, from_grey_levels
+from glowseis.survey.batches.images import batches
+from glowseis.survey.batches.labelled import LabelledGathers, from_memory, in_order
+
+
+def make_classifier(classes: int, alpha: int, head: str, seed: int, companded: bool = False) -> Miniception:
+    """Miniception with weights drawn from a seed; one argument each as in the recipe's `[classifier]`."""
+    keras.utils.set_random_seed(seed)
+    model = Miniception(classes, alpha, head, companded)
+    model.build()
+    return model
+
+
+class ClassifierTrainer:
+    """Fits a classifier by weighted cross-entropy with Adam of Keras' default moments.
+
+    A batch's loss is the mean over its gathers of weight x class weight x -log p(class), as in Keras' `fit`.
+
+    Args:
+        model: The classifier, built.
+        learning_rate: Adam's, in the first epoch.
+        decay_per_epoch: What the learning rate is multiplied by from epoch to epoch.
+        steps_per_epoch: Steps after which an epoch ends.
+        class_weights: What each class counts; all the same when None.
+        at_once: Gathers whose gradients are worked out at a time. The gradient of a batch is then the sum of those of
+            its parts, so that memory grows with the part and not with the batch; 0: the whole batch.
+
+    Attributes:
+        optimizer: Adam.
+
+    Raises:
+        ValueError: There is not one class weight a class.
+    """
+
+    def __init__(
+        self,
+        model: Miniception,
+        learning_rate: float,
+        decay_per_epoch: float = 1.0,
+        steps_per_epoch: int = 1,
+        class_weights: Sequence[float] | None = None,
+        at_once: int = 0,
+    ):
+        if class_weights is not None and len(class_weights) != model.classes:
+            raise ValueError(f"there are {len(class_weights)} class weights for {model.classes} classes")
+        rate = keras.optimizers.schedules.ExponentialDecay(
+            learning_rate, steps_per_epoch, decay_per_epoch, staircase=True
+        )
+        self.model = model
+        self.optimizer = keras.optimizers.Adam(rate)
+        self.optimizer.build(model.trainable_variables)
+        self._class_weights = tf.constant(class_weights or [1.0] * model.classes, tf.float32)
+        self._at_once = at_once
+        # One trace serves every batch size.
+        batch = [
+            tf.TensorSpec((None, None, None), tf.uint8),
+            tf.TensorSpec((None,), tf.int32),
+            tf.TensorSpec((None,), tf.float32),
+        ]
+        self._optimise = tf.function(self._step, input_signature=batch, autograph=False)
+
+    def optimise(self, image, label, weight) -> tuple[tf.Tensor, tf.Tensor]:
+        """One optimiser step.
+
+        Args:
+            image: Grey levels, uint8 `[batch, time, trace]`.
+            label: Numbers of the classes, int32 `[batch]`.
+            weight: What each gather counts, float32 `[batch]`.
+
+        Returns:
+            Loss, and the share of the batch that was graded rightly before the step; scalars.
+        """
+        return self._optimise(image, label, weight)
+
+    def _step(self, image, label, weight):
+        work_out = self._in_parts if self._at_once else self._whole
+        loss, right, gradients = work_out(image, label, weight)
+        self.optimizer.apply(gradients, self.model.trainable_variables)
+        return loss, right
+
+    def _whole(self, image, label, weight):
+        """Loss, share that was graded rightly, and the gradients, of a batch."""
+        with tf.GradientTape() as tape:
+            each, right = self._graded(image, label, weight)
+            loss = tf.reduce_mean(each)
+        return loss, tf.reduce_mean(right), tape.gradient(loss, self._values)
+
+    def _in_parts(self, image, label, weight):
+        """The same, a part of the batch after another."""
+        count = tf.shape(image)[0]
+
+        def add_part(start, loss, right, *gradients):
+            part = slice(start, start + self._at_once)
+            with tf.GradientTape() as tape:
+                each, right_here = self._graded(image[part], label[part], weight[part])
+                share = tf.reduce_sum(each) / tf.cast(count, tf.float32)
+            more = tape.gradient(share, self._values)
+            sums = [one + other for one, other in zip(gradients, more, strict=True)]
+            return start + self._at_once, loss + share, right + tf.reduce_sum(right_here), *sums
+
+        # A loop, not parts written out one after another: TensorFlow would run those at the same time. Nothing is
+        # differentiated through it, so it keeps nothing of a part but the sums.
+        _, loss, right, *gradients = tf.while_loop(
+            lambda start, *sums: start < count,
+            add_part,
+            (0, 0.0, 0.0, *map(tf.zeros_like, self._values)),
+            parallel_iterations=1,
+        )
+        return loss, right / tf.cast(count, tf.float32), gradients
+
+    def _graded(self, image, label, weight):
+        """Each gather's weighted cross-entropy, and 1 where it was graded rightly, float32 `[gather]`."""
+        logits = self.model.logits(from_grey_levels(image))
+        each = tf.nn.sparse_softmax_cross_entropy_with_logits(label, logits)
+        right = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), label)
+        return each * weight * tf.gather(self._class_weights, label), tf.cast(right, tf.float32)
+
+    @property
+    def _values(self) -> list[tf.Variable]:
+        return [variable.value for variable in self.model.trainable_variables]
+
+
+class Predictor:
+    """Probabilities of a classifier with its present weights; traced once for all sizes of batch.
+
+    Args:
+        model: The classifier, built.
+    """
+
+    def __init__(self, model: Miniception):
+        pictures = [tf.TensorSpec((None, None, None), tf.uint8)]
+        self._call = tf.function(
+            lambda image: tf.nn.log_softmax(model.logits(from_grey_levels(image))),
+            input_signature=pictures,
+            autograph=False,
+        )
+        self._classes = model.classes
+
+    def log_probabilities(self, gathers: LabelledGathers, batch: int) -> np.ndarray:
+        """Logarithms of the classes' probabilities, float32 `[gather, class]`, in the order of the gathers."""
+        parts = [self._call(image).numpy() for image, _, _ in batches(gathers, in_order(gathers, batch))]
+        return np.concatenate(parts) if parts else np.zeros((0, self._classes), np.float32)
+
+
+def predict(model: Miniception, gathers: LabelledGathers | np.ndarray, batch: int = 64) -> np.ndarray:
+    """Grade gathers.
+
+    Args:
+        model: The classifier, built.
+        gathers: A set of them, or grey levels, uint8 `[gather, time, trace]`.
+        batch: Gathers at a time.
+
+    Returns:
+        Probabilities, float32 `[gather, class]`, in the order given.
+
+    Raises:
+        InputError: A record is damaged.
+    """
+    if isinstance(gathers, np.ndarray):
+        gathers = from_memory(gathers, np.zeros(len(gathers), np.int32))
+    return np.exp(Predictor(model).log_probabilities(gathers, batch))

@@ -1,0 +1,1 @@
+"""One device, several, or several machines, and how their processes meet."""

@@ -1,0 +1,89 @@
+"""Which gathers of a survey a recipe trains on, and which it holds out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from glowseis.errors import InputError
+from glowseis.recipe import Recipe
+from glowseis.survey.batches.images import epoch_order
+from glowseis.survey.splits.parts import labelled_rows
+from glowseis.survey.store.survey import Survey
+
+HELD_OUT_EPOCH = -2
+"""The epoch whose order says which gathers are held out; training counts from 0 and evaluation uses -1."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Row numbers of a survey.
+
+    Attributes:
+        phases: Training rows of each phase of the recipe, int64 `[gather]` each.
+        training: Rows that some phase trains on, in the order of the survey.
+        rare: Training rows of the recipe's label.
+        held_out: Rows of that label that no phase trains on; may be empty.
+    """
+
+    phases: list[np.ndarray]
+    training: np.ndarray
+    rare: np.ndarray
+    held_out: np.ndarray
+
+
+def select(
+    survey: Survey, recipe: Recipe, *, within: np.ndarray | None = None, held_out: np.ndarray | None = None
+) -> Selection:
+    """Choose training and held-out gathers; a function of the recipe's seed and the gather ids.
+
+    Synthetic gathers take no part: one may be a child of what is held out.
+
+    Args:
+        survey: The gathers.
+        recipe: What to do.
+        within: Rows to choose from, such as a fold's training gathers; all when None.
+        held_out: Rows of the recipe's label that no phase trains on and that judge the weights; drawn from `within` by
+            `data.held_out` when None.
+
+    Raises:
+        InputError: The survey lacks a label, or has fewer than two training gathers of the recipe's; or a row that is
+            to be held out has another label or is synthetic.
+    """
+    label = recipe.data.label
+    recorded = labelled_rows(survey)
+    every_rare = np.intersect1d(survey.select(labels=[label]), recorded)
+    if within is not None:
+        recorded = np.intersect1d(recorded, within)
+    rare = np.intersect1d(every_rare, recorded)
+    if held_out is None:
+        count = max(1, round(recipe.data.held_out * len(rare))) if recipe.data.held_out else 0
+        held_out = np.sort(epoch_order(survey, rare, recipe.seed, HELD_OUT_EPOCH)[:count])
+    else:
+        held_out = np.unique(np.asarray(held_out, np.int64))
+        other = np.setdiff1d(held_out, every_rare)
+        if len(other):
+            raise InputError(
+                f"{survey.path}: gather {survey.index['gather_id'].iat[other[0]]} is to be held out and no recorded "
+                f"gather labelled {label!r}; hold out such ones"
+            )
+    left = np.setdiff1d(rare, held_out)
+    if len(left) < 2:
+        raise InputError(
+            f"{survey.path}: {len(rare)} recorded gathers are labelled {label!r} and {len(rare) - len(left)} of them "
+            "are held out; training and interpolation need at least two: label more, or lower data.held_out"
+        )
+    if recipe.training.keep == "best" and not len(held_out):
+        raise InputError(
+            f'{survey.path}: training.keep = "best" needs gathers to be judged on, and none is held out; hold some '
+            'out, or set training.keep = "last"'
+        )
+    free = np.setdiff1d(recorded, held_out)
+    phases = [np.intersect1d(survey.select(labels=phase.labels), free) for phase in recipe.phases]
+    for phase, rows in zip(recipe.phases, phases, strict=True):
+        if not len(rows):
+            raise InputError(
+                f"{survey.path}: no gather to train on is labelled {' or '.join(map(repr, phase.labels))}; leave that "
+                "phase out"
+            )
+    training = np.unique(np.concatenate(phases))
+    return Selection(phases, training, left, held_out)

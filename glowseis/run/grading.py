@@ -1,0 +1,323 @@
+"""Gathers graded with a trained classifier: brought to it, judged window by window, written as a table, scored."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from glowseis.errors import InputError
+from glowseis.export.classifier import SavedClassifier
+from glowseis.files import whole_file
+from glowseis.judging.gathers import Judged, gather_probabilities, judged, severity
+from glowseis.judging.prior import reweighted, trained_fractions
+from glowseis.judging.symmetries import Symmetric
+from glowseis.scoring import Scores, scores
+from glowseis.survey.gather import Gather, Picture, Recording
+from glowseis.survey.matching.bringing import Bringing
+from glowseis.survey.matching.sameness import FARTHEST_SPACING, gather_spacing_factor
+from glowseis.survey.store.survey import Survey
+from glowseis.survey.wording import first_names, number_of
+
+FACTS = ("gather_id", "source", "sail_line", "shot", "cable")
+"""What the table says of a gather before its grade."""
+
+WORST = ("worst_first_trace", "worst_last_trace", "worst_first_s", "worst_last_s")
+"""Where the window lies that most speaks against a gather: its traces, counted from 1 in the order of the source, and
+its times after the shot, in seconds."""
+
+
+@dataclass(frozen=True)
+class Graded:
+    """A gather's grade.
+
+    Attributes:
+        probabilities: Of the classes, in order of severity, float64 `[class]`.
+        severity: Expected number of the class, 0 for the mildest.
+        unlike: How unlike the training data it is, 1 at the threshold; None where the classifier cannot tell.
+        unlike_by: What is most unlike: `features`, `trace_spacing` or a figure of its picture, from
+            `glowseis.survey.matching.statistics.STATISTICS`; empty where `unlike` is None.
+        spacing: How far its trace spacing lies outside the trained range, 1 within it.
+        windows: How many windows were judged.
+        worst: First and last trace, from 1, and first and last time, in seconds, of the worst of them; NaN times where
+            neither gather nor classifier tells the sample interval.
+    """
+
+    probabilities: np.ndarray
+    severity: float
+    unlike: float | None
+    unlike_by: str
+    spacing: float
+    windows: int
+    worst: tuple[int, int, float, float]
+
+
+@dataclass
+class Grades:
+    """How all gathers were graded.
+
+    Attributes:
+        counts: Gathers by grade, in order of severity.
+        scores: Of the gathers with one of the classifier's labels; None where there is none.
+        unknown: Gathers by label that the classifier does not know.
+        seen: Gathers that are not scored, because one with their id trained the classifier or chose its weights.
+        synthetic: Gathers that are not scored, because they were never recorded.
+        unlike: Names of gathers that are unlike the training data.
+        spacings: Names of gathers whose traces lie much further apart, or closer, than those trained on.
+        several: Gathers of several windows.
+    """
+
+    counts: dict[str, int]
+    scores: Scores | None = None
+    unknown: dict[str, int] = field(default_factory=dict)
+    seen: int = 0
+    synthetic: int = 0
+    unlike: list[str] = field(default_factory=list)
+    spacings: list[str] = field(default_factory=list)
+    several: int = 0
+
+    def lines(self, name: str) -> list[str]:
+        """All but scores and counts, in plain words, for a terminal.
+
+        Args:
+            name: The classifier's.
+        """
+        lines = []
+        total = number_of(sum(self.counts.values()), "gather")
+        if self.seen:
+            lines.append(
+                f"{number_of(self.seen, 'gather')} not scored: gathers of the same id trained {name} or chose its "
+                "weights"
+            )
+        if self.synthetic:
+            lines.append(f"{number_of(self.synthetic, 'gather')} not scored: synthetic")
+        for label, count in self.unknown.items():
+            lines.append(f"{number_of(count, 'gather')} not scored: labelled {label!r}, which {name} does not know")
+        if self.spacings:
+            lines.append(
+                f"warning: {len(self.spacings)} of {total}: trace spacing more than {FARTHEST_SPACING:g} times wider "
+                f"or narrower than {name} was trained on: {first_names(self.spacings)}"
+            )
+        if self.unlike:
+            verb = "is" if len(self.unlike) == 1 else "are"
+            lines.append(
+                f"warning: {len(self.unlike)} of {total} {verb} unlike the training data (unlike > 1); do not rely on "
+                f"their grades: {first_names(self.unlike)}"
+            )
+        return lines
+
+
+def bringing_for(
+    classifier: SavedClassifier,
+    fit: str = "",
+    size: tuple[int, int] | None = None,
+    zero_level: float | None = None,
+) -> Bringing:
+    """What brings gathers to a classifier.
+
+    Args:
+        classifier: The classifier.
+        fit: `pad`, `crop` or `resize` to bring gathers to one size, as for surveys. By default they are judged whole,
+            in windows; by a classifier that was trained on resized gathers alone, resized.
+        size: That size; the classifier's when None.
+        zero_level: What zero amplitude is in the numbers of files; measured when None.
+    """
+    profile = classifier.profile
+    if not fit and profile and profile.window is None and set(profile.fits) == {"resize"}:
+        fit = "resize"
+    return Bringing(classifier.name, profile, size or classifier.size, fit, zero_level)
+
+
+def survey_gathers(survey: Survey, bringing: Bringing) -> Iterator[Gather]:
+    """Gathers of a survey, in its order, brought to a classifier.
+
+    Args:
+        survey: The survey.
+        bringing: What brings them.
+
+    Raises:
+        InputError: A record is damaged, or a gather cannot be brought.
+    """
+    for row in range(len(survey)):
+        yield bringing.gather(survey.read(row))
+
+
+def graded(
+    classifier: SavedClassifier,
+    gathers: Iterable[Gather],
+    bringing: Bringing,
+    batch: int,
+    prior: np.ndarray | None = None,
+) -> Iterator[tuple[Gather, Graded]]:
+    """Grade gathers that were brought to a classifier.
+
+    Args:
+        classifier: What grades them.
+        gathers: As `bringing` gives them; those that it does not keep are left out.
+        bringing: What brought them.
+        batch: Windows at a time.
+        prior: Class fractions to be expected, `[class]`; those of the training when None.
+
+    Yields:
+        The gathers with their grades, in their order.
+
+    Raises:
+        InputError: The classifier does not tell the fractions that it was trained on.
+    """
+    trained = None if prior is None else trained_fractions(classifier.name, classifier.profile, classifier.labels)
+    kept = (gather for gather in gathers if bringing.keeps(gather))
+    looker = Symmetric(classifier, classifier.symmetries)
+    for one in judged(looker, kept, classifier.size, batch):
+        probabilities = gather_probabilities(one.seen, one.windows.weights, classifier.combination)
+        if prior is not None and trained is not None:
+            probabilities = reweighted(probabilities, trained, prior)
+        spacing = gather_spacing_factor(one.gather, classifier.profile)
+        unlike, unlike_by = _unlike(classifier, one, spacing)
+        yield (
+            one.gather,
+            Graded(
+                probabilities=probabilities,
+                severity=float(severity(probabilities)),
+                unlike=unlike,
+                unlike_by=unlike_by,
+                spacing=spacing,
+                windows=len(one.windows.places),
+                worst=_worst(one, bringing),
+            ),
+        )
+
+
+def grade_recordings(
+    classifier: SavedClassifier, recordings: Iterable[Recording | Picture], batch: int = 16
+) -> list[Graded]:
+    """Grade recordings in memory, as `classify` grades those of files.
+
+    Args:
+        classifier: What grades them.
+        recordings: Recordings, or pictures that somebody rendered.
+        batch: Windows at a time.
+
+    Returns:
+        Their grades, in their order.
+
+    Raises:
+        InputError: A recording cannot be brought to the classifier, or is too small to be judged.
+    """
+    bringing = bringing_for(classifier)
+    found = [grade for _, grade in graded(classifier, map(bringing, recordings), bringing, batch)]
+    for (_, name), reason in bringing.left_out.items():
+        raise InputError(f"gather {name} cannot be graded: it has {reason}; leave it out")
+    return found
+
+
+def grade(
+    classifier: SavedClassifier,
+    gathers: Iterable[Gather],
+    out: Path,
+    *,
+    bringing: Bringing | None = None,
+    batch: int = 16,
+    prior: np.ndarray | None = None,
+) -> Grades:
+    """Grade gathers and write a table of their grades, whole or not at all.
+
+    Recorded gathers with a label are scored. Gathers with the id of one that trained the classifier or chose its
+    weights are not, in whatever survey or file they are now.
+
+    Args:
+        classifier: What grades them.
+        gathers: The gathers, brought by `bringing`.
+        out: CSV file to be made: `FACTS`, the grade, the probability of each label, severity, `unlike` and `unlike_by`
+            (empty where the classifier does not tell), the number of windows, and `WORST` (times empty where they are
+            unknown).
+        bringing: What brought them; nothing did when None.
+        batch: Windows at a time; memory grows with it.
+        prior: As for `graded`.
+
+    Returns:
+        Counts and scores.
+
+    Raises:
+        InputError: The file is there already, a gather cannot be read, or none is left to grade.
+        OSError: The disk is full or not writable; nothing is left behind.
+    """
+    bringing = bringing or bringing_for(classifier)
+    # Whatever their capitals, as in training.
+    numbers = {label.casefold(): number for number, label in enumerate(classifier.labels)}
+    grades = Grades(dict.fromkeys(classifier.labels, 0))
+    known = {name for part in ("training_ids", "validation_ids") for name in classifier.about.get(part, ())}
+    truth: list[int] = []
+    judged_there: list[np.ndarray] = []
+    with whole_file(out) as path, path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        columns = (*FACTS, "grade", *(f"probability_{label}" for label in classifier.labels))
+        writer.writerow([*columns, "severity", "unlike", "unlike_by", "windows", *WORST])
+        for gather, one in graded(classifier, gathers, bringing, batch, prior):
+            label = classifier.labels[int(one.probabilities.argmax())]
+            grades.counts[label] += 1
+            writer.writerow(_row(gather, label, one))
+            grades.several += one.windows > 1
+            if one.unlike is not None and one.unlike > 1:
+                grades.unlike.append(gather.gather_id)
+            if one.spacing > FARTHEST_SPACING:
+                grades.spacings.append(gather.gather_id)
+            if gather.gather_id in known:
+                grades.seen += 1
+            elif gather.origin.parents:
+                grades.synthetic += 1
+            elif gather.label.casefold() in numbers:
+                truth.append(numbers[gather.label.casefold()])
+                judged_there.append(one.probabilities)
+            elif gather.label:
+                grades.unknown[gather.label] = grades.unknown.get(gather.label, 0) + 1
+        if not sum(grades.counts.values()):
+            reasons = list(dict.fromkeys(bringing.left_out.values()))
+            why = f"{len(bringing.left_out)} left out with {'; '.join(reasons)}" if reasons else "the sources have none"
+            raise InputError(f"no gather is left to grade: {why}")
+    found = np.array(judged_there)
+    if truth:
+        grades.scores = scores(truth, found.argmax(axis=1), classifier.labels, probabilities=found)
+    return grades
+
+
+def _row(gather: Gather, label: str, one: Graded) -> list[object]:
+    geometry = gather.geometry
+    facts = (gather.gather_id, gather.source, geometry.sail_line, geometry.shot, geometry.cable)
+    first, last, first_s, last_s = one.worst
+    times = ["" if np.isnan(time_s) else f"{time_s:.6g}" for time_s in (first_s, last_s)]
+    unlike = "" if one.unlike is None else f"{one.unlike:.4g}"
+    # Nine significant digits give a float32 back.
+    probabilities = [f"{value:.9g}" for value in one.probabilities]
+    return [
+        *facts,
+        label,
+        *probabilities,
+        f"{one.severity:.6g}",
+        unlike,
+        one.unlike_by,
+        one.windows,
+        first,
+        last,
+        *times,
+    ]
+
+
+def _unlike(classifier: SavedClassifier, one: Judged, spacing: float) -> tuple[float | None, str]:
+    if classifier.unlikeness is None or one.seen.features is None:
+        return None, ""
+    by_spacing = ((spacing - 1) / (FARTHEST_SPACING - 1), "trace_spacing")
+    return max(classifier.unlikeness.of(one.seen.features, one.figures), by_spacing)
+
+
+def _worst(one: Judged, bringing: Bringing) -> tuple[int, int, float, float]:
+    """Where the worst window lies, in the gather's source."""
+    samples, traces = one.worst_window()
+    orders = bringing.orders.get((one.gather.source, one.gather.gather_id))
+    there = orders.popleft()[traces] if orders else np.arange(traces.start, traces.stop)
+    interval_s = one.gather.geometry.sample_interval_s
+    if not interval_s > 0:
+        interval_s = np.nan if bringing.interval_s is None else bringing.interval_s
+    start_s = one.gather.geometry.start_s
+    times = (start_s + samples.start * interval_s, start_s + (samples.stop - 1) * interval_s)
+    return int(there.min()) + 1, int(there.max()) + 1, float(times[0]), float(times[1])

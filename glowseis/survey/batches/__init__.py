@@ -1,0 +1,1 @@
+"""From records to batches by tf.data. The only room of surveys that imports TensorFlow."""

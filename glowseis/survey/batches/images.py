@@ -1,0 +1,292 @@
+"""From records to batches by tf.data: order, dequantisation, augmentation, sharing among workers.
+
+Order and noise are pure functions of (seed, epoch, gather id): the same whatever the batch size, the number
+of workers, the shards, or where in an epoch a run takes up again. A gather that is given several times, to
+weigh more, has its own place and noise each time. Records are read where the index says they
+lie, so an epoch is shuffled as a whole without a buffer, and memory does not grow with the survey.
+"""
+
+import contextlib
+import re
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from glowseis.errors import InputError
+from glowseis.survey.batches.augment import AUGMENTATIONS
+from glowseis.survey.batches.order import digest, id_order, numbered_names
+from glowseis.survey.store.survey import Survey
+
+FIXED_EPOCH = -1
+"""Epoch of the noise of evaluation: training, which counts from 0, never draws it."""
+
+READ_AT_ONCE = 8
+"""Gathers that are read by one call into Python, at least."""
+
+
+class Placed(Protocol):
+    """What is read and lies somewhere, such as a survey."""
+
+    @property
+    def path(self) -> object:
+        """Where it lies, for errors."""
+
+
+def training_batches(
+    survey: Survey,
+    rows: np.ndarray,
+    batch: int,
+    seed: int,
+    epoch: int,
+    *,
+    worker: int = 0,
+    workers: int = 1,
+    skip: int = 0,
+    augment: Collection[str] | None = None,
+) -> tf.data.Dataset:
+    """Batches of one epoch, shuffled and dequantised.
+
+    A worker takes every `workers`-th gather of the epoch's order. Every batch is full, so that a compiled
+    step sees one shape: gathers left over at an epoch's end are dropped (other ones in every epoch), unless
+    there is no full batch. All workers get equally many batches.
+
+    Args:
+        survey: Where to read.
+        rows: Row numbers of the gathers to train on; one may come several times.
+        batch: Gathers a batch of one worker.
+        seed: Seed of order, noise and augmentation.
+        epoch: Number of the epoch, from 0.
+        worker: Number of this worker, from 0.
+        workers: Number of workers.
+        skip: Batches of this epoch that were done already.
+        augment: Names from `AUGMENTATIONS`; none when None.
+
+    Returns:
+        Pictures in [0, 1), float32 `[batch, time, trace, 1]`: (level + u) / 256 with u uniform in [0, 1).
+
+    Raises:
+        InputError: There are no gathers, fewer than workers, or an augmentation is unknown.
+        ValueError: A number is out of its range.
+    """
+    if batch < 1 or workers < 1 or not 0 <= worker < workers:
+        raise ValueError(
+            f"batch is {batch}, worker {worker} of {workers}; give at least 1 of batch and workers, and count the "
+            "workers from 0"
+        )
+    if epoch < 0 or skip < 0:
+        raise ValueError(f"epoch is {epoch}, skip {skip}; count both from 0")
+    if not len(rows):
+        raise InputError(f"{survey.path}: there are no gathers to train on; choose labels that it has")
+    if len(rows) < workers:
+        raise InputError(f"{survey.path}: {len(rows)} gathers cannot be shared by {workers} workers; use fewer workers")
+    unknown = sorted(set(augment or ()) - set(AUGMENTATIONS))
+    if unknown:
+        raise InputError(f"augmentation {unknown[0]!r} is unknown; choose among {', '.join(AUGMENTATIONS)}")
+    rows = np.asarray(rows, np.int64)
+    names = _names(survey, rows)
+    share = id_order(names, seed, epoch)[worker::workers][: len(rows) // workers]
+    full = len(share) // batch * batch
+    share = share[: full or None][skip * batch :]
+    named = [names[place] for place in share]
+    return _dequantised(survey, rows[share], named, batch, seed, epoch, augment=augment or (), full=bool(full))
+
+
+def fixed_batches(survey: Survey, rows: np.ndarray, batch: int, seed: int) -> tf.data.Dataset:
+    """Batches for evaluation: every row, in the order given, with noise that is the same each time.
+
+    Args:
+        survey: Where to read.
+        rows: Row numbers.
+        batch: Gathers a batch; the last one may be smaller.
+        seed: Seed of the noise.
+
+    Returns:
+        Pictures in [0, 1), float32 `[batch, time, trace, 1]`.
+    """
+    return _dequantised(survey, rows, _names(survey, rows), batch, seed, FIXED_EPOCH)
+
+
+def image_batches(survey: Survey, rows: np.ndarray, batch: int) -> tf.data.Dataset:
+    """Batches of grey levels as they are stored, with their gather ids.
+
+    Args:
+        survey: Where to read.
+        rows: Row numbers.
+        batch: Gathers a batch; the last one may be smaller.
+
+    Returns:
+        Pairs of pictures, uint8 `[batch, time, trace]`, and ids, string `[batch]`, in the order given.
+    """
+    ids = survey.index["gather_id"].to_numpy(str)[rows]
+    return _read(survey, rows, batch, {"gather_id": ids}, lambda image, extra: (image, extra["gather_id"]))
+
+
+def images(survey: Survey, rows: np.ndarray) -> np.ndarray:
+    """Pictures of a small set, all in memory: `Survey.read_images`, 573 kB a gather at 896 x 640.
+
+    Args:
+        survey: Where to read.
+        rows: Row numbers.
+
+    Returns:
+        Grey levels, uint8 `[gather, time, trace]`.
+
+    Raises:
+        InputError: A record is damaged.
+    """
+    return survey.read_images(rows)
+
+
+@contextlib.contextmanager
+def reading(survey: Placed) -> Iterator[None]:
+    """Turn what TensorFlow says about a damaged survey into one line that names shard, record and gather.
+
+    Put it around whatever consumes a dataset of this module, such as `fit`.
+
+    Args:
+        survey: The survey that is read.
+
+    Raises:
+        InputError: A record is damaged, or a shard is gone or was cut short since the survey was opened.
+    """
+    try:
+        yield
+    except tf.errors.OpError as wrong:
+        # The Survey's own error comes back as text inside TensorFlow's.
+        said = re.search(rf"{InputError.__name__}: (.*)", wrong.message)
+        if said is None:
+            wrong.add_note(f"while the survey {survey.path} was read")
+            raise
+        raise InputError(said[1]) from None
+
+
+def batches(survey: Placed, dataset: tf.data.Dataset) -> Iterator[Any]:
+    """Iterate over a dataset that reads a survey with `reading` around each step.
+
+    Args:
+        survey: The survey that is read.
+        dataset: What to iterate over.
+
+    Yields:
+        The dataset's elements.
+
+    Raises:
+        InputError: A record is damaged.
+    """
+    elements = iter(dataset)
+    while True:
+        with reading(survey):
+            element = next(elements, None)
+        if element is None:
+            return
+        yield element
+
+
+def epoch_order(survey: Survey, rows: np.ndarray, seed: int, epoch: int) -> np.ndarray:
+    """Rows in the order of an epoch: sorted by the hash of (seed, epoch, gather id).
+
+    Args:
+        survey: Whose rows they are.
+        rows: Row numbers, in any order.
+        seed: Seed of the order.
+        epoch: Number of the epoch.
+
+    Returns:
+        The same rows in another order.
+    """
+    rows = np.asarray(rows, np.int64)
+    return rows[id_order(_names(survey, rows), seed, epoch)]
+
+
+def _names(survey: Survey, rows: np.ndarray) -> list[str]:
+    return numbered_names(survey.index["gather_id"].to_numpy()[np.asarray(rows, np.int64)])
+
+
+def _keys(names: list[str], purpose: str, seed: int, epoch: int) -> np.ndarray:
+    """Seeds of TensorFlow's stateless draws, int64 `[name, 2]`."""
+    joined = b"".join(digest(purpose, seed, epoch, name) for name in names)
+    return np.frombuffer(joined, "<i8").reshape(-1, 2).astype(np.int64)
+
+
+def _read(
+    survey: Survey,
+    rows: np.ndarray,
+    batch: int,
+    extra: dict[str, np.ndarray],
+    finish: Callable[[tf.Tensor, dict[str, tf.Tensor]], Any],
+    *,
+    full: bool = False,
+) -> tf.data.Dataset:
+    """Batches of what `finish` makes of pictures and of what goes with their rows, in the order given.
+
+    A call into Python costs more than the read that it asks for, and so does each further stage of tf.data: so
+    small batches are read several at once, finished in the same stage, and taken apart after. Python's lock is
+    free while the file is read.
+    """
+    at_once = max(READ_AT_ONCE // batch, 1) * batch
+
+    def read(numbers: tf.Tensor, extra: dict[str, tf.Tensor]) -> Any:
+        image = tf.numpy_function(survey.read_images, [numbers], tf.uint8, stateful=False)
+        return finish(tf.ensure_shape(image, (None, *survey.size)), extra)
+
+    dataset = tf.data.Dataset.from_tensor_slices((np.asarray(rows, np.int64), extra)).batch(at_once)
+    dataset = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    dataset = dataset.rebatch(batch, drop_remainder=full).prefetch(max(2, at_once // batch))
+    options = tf.data.Options()
+    # The rows are shared out here, by worker; TensorFlow must not share them out once more.
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return dataset.with_options(options)
+
+
+def _dequantised(
+    survey: Survey,
+    rows: np.ndarray,
+    names: list[str],
+    batch: int,
+    seed: int,
+    epoch: int,
+    *,
+    augment: Collection[str] = (),
+    full: bool = False,
+) -> tf.data.Dataset:
+    rows = np.asarray(rows, np.int64)
+    extra = {purpose: _keys(names, purpose, seed, epoch) for purpose in ("noise", *augment)}
+    extra["valid"] = survey.index[["valid_samples", "valid_traces"]].to_numpy(np.int64)[rows]
+
+    def picture(one: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> tf.Tensor:
+        image, drawn = one
+        for name, change in AUGMENTATIONS.items():
+            if name in augment:
+                image = change(image, drawn["valid"], drawn[name])
+        return dequantise(image, drawn["noise"])[..., tf.newaxis]
+
+    def pictures(image: tf.Tensor, drawn: dict[str, tf.Tensor]) -> tf.Tensor:
+        signature = tf.TensorSpec((*survey.size, 1), tf.float32)
+        return tf.map_fn(picture, (image, drawn), fn_output_signature=signature)
+
+    return _read(survey, rows, batch, extra, pictures, full=full)
+
+
+def dequantise(image: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+    """Spread grey levels over their intervals: (level + u) / 256, u uniform in [0, 1).
+
+    u has 16 bits, which with the level's 8 are the 24 that float32 holds: the sum is exact, stays below 1,
+    and `floor(256 x)` gives every level back. A u of more bits would be rounded up into the next level at
+    times.
+
+    Args:
+        image: Grey levels, uint8, any shape.
+        key: Seed of the noise, int64 `[2]`.
+
+    Returns:
+        float32 in [0, 1), same shape.
+    """
+    count = tf.size(image)
+    words = tf.random.stateless_uniform(
+        [(count + 1) // 2], key, minval=None, maxval=None, dtype=tf.uint32, alg="philox"
+    )
+    fine = tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:count], tf.shape(image))
+    level = tf.cast(image, tf.float32) * 2.0**16 + tf.cast(fine, tf.float32)
+    return tf.ensure_shape(level * 2.0**-24, image.shape)

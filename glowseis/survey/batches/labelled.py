@@ -1,0 +1,352 @@
+"""Labelled gathers as a classifier takes them, wherever their pictures lie, and their batches by tf.data.
+
+Which gathers a step takes is a pure function of (seed, step, gather ids): the same from records and from memory, and
+wherever a run takes up again. Records are read a batch at a time, so memory does not grow with the survey.
+"""
+
+import functools
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import tensorflow as tf
+
+from glowseis.errors import InputError
+from glowseis.survey.batches.augment_graded import DRAWS, GRADED_AUGMENTATIONS, augmented
+from glowseis.survey.batches.order import id_order, numbered_names, uniforms
+from glowseis.survey.matching.windows import cut_window, drawn_window, few_windows
+from glowseis.survey.store.survey import Survey
+
+WINDOWS = "window"
+"""What windows' places are drawn for (`glowseis.survey.batches.order.uniforms`)."""
+
+
+@dataclass(frozen=True)
+class LabelledGathers:
+    """Pictures with their classes. A gather may come several times, to weigh more.
+
+    Attributes:
+        ids: Gather ids, `[gather]`.
+        classes: Numbers of their labels, int32 `[gather]`.
+        weights: What each counts in the loss, float32 `[gather]`.
+        size: Height in samples and width in traces.
+        read: Gives the pictures at some places of these arrays, uint8 `[place, time, trace]`.
+        parents: Ids of each gather's parents, tuples of text, object `[gather]`; empty ones of recorded gathers.
+        valid: Samples and traces of their valid regions, int64 `[gather, 2]`; beyond them is padding.
+        path: Where they lie, for errors.
+    """
+
+    ids: np.ndarray
+    classes: np.ndarray
+    weights: np.ndarray
+    size: tuple[int, int]
+    read: Callable[[np.ndarray], np.ndarray]
+    parents: np.ndarray
+    valid: np.ndarray
+    path: object = "memory"
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def from_survey(survey: Survey, rows: np.ndarray, labels: Sequence[str]) -> LabelledGathers:
+    """Labelled gathers of a survey, read when they are needed.
+
+    Args:
+        survey: Where to read.
+        rows: Row numbers; one may come several times.
+        labels: Names of the classes, in order of severity.
+
+    Returns:
+        The gathers, each of weight 1.
+
+    Raises:
+        InputError: A gather has none of the labels.
+    """
+    rows = np.asarray(rows, np.int64)
+    found = survey.index["label"].to_numpy()[rows]
+    numbers = {label: number for number, label in enumerate(labels)}
+    for row, label in zip(rows, found, strict=True):
+        if label not in numbers:
+            raise InputError(
+                f"{survey.path}: gather {survey.index['gather_id'].iat[row]} is labelled {label!r}, none of "
+                f"{', '.join(labels)}; choose gathers by their labels"
+            )
+    return LabelledGathers(
+        ids=survey.index["gather_id"].to_numpy()[rows],
+        classes=np.array([numbers[label] for label in found], np.int32),
+        weights=np.ones(len(rows), np.float32),
+        size=survey.size,
+        read=lambda places: survey.read_images(rows[places]),
+        parents=parents_of(survey)[rows],
+        valid=valid_regions(survey)[rows],
+        path=survey.path,
+    )
+
+
+def from_memory(
+    images: np.ndarray,
+    classes: Sequence[int] | np.ndarray,
+    ids: Sequence[str] | np.ndarray | None = None,
+    parents: Sequence[tuple[str, ...]] | np.ndarray | None = None,
+    valid: np.ndarray | None = None,
+) -> LabelledGathers:
+    """Labelled gathers whose pictures are in memory.
+
+    Args:
+        images: Grey levels, uint8 `[gather, time, trace]`.
+        classes: Numbers of their labels, `[gather]`.
+        ids: Gather ids, `[gather]`, on which the order depends; `gather-0`, `gather-1`, ... when None.
+        parents: Ids of each gather's parents, `[gather]`; all gathers were recorded when None.
+        valid: Samples and traces of their valid regions, `[gather, 2]`; whole pictures when None.
+
+    Returns:
+        The gathers, each of weight 1.
+
+    Raises:
+        ValueError: The pictures are no grey levels, or there is not one class, one id and, if given, one tuple of
+            parents and one valid region a picture.
+    """
+    if images.dtype != np.uint8 or images.ndim != 3:
+        raise ValueError(f"images are {images.dtype} of shape {images.shape}; give uint8 [gather, time, trace]")
+    names = np.array([f"gather-{number}" for number in range(len(images))] if ids is None else ids, object)
+    if not len(images) == len(classes) == len(names):
+        raise ValueError(f"there are {len(images)} images, {len(classes)} classes and {len(names)} ids; give as many")
+    if parents is not None and len(parents) != len(names):
+        raise ValueError(f"there are {len(names)} images and parents of {len(parents)}; give as many")
+    if valid is not None and len(valid) != len(names):
+        raise ValueError(f"there are {len(names)} images and {len(valid)} valid regions; give as many")
+    regions = np.broadcast_to(images.shape[1:], (len(names), 2)) if valid is None else valid
+    return LabelledGathers(
+        ids=names,
+        classes=np.asarray(classes, np.int32),
+        weights=np.ones(len(images), np.float32),
+        size=(images.shape[1], images.shape[2]),
+        read=lambda places: images[places],
+        parents=_objects(() for _ in names) if parents is None else _objects(map(tuple, parents)),
+        valid=np.asarray(regions, np.int64),
+    )
+
+
+def together(parts: Sequence[LabelledGathers]) -> LabelledGathers:
+    """Several sets as one, such as a survey's gathers and synthetic ones.
+
+    Args:
+        parts: The sets; their pictures have one size.
+
+    Returns:
+        One set, the parts one after the other.
+
+    Raises:
+        InputError: The sizes differ.
+    """
+    for part in parts:
+        if part.size != parts[0].size:
+            one, other = ("x".join(map(str, each.size)) for each in (parts[0], part))
+            raise InputError(
+                f"{part.path}: its gathers are {other}, those of {parts[0].path} {one}; make them one size"
+            )
+    starts = np.cumsum([0, *(len(part) for part in parts)])
+
+    def read(places: np.ndarray) -> np.ndarray:
+        places = np.asarray(places)
+        result = np.empty((len(places), *parts[0].size), np.uint8)
+        owners = np.searchsorted(starts, places, side="right") - 1
+        for number, part in enumerate(parts):
+            mine = owners == number
+            if mine.any():
+                result[mine] = part.read(places[mine] - starts[number])
+        return result
+
+    return LabelledGathers(
+        ids=np.concatenate([part.ids for part in parts]),
+        classes=np.concatenate([part.classes for part in parts]),
+        weights=np.concatenate([part.weights for part in parts]),
+        size=parts[0].size,
+        read=read,
+        parents=np.concatenate([part.parents for part in parts]),
+        valid=np.concatenate([part.valid for part in parts]),
+        path=" and ".join(dict.fromkeys(str(part.path) for part in parts)),
+    )
+
+
+def parents_of(survey: Survey) -> np.ndarray:
+    """Ids of the parents of each of a survey's gathers, tuples of text, object `[gather]`; empty ones if recorded."""
+    return _objects(tuple(names.split(";")) if names else () for names in survey.index["parents"])
+
+
+def valid_regions(survey: Survey) -> np.ndarray:
+    """Samples and traces of the valid regions of a survey's gathers, int64 `[gather, 2]`."""
+    return survey.index[["valid_samples", "valid_traces"]].to_numpy(np.int64)
+
+
+def in_windows(gathers: LabelledGathers, size: tuple[int, int], most: int) -> tuple[LabelledGathers, np.ndarray]:
+    """A few fixed windows of each gather, as gathers of their own.
+
+    Args:
+        gathers: Whole gathers.
+        size: Samples and traces of a window.
+        most: Windows of a gather, at most.
+
+    Returns:
+        The windows, and whose each is, places in `gathers`, int64 `[window]`, in rising order.
+    """
+    windows = [few_windows((int(region[0]), int(region[1])), size, most) for region in gathers.valid]
+    owner = np.repeat(np.arange(len(gathers)), [len(places) for places in windows])
+    start = np.array([place for places in windows for place in places], np.int64).reshape(-1, 2)
+    return (
+        replace(
+            gathers,
+            ids=gathers.ids[owner],
+            classes=gathers.classes[owner],
+            weights=gathers.weights[owner],
+            size=size,
+            read=lambda places: _cut(gathers, owner[places], start[places], size),
+            parents=gathers.parents[owner],
+            valid=_left(gathers.valid[owner], start, size),
+        ),
+        owner,
+    )
+
+
+def _cut(gathers: LabelledGathers, places: np.ndarray, starts: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Windows of gathers, uint8 `[window, time, trace]`, with memory for one whole picture; neighbours share it."""
+    result = np.empty((len(places), *size), np.uint8)
+    at, image = -1, None
+    for window, place, start in zip(result, places, starts, strict=True):
+        if place != at or image is None:
+            at, image = place, gathers.read(np.array([place]))[0]
+        window[...] = cut_window(image, (int(start[0]), int(start[1])), size)
+    return result
+
+
+def _left(valid: np.ndarray, starts: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Valid regions of windows, `[window, 2]`."""
+    return np.clip(valid - starts, 1, size)
+
+
+def _objects(tuples: Iterable[tuple[str, ...]]) -> np.ndarray:
+    """An array of tuples, which NumPy would make a table of when they have one length."""
+    every = list(tuples)
+    result = np.empty(len(every), object)
+    result[:] = every
+    return result
+
+
+def steps_per_pass(gathers: LabelledGathers, batch: int) -> int:
+    """Steps in which every gather comes once; the last batch may be smaller."""
+    return -(-len(gathers) // batch)
+
+
+def training_steps(
+    gathers: LabelledGathers,
+    batch: int,
+    seed: int,
+    steps: int,
+    *,
+    first: int = 0,
+    augment: Collection[str] = (),
+    window: tuple[int, int] | None = None,
+) -> tf.data.Dataset:
+    """The batches of a training run: pass after pass over the gathers, each in an order of its own.
+
+    Windows and augmentations are drawn anew in every pass, from the seed, the pass and the gather's id alone.
+
+    Args:
+        gathers: What to train on.
+        batch: Gathers a step; the last of a pass may be smaller.
+        seed: Seed of the order, of windows and of augmentations.
+        steps: Steps of the whole run.
+        first: Steps that were done already.
+        augment: Names from `GRADED_AUGMENTATIONS`.
+        window: Samples and traces of the one window that is cut out of a gather each time it comes, at a random place
+            of its valid region; whole pictures when None.
+
+    Returns:
+        Triples of pictures, uint8 `[batch, time, trace]`, classes, int32 `[batch]`, and weights, float32 `[batch]`.
+
+    Raises:
+        InputError: There are no gathers, or an augmentation is unknown.
+        ValueError: `batch` is not at least 1.
+    """
+    if batch < 1:
+        raise ValueError(f"batch is {batch}; give at least 1")
+    if not len(gathers):
+        raise InputError(f"{gathers.path}: there are no gathers to train on; choose labels that it has")
+    unknown = sorted(set(augment) - set(GRADED_AUGMENTATIONS))
+    if unknown:
+        raise InputError(f"augmentation {unknown[0]!r} is unknown; choose among {', '.join(GRADED_AUGMENTATIONS)}")
+    wanted = [name for name in GRADED_AUGMENTATIONS if name in augment]
+    names = numbered_names(gathers.ids)
+    length = steps_per_pass(gathers, batch)
+    # Batches are read side by side, at the turn of a pass those of two.
+    order = functools.lru_cache(maxsize=4)(lambda number: id_order(names, seed, number))
+
+    def read(step: int) -> _Read:
+        number, start = step // length, step % length * batch
+        places = order(number)[start : start + batch]
+        named = [names[place] for place in places]
+        images, valid = _pictures(gathers, places, window, uniforms(WINDOWS, seed, number, named, 2))
+        drawn = [uniforms(name, seed, number, named, DRAWS) for name in wanted]
+        numbers = np.array(drawn, np.float32).reshape(len(wanted), len(places), DRAWS)
+        return images, gathers.classes[places], gathers.weights[places], valid, numbers
+
+    return _batches(read, range(first, steps), window or gathers.size, wanted)
+
+
+def in_order(gathers: LabelledGathers, batch: int) -> tf.data.Dataset:
+    """Batches for evaluation: every gather, in the order given, as it is; else as `training_steps`."""
+
+    def read(step: int) -> _Read:
+        places = np.arange(step * batch, min((step + 1) * batch, len(gathers)))
+        numbers = np.zeros((0, len(places), DRAWS), np.float32)
+        return (
+            gathers.read(places),
+            gathers.classes[places],
+            gathers.weights[places],
+            gathers.valid[places],
+            numbers,
+        )
+
+    return _batches(read, range(steps_per_pass(gathers, batch)), gathers.size, ())
+
+
+def _pictures(
+    gathers: LabelledGathers, places: np.ndarray, window: tuple[int, int] | None, drawn: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures of gathers, or a window of each at the place that was drawn, with their valid regions."""
+    valid = gathers.valid[places]
+    if window is None:
+        return gathers.read(places), valid
+    starts = np.array(
+        [drawn_window((int(one[0]), int(one[1])), window, two) for one, two in zip(valid, drawn, strict=True)],
+        np.int64,
+    )
+    return _cut(gathers, places, starts, window), _left(valid, starts, window)
+
+
+_Read = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""A batch: pictures, classes, weights, valid regions, numbers drawn for augmentations."""
+
+
+def _batches(
+    read: Callable[[int], _Read], steps: range, size: tuple[int, int], augment: Collection[str]
+) -> tf.data.Dataset:
+    """Batches as `read` gives them; one call into Python a batch, in other threads than training."""
+
+    def batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        kinds = (tf.uint8, tf.int32, tf.float32, tf.int64, tf.float32)
+        image, label, weight, valid, drawn = tf.numpy_function(
+            lambda number: read(int(number)), [step], kinds, stateful=False
+        )
+        image = tf.ensure_shape(image, (None, *size))
+        if augment:
+            valid = tf.ensure_shape(valid, (None, 2))
+            image = augmented(image, valid, tf.ensure_shape(drawn, (len(augment), None, DRAWS)), augment)
+        return image, tf.ensure_shape(label, (None,)), tf.ensure_shape(weight, (None,))
+
+    dataset = tf.data.Dataset.range(steps.start, steps.stop)
+    dataset = dataset.map(batch, num_parallel_calls=2, deterministic=True).prefetch(2)
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return dataset.with_options(options)

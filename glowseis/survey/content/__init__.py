@@ -1,0 +1,1 @@
+"""What is in a survey: counts, grey levels, examples, duplicates."""

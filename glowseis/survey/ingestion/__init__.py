@@ -1,0 +1,1 @@
+"""From files of gathers and tables of labels to a survey."""

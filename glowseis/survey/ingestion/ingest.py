@@ -1,0 +1,306 @@
+"""From files of gathers to a survey, with a report of all that was done to them on the way."""
+
+import itertools
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from glowseis.errors import InputError
+from glowseis.files import check_output
+from glowseis.survey.formats.source import ReadOptions, Remark, Source, file_stem
+from glowseis.survey.formats.sources import check_kind, open_sources, source_files
+from glowseis.survey.gather import Gather, Picture, Recording, source_text
+from glowseis.survey.ingestion.label_fit import Headed, check_some_fit, look_ahead
+from glowseis.survey.ingestion.label_table import LabelTable, read_labels
+from glowseis.survey.ingestion.report import (
+    Tally,
+    refuse_warnings,
+    remark_lines,
+    resize_warnings,
+    summary,
+    treatment,
+)
+from glowseis.survey.progress import progress
+from glowseis.survey.render import FITS, ZERO_LEVEL, is_live, render, trace_states
+from glowseis.survey.size import enclosing_size, parse_size
+from glowseis.survey.store.index import check_label
+from glowseis.survey.store.survey import open_survey, write_survey
+
+SHORTEST_MS, LONGEST_MS = 0.01, 500.0
+"""Sample intervals that users may give: what lies beyond was meant in seconds or microseconds."""
+
+SHORTEST_TOLD_MS, ODD_MS = 0.1, 20.0
+"""Least sample interval that is believed without being asked for, and the longest that no marine recording exceeds."""
+
+MEANT_MS = (0.25, 16.0)
+"""Where a sample interval lies that was written in another unit."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to become a survey, and how.
+
+    Attributes:
+        sources: Files of gathers, and folders of them.
+        options: What the files do not say, or say wrongly; its label is for gathers that `labels` gives none.
+        kind: Format of all the files; by their endings when None.
+        size: Samples x traces of the pictures, such as `896x640`; multiples of 64 that hold all gathers when empty.
+        fit: `pad`, `crop` or `resize`.
+        labels: A CSV file of labels; what it says goes before the options' label, and that before a file's own.
+        labelled_only: Whether gathers without a label are left out.
+        strict: Whether what would be a warning is an error.
+    """
+
+    sources: Sequence[Path]
+    options: ReadOptions = field(default_factory=ReadOptions)
+    kind: str | None = None
+    size: str = ""
+    fit: str = "pad"
+    labels: Path | None = None
+    labelled_only: bool = False
+    strict: bool = False
+
+    def about(self) -> dict[str, Any]:
+        """All of it, for the manifest."""
+        labels = source_text(self.labels) if self.labels else None
+        chosen = {"format": self.kind, "size": self.size, "fit": self.fit, "labels": labels}
+        said = {"labelled_only": self.labelled_only, "strict": self.strict}
+        return {"command": "ingest", **chosen, **said, **asdict(self.options)}
+
+
+def ingest(request: Request, out: Path) -> list[str]:
+    """Make a survey of files of gathers, whole or not at all, with memory for one gather.
+
+    Gather ids are those of the sources, with the folder's name in front where several sources are called the same; one
+    that is taken all the same gets `-2`, `-3` and so on after it. A trace with a NaN or infinite sample becomes zero; a
+    gather without a live trace is left out.
+
+    Args:
+        request: What to read, and how.
+        out: Folder to be made.
+
+    Returns:
+        What was done, line by line.
+
+    Raises:
+        InputError: Anything that was asked for or is read makes no sense; nothing is left behind.
+        OSError: The disk is full or not writable; nothing is left behind.
+    """
+    check_output(out)
+    opened = _open(request)
+    tally = Tally()
+    write_survey(out, _gathers(request, opened, tally), opened.size, request.about())
+    return _warnings(request, opened) + summary(open_survey(out), tally, opened.table)
+
+
+def read_gathers(
+    request: Request, told: list[str], bring: Callable[[Recording | Picture], Gather] | None = None
+) -> Iterator[Gather]:
+    """Read files of gathers as pictures, as `ingest` would write them, with memory for one gather.
+
+    Args:
+        request: What to read, and how.
+        told: Gets lines on what was done to them, once the last was read.
+        bring: Makes a picture of a gather, of any size; as the request says when None. Files may then have several
+            sample intervals.
+
+    Yields:
+        The gathers, one after another.
+
+    Raises:
+        InputError: Anything that was asked for or is read makes no sense.
+    """
+    opened = _open(request, mixed=bring is not None)
+    tally = Tally()
+    yield from _gathers(request, opened, tally, bring)
+    told += _warnings(request, opened) if bring is None else []
+    told += treatment(tally, None if bring else opened.size, opened.table)
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """Files that were looked at: all that is known before amplitudes are read."""
+
+    sources: Sequence[Source]
+    table: LabelTable | None
+    shapes: Sequence[tuple[int, int]]
+    size: tuple[int, int]
+    interval_s: float | None
+
+
+def _open(request: Request, *, mixed: bool = False) -> _Opened:
+    wanted = _check(request)
+    table = read_labels(request.labels, source_files(request.sources, request.kind)) if request.labels else None
+    sources = open_sources(request.sources, request.options, request.kind)
+    if table:
+        look_ahead(table, sources, request.options)
+    interval_s = _check_intervals(sources, mixed=mixed)
+    shapes = [shape for source in sources for shape in source.shapes()]
+    if request.strict:
+        # Headers are told of before hours of reading.
+        refuse_warnings(_remark_lines(sources))
+    return _Opened(sources, table, shapes, wanted or enclosing_size(shapes), interval_s)
+
+
+def _remark_lines(sources: Sequence[Source]) -> list[str]:
+    """What is to be said of the files, each kind once."""
+    found = [(source, remark) for source in sources for remark in (*_interval_remarks(source), *source.remarks())]
+    return remark_lines(found)
+
+
+def _interval_remarks(source: Source) -> list[Remark]:
+    interval_s = source.interval_s
+    if interval_s is None or interval_s * 1e3 <= ODD_MS:
+        return []
+    text = f"a sample interval of {interval_s * 1e3:g} ms is long for a marine recording: nothing is recorded above "
+    return [Remark("interval", f"{text}{0.5 / interval_s:.3g} Hz; pass --sample-interval if it is wrong")]
+
+
+def _warnings(request: Request, opened: _Opened) -> list[str]:
+    return resize_warnings(opened.shapes, opened.size[0], opened.interval_s) if request.fit == "resize" else []
+
+
+def _check(request: Request) -> tuple[int, int] | None:
+    """The size that is asked for, once all that can be told from the words alone was checked."""
+    check_kind(request.kind)
+    if request.fit not in FITS:
+        raise InputError(f"--fit {request.fit} is unknown; choose {', '.join(FITS[:-1])} or {FITS[-1]}")
+    if request.fit == "resize" and not request.size:
+        raise InputError("--fit resize needs the size to resize to; pass --size, such as 448x320")
+    if request.options.label:
+        check_label(request.options.label)
+    zero_level = request.options.zero_level
+    if zero_level is not None and not math.isfinite(zero_level):
+        raise InputError(f"--zero-level {zero_level:g} is no amplitude; give a number, such as 128, or leave it out")
+    interval_s = request.options.sample_interval_s
+    if interval_s is not None and not SHORTEST_MS <= interval_s * 1e3 <= LONGEST_MS:
+        raise InputError(
+            f"--sample-interval {interval_s * 1e3:g} is no sample interval in milliseconds; give {SHORTEST_MS:g} to "
+            f"{LONGEST_MS:g}, such as 2"
+        )
+    return parse_size(request.size) if request.size else None
+
+
+def _check_interval(source: Source, interval_s: float) -> None:
+    """Refuse an interval that a file gives and that was meant in another unit."""
+    interval_ms = interval_s * 1e3
+    # Attributes of 32 bits are not exact.
+    if SHORTEST_TOLD_MS * (1 - 1e-6) <= interval_ms <= LONGEST_MS * (1 + 1e-6):
+        return
+    meant = [interval_ms * factor for factor in (1e3, 1e-3, 1e6, 1e-6)]
+    meant = [each for each in meant if MEANT_MS[0] <= each <= MEANT_MS[1]]
+    mend = f"if {meant[0]:g} ms is meant pass --sample-interval {meant[0]:g}" if meant else "pass --sample-interval"
+    if SHORTEST_MS <= interval_ms < SHORTEST_TOLD_MS:
+        mend += f", or --sample-interval {interval_ms:g} if it is right"
+    raise InputError(
+        f"{source_text(source.path)}: gives a sample interval of {interval_ms:g} ms ({interval_s * 1e6:g} "
+        f"microseconds), which no marine recording has; {mend}"
+    )
+
+
+def _check_intervals(sources: Sequence[Source], *, mixed: bool = False) -> float | None:
+    """The sample interval that all sources share, unless they may differ; pictures may leave it unknown."""
+    known = [(source, source.interval_s) for source in sources]
+    given = [(source, interval_s) for source, interval_s in known if interval_s is not None]
+    for source, interval_s in given:
+        _check_interval(source, interval_s)
+        # Attributes of 32 bits are not exact.
+        if not mixed and not math.isclose(interval_s, given[0][1], rel_tol=1e-6):
+            first = source_text(given[0][0].path)
+            raise InputError(
+                f"{source_text(source.path)} has samples every {interval_s * 1e3:g} ms, {first} every "
+                f"{given[0][1] * 1e3:g} ms; make a survey of each, or pass --sample-interval if a header is wrong"
+            )
+    return given[0][1] if given else None
+
+
+def _gathers(
+    request: Request, opened: _Opened, tally: Tally, bring: Callable[[Recording | Picture], Gather] | None = None
+) -> Iterator[Gather]:
+    """The gathers of all sources, named, labelled and fitted."""
+    sources, table = opened.sources, opened.table
+    prefixes = _prefixes(sources)
+    taken: dict[str, None] = {}
+    read = itertools.chain.from_iterable(zip(itertools.repeat(source), source.gathers()) for source in sources)
+    kept = 0
+    shots: set[tuple[Path, int, int, int]] = set()
+    for source, found in progress(read, len(opened.shapes), "reading"):
+        name = _free(f"{prefixes.get(source.path, '')}{found.gather_id}", taken, tally)
+        taken[name] = None
+        shot = (source.path, found.geometry.sail_line, found.geometry.shot, found.geometry.cable)
+        # Synthetic gathers have the shots of their parents; headers tell of others beforehand.
+        if shot in shots and not found.origin.parents and not isinstance(source, Headed):
+            tally.again.append(name)
+        shots.add(shot)
+        synthetic = bool(found.origin.parents)
+        tally.add_origin(found.origin, source)
+        label = table.find(name, source.path, found.geometry, synthetic=synthetic) if table else None
+        if table and label is None and (table.tells_synthetic or not synthetic):
+            tally.without_row.append(name)
+        label = label or found.label
+        if request.labelled_only and not label:
+            tally.unlabelled.append(name)
+            continue
+        named = replace(found, gather_id=name, label=label)
+        gather = bring(named) if bring else render(named, *opened.size, request.fit, request.options.zero_level)
+        tally.add_mended(name, gather.mended)
+        _count_traces(found, name, gather, tally)
+        if not is_live(gather):
+            tally.lifeless.append(name)
+            tally.dead.pop(name, None)
+            continue
+        tally.add(gather, opened.size)
+        kept += 1
+        yield gather
+    if table and taken:
+        check_some_fit(table, sources, request.options, list(itertools.islice(taken, 4)))
+    if not kept:
+        reasons = [(len(tally.lifeless), "without a live trace"), (len(tally.unlabelled), "without a label")]
+        told = ", ".join(f"{number} {reason}" for number, reason in reasons if number) or "the sources hold none"
+        if broken := sum(number for number, _ in tally.broken.values()):
+            told += f" ({broken} traces have NaN or infinite samples: right --sample-format and --byte-order?)"
+        raise InputError(f"no gather is left to write: {told}; check the sources and labels")
+    tally.remarks = _remark_lines(sources)
+    if request.strict:
+        size = None if bring else opened.size
+        refuse_warnings(([] if bring else _warnings(request, opened)) + treatment(tally, size, table))
+
+
+def _prefixes(sources: Sequence[Source]) -> dict[Path, str]:
+    """What goes in front of the ids of sources that are called the same."""
+    alike = Counter(file_stem(source.path) for source in sources)
+    folders = {source.path: re.sub(r"[^\w.-]+", "-", source.path.absolute().parent.name) for source in sources}
+    return {
+        path: f"{folder.lstrip('.-')[:60]}-"
+        for path, folder in folders.items()
+        if alike[file_stem(path)] > 1 and folder.lstrip(".-")
+    }
+
+
+def _free(name: str, taken: Container[str], tally: Tally) -> str:
+    """A name that is not taken."""
+    if name not in taken:
+        return name
+    free = next(again for number in itertools.count(2) if (again := f"{name}-{number}") not in taken)
+    tally.renamed.append(free)
+    return free
+
+
+def _count_traces(found: Recording | Picture, name: str, gather: Gather, tally: Tally) -> None:
+    """Note which traces of a gather carry nothing; most have none, and are not looked at again."""
+    if not gather.dead_traces:
+        return
+    if isinstance(found, Picture):
+        broken, dead = np.zeros(found.image.shape[1], bool), (found.image == ZERO_LEVEL).all(axis=0)
+    else:
+        broken, dead = trace_states(found.amplitude)
+    declared = found.mended.get("declared_dead", 0)
+    for traces, noted, known in ((broken, tally.broken, 0), (dead & ~broken, tally.dead, declared)):
+        if traces.sum() > known:
+            noted[name] = (int(traces.sum()) - known, 0 if known else int(np.argmax(traces)) + 1)

@@ -1,0 +1,272 @@
+"""Labels of gathers from a CSV file."""
+
+import os
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from glowseis.errors import InputError
+from glowseis.survey.gather import Geometry, source_text
+from glowseis.survey.ingestion.table_text import read_table
+from glowseis.survey.severity import alike
+from glowseis.survey.store.index import check_label
+
+KEYS = ("gather_id", "file", "line", "shot", "cable")
+"""Columns that say which gathers a row speaks of."""
+
+ALIASES = {"sail_line": "line"}
+"""What `gathers.csv` calls them."""
+
+Key = tuple[str | int, ...]
+
+
+@dataclass
+class LabelTable:
+    """Labels by the columns that a CSV file has.
+
+    Rows that name neither a file nor a gather id speak of recorded gathers: a synthetic one has the line, shot and
+    cable of its first parent.
+
+    Attributes:
+        path: The file.
+        keys: Those of `KEYS` that it has; a gather must match a row in all of them.
+        labels: Label of each combination of keys, `""` where the cell is empty.
+        words: The cells of these columns, as they are written.
+        rows: The first row that says each, as spreadsheets count.
+        repeated: Rows that say again what another one says.
+        found: Combinations that a gather matched, with the file and sail line of the first that did.
+        remark: What may be wrong with the way that rows and gathers match, or nothing.
+        seen: Lowest and highest line, shot and cable of the gathers that were looked up.
+    """
+
+    path: Path
+    keys: tuple[str, ...]
+    labels: dict[Key, str] = field(default_factory=dict)
+    words: dict[Key, Sequence[str]] = field(default_factory=dict)
+    rows: dict[Key, int] = field(default_factory=dict)
+    repeated: list[Key] = field(default_factory=list)
+    found: dict[Key, tuple[Path, int]] = field(default_factory=dict)
+    remark: str = ""
+    seen: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def find(self, gather_id: str, file: Path, geometry: Geometry, *, synthetic: bool = False) -> str | None:
+        """Look up a gather.
+
+        Args:
+            gather_id: Its id.
+            file: The source it came from.
+            geometry: Where and when.
+            synthetic: Whether it was made of others.
+
+        Returns:
+            Its label; `""` where the cell is empty, None where there is no row.
+
+        Raises:
+            InputError: The row that matches has matched a gather of another file or sail line, which it does not tell.
+        """
+        return self.match(gather_id, file, geometry.sail_line, geometry.shot, geometry.cable, synthetic=synthetic)
+
+    def match(
+        self, gather_id: str, file: Path, line: int, shot: int, cable: int, *, synthetic: bool = False
+    ) -> str | None:
+        """Look up a gather by its line, shot and cable; else as `find`."""
+        if synthetic and not self.tells_synthetic:
+            return None
+        numbers = {"line": line, "shot": shot, "cable": cable}
+        for name, number in numbers.items():
+            low, high = self.seen.get(name, (number, number))
+            self.seen[name] = min(low, number), max(high, number)
+        key = self.key(gather_id, file, line, shot, cable)
+        label = self.labels.get(key)
+        if label is not None:
+            first = self.found.setdefault(key, (file, line))
+            if label:
+                self._check_one(key, first, (file, line))
+        return label
+
+    def key(self, gather_id: str, file: Path, line: int, shot: int, cable: int) -> Key:
+        """What a gather has in the table's columns; arguments as those of `match`."""
+        values: dict[str, str | int] = {"line": line, "shot": shot, "cable": cable}
+        if "gather_id" in self.keys:
+            values["gather_id"] = _composed(gather_id)
+        if "file" in self.keys:
+            values["file"] = place_of(file)
+        return tuple(values[name] for name in self.keys)
+
+    @property
+    def tells_synthetic(self) -> bool:
+        """Whether a row can speak of a synthetic gather."""
+        return "file" in self.keys or "gather_id" in self.keys
+
+    def _check_one(self, key: Key, first: tuple[Path, int], other: tuple[Path, int]) -> None:
+        """Refuse a row by shot that speaks of two files or sail lines without a word."""
+        if "gather_id" in self.keys or first == other:
+            return
+        (first_file, first_line), (file, line) = first, other
+        where = f"{source_text(self.path)}, row {self.rows[key]}: {self.describe(key)} fits gathers of several"
+        # A row for a whole file, or for a whole sail line, means all of it.
+        if "line" not in self.keys and first_line != line and not ("file" in self.keys and "shot" not in self.keys):
+            raise InputError(f"{where} sail lines, {first_line} and {line}; add a column line that says which is meant")
+        whole_line = "line" in self.keys and "shot" not in self.keys and line
+        if "file" not in self.keys and first_file != file and not whole_line:
+            raise InputError(
+                f"{where} files, {source_text(first_file)} and {source_text(file)}; add a column file that says which "
+                "is meant"
+            )
+
+    def unknown(self) -> list[str]:
+        """Rows that no gather matched, as text."""
+        return [self.describe(key) for key in self.labels if key not in self.found]
+
+    def empty(self) -> list[str]:
+        """Rows without a label, as text."""
+        return [self.describe(key) for key, label in self.labels.items() if not label]
+
+    def describe(self, key: Key) -> str:
+        """What a row speaks of, as text.
+
+        Args:
+            key: Its keys.
+        """
+        return " ".join(f"{name} {value}" for name, value in zip(self.keys, self.words[key], strict=True))
+
+
+def read_labels(path: Path, sources: Sequence[Path]) -> LabelTable:
+    """Read labels and the columns that say which gathers they belong to.
+
+    The file has a header with `label` and one or more of `gather_id`, `file`, `line`, `shot` and `cable`; other columns
+    are left aside, as is what comes before the header, such as a title. A file is named as on the command line, by its
+    path from the current folder or from the table's, or by its name alone.
+
+    Args:
+        path: The CSV file, as `read_table` takes it.
+        sources: Files of the gathers to be labelled.
+
+    Returns:
+        The labels.
+
+    Raises:
+        InputError: It cannot be read, lacks the columns, contradicts itself, has a label that cannot be written, or
+            names a file that may be one of several.
+    """
+    rows = read_table(path, _is_header)
+    names = [ALIASES.get(name, name) for name in rows.columns]
+    repeated = sorted({name for name in names if name in (*KEYS, "label") and names.count(name) > 1})
+    if repeated:
+        raise InputError(f"{source_text(path)}: has the column {repeated[0]} twice; leave one out")
+    rows.columns = pd.Index(names)
+    keys = tuple(name for name in KEYS if name in names)
+    if "label" not in names or not keys:
+        missing = "no column label" if "label" not in names else f"none of the columns {', '.join(KEYS)}"
+        there = ", ".join(map(repr, names[:12]))
+        raise InputError(f"{source_text(path)}: has {missing}, its header names {there}; add it")
+    table = LabelTable(path, keys)
+    checked: set[str] = set()
+    files = _Files(path, sources)
+    for number, *cells, label in rows[[*keys, "label"]].itertuples(name=None):
+        if not label and not any(cells):
+            continue
+        where = f"{source_text(path)}, row {number}"
+        key = tuple(_value(where, name, cell, files) for name, cell in zip(keys, cells, strict=True))
+        if label not in checked and label:
+            try:
+                check_label(label)
+            except InputError as wrong:
+                raise InputError(f"{where}: {wrong}") from None
+            if other := alike(label, checked):
+                raise InputError(f"{where}: label {label!r} is {other!r} elsewhere; write both alike")
+            checked.add(label)
+        table.words.setdefault(key, cells)
+        former = table.labels.get(key)
+        if former is not None and former != label and former and label:
+            raise InputError(
+                f"{where}: {table.describe(key)} is labelled {label!r}, in row {table.rows[key]} {former!r}; "
+                "keep one of them"
+            )
+        if former is not None:
+            table.repeated.append(key)
+        table.labels[key] = label or former or ""
+        table.rows.setdefault(key, number)
+    if not table.labels:
+        raise InputError(f"{source_text(path)}: has no rows below its header; add labels or leave --labels out")
+    if not any(table.labels.values()):
+        raise InputError(
+            f"{source_text(path)}: has no label in any row; fill in its column label or leave --labels out"
+        )
+    return table
+
+
+def _is_header(names: Sequence[str]) -> bool:
+    """Whether a row of a table, in small letters, names its columns."""
+    return "label" in names and any(ALIASES.get(name, name) in KEYS for name in names)
+
+
+class _Files:
+    """The sources that cells may name."""
+
+    def __init__(self, table: Path, sources: Sequence[Path]):
+        self._folder = table.parent
+        self._places = {place_of(source) for source in sources}
+        self._named: dict[str, set[str]] = {}
+        for source in sources:
+            self._named.setdefault(_composed(_text(source.name)), set()).add(place_of(source))
+        self._known: dict[str, str] = {}
+
+    def place(self, where: str, cell: str) -> str:
+        """The one source that a cell means, or the cell as it is where it means none."""
+        if cell not in self._known:
+            self._known[cell] = self._find(where, cell)
+        return self._known[cell]
+
+    def _find(self, where: str, cell: str) -> str:
+        path = _path(cell)
+        for place in (place_of(path), place_of(self._folder / path)):
+            if place in self._places:
+                return place
+        named = self._named.get(_composed(cell), set())
+        if len(named) > 1:
+            raise InputError(
+                f"{where}: {len(named)} sources are called {cell!r}; write the path of the one that is meant"
+            )
+        return next(iter(named), cell)
+
+
+def _value(where: str, name: str, cell: str, files: _Files) -> str | int:
+    if not cell:
+        raise InputError(f"{where}: its {name} is empty; fill it in or leave the row out")
+    if name == "file":
+        return files.place(where, cell)
+    if name == "gather_id":
+        return _composed(cell)
+    # Spreadsheets like to write 12.0.
+    if not re.fullmatch(r"[+-]?[0-9]{1,18}(\.0*)?", cell):
+        raise InputError(f"{where}: {name} {cell!r} is not a whole number; correct it")
+    return int(cell.partition(".")[0])
+
+
+def place_of(path: Path) -> str:
+    """One name for a file, whatever way leads to it.
+
+    Args:
+        path: The file.
+    """
+    return _composed(os.path.realpath(path))
+
+
+def _path(cell: str) -> Path:
+    """The path that a cell names, though the file system's encoding may be another than the table's UTF-8."""
+    return Path(os.fsdecode(cell.encode("utf-8", "surrogateescape")))
+
+
+def _text(name: str) -> str:
+    """A file's name as a table in UTF-8 would say it."""
+    return os.fsencode(name).decode("utf-8", "surrogateescape")
+
+
+def _composed(text: str) -> str:
+    """Accents as one character: file systems and spreadsheets differ."""
+    return unicodedata.normalize("NFC", text)

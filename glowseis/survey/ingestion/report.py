@@ -1,0 +1,294 @@
+"""What an ingest tells of its gathers: counts of all that was done to them, the first few by name."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from glowseis.errors import InputError
+from glowseis.survey.amplitudes.mending import MENDINGS
+from glowseis.survey.formats.source import Remark, Source
+from glowseis.survey.gather import UNKNOWN_PARENT, Gather, Origin, source_text
+from glowseis.survey.ingestion.label_table import LabelTable
+from glowseis.survey.store.survey import Survey
+from glowseis.survey.wording import first_names as _first
+from glowseis.survey.wording import number_of as _number
+
+LISTED = 12
+"""Gathers that the report's table lists; the index lists all."""
+
+NAMED = 4
+"""Gathers that a line names."""
+
+WARNING = "warning: "
+"""How lines begin that `--strict` makes errors."""
+
+KEPT_BY = {"auxiliary": "--keep-auxiliary keeps them"}
+"""What to pass where a kind of mending is not wanted."""
+
+
+@dataclass
+class Mended:
+    """How often something was mended: traces, gathers, and the first of these with the number of their traces."""
+
+    traces: int = 0
+    gathers: int = 0
+    first: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Tally:
+    """What was done to gathers on their way into a survey.
+
+    Attributes:
+        fits: How many were padded, cropped, resized, or had the size.
+        largest: Largest sides of those that were cropped.
+        broken: Traces with NaN or infinite samples of each gather that has some: how many, and the first, from 1.
+        dead: Traces that are zero throughout, in the same form; without a first where others are declared dead.
+        lifeless: Gathers that were left out, as they have no live trace.
+        unlabelled: Gathers that were left out, as they have no label.
+        without_row: Gathers that the label table has no row for.
+        again: Gathers of a line, shot and cable that came before in their file.
+        renamed: Gathers whose id was taken, under their new ids.
+        nowhere: Number of gathers without coordinates, by their source.
+        mended: What was mended, by the names of `glowseis.survey.amplitudes.mending.MENDINGS`.
+        remarks: Lines on the files as wholes.
+        synthetic: How many gathers were made of others.
+        orphans: Number of those whose parents are unknown, by their file and the table that it lacks.
+    """
+
+    fits: Counter[str] = field(default_factory=Counter)
+    largest: tuple[int, int] = (0, 0)
+    broken: dict[str, tuple[int, int]] = field(default_factory=dict)
+    dead: dict[str, tuple[int, int]] = field(default_factory=dict)
+    lifeless: list[str] = field(default_factory=list)
+    unlabelled: list[str] = field(default_factory=list)
+    without_row: list[str] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)
+    renamed: list[str] = field(default_factory=list)
+    nowhere: Counter[str] = field(default_factory=Counter)
+    mended: dict[str, Mended] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+    synthetic: int = 0
+    orphans: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, gather: Gather, size: tuple[int, int]) -> None:
+        """Count a gather in.
+
+        Args:
+            gather: What goes into the survey.
+            size: The survey's size.
+        """
+        recorded = gather.recorded_shape or (gather.valid_samples, gather.valid_traces)
+        self.fits["whole" if recorded == size else gather.fit] += 1
+        if gather.fit == "crop":
+            self.largest = (max(self.largest[0], recorded[0]), max(self.largest[1], recorded[1]))
+        if math.isnan(gather.geometry.source_x_m):
+            self.nowhere[gather.source] += 1
+
+    def add_mended(self, name: str, counts: Mapping[str, int]) -> None:
+        """Count in what was mended in a gather.
+
+        Args:
+            name: Its id.
+            counts: Traces by the names of `glowseis.survey.amplitudes.mending.MENDINGS`.
+        """
+        for kind, count in counts.items():
+            mended = self.mended.setdefault(kind, Mended())
+            mended.traces += count
+            mended.gathers += 1
+            if len(mended.first) < NAMED:
+                mended.first.append(f"{name}: {count}")
+
+    def add_origin(self, origin: Origin, source: Source) -> None:
+        """Count a gather in that may be synthetic.
+
+        Args:
+            origin: How it was made.
+            source: The file that it came from.
+        """
+        self.synthetic += bool(origin.parents)
+        if origin.parents == (UNKNOWN_PARENT,):
+            self.orphans[source_text(source.path), getattr(source, "missing_table", "")] += 1
+
+
+def summary(survey: Survey, tally: Tally, table: LabelTable | None) -> list[str]:
+    """Tell what a survey holds and what was done to its gathers.
+
+    Args:
+        survey: What was made.
+        tally: What was counted on the way.
+        table: Labels that were given, if any.
+
+    Returns:
+        Lines for a terminal.
+    """
+    lines = _gathers(survey) + treatment(tally, survey.size, table)
+    counts = dict(survey.manifest.counts)
+    counts["unlabelled"] = len(survey) - sum(counts.values())
+    told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    height, width = survey.size
+    return [*lines, f"{source_text(survey.path)}: {_number(len(survey), 'gather')} of {height}x{width} ({told})"]
+
+
+def treatment(tally: Tally, size: tuple[int, int] | None, table: LabelTable | None) -> list[str]:
+    """Tell what was done to gathers of files.
+
+    Args:
+        tally: What was counted on the way.
+        size: Height in samples and width in traces of the pictures; None where each has its own.
+        table: Labels that were given, if any.
+
+    Returns:
+        Lines for a terminal.
+    """
+    lines = [*(_fits(tally, size) if size else []), *tally.remarks]
+    for kind, what in MENDINGS.items():
+        # What brings gathers to a model reports that itself.
+        told_elsewhere = size is None and kind in ("reordered", "resampled")
+        if (mended := tally.mended.get(kind)) and not told_elsewhere:
+            line = f"{what}: {mended.traces} in {_number(mended.gathers, 'gather')} "
+            line += f"({_first(mended.first, mended.gathers)})"
+            lines.append(f"{line}; {KEPT_BY[kind]}" if kind in KEPT_BY else line)
+    for traces, what in (
+        (tally.broken, "NaN or infinite samples, set to zero"),
+        (tally.dead, "nothing but zeros, kept"),
+    ):
+        if traces:
+            count = sum(number for number, _ in traces.values())
+            named = [
+                f"{name} ({number}, first trace {first})" if first else f"{name} ({number})"
+                for name, (number, first) in traces.items()
+            ]
+            lines.append(f"{_number(count, 'trace')} of {_number(len(traces), 'gather')} with {what}: {_first(named)}")
+    for names, what in (
+        (tally.lifeless, "left out, without a live trace"),
+        (tally.unlabelled, "left out, without a label"),
+        (tally.renamed, "renamed, as their ids were taken"),
+    ):
+        if names:
+            lines.append(f"{_number(len(names), 'gather')} {what}: {_first(names)}")
+    if tally.again:
+        lines.append(
+            f"warning: {_number(len(tally.again), 'gather')} of a shot that came before in the file, with others "
+            f"between: {_first(tally.again)}; if shots are split, sort the traces by shot or pass --shot-header"
+        )
+    if table:
+        lines += _labels(table, tally)
+    if tally.synthetic:
+        lines.append(f"{_number(tally.synthetic, 'gather')} synthetic: folds, training and scores leave them out")
+    for (source, missing), count in tally.orphans.items():
+        lines.append(
+            f"warning: the parents of {_number(count, 'synthetic gather')} of {source} are unknown"
+            + (f"; its table {missing} is not beside it" if missing else "")
+        )
+    if tally.nowhere:
+        gathers, sources = _number(sum(tally.nowhere.values()), "gather"), list(tally.nowhere)
+        lines.append(f"{gathers} without coordinates (missing, or angles): {_first(sources)}")
+    return lines
+
+
+def remark_lines(found: Sequence[tuple[Source, Remark]]) -> list[str]:
+    """Tell what is to be said of files, each kind once.
+
+    Args:
+        found: Remarks and the files that they are on.
+
+    Returns:
+        A line for each kind, with the first file's words.
+    """
+    kinds: dict[str, list[tuple[Source, Remark]]] = {}
+    for source, remark in found:
+        kinds.setdefault(remark.kind, []).append((source, remark))
+    lines = []
+    for each in kinds.values():
+        source, remark = each[0]
+        line = f"{WARNING if remark.is_warning else ''}{source_text(source.path)}: {remark.text}"
+        if others := [source_text(source.path) for source, _ in each[1:]]:
+            line += f" (likewise {_first(others)})"
+        lines.append(line)
+    return lines
+
+
+def refuse_warnings(lines: Sequence[str]) -> None:
+    """Make warnings errors, as `--strict` asks.
+
+    Args:
+        lines: Lines for a terminal.
+
+    Raises:
+        InputError: One of them is a warning.
+    """
+    warnings = [line.removeprefix(WARNING) for line in lines if line.startswith(WARNING)]
+    if warnings:
+        more = f" and {_number(len(warnings) - 1, 'more warning')}" if len(warnings) > 1 else ""
+        raise InputError(f"{warnings[0]} (refused by --strict{more})")
+
+
+def resize_warnings(shapes: Sequence[tuple[int, int]], height: int, interval_s: float | None) -> list[str]:
+    """Warn of what resizing does to the sample interval.
+
+    Args:
+        shapes: Samples and traces of the recordings.
+        height: Rows of the pictures.
+        interval_s: Time between two samples, in seconds, where it is known.
+
+    Returns:
+        A line for each number of samples that is not the height, the commonest first, few in all.
+    """
+    lines = []
+    counts = Counter(samples for samples, _ in shapes if samples != height).most_common()
+    for samples, count in counts[:NAMED]:
+        step = samples / height
+        line = f"warning: {_number(count, 'gather')} resized from {samples} to {height} rows: "
+        if interval_s is None:
+            line += f"a row is {step:.4g} samples, and the Nyquist frequency {1 / step:.4g} of what it was"
+        else:
+            line += (
+                f"a row is {step * interval_s * 1e3:.4g} ms where it was {interval_s * 1e3:g}, the Nyquist frequency "
+                f"{0.5 / interval_s / step:.4g} Hz where it was {0.5 / interval_s:.4g}"
+            )
+        lines.append(line)
+    if len(counts) > NAMED:
+        lines.append(f"warning: and {len(counts) - NAMED} more numbers of rows were resized")
+    return lines
+
+
+def _gathers(survey: Survey) -> list[str]:
+    """The first gathers as a table."""
+    index = survey.index.head(LISTED)
+    table = index[["gather_id", "label", "shot", "recorded_traces", "recorded_samples", "fit"]].copy()
+    table["sample_interval_ms"] = ["unknown" if math.isnan(s) else f"{s * 1e3:g}" for s in index["sample_interval_s"]]
+    table["offsets_m"] = [
+        "unknown" if math.isnan(first) else f"{first:g} to {last:g}"
+        for first, last in zip(index["first_offset_m"], index["last_offset_m"], strict=True)
+    ]
+    table["clip_amplitude"] = index["clip_amplitude"].map("{:.4g}".format)
+    lines = table.to_string(index=False).splitlines()
+    if len(survey) > LISTED:
+        lines.append(f"and {len(survey) - LISTED} more, listed in {source_text(survey.path / 'gathers.csv')}")
+    return lines
+
+
+def _fits(tally: Tally, size: tuple[int, int]) -> list[str]:
+    done = {"whole": "as recorded", "pad": "padded", "resize": "resized"}
+    told = [f"{tally.fits[fit]} {word}" for fit, word in done.items() if tally.fits[fit]]
+    if tally.fits["crop"]:
+        told.append(f"{tally.fits['crop']} cropped from up to {tally.largest[0]}x{tally.largest[1]}")
+    return [f"to {size[0]}x{size[1]}: {', '.join(told)}"]
+
+
+def _labels(table: LabelTable, tally: Tally) -> list[str]:
+    """What did not fit between gathers and their labels."""
+    name = source_text(table.path)
+    lines = [f"warning: {name}: {table.remark}"] if table.remark else []
+    for found, what in (
+        (table.unknown(), "that no gather matches"),
+        (table.empty(), "without a label"),
+        ([table.describe(key) for key in table.repeated], "given before"),
+    ):
+        if found:
+            lines.append(f"{name}: {_number(len(found), 'row')} {what}: {_first(found)}")
+    if tally.without_row:
+        lines.append(f"{name}: no row for {_number(len(tally.without_row), 'gather')}: {_first(tally.without_row)}")
+    return lines

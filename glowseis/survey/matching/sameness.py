@@ -1,0 +1,82 @@
+"""Whether gathers match what a model was trained on, by their sample interval and trace spacing."""
+
+import math
+
+import numpy as np
+
+from glowseis.errors import InputError
+from glowseis.survey.gather import Gather
+from glowseis.survey.matching.profile import Profile, milliseconds
+
+SAME_INTERVAL = 0.01
+"""Relative difference up to which two sample intervals count as one."""
+
+FARTHEST_SPACING = 2.5
+"""Factor beyond the trained range of trace spacings from which on slopes are no longer those that were learned."""
+
+
+def check_trained_on(
+    name: str, profile: Profile | None, interval_s: np.ndarray, spacing: np.ndarray, where: object
+) -> None:
+    """Make sure that gathers match what a model was trained on, where nothing brings them to it.
+
+    Args:
+        name: The model's.
+        profile: What it was trained on; nothing is checked when None.
+        interval_s: Their sample intervals, in seconds, NaN where unknown.
+        spacing: Their trace spacings, in metres, NaN where unknown.
+        where: What they are in, for the error.
+
+    Raises:
+        InputError: Their sample interval or trace spacing is another.
+    """
+    if profile is None:
+        return
+    if profile.interval_s:
+        low, _, high = profile.interval_s
+        other = interval_s[(interval_s < low * (1 - SAME_INTERVAL)) | (interval_s > high * (1 + SAME_INTERVAL))]
+        if len(other):
+            raise InputError(
+                f"{where}: has gathers with a sample interval of {milliseconds(other[0])}, and {name} was trained at "
+                f"{milliseconds(profile.interval_s[1])}; give the survey that it was trained on, or train one on this"
+            )
+    if profile.spacing_m:
+        factors = spacing_factor(spacing, profile)
+        if len(factors) and np.nanmax(factors, initial=0) > FARTHEST_SPACING:
+            raise InputError(
+                f"{where}: has gathers with a trace every {spacing[np.nanargmax(factors)]:.4g} m, and {name} was "
+                f"trained with one every {profile.spacing_m[1]:.4g} m; give the survey that it was trained on, or "
+                "train one on this"
+            )
+
+
+def spacing_factor(spacing: np.ndarray | float | None, profile: Profile | None) -> np.ndarray:
+    """How far trace spacings lie outside of those that were trained on: 1 within them, 2 at half or twice; float64.
+
+    Args:
+        spacing: In metres; NaN or None where it is unknown, which counts as within.
+        profile: What the model was trained on.
+    """
+    values = np.asarray(np.nan if spacing is None else spacing, np.float64)
+    if profile is None or profile.spacing_m is None:
+        return np.ones_like(values)
+    low, _, high = profile.spacing_m
+    return np.nan_to_num(np.maximum(1.0, np.maximum(values / high, low / values)), nan=1.0)
+
+
+def gather_spacing_factor(gather: Gather, profile: Profile | None) -> float:
+    """The same of one gather that was brought."""
+    return float(spacing_factor(spacing_m(gather.geometry.offset_m[: gather.valid_traces]), profile))
+
+
+def spacing_m(offset_m: np.ndarray) -> float | None:
+    """Distance between two traces of a gather, in metres; None where its offsets do not tell.
+
+    Args:
+        offset_m: Offsets, `[trace]`, in any order; on both sides of a source in the middle of different signs.
+    """
+    offset = np.asarray(offset_m, np.float64)
+    if len(offset) < 2 or not np.isfinite(offset).all():
+        return None
+    spacing = float(offset.max() - offset.min()) / (len(offset) - 1)
+    return spacing if spacing > 0 and math.isfinite(spacing) else None

@@ -1,0 +1,93 @@
+"""The manifest of a survey: what its folder holds."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+from glowseis.errors import InputError
+from glowseis.survey.store.framing import Shard
+
+SCHEMA, OLDEST = 3, 2
+"""Version of the layout on disk, and the oldest that can be read: one that says nothing of zeros and mending."""
+
+MANIFEST, INDEX = "manifest.json", "gathers.csv"
+
+RENDERING = (
+    "level = clip(rint(128 + 128 (amplitude - zero_amplitude) / clip_amplitude), 0, 255); zero_amplitude is that of "
+    "the gather, or of a trace that departs from it; clip_amplitude is exceeded by 4 % of the absolute amplitudes "
+    "about zero, wild and dead traces left aside; dead traces, fill values, zero and padding are 128; padded below and "
+    "on the right"
+)
+
+MEND = "copy the survey again or make it anew"
+"""What to do about a survey that is damaged."""
+
+
+class Manifest(pydantic.BaseModel, frozen=True, extra="forbid"):
+    """What a survey is.
+
+    Attributes:
+        schema_version: Version of the layout on disk.
+        glowseis: Version that wrote it.
+        size: Height in samples and width in traces of every picture.
+        rendering: How amplitudes became grey levels.
+        gathers: Number of gathers.
+        labels: Labels in use; the paper's classes first, in its order.
+        counts: Gathers per label; unlabelled ones count in none.
+        shards: The TFRecord files, in the order of the index.
+        index_sha256: SHA-256 of the index.
+        sources: Files or simulators that the gathers came from.
+        about: What the writing command adds, such as the simulator's version and seed.
+    """
+
+    schema_version: int
+    glowseis: str
+    size: tuple[int, int]
+    rendering: str
+    gathers: int
+    labels: tuple[str, ...]
+    counts: dict[str, int]
+    shards: tuple[Shard, ...]
+    index_sha256: str
+    sources: tuple[str, ...]
+    about: dict[str, Any]
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read the manifest of a survey.
+
+    Args:
+        path: The survey's folder.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        InputError: Not a survey, written by an older or newer glowseis, or damaged.
+    """
+    file = path / MANIFEST
+    if not path.exists():
+        raise InputError(f"{path}: no such survey; make one with python -m glowseis.simulate --out {path}")
+    if not file.is_file():
+        raise InputError(f"{path}: not a survey, it has no {MANIFEST}; give the folder that ingest or simulate made")
+    try:
+        content = json.loads(file.read_bytes())
+        version = content["schema_version"]
+        if isinstance(version, int) and version > SCHEMA:
+            raise InputError(
+                f"{path}: written by a newer glowseis: schema {version}, this one reads {SCHEMA}; upgrade it"
+            )
+        if isinstance(version, int) and version < OLDEST:
+            raise InputError(
+                f"{path}: written by an older glowseis: schema {version}, this one reads {SCHEMA}; make it anew from "
+                "its sources"
+            )
+        return Manifest.model_validate_json(json.dumps(content), strict=True)
+    except pydantic.ValidationError as wrong:
+        first = wrong.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(f"{file}: {where}: {first['msg']}; {MEND}") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise InputError(f"{file}: is damaged, it cannot be read as a survey's JSON; {MEND}") from None

@@ -1,0 +1,302 @@
+"""A survey on disk: TFRecord shards, an index of their records and a manifest.
+
+```
+surveys/NAME/
+  manifest.json           schema version, size, rendering, labels, checksums, where the gathers came from
+  gathers.csv             one row a gather: id, label, geometry, and where its record lies
+  gathers-00000.tfrecord  tf.train.Example records, readable by any tf.data.TFRecordDataset
+```
+"""
+
+import functools
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from google.protobuf.message import DecodeError
+
+from glowseis.errors import InputError
+from glowseis.survey.gather import Gather
+from glowseis.survey.store.example import parse
+from glowseis.survey.store.framing import FOOTER_BYTES, HEADER_BYTES, Shard, read_into
+from glowseis.survey.store.index import COLUMNS, PLACE, read_index
+from glowseis.survey.store.manifest import INDEX, MANIFEST, MEND, SCHEMA, Manifest, read_manifest
+from glowseis.survey.store.scanning import scan
+from glowseis.survey.store.writing import take_up, write_records, write_survey
+
+__all__ = ["SCHEMA", "Manifest", "Shard", "Survey", "open_survey", "take_up", "write_records", "write_survey"]
+
+
+class Survey:
+    """A survey opened for reading.
+
+    Attributes:
+        path: Its folder.
+        manifest: What it is.
+        index: One row a gather, with the columns of `glowseis.survey.store.index`.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest, index: pd.DataFrame):
+        self.path = path
+        self.manifest = manifest
+        self.index = index
+        self._shards = index["shard"].tolist()
+        self._offsets = index["offset_bytes"].to_numpy()
+        self._lengths = index["length_bytes"].to_numpy()
+        self._image_offsets = index["image_offset_bytes"].to_numpy()
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height in samples and width in traces of every picture."""
+        return self.manifest.size
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels in use; the paper's classes first, in its order."""
+        return self.manifest.labels
+
+    @functools.cached_property
+    def checksum(self) -> str:
+        """SHA-256 that tells these data from any other, whatever the folder is called."""
+        parts = [self.manifest.index_sha256, *(shard.sha256 for shard in self.manifest.shards)]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    @functools.cached_property
+    def _rows(self) -> dict[str, int]:
+        return {gather_id: row for row, gather_id in enumerate(self.index["gather_id"])}
+
+    def select(self, labels: Sequence[str] | None = None, ids: Sequence[str] | None = None) -> np.ndarray:
+        """Choose gathers by label, by id, or by both.
+
+        Args:
+            labels: Labels to keep; all, unlabelled gathers included, when None.
+            ids: Gather ids to keep; all when None.
+
+        Returns:
+            Row numbers in the order of the index, int64 `[gather]`.
+
+        Raises:
+            InputError: The survey has no such label or id.
+        """
+        keep = np.ones(len(self), bool)
+        if labels is not None:
+            counts = self.manifest.counts
+            for label in labels:
+                if label not in counts:
+                    there = ", ".join(f"{name} ({counts[name]})" for name in self.labels) or "none"
+                    raise InputError(f"{self.path}: no gather is labelled {label!r}; labels there: {there}")
+            keep &= self.index["label"].isin(list(labels)).to_numpy()
+        if ids is not None:
+            wanted = np.zeros(len(self), bool)
+            wanted[[self.row(gather_id) for gather_id in ids]] = True
+            keep &= wanted
+        return np.flatnonzero(keep)
+
+    def row(self, gather_id: str) -> int:
+        """Find a gather.
+
+        Args:
+            gather_id: Its id.
+
+        Returns:
+            Its row number.
+
+        Raises:
+            InputError: The survey has no such gather.
+        """
+        if gather_id not in self._rows:
+            raise InputError(f"{self.path}: no gather {gather_id!r}; see the ids in {self.path / INDEX}")
+        return self._rows[gather_id]
+
+    def read(self, gather: str | int) -> Gather:
+        """Read one gather.
+
+        Args:
+            gather: Its id or its row number.
+
+        Returns:
+            The gather with its picture and geometry.
+
+        Raises:
+            InputError: No such gather, or its record is damaged.
+        """
+        row = self.row(gather) if isinstance(gather, str) else int(gather)
+        return self._gather(row)
+
+    def read_images(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Read the pictures of some gathers, all in memory: 573 kB a gather at 896 x 640.
+
+        Args:
+            rows: Row numbers.
+
+        Returns:
+            Grey levels, uint8 `[gather, time, trace]`.
+
+        Raises:
+            InputError: A record is damaged.
+        """
+        result = _aligned((len(rows), *self.size))
+        for image, row in zip(result, rows, strict=True):
+            self._read(int(row), image.reshape(-1), int(self._image_offsets[row]))
+        return result
+
+    def verify(self, rows: Iterable[int] | None = None) -> None:
+        """Check the checksums and sizes of records and, when all are asked for, of whole shards.
+
+        Args:
+            rows: Rows whose records are checked; all records and shards when None.
+
+        Raises:
+            InputError: Something is damaged; names the first shard and record that is.
+        """
+        if rows is None:
+            scan(self, lambda row, gather: None, shards=True)
+        for row in () if rows is None else rows:
+            self._gather(row)
+
+    def record_name(self, row: int) -> str:
+        """Name a record in an error.
+
+        Args:
+            row: Its row number.
+
+        Returns:
+            Shard, number in the shard from 0, gather id.
+        """
+        shard, gather_id = self._shards[row], self.index["gather_id"].iat[row]
+        return f"{self.path / shard}: record {row - self._shards.index(shard)} (gather {gather_id})"
+
+    def before_reading(self, row: int) -> None:
+        """Called before anything of a gather's record is read, for surveys that are watched.
+
+        Args:
+            row: Its row number.
+        """
+
+    def _gather(self, row: int) -> Gather:
+        record = np.empty(self._lengths[row], np.uint8)
+        self._read(row, record, 0)
+        return self.parse(row, record.tobytes())
+
+    def parse(self, row: int, record: bytes) -> Gather:
+        """Make a gather of its record.
+
+        Args:
+            row: Its row number.
+            record: Its bytes.
+
+        Returns:
+            The gather.
+
+        Raises:
+            InputError: The record is no gather of this survey's size.
+        """
+        try:
+            gather = parse(record)
+        except (ValueError, IndexError, DecodeError) as wrong:
+            raise InputError(f"{self.record_name(row)} is no gather ({wrong}); {MEND}") from None
+        if gather.image.shape != self.size:
+            shape, size = ("x".join(map(str, sides)) for sides in (gather.image.shape, self.size))
+            raise InputError(f"{self.record_name(row)} is a picture of {shape} where the manifest says {size}; {MEND}")
+        return gather
+
+    def _read(self, row: int, part: np.ndarray, part_bytes: int) -> None:
+        """Read a part of a record, all of which is checked."""
+        self.before_reading(row)
+        path = self.path / self._shards[row]
+        try:
+            whole = read_into(path, int(self._offsets[row]), int(self._lengths[row]), part, part_bytes)
+        except FileNotFoundError:
+            raise InputError(f"{path}: this shard is missing; {MEND}") from None
+        except OSError as wrong:
+            raise InputError(f"{self.record_name(row)} cannot be read: {wrong.strerror}; {MEND}") from None
+        if not whole:
+            raise InputError(f"{self.record_name(row)} is damaged: its checksum differs; {MEND}")
+
+
+def open_survey(path: Path) -> Survey:
+    """Open a survey and check that its files are there, whole and its own.
+
+    Lengths and the index are checked here; `Survey.verify` checks every byte, and reading checks each record.
+
+    Args:
+        path: Its folder.
+
+    Returns:
+        The survey.
+
+    Raises:
+        InputError: Not a survey, written by an older or newer glowseis, damaged or incomplete.
+    """
+    path = Path(path)
+    manifest = read_manifest(path)
+    index = _read_index(path, manifest)
+    survey = Survey(path, manifest, index)
+    _check_places(path, manifest, index)
+    for shard in manifest.shards:
+        file = path / shard.file
+        if not file.is_file():
+            raise InputError(f"{file}: this shard is missing; {MEND}")
+        found = file.stat().st_size
+        if found < shard.bytes:
+            ends = index["offset_bytes"] + index["length_bytes"] + HEADER_BYTES + FOOTER_BYTES
+            row = int(np.argmax(((index["shard"] == shard.file) & (ends > found)).to_numpy()))
+            raise InputError(
+                f"{survey.record_name(row)} is missing or cut short: the shard has {found} of {shard.bytes} "
+                f"bytes; {MEND}"
+            )
+        if found > shard.bytes:
+            raise InputError(f"{file}: has {found} bytes where the manifest says {shard.bytes}; {MEND}")
+    return survey
+
+
+def _read_index(path: Path, manifest: Manifest) -> pd.DataFrame:
+    file = path / INDEX
+    if not file.is_file():
+        raise InputError(f"{file}: the index is missing; {MEND}")
+    if hashlib.sha256(file.read_bytes()).hexdigest() != manifest.index_sha256:
+        raise InputError(f"{file}: was changed after it was written; {MEND}")
+    try:
+        index = read_index(file)
+    except (ValueError, OverflowError) as wrong:
+        raise InputError(f"{file}: cannot be read ({wrong}); {MEND}") from None
+    missing = sorted(set(COLUMNS | PLACE) - set(index))
+    if missing:
+        raise InputError(f"{file}: has no column {missing[0]}; {MEND}")
+    return index
+
+
+def _check_places(path: Path, manifest: Manifest, index: pd.DataFrame) -> None:
+    """Make sure that manifest and index speak of the same records."""
+    if not len(index) == manifest.gathers == sum(shard.records for shard in manifest.shards):
+        raise InputError(f"{path}: {MANIFEST} speaks of {manifest.gathers} gathers, {INDEX} has {len(index)}; {MEND}")
+    counts = {str(label): int(count) for label, count in index["label"].value_counts().items() if label}
+    if counts != manifest.counts or sorted(counts) != sorted(manifest.labels):
+        raise InputError(f"{path}: {MANIFEST} counts other labels than {INDEX} has; {MEND}")
+    bytes_of = {shard.file: shard.bytes for shard in manifest.shards}
+    offset, length, image = (index[name] for name in ("offset_bytes", "length_bytes", "image_offset_bytes"))
+    room = index["shard"].map(bytes_of)
+    height, width = manifest.size
+    # Subtracted, for sums of numbers that make no sense may overflow; a shard that is unknown has no room.
+    right = (offset >= 0) & (length >= 0) & (image >= 0) & (length <= room)
+    right &= offset <= room - length.clip(upper=room) - (HEADER_BYTES + FOOTER_BYTES)
+    right &= image <= length.clip(lower=0) - height * width
+    if not right.all():
+        row = int(np.argmin(right.to_numpy()))
+        raise InputError(
+            f"{path / INDEX}: gather {index['gather_id'].iat[row]} lies where {index['shard'].iat[row]} has no picture "
+            f"of {height}x{width}; {MEND}"
+        )
+
+
+def _aligned(shape: tuple[int, ...]) -> np.ndarray:
+    """Memory at a multiple of 64 bytes, which TensorFlow takes over without a copy."""
+    count = int(np.prod(shape))
+    memory = np.empty(count + 63, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + count].reshape(shape)

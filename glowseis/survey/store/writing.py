@@ -1,0 +1,224 @@
+"""Writing a survey: shards, index and manifest, and going on with one whose writer was stopped.
+
+Each record is in its shard before its row is in the index, and both are handed to the system at once. What a writer
+that was killed left is therefore some whole records and perhaps a part of one more, which is cut off.
+"""
+
+import contextlib
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from google.protobuf.message import DecodeError
+
+import glowseis
+from glowseis.errors import InputError
+from glowseis.files import whole_folder
+from glowseis.survey.gather import Gather
+from glowseis.survey.progress import progress
+from glowseis.survey.severity import alike, by_severity
+from glowseis.survey.store.example import ARRAYS, parse, serialise
+from glowseis.survey.store.framing import ShardWriter
+from glowseis.survey.store.index import COLUMNS, PLACE, check_words, index_writer, row_text
+from glowseis.survey.store.manifest import INDEX, MANIFEST, RENDERING, SCHEMA, Manifest
+
+SHARD_BYTES = 150_000_000
+"""Largest shard, unless one record is larger."""
+
+
+@dataclass
+class Written:
+    """What of a survey is written: of its gathers no more than their ids, so that memory stays flat.
+
+    Attributes:
+        shards: Where the next record goes.
+        ids: Ids that are taken.
+        labels: Gathers per label, `""` included.
+        sources: Where they came from, each once, in order.
+    """
+
+    shards: ShardWriter
+    ids: set[str] = field(default_factory=set)
+    labels: Counter[str] = field(default_factory=Counter)
+    sources: dict[str, None] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def add(self, gather: Gather) -> None:
+        """Count a gather in."""
+        self.ids.add(gather.gather_id)
+        self.labels[gather.label] += 1
+        self.sources[gather.source] = None
+
+
+def write_survey(
+    out: Path,
+    gathers: Iterable[Gather],
+    size: tuple[int, int],
+    about: dict[str, Any],
+    shard_bytes: int = SHARD_BYTES,
+) -> Manifest:
+    """Write a survey, whole or not at all, with memory that does not grow with the number of gathers.
+
+    Args:
+        out: Folder to be made.
+        gathers: What to write, one after another.
+        size: Height in samples and width in traces of every picture.
+        about: What to add to the manifest, such as the simulator's version and seed; JSON.
+        shard_bytes: A shard is closed before it would grow beyond this.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        InputError: The output exists, there are no gathers, or one has another size, a bad or repeated id, or a bad
+            label.
+        OSError: The disk is full or not writable; nothing is left behind.
+    """
+    with whole_folder(Path(out)) as folder:
+        return write_records(folder, gathers, size, about, shard_bytes)
+
+
+def write_records(
+    folder: Path,
+    gathers: Iterable[Gather],
+    size: tuple[int, int],
+    about: dict[str, Any],
+    shard_bytes: int = SHARD_BYTES,
+    written: Written | None = None,
+) -> Manifest:
+    """Write a survey's files into a folder that is there, for those who put more into it; else as `write_survey`.
+
+    Args:
+        folder: Where to write; becomes the survey.
+        gathers: What to write, one after another.
+        size: Height in samples and width in traces of every picture.
+        about: What to add to the manifest.
+        shard_bytes: A shard is closed before it would grow beyond this.
+        written: What `take_up` found there already; the gathers go on after it.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        InputError: There are no gathers, or one has another size, a bad or repeated id, or a bad label.
+        OSError: The disk is full or not writable.
+    """
+    if written is None:
+        written = Written(ShardWriter(folder, shard_bytes))
+    with contextlib.closing(written.shards), index_writer(folder / INDEX, append=bool(written)) as write_row:
+        for gather in gathers:
+            _check(gather, size, written.ids)
+            if gather.label not in written.labels and (other := alike(gather.label, written.labels)):
+                raise InputError(
+                    f"gather {gather.gather_id} is labelled {gather.label!r}, others {other!r}; write both alike"
+                )
+            written.add(gather)
+            record = serialise(gather)
+            write_row(gather, _place(*written.shards.write(record), record, gather))
+    if not written:
+        raise InputError("there are no gathers to write; check the sources")
+    used = by_severity(set(written.labels) - {""})
+    manifest = Manifest(
+        schema_version=SCHEMA,
+        glowseis=glowseis.__version__,
+        size=size,
+        rendering=RENDERING,
+        gathers=len(written),
+        labels=used,
+        counts={label: written.labels[label] for label in used},
+        shards=tuple(written.shards.shards),
+        index_sha256=hashlib.sha256((folder / INDEX).read_bytes()).hexdigest(),
+        sources=tuple(written.sources),
+        about=about,
+    )
+    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return manifest
+
+
+def take_up(folder: Path, shard_bytes: int = SHARD_BYTES, is_whole: Callable[[Gather], bool] | None = None) -> Written:
+    """Look what a writer that was stopped finished, and cut off the rest.
+
+    Every record is read and its checksum compared, so that it does not matter how the writer ended.
+
+    Args:
+        folder: Where it wrote, or an empty one.
+        shard_bytes: What it was given.
+        is_whole: Says of one gather after another whether what else is written of it is whole as well.
+
+    Returns:
+        What is written, to be handed to `write_records`.
+
+    Raises:
+        OSError: The folder cannot be read or written.
+    """
+    file = folder / INDEX
+    header = ",".join((*COLUMNS, *PLACE)).encode() + b"\n"
+    written = Written(ShardWriter(folder, shard_bytes))
+    end_bytes = len(header)
+    with contextlib.ExitStack() as stack:
+        lines = stack.enter_context(file.open("rb")) if file.exists() else None
+        if lines and lines.readline() == header:
+            for line in progress(lines, None, "looking at what is there"):
+                found = _found(written.shards, line)
+                if found is None or found[1].gather_id in written.ids or (is_whole and not is_whole(found[1])):
+                    break
+                record, gather = found
+                written.shards.take_up(record)
+                written.add(gather)
+                end_bytes += len(line)
+    written.shards.cut()
+    if written:
+        with file.open("r+b") as index:
+            index.truncate(end_bytes)
+    return written
+
+
+def _found(shards: ShardWriter, line: bytes) -> tuple[bytes, Gather] | None:
+    """The next record and its gather, if a row of the index and the record that it speaks of are whole."""
+    try:
+        length_bytes = int(dict(zip(reversed(PLACE), reversed(line.decode().split(",")), strict=False))["length_bytes"])
+        record = shards.find(length_bytes)
+        if record is None:
+            return None
+        gather = parse(record)
+        whole = row_text(gather, _place(*shards.next_place(length_bytes), record, gather)).encode() == line
+    except (ValueError, TypeError, IndexError, KeyError, DecodeError):
+        return None
+    return (record, gather) if whole else None
+
+
+def _place(shard: str, offset_bytes: int, record: bytes, gather: Gather) -> dict[str, Any]:
+    """Where a record lies, as the index says it."""
+    return {
+        "shard": shard,
+        "offset_bytes": offset_bytes,
+        "length_bytes": len(record),
+        "image_offset_bytes": _image_offset(record, gather.image.tobytes()),
+    }
+
+
+def _image_offset(record: bytes, image: bytes) -> int:
+    """Where in a record its picture lies; searching for its beginning alone is twenty times faster."""
+    offset_bytes = record.index(image[:4096])
+    return offset_bytes if record.startswith(image, offset_bytes) else record.index(image)
+
+
+def _check(gather: Gather, size: tuple[int, int], seen: set[str]) -> None:
+    name = gather.gather_id
+    check_words(gather, seen)
+    if gather.image.shape != tuple(size) or gather.image.dtype != np.uint8:
+        shape = "x".join(map(str, gather.image.shape))
+        raise InputError(
+            f"gather {name} is a picture of {shape} {gather.image.dtype}, the survey's are "
+            f"{size[0]}x{size[1]} uint8; render it to the survey's size"
+        )
+    traces = gather.recorded_shape[1] if gather.fit == "resize" and gather.recorded_shape else gather.valid_traces
+    for array in ARRAYS:
+        if len(getattr(gather.geometry, array)) != traces:
+            raise ValueError(f"gather {name}: geometry.{array} must have {traces} elements, one a trace")

@@ -1,0 +1,110 @@
+"""What every map of a flow must keep: it inverts, its log-det is the Jacobian's, every weight gets a gradient."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+
+def check_invertible(
+    layer,
+    x,
+    tolerance: float = 1e-6,
+    *,
+    jacobian: bool = True,
+    perturbation: float = 0.1,
+    seed: int = 0,
+    without_gradient: Sequence[str] = (),
+) -> None:
+    """Check that a map inverts, that its log-det is the Jacobian's, and that every weight gets a gradient.
+
+    It needs Keras' TensorFlow backend, for its gradients.
+
+    The weights are perturbed first: a zero-initialised flow is the identity, which passes everything.
+
+    Args:
+        layer: A map that keeps the contract of `glowseis.layers.InvertibleLayer`.
+        x: Input, `[batch, ...]`, or a tuple of such, in the layer's precision.
+        tolerance: Largest error accepted, relative to values of order one.
+        jacobian: Whether to compare with the autodiff Jacobian, whose size is that of one item squared. It is meant for
+            float64.
+        perturbation: Standard deviation of the noise that is added to every trainable weight.
+        seed: Seed of that noise.
+        without_gradient: Ends of the paths of weights that the result does not depend on. `key/bias` is such a weight
+            of attention: softmax is blind to what all scores of a query share.
+
+    Raises:
+        ValueError: Keras runs on another backend.
+        AssertionError: One of the properties fails; the message says which and by how much.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(f"check_invertible needs Keras' TensorFlow backend; it is {keras.backend.backend()!r}.")
+    import tensorflow as tf
+
+    layer(x)
+    perturb(layer, perturbation, seed)
+    with tf.GradientTape() as tape:
+        y, log_det = layer(x)
+        objective = sum(tf.reduce_sum(tf.sin(part)) for part in _parts(y)) + tf.reduce_sum(log_det)
+    gradients = tape.gradient(objective, [weight.value for weight in layer.trainable_weights])
+    sizes = {}
+    for weight, gradient in zip(layer.trainable_weights, gradients, strict=True):
+        _require(gradient is not None, f"{weight.path} gets no gradient")
+        sizes[weight.path] = float(np.max(np.abs(gradient)))
+        _require(np.isfinite(sizes[weight.path]), f"the gradient of {weight.path} is not finite")
+    for path, size in sizes.items():
+        # Rounding leaves noise where a gradient is zero.
+        zero = size <= 1e-9 * max(sizes.values())
+        _require(not zero or path.endswith(tuple(without_gradient)), f"the gradient of {path} is zero")
+
+    batch = _parts(x)[0].shape[0]
+    _require(tuple(log_det.shape) == (batch,), f"log_det has shape {tuple(log_det.shape)}, not ({batch},)")
+    precision = keras.backend.standardize_dtype(log_det.dtype)
+    _require(precision in ("float32", "float64"), f"log_det is {precision}, not float32 or wider")
+    back, log_det_back = layer(y, inverse=True)
+    for one, other in zip(_parts(x), _parts(back), strict=True):
+        _close(other, one, tolerance, "the inverse does not give the input back")
+    _close(log_det_back, -np.asarray(log_det), tolerance, "the log-dets of both directions do not sum to zero")
+    if jacobian:
+        for direction, start, log_dets in ((False, x, log_det), (True, y, log_det_back)):
+            expected = _log_det_by_autodiff(layer, start, direction)
+            name = "inverse" if direction else "forward"
+            _close(log_dets, expected, tolerance, f"the {name} log-det is not the Jacobian's")
+
+
+def perturb(layer, perturbation: float = 0.1, seed: int = 0) -> None:
+    """Add normal noise of standard deviation `perturbation` to every trainable weight of a layer or model."""
+    random = np.random.default_rng(seed)
+    for weight in layer.trainable_weights:
+        weight.assign_add(keras.ops.cast(perturbation * random.standard_normal(weight.shape), weight.dtype))
+
+
+def _log_det_by_autodiff(layer, x, inverse):
+    """Log of the absolute determinant of the Jacobian of each item, `[batch]`."""
+    import tensorflow as tf
+
+    log_dets = []
+    for item in range(_parts(x)[0].shape[0]):
+        one = [tf.convert_to_tensor(part[item : item + 1]) for part in _parts(x)]
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(one)
+            y, _ = layer(tuple(one) if isinstance(x, (tuple, list)) else one[0], inverse=inverse)
+            flat = tf.concat([tf.reshape(part, (-1,)) for part in _parts(y)], axis=0)
+        blocks = [tf.reshape(block, (flat.shape[0], -1)) for block in tape.jacobian(flat, one)]
+        log_dets.append(np.linalg.slogdet(np.concatenate(blocks, axis=1))[1])
+    return np.array(log_dets)
+
+
+def _parts(x):
+    return list(x) if isinstance(x, (tuple, list)) else [x]
+
+
+def _close(actual, expected, tolerance, message):
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    error = np.max(np.abs(actual - expected) / np.maximum(1.0, np.abs(expected)))
+    _require(error <= tolerance, f"{message}: off by {error:.3g}, more than {tolerance:.3g}")
+
+
+def _require(condition, message):
+    if not condition:
+        raise AssertionError(message)

@@ -1,0 +1,191 @@
+"""The flow's benchmarks: that they run, and that what they count is right."""
+
+import csv
+import dataclasses
+import json
+import math
+import os
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks import flow
+from benchmarks.flow_table import PAPER, Measurements, marks, training_rows
+from benchmarks.measures import PEERS
+from benchmarks.multiply_adds import multiply_adds
+from glowseis.command import run
+from tests.support.commands import CHECKOUT
+
+TINY = ("--size", "16x16", "--levels", "2", "--flow-steps", "1", "--filters", "8", "--rounds", "1", "--steps", "2")
+
+
+def benchmark(name, *words, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{name}", *map(str, words)],
+        check=False,
+        cwd=CHECKOUT,
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT), **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+def rows_of(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.slow
+def test_the_command_measures_ours_and_writes_its_tables(tmp_path):
+    done = benchmark("flow", *TINY, "--only", "paper,throughput", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "no --peers" in done.stdout
+    rows = {row["contender"]: row for row in rows_of(tmp_path / "paper.csv")}
+    for name in ("ours stored", "ours reversible"):
+        assert float(rows[name]["step_s"]) > 0 and float(rows[name]["peak_mb"]) > 100
+        assert rows[name]["of_fastest_peer"] == ""
+    (throughput,) = rows_of(tmp_path / "throughput.csv")
+    assert all(float(throughput[f"{way}_per_s"]) > 0 for way in ("encode", "decode", "generate"))
+    met = {row["mark"]: row["met"] for row in rows_of(tmp_path / "marks.csv")}
+    assert met["step of the fastest peer's, stored"] == "not measured"
+    assert met["step reversible / stored"] == "not this flow"
+
+
+def test_a_real_process_answers_with_seconds_and_its_memory():
+    task = dataclasses.replace(PAPER, size=(16, 16), levels=1, steps=1, filters=8, attention_levels=0, count=2)
+    done = benchmark("flow_ours", task.as_json())
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout.splitlines()[-1])
+    assert len(answer["steps_s"]) == 2 and answer["first_step_s"] > 0 and answer["peak_mb"] > 100
+    # Weights and two moments, at least.
+    assert answer["state_mb"] > 3 * 4 * (9 * 2 * 8 + 8 * 8 + 9 * 8 * 4) / 1e6
+
+
+def test_every_section_has_its_table_and_what_fails_is_left_out(tmp_path, monkeypatch, capsys):
+    asked = []
+
+    def ask(task, peers):
+        asked.append(task)
+        if task.contender == "ours bfloat16":
+            raise ChildProcessError("not this one")
+        seconds = 10.0 if task.contender in PEERS else 2.0
+        return {
+            "product": {"multiply_adds_per_s": 1e11, "numpy_per_s": 1e11, "tensorflow_per_s": 9e10},
+            "training": {
+                "first_step_s": 9.0,
+                "steps_s": [seconds],
+                "state_mb": 6.0 * task.steps,
+                "multiply_adds": 1e11,
+            },
+            "throughput": {"encode_s": [seconds], "decode_s": [seconds], "generate_s": [seconds]},
+        }[task.what] | {"peak_mb": 1000.0 + 7 * task.steps}
+
+    monkeypatch.setattr(flow, "_ask", ask)
+    monkeypatch.setattr(flow, "_reading", lambda path: "as quick as that")
+    monkeypatch.setattr(os, "sched_setaffinity", lambda process, cores: None)
+    with pytest.raises(SystemExit) as left:
+        run(flow.main, ["--rounds", "2", "--peers", sys.executable, "--out", str(tmp_path)])
+    assert left.value.code == 0
+    # Sections share what they measure, and what fails is not tried again.
+    fails = [task for task in asked if task.contender == "ours bfloat16"]
+    assert len(fails) == len(set(fails)) == 2
+    assert len(asked) == 2 * len(set(asked)) - len(fails)
+    text = (tmp_path / "flow.md").read_text()
+    assert all(f"## {name}\n" in text for name in (*flow.SECTIONS, "product", "marks"))
+    assert "as quick as that" in text and "left out: not this one" in capsys.readouterr().out
+    met = {row["mark"]: row["met"] for row in rows_of(tmp_path / "marks.csv")}
+    assert met.pop("step of the fastest peer's, bfloat16 conditioners") == "not measured"
+    assert met.pop("first step bfloat16, s") == "not measured"
+    assert set(met.values()) == {"yes"}
+    assert [row["size"] for row in rows_of(tmp_path / "size.csv")[::2]] == ["448x320", "896x320", "896x640"]
+    assert [row["levels_x_steps"] for row in rows_of(tmp_path / "depth.csv")[::2]] == ["6x5", "6x15", "6x30"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--only", "everything"), "no such section"),
+        (("--peers", "nowhere/python"), "no such program"),
+        (("--size", "100x100"), "divisible by 128"),
+    ],
+)
+def test_wrong_words_are_told_in_one_line(words, message):
+    done = benchmark("flow", *words)
+    assert done.returncode == 2 and message in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "backend", "message"),
+    [
+        (("--batches", "x"), "tensorflow", "--batches x: write numbers from 1"),
+        (("--size", "8", "--levels", "1"), "tensorflow", "--size 8, --levels 1: give samples x traces"),
+        (("--size", "12x8", "--levels", "3"), "tensorflow", "that 2^levels divides"),
+        ((), "theano", "KERAS_BACKEND is theano; choose tensorflow, jax or torch"),
+    ],
+)
+def test_wrong_words_for_other_backends_are_told(words, backend, message):
+    done = benchmark("backends", *words, KERAS_BACKEND=backend)
+    assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_other_backends_runs_with_jax(tmp_path):
+    pytest.importorskip("jax")
+    table = tmp_path / "jax.csv"
+    words = ("--size", "8x8", "--levels", "1", "--steps", "1", "--filters", "8", "--batches", "1", "--csv", table)
+    done = benchmark("backends", *words, KERAS_BACKEND="jax")
+    assert done.returncode == 0, done.stderr
+    (row,) = rows_of(table)
+    assert row["backend"] == "jax" and float(row["step_s"]) > 0
+
+
+def test_multiply_adds_of_a_flow_that_can_be_counted_by_hand():
+    from glowseis.models.glow import Glow
+
+    small = Glow((4, 4, 1), levels=1, steps=3, filters=2, attention_levels=0)
+    small.build()
+    # 2 x 2 positions of 4 channels: mixing, 3x3 from 2 to 2, 1x1 from 2 to 2, 3x3 from 2 to 4.
+    assert multiply_adds(small) == 3 * 4 * (4 * 4 + 9 * 2 * 2 + 2 * 2 + 9 * 2 * 4)
+
+
+def test_multiply_adds_of_attention_and_of_what_is_factored_out():
+    from glowseis.models.glow import Glow
+
+    small = Glow((4, 8, 1), levels=2, steps=1, filters=4, attention_levels=1, heads=2)
+    small.build()
+    convolutional = 8 * (4 * 4 + 9 * 2 * 4 + 4 * 4 + 9 * 4 * 4)
+    factored_out = 8 * 9 * 2 * 4
+    # 1 x 2 positions of 8 channels: query, key, value from 4 to 4, output, scores and sum; 3x3 to 4, 3x3 to 8.
+    attention = 2 * (8 * 8 + 3 * 4 * 4 + 4 * 4 + 9 * 4 * 4 + 9 * 4 * 8) + 2 * 2 * 2 * 4
+    assert multiply_adds(small) == convolutional + factored_out + attention
+
+
+def test_the_papers_flow_takes_fifty_thousand_million_multiply_adds():
+    from glowseis.models.glow import Glow
+
+    # Each step takes as many as the others of its level, and one a level is quicker to build.
+    one, two = (Glow(steps=steps) for steps in (1, 2))
+    one.build()
+    two.build()
+    assert multiply_adds(one) + 14 * (multiply_adds(two) - multiply_adds(one)) == pytest.approx(50e9, rel=0.02)
+
+
+def test_medians_ratios_and_marks_are_of_the_same_round():
+    def answers(*rounds, **more):
+        return {number: {"steps_s": list(steps), **more} for number, steps in enumerate(rounds)}
+
+    peer, slower = (dataclasses.replace(PAPER, contender=name) for name in ("FrEIA", "normflows"))
+    measured = Measurements(
+        {
+            PAPER: answers([1, 2, 3], [4, 4, 4], [1, 1, 1], peak_mb=2000.0),
+            peer: answers([10, 10, 10], [20, 20, 20], [4, 4, 4]),
+            slower: answers([30], [30], [30]),
+        }
+    )
+    (row,) = training_rows(measured, [PAPER])
+    assert row["step_s"] == 2 and row["of_fastest_peer"] == 0.2 and row["peak_mb"] == 2000
+    assert math.isnan(row["first_step_s"])
+    met = {mark.name: mark.met for mark in marks(measured, PAPER)}
+    assert met["step of the fastest peer's, stored"] == "yes"
+    assert met["step of the fastest peer's, reversible"] == "not measured"

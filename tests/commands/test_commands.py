@@ -1,0 +1,293 @@
+"""What every command does with its arguments, its errors and its signals."""
+
+import errno
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from glowseis import command
+from glowseis.errors import FittingError, InputError, StoppedError
+from tests.support.commands import CHECKOUT, finish, start
+from tests.support.random_gathers import random_survey
+
+COMMANDS = ("simulate", "ingest", "describe", "folds", "train", "generate", "classify")
+
+HEAVY = "[name for name in ('tensorflow', 'keras', 'pandas', 'segyio') if name in sys.modules]"
+
+
+def python(script, *words):
+    return subprocess.run(
+        [sys.executable, "-c", script, *words], check=False, cwd=CHECKOUT, capture_output=True, text=True
+    )
+
+
+def test_every_module_that_can_be_run_is_tested():
+    runnable = {path.stem for path in (CHECKOUT / "glowseis").glob("*.py") if "__main__" in path.read_text()}
+    assert runnable - {"command"} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_an_example_and_loads_nothing_heavy(name):
+    script = (
+        "import runpy, sys\n"
+        f"sys.argv = ['{name}', '--help']\n"
+        "try:\n"
+        f"    runpy.run_module('glowseis.{name}', run_name='__main__', alter_sys=True)\n"
+        "finally:\n"
+        f"    print('loaded', {HEAVY})\n"
+    )
+    done = python(script)
+    assert done.returncode == 0, done.stderr
+    assert f"Usage: python -m glowseis.{name} [OPTIONS]" in done.stdout
+    assert f"Example: python -m glowseis.{name}" in done.stdout
+    assert "loaded []" in done.stdout and not done.stderr
+
+
+def test_the_package_loads_nothing_heavy():
+    done = python(f"import sys, glowseis; print({HEAVY}, glowseis.__version__)")
+    assert done.stdout.startswith("[] ") and not done.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--zzzz",), "No such option: --zzzz"),
+        (("--out",), "Option '--out' requires an argument"),
+    ],
+)
+def test_wrong_words_are_told_in_one_line(name, words, message, tmp_path):
+    done = finish(start(name, *words, folder=tmp_path))
+    assert done.status == 2
+    assert done.error == [f"glowseis.{name}: {message}; see python -m glowseis.{name} --help"]
+    assert not done.out and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "message"),
+    [
+        ("train", ("nowhere.toml",), "nowhere.toml: no such recipe"),
+        ("train", ("--set", "training.batc=2"), "unknown key training.batc; did you mean batch?"),
+        ("train", ("a.toml", "b.toml"), "unexpected extra argument"),
+        ("generate", ("model", "--out", "new.xyz", "--survey", "s"), "new.xyz: no format ends in .xyz"),
+        ("generate", (), "Missing argument 'savedmodel'"),
+        ("classify", (), "Missing argument 'savedmodel'"),
+        ("classify", ("model", "survey"), "Missing option '--out'"),
+        ("describe", (), "Missing argument 'SURVEY|MODEL'"),
+        ("folds", ("survey", "--out", "f.json", "--kind", "tenfold"), "Invalid value for '--kind'"),
+        ("generate", ("model", "--survey", "s", "--out", "new", "--count", "many"), "Invalid value for '--count'"),
+        ("generate", ("model", "--survey", "s", "--out", "README.md"), "README.md: no format ends in .md"),
+        ("generate", ("model", "--survey", "s", "--out", "docs"), "docs: the folder is not empty; give another --out"),
+        ("train", ("train/window.toml",), "train/window.toml: makes no survey of its own; pass --survey"),
+    ],
+)
+def test_bad_input_is_told_without_loading_tensorflow(name, words, message):
+    script = (
+        "import importlib, sys\n"
+        "from glowseis.command import run\n"
+        "try:\n"
+        f"    run(importlib.import_module('glowseis.{name}').main)\n"
+        "finally:\n"
+        f"    print('loaded', {HEAVY})\n"
+    )
+    done = python(script, *words)
+    assert done.returncode == 2 and "loaded []" in done.stdout
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"glowseis.{name}: ") and message in line
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (InputError("a: is\n  wrong"), 2, "a: is wrong"),
+        (FittingError("diverged"), 1, "diverged"),
+        (StoppedError("stopped"), 75, "stopped"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (PermissionError(errno.EACCES, "Permission denied", "a/b"), 2, "a/b: Permission denied"),
+        (OSError(errno.ENOSPC, "No space left on device", "a/b"), 2, "a/b: no space left to write; nothing was kept"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), 2, "no space left to write; nothing was kept"),
+        (RuntimeError("a/b; No space left on device"), 2, "no space left to write; nothing was kept"),
+    ],
+)
+def test_errors_become_a_line_and_a_status(error, status, message, capsys):
+    def main() -> None:
+        raise error
+
+    main.__module__ = "glowseis.main"
+    with pytest.raises(SystemExit) as left:
+        command.run(main, [])
+    out, told = capsys.readouterr()
+    assert left.value.code == status and not out
+    (line,) = told.splitlines()
+    assert line.startswith(f"glowseis.main: {message}")
+
+
+def test_errors_of_our_own_keep_their_traceback():
+    def main() -> None:
+        raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        command.run(main, [])
+
+
+def test_a_command_that_ends_well_has_status_0():
+    def main() -> None:
+        pass
+
+    with pytest.raises(SystemExit) as left:
+        command.run(main, [])
+    assert left.value.code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "message"),
+    [
+        ("generate", ("savedmodels/none", "--survey", "{survey}", "--out", "new"), "none: no SavedModel there"),
+        ("generate", ("{model}", "--survey", "{survey}/none", "--out", "new"), "none: no such survey"),
+        ("generate", ("{model}", "--survey", "{survey}", "--out", "new", "--label", "ugly"), "labelled 'ugly'"),
+        ("generate", ("{model}", "--survey", "{large}", "--out", "new"), "is for gathers of 64x64, and"),
+        ("generate", ("{other}", "--survey", "{survey}", "--out", "new"), "is a classifier, this needs a flow"),
+        ("generate", ("{model}", "--survey", "{survey}", "--out", "{survey}"), "the folder is not empty"),
+        (
+            "generate",
+            ("{model}", "--survey", "{survey}", "--out", "{table}.segy"),
+            "exists already; give another --out",
+        ),
+        ("classify", ("savedmodels/none", "{table}.csv", "--out", "new.csv"), "none: no SavedModel there"),
+        ("classify", ("{model}", "{table}.csv", "--out", "new.csv"), "is a flow, this needs a classifier"),
+        ("classify", ("{other}", "none.segy", "--out", "new.csv"), "none.segy: no such file"),
+        ("classify", ("{other}", "{table}.csv", "--out", "new.csv"), "table.csv: has 0 bytes"),
+        ("train", ("train/window.toml", "--survey", "none"), "none: no such survey"),
+        (
+            "train",
+            ("train/demo.toml", "--set", "survey.size=112x81"),
+            "survey.size: gathers of 112x81 cannot be halved",
+        ),
+        ("train", ("train/demo.toml", "--survey", "{survey}", "--out", "{survey}"), "is not the folder of a run"),
+        ("train", ("train/demo.toml", "--survey", "{survey}", "--out", "{run}"), "holds a run of another recipe (seed"),
+        (
+            "train",
+            ("train/demo.toml", "--survey", "{survey}", "--out", "{there}"),
+            "holds a run on another survey, there",
+        ),
+    ],
+)
+def test_models_surveys_and_runs_are_looked_at_before_tensorflow(name, words, message, tmp_path):
+    from glowseis.recipe import read_recipe
+
+    places = {one: str(tmp_path / one) for one in ("survey", "large", "model", "other", "run", "there", "table")}
+    for size, place in (((64, 64), "survey"), ((64, 128), "large")):
+        random_survey(tmp_path / place, 4, size)
+    for place, kind in (("model", "flow"), ("other", "classifier")):
+        about = tmp_path / place / "1" / "assets.extra" / "glowseis.json"
+        about.parent.mkdir(parents=True)
+        about.write_text(json.dumps({"kind": kind, "label": "bad", "image_shape": [64, 64, 1]}))
+        (tmp_path / place / "1" / "saved_model.pb").touch()
+    recipe = read_recipe(CHECKOUT / "train" / "demo.toml").model_dump()
+    for place, changed in (("run", {**recipe, "seed": 9}), ("there", recipe)):
+        (tmp_path / place).mkdir()
+        record = {"run": "1", "recipe": changed, "survey": "there", "survey_checksum": "1", "versions": {}}
+        (tmp_path / place / "run.json").write_text(json.dumps(record))
+    (tmp_path / "table.csv").touch()
+    script = (
+        "import importlib, sys\n"
+        "from glowseis.command import run\n"
+        "try:\n"
+        f"    run(importlib.import_module('glowseis.{name}').main)\n"
+        "finally:\n"
+        "    print('loaded', 'tensorflow' in sys.modules)\n"
+    )
+    done = python(script, *(word.format(**places) for word in words))
+    assert done.returncode == 2 and done.stdout == "loaded False\n", done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"glowseis.{name}: ") and message in line
+
+
+TELLING = (
+    "import sys\n"
+    "from pathlib import Path\n"
+    "from glowseis.command import run\n"
+    "def main(lines: int = 1) -> None:\n"
+    "    for number in range(lines):\n"
+    "        print(f'line {number} \\xe9 \\u4e2d')\n"
+    "    print('remark \\xe9', file=sys.stderr, flush=True)\n"
+    "    Path('done').touch()\n"
+    "main.__module__ = 'glowseis.main'\n"
+    "run(main)\n"
+)
+"""A command that says something, then finishes its work."""
+
+
+def tell(folder, shell, **environment):
+    words = f"{shlex.quote(sys.executable)} -c {shlex.quote(TELLING)} {shell}"
+    done = subprocess.run(
+        ["bash", "-c", f"{words}; exit ${{PIPESTATUS[0]}}"],
+        check=False,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT), **environment},
+    )
+    assert (folder / "done").exists() and "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
+    return done
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_what_a_terminal_cannot_show_becomes_escapes(tmp_path, encoding):
+    done = tell(tmp_path, "", PYTHONIOENCODING=encoding)
+    assert done.returncode == 0 and "\\u4e2d" in done.stdout
+    if encoding == "ascii":
+        assert done.stdout == "line 0 \\xe9 \\u4e2d\n" and done.stderr == "remark \\xe9\n"
+
+
+@pytest.mark.parametrize("lines", [1, 20_000])
+def test_a_full_disk_behind_standard_output_stops_no_work(tmp_path, lines):
+    done = tell(tmp_path, f"--lines {lines} > /dev/full")
+    assert done.returncode == 74
+    assert done.stderr.splitlines() == [
+        "remark \xe9",
+        "glowseis.main: done, and all files are complete, but standard output was cut short (No space left on device)",
+    ]
+
+
+@pytest.mark.parametrize(
+    "shell", ["--lines 20000 | head -1", "--lines 1 | true", "2> /dev/full", ">&- 2>&-", "2>&1 --lines 20000 | head -1"]
+)
+def test_nobody_to_tell_stops_no_work(tmp_path, shell):
+    assert tell(tmp_path, shell).returncode == 0
+
+
+def test_an_interruption_is_told(tmp_path):
+    script = (
+        "import time, sys\n"
+        "from glowseis.command import run\n"
+        "def main() -> None:\n"
+        "    print('ready', flush=True)\n"
+        "    time.sleep(60)\n"
+        "main.__module__ = 'glowseis.main'\n"
+        "run(main, [])\n"
+    )
+    words = [sys.executable, "-c", script]
+    with subprocess.Popen(words, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate()
+    assert process.returncode == 130
+    assert told.strip().splitlines() == ["glowseis.main: interrupted"]
+
+
+def test_tensorflows_remarks_are_kept_back(tmp_path):
+    script = (
+        "import os, sys; os.environ.pop('TF_CPP_MIN_LOG_LEVEL', None)\n"
+        "from glowseis.command import import_tensorflow; import_tensorflow()\n"
+        "import tensorflow as tf; print(tf.reduce_sum([1, 2]).numpy())\n"
+        "print('heard', file=sys.stderr)\n"
+    )
+    done = python(script)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "3\n", "heard\n")

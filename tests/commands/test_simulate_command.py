@@ -1,0 +1,214 @@
+"""The command that simulates: what it writes, refuses and leaves behind when it is stopped."""
+
+import contextlib
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import segyio
+
+from glowseis.survey.simulate import Acquisition, simulate_recording, simulate_recordings
+from tests.support.commands import CHECKOUT
+
+
+def simulate(*words):
+    command = [sys.executable, "-m", "glowseis.simulate", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_command_writes_a_survey(tmp_path):
+    out = tmp_path / "survey"
+    words = (
+        "--size",
+        "64x48",
+        "--seed",
+        4,
+        "--fractions",
+        "1,1,1",
+        "--workers",
+        2,
+        "--noise",
+        "tug=0",
+        "--noise",
+        "bird=3",
+    )
+    done = simulate("--out", out, "--count", 12, *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["gathers"] == 12
+    assert manifest["size"] == [64, 48]
+    assert sum(manifest["counts"].values()) == 12
+    assert '"seed": 4' in json.dumps(manifest)
+    factors = manifest["about"]["simulator"]["noise"]
+    assert (factors["tug"], factors["bird"], factors["swell"]) == (0.0, 3.0, 1.0)
+
+
+def test_command_writes_segy_beside_the_records(tmp_path):
+    out = tmp_path / "survey"
+    done = simulate("--out", out, "--count", 3, "--size", "64x48", "--seed", 4, "--segy")
+    assert (done.returncode, done.stderr) == (0, "")
+    with segyio.open(out / "survey.segy", ignore_geometry=True) as file:
+        first = simulate_recording(0, 4, Acquisition.of_size(64, 48))
+        traces = first.amplitude.shape[1]
+        assert np.array_equal(file.trace.raw[:traces].T, first.amplitude)
+        assert segyio.tools.dt(file) == 8000
+        assert file.header[0][segyio.TraceField.FieldRecord] == first.geometry.shot
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--size", "10x10"), "48x32 to 896x640"),
+        (("--size", "large"), "896x640"),
+        (("--fractions", "1,2"), "fractions"),
+        (("--fractions", "0,0,0"), "fractions"),
+        (("--count", "0"), "at least 1"),
+        (("--seed", "-1"), "at least 0"),
+        (("--noise", "waves=1"), "there is no kind 'waves'"),
+        (("--noise", "swell=loud"), "no number"),
+        (("--noise", "tug=2", "--noise", "swell=0"), "with noise swell=0 tug=2 hardly a gather is bad"),
+    ],
+)
+def test_command_tells_wrong_arguments_in_one_line(tmp_path, words, told):
+    failed = simulate("--out", tmp_path / "survey", *words)
+    assert failed.returncode == 2
+    assert told in failed.stderr
+    assert len(failed.stderr.splitlines()) == 1
+    assert not (tmp_path / "survey").exists()
+
+
+def test_command_leaves_a_folder_with_other_things_alone(tmp_path):
+    (tmp_path / "mine.txt").write_text("keep")
+    failed = simulate("--out", tmp_path)
+    assert failed.returncode == 2
+    assert "not empty" in failed.stderr
+    assert (tmp_path / "mine.txt").read_text() == "keep"
+
+
+def until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def under_way(*words):
+    """The command at work in a session of its own, as a terminal would start it; a test that fails ends it."""
+    command = [sys.executable, "-m", "glowseis.simulate", *map(str, words)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stderr.close()
+
+
+def ended(process, seconds=60):
+    """What a process said until its end, which must come; nothing of it is left behind."""
+    try:
+        return process.communicate(timeout=seconds)[1]
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def children_of(process):
+    found = subprocess.run(
+        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(process.pid)], check=True, capture_output=True, text=True
+    )
+    return [int(line.split()[0]) for line in found.stdout.splitlines() if "spawn_main" in line]
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_command_stopped_twice_can_go_on(tmp_path, stop, workers):
+    out = tmp_path / "survey"
+    with under_way("--out", out, "--count", 100_000, "--size", "112x80", "--workers", workers, "--segy") as process:
+        until((tmp_path / ".survey.writing" / "state.json").exists)
+        for _ in range(2):
+            os.killpg(process.pid, stop)
+            time.sleep(0.05)
+        error = ended(process)
+    assert process.returncode == 75 and len(error.splitlines()) == 1
+    assert "stopped; the same command goes on where it was; to give up, remove" in error
+    assert [path.name for path in tmp_path.iterdir()] == [".survey.writing"]
+
+
+def test_iterating_stopped_twice_ends(tmp_path):
+    """Without the command's own handlers, at moments that differ."""
+    script = (
+        "from glowseis.survey.simulate import Acquisition, simulate_recordings\n"
+        "if __name__ == '__main__':\n"
+        "    for _ in simulate_recordings(100_000, 1, Acquisition.of_size(896, 640), workers=2):\n"
+        "        print('one', flush=True)\n"
+    )
+    (tmp_path / "script.py").write_text(script)
+    for pause_s in (0.0, 0.02, 0.1):
+        with subprocess.Popen(
+            [sys.executable, tmp_path / "script.py"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        ) as process:
+            assert process.stdout.readline() == b"one\n"
+            for _ in range(2):
+                os.killpg(process.pid, signal.SIGINT)
+                time.sleep(pause_s)
+            ended(process, 30)
+        assert process.returncode != 0
+
+
+def test_a_worker_that_was_killed_is_told_in_one_line(tmp_path):
+    out = tmp_path / "survey"
+    with under_way("--out", out, "--count", 100_000, "--size", "112x80", "--workers", 2) as process:
+        until((tmp_path / ".survey.writing" / "state.json").exists)
+        os.kill(children_of(process)[0], signal.SIGKILL)
+        error = ended(process)
+    line = "glowseis.simulate: a worker process died (out of memory?); use fewer --workers; the same command goes on"
+    assert process.returncode == 2 and error.startswith(line) and len(error.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == [".survey.writing"]
+
+
+def test_segy_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch, capsys):
+    from glowseis.command import run
+    from glowseis.simulate import main
+    from glowseis.survey.formats import segy
+
+    def write(recording):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(segy, "segy_writer", lambda file, text_lines: write)
+    with pytest.raises(SystemExit) as left:
+        run(main, ["--out", str(tmp_path / "survey"), "--count", "3", "--size", "64x48", "--workers", "1", "--segy"])
+    told = capsys.readouterr()
+    assert (left.value.code, told.out, len(told.err.splitlines())) == (2, "", 1)
+    assert "no space left" in told.err and str(tmp_path / "survey") in told.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_gather_is_simulated_once(tmp_path, monkeypatch, capsys):
+    from glowseis.command import run
+    from glowseis.simulate import main
+    from glowseis.survey import simulate as room
+
+    calls = []
+
+    def counted(count, *rest, **named):
+        calls.append(count)
+        return simulate_recordings(count, *rest, **named)
+
+    monkeypatch.setattr(room, "simulate_recordings", counted)
+    with pytest.raises(SystemExit) as left:
+        run(main, ["--out", str(tmp_path / "survey"), "--count", "3", "--size", "64x48", "--workers", "1", "--segy"])
+    assert (left.value.code, capsys.readouterr().err, calls) == (0, "", [3])
+    assert (tmp_path / "survey" / "survey.segy").is_file()

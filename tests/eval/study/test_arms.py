@@ -1,0 +1,269 @@
+"""What each arm adds to a fold's training gathers."""
+
+import dataclasses
+import sys
+
+import numpy as np
+import pytest
+
+from eval.study.arms import ARM_CLASSES
+from eval.study.fold import Fold
+from eval.study.guard import LeakError
+from eval.study.names import ARMS
+from eval.study.preparation import Study
+from eval.study.smote import NEIGHBOURS, coordinates, parents, products, smote_pairs
+from glowseis.errors import FittingError, InputError
+from glowseis.survey.batches.labelled import parents_of
+from glowseis.survey.gather import Origin
+from glowseis.survey.store.survey import open_survey
+from glowseis.synthesis import PRIOR, Pair, interpolate_pairs, synthesise, synthesise_prior
+from tests.support.small_study import LABELS, small_study
+
+COUNT = 9
+BAD = LABELS.index("bad")
+
+
+@pytest.fixture(scope="module")
+def fold(tmp_path_factory):
+    return Fold(small_study(tmp_path_factory.mktemp("arms")), "grouped", 0, say=lambda line: None)
+
+
+def training_set(fold, arm, first=None):
+    return ARM_CLASSES[arm]().training_set(fold, first)
+
+
+def survey_of(fold, arm):
+    return open_survey(fold.work / "synthetic" / arm)
+
+
+def test_every_name_has_an_arm_and_every_arm_its_name():
+    assert list(ARM_CLASSES) == list(ARMS)
+    assert all(one().name == name for name, one in ARM_CLASSES.items())
+
+
+def test_arms_without_synthetic_gathers(fold):
+    none, weighted = training_set(fold, "none"), training_set(fold, "class-weights")
+    names = fold.study.survey.index["gather_id"].to_numpy()[fold.training]
+    for one in (none, weighted):
+        assert list(one.gathers.ids) == list(names) and one.synthetic == 0
+    assert (none.class_weights, weighted.class_weights) == ("none", "balanced")
+
+
+def test_oversampling_draws_rare_training_gathers_again(fold):
+    made = training_set(fold, "oversampling")
+    count = len(fold.training)
+    assert len(made.gathers) == count + COUNT and made.synthetic == COUNT
+    rare = set(fold.study.survey.index["gather_id"].to_numpy()[fold.rare])
+    assert set(made.gathers.ids[count:]) <= rare and np.all(made.gathers.classes[count:] == BAD)
+    fewer = training_set(fold, "oversampling", first=4)
+    assert list(fewer.gathers.ids) == list(made.gathers.ids[: count + 4]) and fewer.synthetic == 4
+
+
+@pytest.mark.parametrize(
+    "arm",
+    [
+        "pixel-mixing",
+        "smote",
+        *(pytest.param(name, marks=pytest.mark.slow) for name, one in ARMS.items() if one.flow),
+    ],
+)
+def test_synthetic_gathers_are_rare_children_of_the_folds_rare_training_gathers(fold, arm):
+    made = training_set(fold, arm)
+    count = len(fold.training)
+    assert len(made.gathers) == count + COUNT and made.synthetic == COUNT
+    assert np.all(made.gathers.classes[count:] == BAD) and len(set(made.gathers.ids)) == count + COUNT
+    rare = set(fold.study.survey.index["gather_id"].to_numpy()[fold.rare])
+    survey = survey_of(fold, arm)
+    for gather_id, of in zip(made.gathers.ids[count:], made.gathers.parents[count:], strict=True):
+        gather = survey.read(gather_id)
+        assert gather.origin.parents == of and set(of) <= rare and gather.origin.seed == fold.seed
+        assert len(set(of)) == (1 if arm == "flow-prior" else 2)
+        first = fold.study.survey.read(of[0])
+        assert gather.label == "bad" and gather.geometry.shot == first.geometry.shot
+        assert (gather.valid_samples, gather.valid_traces) == (first.valid_samples, first.valid_traces)
+    fewer = training_set(fold, arm, first=4).gathers
+    assert list(fewer.ids) == list(made.gathers.ids[: count + 4])
+    places = np.arange(count, count + 4)
+    np.testing.assert_array_equal(fewer.read(places), made.gathers.read(places))
+
+
+def test_pixel_mixing_mixes_grey_levels(fold):
+    training_set(fold, "pixel-mixing")
+    survey = survey_of(fold, "pixel-mixing")
+    for row, pair in enumerate(fold.pairs(COUNT)):
+        gather = survey.read(row)
+        first, second = (fold.study.survey.read(one) for one in (pair.first, pair.second))
+        levels = np.rint((1 - pair.alpha) * first.image + pair.alpha * second.image)
+        np.testing.assert_array_equal(gather.image, levels.astype(np.uint8))
+        names = (first.gather_id, second.gather_id)
+        assert gather.origin == Origin(names, pair.alpha, fold.seed, "pixel-mixing", "pixels")
+
+
+@pytest.mark.slow
+def test_mixing_and_flows_have_the_same_pairs(fold):
+    tables = {}
+    for arm in ("pixel-mixing", "flow", "flow-all"):
+        training_set(fold, arm)
+        index = survey_of(fold, arm).index
+        tables[arm] = list(zip(index["parents"], index["alpha"], strict=True))
+    names = fold.study.survey.index["gather_id"]
+    wanted = [(f"{names.iat[pair.first]};{names.iat[pair.second]}", pair.alpha) for pair in fold.pairs(COUNT)]
+    assert tables["pixel-mixing"] == tables["flow"] == tables["flow-all"] == wanted
+    flows = [survey_of(fold, arm) for arm in ("flow", "flow-all")]
+    assert [set(one.index["model"]) for one in flows] == [{"grouped-00-rare/1"}, {"grouped-00-all/1"}]
+    assert not np.array_equal(*(one.read_images([0]) for one in flows))
+
+
+@pytest.mark.slow
+def test_a_folds_flow_is_trained_on_its_training_gathers_alone(fold):
+    names = fold.study.survey.index["gather_id"].to_numpy()
+    rare, every = fold.flow("rare").about, fold.flow("all").about
+    assert rare["training_ids"] == list(names[fold.rare]) and every["training_ids"] == list(names[fold.training])
+    labels = fold.study.survey.index["label"].to_numpy()[fold.validation]
+    assert rare["held_out_ids"] == list(names[fold.validation[labels == "bad"]]) == every["held_out_ids"]
+    assert rare["rows_checksum"] != every["rows_checksum"] and "study" not in rare["recipe"]
+
+
+@pytest.mark.slow
+def test_a_flow_is_trained_once(fold):
+    before = fold.flow("rare").about["run"]
+    said = []
+    again = Fold(fold.study, "grouped", 0, say=said.append)
+    assert again.flow("rare").about["run"] == before and not said
+    # Its rows are others now, so it is another run's.
+    again = Fold(fold.study, "grouped", 0, say=said.append)
+    again.training = again.training[1:]
+    with pytest.raises(InputError, match="holds a run on other gathers of that survey"):
+        again.flow("all")
+
+
+@pytest.mark.slow
+def test_gathers_of_another_folds_flow_are_refused(fold):
+    training_set(fold, "flow")
+    other = Fold(fold.study, "grouped", 1, say=lambda line: None)
+    other.flow("rare")
+    pairs = [Pair(int(other.rare[0]), int(other.rare[1]), 0.5)]
+
+    def make():
+        return interpolate_pairs(fold.flow("rare"), fold.study.survey, "bad", pairs, fold.seed)
+
+    with pytest.raises(LeakError, match="grouped-00-rare/1 was not checked"):
+        other.synthetic("of-the-other", {}, make)
+
+
+@pytest.mark.slow
+def test_prior_samples(fold):
+    flow, survey = fold.flow("rare"), fold.study.survey
+
+    def sample(count, batch, seed=5, temperature=0.7):
+        return list(synthesise_prior(flow, survey, "bad", count, seed, temperature, batch, rows=fold.rare))
+
+    seven, three = sample(7, 4), sample(3, 2)
+    for one, other in zip(seven, three, strict=False):
+        assert (one.gather_id, one.origin) == (other.gather_id, other.origin)
+        assert np.abs(one.image.astype(int) - other.image).max() <= 1
+    assert {one.origin.path for one in seven} == {PRIOR} and {one.origin.alpha for one in seven} == {0.7}
+    assert len({one.gather_id for one in seven}) == 7 and len({one.origin.parents for one in seven}) > 1
+    assert not np.array_equal(seven[0].image, seven[1].image)
+    assert not np.array_equal(seven[0].image, sample(1, 1, seed=6)[0].image)
+    # Whatever noise a flow has learnt, a lower temperature leaves less of it.
+    assert (
+        np.std([one.image for one in sample(7, 4, temperature=0.01)], axis=0).mean()
+        < 0.2 * np.std([one.image for one in seven], axis=0).mean()
+    )
+    with pytest.raises(ValueError, match="temperature is 0; give a number above 0"):
+        sample(1, 1, temperature=0)
+
+
+@pytest.mark.slow
+def test_parents_may_be_chosen_but_not_at_will(fold):
+    flow, survey = fold.flow("rare"), fold.study.survey
+    names = survey.index["gather_id"].to_numpy()[fold.rare[:3]]
+    children = list(synthesise(flow, survey, "bad", 6, seed=1, rows=fold.rare[:3]))
+    assert {parent for child in children for parent in child.origin.parents} == set(names)
+    labels = survey.index["label"].to_numpy()
+    held_out = fold.validation[labels[fold.validation] == "bad"][0]
+    for row in (held_out, np.flatnonzero(labels == "good")[0]):
+        with pytest.raises(InputError, match=f"gather {survey.index['gather_id'].iat[row]} can be no parent"):
+            next(synthesise(flow, survey, "bad", 6, seed=1, rows=[*fold.rare[:3], row]))
+    with pytest.raises(InputError, match="there are 1"):
+        next(synthesise(flow, survey, "bad", 6, seed=1, rows=fold.rare[:1]))
+
+
+def test_smote_is_imbalanced_learns_on_pixels(fold):
+    from imblearn.over_sampling import SMOTE
+
+    survey = fold.study.survey
+    pixels = survey.read_images(fold.rare).reshape(len(fold.rare), -1).astype(float)
+    smote = SMOTE(sampling_strategy={1: len(pixels) + 40}, k_neighbors=NEIGHBOURS, random_state=11)
+    classes = [1] * len(pixels) + [0]
+    wanted = smote.fit_resample(np.vstack([pixels, pixels[:1]]), classes)[0][len(classes) :]
+    row_of = {row: place for place, row in enumerate(fold.rare)}
+    for pair, one in zip(smote_pairs(survey, fold.rare, 40, 11), wanted, strict=True):
+        first, second = pixels[row_of[pair.first]], pixels[row_of[pair.second]]
+        np.testing.assert_allclose(first + pair.alpha * (second - first), one, atol=1e-3)
+        nearest = np.argsort(np.linalg.norm(pixels - first, axis=1))[1 : NEIGHBOURS + 1]
+        assert row_of[pair.second] in nearest
+
+
+def test_smote_children_lie_between_their_named_parents(fold):
+    training_set(fold, "smote")
+    survey = survey_of(fold, "smote")
+    for row, names in enumerate(parents_of(survey)):
+        child = survey.read(row)
+        first, second = (fold.study.survey.read(name).image.astype(float) for name in names)
+        np.testing.assert_array_equal(child.image, np.rint(first + child.origin.alpha * (second - first)))
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_smote_of_few_gathers(fold, count):
+    pairs = smote_pairs(fold.study.survey, fold.rare[:count], 12, seed=1)
+    assert len(pairs) == 12
+    assert all(pair.first != pair.second and {pair.first, pair.second} <= set(fold.rare[:count]) for pair in pairs)
+
+
+def test_smote_is_told_when_its_package_is_missing(fold, monkeypatch):
+    monkeypatch.setitem(sys.modules, "imblearn.over_sampling", None)
+    with pytest.raises(InputError, match=r"needs imbalanced-learn.*pip install 'glowseis\[smote\]'"):
+        smote_pairs(fold.study.survey, fold.rare, 3, seed=1)
+
+
+def test_coordinates_have_the_distances_of_the_pictures(fold, monkeypatch):
+    monkeypatch.setattr("eval.study.smote._BLOCK_BYTES", 3 * 4 * 32 * 32)
+    survey = fold.study.survey
+    pixels = survey.read_images(fold.rare).reshape(len(fold.rare), -1).astype(float)
+    made = coordinates(products(survey, fold.rare))
+    np.testing.assert_allclose(
+        np.linalg.norm(made[:, None] - made, axis=-1), np.linalg.norm(pixels[:, None] - pixels, axis=-1), atol=1e-3
+    )
+
+
+def test_a_gather_between_none_is_told():
+    points = np.array([[0.0, 0.0], [1.0, 0.0], [5.0, 5.0]])
+    assert parents(points, np.array([[0.25, 0.0]]), 1) == [(0, 1, 0.25)]
+    with pytest.raises(FittingError, match="lies between no two"):
+        parents(points, np.array([[0.25, 0.2]]), 1)
+
+
+def test_an_arm_that_uses_test_gathers_is_refused(fold):
+    pair = [Pair(int(fold.rare[0]), int(fold.test[0]), 0.5)]
+
+    class Cheating(ARM_CLASSES["pixel-mixing"]):
+        def made(self, fold):
+            from eval.study.arms import mixed
+
+            return fold.synthetic("cheating", {}, lambda: mixed(fold, pair, "pixel-mixing"))
+
+    with pytest.raises(LeakError, match="which is a test gather"):
+        Cheating().training_set(fold)
+
+
+def test_the_recipes_class_weights_are_every_other_arms(fold):
+    section = fold.study.recipe.study
+    training = section.training.model_copy(update={"class_weights": [1.0, 2.0, 3.0]})
+    recipe = fold.study.recipe.model_copy(update={"study": section.model_copy(update={"training": training})})
+    study = dataclasses.replace(fold.study, recipe=recipe)
+    assert isinstance(study, Study)
+    other = Fold(study, "grouped", 0)
+    assert training_set(other, "none").class_weights == [1.0, 2.0, 3.0]
+    assert training_set(other, "class-weights").class_weights == "balanced"

@@ -1,0 +1,287 @@
+"""One device, several and several processes end alike; a process that is lost ends all of them with a line."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from glowseis.errors import InputError
+from glowseis.fitting.devices.cluster import Cluster, from_slurm, from_tf_config
+from glowseis.fitting.devices.devices import Devices
+from glowseis.fitting.flow.fitting import FlowFitting
+from glowseis.fitting.flow.selection import select
+from glowseis.fitting.stopping import Stopping
+from glowseis.recipe import read_recipe
+from glowseis.survey.store.survey import open_survey
+from tests.support.commands import CHECKOUT, finish, free_ports, start
+
+PROGRAM, LOOP = (CHECKOUT / "tests/support" / name for name in ("device_program.py", "loop_program.py"))
+
+WAYS = [f"{optimizer}-{how}" for optimizer in ("sgd", "clipped") for how in ("stored", "reversible")]
+
+
+def tf_configs(workers):
+    """TF_CONFIG of each worker of a cluster on this machine."""
+    addresses = [f"localhost:{port}" for port in free_ports(workers)]
+    return [
+        json.dumps({"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}})
+        for index in range(workers)
+    ]
+
+
+def run_program(*words, program=PROGRAM, configs=("",)):
+    """Run a program once with each TF_CONFIG, side by side, to its end."""
+    path = os.pathsep.join([str(CHECKOUT), os.environ.get("PYTHONPATH", "")])
+    processes = [
+        subprocess.Popen(
+            [sys.executable, str(program), *map(str, words)],
+            env={**os.environ, "PYTHONPATH": path, **({"TF_CONFIG": config} if config else {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for config in configs
+    ]
+    try:
+        for process in processes:
+            said, _ = process.communicate(timeout=400)
+            assert process.returncode == 0, said[-3000:]
+    finally:
+        for process in processes:
+            process.kill()
+
+
+def fitted(out, *words, configs=("",)):
+    """What the chief of `device_program` kept, by way of fitting."""
+    run_program(out, *words, configs=configs)
+    return {way: dict(np.load(out / f"{way}.npz")) for way in WAYS}
+
+
+@pytest.fixture(scope="module")
+def on_one(tmp_path_factory):
+    return fitted(tmp_path_factory.mktemp("one"), "1")
+
+
+def check_the_same(expected, found):
+    for way in WAYS:
+        one, other = expected[way], found[way]
+        assert one.keys() == other.keys()
+        moved = []
+        for name in one:
+            kind, _, weight = name.partition("|")
+            if kind == "before":
+                np.testing.assert_array_equal(one[name], other[name], err_msg=f"{way} {name}")
+                moved.append(np.max(np.abs(one[f"after|{weight}"] - one[name])))
+            # Nothing depends on the bias of an attention's keys: its gradient is rounding, which Adam blows up.
+            elif not name.endswith("key_bias"):
+                size = np.max(np.abs(one[name])) if kind in ("gradient", "bits", "norm") else 1.0
+                assert np.max(np.abs(one[name] - other[name])) <= 1e-5 * max(size, 1e-3), f"{way} {name}"
+        assert max(moved) > 1e-2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", ["2", "4"])
+def test_logical_devices_end_with_the_weights_of_one(count, on_one, tmp_path):
+    check_the_same(on_one, fitted(tmp_path, count))
+
+
+@pytest.mark.slow
+def test_two_processes_end_with_the_weights_of_one(on_one, tmp_path):
+    check_the_same(on_one, fitted(tmp_path, configs=tf_configs(2)))
+
+
+@pytest.mark.slow
+def test_a_runs_own_loop_keeps_two_processes_alike(tiny, tmp_path):
+    def told(configs):
+        out = tmp_path / str(len(configs))
+        out.mkdir()
+        run_program(tiny.recipe, tiny.survey, out, program=LOOP, configs=configs)
+        every = range(len(configs))
+        return [
+            (json.loads((out / f"worker-{one}.json").read_text()), dict(np.load(out / f"worker-{one}.npz")))
+            for one in every
+        ]
+
+    ((alone, _),), ((chief, weights), (other, of_other)) = told([""]), told(tf_configs(2))
+    for name, weight in weights.items():
+        np.testing.assert_array_equal(weight, of_other[name])
+    assert chief["step"] == other["step"] == alone["step"] > 20
+    assert chief["epochs"] == other["epochs"] and len(alone["epochs"]) == 11
+    for one, same in zip(alone["epochs"], chief["epochs"], strict=True):
+        assert one == pytest.approx(same, rel=2e-3)
+
+
+def start_workers(folder, tiny, configs, *words):
+    processes = []
+    for config in configs:
+        os.environ["TF_CONFIG"] = config
+        try:
+            processes.append(start("train", tiny.recipe, "--survey", tiny.survey, *words, folder=folder))
+        finally:
+            del os.environ["TF_CONFIG"]
+    return processes
+
+
+def last_step(folder):
+    names = [path.name for path in (folder / "runs" / "tiny" / "checkpoints" / "last").glob("ckpt-*.index")]
+    return max((int(name.split("-")[1].split(".")[0]) for name in names), default=-1)
+
+
+def wait_for_step(folder, processes, step):
+    late = time.monotonic() + 240
+    while last_step(folder) < step:
+        assert all(process.poll() is None for process in processes), [finish(process).error for process in processes]
+        assert time.monotonic() < late, "no step came"
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_two_workers_train_stop_lose_one_and_go_on(tiny, tmp_path):
+    def workers():
+        return start_workers(tmp_path, tiny, tf_configs(2), "--set", "training.batch=4")
+
+    stopped = workers()
+    wait_for_step(tmp_path, stopped, 3)
+    stopped[1].send_signal(signal.SIGTERM)
+    ends = [finish(process) for process in stopped]
+    assert [end.status for end in ends] == [75, 75], [end.error for end in ends]
+    assert "everything is saved" in ends[0].error[-1]
+    at = last_step(tmp_path)
+
+    robbed = workers()
+    wait_for_step(tmp_path, robbed, at + 2)
+    robbed[1].kill()
+    end = finish(robbed[0])
+    robbed[1].communicate()
+    assert end.status == 1, end.error
+    assert len(end.error) == 1 and "a worker of this run is gone" in end.error[0], end.error
+    assert "noticed: " in end.error[0] and "Graph execution error" not in end.error[0], end.error
+    assert "start all of them again, the run goes on after step" in end.error[0]
+
+    ends = [finish(process) for process in workers()]
+    assert [end.status for end in ends] == [0, 0], [end.error for end in ends]
+    assert "going on after step" in ends[0].out and not ends[1].out.strip()
+    assert (tmp_path / "savedmodels" / "tiny" / "1" / "saved_model.pb").exists()
+
+
+def test_a_worker_that_waits_for_another_can_be_stopped(tiny, tmp_path):
+    configs = tf_configs(2)
+    waiting = start_workers(tmp_path, tiny, configs[:1])[0]
+    port = int(json.loads(configs[0])["cluster"]["worker"][0].rpartition(":")[2])
+    late = time.monotonic() + 120
+    while time.monotonic() < late:
+        with contextlib.suppress(OSError), socket.create_connection(("localhost", port), timeout=1):
+            break
+        time.sleep(0.1)
+    waiting.send_signal(signal.SIGTERM)
+    end = finish(waiting)
+    assert end.status == 143 and len(end.error) == 1 and end.error[0].endswith("terminated"), end
+
+
+@pytest.mark.slow
+def test_workers_on_plain_hosts_are_started_and_stopped_together(tiny, tmp_path):
+    """Against a stand-in for ssh that stays on this machine."""
+    ssh, run = tmp_path / "ssh", tmp_path / "run"
+    ssh.write_text('#!/bin/bash\nshift\nexec bash -c "$*"\n')
+    ssh.chmod(0o755)
+    run.mkdir()
+    environment = {
+        **os.environ,
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "PYTHON": sys.executable,
+        "PYTHONPATH": str(CHECKOUT),
+        "HOSTS": " ".join(f"localhost:{port}" for port in free_ports(2)),
+    }
+
+    def started():
+        return subprocess.Popen(
+            ["bash", CHECKOUT / "train/hosts.sh", tiny.recipe, "--survey", tiny.survey, "--set", "training.batch=4"],
+            cwd=run,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    stopped = started()
+    late = time.monotonic() + 240
+    while last_step(run) < 3:
+        assert stopped.poll() is None, stopped.communicate()[0]
+        assert time.monotonic() < late, "no step came"
+        time.sleep(0.05)
+    stopped.send_signal(signal.SIGTERM)
+    said, _ = stopped.communicate(timeout=240)
+    assert stopped.returncode == 75 and said.count("everything is saved") == 2, said
+    again = started()
+    said, _ = again.communicate(timeout=240)
+    assert again.returncode == 0 and "going on after step" in said, said
+
+
+@pytest.mark.parametrize(("status", "queued_again"), [(75, True), (0, False), (1, False)])
+def test_a_slurm_job_that_was_stopped_is_queued_again(tmp_path, status, queued_again):
+    """Against stand-ins for Slurm's commands."""
+    for name, body in (("srun", f"exit {status}"), ("scontrol", "exit 0")):
+        (tmp_path / name).write_text(f'#!/bin/bash\necho {name} "$@" >> {tmp_path}/called\n{body}\n')
+        (tmp_path / name).chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_JOB_ID": "17"}
+    done = subprocess.run(["bash", CHECKOUT / "train/slurm.sh", "a.toml"], env=environment, check=False)
+    called = (tmp_path / "called").read_text().splitlines()
+    assert done.returncode == status and "--kill-on-bad-exit=0" in called[0]
+    assert called[0].endswith("python -m glowseis.train a.toml --cluster slurm")
+    assert called[1:] == (["scontrol requeue 17"] if queued_again else [])
+
+
+def test_a_batch_is_shared_equally():
+    class Two(Devices):
+        replicas = 2
+
+    assert Devices().batch(1) == 1 and Devices().batch(7) == 7
+    assert Two().batch(1) == 2 and Two().batch(7) == 8 and Two().batch(8) == 8
+
+
+def test_too_few_gathers_for_the_devices_are_told_at_once(tiny, tmp_path):
+    class Many(Devices):
+        replicas = 50
+
+    recipe, survey = read_recipe(tiny.recipe), open_survey(tiny.survey)
+    with Stopping() as stopping, pytest.raises(InputError, match=r"a phase's 9 gathers cannot be shared by 50 devices"):
+        FlowFitting(recipe, survey, select(survey, recipe), tmp_path, stopping, devices=Many())
+
+
+def test_tf_config_is_read():
+    def read(cluster, kind, index):
+        return from_tf_config({"TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": kind, "index": index}})})
+
+    assert from_tf_config({}) is None and from_tf_config({"TF_CONFIG": " "}) is None
+    assert read({"worker": ["a:1", "b:2"]}, "worker", 1) == Cluster(("a:1", "b:2"), 1)
+    assert read({"chief": ["c:3"], "worker": ["a:1"]}, "worker", 0) == Cluster(("c:3", "a:1"), 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nonsense",
+        "[]",
+        '{"cluster": {"worker": ["a:1"]}}',
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+        '{"cluster": {"worker": ["a:1", "a:1"]}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": ["a:99999"]}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": ["a"]}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"ps": ["a:1"]}, "task": {"type": "ps", "index": 0}}',
+    ],
+)
+def test_a_bad_tf_config_is_told_in_a_line(text):
+    with pytest.raises(InputError, match=r"TF_CONFIG is .* it must name each worker once"):
+        from_tf_config({"TF_CONFIG": text})
+
+
+def test_slurm_without_a_step_is_told_in_a_line():
+    with pytest.raises(InputError, match="--cluster slurm: this is no task of a Slurm step"):
+        from_slurm({})

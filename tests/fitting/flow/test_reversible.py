@@ -1,0 +1,188 @@
+"""Training without stored activations: the same gradients, in memory that does not grow with depth."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from glowseis.fitting.flow.execution import Steps
+from glowseis.fitting.flow.fitting import make_flow, recompute
+from glowseis.fitting.flow.trainer import FlowTrainer
+from glowseis.models.glow import Glow
+from glowseis.recipe import read_recipe
+from glowseis.testing import perturb
+
+
+def flow_of(dtype="float32", steps=3, **settings):
+    keras.utils.set_random_seed(5)
+    flow = Glow((32, 48, 1), levels=3, steps=steps, filters=16, attention_levels=1, heads=2, dtype=dtype, **settings)
+    flow.build()
+    perturb(flow, 0.05)
+    return flow
+
+
+def pictures(dtype="float32", batch=2):
+    return tf.constant(np.random.default_rng(1).random((batch, 32, 48, 1)), dtype=dtype)
+
+
+def gradients(flow, x, *, mode="graph", **settings):
+    """Bits, and gradients of them by name of what they are taken by, weights and pictures."""
+    steps = Steps(flow, written_out=mode == "xla", **settings)
+
+    def run(x):
+        with steps.training(), tf.GradientTape() as tape:
+            tape.watch(x)
+            bits = tf.reduce_mean(flow.bits_per_dimension(flow.log_prob(x)))
+        return bits, tape.gradient(bits, [x, *(weight.value for weight in flow.trainable_weights)])
+
+    if mode == "eager":
+        tf.config.run_functions_eagerly(True)
+        try:
+            bits, found = run(x)
+        finally:
+            tf.config.run_functions_eagerly(False)
+    else:
+        bits, found = tf.function(run, jit_compile=mode == "xla")(x)
+    # Nothing depends on the bias of an attention's keys: softmax is blind to what all scores of a query share.
+    names = ["pictures", *(weight.path for weight in flow.trainable_weights)]
+    return bits, {name: gradient for name, gradient in zip(names, found, strict=True) if not name.endswith("key_bias")}
+
+
+def largest_difference(one, other):
+    """The largest difference of two dictionaries of gradients, relative to the largest value of its tensor."""
+    assert one.keys() == other.keys()
+    differences = []
+    for name in one:
+        size, difference = float(np.max(np.abs(one[name]))), float(np.max(np.abs(one[name] - other[name])))
+        # Attention with a single position to attend to has no gradient by its queries and keys.
+        differences.append(difference / size if size else difference)
+    return max(differences)
+
+
+def test_gradients_are_those_of_stored_activations_in_double_precision():
+    flow, x = flow_of("float64"), pictures("float64")
+    bits, stored = gradients(flow, x, reversible=False)
+    again, recomputed = gradients(flow, x, reversible=True)
+    assert float(bits) == pytest.approx(float(again), rel=1e-12)
+    assert largest_difference(stored, recomputed) < 1e-9
+
+
+@pytest.mark.parametrize("mode", ["eager", "graph", "xla"])
+def test_gradients_are_the_same_in_every_way_of_running(mode):
+    flow, x = flow_of(), pictures()
+    _, stored = gradients(flow, x, reversible=False)
+    _, recomputed = gradients(flow, x, reversible=True, mode=mode)
+    assert largest_difference(stored, recomputed) < 1e-4
+
+
+@pytest.mark.slow
+def test_gradients_are_the_same_after_ninety_steps():
+    keras.utils.set_random_seed(5)
+    flow = Glow((64, 64, 1), levels=6, steps=15, filters=32, attention_levels=2)
+    flow.build()
+    perturb(flow, 0.01)
+    smooth = np.random.default_rng(1).random((24, 64, 64, 1))
+    for axis in (1, 2, 1, 2):
+        smooth = (smooth + np.roll(smooth, 1, axis)) / 2
+    flow.adapt([tf.constant(smooth, tf.float32)])
+    x = tf.constant(smooth[:2], tf.float32)
+    # A flow as training leaves it: one that inverts.
+    assert np.max(np.abs(flow.decode(flow.encode(x)) - x)) < 1e-3
+    bits, stored = gradients(flow, x, reversible=False)
+    again, recomputed = gradients(flow, x, reversible=True)
+    assert float(bits) == pytest.approx(float(again), rel=1e-6)
+    assert largest_difference(stored, recomputed) < 1e-4
+
+
+PEAK = """
+import sys
+import numpy as np, tensorflow as tf
+from glowseis.fitting.flow.execution import Steps
+from glowseis.models.glow import Glow
+
+flow = Glow((448, 320, 1), levels=1, steps=int(sys.argv[1]), filters=48, attention_levels=0)
+flow.build()
+steps = Steps(flow, reversible=sys.argv[2] == "reversible")
+
+@tf.function
+def gradients(x):
+    with steps.training(), tf.GradientTape() as tape:
+        bits = tf.reduce_mean(flow.log_prob(x))
+    return tape.gradient(bits, [weight.value for weight in flow.trainable_weights])
+
+x = tf.constant(np.random.default_rng(0).random((1, 448, 320, 1)), tf.float32)
+gradients(x), gradients(x)
+print(next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) / 1024)
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_depth():
+    def peak_mb(steps, how):
+        command = [sys.executable, "-c", PEAK, str(steps), how]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        return float(done.stdout.split()[-1])
+
+    stored = peak_mb(20, "stored") - peak_mb(4, "stored")
+    recomputed = peak_mb(20, "reversible") - peak_mb(4, "reversible")
+    # Sixteen steps more: two hidden activations of 35,840 positions and 48 filters each, at the least.
+    assert stored > 16 * 2 * 35840 * 48 * 4 / 2**20
+    assert recomputed < 0.15 * stored
+
+
+def test_conditioners_in_bfloat16_train_alone():
+    flow, x = flow_of(), pictures()
+    bits, exact = gradients(flow, x, reversible=False)
+    encoded = flow.encode(x)
+    rounded_bits, rounded = gradients(flow, x, reversible=False, conditioners="bfloat16")
+    # bfloat16 keeps eight bits; how products are rounded differs between processors.
+    assert float(rounded_bits) != float(bits) and float(rounded_bits) == pytest.approx(float(bits), rel=2**-8)
+    products = {name: float(np.sum(exact[name] * rounded[name])) for name in exact}
+    cosines = [
+        product / np.linalg.norm(exact[name]) / np.linalg.norm(rounded[name]) for name, product in products.items()
+    ]
+    assert np.median(cosines) > 0.999
+    assert all(gradient.dtype == tf.float32 for gradient in rounded.values())
+    for one, other in zip(encoded, flow.encode(x), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_conditioners_in_bfloat16_are_not_reversible():
+    with pytest.raises(ValueError, match="cannot be inverted closely enough"):
+        FlowTrainer(flow_of(), reversible=True, conditioners="bfloat16")
+
+
+@pytest.mark.parametrize("settings", [{}, {"reversible": True}, {"conditioners": "bfloat16"}])
+def test_training_lowers_the_bits(settings):
+    flow, x = flow_of(), pictures()
+    trainer = FlowTrainer(flow, **settings)
+    trainer.compile(keras.optimizers.Adam(1e-3))
+    step = tf.function(trainer.optimise)
+    bits = [float(step(x)[0]) for _ in range(12)]
+    assert bits[-1] < bits[0] - 0.1
+
+
+def test_activations_are_recomputed_where_they_would_take_much(tmp_path):
+    def chosen(size, *changes):
+        path = tmp_path / "recipe.toml"
+        path.write_text(RECIPE)
+        recipe = read_recipe(path, list(changes))
+        return recompute(recipe, make_flow(recipe, size), recipe.training.batch)
+
+    small, large = (32, 48), (896, 640)
+    assert not chosen(small) and chosen(large)
+    assert chosen(small, "training.reversible=true") and not chosen(large, "training.reversible=false")
+    assert not chosen(large, 'training.conditioners="bfloat16"')
+    assert chosen(small, "training.batch=4000")
+
+
+RECIPE = """
+name = "choice"
+flow = {levels = 3, steps = 12, filters = 96, attention_levels = 1}
+phases = [{labels = ["bad"], epochs = 1, learning_rate = 1e-3}]
+training = {keep = "last"}
+"""

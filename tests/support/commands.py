@@ -1,0 +1,53 @@
+"""Commands of glowseis, run as users run them."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+CHECKOUT = Path(__file__).parent.parent.parent
+
+
+def start(module, *words, folder=None):
+    """Start a command of glowseis in a process of its own; runs and SavedModels go below `folder`."""
+    path = os.pathsep.join([str(CHECKOUT), os.environ.get("PYTHONPATH", "")])
+    return subprocess.Popen(
+        [sys.executable, "-m", f"glowseis.{module}", *map(str, words)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process):
+    """Wait for a command; its exit status, what it printed, and its errors line by line, progress bars apart."""
+    out, error = process.communicate()
+    return SimpleNamespace(status=process.returncode, out=out, error=lines(error))
+
+
+def lines(error):
+    """The lines of an error, without progress bars."""
+    return [line for line in error.replace("\r", "\n").splitlines() if line.strip() and "%|" not in line]
+
+
+def ingest(*words, **settings):
+    """Ingest in a process of its own; gives exit status, output and the lines of errors."""
+    words = [word if isinstance(word, bytes) else str(word) for word in words]
+    call = [sys.executable, "-m", "glowseis.ingest", *words]
+    done = subprocess.run(call, check=False, cwd=CHECKOUT, capture_output=True, text=True, **settings)
+    return done.returncode, done.stdout, done.stderr.splitlines()
+
+
+def free_ports(count):
+    """Ports on which nobody listens."""
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("localhost", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports

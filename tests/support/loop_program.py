@@ -1,0 +1,56 @@
+"""A run's own loop on the devices of TF_CONFIG, or on one: `python loop_program.py RECIPE SURVEY OUT`.
+
+Each process writes the weights that it ends with, its counter of steps, and what its callback was told.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from glowseis.fitting.devices.cluster import from_tf_config
+from glowseis.fitting.devices.devices import devices_of
+from glowseis.fitting.flow.fitting import FlowFitting
+from glowseis.fitting.flow.selection import select
+from glowseis.fitting.stopping import Stopping
+from glowseis.recipe import read_recipe
+from glowseis.survey.store.survey import open_survey
+
+
+class Telling(keras.callbacks.Callback):
+    """Keeps what it is told at the end of each epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self.epochs: list[dict[str, float]] = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        """One more."""
+        self.epochs.append({"epoch": epoch, **logs})
+
+
+def main() -> None:
+    """Train to the end."""
+    path, survey_path, out = map(Path, sys.argv[1:])
+    recipe, survey = read_recipe(path, ["training.batch=4", "training.keep=last"]), open_survey(survey_path)
+    devices, telling = devices_of(from_tf_config()), Telling()
+    with Stopping() as stopping:
+        fitting = FlowFitting(
+            recipe, survey, select(survey, recipe), out / "run", stopping, devices=devices, callbacks=[telling]
+        )
+        # As if another processor had drawn other weights.
+        for weight in fitting.trainer.flow.trainable_weights:
+            weight.assign(weight + 0.01 * devices.worker)
+        fitting.run()
+    told = {"step": fitting.checkpoints.step, "epochs": telling.epochs}
+    (out / f"worker-{devices.worker}.json").write_text(json.dumps(told))
+    np.savez(
+        out / f"worker-{devices.worker}.npz",
+        **{str(number): weight.numpy() for number, weight in enumerate(fitting.trainer.flow.weights)},
+    )
+
+
+if __name__ == "__main__":
+    main()
