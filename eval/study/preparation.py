@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from eval.study.recipe import StudyRecipe
+from eval.study.recipe import LATER, StudyRecipe
 from glowseis.errors import InputError
 from glowseis.recipe import told
 from glowseis.run.checks import check_has_survey
@@ -146,7 +146,8 @@ def prepare(
             class has fewer members than there are folds; a gather is twice in the survey, in two parts of a fold.
         StoppedError: A signal came while a survey was made; what is made is kept.
     """
-    _check_folder(folder, recipe)
+    with _alone(folder):
+        _check_folder(folder, recipe)
     independent = None
     if survey_path:
         survey = open_survey(survey_path)
@@ -190,7 +191,7 @@ def _check_folder(folder: Path, recipe: StudyRecipe) -> None:
 
 def _told(recipe: Any) -> Any:
     """What of a recipe tells a study from another: its `CHOICES` do not."""
-    recipe = told(recipe)
+    recipe = told(recipe, LATER)
     if not isinstance(recipe, dict) or not isinstance(recipe.get("study"), dict):
         return recipe
     study = {key: value for key, value in recipe["study"].items() if key not in CHOICES}

@@ -1,24 +1,34 @@
 """What a study is: a flow's recipe with a section `[study]`, read as strictly as the rest (`glowseis.recipe`)."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from eval.study.names import ARMS, check_arms
 from glowseis.errors import InputError
 from glowseis.recipe import (
     ClassifierSection,
     ClassifierTraining,
-    FlowRecipe,
     Phase,
+    Recipe,
     Section,
     SurveySection,
     read_toml,
+    refusing,
 )
-from glowseis.survey.size import parse_size
 
 FoldKind = Literal["grouped", "stratified"]
+
+LATER: dict[str, Any] = {
+    "study.training.at_once": 0,
+    "study.farthest": 1.0,
+    "study.classifier.companded": False,
+    "study.independent.acquisitions": 0,
+    "study.independent.first_acquisition": 1,
+    "study.independent.weather": 0.0,
+}
+"""Settings of a study that came when outcomes were kept already, as in `glowseis.recipe.LATER`."""
 
 
 class CurveSection(Section):
@@ -32,6 +42,12 @@ class CurveSection(Section):
     """Epochs at most; `study.training.epochs` is that of the tables."""
     patience: PositiveInt = 5
     """Epochs without a lower validation loss after which a classifier's training stops."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not any(self.counts):
+            raise ValueError(f"counts = {self.counts}; name a number above 0 among them")
+        return self
 
 
 class StudySection(Section):
@@ -73,10 +89,29 @@ class StudySection(Section):
     """Phases of the flow that sees all classes first; the recipe's own phases when empty."""
 
 
-class StudyRecipe(FlowRecipe):
+class StudyRecipe(Recipe):
     """A flow's recipe with a study."""
 
     study: StudySection
+
+    @model_validator(mode="after")
+    def _check_study(self) -> Self:
+        study, independent, rare = self.study, self.study.independent, self.data.label
+        if independent and independent.size != self.survey.size:
+            raise ValueError(
+                f"study.independent.size is {independent.size}, survey.size {self.survey.size}; give both the same"
+            )
+        if independent and independent.seed == self.survey.seed:
+            raise ValueError("study.independent.seed is survey.seed, the same gathers again; give another")
+        if len(set(study.labels)) < max(len(study.labels), 2) or rare not in study.labels:
+            raise ValueError(
+                f"study.labels = {study.labels}; name two or more, each once, data.label = {rare!r} among them"
+            )
+        study.training.check_labels(study.labels, "study.training")
+        with refusing():
+            check_arms(study.arms, "study.arms")
+            check_flows(self, study.arms, "study.arms")
+        return self
 
     def phases_of(self, flow: Literal["rare", "all"]) -> list[Phase]:
         """Phases of one of a fold's flows."""
@@ -94,30 +129,7 @@ def read_study(path: Path, changes: list[str] | None = None) -> StudyRecipe:
         InputError: The file is missing or no TOML, it has no section `[study]`, a key is unknown, a value is of the
             wrong type or out of range, or settings contradict each other.
     """
-    recipe = read_toml(path, changes, StudyRecipe)
-    study = recipe.study
-    rare = recipe.data.label
-    if study.independent:
-        try:
-            parse_size(study.independent.size)
-        except InputError as wrong:
-            raise InputError(f"{path}: study.independent.{wrong}") from None
-        if study.independent.size != recipe.survey.size:
-            raise InputError(
-                f"{path}: study.independent.size is {study.independent.size}, survey.size {recipe.survey.size}; "
-                "give both the same"
-            )
-        if study.independent.seed == recipe.survey.seed:
-            raise InputError(f"{path}: study.independent.seed is survey.seed, the same gathers again; give another")
-    if len(set(study.labels)) < max(len(study.labels), 2) or rare not in study.labels:
-        raise InputError(
-            f"{path}: study.labels = {study.labels}; name two or more, each once, data.label = {rare!r} among them"
-        )
-    if not any(study.curve.counts):
-        raise InputError(f"{path}: study.curve.counts = {study.curve.counts}; name a number above 0 among them")
-    check_arms(study.arms, f"{path}: study.arms")
-    check_flows(recipe, study.arms, str(path))
-    return recipe
+    return read_toml(path, changes, StudyRecipe)
 
 
 def check_flows(recipe: StudyRecipe, arms: list[str], where: str) -> None:

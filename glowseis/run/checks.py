@@ -1,7 +1,7 @@
 """What may be wrong with a recipe and its survey, told before anything slow begins."""
 
 from glowseis.errors import InputError
-from glowseis.recipe import AnyRecipe, FlowRecipe
+from glowseis.recipe import AnyRecipe, Recipe
 
 
 def check_has_survey(recipe: AnyRecipe, name: object) -> None:
@@ -18,7 +18,7 @@ def check_has_survey(recipe: AnyRecipe, name: object) -> None:
         raise InputError(f"{name}: makes no survey of its own; pass --survey, such as one that glowseis.ingest made")
 
 
-def check_size(recipe: FlowRecipe, size: tuple[int, int], where: str) -> None:
+def check_size(recipe: Recipe, size: tuple[int, int], where: str) -> None:
     """Make sure that the recipe's flow can halve gathers of a size as often as it has levels.
 
     Args:

@@ -9,12 +9,14 @@ from types import SimpleNamespace
 import pytest
 
 from eval.study.preparation import Study, prepare
-from eval.study.recipe import read_study
+from eval.study.recipe import LATER, StudyRecipe, read_study
 from glowseis.errors import InputError
+from glowseis.recipe import LATER as LATER_OF_RUNS
 from glowseis.recipe import Recipe, read_recipe
 from glowseis.run.own_survey import own_survey
 from glowseis.survey.store.survey import open_survey, write_survey
 from tests.support.commands import CHECKOUT
+from tests.support.settings import default_of
 from tests.support.small_study import LABELS, RECIPE, small_recipe, small_study, small_survey
 
 INDEPENDENT = """
@@ -35,7 +37,7 @@ def path(tmp_path):
 def test_one_file_serves_the_flow_and_the_study(path):
     flow, study = read_recipe(path), read_study(path)
     assert isinstance(flow, Recipe) and flow.flow == study.flow and flow.phases == study.phases
-    assert flow.study["folds"] == study.study.folds == 2
+    assert study.study.folds == 2 and read_recipe(path, ["study.folds=3"]) == flow
     # What tells a flow's run from another is as it is without a study.
     path.write_text(RECIPE.partition("[study]")[0])
     assert read_recipe(path).model_dump() == flow.model_dump() and "study" not in flow.model_dump()
@@ -71,6 +73,9 @@ def test_a_studys_flows_have_phases_of_their_own_or_the_recipes(path):
         ("phases.0.labels=['good', 'bad']", "the arm flow needs a flow of 'bad' gathers alone; give its phases as"),
         ("study.flow_rare=[]", None),
         ("flow.attention_levels=3", "flow.attention_levels = 3 is more than flow.levels"),
+        ("study.curve.counts=[0]", "study.curve.counts = [0]; name a number above 0 among them"),
+        ("study.training.class_weights=[1.0]", "study.training.class_weights has 1 values for 3 labels"),
+        ("study.training.class_weights=[0.0, 0, 0]", "study.training.class_weights are all 0; give a class more"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_place_and_value(path, change, message):
@@ -86,6 +91,11 @@ def test_a_wrong_setting_is_named_with_its_place_and_value(path, change, message
 def test_a_flow_of_all_classes_must_see_others(path):
     with pytest.raises(InputError, match=r"the arm flow-all needs a flow that sees other classes first"):
         read_study(path, ["study.flow_all=[]", "study.arms=['flow-all']"])
+
+
+def test_later_settings_have_their_first_default():
+    assert all(default_of(StudyRecipe, key) == default for key, default in LATER.items())
+    assert all(default_of(StudyRecipe, key) in (None, default) for key, default in LATER_OF_RUNS.items())
 
 
 def test_a_study_is_prepared_once(tmp_path):

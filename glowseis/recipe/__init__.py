@@ -1,0 +1,46 @@
+"""What a run is: settings read strictly from a TOML recipe.
+
+A recipe with a section `[classifier]` trains a classifier, any other a flow.
+"""
+
+from glowseis.recipe.later import LATER, LATER_OF_CLASSIFIERS, told
+from glowseis.recipe.reading import AnyKind, read_recipe, read_toml
+from glowseis.recipe.sections import (
+    AnyRecipe,
+    ClassifierData,
+    ClassifierRecipe,
+    ClassifierSection,
+    ClassifierTraining,
+    DataSection,
+    FlowSection,
+    GradedAugmentation,
+    Phase,
+    Recipe,
+    Section,
+    SurveySection,
+    TrainingSection,
+    refusing,
+)
+
+__all__ = [
+    "LATER",
+    "LATER_OF_CLASSIFIERS",
+    "AnyKind",
+    "AnyRecipe",
+    "ClassifierData",
+    "ClassifierRecipe",
+    "ClassifierSection",
+    "ClassifierTraining",
+    "DataSection",
+    "FlowSection",
+    "GradedAugmentation",
+    "Phase",
+    "Recipe",
+    "Section",
+    "SurveySection",
+    "TrainingSection",
+    "read_recipe",
+    "read_toml",
+    "refusing",
+    "told",
+]

@@ -1,0 +1,189 @@
+"""Recipes read from TOML files. What is wrong with one is told in a line that names the key and its value."""
+
+import difflib
+import tomllib
+import typing
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from glowseis.errors import InputError
+from glowseis.recipe.sections import AnyRecipe, ClassifierRecipe, Recipe
+
+LARGEST_BYTES = 1_000_000
+"""Largest recipe; those that come with glowseis have a few thousand bytes."""
+
+DEEPEST = 20
+"""How deeply the values of a recipe may be nested."""
+
+ELSEWHERE = "study"
+"""A section that may stand beside a flow's, for another program to read: no part of the run, and not looked into."""
+
+_TOO_DEEP = f"its values are nested too deeply; no setting is nested more than {DEEPEST} times"
+_TOO_LONG = "a whole number has too many digits; it must fit into 64 bits"
+_SHOWN_CHARACTERS = 80
+
+AnyKind = TypeVar("AnyKind", bound=AnyRecipe)
+
+
+def read_recipe(path: Path, changes: list[str] | None = None) -> Recipe | ClassifierRecipe:
+    """Read a recipe, of a classifier if it has a section `[classifier]`, of a flow if not.
+
+    Args:
+        path: A TOML file.
+        changes: Changes such as `training.batch=2`, the value written as in TOML (a bare word is taken as text).
+
+    Raises:
+        InputError: The file is missing, too large or no TOML, a key is unknown, a value is of the wrong type or out of
+            range, or settings contradict each other.
+    """
+    values = _values(path, changes)
+    both = [key for key in ("flow", "phases") if key in values]
+    if "classifier" not in values:
+        values.pop(ELSEWHERE, None)
+        return _checked(path, values, Recipe)
+    if both:
+        raise InputError(f"{path}: has {both[0]} and classifier; a recipe trains a flow or a classifier, not both")
+    return _checked(path, values, ClassifierRecipe)
+
+
+def read_toml(path: Path, changes: list[str] | None, model: type[AnyKind]) -> AnyKind:
+    """Read a recipe of a certain kind; else as `read_recipe`.
+
+    Args:
+        path: A TOML file.
+        changes: As for `read_recipe`.
+        model: What it says.
+
+    Raises:
+        InputError: As `read_recipe`.
+    """
+    return _checked(path, _values(path, changes), model)
+
+
+def _values(path: Path, changes: list[str] | None) -> dict[str, Any]:
+    try:
+        values = _toml(_text(path), str(path))
+    except tomllib.TOMLDecodeError as wrong:
+        raise InputError(f"{path}: not a TOML file: {wrong}") from None
+    for change in changes or []:
+        _set(values, change)
+    _check_values(values, path)
+    return values
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_BYTES + 1)
+        if len(content) > LARGEST_BYTES:
+            raise InputError(f"{path}: is larger than {LARGEST_BYTES:,} bytes, which no recipe is; name another file")
+        return content.decode("utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such recipe; the recipes that come with glowseis lie in train/") from None
+    except OSError as wrong:
+        raise InputError(f"{path}: cannot be read: {wrong.strerror}; name a TOML file") from None
+    except UnicodeDecodeError as wrong:
+        raise InputError(f"{path}: not a TOML file: {wrong}") from None
+
+
+def _toml(text: str, where: str) -> dict[str, Any]:
+    """Values of a TOML text; where it is none, tomllib's error."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except RecursionError:
+        raise InputError(f"{where}: {_TOO_DEEP}") from None
+    except ValueError:
+        # Python makes no number of more than 4,300 digits.
+        raise InputError(f"{where}: {_TOO_LONG}") from None
+
+
+def _check_values(values: dict[str, Any], path: Path) -> None:
+    """Refuse values that TOML can write and nothing here can take: the checks after this one may go into them."""
+    level: list[Any] = [values]
+    for _ in range(DEEPEST):
+        nested = (one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list))
+        level = [value for one in nested for value in one]
+        if any(isinstance(value, int) and not -(2**63) <= value < 2**63 for value in level):
+            raise InputError(f"{path}: {_TOO_LONG}")
+    if level:
+        raise InputError(f"{path}: {_TOO_DEEP}")
+
+
+def _checked(path: Path, values: dict[str, Any], model: type[AnyKind]) -> AnyKind:
+    try:
+        return model.model_validate(values)
+    except ValidationError as wrong:
+        raise InputError(f"{path}: {_first_problem(wrong, values, model)}") from None
+
+
+def _set(values: dict[str, Any], change: str) -> None:
+    key, equals, text = change.partition("=")
+    if not equals or not key.strip():
+        raise InputError(f"--set {change}: write it as key=value, such as training.batch=2")
+    try:
+        value = _toml(f"value = {text}", f"--set {_short(change)}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    *sections, last = key.strip().split(".")
+    place: Any = values
+    try:
+        for section in sections:
+            place = place[_index(section)] if isinstance(place, list) else place.setdefault(section, {})
+        place[_index(last) if isinstance(place, list) else last] = value
+    except (ValueError, IndexError, TypeError, AttributeError):
+        raise InputError(f"--set {change}: there is no such place in the recipe") from None
+
+
+def _index(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(text)
+    return int(text)
+
+
+def _first_problem(wrong: ValidationError, values: dict[str, Any], kind: type[AnyRecipe]) -> str:
+    # Of a value that may be of several types, the deepest problem is that of the type which was meant.
+    problem = max(wrong.errors(), key=lambda one: len(one["loc"]))
+    place = _place(problem, values)
+    key = _short(".".join(place))
+    if problem["type"] == "value_error":
+        # A check of ours: it names the keys below the section that it looked at.
+        return ".".join([*place, str(problem["ctx"]["error"])])
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(kind, place[:-1])
+        near = difflib.get_close_matches(place[-1], known, 1)
+        return f"unknown key {key}" + (f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(known)}")
+    if problem["type"] == "missing":
+        return f"the key {key} is missing; give it, as the recipes in train/ do"
+    return f"{key} = {_short(repr(problem['input']))}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def _short(text: str) -> str:
+    """A text of a recipe's that may be of any length, for a line on a terminal."""
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}.."
+
+
+def _place(problem: Any, values: dict[str, Any]) -> list[str]:
+    """Keys that lead to a problem: pydantic's place without the names of a union's members, which are no keys."""
+    place: list[str] = []
+    here: Any = values
+    for number, part in enumerate(problem["loc"]):
+        missing = problem["type"] == "missing" and number == len(problem["loc"]) - 1
+        is_key = part in here if isinstance(here, dict) else isinstance(here, list) and isinstance(part, int)
+        if missing or is_key:
+            place.append(str(part))
+            here = None if missing else here[part]
+    return place
+
+
+def _known_keys(kind: type[AnyRecipe], place: list[str]) -> list[str]:
+    """Keys of the section that some keys lead to; a number leads into a list of sections."""
+    section: Any = kind
+    for key in place:
+        if not key.isdecimal():
+            wanted = section.model_fields[key].annotation
+            section = next(iter(typing.get_args(wanted)), wanted)
+    return list(section.model_fields)

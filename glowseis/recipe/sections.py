@@ -1,0 +1,279 @@
+"""The sections of recipes as pydantic models: types, ranges, and what contradicts what, whoever makes them."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+
+from glowseis.errors import InputError
+from glowseis.survey.size import parse_size
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+NotNegative = Annotated[float, Field(ge=0)]
+PerLevel = PositiveInt | list[PositiveInt]
+GradedAugmentation = Literal[
+    "trace_order",
+    "polarity",
+    "shift_time",
+    "resample_time",
+    "gain",
+    "clip",
+    "drop_traces",
+    "zero_level",
+    "quantise",
+]
+"""What `glowseis.survey.batches.augment_graded` can do."""
+
+
+class Section(BaseModel):
+    """Settings that belong together: strictly typed, nothing unknown, never changed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+@contextlib.contextmanager
+def refusing(key: str = "") -> Iterator[None]:
+    """Within a check of a model's, turn an InputError into what pydantic takes for one.
+
+    Args:
+        key: The key that the error does not name.
+
+    Raises:
+        ValueError: With the same words.
+    """
+    try:
+        yield
+    except InputError as wrong:
+        raise ValueError(f"{key}: {wrong}" if key else str(wrong)) from None
+
+
+class SurveySection(Section):
+    """The survey that a recipe makes for itself when the command names none (see `glowseis.simulate`)."""
+
+    count: PositiveInt = 5223
+    size: str = "896x640"
+    fractions: list[NotNegative] = Field(default=[66.68, 31.54, 1.76], min_length=3, max_length=3)
+    seed: int = Field(default=1, ge=0)
+    acquisitions: int = Field(default=0, ge=0)
+    """How many acquisitions its gathers come from, drawn at random; 0 for the paper's."""
+    first_acquisition: PositiveInt = 1
+    """Number of the first of them; acquisitions of different numbers differ."""
+    weather: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """How far the weather along a line decides a gather's label: 0 not at all, 1 alone."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        with refusing():
+            parse_size(self.size)
+        return self
+
+
+class DataSection(Section):
+    """Which gathers the flow learns."""
+
+    label: str = "bad"
+    """The rare class: held out, measured and generated."""
+    held_out: Fraction = 0.0
+    """Part of that class's gathers that no phase trains on."""
+    augment: list[Literal["shift_time", "shift_trace", "polarity"]] = []
+    """Random changes of every training gather, drawn anew in every epoch."""
+
+
+class FlowSection(Section):
+    """The flow's size (the paper's section 5.2)."""
+
+    levels: PositiveInt = 6
+    steps: PerLevel = 15
+    filters: PerLevel = 96
+    attention_levels: int = Field(default=2, ge=0)
+    heads: PositiveInt = 4
+    scale_cap: PositiveFloat = 2.0
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for key in ("steps", "filters"):
+            value = getattr(self, key)
+            if isinstance(value, list) and len(value) != self.levels:
+                raise ValueError(f"{key} has {len(value)} values for flow.levels = {self.levels}")
+        if self.attention_levels > self.levels:
+            raise ValueError(f"attention_levels = {self.attention_levels} is more than flow.levels")
+        if self.attention_levels:
+            widths = self.filters[-self.attention_levels :] if isinstance(self.filters, list) else [self.filters]
+            if any(width % self.heads for width in widths):
+                raise ValueError("filters of an attention level must be a multiple of flow.heads")
+        return self
+
+
+class Phase(Section):
+    """A stretch of training: which classes, for how long, at which learning rate."""
+
+    labels: list[str] = Field(min_length=1)
+    epochs: PositiveInt
+    learning_rate: PositiveFloat
+    warmup_steps: int = Field(default=0, ge=0)
+    """Steps in which the learning rate rises from zero."""
+    decay_power: PositiveFloat = 1.0
+    """After the warm-up the learning rate falls as (1 - progress)^power."""
+    end_learning_rate: NotNegative = 0.0
+
+
+class TrainingSection(Section):
+    """How the flow is fitted."""
+
+    batch: PositiveInt = 1
+    clip_norm: NotNegative = 0.0
+    """Bound of the gradient's global norm; 0 leaves it alone."""
+    weight_decay: NotNegative = 0.0
+    """Decoupled weight decay (AdamW); 0 is plain Adam."""
+    reversible: bool | Literal["auto"] = "auto"
+    """Whether the gradient recomputes activations from their results, a step of the flow after another, instead of
+    storing them: memory that does not grow with the flow's depth, for about a third more time. "auto": where stored
+    ones would take more than 2 GB."""
+    conditioners: Literal["float32", "bfloat16"] = "float32"
+    """Precision of the networks inside couplings while they are trained; bfloat16 stores its activations."""
+    adapt_gathers: PositiveInt = 16
+    """Gathers that set ActNorm before the first step."""
+    keep: Literal["best", "last"] = "best"
+    """Which weights become the SavedModel: those of the best held-out figure, or the last."""
+    evaluate_every_epochs: PositiveInt = 1
+    pictures_every_epochs: PositiveInt = 10
+    checkpoint_every_s: PositiveFloat = 60.0
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.reversible is True and self.conditioners != "float32":
+            raise ValueError(
+                f'conditioners = "{self.conditioners}" cannot be inverted closely enough for training.reversible = '
+                'true; set training.reversible = false, or training.conditioners = "float32"'
+            )
+        return self
+
+
+class ClassifierTraining(Section):
+    """How the classifier is fitted: by Adam, as the paper's section 5.3."""
+
+    epochs: PositiveInt = 40
+    batch: PositiveInt = 64
+    at_once: int = Field(default=0, ge=0)
+    """Gathers of a batch whose gradients are worked out at a time, and that are graded at a time; memory grows with it.
+    The step is the same up to rounding. 0: the whole batch."""
+    learning_rate: PositiveFloat = 1e-3
+    """Of the first epoch; "default hyper-parameters" are Adam's 1e-3, the network's authors' own runs had 1e-4."""
+    decay_per_epoch: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """What the learning rate is multiplied by from epoch to epoch; the authors' own runs had 0.999."""
+    steps_per_epoch: int = Field(default=0, ge=0)
+    """Optimiser steps an epoch, the same whatever the number of gathers; 0: as many as a pass over them takes."""
+    class_weights: Literal["none", "balanced"] | list[NotNegative] = "none"
+    """What a class counts in the loss: all the same, in inverse proportion to its gathers, or as listed."""
+    patience: int = Field(default=0, ge=0)
+    """Epochs without a lower validation loss after which training stops; 0 never stops early."""
+    keep: Literal["best", "last"] = "last"
+    """Which weights are kept: those of the lowest validation loss, or the last."""
+    checkpoint_every_s: PositiveFloat = 60.0
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if isinstance(self.class_weights, list) and not any(self.class_weights):
+            raise ValueError("class_weights are all 0; give a class more than that")
+        return self
+
+    def check_labels(self, labels: list[str], key: str) -> None:
+        """Make sure that listed class weights are as many as the labels.
+
+        Args:
+            labels: The classes; empty when they are not known yet.
+            key: Where these settings stand, for the error.
+
+        Raises:
+            ValueError: They are more or fewer.
+        """
+        if labels and isinstance(self.class_weights, list) and len(self.class_weights) != len(labels):
+            raise ValueError(f"{key}.class_weights has {len(self.class_weights)} values for {len(labels)} labels")
+
+
+class ClassifierData(Section):
+    """Which gathers the classifier learns, and which judge it."""
+
+    labels: list[str] = []
+    """The classes in order of severity, the mildest first; all of the survey's, in its order, when empty."""
+    folds: str = ""
+    """File of `python -m glowseis.folds` that says which gathers train and which test; drawn by `test` when empty."""
+    fold: int = Field(default=0, ge=0)
+    """Number of the fold in that file, from 0."""
+    test: Fraction = 0.2
+    """Part of the gathers that is scored at the end and nothing else; not used with a file of folds."""
+    validation: Fraction = 0.125
+    """Part of the other gathers that judges the weights after each epoch; not used with a file that names its own."""
+    grouped: bool = False
+    """Whether the parts drawn here keep a sail line's gathers together; those of a file of grouped folds always do."""
+    augment: list[GradedAugmentation] = []
+    """Random changes of every training gather that must not change its grade, drawn anew each time it is used."""
+    window: str = ""
+    """Samples x traces, such as `256x128`, of the window that is cut out of a training gather each time it comes, at a
+    random place; whole pictures when empty."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.window:
+            with refusing("window"):
+                parse_size(self.window)
+        if len(self.labels) == 1 or len(set(self.labels)) < len(self.labels):
+            raise ValueError(f"labels = {self.labels}: name at least two labels, each once")
+        return self
+
+
+class ClassifierSection(Section):
+    """The classifier, Miniception."""
+
+    alpha: PositiveInt = 4
+    """Width; its authors' default is 4."""
+    head: Literal["softmax", "ordinal"] = "softmax"
+    companded: bool = False
+    """Whether the network sees roots of amplitudes, so that faint noise counts beside loud events."""
+
+
+class AnyRecipe(Section):
+    """What all recipes have."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
+    seed: int = Field(default=1, ge=0, lt=2**32)
+    survey: SurveySection = SurveySection()
+
+
+class ClassifierRecipe(AnyRecipe):
+    """A whole run that trains a classifier."""
+
+    data: ClassifierData = ClassifierData()
+    classifier: ClassifierSection
+    training: ClassifierTraining = ClassifierTraining()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        data, training = self.data, self.training
+        # A file of folds may have validation gathers of its own; what it gives is seen when it is read.
+        if (training.keep == "best" or training.patience) and not data.validation and not data.folds:
+            raise ValueError(
+                'training.keep = "best" and training.patience need gathers to judge by; set data.validation above 0, '
+                'or training.keep = "last" and training.patience = 0'
+            )
+        training.check_labels(data.labels, "training")
+        return self
+
+
+class Recipe(AnyRecipe):
+    """A whole run that trains a flow."""
+
+    data: DataSection = DataSection()
+    flow: FlowSection = FlowSection()
+    phases: list[Phase] = Field(min_length=1)
+    training: TrainingSection = TrainingSection()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.training.keep == "best" and self.data.held_out == 0:
+            raise ValueError(
+                'training.keep = "best" needs gathers to be judged on; set data.held_out above 0, or training.keep = '
+                '"last"'
+            )
+        return self
