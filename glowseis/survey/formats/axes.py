@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from glowseis.errors import InputError
-from glowseis.survey.formats.plausible import check_sides
+from glowseis.survey.formats.plausible import check_gathers, check_sides
 from glowseis.survey.formats.source import ReadOptions, file_stem
 from glowseis.survey.gather import Geometry, Recording, source_text
 from glowseis.survey.wording import number_of
@@ -100,7 +100,7 @@ def array_axes(path: Path, shape: Sequence[int], names: str | None, what: str) -
         The axes.
 
     Raises:
-        InputError: They are not said, unknown, or as many as the array's.
+        InputError: They are not said, unknown, or not as many as the array's, or no gathers have such sides.
     """
     sides = "x".join(map(str, shape))
     if len(shape) not in AXES:
@@ -119,6 +119,7 @@ def array_axes(path: Path, shape: Sequence[int], names: str | None, what: str) -
     axes = Axes(given, tuple(map(int, shape)))
     if not axes.gathers:
         raise InputError(f"{source_text(path)}: {what} has no gathers, its shape is {sides}; leave it out")
+    check_gathers(path, axes.gathers)
     check_sides(path, *axes.samples_and_traces)
     return axes
 

@@ -18,7 +18,7 @@ from glowseis.survey.formats.hdf5_layout import (
     layout_shapes,
     read_layout,
 )
-from glowseis.survey.formats.plausible import check_expansion
+from glowseis.survey.formats.plausible import LARGEST_GATHER, check_expansion
 from glowseis.survey.formats.probe import survives
 from glowseis.survey.formats.source import ReadOptions, Remark, check_file
 from glowseis.survey.gather import Recording, source_text
@@ -31,6 +31,9 @@ INTERVALS = {"sample_interval_s": 1.0, "sample_interval_ms": 1e-3}
 
 SHOWN = 12
 """Arrays that a message lists."""
+
+MOST_LINKS = 64
+"""Names and links that one name may lead through."""
 
 
 class Hdf5Source:
@@ -68,7 +71,7 @@ class Hdf5Source:
             # Read as an array alone, its gathers would lose what they are made of.
             if self._options.dataset in (None, "amplitude", "/amplitude") and _is_own(file):
                 for name in ARRAY_NAMES:
-                    _check_array(self.path, file.get(name))
+                    _check_array(self.path, _found(self.path, file, name))
                 check_layout(self.path, file)
                 self._intervals_s = layout_intervals_s(file)
                 return
@@ -194,24 +197,42 @@ def _array(path: Path, file: Any, name: str) -> Any:
     import h5py
 
     what = f"{source_text(path)}: {name!r}"
-    parts = [part for part in name.split("/") if part]
-    for number in range(1, len(parts) + 1):
-        link = file.get("/".join(parts[:number]), getlink=True)
-        if link is None:
-            raise InputError(f"{what} is not in the file; leave --dataset out to see what is")
-        if isinstance(link, h5py.ExternalLink):
-            raise InputError(f"{what} lies in another file, {source_text(Path(link.filename))}; read that one")
-    array = file.get("/".join(parts) or "/")
+    array = _found(path, file, name)
+    if array is None:
+        raise InputError(f"{what} is not in the file; leave --dataset out to see what is")
     if not isinstance(array, h5py.Dataset):
         raise InputError(f"{what} is no array; leave --dataset out to see the arrays of the file")
-    if array.file.id != file.id and array.file.filename != file.filename:
-        raise InputError(f"{what} lies in another file; read that one")
     _check_array(path, array)
     if not amplitude_kind(array.dtype):
         raise InputError(
             f"{what} holds {array.dtype}, amplitudes are integers or real numbers; choose another --dataset"
         )
     return array
+
+
+def _found(path: Path, file: Any, name: str) -> Any:
+    """What a name leads to within a file, None where that is nothing; another file is not so much as opened."""
+    import h5py
+
+    place, ahead = file, name.split("/")[::-1]
+    for _ in range(MOST_LINKS):
+        if not ahead:
+            return place
+        part = ahead.pop()
+        if part in ("", "."):
+            continue
+        link = place.get(part, getlink=True) if isinstance(place, h5py.Group) else None
+        if isinstance(link, h5py.ExternalLink):
+            other = source_text(Path(link.filename))
+            raise InputError(f"{source_text(path)}: {name!r} lies in another file, {other}; read that one")
+        if isinstance(link, h5py.SoftLink):
+            place = file if link.path.startswith("/") else place
+            ahead += link.path.split("/")[::-1]
+        elif link is None:
+            return None
+        else:
+            place = place[part]
+    raise InputError(f"{source_text(path)}: {name!r} leads in a circle of links; write the file again")
 
 
 def _check_array(path: Path, array: Any) -> None:
@@ -226,8 +247,15 @@ def _check_array(path: Path, array: Any) -> None:
     if array.shape is None:
         raise InputError(f"{source_text(path)}: {name} is empty; choose another --dataset")
     size = array.dtype.itemsize
-    for sides in (array.shape, array.chunks or ()):
-        check_expansion(path, size * math.prod(map(int, sides)), name)
+    chunk = math.prod(map(int, array.chunks or ()))
+    for numbers in (math.prod(map(int, array.shape)), chunk):
+        check_expansion(path, size * numbers, name)
+    # A chunk is unpacked as a whole.
+    if chunk > LARGEST_GATHER:
+        raise InputError(
+            f"{source_text(path)}: {name} is kept in chunks of {chunk:,} numbers, at most {LARGEST_GATHER:,} are read; "
+            "write it in smaller ones, as h5repack does"
+        )
 
 
 def _intervals_s(path: Path, array: Any) -> list[float]:

@@ -24,7 +24,7 @@ import numpy as np
 
 from glowseis.errors import InputError
 from glowseis.files import whole_file
-from glowseis.survey.formats.plausible import check_sides
+from glowseis.survey.formats.plausible import check_gathers, check_sides
 from glowseis.survey.formats.source import ReadOptions
 from glowseis.survey.gather import Geometry, Origin, Recording, source_text
 from glowseis.survey.store.example import ARRAYS
@@ -79,12 +79,9 @@ def write_hdf5(path: Path, recordings: Iterable[Recording], maker: str = "") -> 
             that is too long.
         OSError: The disk is full or not writable; nothing is left behind.
     """
-    import h5py
-
     seen: set[str] = set()
     with whole_file(Path(path)) as temporary, contextlib.closing(_FullDisk(temporary)) as disk:
-        # The format of version 1.10 has checksums over all that describes the arrays.
-        with h5py.File(disk, "w", libver="v110") as file:
+        with _new_file(disk) as file:
             file.attrs["version"] = VERSION
             _put_text(file, {"format": FORMAT, "maker": maker})
             write = None
@@ -122,11 +119,14 @@ def check_layout(path: Path, file: Any) -> None:
             raise InputError(f"{source_text(path)}: its array {name} is missing or of another kind; write it again")
     if not shape[0]:
         raise InputError(f"{source_text(path)}: there are no gathers in it; leave it out")
-    samples, traces = file["samples"][:], file["traces"][:]
+    check_gathers(path, shape[0])
+    samples, traces = file["samples"][:].astype(np.int64), file["traces"][:].astype(np.int64)
     if np.any(samples > shape[1]) or np.any(traces > shape[2]):
         raise InputError(f"{source_text(path)}: has gathers larger than its array amplitude; write it again")
     check_sides(path, int(samples.min()), int(traces.min()))
-    check_sides(path, int(samples.max()), int(traces.max()))
+    largest = int(np.argmax(samples * traces))
+    for longest in (largest, int(np.argmax(samples)), int(np.argmax(traces))):
+        check_sides(path, int(samples[longest]), int(traces[longest]))
 
 
 def layout_shapes(file: Any) -> list[tuple[int, int]]:
@@ -225,6 +225,20 @@ class _FullDisk(io.FileIO):
         """
         if self._wrong:
             raise self._wrong
+
+
+def _new_file(disk: _FullDisk) -> Any:
+    """An empty HDF5 file without a time in it, which h5py's own `File` gives the root."""
+    import h5py
+
+    making = h5py.h5p.create(h5py.h5p.FILE_CREATE)
+    making.set_obj_track_times(False)
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_fileobj_driver(h5py.h5fd.fileobj_driver, disk)
+    access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
+    # The format of version 1.10 has checksums over all that describes the arrays.
+    access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
+    return h5py.File(h5py.h5f.create(b"gathers", h5py.h5f.ACC_TRUNC, fcpl=making, fapl=access))
 
 
 def _writer(file: Any, first: tuple[int, ...]) -> Callable[[Recording], None]:

@@ -13,6 +13,13 @@ EXPANSION = 100
 """Amplitudes are packed two- or threefold, half empty ones somewhat more; what unpacks to more is no gathers."""
 
 
+LARGEST_GATHER = 1 << 27
+"""Samples of a gather in all its traces, 512 MiB as float32; more is a header that does not tell gathers apart."""
+
+MOST_GATHERS = 1 << 22
+"""Gathers of a file; what is known of each before amplitudes are read must fit in memory."""
+
+
 def check_expansion(path: Path, held_bytes: int, what: str) -> None:
     """Refuse what would unpack to far more than the file's size.
 
@@ -33,7 +40,7 @@ def check_expansion(path: Path, held_bytes: int, what: str) -> None:
 
 
 def check_sides(path: Path, samples: int, traces: int) -> None:
-    """Refuse a gather with a side that is no gather's.
+    """Refuse a gather with a side that is no gather's, or too large to be held in memory.
 
     Args:
         path: The file.
@@ -41,10 +48,32 @@ def check_sides(path: Path, samples: int, traces: int) -> None:
         traces: Its traces.
 
     Raises:
-        InputError: A side is 0 or longer than 32768.
+        InputError: A side is 0 or longer than 32768, or both together are too many samples.
     """
     if not (1 <= samples <= LARGEST and 1 <= traces <= LARGEST):
         raise InputError(
             f"{source_text(path)}: a gather would have {samples} samples and {traces} traces; each must be between 1 "
             f"and {LARGEST}, check --axes and --dataset"
+        )
+    if samples * traces > LARGEST_GATHER:
+        raise InputError(
+            f"{source_text(path)}: a gather would have {samples} samples and {traces} traces, {samples * traces:,} in "
+            f"all; at most {LARGEST_GATHER:,} are read, check --axes and --dataset or cut the gather"
+        )
+
+
+def check_gathers(path: Path, gathers: int) -> None:
+    """Refuse a file of more gathers than any has.
+
+    Args:
+        path: The file.
+        gathers: How many it says it holds.
+
+    Raises:
+        InputError: There are too many.
+    """
+    if gathers > MOST_GATHERS:
+        raise InputError(
+            f"{source_text(path)}: would have {gathers:,} gathers, at most {MOST_GATHERS:,} are read; check --axes and "
+            "--dataset, or write several files"
         )

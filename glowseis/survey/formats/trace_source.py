@@ -11,6 +11,7 @@ import numpy as np
 from segyio import TraceField
 
 from glowseis.errors import InputError
+from glowseis.survey.formats.plausible import LARGEST_GATHER
 from glowseis.survey.formats.segy_headers import (
     CABLE,
     SAIL_LINE,
@@ -36,9 +37,6 @@ BLOCK_BYTES = 1 << 20
 
 ENOUGH = 4
 """Gathers of a file from which one that is shorter than all others stands out."""
-
-LARGEST_GATHER = 1 << 27
-"""Samples of a gather, 512 MiB as float32; more is a header word that does not tell shots apart."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import math
 import os
 import re
 import zipfile
@@ -125,6 +126,25 @@ def test_both_orders_are_spelled_out_with_their_sizes(tmp_path, shape, axes, end
     for order, gathers, traces, samples in named:
         source = open_source(path, dataclasses.replace(OPTIONS, axes=order))
         assert list(source.shapes()) == [(int(samples), int(traces))] * int(gathers or 1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((1, 30_000, 30_000), "30000 samples and 30000 traces, 900,000,000 in all; at most 134,217,728 are read"),
+        ((2, 32_768, 4097), "4097 samples and 32768 traces, 134,250,496 in all"),
+        ((5_000_000, 1, 1), "would have 5,000,000 gathers, at most 4,194,304 are read"),
+    ],
+)
+def test_large_files_of_nothing_take_no_memory(tmp_path, shape, message):
+    """A header and a length, which cost nothing, are refused before anything is read."""
+    path = tmp_path / "a.npy"
+    with path.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, {"descr": "<f8", "fortran_order": False, "shape": shape})
+        start = stream.tell()
+    os.truncate(path, start + 8 * math.prod(shape))
+    with pytest.raises(InputError, match=message):
+        open_source(path, OPTIONS)
 
 
 def test_a_pickle_is_never_opened(tmp_path):

@@ -2,7 +2,9 @@
 
 import dataclasses
 import gc
+import os
 import resource
+import time
 from pathlib import Path
 
 import h5py
@@ -78,6 +80,14 @@ def test_our_layout_is_as_it_is_documented(tmp_path):
         assert file["parents"].asstr()[1] == "a-1;b-2"
         assert file["offset_m"].attrs["units"] == b"m" and file["sample_interval_s"].attrs["units"] == b"s"
         assert np.isnan(file["offset_m"][1, 21:]).all()
+
+
+def test_the_same_gathers_give_the_same_file(tmp_path):
+    for name in ("a.h5", "b.h5"):
+        write_hdf5(tmp_path / name, recordings(), "demo/1, seed 5")
+        # Times in HDF5 are whole seconds.
+        time.sleep(1.0)
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
 
 
 def test_writing_is_whole_or_not_at_all(tmp_path):
@@ -244,12 +254,83 @@ def test_arrays_that_lie_elsewhere(tmp_path):
         file["soft"] = h5py.SoftLink("/through/data")
         file.create_virtual_dataset("virtual", layout)
         file.create_dataset("raw", (2, 5, 6), "f8", external=str(secret))
+        file["round"] = h5py.SoftLink("/again")
+        file["again"] = h5py.SoftLink("round")
+    for name in ("round", "again/data"):
+        with pytest.raises(InputError, match="in a circle of links"):
+            open_source(tmp_path / "b.h5", dataclasses.replace(ALL, dataset=name))
     for name in ("linked", "through/data", "soft"):
         with pytest.raises(InputError, match="lies in another file"):
             open_source(tmp_path / "b.h5", dataclasses.replace(ALL, dataset=name))
     for name in ("virtual", "raw"):
         with pytest.raises(InputError, match="is kept in other files"):
             open_source(tmp_path / "b.h5", dataclasses.replace(ALL, dataset=name))
+
+
+@pytest.mark.parametrize("name", ["amplitude", "offset_m", "sail_line", "gather_id"])
+@pytest.mark.parametrize("way", ["external", "soft", "storage", "virtual"])
+def test_our_layout_keeps_nothing_elsewhere(tmp_path, name, way):
+    """What lies in another file is not so much as opened: that one does not exist."""
+    path = tmp_path / "a.h5"
+    write_hdf5(path, recordings())
+    with h5py.File(path, "r+") as file:
+        shape, kind = file[name].shape, file[name].dtype
+        del file[name]
+        if way == "external":
+            file[name] = h5py.ExternalLink("secret.h5", f"/{name}")
+        elif way == "soft":
+            file["through"] = h5py.ExternalLink("secret.h5", "/")
+            file[name] = h5py.SoftLink(f"through/{name}")
+        elif way == "storage":
+            file.create_dataset(name, shape, kind, external="secret")
+        else:
+            layout = h5py.VirtualLayout(shape, kind)
+            layout[:] = h5py.VirtualSource("secret.h5", name, shape)
+            file.create_virtual_dataset(name, layout)
+    with pytest.raises(InputError, match=r"a\.h5: .*(lies in another file, secret\.h5|is kept in other files)") as told:
+        open_source(path, ReadOptions())
+    assert "\n" not in str(told.value)
+
+
+def test_our_layout_may_have_links_within_the_file(tmp_path):
+    path = tmp_path / "a.h5"
+    write_hdf5(path, recordings())
+    with h5py.File(path, "r+") as file:
+        file.move("offset_m", "kept/offset_m")
+        file["offset_m"] = h5py.SoftLink("kept/offset_m")
+    assert all(map(same, open_source(path, ReadOptions()).gathers(), recordings()))
+
+
+def test_our_layout_has_the_largest_gather_of_all_formats(tmp_path):
+    """From a file that takes more room than it holds, refused before amplitudes are read."""
+    path = tmp_path / "a.h5"
+    write_hdf5(path, recordings())
+    with h5py.File(path, "r+") as file:
+        file["amplitude"].resize((3, 32_000, 32_000))
+        for name in ("channel", "offset_m", "receiver_x_m", "receiver_y_m"):
+            file[name].resize((3, 32_000))
+        file["samples"][1], file["traces"][1] = 32_000, 32_000
+    os.truncate(path, 1 << 32)
+    with pytest.raises(InputError, match=r"32000 samples and 32000 traces, 1,024,000,000 in all; at most 134,217,728"):
+        open_source(path, ReadOptions())
+
+
+@pytest.mark.parametrize(
+    ("shape", "chunks", "message"),
+    [
+        ((1, 30_000, 30_000), None, "900,000,000 in all; at most 134,217,728 are read"),
+        ((300, 1000, 1000), (300, 1000, 1000), "in chunks of 300,000,000 numbers, at most"),
+        ((5_000_000, 1, 1), None, "would have 5,000,000 gathers, at most 4,194,304"),
+    ],
+)
+def test_large_files_of_nothing_take_no_memory(tmp_path, shape, chunks, message):
+    """The file's length, which costs nothing, makes its shape plausible."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("data", shape, "f4", chunks=chunks, compression="gzip" if chunks else None)
+    os.truncate(path, 1 << 32)
+    with pytest.raises(InputError, match=message):
+        open_source(path, ALL)
 
 
 @pytest.mark.parametrize(
