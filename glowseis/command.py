@@ -19,6 +19,7 @@ from typing import Any, NoReturn, TextIO, cast
 import typer
 
 from glowseis.errors import FittingError, InputError, StoppedError
+from glowseis.survey.wording import visible
 
 STARTED = time.monotonic()
 """When the command started, but for Python itself."""
@@ -30,6 +31,9 @@ PATIENCE_S = 2.0
 
 UsageError: Any = typer.BadParameter.__base__
 """What wrong words on the command line raise: click's with older versions of typer, typer's own with newer ones."""
+
+KEPT, KEPT_IN_ERRORS = "\n\t", "\n\t\r"
+"""Control characters that may be printed; progress bars begin their line anew."""
 
 FULL = r"No space left|File too large|Disk quota exceeded"
 """What TensorFlow says, in errors of its own, about a disk that takes no more."""
@@ -86,12 +90,15 @@ def _run(app: typer.Typer, name: str, arguments: list[str] | None, came: list[in
 class _Stream:
     """An output stream whose failure stops no work: its reader may leave, or its disk be full.
 
+    Control characters become escapes, whatever name or text they come from: a terminal would obey them.
+
     Attributes:
         wrong: Why something could not be written; None while all was.
     """
 
-    def __init__(self, stream: TextIO):
+    def __init__(self, stream: TextIO, kept: str):
         self._stream = stream
+        self._kept = kept
         self.wrong: OSError | None = None
         # A name that the terminal cannot show becomes escapes.
         if isinstance(stream, io.TextIOWrapper):
@@ -102,7 +109,7 @@ class _Stream:
 
     def write(self, text: str) -> int:
         """Write a text, or drop it once the stream has failed."""
-        self._try(lambda: self._stream.write(text))
+        self._try(lambda: self._stream.write(visible(text, self._kept)))
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -133,7 +140,9 @@ def _streams() -> Iterator[tuple[_Stream, _Stream]]:
     """Standard output and error as streams whose failure stops no work."""
     former = sys.stdout, sys.stderr
     # Python has none where the process was started with it closed.
-    out, error = (_Stream(stream or io.StringIO()) for stream in former)
+    out, error = (
+        _Stream(stream or io.StringIO(), kept) for stream, kept in zip(former, (KEPT, KEPT_IN_ERRORS), strict=True)
+    )
     sys.stdout, sys.stderr = cast(TextIO, out), cast(TextIO, error)
     try:
         yield out, error

@@ -177,13 +177,14 @@ def _duplicates(description: "Description") -> list[str]:
 def _write(description: "Description", folder: Path) -> None:
     import json
 
+    from glowseis.survey.cells import safe_table
     from glowseis.survey.content.plots import draw
 
     draw(description, folder)
-    description.by_label().to_csv(folder / "labels.csv")
-    description.by_line().to_csv(folder / "sail_lines.csv")
-    description.gathers.to_csv(folder / "gathers.csv", index=False)
-    description.duplicates().to_csv(folder / "duplicates.csv", index=False)
+    safe_table(description.by_label()).to_csv(folder / "labels.csv")
+    safe_table(description.by_line()).to_csv(folder / "sail_lines.csv")
+    safe_table(description.gathers).to_csv(folder / "gathers.csv", index=False)
+    safe_table(description.duplicates()).to_csv(folder / "duplicates.csv", index=False)
     text = json.dumps(description.summary(), indent=2, allow_nan=False)
     (folder / "description.json").write_text(text + "\n", encoding="utf-8")
 

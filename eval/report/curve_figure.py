@@ -22,6 +22,7 @@ from eval.report.drawing import (
     write_picture,
 )
 from glowseis.errors import InputError
+from glowseis.survey.cells import cell_text, safe_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,7 +83,7 @@ def write_curve(table: pd.DataFrame, chosen: int, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     for frame, name in ((table, TABLE), (means, MEANS)):
         unfinished = folder / f".{name}.writing"
-        frame.to_csv(unfinished, index=False, lineterminator="\n")
+        safe_table(frame).to_csv(unfinished, index=False, lineterminator="\n")
         os.replace(unfinished, folder / name)
     return [folder / TABLE, folder / MEANS, *write_picture(figure, folder, PICTURE)]
 
@@ -101,7 +102,8 @@ def read_curve(folder: Path) -> pd.DataFrame | None:
     """
     path = folder / TABLE
     try:
-        return _checked(pd.read_csv(path, keep_default_na=False, na_values={"f1": ["", "nan"]}))
+        table = _checked(pd.read_csv(path, keep_default_na=False, na_values={"f1": ["", "nan"]}))
+        return table.assign(**{"class": table["class"].map(cell_text)})
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as wrong:

@@ -26,6 +26,7 @@ from eval.results.published import ACCURACY_NOTE, PUBLISHED, TABLE_2_NOTE
 from eval.results.statistics import Mean
 from eval.results.table_text import Table, aligned, latex, markdown
 from eval.study.names import ARMS
+from glowseis.survey.cells import safe_table
 
 _HEADS = ("precision (%)", "recall (%)", "F1 (%)")
 _TEST_SETS = {"folds": "test folds", "independent": "independent survey"}
@@ -237,4 +238,4 @@ def _percent(value: float) -> str:
 
 
 def _csv(frame: pd.DataFrame) -> str:
-    return frame.to_csv(index=False, lineterminator="\n")
+    return safe_table(frame).to_csv(index=False, lineterminator="\n")

@@ -30,6 +30,7 @@ from glowseis.run.folder import (
 )
 from glowseis.scoring import scores
 from glowseis.survey.batches.labelled import from_survey
+from glowseis.survey.cells import safe_table
 from glowseis.survey.matching.profile import profile_of
 from glowseis.survey.store.survey import Survey
 
@@ -194,5 +195,5 @@ def _write_predictions(
     unfinished = path.with_suffix(".writing")
     # Nine significant digits give a float32 back.
     table = pd.concat(tables) if tables else pd.DataFrame(columns=columns)
-    table.to_csv(unfinished, index=False, float_format="%.9g", lineterminator="\n")
+    safe_table(table).to_csv(unfinished, index=False, float_format="%.9g", lineterminator="\n")
     os.replace(unfinished, path)

@@ -14,6 +14,7 @@ from glowseis.judging.gathers import Judged, gather_probabilities, judged, sever
 from glowseis.judging.prior import reweighted, trained_fractions
 from glowseis.judging.symmetries import Symmetric
 from glowseis.scoring import Scores, scores
+from glowseis.survey.cells import safe_cell
 from glowseis.survey.gather import Gather, Picture, Recording
 from glowseis.survey.matching.bringing import Bringing
 from glowseis.survey.matching.sameness import FARTHEST_SPACING, gather_spacing_factor
@@ -283,7 +284,7 @@ def grade(
 
 def _row(gather: Gather, label: str, one: Graded) -> list[object]:
     geometry = gather.geometry
-    facts = (gather.gather_id, gather.source, geometry.sail_line, geometry.shot, geometry.cable)
+    facts = (gather.gather_id, safe_cell(gather.source), geometry.sail_line, geometry.shot, geometry.cable)
     first, last, first_s, last_s = one.worst
     times = ["" if np.isnan(time_s) else f"{time_s:.6g}" for time_s in (first_s, last_s)]
     unlike = "" if one.unlike is None else f"{one.unlike:.4g}"
@@ -291,7 +292,7 @@ def _row(gather: Gather, label: str, one: Graded) -> list[object]:
     probabilities = [f"{value:.9g}" for value in one.probabilities]
     return [
         *facts,
-        label,
+        safe_cell(label),
         *probabilities,
         f"{one.severity:.6g}",
         unlike,

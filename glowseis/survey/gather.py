@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from glowseis.survey.wording import visible
+
 LABELS = ("good", "medium", "bad")
 """The paper's classes (section 5.1), in the order of their frequency."""
 
@@ -171,5 +173,4 @@ def source_text(path: Path) -> str:
     Returns:
         What can be written to a CSV file, a record and a terminal.
     """
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+    return visible(os.fsencode(path).decode("utf-8", "backslashreplace"))

@@ -289,6 +289,15 @@ def test_labels_are_scored_whatever_their_capitals(graded, tmp_path):
     assert grades.scores.support.sum() == 8 and not grades.unknown
 
 
+def test_names_in_the_table_of_grades_are_no_formulas(graded, tmp_path):
+    gathers = [dataclasses.replace(graded.survey.read(0), source="=1+1")]
+    classifier = load_classifier(graded.folder / "grader")
+    classifier = dataclasses.replace(classifier, labels=tuple(f"-{label}" for label in classifier.labels))
+    grade(classifier, gathers, tmp_path / "grades.csv")
+    row = pd.read_csv(tmp_path / "grades.csv").iloc[0]
+    assert row["source"] == "'=1+1" and row["grade"].startswith("'-") and row["severity"] >= 0
+
+
 def test_a_missing_savedmodel_is_told(tmp_path):
     with pytest.raises(InputError, match=r"no SavedModel there; check its name"):
         load_classifier(tmp_path / "nowhere")

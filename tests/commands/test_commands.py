@@ -238,6 +238,30 @@ def tell(folder, shell, **environment):
     return done
 
 
+NAME = "a\x1b[2Jb\x07\x9b\u202ec\x08\rd"
+"""A name that clears the screen, rings, turns the line round and goes back in it."""
+
+
+@pytest.mark.parametrize("error", [InputError(f"{NAME}: bad"), FileNotFoundError(errno.ENOENT, "No such file", NAME)])
+def test_no_name_does_anything_to_a_terminal(error, capfd):
+    def main() -> None:
+        print(f"{NAME}: 5 gathers\n\tmore")
+        print(f"warning: {NAME}", file=sys.stderr)
+        sys.stdout.writelines([NAME])
+        raise error
+
+    main.__module__ = "glowseis.main"
+    with pytest.raises(SystemExit):
+        command.run(main, [])
+    out, told = capfd.readouterr()
+    shown = r"a\x1b[2Jb\x07\x9b\u202ec\x08\rd"
+    assert out == f"{shown}: 5 gathers\n\tmore\n{shown}"
+    # Progress bars begin a line anew; a name in an error is one line.
+    warning, last = told.split("\n")[:2]
+    assert warning == "warning: " + shown.replace(r"\r", "\r")
+    assert last.startswith(f"glowseis.main: {shown.replace(chr(92) + 'r', ' ')}: ")
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
 def test_what_a_terminal_cannot_show_becomes_escapes(tmp_path, encoding):
     done = tell(tmp_path, "", PYTHONIOENCODING=encoding)

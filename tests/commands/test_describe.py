@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -283,6 +284,16 @@ def test_one_gather_of_unknown_geometry_can_be_drawn(tmp_path, command):
     survey = survey_of(tmp_path / "survey", [dataclasses.replace(gather, geometry=geometry)])
     done = command("describe", survey.path, "--out", tmp_path / "out")
     assert (done.status, done.error) == (0, []) and "sample interval: nan ms everywhere" in done.out
+
+
+def test_names_in_tables_are_no_formulas(tmp_path, command):
+    gathers = [dataclasses.replace(random_gather(1, label=label), gather_id=label[1:]) for label in ("=bad", "-good")]
+    survey = survey_of(tmp_path / "survey", gathers)
+    done = command("describe", survey.path, "--out", tmp_path / "out")
+    assert (done.status, done.error) == (0, []) and "'=bad" not in done.out
+    for name in ("labels", "gathers", "duplicates"):
+        text = (tmp_path / "out" / f"{name}.csv").read_text()
+        assert "'=bad" in text and "'-good" in text and not re.search("(^|,)[=-][a-z]", text, re.MULTILINE)
 
 
 def test_command_with_bad_surveys(tmp_path, command):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from glowseis.errors import InputError
+from glowseis.survey.cells import cell_text
 from glowseis.survey.gather import Geometry, source_text
 from glowseis.survey.ingestion.table_text import read_table
 from glowseis.survey.severity import alike
@@ -167,6 +168,7 @@ def read_labels(path: Path, sources: Sequence[Path]) -> LabelTable:
     table = LabelTable(path, keys)
     checked: set[str] = set()
     files = _Files(path, sources)
+    rows["label"] = rows["label"].map(cell_text)
     for number, *cells, label in rows[[*keys, "label"]].itertuples(name=None):
         if not label and not any(cells):
             continue

@@ -54,6 +54,12 @@ BEGINNINGS = {
 }
 """What other files begin with; some programs write a web page and call it .xls."""
 
+LARGEST_BYTES = 1 << 26
+"""Size of a table, several million rows."""
+
+MOST_ROWS = 1 << 22
+"""Rows of a table, empty ones as well."""
+
 AS_CSV = "save it as CSV"
 
 
@@ -73,13 +79,19 @@ def read_table(path: Path, is_header: Callable[[Sequence[str]], bool]) -> pd.Dat
         header in small letters.
 
     Raises:
-        InputError: It is missing, a workbook or something else than CSV, or its rows do not fit its header.
+        InputError: It is missing, too large, a workbook or something else than CSV, or its rows do not fit its header.
     """
     name = source_text(path)
     if not path.exists():
         raise InputError(f"{name}: no such file; check its name")
     if not path.is_file():
         raise InputError(f"{name}: is no file; give --labels a CSV file")
+    size = path.stat().st_size
+    if size > LARGEST_BYTES:
+        raise InputError(
+            f"{name}: has {size / 1e6:,.0f} MB, a table of labels at most {LARGEST_BYTES / 1e6:.0f}; keep the columns "
+            "that name gathers and their labels, as CSV"
+        )
     # Some programs write the byte order mark twice.
     text = _text(path, name).lstrip("\ufeff")
     said = SEPARATOR_LINE.match(text)
@@ -130,6 +142,8 @@ def _rows(text: str, separator: str, name: str) -> list[list[str]]:
     try:
         for row in csv.reader(itertools.chain(lines, [END]), delimiter=separator):
             rows.append(row)
+            if len(rows) > MOST_ROWS:
+                raise InputError(f"{name}: has more than {MOST_ROWS:,} rows; remove those that are empty")
     except (csv.Error, ValueError, TypeError) as wrong:
         told = f"{name}, row {len(rows) + 1}: cannot be read as CSV ({wrong}); save it as CSV in UTF-8"
         raise InputError(told) from None

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from glowseis.errors import InputError
-from glowseis.survey.gather import Gather, Picture, Recording
+from glowseis.survey.cells import cell_text, safe_cell
+from glowseis.survey.gather import Gather, Picture, Recording, source_text
 
 COLUMNS: dict[str, type] = {
     "gather_id": str,
@@ -57,6 +58,12 @@ Example the picture begins."""
 
 ADDED: dict[str, float | str] = {"zero_amplitude": 0.0, "mended": ""}
 """Columns that schema 2 did not have, and what they are taken to be there."""
+
+OF_USERS = ("label", "source", "model")
+"""Columns of any text; where a spreadsheet would take it for a formula it stands as `safe_cell` gives it."""
+
+LARGEST_BYTES = 1 << 30
+"""Size of an index; that of the largest survey has less."""
 
 LABEL_CHARACTERS = 100
 """Longest label."""
@@ -108,14 +115,38 @@ def read_index(file: Path) -> pd.DataFrame:
     Returns:
         One row a gather. An empty field is empty text, and `NA` is a label like any other. Columns that schema 2 did
         not have are added.
+
+    Raises:
+        InputError: The file is larger than any index.
     """
+    check_size(file)
     kinds = COLUMNS | PLACE
     unknown = {name: ["nan"] for name, kind in kinds.items() if kind is np.float64}
     index = pd.read_csv(file, dtype=kinds, keep_default_na=False, na_values=unknown, float_precision="round_trip")
+    for name in OF_USERS:
+        if name in index:
+            index[name] = index[name].map(cell_text)
     for name, value in ADDED.items():
         if name not in index:
             index[name] = value
     return index
+
+
+def check_size(file: Path) -> None:
+    """Make sure that a file is no larger than an index, before it is read.
+
+    Args:
+        file: The file.
+
+    Raises:
+        InputError: It is.
+    """
+    size = file.stat().st_size
+    if size > LARGEST_BYTES:
+        raise InputError(
+            f"{source_text(file)}: has {size / 1e6:,.0f} MB, more than an index of gathers has; remove it, or copy it "
+            "again"
+        )
 
 
 def check_words(gather: Gather | Recording | Picture, seen: Collection[str]) -> None:
@@ -168,7 +199,7 @@ def check_label(label: str) -> None:
 def _row(gather: Gather) -> dict[str, Any]:
     geometry, origin = gather.geometry, gather.origin
     recorded_samples, recorded_traces = gather.recorded_shape or (gather.valid_samples, gather.valid_traces)
-    return {
+    row: dict[str, Any] = {
         "gather_id": gather.gather_id,
         "label": gather.label,
         "sail_line": geometry.sail_line,
@@ -195,3 +226,4 @@ def _row(gather: Gather) -> dict[str, Any]:
         "model": origin.model,
         "path": origin.path,
     }
+    return row | {name: safe_cell(row[name]) for name in OF_USERS}

@@ -21,7 +21,7 @@ from glowseis.errors import InputError
 from glowseis.survey.gather import Gather
 from glowseis.survey.store.example import parse
 from glowseis.survey.store.framing import FOOTER_BYTES, HEADER_BYTES, Shard, read_into
-from glowseis.survey.store.index import COLUMNS, PLACE, read_index
+from glowseis.survey.store.index import COLUMNS, PLACE, check_size, read_index
 from glowseis.survey.store.manifest import INDEX, MANIFEST, MEND, SCHEMA, Manifest, read_manifest
 from glowseis.survey.store.scanning import scan
 from glowseis.survey.store.writing import take_up, write_records, write_survey
@@ -259,7 +259,10 @@ def _read_index(path: Path, manifest: Manifest) -> pd.DataFrame:
     file = path / INDEX
     if not file.is_file():
         raise InputError(f"{file}: the index is missing; {MEND}")
-    if hashlib.sha256(file.read_bytes()).hexdigest() != manifest.index_sha256:
+    check_size(file)
+    with file.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if digest != manifest.index_sha256:
         raise InputError(f"{file}: was changed after it was written; {MEND}")
     try:
         index = read_index(file)

@@ -30,6 +30,16 @@ def test_tables_come_back_and_means_are_those_of_the_runs(tmp_path):
         assert row["runs"] == 4 and row["chosen"] == (row["count"] == 100)
 
 
+def test_classes_in_tables_are_no_formulas_and_come_back(tmp_path):
+    table = curve_table()
+    table["class"] = "=" + table["class"]
+    write_curve(table, 100, tmp_path)
+    for name in ("curve.csv", "curve_mean.csv"):
+        assert pd.read_csv(tmp_path / name)["class"].str.startswith("'=").all()
+    pd.testing.assert_frame_equal(read_curve(tmp_path), table, check_dtype=False)
+    assert read_chosen(tmp_path) == 100
+
+
 def test_means_stand_in_the_order_of_classes_and_counts():
     means = curve_means(curve_table().sample(frac=1, random_state=1))
     assert means["part"].tolist() == ["validation"] * 9 + ["test"] * 9

@@ -160,6 +160,12 @@ def test_csv_holds_the_numbers_unrounded(folder, tmp_path):
     assert (tmp_path / "tables" / "tables.md").read_text().startswith(summary(results))
 
 
+def test_errors_in_tables_are_no_formulas(folder, tmp_path):
+    fail(folder, error="=cmd|'/c calc'!A1")
+    write_tables(read(folder), tmp_path)
+    assert pd.read_csv(tmp_path / "failures.csv")["error"].tolist() == ["'=cmd|'/c calc'!A1"]
+
+
 def test_headline_folds_come_first(folder):
     names = [table.name for table in tables(read(folder))]
     each = ["table1", "table2", "table3", "contrasts"]

@@ -9,6 +9,7 @@ import zipfile
 import pytest
 
 from glowseis.errors import InputError
+from glowseis.survey.ingestion import table_text
 from glowseis.survey.ingestion.label_table import read_labels
 from tests.support.random_gathers import random_recording
 
@@ -268,6 +269,29 @@ def test_rows_by_shot_speak_of_recorded_gathers(written):
     assert table.find("b", two, geometry, synthetic=True) is None
     table = written("gather_id,label\nb,good\n")
     assert table.find("b", two, geometry, synthetic=True) == "good"
+
+
+@pytest.mark.parametrize(("cell", "label"), [("'=bad", "=bad"), ("=bad", "=bad"), ("'bad'", "'bad'"), ("-1", "-1")])
+def test_labels_that_our_tables_mark_as_text_come_back(written, cell, label):
+    table = written(f"shot,label\n1,{cell}\n")
+    assert find(table, written.sources[0]) == label
+
+
+@pytest.mark.parametrize("ending", ["csv", "xlsx"])
+def test_a_table_of_any_size_is_not_read(tmp_path, ending):
+    path = tmp_path / f"labels.{ending}"
+    path.write_bytes(b"PK\x03\x04" if ending == "xlsx" else b"gather_id,label\n")
+    os.truncate(path, 1 << 40)
+    with pytest.raises(InputError, match=r"has 1,099,512 MB, a table of labels at most 67; keep the columns"):
+        read_labels(path, [])
+
+
+def test_a_table_has_no_more_rows_than_surveys_have_gathers(written, monkeypatch):
+    rows = "gather_id,label\na,bad\nb,bad\n"
+    monkeypatch.setattr(table_text, "MOST_ROWS", 4)
+    assert len(written(rows).labels) == 2
+    with pytest.raises(InputError, match="has more than 4 rows; remove those that are empty"):
+        written(rows + ",\n,\n")
 
 
 def test_no_table(tmp_path):

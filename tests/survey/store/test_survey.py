@@ -1,7 +1,9 @@
+import csv
 import dataclasses
 import errno
 import hashlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -19,6 +21,7 @@ from glowseis.survey.formats.pictures import write_pictures
 from glowseis.survey.gather import Origin
 from glowseis.survey.store import framing
 from glowseis.survey.store.example import parse, serialise
+from glowseis.survey.store.index import read_index
 from glowseis.survey.store.survey import SCHEMA, open_survey, write_survey
 from tests.support.commands import CHECKOUT
 from tests.support.random_gathers import full_device, random_gather, random_survey, same_gather
@@ -55,6 +58,32 @@ def test_gathers_come_back(tmp_path):
     assert (row.first_offset_m, row.label) == (-150.0, "")
     survey.verify()
     assert nothing_left_but(tmp_path, ["survey"])
+
+
+@pytest.mark.parametrize("label", ["=HYPERLINK(1)", "-bad", "@bad", "+", "'=1", "-1"])
+def test_a_label_like_a_formula_is_marked_in_the_index_alone(tmp_path, label):
+    child = dataclasses.replace(
+        random_gather(1, label=label), source="=a.segy", origin=Origin(("line3-shot0",), 0.5, 3, "@demo/1", "linear")
+    )
+    write_survey(tmp_path / "survey", [child, random_gather(2)], SIZE, {})
+    write_pictures(tmp_path / "pictures", [child])
+    for file in (tmp_path / "survey" / "gathers.csv", tmp_path / "pictures" / "gathers.csv"):
+        with file.open(newline="") as stream:
+            row = next(csv.DictReader(stream))
+        texts = [row[name] for name in ("label", "source", "model")]
+        assert texts == [label if label == "-1" else f"'{label}", "'=a.segy", "'@demo/1"]
+        assert read_index(file).loc[0, ["label", "source", "model"]].tolist() == [label, "=a.segy", "@demo/1"]
+    survey = open_survey(tmp_path / "survey")
+    assert label in survey.labels and same_gather(survey.read(0), child)
+    survey.verify()
+
+
+def test_an_index_of_any_size_is_not_read(tmp_path):
+    survey = random_survey(tmp_path / "survey", 2)
+    os.truncate(survey.path / "gathers.csv", 1 << 40)
+    for read in (lambda: open_survey(survey.path), lambda: read_index(survey.path / "gathers.csv")):
+        with pytest.raises(InputError, match=r"gathers\.csv: has 1,099,512 MB, more than an index of gathers"):
+            read()
 
 
 def test_example_is_tensorflows():
