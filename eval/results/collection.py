@@ -1,7 +1,7 @@
 """Outcomes of a study gathered, and refused where they do not fit: what tables and the report are made of."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -207,7 +207,7 @@ def collect(
             raise InputError(f"{path}: {_named(key)} stands in {found[key][0].name} as well; remove one of the two")
         first = next(iter(found.values()), (path, outcome))
         _check_same(path, outcome, *first, folds)
-        found[key] = path, _ordered(path, outcome)
+        found[key] = path, _ordered(outcome)
     if not found:
         raise InputError(f"{folder}: no arm of a fold is finished; run folds first")
     ordered = [arm for arm in ARMS if arm in arms]
@@ -246,23 +246,11 @@ def _check_same(path: Path, outcome: Outcome, other_path: Path, other: Outcome, 
         )
 
 
-def _ordered(path: Path, outcome: Outcome) -> Outcome:
+def _ordered(outcome: Outcome) -> Outcome:
     """The same with gathers in the order of ids, so that those of two arms stand beside each other."""
-    if outcome.error:
-        return outcome
-    probabilities = np.array(outcome.probabilities)
-    numbers = set(outcome.classes)
-    if not (outcome.ids and outcome.training and np.isfinite(probabilities).all() and outcome.rare in outcome.labels):
-        raise InputError(f"{path}: has no test gathers, or figures that are none; remove it and run its fold again")
-    if not numbers <= set(range(len(outcome.labels))):
-        raise InputError(f"{path}: has classes beyond its labels; remove it and run its fold again")
     order = sorted(range(len(outcome.ids)), key=outcome.ids.__getitem__)
-    return replace(
-        outcome,
-        ids=[outcome.ids[place] for place in order],
-        classes=[outcome.classes[place] for place in order],
-        probabilities=[outcome.probabilities[place] for place in order],
-    )
+    lists = {name: getattr(outcome, name) for name in ("ids", "classes", "probabilities")}
+    return outcome.model_copy(update={name: [values[place] for place in order] for name, values in lists.items()})
 
 
 def _check_tested(found: dict[tuple[str, int, str], tuple[Path, Outcome]]) -> None:

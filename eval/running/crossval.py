@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import numpy as np
 import tensorflow as tf
@@ -62,7 +61,7 @@ def run_arm(fold: Fold, name: str) -> Outcome:
     except LeakError:
         raise
     except FAILURES as wrong:
-        return replace(outcome, error=" ".join(str(wrong).split())[:500] or type(wrong).__name__)
+        return outcome.model_copy(update={"error": " ".join(str(wrong).split())[:500] or type(wrong).__name__})
 
 
 def _scored(fold: Fold, outcome: Outcome) -> Outcome:
@@ -97,18 +96,19 @@ def _scored(fold: Fold, outcome: Outcome) -> Outcome:
         log.finish(fitted.step, _figures(judged, calibration, of_independent, study))
     # Between the last step and here nobody asked.
     stopping.check()
-    return replace(
-        outcome,
-        training=_by_label(study, training_set),
-        synthetic=training_set.synthetic,
-        steps=fitted.steps,
-        kept_step=fitted.step,
-        ids=[str(one) for one in test.ids],
-        classes=test.classes.tolist(),
-        probabilities=[[float(f"{value:.6g}") for value in row] for row in probabilities],
-        independent=independent,
-        epochs=log.epochs,
-        seconds={part: round(taken, 2) for part, taken in seconds.items()},
+    return outcome.model_copy(
+        update={
+            "training": _by_label(study, training_set),
+            "synthetic": training_set.synthetic,
+            "steps": fitted.steps,
+            "kept_step": fitted.step,
+            "ids": [str(one) for one in test.ids],
+            "classes": test.classes.tolist(),
+            "probabilities": [[float(f"{value:.6g}") for value in row] for row in probabilities],
+            "independent": independent,
+            "epochs": log.epochs,
+            "seconds": {part: round(taken, 2) for part, taken in seconds.items()},
+        }
     )
 
 

@@ -2,20 +2,19 @@
 
 import dataclasses
 import hashlib
-import json
-import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pydantic import FiniteFloat
 
 from eval.running.crossval import duration, machine
 from eval.study.arms import ARM_CLASSES
 from eval.study.fold import Fold
 from eval.study.guard import SMOTE
+from eval.study.kept import Kept, read_kept, write_kept
 from eval.study.outcome import listed
 from eval.study.preparation import Study
 from glowseis.errors import InputError
@@ -24,11 +23,8 @@ from glowseis.fitting.stopping import Stopping
 from glowseis.run.folder import commit, ids
 from glowseis.scoring import scores
 
-SCHEMA = 1
 
-
-@dataclass(frozen=True)
-class Point:
+class Point(Kept):
     """One classifier of the curve.
 
     Attributes:
@@ -52,8 +48,8 @@ class Point:
     steps: int
     kept_step: int
     seconds: float
-    validation: dict[str, float]
-    test: dict[str, float]
+    validation: dict[str, FiniteFloat]
+    test: dict[str, FiniteFloat]
     commit: str
     machine: str
 
@@ -203,9 +199,19 @@ def _fit(fold: Fold, arm: str, count: int, run: int, curve: str) -> Point:
             f1.append({label: float(value) for label, value in zip(labels, judged, strict=True)})
     # Between the last step and here nobody asked.
     stopping.check()
-    seconds = round(time.monotonic() - started, 2)
-    made = (commit() or "", machine())
-    return Point(curve, count, run, seed, fitted.steps, fitted.step, seconds, f1[0], f1[1], *made)
+    return Point(
+        curve=curve,
+        count=count,
+        run=run,
+        seed=seed,
+        steps=fitted.steps,
+        kept_step=fitted.step,
+        seconds=round(time.monotonic() - started, 2),
+        validation=f1[0],
+        test=f1[1],
+        commit=commit() or "",
+        machine=machine(),
+    )
 
 
 def _seed(seed: int, run: int) -> int:
@@ -229,28 +235,16 @@ def _path(folder: Path, count: int, run: int) -> Path:
 
 
 def _write(folder: Path, point: Point) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = _path(folder, point.count, point.run)
-    # Two curves that are kept in different folders may share their points.
-    unfinished = path.with_suffix(f".{os.getpid()}.writing")
-    unfinished.write_text(json.dumps({"schema": SCHEMA, **asdict(point)}) + "\n", encoding="utf-8")
-    os.replace(unfinished, path)
+    write_kept(_path(folder, point.count, point.run), point)
 
 
 def _read(folder: Path, curve: str, count: int, run: int, labels: Sequence[str]) -> Point | None:
     path = _path(folder, count, run)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content.pop("schema") != SCHEMA or set(content) != {one.name for one in fields(Point)}:
-            raise ValueError("it has other fields")
-        point = Point(**content)
-        for part in (point.validation, point.test):
-            if set(part) != set(labels) or not np.isfinite(list(part.values())).all():
-                raise ValueError("it has not an F1 of each class")
-    except FileNotFoundError:
+    point = read_kept(path, Point, "run the curve again")
+    if point is None:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as wrong:
-        raise InputError(f"{path}: is no whole point of a curve ({wrong}); remove it to have it made again") from None
+    if not set(point.validation) == set(point.test) == set(labels):
+        raise InputError(f"{path}: is damaged (it has not an F1 of each class); remove it and run the curve again")
     if (point.curve, point.count, point.run) != (curve, count, run):
         raise InputError(
             f"{path}: belongs to a curve of other settings; remove {folder}, or give another --out or --points"

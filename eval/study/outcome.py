@@ -4,25 +4,21 @@ Such files are small and are kept (`docs/results/`), so that a study can be comp
 tables be made again without training anything.
 """
 
-import json
-import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Self
 
 import numpy as np
+from pydantic import Field, FiniteFloat, NonNegativeInt, model_validator
 
+from eval.study.kept import Kept, read_kept, write_kept
 from glowseis.errors import InputError
-
-SCHEMA = 1
 
 RECALLS = 101
 """Points of a stored precision-recall curve: recalls 0, 0.01, .., 1."""
 
 
-@dataclass(frozen=True)
-class Independent:
+class Independent(Kept):
     """Scores on the independent test survey, weighted to the study survey's fractions; arrays are `[class]`.
 
     Attributes:
@@ -41,11 +37,15 @@ class Independent:
     f1: list[float]
     average_precision: list[float]
     calibration_error: float
-    precision_at_recall: list[float]
+    precision_at_recall: Annotated[list[float], Field(min_length=RECALLS, max_length=RECALLS)]
+
+    @property
+    def by_class(self) -> tuple[list[float], ...]:
+        """All that has a figure for each class."""
+        return self.precision, self.recall, self.f1, self.average_precision
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(Kept):
     """One arm in one fold.
 
     Attributes:
@@ -80,19 +80,34 @@ class Outcome:
     labels: list[str]
     rare: str
     error: str = ""
-    training: dict[str, int] = field(default_factory=dict)
+    training: dict[str, NonNegativeInt] = Field(default_factory=dict)
     synthetic: int = 0
     steps: int = 0
     kept_step: int = 0
-    ids: list[str] = field(default_factory=list)
-    classes: list[int] = field(default_factory=list)
-    probabilities: list[list[float]] = field(default_factory=list)
+    ids: list[str] = Field(default_factory=list)
+    classes: list[int] = Field(default_factory=list)
+    probabilities: list[list[FiniteFloat]] = Field(default_factory=list)
     independent: Independent | None = None
-    epochs: list[dict[str, float]] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
+    epochs: list[dict[str, float]] = Field(default_factory=list)
+    seconds: dict[str, float] = Field(default_factory=dict)
     seed: int = 0
     commit: str = ""
     machine: str = ""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        judged, number = self.independent, len(self.labels)
+        if self.rare not in self.labels:
+            raise ValueError("its rare class is none of its labels")
+        if not len(self.ids) == len(self.classes) == len(self.probabilities):
+            raise ValueError("its lists have different lengths")
+        if not set(self.classes) <= set(range(number)) or {number, *map(len, self.probabilities)} != {number}:
+            raise ValueError("it has other classes than its labels")
+        if judged and {len(judged.confusion), *map(len, [*judged.confusion, *judged.by_class])} != {number}:
+            raise ValueError("it has other classes on the independent survey than its labels")
+        if not all("step" in epoch for epoch in self.epochs):
+            raise ValueError("its learning curve lacks steps")
+        return self
 
     @property
     def truth(self) -> np.ndarray:
@@ -120,12 +135,8 @@ def write_outcome(folder: Path, outcome: Outcome) -> Path:
     Returns:
         The file.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = outcome_path(folder, outcome.kind, outcome.fold, outcome.arm)
-    content = {"schema": SCHEMA, **asdict(outcome)}
-    unfinished = path.with_suffix(".writing")
-    unfinished.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
-    os.replace(unfinished, path)
+    write_kept(path, outcome)
     return path
 
 
@@ -138,26 +149,11 @@ def read_outcome(path: Path) -> Outcome:
     Raises:
         InputError: It is missing, damaged or of another schema.
     """
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if content.pop("schema") != SCHEMA:
-            raise InputError(f"{path}: an outcome of another schema; remove it and run its fold again")
-        if content["independent"]:
-            content["independent"] = Independent(**content["independent"])
-        if set(content) != {one.name for one in fields(Outcome)}:
-            raise ValueError("it has other fields")
-        outcome = Outcome(**content)
-        for name, kind in (("kind", str), ("fold", int), ("folds", int), ("arm", str), ("rare", str), ("error", str)):
-            if not isinstance(getattr(outcome, name), kind):
-                raise ValueError(f"its {name} is {getattr(outcome, name)!r}")
-        shape = np.shape(outcome.probabilities)
-        wanted = (len(outcome.ids), len(outcome.labels)) if outcome.ids else (0,)
-        if shape != wanted or len(outcome.classes) != len(outcome.ids):
-            raise ValueError("its lists have different lengths")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such outcome; run its fold") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as wrong:
-        raise InputError(f"{path}: is no whole outcome ({wrong}); remove it and run its fold again") from None
+    outcome = read_kept(path, Outcome, "run its fold again")
+    if outcome is None:
+        raise InputError(f"{path}: no such outcome; run its fold")
+    if not outcome.error and not (outcome.ids and sum(outcome.training.values())):
+        raise InputError(f"{path}: is damaged (it has no test or training gathers); remove it and run its fold again")
     return outcome
 
 

@@ -39,15 +39,16 @@ def study_of(there, out, *changes):
     return study_of_curve(prepare(recipe, out, there[2], kinds=["grouped-split"]))
 
 
-def point(count, run, validation, test):
+def point(count, run, validation, test, **more):
     f1 = dict.fromkeys(LABELS, 0.9) | {"bad": validation}
-    return Point("digest", count, run, 1, 10, 5, 2.0, f1, {"bad": test}, "", "")
+    values = {"curve": "digest", "seed": 1, "steps": 10, "kept_step": 5, "seconds": 2.0, "commit": "", "machine": ""}
+    return Point(**{**values, **more}, count=count, run=run, validation=f1, test={"bad": test})
 
 
 def whole_point(count, run, curve):
     """A point with an F1 of each class in both parts."""
     one = point(count, run, 0.5, 0.5)
-    return dataclasses.replace(one, curve=curve, test=one.validation)
+    return one.model_copy(update={"curve": curve, "test": one.validation})
 
 
 def test_the_count_is_chosen_on_validation_gathers_alone():
@@ -56,7 +57,7 @@ def test_the_count_is_chosen_on_validation_gathers_alone():
     # 0.4, 0.6 and 0.6: of equal ones the lowest.
     assert choose(table_of(points), "bad") == 200
     assert choose(table_of(points[::-1]), "bad") == 200
-    turned = [dataclasses.replace(one, validation=one.test, test=one.validation) for one in points]
+    turned = [one.model_copy(update={"validation": one.test, "test": one.validation}) for one in points]
     assert choose(table_of(turned), "bad") == 0
 
 
@@ -126,10 +127,10 @@ def test_more_gathers_may_be_asked_for_later_but_no_other_settings(there, fold, 
         run_points(fold, "flow", [0], [0], tmp_path, lambda line: None)
     for text in (
         "{",
-        (tmp_path / "00000-00.json").read_text().replace('"validation": {"good": 0.9, ', '"validation": {'),
+        (tmp_path / "00000-00.json").read_text().replace('"validation":{"good":0.9,', '"validation":{'),
     ):
         (tmp_path / "00000-00.json").write_text(text)
-        with pytest.raises(InputError, match="is no whole point of a curve"):
+        with pytest.raises(InputError, match="is damaged"):
             run_points(fold, "flow", [0], [0], tmp_path, lambda line: None)
 
 
@@ -185,7 +186,7 @@ def test_wrong_words_are_told_in_a_line(there, tmp_path, capsys, more, message):
 def test_means_are_shown_as_text():
     points = [point(count, run, 0.5 + 0.1 * run, 0.25) for count in (0, 100) for run in (0, 1)]
     shown = text_of(
-        table_of([dataclasses.replace(one, test=one.validation) for one in points]), 100, "bad"
+        table_of([one.model_copy(update={"test": one.validation}) for one in points]), 100, "bad"
     ).splitlines()
     assert shown[1].split()[:2] == ["validation", "good"] and shown[1].split()[-2:] == ["test", "bad"]
     assert shown[2].startswith("0 ") and shown[2].rstrip().endswith("55.0 +- 5.0")
@@ -193,11 +194,11 @@ def test_means_are_shown_as_text():
 
 
 def test_it_is_told_what_the_points_took_and_where():
-    first = dataclasses.replace(point(0, 0, 0.5, 0.5), seconds=100.0, commit="b2", machine="2 cores, no GPU")
-    second = dataclasses.replace(first, run=1, seconds=200.0, commit="a1")
+    first = point(0, 0, 0.5, 0.5, seconds=100.0, commit="b2", machine="2 cores, no GPU")
+    second = first.model_copy(update={"run": 1, "seconds": 200.0, "commit": "a1"})
     said = made_by([first, second])
     assert said == "2 classifiers, 5 min of processes' time; commit: a1, b2; machine: 2 cores, no GPU"
-    assert "commit: a1, unknown;" in made_by([second, dataclasses.replace(first, commit="")])
+    assert "commit: a1, unknown;" in made_by([second, first.model_copy(update={"commit": ""})])
     alone = made_by([point(0, 0, 0.5, 0.5)])
     assert alone == "1 classifier, 2 s of processes' time; commit: unknown; machine: unknown"
 

@@ -1,5 +1,4 @@
 import base64
-import dataclasses
 import io
 import itertools
 import json
@@ -166,10 +165,9 @@ def test_what_is_missing_is_said(tmp_path):
 def test_failed_and_missing_folds_are_told_and_the_rest_is_shown(tmp_path):
     study, results = reported_study(tmp_path, synthetic=False)
     error = "<script>alert('&')</script> went wrong"
-    failed = dataclasses.replace(
-        make_outcome("grouped", 1, "flow"),
-        error=error, ids=[], classes=[], probabilities=[], independent=None, epochs=[],
-    )  # fmt: skip
+    failed = make_outcome(
+        "grouped", 1, "flow", error=error, ids=[], classes=[], probabilities=[], independent=None, epochs=[]
+    )
     write_outcome(study.outcomes, failed)
     for fold in range(3):
         (study.outcomes / f"stratified-{fold:02d}-none.json").unlink()
@@ -207,10 +205,10 @@ def test_pooled_recall_curve_has_the_area_of_average_precision():
 
 def test_learning_curve_goes_as_far_as_all_folds():
     outcomes = [make_outcome("grouped", fold, "flow") for fold in range(2)]
-    longer = dataclasses.replace(
-        outcomes[1], epochs=[{**one, "loss": one["loss"] + 1} for one in outcomes[1].epochs[:3]]
+    longer = outcomes[1].model_copy(
+        update={"epochs": [{**one, "loss": one["loss"] + 1} for one in outcomes[1].epochs[:3]]}
     )
     curve = learning_curve([outcomes[0], longer])
     np.testing.assert_allclose(curve["loss"], [1.5, 1.0, 1 / 3 + 0.5])
     assert curve["step"].tolist() == [100, 200, 300]
-    assert learning_curve([dataclasses.replace(longer, epochs=[])]).empty
+    assert learning_curve([longer.model_copy(update={"epochs": []})]).empty

@@ -1,4 +1,3 @@
-import dataclasses
 import shutil
 
 import numpy as np
@@ -32,7 +31,7 @@ def read(folder, **changes):
 
 def change(folder, kind="grouped", fold=1, arm="flow", **changes):
     """Write an outcome again with other values; returns its path."""
-    return write_outcome(folder, dataclasses.replace(read_outcome(outcome_path(folder, kind, fold, arm)), **changes))
+    return write_outcome(folder, read_outcome(outcome_path(folder, kind, fold, arm)).model_copy(update=changes))
 
 
 def refusal(folder, **changes):
@@ -115,7 +114,7 @@ def test_another_rare_class_is_refused(folder):
 @pytest.mark.parametrize("changes", [{"folds": 5}, {"fold": 3}, {"fold": -1}])
 def test_another_number_of_folds_is_refused(folder, changes):
     path = outcome_path(folder, "grouped", 1, "flow")
-    outcome = dataclasses.replace(read_outcome(path), **changes)
+    outcome = read_outcome(path).model_copy(update=changes)
     path.unlink()
     write_outcome(folder, outcome)
     assert "the study has 3" in refusal(folder)
@@ -142,31 +141,57 @@ def test_arms_tested_on_other_gathers_are_refused(folder):
     assert "tested on other gathers than" in refusal(folder)
 
 
-@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
-def test_probabilities_that_are_none_are_refused(folder, wrong):
-    own = read_outcome(outcome_path(folder, "grouped", 1, "flow"))
-    change(folder, probabilities=[[wrong] * 3, *own.probabilities[1:]])
-    assert "figures that are none" in refusal(folder)
+OWN = make_outcome("grouped", 1, "flow")
 
 
-def test_an_empty_fold_is_refused(folder):
-    change(folder, ids=[], classes=[], probabilities=[])
-    assert "no test gathers" in refusal(folder)
-
-
-def test_classes_beyond_the_labels_are_refused(folder):
-    own = read_outcome(outcome_path(folder, "grouped", 1, "flow"))
-    change(folder, classes=[3, *own.classes[1:]])
-    assert "beyond its labels" in refusal(folder)
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        (
+            {"probabilities": [[float("nan")] * 3, *OWN.probabilities[1:]]},
+            "0.0: Input should be a finite",
+        ),
+        (
+            {"probabilities": [[float("inf")] * 3, *OWN.probabilities[1:]]},
+            "0.0: Input should be a finite",
+        ),
+        ({"probabilities": [[0.5, 0.5], *OWN.probabilities[1:]]}, "other classes than its labels"),
+        ({"ids": OWN.ids[1:]}, "its lists have different lengths"),
+        ({"ids": [], "classes": [], "probabilities": []}, "no test or training gathers"),
+        ({"training": {"good": 0}}, "no test or training gathers"),
+        ({"training": {"good": -1}}, "training.good: Input should be greater than or equal to 0"),
+        ({"classes": [3, *OWN.classes[1:]]}, "other classes than its labels"),
+        ({"rare": "awful"}, "its rare class is none of its labels"),
+        ({"epochs": [{"loss": 1.0}]}, "its learning curve lacks steps"),
+        ({"independent": OWN.independent.model_copy(update={"f1": [1.0]})}, "other classes on the independent survey"),
+        ({"independent": OWN.independent.model_copy(update={"precision_at_recall": [1.0]})}, "at least 101 items"),
+    ],
+)
+def test_an_outcome_that_does_not_hang_together_is_refused_in_a_line(folder, changes, reason):
+    path = change(folder, **changes)
+    assert refusal(folder).startswith(f"{path}: is damaged (") and reason in refusal(folder)
+    assert refusal(folder).endswith("; remove it and run its fold again")
 
 
 def test_a_damaged_outcome_is_refused(folder):
     path = outcome_path(folder, "grouped", 1, "flow")
     whole = path.read_text()
-    for text in (whole[:100], whole.replace('"fold":1', '"fold":"1"')):
+    for text in (
+        whole[:100],
+        whole.replace('"fold":1', '"fold":"1"'),
+        whole.replace('"schema":1', '"schema":2'),
+        whole.replace('"seed"', '"sead"'),
+        "[1]",
+        "[" * 100_000,
+        "1" * 5000,
+        "\xff",
+    ):
         assert text != whole
-        path.write_text(text)
-        assert refusal(folder).startswith(f"{path}: is no whole outcome")
+        path.write_text(text, encoding="latin-1")
+        assert refusal(folder).startswith(f"{path}: is damaged (")
+    path.unlink()
+    path.mkdir()
+    assert "is damaged" in refusal(folder)
 
 
 def test_no_outcome_at_all_is_refused(tmp_path):
@@ -211,5 +236,5 @@ def test_a_failed_arm_has_no_outcomes(folder):
 def test_ratio_of_test_gathers_leaves_validation_out(folder):
     outcome = read(folder).of("grouped", "flow")[0]
     assert held_out_ratio([outcome]) == pytest.approx(34 / 68)
-    less = dataclasses.replace(outcome, training={"good": 30, "medium": 15, "bad": 6})
+    less = outcome.model_copy(update={"training": {"good": 30, "medium": 15, "bad": 6}})
     assert held_out_ratio([outcome, less]) == pytest.approx((34 / 68 + 34 / 51) / 2)

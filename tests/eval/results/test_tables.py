@@ -49,8 +49,8 @@ def rare_study(folder, flow, oversampling, folds=3, independent=True):
         for fold, value in enumerate(values):
             outcome = make_outcome("grouped", fold, arm, folds, independent)
             if independent:
-                scored = dataclasses.replace(outcome.independent, f1=[0.9, 0.8, value])
-                outcome = dataclasses.replace(outcome, independent=scored)
+                scored = outcome.independent.model_copy(update={"f1": [0.9, 0.8, value]})
+                outcome = outcome.model_copy(update={"independent": scored})
             write_outcome(folder, outcome)
     return read(folder, ("flow", "oversampling"), ("grouped",), folds, partial=True)
 
@@ -143,7 +143,7 @@ def test_order_of_folds_changes_nothing(folder, tmp_path):
         for arm in ARMS:
             for fold in range(3):
                 one = read_outcome(outcome_path(folder, kind, fold, arm))
-                write_outcome(tmp_path / "turned", dataclasses.replace(one, fold=2 - fold))
+                write_outcome(tmp_path / "turned", one.model_copy(update={"fold": 2 - fold}))
     after = read(tmp_path / "turned")
     for table in (table1, table2, table3, contrast_table, confusion_table):
         pd.testing.assert_frame_equal(table(before), table(after), rtol=1e-12)

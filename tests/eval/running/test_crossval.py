@@ -142,7 +142,7 @@ def test_what_is_printed_while_a_fold_is_run_goes_to_its_log(study, fold, monkey
         tested = study.survey.index["gather_id"].to_numpy()[study.parts("grouped", 2)[2]].tolist()
         made = make_outcome("grouped", 2, arm, study=study.digest)
         chances = [[0.2, 0.3, 0.5]] * len(tested)
-        return dataclasses.replace(made, ids=tested, classes=[2] * len(tested), probabilities=chances)
+        return made.model_copy(update={"ids": tested, "classes": [2] * len(tested), "probabilities": chances})
 
     monkeypatch.setattr("eval.running.folds.Fold", lambda *_: fold)
     monkeypatch.setattr("eval.running.folds.run_arm", printing)
@@ -163,7 +163,7 @@ def test_lines_and_times():
     outcome = make_outcome("stratified", 2, "flow", seconds={"flow": 3000.0, "classifier": 640.0})
     line = line_of(outcome)
     assert line.startswith("stratified fold 2, flow: F1 of bad ") and line.endswith("(1 h 01 min)")
-    assert "independent survey" not in line_of(dataclasses.replace(outcome, independent=None))
+    assert "independent survey" not in line_of(outcome.model_copy(update={"independent": None}))
     assert [duration(one) for one in (0.4, 59, 59.6, 3570, 36000)] == [
         "0 s",
         "59 s",

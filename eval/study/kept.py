@@ -1,0 +1,66 @@
+"""Small files that a study keeps: each holds one model, is written whole, and is read strictly."""
+
+import json
+import os
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from glowseis.errors import InputError
+
+SCHEMA = 1
+
+
+class Kept(BaseModel):
+    """What a file holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+AnyKept = TypeVar("AnyKept", bound=Kept)
+
+
+def write_kept(path: Path, kept: Kept) -> None:
+    """Write a file, whole or not at all, in place of an older one.
+
+    Args:
+        path: The file; its folder is made when missing.
+        kept: What to write.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Two curves that are kept in different folders may share their points.
+    unfinished = path.with_suffix(f".{os.getpid()}.writing")
+    content = {"schema": SCHEMA, **kept.model_dump()}
+    unfinished.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
+    os.replace(unfinished, path)
+
+
+def read_kept(path: Path, kind: type[AnyKept], mend: str) -> AnyKept | None:
+    """Read a file.
+
+    Args:
+        path: The file.
+        kind: What it holds.
+        mend: What to do about a damaged one, such as `run its fold again`.
+
+    Returns:
+        What it holds; None when there is no such file.
+
+    Raises:
+        InputError: It is damaged or of another schema.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+        if not isinstance(content, dict) or content.pop("schema", None) != SCHEMA:
+            raise ValueError(f"it has another schema than {SCHEMA}")
+        return kind.model_validate(content)
+    except FileNotFoundError:
+        return None
+    except ValidationError as wrong:
+        first = wrong.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        reason = f"{where}: {first['msg']}" if where else first["msg"].removeprefix("Value error, ")
+    except (OSError, ValueError, RecursionError) as other:
+        reason = str(other)
+    raise InputError(f"{path}: is damaged ({reason}); remove it and {mend}")
