@@ -1,7 +1,6 @@
 """What each arm adds to a fold's training gathers."""
 
 import dataclasses
-import sys
 
 import numpy as np
 import pytest
@@ -11,8 +10,8 @@ from eval.study.fold import Fold
 from eval.study.guard import LeakError
 from eval.study.names import ARMS
 from eval.study.preparation import Study
-from eval.study.smote import NEIGHBOURS, coordinates, parents, products, smote_pairs
-from glowseis.errors import FittingError, InputError
+from eval.study.smote import NEIGHBOURS, nearest_neighbours, products, smote_pairs
+from glowseis.errors import InputError
 from glowseis.survey.batches.labelled import parents_of
 from glowseis.survey.gather import Origin
 from glowseis.survey.store.survey import open_survey
@@ -222,27 +221,12 @@ def test_smote_of_few_gathers(fold, count):
     assert all(pair.first != pair.second and {pair.first, pair.second} <= set(fold.rare[:count]) for pair in pairs)
 
 
-def test_smote_is_told_when_its_package_is_missing(fold, monkeypatch):
-    monkeypatch.setitem(sys.modules, "imblearn.over_sampling", None)
-    with pytest.raises(InputError, match=r"needs imbalanced-learn.*pip install 'glowseis\[smote\]'"):
-        smote_pairs(fold.study.survey, fold.rare, 3, seed=1)
-
-
-def test_coordinates_have_the_distances_of_the_pictures(fold, monkeypatch):
+def test_neighbours_are_the_nearest_pictures_whatever_is_read_at_once(fold, monkeypatch):
     monkeypatch.setattr("eval.study.smote._BLOCK_BYTES", 3 * 4 * 32 * 32)
-    survey = fold.study.survey
-    pixels = survey.read_images(fold.rare).reshape(len(fold.rare), -1).astype(float)
-    made = coordinates(products(survey, fold.rare))
-    np.testing.assert_allclose(
-        np.linalg.norm(made[:, None] - made, axis=-1), np.linalg.norm(pixels[:, None] - pixels, axis=-1), atol=1e-3
-    )
-
-
-def test_a_gather_between_none_is_told():
-    points = np.array([[0.0, 0.0], [1.0, 0.0], [5.0, 5.0]])
-    assert parents(points, np.array([[0.25, 0.0]]), 1) == [(0, 1, 0.25)]
-    with pytest.raises(FittingError, match="lies between no two"):
-        parents(points, np.array([[0.25, 0.2]]), 1)
+    pixels = fold.study.survey.read_images(fold.rare).reshape(len(fold.rare), -1).astype(float)
+    apart = np.linalg.norm(pixels[:, None] - pixels, axis=-1)
+    found = nearest_neighbours(products(fold.study.survey, fold.rare), 4)
+    np.testing.assert_array_equal(found, np.argsort(apart, axis=1)[:, 1:5])
 
 
 def test_an_arm_that_uses_test_gathers_is_refused(fold):
