@@ -22,7 +22,8 @@ from glowseis.command import import_tensorflow, run
 from glowseis.survey.size import parse_size
 
 if TYPE_CHECKING:
-    from eval.study.fold import Fold, TrainingSet
+    from eval.study.fold import Fold
+    from eval.study.material import TrainingSet
 
 RECIPE = """
 name = "augmented"
@@ -69,7 +70,7 @@ def main(
         changes += ["study.training.epochs=2", f"study.training.batch={batch}"]
         study = prepare(read_study(folder / "recipe.toml", changes), folder / "study", folder / "survey")
         fold = Fold(study, "stratified", 0)
-        sets = {arm: ARM_CLASSES[arm]().training_set(fold) for arm in study.recipe.study.arms}
+        sets = {arm: fold.training_set(ARM_CLASSES[arm]()) for arm in study.recipe.study.arms}
         taken: dict[str, list[tuple[float, float]]] = {arm: [] for arm in sets}
         for _, (arm, training_set) in itertools.product(range(repetitions + 1), sets.items()):
             taken[arm].append(_gather_s(fold, training_set))

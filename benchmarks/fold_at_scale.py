@@ -62,7 +62,7 @@ def main(
         stages.done("libraries loaded, survey made, fold checked")
         fold.flow("rare")
         stages.done(f"flow fitted, {len(fold.rare)} steps, and written")
-        training_set = ARM_CLASSES["flow"]().training_set(fold)
+        training_set = fold.training_set(ARM_CLASSES["flow"]())
         stages.done(f"{training_set.synthetic} gathers generated and admitted")
         for word in words:
             training = settings.study.training.model_copy(update={"at_once": int(word)})

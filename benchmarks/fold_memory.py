@@ -75,7 +75,7 @@ def _fold(folder: Path, changes: list[str]) -> tuple[float, float, float, float]
     fold = Fold(study, "stratified", 0)
     checked = highest_resident_mb()
     for arm in study.recipe.study.arms:
-        fold.fit(ARM_CLASSES[arm]().training_set(fold))
+        fold.fit(fold.training_set(ARM_CLASSES[arm]()))
     return libraries, checked, highest_resident_mb(), time.monotonic() - started
 
 

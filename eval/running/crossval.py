@@ -10,9 +10,10 @@ import tensorflow as tf
 
 from eval.results.statistics import calibration_error, precision_at_recalls
 from eval.running.arm_log import ArmLog
-from eval.study.arms import ARM_CLASSES, TrainingSet
+from eval.study.arms import ARM_CLASSES
 from eval.study.fold import Fold
 from eval.study.guard import LeakError
+from eval.study.material import TrainingSet
 from eval.study.names import ARMS
 from eval.study.outcome import Independent, Outcome
 from eval.study.preparation import Study
@@ -70,8 +71,8 @@ def _scored(fold: Fold, outcome: Outcome) -> Outcome:
     if which:
         with _timed(seconds, "flow"):
             fold.flow(which)
-    with _timed(seconds, "synthesis"), fold.judges_hidden():
-        training_set = ARM_CLASSES[outcome.arm]().training_set(fold)
+    with _timed(seconds, "synthesis"):
+        training_set = fold.training_set(ARM_CLASSES[outcome.arm]())
     log = ArmLog(
         study.logs(fold.kind, fold.number, outcome.arm),
         {

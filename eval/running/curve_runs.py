@@ -136,8 +136,7 @@ def make_gathers(fold: Fold, arm: str) -> None:
         FittingError: The flow cannot be fitted.
         StoppedError: A signal came; the flow's state is saved.
     """
-    with fold.judges_hidden():
-        ARM_CLASSES[arm]().training_set(fold)
+    fold.training_set(ARM_CLASSES[arm]())
 
 
 def table_of(points: Sequence[Point]) -> pd.DataFrame:
@@ -183,8 +182,7 @@ class _Leaving(Watcher):
 
 
 def _fit(fold: Fold, arm: str, count: int, run: int, curve: str) -> Point:
-    with fold.judges_hidden():
-        training_set = ARM_CLASSES[arm]().training_set(fold, first=count)
+    training_set = fold.training_set(ARM_CLASSES[arm](), first=count)
     labels = fold.study.labels
     seed = _seed(fold.seed, run)
     started = time.monotonic()

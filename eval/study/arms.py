@@ -2,42 +2,18 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from eval.study.fold import Fold, TrainingSet
 from eval.study.guard import PIXEL_MIXING, SMOTE, mixture
+from eval.study.material import Arm, Material, TrainingSet
 from eval.study.smote import NEIGHBOURS, smote_pairs
 from glowseis.survey.gather import Gather, Origin
 from glowseis.survey.store.survey import Survey
 from glowseis.synthesis import Pair, child_of, interpolate_pairs, synthesise_prior
 
-__all__ = ["ARM_CLASSES", "Arm", "TrainingSet"]
-
 _OVERSAMPLING_STREAM = 2
-
-
-class Arm(Protocol):
-    """A way to make a training set. `name` is one of `eval.study.names.ARMS`."""
-
-    name: ClassVar[str]
-
-    def training_set(self, fold: Fold, first: int | None = None) -> TrainingSet:
-        """Make the training set of a fold.
-
-        Args:
-            fold: The fold.
-            first: How many of the gathers that the arm adds to take, the first ones; all when None. They are
-                made all the same, so that sets of several sizes are nested.
-
-        Raises:
-            InputError: Something that the arm needs is not there.
-            StoppedError: A signal came while a flow was trained.
-            FittingError: A flow cannot be fitted.
-            LeakError: The fold's guard refuses a gather.
-        """
-        ...
 
 
 class Unchanged:
@@ -45,9 +21,9 @@ class Unchanged:
 
     name: ClassVar[str] = "none"
 
-    def training_set(self, fold: Fold, first: int | None = None) -> TrainingSet:
+    def training_set(self, given: Material, first: int | None = None) -> TrainingSet:
         """See `Arm`."""
-        return TrainingSet(fold.recorded(), _class_weights(fold))
+        return TrainingSet(given.recorded(), _class_weights(given))
 
 
 class ClassWeights:
@@ -55,9 +31,9 @@ class ClassWeights:
 
     name: ClassVar[str] = "class-weights"
 
-    def training_set(self, fold: Fold, first: int | None = None) -> TrainingSet:
+    def training_set(self, given: Material, first: int | None = None) -> TrainingSet:
         """See `Arm`."""
-        return TrainingSet(fold.recorded(), "balanced")
+        return TrainingSet(given.recorded(), "balanced")
 
 
 class Oversampling:
@@ -65,12 +41,11 @@ class Oversampling:
 
     name: ClassVar[str] = "oversampling"
 
-    def training_set(self, fold: Fold, first: int | None = None) -> TrainingSet:
+    def training_set(self, given: Material, first: int | None = None) -> TrainingSet:
         """See `Arm`."""
-        random = np.random.default_rng([fold.seed, _OVERSAMPLING_STREAM])
-        again = random.choice(fold.rare, fold.augmentations)[:first]
-        gathers = fold.watched(fold.of_rows(fold.training), fold.of_rows(again))
-        return TrainingSet(gathers, _class_weights(fold), len(again))
+        random = np.random.default_rng([given.seed, _OVERSAMPLING_STREAM])
+        again = random.choice(given.rare, given.augmentations)[:first]
+        return TrainingSet(given.recorded(given.of_rows(again)), _class_weights(given), len(again))
 
 
 class Synthetic(ABC):
@@ -78,15 +53,14 @@ class Synthetic(ABC):
 
     name: ClassVar[str]
 
-    def training_set(self, fold: Fold, first: int | None = None) -> TrainingSet:
+    def training_set(self, given: Material, first: int | None = None) -> TrainingSet:
         """See `Arm`."""
-        added = fold.of_synthetic(self.made(fold), first)
-        gathers = fold.watched(fold.of_rows(fold.training), added)
-        return TrainingSet(gathers, _class_weights(fold), len(added))
+        added = given.of_synthetic(self.made(given), first)
+        return TrainingSet(given.recorded(added), _class_weights(given), len(added))
 
     @abstractmethod
-    def made(self, fold: Fold) -> Survey:
-        """What is added, through `Fold.synthetic`."""
+    def made(self, given: Material) -> Survey:
+        """What is added, through `Material.synthetic`."""
 
 
 class PixelMixing(Synthetic):
@@ -94,9 +68,11 @@ class PixelMixing(Synthetic):
 
     name: ClassVar[str] = PIXEL_MIXING
 
-    def made(self, fold: Fold) -> Survey:
+    def made(self, given: Material) -> Survey:
         """See `Synthetic`."""
-        return fold.synthetic(self.name, _about(fold), lambda: mixed(fold, fold.pairs(fold.augmentations), self.name))
+        return given.synthetic(
+            self.name, _about(given), lambda: mixed(given, given.pairs(given.augmentations), self.name)
+        )
 
 
 class Smote(Synthetic):
@@ -104,14 +80,14 @@ class Smote(Synthetic):
 
     name: ClassVar[str] = SMOTE
 
-    def made(self, fold: Fold) -> Survey:
+    def made(self, given: Material) -> Survey:
         """See `Synthetic`."""
 
         def make() -> Iterator[Gather]:
-            pairs = smote_pairs(fold.study.survey, fold.rare, fold.augmentations, fold.seed)
-            return mixed(fold, pairs, self.name)
+            pairs = smote_pairs(given.survey, given.rare, given.augmentations, given.seed)
+            return mixed(given, pairs, self.name)
 
-        return fold.synthetic(self.name, _about(fold, neighbours=NEIGHBOURS), make)
+        return given.synthetic(self.name, _about(given, neighbours=NEIGHBOURS), make)
 
 
 class FlowInterpolation(Synthetic):
@@ -120,15 +96,15 @@ class FlowInterpolation(Synthetic):
     name: ClassVar[str] = "flow"
     which: ClassVar[Literal["rare", "all"]] = "rare"
 
-    def made(self, fold: Fold) -> Survey:
+    def made(self, given: Material) -> Survey:
         """See `Synthetic`."""
-        flow, path = fold.flow(self.which), fold.study.recipe.study.path
+        flow, path = given.flow(self.which), given.recipe.study.path
 
         def make() -> Iterator[Gather]:
-            pairs = fold.pairs(fold.augmentations)
-            return interpolate_pairs(flow, fold.study.survey, fold.study.rare, pairs, fold.seed, path)
+            pairs = given.pairs(given.augmentations)
+            return interpolate_pairs(flow, given.survey, given.label, pairs, given.seed, path)
 
-        return fold.synthetic(self.name, _about(fold, flow=[flow.name, flow.about["run"]], path=path), make)
+        return given.synthetic(self.name, _about(given, flow=[flow.name, flow.about["run"]], path=path), make)
 
 
 class FlowOfAll(FlowInterpolation):
@@ -143,16 +119,16 @@ class FlowPrior(Synthetic):
 
     name: ClassVar[str] = "flow-prior"
 
-    def made(self, fold: Fold) -> Survey:
+    def made(self, given: Material) -> Survey:
         """See `Synthetic`."""
-        flow, temperature = fold.flow("rare"), fold.study.recipe.study.temperature
+        flow, temperature = given.flow("rare"), given.recipe.study.temperature
 
         def make() -> Iterator[Gather]:
-            survey, label = fold.study.survey, fold.study.rare
-            return synthesise_prior(flow, survey, label, fold.augmentations, fold.seed, temperature, rows=fold.rare)
+            survey, label = given.survey, given.label
+            return synthesise_prior(flow, survey, label, given.augmentations, given.seed, temperature, rows=given.rare)
 
-        about = _about(fold, flow=[flow.name, flow.about["run"]], temperature=temperature)
-        return fold.synthetic(self.name, about, make)
+        about = _about(given, flow=[flow.name, flow.about["run"]], temperature=temperature)
+        return given.synthetic(self.name, about, make)
 
 
 _EVERY: tuple[Callable[[], Arm], ...] = (
@@ -170,30 +146,30 @@ ARM_CLASSES: dict[str, Callable[[], Arm]] = {one().name: one for one in _EVERY}
 """Arms by name; `ARM_CLASSES[name]()` makes one. The names are those of `eval.study.names.ARMS`."""
 
 
-def mixed(fold: Fold, pairs: list[Pair], maker: str) -> Iterator[Gather]:
+def mixed(given: Material, pairs: list[Pair], maker: str) -> Iterator[Gather]:
     """Mix grey levels of pairs, `(1 - alpha) first + alpha second`, rounded.
 
     Args:
-        fold: Whose pairs they are.
+        given: Whose pairs they are.
         pairs: Parents and weights.
         maker: What `Origin.model` says.
 
     Yields:
         Gathers with geometry and valid region of the first parent.
     """
-    survey = fold.study.survey
+    survey = given.survey
     for number, pair in enumerate(pairs):
         first, second = survey.read(pair.first), survey.read(pair.second)
         levels = mixture(first.image, second.image, pair.alpha)
-        origin = Origin((first.gather_id, second.gather_id), pair.alpha, fold.seed, maker, "pixels")
-        name = f"{maker}-seed{fold.seed}-{number:06d}"
+        origin = Origin((first.gather_id, second.gather_id), pair.alpha, given.seed, maker, "pixels")
+        name = f"{maker}-seed{given.seed}-{number:06d}"
         yield child_of(first, levels, name, maker, origin)
 
 
-def _about(fold: Fold, **settings: Any) -> dict[str, Any]:
-    farthest = fold.study.recipe.study.farthest
-    return {"label": fold.study.rare, "count": fold.augmentations, "farthest": farthest, **settings}
+def _about(given: Material, **settings: Any) -> dict[str, Any]:
+    farthest = given.recipe.study.farthest
+    return {"label": given.label, "count": given.augmentations, "farthest": farthest, **settings}
 
 
-def _class_weights(fold: Fold) -> Any:
-    return fold.study.recipe.study.training.class_weights
+def _class_weights(given: Material) -> Any:
+    return given.recipe.study.training.class_weights

@@ -5,16 +5,16 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 import tensorflow as tf
 
 import glowseis
-from eval.study.guard import Guard, Guarded
+from eval.study.guard import Guard
+from eval.study.material import Arm, Material, TrainingSet
 from eval.study.preparation import Study
 from glowseis.errors import InputError
 from glowseis.export.flow import SavedFlow, load_flow
@@ -23,62 +23,10 @@ from glowseis.fitting.classifier.state import State
 from glowseis.recipe import Recipe
 from glowseis.run.flow import train_flow
 from glowseis.run.folder import RECORD, RESULT, folder_checksum, ids, read_json
-from glowseis.survey.batches.labelled import LabelledGathers, from_survey, steps_per_pass, together
+from glowseis.survey.batches.labelled import LabelledGathers, from_survey, steps_per_pass
 from glowseis.survey.gather import Gather
-from glowseis.survey.store.index import PLACE
+from glowseis.survey.store.scanning import verify
 from glowseis.survey.store.survey import Survey, open_survey, write_survey
-from glowseis.synthesis import Pair, draw_pairs
-
-
-@dataclass(frozen=True)
-class TrainingSet:
-    """What an arm trains on.
-
-    Attributes:
-        gathers: The gathers, let through by the fold's guard.
-        class_weights: What a class counts in the loss (`ClassifierTraining.class_weights`).
-        synthetic: How many of the gathers the arm added.
-    """
-
-    gathers: Guarded
-    class_weights: Literal["none", "balanced"] | list[float]
-    synthetic: int = 0
-
-
-class _Watched(Survey):
-    """A survey that asks about a gather before it is read, and says nothing of the others while judges are hidden.
-
-    Args:
-        survey: The survey.
-        ask: Called with the id of a gather that is about to be read.
-        hidden: Says whether judges are hidden now.
-        training: Ids of the gathers that are not.
-    """
-
-    def __init__(self, survey: Survey, ask: Callable[[str], None], hidden: Callable[[], bool], training: Iterable[str]):
-        self._ids = survey.index["gather_id"].tolist()
-        self._ask, self._hidden = ask, hidden
-        self._whole = survey.index
-        self._judges = ~self._whole["gather_id"].isin(list(training)).to_numpy()
-        super().__init__(survey.path, survey.manifest, survey.index)
-
-    @property
-    def index(self) -> pd.DataFrame:
-        """A copy, so that whoever changes it changes nobody else's."""
-        index = self._whole.copy()
-        if self._hidden():
-            for column in index.columns.difference(["gather_id", "parents", *PLACE]):
-                empty = "" if pd.api.types.is_string_dtype(index[column]) else 0
-                index[column] = index[column].mask(self._judges, empty)
-        return index
-
-    @index.setter
-    def index(self, index: pd.DataFrame) -> None:
-        """As the base class wants it; the index is that of the survey given."""
-
-    def before_reading(self, row: int) -> None:
-        """Ask."""
-        self._ask(self._ids[row])
 
 
 class Fold:
@@ -91,7 +39,7 @@ class Fold:
         say: Called with lines for the user.
 
     Attributes:
-        study: As given, but its surveys are watched: see `judges_hidden`.
+        study: As given.
         kind: As given.
         number: As given.
         training: Rows of the study's survey that train, without validation, in its order, int64 `[gather]`.
@@ -108,17 +56,8 @@ class Fold:
     """
 
     def __init__(self, study: Study, kind: str, number: int, say: Callable[[str], None] = print):
-        self._hidden = False
-        self._survey = study.survey
-        self.kind, self.number = kind, number
+        self.study, self.kind, self.number = study, kind, number
         self.training, self.validation, self.test = study.parts(kind, number)
-        known = ids(study.survey, self.training)
-
-        def watched(survey: Survey) -> Survey:
-            return _Watched(survey, self._asked, lambda: self._hidden, known)
-
-        independent = watched(study.independent) if study.independent else None
-        self.study = replace(study, survey=watched(study.survey), independent=independent)
         self.rare = self.training[self._labels(self.training) == study.rare]
         name = f"{study.recipe.seed}/{kind}/{number}"
         self.seed = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest(), "little")
@@ -130,60 +69,34 @@ class Fold:
         self._flows: dict[str, SavedFlow] = {}
         self._made: dict[str, Survey] = {}
 
-    @property
-    def augmentations(self) -> int:
-        """Gathers that an arm adds."""
-        return self.study.recipe.study.augmentations
-
-    @contextlib.contextmanager
-    def judges_hidden(self) -> Iterator[None]:
-        """While an arm is at work, refuse to read any but training gathers through `study`, and hide their labels.
-
-        A mean or a scaler of all gathers would leave no trace in ids and parents.
-
-        Raises:
-            LeakError: Another one was about to be read, by TensorFlow too.
-        """
-        self._hidden, self.guard.leak = True, None
-        try:
-            yield
-        except tf.errors.OpError:
-            if self.guard.leak:
-                raise self.guard.leak from None
-            raise
-        finally:
-            self._hidden = False
-
-    def _asked(self, gather_id: str) -> None:
-        if self._hidden:
-            self.guard.check_ids([gather_id], "an arm")
-
     def of_rows(self, rows: np.ndarray) -> LabelledGathers:
-        """Rows of the study's survey with their classes, to be scored or for `watched`."""
-        if self._hidden:
-            self.guard.check_ids(ids(self._survey, rows), "an arm")
+        """Rows of the study's survey with their classes, to judge weights or to be scored."""
         return from_survey(self.study.survey, rows, self.study.labels)
 
-    def of_synthetic(self, survey: Survey, first: int | None = None) -> LabelledGathers:
-        """Synthetic gathers with their classes, the first so many of them; all when None."""
-        return from_survey(survey, np.arange(len(survey))[:first], self.study.labels)
+    def training_set(self, arm: Arm, first: int | None = None) -> TrainingSet:
+        """Have an arm make its training set; it is given the fold's `material`, and nothing else.
 
-    def recorded(self) -> Guarded:
-        """The fold's training gathers, each once."""
-        return self.watched(self.of_rows(self.training))
-
-    def watched(self, *parts: LabelledGathers) -> Guarded:
-        """Sets of gathers as one that may train.
+        Args:
+            arm: The arm.
+            first: As for `Arm.training_set`.
 
         Raises:
-            InputError: Their sizes differ.
-            LeakError: One of them may not train.
+            InputError, StoppedError, FittingError, LeakError: As `Arm.training_set`.
         """
-        return self.guard.watched(together(parts))
+        with self._telling_leaks():
+            return arm.training_set(self.material(), first)
 
-    def pairs(self, count: int) -> list[Pair]:
-        """Pairs of rare training gathers, the same for all arms; the first of more are those of fewer."""
-        return draw_pairs(self.rare, count, self.seed, self.study.recipe.study.farthest)
+    def material(self) -> Material:
+        """What an arm may use; each gets its own, so that what one changes is not another's."""
+        return Material(
+            survey=self.study.survey.only(self.training),
+            rare=np.flatnonzero(self._labels(self.training) == self.study.rare),
+            seed=self.seed,
+            recipe=self.study.recipe,
+            flow=self.flow,
+            synthetic=self.synthetic,
+            let_through=self.guard.watched,
+        )
 
     def flow(self, which: Literal["rare", "all"]) -> SavedFlow:
         """One of the fold's flows, trained now unless it was; a stopped training goes on.
@@ -202,7 +115,7 @@ class Fold:
         return self._flows[which]
 
     def _trained(self, which: Literal["rare", "all"]) -> SavedFlow:
-        study, survey = self.study.recipe, self._survey
+        study, survey = self.study.recipe, self.study.survey
         recipe = Recipe(
             name=which,
             seed=self.seed,
@@ -264,7 +177,7 @@ class Fold:
             with_same = None
             try:
                 with_same = open_survey(folder)
-                with_same.verify()
+                verify(with_same)
             except InputError as wrong:
                 self._say(f"{wrong}; these gathers are made anew")
             if with_same is None or with_same.manifest.about != {"synthetic": all_about}:
@@ -328,13 +241,19 @@ class Fold:
             validation=self.of_rows(self.validation),
             labels=self.study.labels,
         )
+        with self._telling_leaks():
+            return fitting, fitting.run(state, watcher)
+
+    @contextlib.contextmanager
+    def _telling_leaks(self) -> Iterator[None]:
+        """Raise a leak as such where TensorFlow, which read the gathers, raises an error of its own."""
         self.guard.leak = None
         try:
-            return fitting, fitting.run(state, watcher)
+            yield
         except tf.errors.OpError:
             if self.guard.leak:
                 raise self.guard.leak from None
             raise
 
     def _labels(self, rows: np.ndarray) -> np.ndarray:
-        return self._survey.index["label"].to_numpy()[rows]
+        return self.study.survey.index["label"].to_numpy()[rows]

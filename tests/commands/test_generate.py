@@ -16,6 +16,7 @@ from glowseis.export.flow import load_flow
 from glowseis.survey.formats.source import ReadOptions
 from glowseis.survey.formats.sources import open_source
 from glowseis.survey.render import amplitudes
+from glowseis.survey.store.scanning import verify
 from glowseis.survey.store.survey import open_survey, write_survey
 from glowseis.synthesis import draw_pairs, synthesise
 from tests.support.random_gathers import random_gather, same_gather
@@ -158,7 +159,7 @@ def test_a_survey(generate, children, tmp_path):
     assert (done.status, done.error) == (0, [])
     assert f"{COUNT} synthetic bad gathers by tiny/1" in done.out
     survey = open_survey(tmp_path / "new")
-    survey.verify()
+    verify(survey)
     assert len(survey) == COUNT and survey.labels == ("bad",) and survey.size == (32, 32)
     assert all(same_gather(survey.read(row), child) for row, child in enumerate(children))
     assert survey.index["parents"][0] == ";".join(children[0].origin.parents)

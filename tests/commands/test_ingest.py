@@ -21,6 +21,7 @@ from glowseis.survey.formats.hdf5_layout import write_hdf5
 from glowseis.survey.formats.segy import write_segy
 from glowseis.survey.render import amplitudes, render_recording
 from glowseis.survey.store import framing
+from glowseis.survey.store.scanning import verify
 from glowseis.survey.store.survey import open_survey
 from tests.support.commands import CHECKOUT, ingest
 from tests.support.random_gathers import full_device, random_recording
@@ -281,7 +282,7 @@ def test_every_format_at_once(tmp_path):
     status, output, errors = ingest(folder, "--out", tmp_path / "out", *words)
     assert (status, errors) == (0, [])
     survey = open_survey(tmp_path / "out")
-    survey.verify()
+    verify(survey)
     assert survey.index["gather_id"][1] == "line3-shot1"
     assert [Path(source).name[:1] for source in survey.index["source"]] == list("abcdeee")
     assert survey.index["shot"].tolist() == [0, 1, 1, 1, 1, 2, 3]

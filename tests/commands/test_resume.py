@@ -15,6 +15,7 @@ from glowseis.errors import InputError, StoppedError
 from glowseis.files import resumable_folder, whole_folder
 from glowseis.survey.simulate import Acquisition, simulate_recordings
 from glowseis.survey.store import framing
+from glowseis.survey.store.scanning import verify
 from glowseis.survey.store.survey import open_survey, take_up, write_records, write_survey
 from tests.support.commands import CHECKOUT
 from tests.support.random_gathers import full_device, random_gather
@@ -270,7 +271,7 @@ def test_the_command_goes_on_after_every_kind_of_end(tmp_path):
         assert process.wait(120) == 0
     assert content(out) == content(tmp_path / "other")
     assert names(tmp_path) == ["other", out.name]
-    open_survey(out).verify()
+    verify(open_survey(out))
 
 
 def take_up_count(out):

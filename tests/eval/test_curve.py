@@ -81,7 +81,7 @@ def test_points_of_another_division_are_of_another_curve(fold, tmp_path):
 
 
 def test_sets_are_nested_and_hold_nothing_that_judges(fold):
-    sets = {count: ARM_CLASSES["pixel-mixing"]().training_set(fold, first=count) for count in (0, 3, 9)}
+    sets = {count: fold.training_set(ARM_CLASSES["pixel-mixing"](), first=count) for count in (0, 3, 9)}
     recorded = len(fold.training)
     ids = {count: one.gathers.ids.tolist() for count, one in sets.items()}
     assert [len(ids[count]) - recorded for count in sets] == [one.synthetic for one in sets.values()] == [0, 3, 9]

@@ -5,7 +5,6 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,12 +12,10 @@ from glowseis.errors import InputError
 from glowseis.survey.gather import Gather
 from glowseis.survey.store.framing import FOOTER_BYTES, HEADER_BYTES, Shard, header, masked_crc
 from glowseis.survey.store.manifest import MEND
-
-if TYPE_CHECKING:
-    from glowseis.survey.store.survey import Survey
+from glowseis.survey.store.survey import Survey
 
 
-def scan(survey: "Survey", look: Callable[[int, Gather], None], *, shards: bool = False, workers: int = 0) -> None:
+def scan(survey: Survey, look: Callable[[int, Gather], None], *, shards: bool = False, workers: int = 0) -> None:
     """Read every gather once and check its record; memory for one gather a worker.
 
     Args:
@@ -50,8 +47,20 @@ def scan(survey: "Survey", look: Callable[[int, Gather], None], *, shards: bool 
             raise
 
 
+def verify(survey: Survey) -> None:
+    """Check the checksums and sizes of all records and shards.
+
+    Args:
+        survey: What to check, as it was opened.
+
+    Raises:
+        InputError: Something is damaged; names the first shard and record that is.
+    """
+    scan(survey, lambda row, gather: None, shards=True)
+
+
 def _read_shard(
-    survey: "Survey",
+    survey: Survey,
     shard: Shard,
     rows: np.ndarray,
     look: Callable[[int, Gather], None],
@@ -71,7 +80,6 @@ def _read_shard(
         for row in rows:
             if stop.is_set():
                 return
-            survey.before_reading(int(row))
             offset_bytes, length_bytes = map(int, places[row])
             if whole and offset_bytes != end_bytes:
                 raise InputError(f"{path}: its records do not follow each other as the index says; {MEND}")

@@ -10,7 +10,7 @@ surveys/NAME/
 
 import functools
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,6 @@ from glowseis.survey.store.example import parse
 from glowseis.survey.store.framing import FOOTER_BYTES, HEADER_BYTES, Shard, read_into
 from glowseis.survey.store.index import COLUMNS, PLACE, check_size, read_index
 from glowseis.survey.store.manifest import INDEX, MANIFEST, MEND, SCHEMA, Manifest, read_manifest
-from glowseis.survey.store.scanning import scan
 from glowseis.survey.store.writing import take_up, write_records, write_survey
 
 __all__ = ["SCHEMA", "Manifest", "Shard", "Survey", "open_survey", "take_up", "write_records", "write_survey"]
@@ -36,12 +35,19 @@ class Survey:
         path: Its folder.
         manifest: What it is.
         index: One row a gather, with the columns of `glowseis.survey.store.index`.
+
+    Args:
+        path: As above.
+        manifest: As above.
+        index: As above.
+        numbers: Number of each record in its shard, int64 `[gather]`; None where all records are in the index.
     """
 
-    def __init__(self, path: Path, manifest: Manifest, index: pd.DataFrame):
+    def __init__(self, path: Path, manifest: Manifest, index: pd.DataFrame, numbers: np.ndarray | None = None):
         self.path = path
         self.manifest = manifest
         self.index = index
+        self._numbers = index.groupby("shard").cumcount().to_numpy() if numbers is None else numbers
         self._shards = index["shard"].tolist()
         self._offsets = index["offset_bytes"].to_numpy()
         self._lengths = index["length_bytes"].to_numpy()
@@ -97,6 +103,32 @@ class Survey:
             keep &= wanted
         return np.flatnonzero(keep)
 
+    def only(self, rows: Sequence[int] | np.ndarray) -> "Survey":
+        """Some gathers as a survey of their own, for whoever is to see no others.
+
+        It has other row numbers and another checksum. Of the other gathers neither pictures nor rows of the index nor
+        counts are in it; its shards are those of the whole survey, which alone can be verified.
+
+        Args:
+            rows: Row numbers, each once.
+
+        Returns:
+            The survey of these gathers, in the order of `rows`. Nothing is read or copied but the index.
+        """
+        index = self.index.iloc[rows].reset_index(drop=True)
+        counts = index["label"].value_counts()
+        labels = tuple(label for label in self.labels if label in counts)
+        chosen = "\n".join((self.manifest.index_sha256, *index["gather_id"]))
+        manifest = self.manifest.model_copy(
+            update={
+                "gathers": len(index),
+                "labels": labels,
+                "counts": {label: int(counts[label]) for label in labels},
+                "index_sha256": hashlib.sha256(chosen.encode()).hexdigest(),
+            }
+        )
+        return Survey(self.path, manifest, index, self._numbers[rows])
+
     def row(self, gather_id: str) -> int:
         """Find a gather.
 
@@ -145,20 +177,6 @@ class Survey:
             self._read(int(row), image.reshape(-1), int(self._image_offsets[row]))
         return result
 
-    def verify(self, rows: Iterable[int] | None = None) -> None:
-        """Check the checksums and sizes of records and, when all are asked for, of whole shards.
-
-        Args:
-            rows: Rows whose records are checked; all records and shards when None.
-
-        Raises:
-            InputError: Something is damaged; names the first shard and record that is.
-        """
-        if rows is None:
-            scan(self, lambda row, gather: None, shards=True)
-        for row in () if rows is None else rows:
-            self._gather(row)
-
     def record_name(self, row: int) -> str:
         """Name a record in an error.
 
@@ -169,14 +187,7 @@ class Survey:
             Shard, number in the shard from 0, gather id.
         """
         shard, gather_id = self._shards[row], self.index["gather_id"].iat[row]
-        return f"{self.path / shard}: record {row - self._shards.index(shard)} (gather {gather_id})"
-
-    def before_reading(self, row: int) -> None:
-        """Called before anything of a gather's record is read, for surveys that are watched.
-
-        Args:
-            row: Its row number.
-        """
+        return f"{self.path / shard}: record {self._numbers[row]} (gather {gather_id})"
 
     def _gather(self, row: int) -> Gather:
         record = np.empty(self._lengths[row], np.uint8)
@@ -207,7 +218,6 @@ class Survey:
 
     def _read(self, row: int, part: np.ndarray, part_bytes: int) -> None:
         """Read a part of a record, all of which is checked."""
-        self.before_reading(row)
         path = self.path / self._shards[row]
         try:
             whole = read_into(path, int(self._offsets[row]), int(self._lengths[row]), part, part_bytes)
@@ -222,7 +232,8 @@ class Survey:
 def open_survey(path: Path) -> Survey:
     """Open a survey and check that its files are there, whole and its own.
 
-    Lengths and the index are checked here; `Survey.verify` checks every byte, and reading checks each record.
+    Lengths and the index are checked here, each record when it is read, and every byte by
+    `glowseis.survey.store.scanning.verify`.
 
     Args:
         path: Its folder.

@@ -113,7 +113,7 @@ class Failing:
     name = "oversampling"
     error = FittingError("step 3: the classifier's\nloss is nan")
 
-    def training_set(self, fold, first=None):
+    def training_set(self, given, first=None):
         raise self.error
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from eval.study.arms import ARM_CLASSES
+from eval.study.arms import ARM_CLASSES, mixed
 from eval.study.fold import Fold
 from eval.study.guard import LeakError
 from eval.study.names import ARMS
@@ -15,7 +15,7 @@ from glowseis.errors import InputError
 from glowseis.survey.batches.labelled import parents_of
 from glowseis.survey.gather import Origin
 from glowseis.survey.store.survey import open_survey
-from glowseis.synthesis import PRIOR, Pair, interpolate_pairs, synthesise, synthesise_prior
+from glowseis.synthesis import PRIOR, Pair, draw_pairs, interpolate_pairs, synthesise, synthesise_prior
 from tests.support.small_study import LABELS, small_study
 
 COUNT = 9
@@ -28,7 +28,7 @@ def fold(tmp_path_factory):
 
 
 def training_set(fold, arm, first=None):
-    return ARM_CLASSES[arm]().training_set(fold, first)
+    return fold.training_set(ARM_CLASSES[arm](), first)
 
 
 def survey_of(fold, arm):
@@ -38,6 +38,17 @@ def survey_of(fold, arm):
 def test_every_name_has_an_arm_and_every_arm_its_name():
     assert list(ARM_CLASSES) == list(ARMS)
     assert all(one().name == name for name, one in ARM_CLASSES.items())
+
+
+def test_an_arm_is_given_the_training_gathers_and_what_they_were_to_the_study(fold):
+    given, study = fold.material(), fold.study.survey
+    names = study.index["gather_id"].to_numpy()
+    assert list(given.survey.index["gather_id"]) == list(names[fold.training])
+    assert list(given.survey.index["gather_id"].iloc[given.rare]) == list(names[fold.rare])
+    # As they were drawn when arms had the rows of the study's survey: what was made then is what is made now.
+    drawn = [(names[pair.first], names[pair.second], pair.alpha) for pair in draw_pairs(fold.rare, COUNT, fold.seed)]
+    mine = given.survey.index["gather_id"].to_numpy()
+    assert [(mine[pair.first], mine[pair.second], pair.alpha) for pair in given.pairs(COUNT)] == drawn
 
 
 def test_arms_without_synthetic_gathers(fold):
@@ -88,10 +99,10 @@ def test_synthetic_gathers_are_rare_children_of_the_folds_rare_training_gathers(
 
 def test_pixel_mixing_mixes_grey_levels(fold):
     training_set(fold, "pixel-mixing")
-    survey = survey_of(fold, "pixel-mixing")
-    for row, pair in enumerate(fold.pairs(COUNT)):
+    survey, given = survey_of(fold, "pixel-mixing"), fold.material()
+    for row, pair in enumerate(given.pairs(COUNT)):
         gather = survey.read(row)
-        first, second = (fold.study.survey.read(one) for one in (pair.first, pair.second))
+        first, second = (given.survey.read(one) for one in (pair.first, pair.second))
         levels = np.rint((1 - pair.alpha) * first.image + pair.alpha * second.image)
         np.testing.assert_array_equal(gather.image, levels.astype(np.uint8))
         names = (first.gather_id, second.gather_id)
@@ -105,8 +116,9 @@ def test_mixing_and_flows_have_the_same_pairs(fold):
         training_set(fold, arm)
         index = survey_of(fold, arm).index
         tables[arm] = list(zip(index["parents"], index["alpha"], strict=True))
-    names = fold.study.survey.index["gather_id"]
-    wanted = [(f"{names.iat[pair.first]};{names.iat[pair.second]}", pair.alpha) for pair in fold.pairs(COUNT)]
+    given = fold.material()
+    names = given.survey.index["gather_id"]
+    wanted = [(f"{names.iat[pair.first]};{names.iat[pair.second]}", pair.alpha) for pair in given.pairs(COUNT)]
     assert tables["pixel-mixing"] == tables["flow"] == tables["flow-all"] == wanted
     flows = [survey_of(fold, arm) for arm in ("flow", "flow-all")]
     assert [set(one.index["model"]) for one in flows] == [{"grouped-00-rare/1"}, {"grouped-00-all/1"}]
@@ -230,16 +242,16 @@ def test_neighbours_are_the_nearest_pictures_whatever_is_read_at_once(fold, monk
 
 
 def test_an_arm_that_uses_test_gathers_is_refused(fold):
-    pair = [Pair(int(fold.rare[0]), int(fold.test[0]), 0.5)]
+    """By a survey that it came by elsewhere: it is given training gathers alone."""
+    whole, pair = fold.study.survey, [Pair(int(fold.rare[0]), int(fold.test[0]), 0.5)]
 
     class Cheating(ARM_CLASSES["pixel-mixing"]):
-        def made(self, fold):
-            from eval.study.arms import mixed
-
-            return fold.synthetic("cheating", {}, lambda: mixed(fold, pair, "pixel-mixing"))
+        def made(self, given):
+            cheating = dataclasses.replace(given, survey=whole)
+            return given.synthetic("cheating", {}, lambda: mixed(cheating, pair, "pixel-mixing"))
 
     with pytest.raises(LeakError, match="which is a test gather"):
-        Cheating().training_set(fold)
+        fold.training_set(Cheating())
 
 
 def test_the_recipes_class_weights_are_every_other_arms(fold):

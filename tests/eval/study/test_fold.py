@@ -26,6 +26,11 @@ def study(folder):
     return small_study(folder, kinds=["grouped", "stratified", "split", "grouped-split"])
 
 
+def mixtures(fold, count):
+    given = fold.material()
+    return mixed(given, given.pairs(count), "pixel-mixing")
+
+
 @pytest.mark.parametrize("kind", ["grouped", "stratified", "split", "grouped-split"])
 def test_the_parts_of_a_fold(study, kind):
     index, tested = study.survey.index, []
@@ -56,12 +61,13 @@ def test_seeds_are_functions_of_the_recipes_seed_and_the_fold(study):
 
 def test_pairs_are_nested(study):
     fold = Fold(study, "grouped", 1)
-    assert fold.pairs(20)[:7] == fold.pairs(7)
+    given = fold.material()
+    assert given.pairs(20)[:7] == given.pairs(7)
     section = study.recipe.study.model_copy(update={"farthest": 0.5})
     recipe = study.recipe.model_copy(update={"study": section})
-    near = Fold(dataclasses.replace(study, recipe=recipe), "grouped", 1).pairs(7)
-    assert [one.alpha for one in near] == [0.5 * one.alpha for one in fold.pairs(7)]
-    assert {row for pair in fold.pairs(60) for row in (pair.first, pair.second)} == set(fold.rare)
+    near = Fold(dataclasses.replace(study, recipe=recipe), "grouped", 1).material().pairs(7)
+    assert [one.alpha for one in near] == [0.5 * one.alpha for one in given.pairs(7)]
+    assert {row for pair in given.pairs(60) for row in (pair.first, pair.second)} == set(given.rare)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +85,7 @@ def test_synthetic_gathers_are_made_once(study):
     def make(count):
         def made():
             times.append(count)
-            yield from mixed(fold, fold.pairs(count), "pixel-mixing")
+            yield from mixtures(fold, count)
 
         return fold.synthetic("some", {"count": count}, made)
 
@@ -88,7 +94,8 @@ def test_synthetic_gathers_are_made_once(study):
     # Another process finds them too, and admits them.
     fold = Fold(study, "stratified", 0)
     assert make(5).checksum == first.checksum and times == [5]
-    fold.watched(fold.of_synthetic(first, 3))
+    given = fold.material()
+    given.watched(given.of_synthetic(first, 3))
     assert len(make(6)) == 6 and times == [5, 6]
 
 
@@ -96,7 +103,7 @@ def test_half_made_synthetic_gathers_are_not_kept(study):
     fold = Fold(study, "stratified", 1)
 
     def make():
-        yield from mixed(fold, fold.pairs(3), "pixel-mixing")
+        yield from mixtures(fold, 3)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -109,7 +116,7 @@ def test_damaged_synthetic_gathers_are_made_anew(study):
     fold = Fold(study, "grouped", 1, said.append)
 
     def make():
-        return mixed(fold, fold.pairs(4), "pixel-mixing")
+        return mixtures(fold, 4)
 
     made = fold.synthetic("some", {}, make)
     shard = made.path / made.manifest.shards[0].file
@@ -125,21 +132,19 @@ def test_something_else_in_their_place_is_not_removed(study, tmp_path):
     place.parent.mkdir(parents=True, exist_ok=True)
     place.symlink_to(tmp_path)
     with pytest.raises(InputError, match="linked: is no folder of synthetic gathers; remove it"):
-        fold.synthetic("linked", {}, lambda: mixed(fold, fold.pairs(3), "pixel-mixing"))
+        fold.synthetic("linked", {}, lambda: mixtures(fold, 3))
     assert tmp_path.exists()
     place.unlink()
 
 
 def test_synthetic_gathers_that_leak_train_nothing(study):
     fold = Fold(study, "grouped", 0)
-    rows = fold.rare
-    fold.rare = fold.test
+    leaking = dataclasses.replace(fold.material(), survey=study.survey, rare=fold.test)
     with pytest.raises(LeakError, match="which is a test gather"):
-        ARM_CLASSES["pixel-mixing"]().training_set(fold)
-    fold.rare = rows
+        ARM_CLASSES["pixel-mixing"]().training_set(leaking)
     # They still lie there, and are refused again.
     with pytest.raises(LeakError, match="which is a test gather"):
-        ARM_CLASSES["pixel-mixing"]().training_set(fold)
+        fold.training_set(ARM_CLASSES["pixel-mixing"]())
 
 
 def test_all_arms_take_equally_many_steps_unless_equal_epochs_are_asked_for(folder, study):
@@ -152,9 +157,9 @@ def test_all_arms_take_equally_many_steps_unless_equal_epochs_are_asked_for(fold
         recipe = study.recipe.model_copy(update={"study": section})
         fold = Fold(dataclasses.replace(study, recipe=recipe), "grouped", 0)
         assert len(fold.training) == 24
-        fitted = [fold.fit(ARM_CLASSES[arm]().training_set(fold))[1].steps for arm in ("none", "oversampling")]
+        fitted = [fold.fit(fold.training_set(ARM_CLASSES[arm]()))[1].steps for arm in ("none", "oversampling")]
         assert tuple(fitted) == wanted
-    fitting, fitted = equal.fit(equal_set := ARM_CLASSES["none"]().training_set(equal))
+    fitting, fitted = equal.fit(equal_set := equal.training_set(ARM_CLASSES["none"]()))
     again = equal.fit(equal_set)[0]
     other = equal.fit(equal_set, seed=1)[0]
     test = equal.of_rows(equal.test)
@@ -168,11 +173,10 @@ def test_a_studys_independent_gathers_never_train(folder, study, tmp_path):
     whole = dataclasses.replace(study, independent=open_survey(tmp_path / "other"))
     assert whole.digest != study.digest
     fold = Fold(whole, "grouped", 0)
-    survey = study.survey
-    fold.study = dataclasses.replace(study, survey=whole.independent)
+    given = dataclasses.replace(fold.material(), survey=whole.independent)
     with pytest.raises(LeakError, match="a gather of the independent test survey"):
-        fold.watched(fold.of_rows(np.arange(2)))
-    assert prepare(study.recipe, study.folder, survey.path).digest == study.digest
+        given.watched(given.of_rows(np.arange(2)))
+    assert prepare(study.recipe, study.folder, study.survey.path).digest == study.digest
 
 
 def test_a_flow_may_be_given_the_rows_to_choose_from(folder, study):

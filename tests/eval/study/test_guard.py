@@ -20,6 +20,7 @@ from glowseis.run.flow import train_flow
 from glowseis.survey.batches.labelled import from_memory, from_survey
 from glowseis.survey.gather import Origin
 from glowseis.survey.splits.parts import labelled_rows
+from glowseis.survey.store.scanning import verify
 from glowseis.survey.store.survey import open_survey, write_survey
 from glowseis.synthesis import child_of
 from tests.support.small_study import small_study, small_survey
@@ -305,9 +306,10 @@ def fold(tmp_path_factory):
 
 def test_a_fold_fits_only_what_its_guard_gave(fold):
     rows = fold.of_rows(fold.training)
+    recorded = fold.material().recorded
     by_hand = Guarded(**{field.name: getattr(rows, field.name) for field in dataclasses.fields(rows)})
     other = Fold(fold.study, "stratified", 0)
-    for gathers in (rows, by_hand, dataclasses.replace(fold.recorded()), other.recorded()):
+    for gathers in (rows, by_hand, dataclasses.replace(recorded()), other.material().recorded()):
         with refused("did not pass the fold's guard"):
             fold.fit(TrainingSet(gathers, "none"))
 
@@ -315,7 +317,7 @@ def test_a_fold_fits_only_what_its_guard_gave(fold):
 def test_a_leak_while_training_stops_it_as_a_leak(fold):
     images = fold.study.survey.read_images(fold.training)
     rows = fold.of_rows(fold.training)
-    gathers = fold.watched(from_memory(images, rows.classes, rows.ids))
+    gathers = fold.material().watched(from_memory(images, rows.classes, rows.ids))
     images[7] = fold.study.survey.read_images(fold.test[:1])[0]
     with refused(f"{rows.ids[7]} .* is a copy of a test gather"):
         fold.fit(TrainingSet(gathers, "none"))
@@ -325,12 +327,12 @@ def test_a_fold_whose_rows_were_changed_trains_nothing(fold):
     changed = Fold(fold.study, "grouped", 0)
     changed.training = np.union1d(changed.training, changed.test[:1])
     with refused("is a test gather"):
-        changed.recorded()
+        changed.material().recorded()
     with refused(r"\(seen by the training of flow rare\) is a test gather"):
         changed.flow("rare")
     assert not (changed.work / "flows").exists()
     changed = Fold(fold.study, "grouped", 0)
-    recorded, changed.validation = changed.recorded(), changed.test
+    recorded, changed.validation = changed.material().recorded(), changed.test
     with refused(r"\(to judge weights\) is a test gather"):
         changed.fit(TrainingSet(recorded, "none"))
     with refused(r"\(to judge weights\) is a test gather"):
@@ -338,58 +340,86 @@ def test_a_fold_whose_rows_were_changed_trains_nothing(fold):
 
 
 def test_an_arm_reads_training_gathers_alone(fold):
-    survey = fold.study.survey
-    with fold.judges_hidden():
-        survey.read_images(fold.training)
-        for read in (
-            lambda: survey.read_images(np.arange(len(survey))).mean(axis=0),
-            lambda: survey.read(int(fold.validation[0])),
-            survey.verify,
-            lambda: fold.of_rows(fold.test).read(np.array([0])),
-        ):
-            with refused(r"\(seen by an arm\) is a (test|validation) gather"):
-                read()
+    given, study = fold.material(), fold.study.survey
+    mine = np.arange(len(given.survey))
+    np.testing.assert_array_equal(given.survey.read_images(mine), study.read_images(fold.training))
+    for read in (
+        lambda: given.survey.read_images(np.arange(len(study))).mean(axis=0),
+        lambda: given.survey.read(name_of(study, fold.validation[0])),
+        lambda: given.survey.read(name_of(study, fold.test[0])),
+        lambda: given.survey.read(len(mine)),
+        lambda: verify(given.survey),
+        lambda: given.of_rows(np.array([len(mine)])),
+        lambda: given.study,
+        lambda: given.guard,
+    ):
+        with pytest.raises((InputError, IndexError, AttributeError)):
+            read()
     fold.of_rows(fold.test).read(np.array([0]))
 
 
 def test_an_arm_sees_the_index_of_training_gathers_alone(fold):
-    survey = fold.study.survey
-    before = survey.index.copy()
-    with fold.judges_hidden():
-        hidden = survey.index
-        assert set(hidden["label"].iloc[fold.test]) == {""} and not hidden["clip_amplitude"].iloc[fold.validation].any()
-        pd.testing.assert_frame_equal(hidden.iloc[fold.training], before.iloc[fold.training])
-        assert set(survey.select(labels=["bad"])) == set(fold.rare)
+    given, study = fold.material(), fold.study.survey
+    before = study.index.copy()
+    pd.testing.assert_frame_equal(given.survey.index, before.iloc[fold.training].reset_index(drop=True))
+    known = given.survey.manifest.model_dump_json() + given.survey.index.to_csv()
+    assert not any(name_of(study, row) in known for row in np.concatenate([fold.validation, fold.test]))
+    counts = before["label"].iloc[fold.training].value_counts().to_dict()
+    assert given.survey.manifest.counts == counts and given.survey.manifest.gathers == len(fold.training)
+    assert set(given.survey.select(labels=["bad"])) == set(given.rare)
     # What it changes is its own.
-    hidden["label"] = "good"
-    shown = survey.index
-    shown["label"] = "good"
-    pd.testing.assert_frame_equal(survey.index, before)
+    given.survey.index["label"] = "good"
+    pd.testing.assert_frame_equal(study.index, before)
+    pd.testing.assert_frame_equal(fold.material().survey.index, before.iloc[fold.training].reset_index(drop=True))
 
 
 def test_a_leak_within_tensorflow_is_told_as_a_leak(fold):
-    def read(row):
-        return fold.study.survey.read_images([int(row)])
+    class Careless(ARM_CLASSES["none"]):
+        def training_set(self, given, first=None):
+            made = super().training_set(given, first)
+            images = fold.study.survey.read_images(fold.training)
+            images[3] = fold.study.survey.read_images(fold.test[:1])[0]
+            gathers = given.watched(from_memory(images, made.gathers.classes, made.gathers.ids))
 
-    with refused(r"\(seen by an arm\)"), fold.judges_hidden():
-        list(tf.data.Dataset.range(60).map(lambda row: tf.numpy_function(read, [row], tf.uint8)))
+            def read(place):
+                return gathers.read(np.array([place]))
+
+            list(tf.data.Dataset.range(len(images)).map(lambda place: tf.numpy_function(read, [place], tf.uint8)))
+            return made
+
+    with refused("is a copy of a test gather"):
+        fold.training_set(Careless())
 
 
 def test_what_a_guard_let_through_is_not_changed(fold):
-    given = fold.recorded()
+    given = fold.material().recorded()
     for values in (given.ids, given.classes, given.weights, given.parents):
         with pytest.raises(ValueError, match="read-only"):
             values[0] = values[1]
 
 
 def test_an_arm_of_a_study_is_refused_what_judges(fold, monkeypatch):
+    tested = name_of(fold.study.survey, fold.test[0])
+
     class Careless(ARM_CLASSES["none"]):
-        def training_set(self, fold, first=None):
-            fold.study.survey.read_images(np.arange(len(fold.study.survey))).mean(axis=0)
-            return super().training_set(fold, first)
+        def training_set(self, given, first=None):
+            given.survey.read(tested)
+            return super().training_set(given, first)
 
     monkeypatch.setitem(ARM_CLASSES, "none", Careless)
-    with refused(r"\(seen by an arm\)"):
+    outcome = run_arm(fold, "none")
+    assert f"no gather '{tested}'" in outcome.error and not outcome.probabilities
+
+
+def test_an_arm_of_a_study_is_refused_what_judges_from_elsewhere(fold, monkeypatch):
+    whole = fold.study.survey
+
+    class Careless(ARM_CLASSES["none"]):
+        def training_set(self, given, first=None):
+            return super().training_set(dataclasses.replace(given, survey=whole), first)
+
+    monkeypatch.setitem(ARM_CLASSES, "none", Careless)
+    with refused(r"\(offered from .*\) is a (test|validation) gather"):
         run_arm(fold, "none")
 
 

@@ -22,6 +22,7 @@ from glowseis.survey.gather import Origin
 from glowseis.survey.store import framing
 from glowseis.survey.store.example import parse, serialise
 from glowseis.survey.store.index import read_index
+from glowseis.survey.store.scanning import scan, verify
 from glowseis.survey.store.survey import SCHEMA, open_survey, write_survey
 from tests.support.commands import CHECKOUT
 from tests.support.random_gathers import full_device, random_gather, random_survey, same_gather
@@ -56,7 +57,7 @@ def test_gathers_come_back(tmp_path):
     row = survey.index.iloc[2]
     assert (row.parents, row.alpha, row.seed, row.model) == ("line3-shot0;line3-shot1", 0.1 + 0.2, 2**62, "demo/1")
     assert (row.first_offset_m, row.label) == (-150.0, "")
-    survey.verify()
+    verify(survey)
     assert nothing_left_but(tmp_path, ["survey"])
 
 
@@ -84,6 +85,30 @@ def test_an_index_of_any_size_is_not_read(tmp_path):
     for read in (lambda: open_survey(survey.path), lambda: read_index(survey.path / "gathers.csv")):
         with pytest.raises(InputError, match=r"gathers\.csv: has 1,099,512 MB, more than an index of gathers"):
             read()
+
+
+def test_some_gathers_as_a_survey_of_their_own(tmp_path):
+    survey = random_survey(tmp_path / "survey", 12, shard_bytes=20_000)
+    rows = np.array([1, 4, 5, 11])
+    part = survey.only(rows)
+    assert len(part) == 4 and part.size == survey.size and part.checksum != survey.checksum
+    assert part.checksum != survey.only(rows[:3]).checksum and part.checksum == survey.only(rows).checksum
+    np.testing.assert_array_equal(part.read_images(range(4)), survey.read_images(rows))
+    names = survey.index["gather_id"]
+    assert part.read(names[5]).gather_id == part.read(2).gather_id == names[5]
+    assert [part.record_name(one) for one in range(4)] == [survey.record_name(one) for one in rows]
+    labels = survey.index["label"].iloc[rows]
+    assert part.manifest.counts == {label: count for label, count in labels.value_counts().items() if label}
+    for label in part.labels:
+        np.testing.assert_array_equal(rows[part.select(labels=[label])], rows[labels == label])
+    seen = {}
+    scan(part, seen.__setitem__)
+    assert sorted(seen) == [0, 1, 2, 3] and [seen[one].gather_id for one in range(4)] == list(names[rows])
+    for read in (lambda: part.read(names[0]), lambda: part.select(ids=[names[0]]), lambda: verify(part)):
+        with pytest.raises(InputError):
+            read()
+    with pytest.raises(IndexError):
+        part.read(4)
 
 
 def test_example_is_tensorflows():
@@ -277,7 +302,7 @@ def test_a_flipped_bit_is_named_with_its_record(tmp_path, where):
     name = damaged(survey, flip(int(position)))
     survey = open_survey(survey.path)
     message = f"{name}: record 1 \\(gather {place.gather_id}\\) is damaged"
-    for read in (lambda: survey.read(row), lambda: survey.read_images([row]), survey.verify):
+    for read in (lambda: survey.read(row), lambda: survey.read_images([row]), lambda: verify(survey)):
         with pytest.raises(InputError, match=message):
             read()
     assert survey.read(row - 1).gather_id and survey.read(row + 1).gather_id
@@ -292,7 +317,7 @@ def test_a_shard_cut_short_is_named_with_its_first_missing_record(tmp_path):
     with pytest.raises(InputError, match=message):
         open_survey(survey.path)
     with pytest.raises(InputError, match=f"record 2 \\(gather {place.gather_id}\\)"):
-        survey.verify()
+        verify(survey)
 
 
 def test_shards_that_are_missing_too_long_or_exchanged(tmp_path):
@@ -305,12 +330,12 @@ def test_shards_that_are_missing_too_long_or_exchanged(tmp_path):
     with pytest.raises(InputError, match=f"{name}: this shard is missing"):
         open_survey(survey.path)
     with pytest.raises(InputError, match=f"{name}: this shard is missing"):
-        survey.verify()
+        verify(survey)
     manifest = json.loads((other.path / "manifest.json").read_text())
     manifest["shards"][0]["sha256"] = "0" * 64
     (other.path / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(InputError, match=r"gathers-00000\.tfrecord: differs from its checksum"):
-        open_survey(other.path).verify()
+        verify(open_survey(other.path))
 
 
 @pytest.mark.parametrize(
@@ -412,7 +437,7 @@ def test_hundreds_of_damaged_surveys(tmp_path):
         file.write_bytes(content[:start] + replaced + content[start + length :])
         try:
             survey = open_survey(folder)
-            survey.verify()
+            verify(survey)
             assert (survey.size, survey.labels, len(survey)) == (whole.size, whole.labels, 8)
             assert all(same_gather(survey.read(row), gather) for row, gather in enumerate(gathers))
         except InputError as wrong:
@@ -445,7 +470,7 @@ def test_pictures_of_another_size_than_the_manifests(tmp_path):
     file = survey.path / "manifest.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"size": [32, 64]}))
     turned = open_survey(survey.path)
-    for read in (turned.verify, lambda: turned.read(0)):
+    for read in (lambda: verify(turned), lambda: turned.read(0)):
         with pytest.raises(InputError, match=r"record 0 \(gather line3-shot0\) is a picture of 64x32 .* says 32x64"):
             read()
 
