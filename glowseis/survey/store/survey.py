@@ -115,7 +115,8 @@ class Survey:
         Returns:
             The survey of these gathers, in the order of `rows`. Nothing is read or copied but the index.
         """
-        index = self.index.iloc[rows].reset_index(drop=True)
+        places = np.asarray(rows, np.int64)
+        index = self.index.iloc[places].reset_index(drop=True)
         counts = index["label"].value_counts()
         labels = tuple(label for label in self.labels if label in counts)
         chosen = "\n".join((self.manifest.index_sha256, *index["gather_id"]))
@@ -127,7 +128,7 @@ class Survey:
                 "index_sha256": hashlib.sha256(chosen.encode()).hexdigest(),
             }
         )
-        return Survey(self.path, manifest, index, self._numbers[rows])
+        return Survey(self.path, manifest, index, self._numbers[places])
 
     def row(self, gather_id: str) -> int:
         """Find a gather.
