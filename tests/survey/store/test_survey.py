@@ -76,7 +76,7 @@ def test_a_label_like_a_formula_is_marked_in_the_index_alone(tmp_path, label):
         assert read_index(file).loc[0, ["label", "source", "model"]].tolist() == [label, "=a.segy", "@demo/1"]
     survey = open_survey(tmp_path / "survey")
     assert label in survey.labels and same_gather(survey.read(0), child)
-    survey.verify()
+    verify(survey)
 
 
 def test_an_index_of_any_size_is_not_read(tmp_path):
