@@ -67,8 +67,9 @@ def main(
     command.import_tensorflow()
     from eval.report.curve_figure import write_curve
     from eval.running.curve_runs import choose, kept_points, made_by, study_of_curve, table_of
-    from eval.running.process import end_with_parent, locked, make_folder, without_remarks
+    from eval.running.process import end_with_parent, make_folder, without_remarks
     from eval.study.preparation import prepare
+    from glowseis.files import locked
 
     without_remarks()
     if attended:
@@ -83,10 +84,11 @@ def main(
         if attended:
             _run_part(study, arm, run, wanted, points)
             return
-        with locked(work.with_name(f"{work.name}.lock"), "this curve"):
+        busy = f"{folder}: another process is working on this curve; wait for it"
+        with locked(work.with_name(f"{work.name}.lock"), busy):
             for lock in work.parent.glob(f"{work.name}-*.lock"):
                 # Processes of a command that was killed outlive it for a while.
-                with locked(lock, "this curve"):
+                with locked(lock, busy):
                     pass
             every = range(settings.study.curve.runs)
             finished = kept_points(study, arm, wanted, every, points)
@@ -112,12 +114,13 @@ def main(
 def _run_part(study: "Study", arm: str, run: int | None, counts: Sequence[int], points: Path) -> None:
     """What one of the curve's processes does: a run, or the gathers before all runs."""
     from eval.running.curve_runs import make_gathers, run_points
-    from eval.running.process import locked, logged
+    from eval.running.process import logged
     from eval.study.fold import Fold
+    from glowseis.files import locked
 
     (division,) = study.folds
     work, part = study.work(division, 0), "gathers" if run is None else f"run-{run:02d}"
-    with locked(work.with_name(f"{work.name}-{part}.lock"), part, wait=True), logged(work, _say) as say:
+    with locked(work.with_name(f"{work.name}-{part}.lock"), "", wait=True), logged(work, _say) as say:
         fold = Fold(study, division, 0)
         if run is None:
             make_gathers(fold, arm)

@@ -117,8 +117,8 @@ def measure(classifier: Any, survey: "SurveySection", folder: Path, count: int, 
         StoppedError: It was interrupted; what is made is kept.
     """
     from glowseis.judging.prior import reweighted, trained_fractions
-    from glowseis.run.folder import commit
     from glowseis.run.own_survey import own_survey
+    from glowseis.run.record import commit
     from glowseis.survey.simulate import PAPER_FRACTIONS, SIMULATOR_VERSION
 
     fractions = trained_fractions(classifier.name, classifier.profile, classifier.labels)
@@ -230,7 +230,7 @@ def graded(classifier: Any, survey: "Survey", file: Path) -> dict[str, np.ndarra
     """
     import pandas as pd
 
-    from glowseis.run.folder import read_json, write_json
+    from glowseis.files import read_record, write_json
     from glowseis.run.grading import bringing_for, grade, survey_gathers
     from glowseis.survey.progress import progress
 
@@ -248,7 +248,7 @@ def graded(classifier: Any, survey: "Survey", file: Path) -> dict[str, np.ndarra
         gathers = progress(survey_gathers(survey, bringing), len(survey), f"grading {file.stem}")
         grade(classifier, gathers, file, bringing=bringing)
         write_json(beside, record)
-    elif read_json(beside) != record or not file.exists():
+    elif read_record(beside) != record or not file.exists():
         raise InputError(f"{file}: holds grades by another classifier or of another survey; give another --out")
     table = pd.read_csv(file)
     # Gathers with too little to judge have no row.
@@ -319,12 +319,14 @@ def write(result: dict[str, Any], folder: Path) -> str:
     """
     import pandas as pd
 
-    from glowseis.run.folder import write_json
+    from glowseis.files import whole_file, write_json
 
     write_json(folder / "transfer.json", result)
-    pd.DataFrame(result["rows"]).to_csv(folder / "transfer.csv", index=False, float_format="%.4g", lineterminator="\n")
+    with whole_file(folder / "transfer.csv", replace=True) as path:
+        pd.DataFrame(result["rows"]).to_csv(path, index=False, float_format="%.4g", lineterminator="\n")
     text = table(result)
-    (folder / "transfer.txt").write_text(text + "\n", encoding="utf-8")
+    with whole_file(folder / "transfer.txt", replace=True) as path:
+        path.write_text(text + "\n", encoding="utf-8")
     return f"{text}\n{folder / 'transfer.json'}; {folder / 'transfer.csv'}; {folder / 'transfer.txt'}"
 
 

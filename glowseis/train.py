@@ -55,8 +55,8 @@ def main(
         raise InputError("a classifier trains on one device; start it alone, without TF_CONFIG and --cluster")
 
     from glowseis.run.checks import check_size
-    from glowseis.run.folder import check_folder
     from glowseis.run.own_survey import own_survey
+    from glowseis.run.record import check_folder
     from glowseis.survey.size import parse_size
     from glowseis.survey.store.survey import open_survey
 

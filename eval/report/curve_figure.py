@@ -4,7 +4,6 @@
 class, mean, std, standard_error, runs, chosen`). F1 is a fraction there, and in per cent in the pictures.
 """
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from eval.report.drawing import (
     write_picture,
 )
 from glowseis.errors import InputError
+from glowseis.files import whole_file
 from glowseis.survey.cells import cell_text, safe_table
 
 if TYPE_CHECKING:
@@ -80,11 +80,9 @@ def write_curve(table: pd.DataFrame, chosen: int, folder: Path) -> list[Path]:
         draw_part(axes, means, part, chosen)
     panels[1].set_ylabel("")
 
-    folder.mkdir(parents=True, exist_ok=True)
     for frame, name in ((table, TABLE), (means, MEANS)):
-        unfinished = folder / f".{name}.writing"
-        safe_table(frame).to_csv(unfinished, index=False, lineterminator="\n")
-        os.replace(unfinished, folder / name)
+        with whole_file(folder / name, replace=True) as unfinished:
+            safe_table(frame).to_csv(unfinished, index=False, lineterminator="\n")
     return [folder / TABLE, folder / MEANS, *write_picture(figure, folder, PICTURE)]
 
 

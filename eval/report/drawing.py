@@ -2,12 +2,12 @@
 
 import html
 import io
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.study.names import ARMS
+from glowseis.files import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -127,15 +127,12 @@ def write_picture(figure: "Figure", folder: Path, name: str) -> list[Path]:
     Raises:
         OSError: The disk is full or not writable.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.png", folder / f"{name}.svg"]
-    unfinished = [folder / f".{path.name}.writing" for path in paths]
-    figure.savefig(unfinished[0], format="png", dpi=PIXELS_AN_INCH, metadata={"Software": None})
-    # A viewer in the dark would show the ink on black.
-    figure.patch.set_facecolor("white")
-    unfinished[1].write_text(svg_text(figure, name, transparent=False), encoding="utf-8")
-    for path, written in zip(paths, unfinished, strict=True):
-        os.replace(written, path)
+    with whole_file(paths[0], replace=True) as png, whole_file(paths[1], replace=True) as svg:
+        figure.savefig(png, format="png", dpi=PIXELS_AN_INCH, metadata={"Software": None})
+        # A viewer in the dark would show the ink on black.
+        figure.patch.set_facecolor("white")
+        svg.write_text(svg_text(figure, name, transparent=False), encoding="utf-8")
     return paths
 
 

@@ -1,7 +1,6 @@
 """A study's report: one HTML file with its tables, figures and gathers, and all that says how they came about."""
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from eval.results.contrasts import KINDS_IN_WORDS, summary
 from eval.results.tables import tables
 from eval.study.outcome import Outcome, listed
 from eval.study.preparation import RECORD, Study
+from glowseis.files import read_json, whole_file
 from glowseis.survey.store.manifest import MANIFEST
 from glowseis.survey.store.survey import Survey, open_survey
 
@@ -73,10 +73,8 @@ def write_report(study: Study, results: Results, folder: Path | None = None) -> 
     title = f"Study “{study.recipe.name}”: classes {', '.join(results.labels)}, rare class {results.rare}"
     sections = {(name, SECTIONS[name]): content for name, content in contents.items()}
     text = page(title, summary(results), f"Folds finished: {progress}.", sections)
-    folder.mkdir(parents=True, exist_ok=True)
-    unfinished = folder / f".{REPORT}.writing"
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, folder / REPORT)
+    with whole_file(folder / REPORT, replace=True) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
     return folder / REPORT
 
 
@@ -130,7 +128,7 @@ def synthetic_surveys(folder: Path, arms: Sequence[str]) -> dict[str, Survey]:
 def _versions(folder: Path) -> dict[str, str]:
     """Versions with which a study was begun, as its folder tells; none where it does not."""
     try:
-        versions = json.loads((folder / RECORD).read_text(encoding="utf-8"))["versions"]
+        versions = read_json(folder / RECORD)["versions"]
         return {str(package): str(version) for package, version in versions.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}

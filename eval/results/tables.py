@@ -3,7 +3,6 @@
 Figures are in per cent, mean ± standard error as in the paper; `eval.results.long_tables` has them unrounded.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from eval.results.published import ACCURACY_NOTE, PUBLISHED, TABLE_2_NOTE
 from eval.results.statistics import Mean
 from eval.results.table_text import Table, aligned, latex, markdown
 from eval.study.names import ARMS
+from glowseis.files import whole_file
 from glowseis.survey.cells import safe_table
 
 _HEADS = ("precision (%)", "recall (%)", "F1 (%)")
@@ -85,11 +85,9 @@ def write_tables(results: Results, folder: Path) -> list[Path]:
         "tables.md": "\n\n".join([summary(results), *(markdown(table) for table in shown)]) + "\n",
         "tables.tex": opening + "\n\n".join(latex(table) for table in shown) + "\n",
     }
-    folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
-        unfinished = folder / f".{name}.writing"
-        unfinished.write_text(content, encoding="utf-8")
-        os.replace(unfinished, folder / name)
+        with whole_file(folder / name, replace=True) as unfinished:
+            unfinished.write_text(content, encoding="utf-8")
     return [folder / name for name in contents]
 
 

@@ -20,7 +20,7 @@ from eval.study.preparation import Study
 from glowseis.errors import FittingError, InputError
 from glowseis.fitting.classifier.fitting import ClassifierFitting
 from glowseis.fitting.stopping import Stopping
-from glowseis.run.folder import record_of
+from glowseis.run.record import commit
 from glowseis.scoring import Scores, fraction_weights, scores
 from glowseis.survey.batches.labelled import from_survey
 from glowseis.survey.gather import LABELS
@@ -54,7 +54,7 @@ def run_arm(fold: Fold, name: str) -> Outcome:
         labels=list(study.labels),
         rare=study.rare,
         seed=fold.seed,
-        commit=record_of(study.recipe, study.survey)["commit"] or "",
+        commit=commit() or "",
         machine=machine(),
     )
     try:

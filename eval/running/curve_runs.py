@@ -20,8 +20,9 @@ from eval.study.preparation import Study
 from glowseis.errors import InputError
 from glowseis.fitting.classifier.fitting import Watcher
 from glowseis.fitting.stopping import Stopping
-from glowseis.run.folder import commit, ids
+from glowseis.run.record import commit
 from glowseis.scoring import scores
+from glowseis.survey.splits.parts import ids_of
 
 
 class Point(Kept):
@@ -189,7 +190,7 @@ def _fit(fold: Fold, arm: str, count: int, run: int, curve: str) -> Point:
     with Stopping() as stopping:
         fitting, fitted = fold.fit(training_set, seed=seed, watcher=_Leaving(stopping))
         f1 = []
-        fold.guard.check_tested(ids(fold.study.survey, fold.test))
+        fold.guard.check_tested(ids_of(fold.study.survey, fold.test))
         for rows in (fold.validation, fold.test):
             gathers = fold.of_rows(rows)
             graded = fitting.probabilities(gathers).argmax(axis=1)

@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 
 from eval.results.collection import finished
 from eval.running.crossval import line_of, run_arm
-from eval.running.process import locked, logged
+from eval.running.process import logged
 from eval.study.fold import Fold
 from eval.study.outcome import Outcome, outcome_path, read_outcome, write_outcome
 from eval.study.preparation import Study
 from glowseis.errors import InputError
+from glowseis.files import locked
 
 
 def unfinished(study: Study, kind: str, fold: int, arms: Sequence[str]) -> list[str]:
@@ -62,8 +63,11 @@ def run_fold(
     """
     done: list[Outcome] = []
     work = study.work(kind, number)
-    others = ", or choose other folds by --fold"
-    with locked(work.with_name(f"{work.name}.lock"), f"fold {number} of the {kind} folds", wait, others):
+    busy = (
+        f"{study.folder}: another process is working on fold {number} of the {kind} folds; wait for it, or choose "
+        "other folds by --fold"
+    )
+    with locked(work.with_name(f"{work.name}.lock"), busy, wait=wait):
         todo = unfinished(study, kind, number, arms)
         if not todo:
             return done

@@ -1,7 +1,6 @@
-"""What a process of a study keeps to: who may work where, where its prints go, and when it ends."""
+"""What a process of a study keeps to: where it may write, where its prints go, and when it ends."""
 
 import contextlib
-import fcntl
 import os
 import signal
 import sys
@@ -12,9 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from glowseis.errors import InputError
-
-ASK_AGAIN_S = 0.2
-"""How often a process that waits for a fold looks whether it is free."""
 
 STOPPED = 75
 """Exit status of a process that a signal stopped (`glowseis.command`)."""
@@ -41,36 +37,6 @@ def make_folder(folder: Path, option: str) -> None:
         raise InputError(f"{folder}: is a file, no folder; give another {option}") from None
     except OSError as wrong:
         raise InputError(f"{folder}: cannot be written to ({wrong.strerror}); give another {option}") from None
-
-
-@contextlib.contextmanager
-def locked(path: Path, what: str, wait: bool = False, instead: str = "") -> Iterator[None]:
-    """Keep other processes out; a process that dies lets the next one in.
-
-    Args:
-        path: The lock's file; its folder is made when missing.
-        what: What is worked on, for the error.
-        wait: Whether to wait for another process.
-        instead: What may be done but waiting, for the error, such as ", or ..".
-
-    Raises:
-        InputError: Another process is in, and `wait` is off.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Network file systems lock only what is open for writing.
-    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if not wait:
-                    raise InputError(f"{path}: another process is working on {what}; wait for it{instead}") from None
-            time.sleep(ASK_AGAIN_S)
-        yield
-    finally:
-        os.close(lock)
 
 
 @contextlib.contextmanager

@@ -18,13 +18,16 @@ from eval.study.material import Arm, Material, TrainingSet
 from eval.study.preparation import Study
 from glowseis.errors import InputError
 from glowseis.export.flow import SavedFlow, load_flow
+from glowseis.files import read_record
 from glowseis.fitting.classifier.fitting import ClassifierFitting, Fitted, Watcher, make_classifier
 from glowseis.fitting.classifier.state import State
 from glowseis.recipe import Recipe
 from glowseis.run.flow import train_flow
-from glowseis.run.folder import RECORD, RESULT, folder_checksum, ids, read_json
+from glowseis.run.record import RECORD
+from glowseis.run.result import RESULT, folder_checksum
 from glowseis.survey.batches.labelled import LabelledGathers, from_survey, steps_per_pass
 from glowseis.survey.gather import Gather
+from glowseis.survey.splits.parts import ids_of
 from glowseis.survey.store.scanning import verify
 from glowseis.survey.store.survey import Survey, open_survey, write_survey
 
@@ -125,9 +128,9 @@ class Fold:
             phases=study.phases_of(which),
             training=study.training,
         )
-        self.guard.check_ids(ids(survey, self.training), f"the training of flow {which}")
+        self.guard.check_ids(ids_of(survey, self.training), f"the training of flow {which}")
         judging = self.validation[self._labels(self.validation) == self.study.rare]
-        self.guard.check_judges(ids(survey, judging))
+        self.guard.check_judges(ids_of(survey, judging))
         run, savedmodels = self.work / "flows" / which, self.work / "savedmodels"
         done = (run / RESULT).exists()
         result = train_flow(
@@ -141,7 +144,7 @@ class Fold:
             held_out=judging,
         )
         flow = load_flow(savedmodels / which)
-        wanted = {"run": read_json(run / RECORD).get("run"), "survey_checksum": survey.checksum}
+        wanted = {"run": read_record(run / RECORD).get("run"), "survey_checksum": survey.checksum}
         same = folder_checksum(savedmodels / flow.name) == result.get("savedmodel_sha256")
         if not same or any(flow.about.get(key) != value for key, value in wanted.items()):
             raise InputError(f"{savedmodels / which}: is not the flow of {run}; remove both, and it is trained anew")
@@ -167,7 +170,7 @@ class Fold:
         """
         survey, folder = self.study.survey, self.work / "synthetic" / name
         of_fold = {"kind": self.kind, "fold": self.number, "seed": self.seed, "survey_checksum": survey.checksum}
-        trained_on = hashlib.sha256("\n".join(ids(survey, self.training)).encode()).hexdigest()
+        trained_on = hashlib.sha256("\n".join(ids_of(survey, self.training)).encode()).hexdigest()
         all_about = json.loads(
             json.dumps({**of_fold, "training": trained_on, "glowseis": glowseis.__version__, **about})
         )
@@ -219,7 +222,7 @@ class Fold:
             FittingError: The loss or a weight is not finite.
         """
         self.guard.require(training_set.gathers)
-        self.guard.check_judges(ids(self.study.survey, self.validation))
+        self.guard.check_judges(ids_of(self.study.survey, self.validation))
         study = self.study.recipe.study
         seed = self.seed if seed is None else seed
         if steps_per_epoch is None:

@@ -1,13 +1,12 @@
 """Small files that a study keeps: each holds one model, is written whole, and is read strictly."""
 
-import json
-import os
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from glowseis.errors import InputError
+from glowseis.files import read_json, write_json
 
 SCHEMA = 1
 
@@ -28,12 +27,7 @@ def write_kept(path: Path, kept: Kept) -> None:
         path: The file; its folder is made when missing.
         kept: What to write.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Two curves that are kept in different folders may share their points.
-    unfinished = path.with_suffix(f".{os.getpid()}.writing")
-    content = {"schema": SCHEMA, **kept.model_dump()}
-    unfinished.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
-    os.replace(unfinished, path)
+    write_json(path, {"schema": SCHEMA, **kept.model_dump()}, indent=None)
 
 
 def read_kept(path: Path, kind: type[AnyKept], mend: str) -> AnyKept | None:
@@ -51,7 +45,7 @@ def read_kept(path: Path, kind: type[AnyKept], mend: str) -> AnyKept | None:
         InputError: It is damaged or of another schema.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path)
         if not isinstance(content, dict) or content.pop("schema", None) != SCHEMA:
             raise ValueError(f"it has another schema than {SCHEMA}")
         return kind.model_validate(content)
@@ -61,6 +55,6 @@ def read_kept(path: Path, kind: type[AnyKept], mend: str) -> AnyKept | None:
         first = wrong.errors()[0]
         where = ".".join(map(str, first["loc"]))
         reason = f"{where}: {first['msg']}" if where else first["msg"].removeprefix("Value error, ")
-    except (OSError, ValueError, RecursionError) as other:
+    except (OSError, ValueError) as other:
         reason = str(other)
     raise InputError(f"{path}: is damaged ({reason}); remove it and {mend}")

@@ -1,11 +1,8 @@
 """A study made ready: its surveys, its folds, and what tells it from another."""
 
-import contextlib
-import fcntl
 import hashlib
 import json
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +11,11 @@ import numpy as np
 
 from eval.study.recipe import LATER, StudyRecipe
 from glowseis.errors import InputError
+from glowseis.files import is_writers, locked, read_record, write_json
 from glowseis.recipe import told
 from glowseis.run.checks import check_has_survey
-from glowseis.run.folder import difference, read_json, record_of, write_json
 from glowseis.run.own_survey import own_survey
+from glowseis.run.record import difference, record_of
 from glowseis.survey.content.duplicates import equal_gathers
 from glowseis.survey.splits.fold_files import (
     KINDS,
@@ -146,8 +144,7 @@ def prepare(
             class has fewer members than there are folds; a gather is twice in the survey, in two parts of a fold.
         StoppedError: A signal came while a survey was made; what is made is kept.
     """
-    with _alone(folder):
-        _check_folder(folder, recipe)
+    _check_folder(folder, recipe)
     independent = None
     if survey_path:
         survey = open_survey(survey_path)
@@ -163,7 +160,8 @@ def prepare(
         "independent": str(independent.path) if independent else None,
         "independent_checksum": independent.checksum if independent else None,
     }
-    with _alone(folder):
+    # Processes that use the study make its folds one after another.
+    with locked(folder / ".lock", "", wait=True):
         _check_same(folder, record, say)
         made = {kind: _folds(folder / "folds" / f"{kind}.json", survey, recipe, kind) for kind in wanted}
     ordered = {str(kind): made[kind] for kind in sorted(made, key=list(kinds or recipe.study.kinds).index)}
@@ -176,12 +174,13 @@ def _check_folder(folder: Path, recipe: StudyRecipe) -> None:
     """Refuse a folder of something else before anything is simulated for it."""
     there = folder / RECORD
     if not there.exists():
+        # Another process may be preparing it now.
+        found = {entry.name for entry in folder.iterdir() if not is_writers(entry)} if folder.is_dir() else set()
         # Outcomes may have been brought there from another machine, and a damaged record is removed.
-        studies = (folder / "folds").is_dir()
-        if not studies and folder.is_dir() and {entry.name for entry in folder.iterdir()} - {"outcomes", there.name}:
+        if "folds" not in found and found - {"outcomes", RECORD}:
             raise InputError(f"{folder}: holds something else than a study; give another --out")
         return
-    recorded = read_json(there).get("recipe")
+    recorded = read_record(there).get("recipe")
     if not recorded:
         raise InputError(f"{there}: is no record of a study; remove it, and the same command makes it again")
     changed = difference(_told(recorded), _told(json.loads(json.dumps(recipe.model_dump()))))
@@ -204,7 +203,7 @@ def _check_same(folder: Path, record: dict[str, Any], say: Callable[[str], None]
     if not path.exists():
         write_json(path, record)
         return
-    there = read_json(path)
+    there = read_record(path)
     for name in ("survey", "independent"):
         if there.get(f"{name}_checksum") != record[f"{name}_checksum"]:
             where = record[name] or there.get(name)
@@ -213,20 +212,6 @@ def _check_same(folder: Path, record: dict[str, Any], say: Callable[[str], None]
     upgraded = difference(there.get("versions"), record["versions"])
     if upgraded:
         say(f"{folder}: begun with other versions ({upgraded}); it may not end as it would have with those")
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Make a folder, and have the processes that use it do something one after another."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder, os.O_RDONLY)
-    try:
-        # Some cluster file systems know no locks; the folds that two processes draw there are the same.
-        with contextlib.suppress(OSError):
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
 
 
 def _folds(path: Path, survey: Survey, recipe: StudyRecipe, kind: Kind) -> Folds:

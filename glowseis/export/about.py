@@ -1,11 +1,11 @@
 """What a SavedModel says of itself, read without TensorFlow."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from glowseis.errors import InputError
 from glowseis.export.folders import ABOUT, model_name, newest_version
+from glowseis.files import read_json
 from glowseis.survey.matching.profile import Profile, profile_from, profile_lines
 
 TRAINED_ON = "trained_on"
@@ -35,7 +35,7 @@ def read_about(folder: Path) -> dict[str, Any]:
         InputError: It does not, or what it says cannot be read.
     """
     try:
-        about = json.loads((folder / ABOUT).read_text())
+        about = read_json(folder / ABOUT)
         if about["kind"] not in ("classifier", "flow"):
             raise ValueError(about["kind"])
         return dict(about)

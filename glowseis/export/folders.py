@@ -1,10 +1,10 @@
 """Folders of SavedModels, looked at without TensorFlow, so that what is wrong with one is told at once."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from glowseis.errors import InputError
+from glowseis.files import read_json
 from glowseis.survey.store.survey import Survey
 
 ABOUT = Path("assets.extra") / "glowseis.json"
@@ -57,7 +57,7 @@ def read_about(path: Path, kind: str) -> dict[str, Any]:
     """
     folder = version_folder(path)
     try:
-        about = dict(json.loads((folder / ABOUT).read_text(encoding="utf-8")))
+        about = dict(read_json(folder / ABOUT))
     except (OSError, ValueError, TypeError):
         return {}
     if about.get("kind", kind) != kind:

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from glowseis.errors import InputError
 from glowseis.export.folders import ABOUT, version_folder
-from glowseis.files import whole_folder
+from glowseis.files import read_json, whole_folder
 
 KINDS = {
     "flow": ("encode", "decode", "log_prob", "sample", "interpolate", "interpolate_spherical"),
@@ -68,7 +68,7 @@ def read_savedmodel(path: Path, kind: str) -> tuple[Path, dict[str, Any], Any]:
     """
     folder = version_folder(path)
     try:
-        about = json.loads((folder / ABOUT).read_text())
+        about = read_json(folder / ABOUT)
         module = tf.saved_model.load(str(folder))
         found = set(module.signatures)
     # Of damaged files TensorFlow complains in errors of many kinds.

@@ -1,40 +1,61 @@
 """A run that trains a classifier: from recipe and survey to SavedModel, predictions and scores."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pydantic
 
 from glowseis.export.about import TRAINED_ON
 from glowseis.export.classifier import export_classifier
+from glowseis.files import whole_file
 from glowseis.fitting.classifier.fitting import ClassifierFitting, class_weights, make_classifier
 from glowseis.fitting.classifier.run import ClassifierRun
 from glowseis.fitting.classifier.selection import ClassifierSelection, select_labelled
+from glowseis.fitting.devices.devices import deterministic_kernels
 from glowseis.fitting.stopping import Stopping
 from glowseis.judging.symmetries import SYMMETRIES
 from glowseis.recipe import ClassifierRecipe
+from glowseis.run.claim import claimed
 from glowseis.run.conclusions import conclude
-from glowseis.run.folder import (
-    RESULT,
-    claimed,
-    deterministic,
-    export_once,
-    finish,
-    ids,
-    last_lines,
-    read_json,
-    record_of,
-)
+from glowseis.run.record import record_of
+from glowseis.run.result import RESULT, Result, export_once, finish, last_lines, read_result
 from glowseis.scoring import scores
 from glowseis.survey.batches.labelled import from_survey
 from glowseis.survey.cells import safe_table
 from glowseis.survey.matching.profile import profile_of
+from glowseis.survey.splits.parts import ids_of
 from glowseis.survey.store.survey import Survey
 
 PREDICTIONS = "predictions.csv"
+
+
+class Scored(pydantic.BaseModel, strict=True):
+    """What is read of the scores of a part.
+
+    Attributes:
+        support: Gathers of each class.
+        text: The scores as a table.
+    """
+
+    support: list[float]
+    text: str
+
+
+class ClassifierResult(Result):
+    """What is read of the figures of a classifier's run; a part without gathers has no scores.
+
+    Attributes:
+        step: The step whose weights are kept.
+        validation: Scores of the validation gathers.
+        test: Scores of the test gathers.
+    """
+
+    step: int
+    validation: Scored = Scored(support=[], text="")
+    test: Scored = Scored(support=[], text="")
 
 
 def train_classifier(
@@ -68,8 +89,8 @@ def train_classifier(
     with claimed(folder, record, say) as identity, Stopping() as stopping:
         if (folder / RESULT).exists():
             say(f"{folder}: this run is done; its figures:")
-            return read_json(folder / RESULT)
-        deterministic()
+            return read_result(folder, ClassifierResult)
+        deterministic_kernels()
         training, validation, test = (
             from_survey(survey, rows, selection.labels)
             for rows in (selection.training, selection.validation, selection.test)
@@ -114,9 +135,9 @@ def train_classifier(
             "image_shape": [*(window or survey.size), 1],
             **({"window": list(window)} if window else {}),
             TRAINED_ON: profile.record(),
-            "training_ids": ids(survey, selection.training),
-            "validation_ids": ids(survey, selection.validation),
-            "test_ids": ids(survey, selection.test),
+            "training_ids": ids_of(survey, selection.training),
+            "validation_ids": ids_of(survey, selection.validation),
+            "test_ids": ids_of(survey, selection.test),
             "figures": dict(result),
         }
         written = export_once(
@@ -182,7 +203,7 @@ def _write_predictions(
     tables = [
         pd.DataFrame(
             {
-                "gather_id": ids(survey, rows[part]),
+                "gather_id": ids_of(survey, rows[part]),
                 "part": part,
                 "label": np.array(labels)[classes[part]],
                 "grade": np.array(labels)[probabilities.argmax(axis=1)],
@@ -192,8 +213,7 @@ def _write_predictions(
         for part, probabilities in found.items()
     ]
     columns = ["gather_id", "part", "label", "grade", *(f"probability_{label}" for label in labels)]
-    unfinished = path.with_suffix(".writing")
-    # Nine significant digits give a float32 back.
     table = pd.concat(tables) if tables else pd.DataFrame(columns=columns)
-    safe_table(table).to_csv(unfinished, index=False, float_format="%.9g", lineterminator="\n")
-    os.replace(unfinished, path)
+    with whole_file(path, replace=True) as unfinished:
+        # Nine significant digits give a float32 back.
+        safe_table(table).to_csv(unfinished, index=False, float_format="%.9g", lineterminator="\n")

@@ -8,30 +8,60 @@ from typing import Any
 
 import keras
 import numpy as np
+import pydantic
 
 from glowseis.export.about import TRAINED_ON
 from glowseis.export.flow import export_flow
-from glowseis.fitting.devices.devices import Devices
+from glowseis.fitting.devices.devices import Devices, deterministic_kernels
 from glowseis.fitting.flow.baselines import lossless_bits, patch_gaussian_bits
 from glowseis.fitting.flow.fitting import FlowFitting
 from glowseis.fitting.flow.selection import Selection, select
 from glowseis.fitting.stopping import Stopping
 from glowseis.recipe import Recipe
 from glowseis.run.checks import check_size
-from glowseis.run.folder import (
-    RESULT,
-    deterministic,
-    export_once,
-    finish,
-    ids,
-    last_lines,
-    read_json,
-    record_of,
-)
-from glowseis.run.together import claimed_for_all
+from glowseis.run.claim import claimed_for_all
+from glowseis.run.record import record_of
+from glowseis.run.result import RESULT, Result, export_once, finish, last_lines, read_result
 from glowseis.survey.batches.images import images
 from glowseis.survey.matching.profile import profile_of
+from glowseis.survey.splits.parts import ids_of
 from glowseis.survey.store.survey import Survey
+
+JUDGED = frozenset(
+    ("held_out", "held_out_bits", "patch_gaussian_bits", "rare_patch_gaussian_bits", "png_bits", "webp_bits")
+)
+"""Figures of held-out gathers: all are there, or none."""
+
+
+class FlowResult(Result):
+    """What is read of the figures of a flow's run; those of `JUDGED` are not there when nothing was held out.
+
+    Attributes:
+        step: The step whose weights are kept.
+        round_trip_error: Of full scale.
+        held_out: Number of held-out gathers; all else is in bits a grey value.
+        held_out_bits: Of the flow.
+        patch_gaussian_bits: Of the rival fitted to all training gathers; None where there are too few.
+        rare_patch_gaussian_bits: Of the rival fitted to the rare ones alone; None where there are too few.
+        png_bits: Of lossless PNG.
+        webp_bits: Of lossless WebP.
+    """
+
+    step: int
+    round_trip_error: float
+    held_out: int = 0
+    held_out_bits: float = 0.0
+    patch_gaussian_bits: float | None = None
+    rare_patch_gaussian_bits: float | None = None
+    png_bits: float = 0.0
+    webp_bits: float = 0.0
+
+    @pydantic.model_validator(mode="after")
+    def _all_or_none(self) -> "FlowResult":
+        missing = JUDGED - self.model_fields_set
+        if missing and missing != JUDGED:
+            raise ValueError(f"{min(missing)} is missing")
+        return self
 
 
 def train_flow(
@@ -83,8 +113,8 @@ def train_flow(
     with claimed_for_all(devices, folder, record, say) as identity, Stopping() as stopping:
         if devices.of_chief((folder / RESULT).exists):
             say(f"{folder}: this run is done; its figures:")
-            return read_json(folder / RESULT) if devices.is_chief else {}
-        deterministic()
+            return read_result(folder, FlowResult) if devices.is_chief else {}
+        deterministic_kernels()
         fitting = FlowFitting(
             recipe, survey, selection, folder, stopping, identity, devices=devices, callbacks=callbacks
         )
@@ -105,8 +135,8 @@ def train_flow(
             "run": identity,
             "label": recipe.data.label,
             TRAINED_ON: profile_of(survey, selection.training).record(),
-            "training_ids": ids(survey, selection.training),
-            "held_out_ids": ids(survey, selection.held_out),
+            "training_ids": ids_of(survey, selection.training),
+            "held_out_ids": ids_of(survey, selection.held_out),
             "figures": result,
         }
         written = export_once(identity, savedmodels / recipe.name, lambda target: export_flow(flow, target, about))
@@ -120,7 +150,7 @@ def _silently(line: str) -> None:
 
 def _digest(survey: Survey, selection: Selection) -> str:
     """SHA-256 of which gathers train and which judge."""
-    parts = {"training": ids(survey, selection.training), "held_out": ids(survey, selection.held_out)}
+    parts = {"training": ids_of(survey, selection.training), "held_out": ids_of(survey, selection.held_out)}
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

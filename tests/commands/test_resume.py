@@ -151,20 +151,38 @@ def test_work_that_did_not_begin_leaves_nothing(tmp_path, wrong):
     assert names(tmp_path) == []
 
 
-@pytest.mark.parametrize("wrong", [OSError(28, "No space left on device"), RuntimeError("a mistake")])
-def test_work_that_failed_leaves_nothing(tmp_path, wrong):
-    with pytest.raises(type(wrong)):
-        stop(tmp_path / "survey", wrong)
+def test_a_mistake_of_ours_leaves_nothing(tmp_path):
+    with pytest.raises(RuntimeError):
+        stop(tmp_path / "survey", RuntimeError("a mistake"))
     assert names(tmp_path) == []
 
 
-def test_a_full_disk_leaves_nothing_of_a_survey_that_goes_on(tmp_path, monkeypatch):
-    with pytest.raises(StoppedError):
-        stop(tmp_path / "survey", KeyboardInterrupt())
-    monkeypatch.setattr(framing, "open_shard", full_device)
-    with pytest.raises(OSError), resumable_folder(tmp_path / "survey", WORK) as (folder, _):
-        write_records(folder, gathers(), SIZE, {}, written=take_up(folder))
-    assert names(tmp_path) == []
+def test_a_full_disk_keeps_what_is_finished_of_a_survey(tmp_path, whole, monkeypatch):
+    out = tmp_path / "survey"
+
+    def write(most):
+        with resumable_folder(out, WORK) as (folder, keep):
+            written = take_up(folder, SHARD_BYTES)
+            begun.append(len(written))
+
+            def kept():
+                for gather in gathers(len(written)):
+                    if len(written) >= most:
+                        monkeypatch.setattr(framing, "open_shard", full_device)
+                    yield gather
+                    keep()
+
+            write_records(folder, kept(), SIZE, {"seed": 7}, SHARD_BYTES, written)
+
+    begun, open_shard = [], framing.open_shard
+    for most in (5, 9):
+        with pytest.raises(InputError, match=r"No space left on device; what is finished is kept: .* goes on where"):
+            write(most)
+        assert names(tmp_path) == [".survey.writing"]
+        monkeypatch.setattr(framing, "open_shard", open_shard)
+    write(COUNT)
+    assert begun[0] == 0 and 5 <= begun[1] < 9 <= begun[2] < COUNT
+    assert content(out) == content(whole)
 
 
 @pytest.mark.parametrize(

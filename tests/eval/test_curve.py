@@ -10,13 +10,13 @@ from eval.curve import text_of
 from eval.running import curve_runs
 from eval.running.crossval import machine
 from eval.running.curve_runs import Point, choose, made_by, run_points, study_of_curve, table_of
-from eval.running.process import locked
 from eval.study.arms import ARM_CLASSES
 from eval.study.fold import Fold
 from eval.study.preparation import prepare
 from eval.study.recipe import read_study
 from glowseis.errors import InputError
-from glowseis.run.folder import commit
+from glowseis.files import locked
+from glowseis.run.record import commit
 from glowseis.survey.splits.fold_files import make_folds
 from tests.support.tiny_study import called, tiny_study
 
@@ -206,7 +206,7 @@ def test_it_is_told_what_the_points_took_and_where():
 def test_a_second_process_is_told_to_wait(there, tmp_path, capsys):
     words = [*there[:3], "--out", tmp_path / "study", "--counts", "4", "--runs", "1"]
     study = prepare(read_study(there[0]), tmp_path / "study", there[2], kinds=["grouped-split"])
-    with locked(study.folder / "work/grouped-split-00.lock", "it"):
+    with locked(study.folder / "work/grouped-split-00.lock", ""):
         done = called(capsys, "curve", *words)
     assert done.status == 2 and len(done.error) == 1
-    assert done.error[0].endswith("grouped-split-00.lock: another process is working on this curve; wait for it")
+    assert done.error[0].endswith("study: another process is working on this curve; wait for it")

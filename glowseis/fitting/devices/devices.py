@@ -26,6 +26,12 @@ LOST = (
 """What TensorFlow raises, by the moment, on those that are left when a process of a cluster is gone."""
 
 
+def deterministic_kernels() -> None:
+    """Ask for kernels that repeat: a GPU's fastest ones add up in any order; a resumed run would end elsewhere."""
+    if tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.enable_op_determinism()
+
+
 @dataclass(frozen=True)
 class Devices:
     """The devices of a run, and what its processes tell each other; without arguments, one device.

@@ -22,7 +22,7 @@ import numpy as np
 import pydantic
 
 from glowseis.errors import InputError
-from glowseis.files import whole_file
+from glowseis.files import read_json, whole_file
 from glowseis.survey.content.duplicates import equal_gathers
 from glowseis.survey.gather import source_text
 from glowseis.survey.splits.parts import (
@@ -238,7 +238,7 @@ def read_folds(path: Path, survey: Survey) -> Folds:
     path = Path(path)
     name = source_text(path)
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path)
         version = content["schema_version"]
         if isinstance(version, int) and version != SCHEMA:
             raise InputError(f"{name}: folds of schema {version}, this glowseis reads {SCHEMA}; make them anew")
@@ -251,7 +251,7 @@ def read_folds(path: Path, survey: Survey) -> Folds:
         first = wrong.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise InputError(f"{name}: {where!a}: {first['msg']}; {_MEND}") from None
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         raise InputError(f"{name}: is damaged, it cannot be read as folds; {_MEND}") from None
     if file.sha256 != file.digest():
         raise InputError(f"{name}: was changed after it was made, its checksum differs; {_MEND}")

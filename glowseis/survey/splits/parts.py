@@ -119,6 +119,11 @@ def labels_of(survey: Survey, rows: np.ndarray) -> np.ndarray:
     return survey.index["label"].to_numpy(str)[rows]
 
 
+def ids_of(survey: Survey, rows: np.ndarray) -> list[str]:
+    """Gather ids of some rows."""
+    return [str(name) for name in survey.index["gather_id"].to_numpy()[rows]]
+
+
 def lines_of(survey: Survey, rows: np.ndarray) -> np.ndarray:
     """Sail lines of some rows, `[row]`; 0 is that of all whose line is unknown."""
     return survey.index["sail_line"].to_numpy()[rows]

@@ -7,6 +7,7 @@ from typing import Any
 import pydantic
 
 from glowseis.errors import InputError
+from glowseis.files import read_json
 from glowseis.survey.store.framing import Shard
 
 SCHEMA, OLDEST = 3, 2
@@ -73,7 +74,7 @@ def read_manifest(path: Path) -> Manifest:
     if not file.is_file():
         raise InputError(f"{path}: not a survey, it has no {MANIFEST}; give the folder that ingest or simulate made")
     try:
-        content = json.loads(file.read_bytes())
+        content = read_json(file)
         version = content["schema_version"]
         if isinstance(version, int) and version > SCHEMA:
             raise InputError(
@@ -89,5 +90,5 @@ def read_manifest(path: Path) -> Manifest:
         first = wrong.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise InputError(f"{file}: {where}: {first['msg']}; {MEND}") from None
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         raise InputError(f"{file}: is damaged, it cannot be read as a survey's JSON; {MEND}") from None

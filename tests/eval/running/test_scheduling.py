@@ -11,7 +11,6 @@ import time
 import pytest
 
 from eval.results.collection import collect
-from eval.running.process import locked
 from eval.running.scheduling import Processes, fold_job, on_cluster, on_this_machine
 from eval.study.outcome import read_outcome
 from glowseis.errors import FittingError, InputError
@@ -180,20 +179,6 @@ def test_stopped_processes_are_waited_for(tmp_path, stand_in):
     assert processes.run(jobs_of(tmp_path)[1], 1).status == 75
 
 
-def test_a_second_process_is_kept_out_of_a_fold_or_waits(tmp_path):
-    path = tmp_path / "work/grouped-00.lock"
-    hold = "import sys, time, pathlib; from eval.running.process import locked\n"
-    hold += "with locked(pathlib.Path(sys.argv[1]), 'it'): print('in', flush=True); time.sleep(60)"
-    holder = subprocess.Popen([sys.executable, "-c", hold, path], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
-    assert holder.stdout.readline() == "in\n"
-    message = "another process is working on fold 0 of the grouped folds; wait for it"
-    with pytest.raises(InputError, match=message), locked(path, "fold 0 of the grouped folds"):
-        pass
-    threading.Timer(0.5, holder.kill).start()
-    with locked(path, "fold 0 of the grouped folds", wait=True):
-        assert holder.wait() == -signal.SIGKILL
-
-
 def test_a_scheduler_that_does_not_answer_is_told(tmp_path, monkeypatch):
     import distributed
 
@@ -232,7 +217,8 @@ def test_a_fold_whose_worker_is_killed_is_finished_by_the_other(tmp_path, stand_
     stand_in(f"""
         import os, pathlib, sys, time
         sys.path.append({str(CHECKOUT)!r})
-        from eval.running.process import end_with_parent, locked
+        from eval.running.process import end_with_parent
+        from glowseis.files import locked
         end_with_parent()
         fold = sys.argv[3]
         with locked(pathlib.Path(f"{{fold}}.lock"), "it", wait=True):

@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from glowseis import files
 from glowseis.errors import InputError
 from glowseis.files import check_output
 from glowseis.survey.formats.pictures import write_pictures
@@ -232,33 +231,13 @@ def test_a_killed_writer_leaves_nothing_under_the_name(tmp_path):
             write_survey(out, [random_gather(1)], SIZE, {})
         writer.send_signal(signal.SIGKILL)
     assert not out.exists()
-    assert nothing_left_but(tmp_path, [".survey.writing"])
+    assert nothing_left_but(tmp_path, [".survey.lock", ".survey.writing"])
     (tmp_path / ".survey.writing" / "left.csv").write_text("half")
     (tmp_path / ".survey.writing" / "folder").mkdir()
     survey = random_survey(out, 3)
     assert len(survey) == 3
     assert nothing_left_but(tmp_path, ["survey"])
     assert nothing_left_but(out, ["gathers-00000.tfrecord", "gathers.csv", "manifest.json"])
-
-
-@pytest.mark.parametrize("end", ["rename", "remove"])
-def test_a_writer_that_ends_while_another_takes_over(tmp_path, monkeypatch, end):
-    """Between the second one's opening of the folder and its lock."""
-    folder = tmp_path / ".survey.writing"
-    folder.mkdir()
-    (folder / "first.csv").write_text("whole")
-    flock = files.fcntl.flock
-
-    def ended(lock, how):
-        monkeypatch.setattr(files.fcntl, "flock", flock)
-        shutil.rmtree(folder) if end == "remove" else folder.rename(tmp_path / "other")
-        flock(lock, how)
-
-    monkeypatch.setattr(files.fcntl, "flock", ended)
-    assert len(random_survey(tmp_path / "survey", 3)) == 3
-    if end == "rename":
-        assert (tmp_path / "other" / "first.csv").read_text() == "whole"
-    assert not folder.exists()
 
 
 def test_output_that_is_a_link(tmp_path):

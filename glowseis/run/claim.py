@@ -1,18 +1,46 @@
-"""What the processes of a run that trains on several machines agree on before they begin."""
+"""Who may write into a run's folder: one process, and of those that train together the chief for all."""
 
 import contextlib
 import hashlib
 import json
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from glowseis.errors import InputError
+from glowseis.files import locked, write_json
 from glowseis.fitting.devices.devices import Devices
-from glowseis.run.folder import claimed
+from glowseis.run.record import RECORD, check_same, is_free
+from glowseis.run.result import RESULT
 
 OF_A_PROCESS = ("survey", "versions", "commit")
 """What a record says that processes of one run need not have in common."""
+
+
+@contextlib.contextmanager
+def claimed(folder: Path, record: dict[str, Any], say: Callable[[str], None]) -> Iterator[str]:
+    """Make the run's folder, or make sure that it holds this very run; keep other processes out.
+
+    Args:
+        folder: The run's; made when missing.
+        record: What tells the run from another (`glowseis.run.record.record_of`).
+        say: Called with a line when the run was begun with other versions.
+
+    Yields:
+        The run's identity.
+
+    Raises:
+        InputError: The folder holds another run or something else, or another process trains there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    busy = f"{folder}: another process is training there; wait for it or give another --out"
+    # A run that is done is read alone, by as many as like.
+    done = (folder / RESULT).exists()
+    with contextlib.nullcontext() if done else locked(folder / ".lock", busy):
+        if is_free(folder):
+            write_json(folder / RECORD, {"run": uuid.uuid4().hex, **record})
+        yield check_same(folder, record, say)
 
 
 @contextlib.contextmanager
@@ -24,7 +52,7 @@ def claimed_for_all(
     Args:
         devices: The processes.
         folder: The run's; made when missing.
-        record: What tells the run from another (`record_of`).
+        record: What tells the run from another.
         say: Called with a line when the run was begun with other versions.
 
     Yields:

@@ -1,0 +1,177 @@
+"""A run's record, `run.json`: what tells it from another run, and how two of them differ."""
+
+import functools
+import json
+import platform
+import subprocess
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+import glowseis
+from glowseis.errors import InputError
+from glowseis.files import is_writers, read_json
+from glowseis.recipe import AnyRecipe, told
+from glowseis.survey.store.survey import Survey
+
+RECORD = "run.json"
+
+MEND = "give another --out or --set name=NAME, or remove it"
+"""What to do about a folder that holds something else."""
+
+
+class _Recorded(pydantic.BaseModel, strict=True):
+    """What is read of a record.
+
+    Attributes:
+        run: The run's identity.
+        recipe: Its settings.
+        survey: Path of its survey.
+        survey_checksum: The survey's checksum.
+        folds_checksum: That of the file of folds that the run depends on.
+        rows_checksum: Of the gathers that train and judge, when whoever began the run chose them.
+        batch: Gathers of a step, when devices made them more than the recipe says.
+        versions: Of Python and packages.
+    """
+
+    run: str
+    recipe: dict[str, Any]
+    survey: str | None = None
+    survey_checksum: str
+    folds_checksum: str | None = None
+    rows_checksum: str | None = None
+    batch: int | None = None
+    versions: dict[str, str]
+
+
+def record_of(
+    recipe: AnyRecipe,
+    survey: Survey,
+    folds_checksum: str | None = None,
+    rows_checksum: str | None = None,
+    batch: int | None = None,
+) -> dict[str, Any]:
+    """What tells a run from another.
+
+    Args:
+        recipe: What to do.
+        survey: The gathers.
+        folds_checksum: That of the folds which say what is trained on, if any.
+        rows_checksum: That of the gathers which train and judge, if whoever began the run chose them.
+        batch: Gathers of a step, if not the recipe's.
+    """
+    packages = ("tensorflow", "keras", "numpy")
+    optional = {"folds_checksum": folds_checksum, "rows_checksum": rows_checksum, "batch": batch}
+    return {
+        "recipe": recipe.model_dump(),
+        "survey": str(survey.path),
+        "survey_checksum": survey.checksum,
+        **{name: value for name, value in optional.items() if value},
+        "versions": {
+            "glowseis": glowseis.__version__,
+            "python": platform.python_version(),
+            **{package: metadata.version(package) for package in packages},
+        },
+        "commit": commit(),
+    }
+
+
+@functools.cache
+def commit() -> str | None:
+    """The checkout's commit, with `-dirty` when it was changed; None outside a checkout.
+
+    It is that of when the process first asked: the checkout may move on while the code that it read works.
+    """
+    try:
+        asked = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+        here = Path(__file__).parent
+        return subprocess.run(asked, cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def is_free(folder: Path) -> bool:
+    """Whether no run was begun in a folder; what a killed writer of its record leaves is none."""
+    return all(is_writers(entry) for entry in folder.iterdir())
+
+
+def check_folder(folder: Path, recipe: AnyRecipe, survey: Survey | None = None) -> None:
+    """Make sure that a folder is free, or holds a run of this recipe and survey; `check_same` looks at all the rest.
+
+    Args:
+        folder: The run's.
+        recipe: What to do.
+        survey: The gathers; not compared when None.
+
+    Raises:
+        InputError: It holds another run or something else.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise InputError(f"{folder}: is not a folder; give another --out")
+    if not is_free(folder):
+        _check_settings(folder, recipe.model_dump(), survey.checksum if survey else None)
+
+
+def check_same(folder: Path, record: dict[str, Any], say: Callable[[str], None]) -> str:
+    """Make sure that a folder holds this very run.
+
+    Args:
+        folder: The run's.
+        record: What tells the run from another (`record_of`).
+        say: Called with a line when the run was begun with other versions.
+
+    Returns:
+        The run's identity.
+
+    Raises:
+        InputError: It holds another run or something else.
+    """
+    there = _check_settings(folder, record["recipe"], record["survey_checksum"])
+    if there.folds_checksum != record.get("folds_checksum"):
+        raise InputError(f"{folder}: holds a run on other folds; {MEND}")
+    if there.rows_checksum != record.get("rows_checksum"):
+        raise InputError(f"{folder}: holds a run on other gathers of that survey; {MEND}")
+    of_recipe = record["recipe"]["training"]["batch"]
+    batch, other_batch = record.get("batch") or of_recipe, there.batch or of_recipe
+    if batch != other_batch:
+        raise InputError(
+            f"{folder}: holds a run of {other_batch} gathers a step, which would be {batch} on as many devices; "
+            f"use a number of devices that divides {other_batch}, or give another --out"
+        )
+    upgraded = difference(there.versions, record["versions"])
+    if upgraded:
+        say(f"{folder}: begun with other versions ({upgraded}); it may not end as it would have with those")
+    return there.run
+
+
+def difference(old: Any, new: Any, place: str = "") -> str | None:
+    """The first setting in which two recipes differ, in words."""
+    if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
+        changes = (difference(old[key], new[key], f"{place}.{key}".lstrip(".")) for key in old)
+        return next((change for change in changes if change), None)
+    if isinstance(old, dict) and isinstance(new, dict):
+        key = sorted(old.keys() ^ new.keys())[0]
+        return f"{place}.{key}".lstrip(".") + (" was set" if key in old else " was not there")
+    tables = isinstance(old, list) and isinstance(new, list) and len(old) == len(new)
+    if tables and all(isinstance(one, dict) for one in [*old, *new]):
+        return difference(dict(enumerate(old)), dict(enumerate(new)), place)
+    return None if old == new else f"{place or 'settings'} was {old!r}, now {new!r}"
+
+
+def _check_settings(folder: Path, recipe: dict[str, Any], survey_checksum: str | None) -> _Recorded:
+    """Make sure that a folder holds a run of a recipe and a survey; give its record."""
+    try:
+        there = _Recorded.model_validate(read_json(folder / RECORD))
+    except (OSError, ValueError):
+        raise InputError(f"{folder}: is not the folder of a run; give another --out") from None
+    changed = difference(told(there.recipe), told(json.loads(json.dumps(recipe))))
+    if changed:
+        raise InputError(f"{folder}: holds a run of another recipe ({changed}); {MEND}")
+    if survey_checksum not in (None, there.survey_checksum):
+        raise InputError(f"{folder}: holds a run on another survey, {there.survey}; {MEND}")
+    return there

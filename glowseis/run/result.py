@@ -1,0 +1,107 @@
+"""What comes of a run: its SavedModel, exported once, and its figures in `result.json`."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+from glowseis.errors import InputError
+from glowseis.export.folders import ABOUT, newest_version
+from glowseis.files import read_record, write_json
+
+RESULT = "result.json"
+
+
+class Result(pydantic.BaseModel, strict=True):
+    """What is read of the figures of any run; a run of one kind has more.
+
+    Attributes:
+        savedmodel: Folder of its SavedModel.
+        command_s: Seconds from the command's start to its end.
+        first_step_s: Seconds to its first step; not there when it had none to do.
+    """
+
+    savedmodel: str
+    command_s: float
+    first_step_s: float = 0.0
+
+
+def read_result(folder: Path, kind: type[Result]) -> dict[str, Any]:
+    """Read the figures of a run that is done.
+
+    Args:
+        folder: The run's.
+        kind: What they must hold.
+
+    Returns:
+        The figures, as they stand in `result.json`.
+
+    Raises:
+        InputError: They cannot be read, or one is missing or of another type.
+    """
+    path = folder / RESULT
+    content = read_record(path)
+    try:
+        kind.model_validate(content)
+    except pydantic.ValidationError as wrong:
+        first = wrong.errors()[0]
+        what = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
+        raise InputError(f"{path}: {what}; remove it, and the same command makes it again") from None
+    return content
+
+
+def finish(folder: Path, result: dict[str, Any], savedmodel: Path, started: float, first_step_at: float | None) -> None:
+    """Add to a run's figures where its SavedModel is, its checksum and what it took, and write them to `result.json`.
+
+    Args:
+        folder: The run's.
+        result: The figures; changed.
+        savedmodel: The SavedModel's folder.
+        started: When the command started, by `time.monotonic`.
+        first_step_at: When its first step was done, likewise; None when it had none to do.
+    """
+    result["savedmodel"] = str(savedmodel)
+    result["savedmodel_sha256"] = folder_checksum(savedmodel)
+    result["command_s"] = round(time.monotonic() - started, 1)
+    if first_step_at is not None:
+        result["first_step_s"] = round(first_step_at - started, 1)
+    write_json(folder / RESULT, result)
+
+
+def last_lines(result: dict[str, Any]) -> list[str]:
+    """What `finish` added, for the terminal."""
+    first_step = f", the first step after {result['first_step_s']:g} s" if "first_step_s" in result else ""
+    return [
+        f"{result['command_s']:g} s from the command's start{first_step}",
+        f"SavedModel: {result['savedmodel']}",
+    ]
+
+
+def export_once(identity: str, folder: Path, export: Callable[[Path], None]) -> Path:
+    """Write a run's SavedModel as the next version, unless this run did so before it was stopped.
+
+    Args:
+        identity: The run's.
+        folder: `savedmodels/NAME`.
+        export: Writes it to the version's folder.
+
+    Returns:
+        The version's folder.
+    """
+    newest = newest_version(folder)
+    if newest and (newest / ABOUT).exists() and read_record(newest / ABOUT).get("run") == identity:
+        return newest
+    target = folder / str(int(newest.name) + 1 if newest else 1)
+    export(target)
+    return target
+
+
+def folder_checksum(folder: Path) -> str:
+    """SHA-256 of all files of a folder, such as a SavedModel's, and of their names."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    each = {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return hashlib.sha256(json.dumps(each, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,145 @@
+"""A run's folder: who may write there, what its record and its figures must hold."""
+
+import pytest
+
+from glowseis.errors import InputError
+from glowseis.files import read_json, write_json
+from glowseis.recipe import read_recipe
+from glowseis.run.claim import claimed
+from glowseis.run.classifier import ClassifierResult, classifier_lines
+from glowseis.run.flow import FlowResult, flow_lines, train_flow
+from glowseis.run.record import RECORD, check_folder, record_of
+from glowseis.run.result import RESULT, read_result
+from glowseis.survey.store.survey import open_survey
+
+FLOW = {
+    "step": 40,
+    "steps": 45,
+    "round_trip_error": 1e-6,
+    "held_out": 3,
+    "held_out_bits": 4.25,
+    "patch_gaussian_bits": 6,
+    "rare_patch_gaussian_bits": None,
+    "png_bits": 5.5,
+    "webp_bits": 4.5,
+    "savedmodel": "savedmodels/tiny/1",
+    "savedmodel_sha256": "0",
+    "command_s": 12.5,
+    "first_step_s": 3.0,
+}
+CLASSIFIER = {
+    "step": 40,
+    "steps": 45,
+    "validation": {"support": [1.0, 2], "text": "the table", "f1": [0.5, 0.5]},
+    "savedmodel": "savedmodels/grader/1",
+    "command_s": 12,
+}
+UNREAD = ("steps", "savedmodel_sha256")
+"""Figures that no line shows."""
+
+
+@pytest.fixture
+def run(tiny, tmp_path):
+    """Folder, recipe, survey and record of a run that was begun."""
+    recipe, survey = read_recipe(tiny.recipe), open_survey(tiny.survey)
+    record = record_of(recipe, survey)
+    with claimed(tmp_path / "run", record, print):
+        pass
+    return tmp_path / "run", recipe, survey, record
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_run_is_one_process_s_until_it_is_done(run):
+    folder, *_, record = run
+    with claimed(folder, record, print) as identity:
+        with pytest.raises(InputError, match="another process is training there"), claimed(folder, record, print):
+            pass
+        write_json(folder / RESULT, FLOW)
+        with claimed(folder, record, print) as again, claimed(folder, record, print):
+            assert again == identity
+    assert names(folder) == [RESULT, RECORD]
+
+
+def test_what_a_killed_process_left_is_no_run(run, tmp_path):
+    folder, recipe, _, record = run
+    (tmp_path / "killed").mkdir()
+    (tmp_path / "killed" / ".lock").touch()
+    (tmp_path / "killed" / f".{RECORD}.writing").mkdir()
+    check_folder(tmp_path / "killed", recipe)
+    with claimed(tmp_path / "killed", record, print) as identity:
+        assert identity == read_json(tmp_path / "killed" / RECORD)["run"] != read_json(folder / RECORD)["run"]
+    assert names(tmp_path / "killed") == [RECORD]
+
+
+@pytest.mark.parametrize("value", [None, 5, [], {"a": 1}, "removed"])
+def test_a_record_without_what_it_must_hold_is_told(run, value):
+    folder, recipe, survey, record = run
+    whole = read_json(folder / RECORD)
+    for key in ("run", "recipe", "survey_checksum", "versions"):
+        changed = {**whole, key: value}
+        if value == "removed":
+            del changed[key]
+        elif key == "recipe" and isinstance(value, dict):
+            continue
+        elif key == "versions" and value == {"a": 1}:
+            changed[key] = {"keras": 3}
+        write_json(folder / RECORD, changed)
+        with pytest.raises(InputError, match=r"is not the folder of a run; give another --out"):
+            check_folder(folder, recipe, survey)
+        with pytest.raises(InputError, match=r"is not the folder of a run"), claimed(folder, record, print):
+            pass
+    for content in (value, [whole]):
+        write_json(folder / RECORD, content)
+        with pytest.raises(InputError, match="is not the folder of a run"):
+            check_folder(folder, recipe, survey)
+
+
+def test_figures_of_a_run_that_is_done_are_read_and_shown(tmp_path):
+    write_json(tmp_path / RESULT, FLOW)
+    assert any("4.250" in line for line in flow_lines(read_result(tmp_path, FlowResult), "bad"))
+    alone = {key: value for key, value in FLOW.items() if "bits" not in key and key != "held_out"}
+    write_json(tmp_path / RESULT, alone)
+    assert len(flow_lines(read_result(tmp_path, FlowResult), "bad")) == 3
+    write_json(tmp_path / RESULT, CLASSIFIER)
+    assert classifier_lines(read_result(tmp_path, ClassifierResult))[1] == "the table"
+
+
+@pytest.mark.parametrize(("kind", "whole"), [(FlowResult, FLOW), (ClassifierResult, CLASSIFIER)])
+@pytest.mark.parametrize("value", ["removed", "4.25", None, True, [1.0], {}])
+def test_a_figure_that_is_missing_or_of_another_type_is_told_in_one_line(tmp_path, kind, whole, value):
+    told = 0
+    optional = {"first_step_s", "validation"}
+    for key in whole.keys() - set(UNREAD):
+        changed = {**whole, key: value}
+        if value == "removed":
+            del changed[key]
+        if (value == "removed" and key in optional) or (key == "savedmodel" and value == "4.25"):
+            continue
+        if key.endswith("gaussian_bits") and value is None:
+            continue
+        write_json(tmp_path / RESULT, changed)
+        with pytest.raises(InputError, match=rf"result\.json: .*{key}.*; remove it, and the same command") as caught:
+            read_result(tmp_path, kind)
+        assert "\n" not in str(caught.value)
+        told += 1
+    assert told > 2
+
+
+@pytest.mark.parametrize("part", [{}, {"support": 5, "text": ""}, {"support": ["1"], "text": ""}, {"support": [1.0]}])
+def test_scores_of_another_type_are_told(tmp_path, part):
+    write_json(tmp_path / RESULT, {**CLASSIFIER, "test": part})
+    with pytest.raises(InputError, match=r"result\.json: test\."):
+        read_result(tmp_path, ClassifierResult)
+
+
+def test_training_tells_of_a_damaged_result(run, tmp_path):
+    folder, recipe, survey, _ = run
+    write_json(folder / RESULT, {**FLOW, "held_out_bits": "4.25"})
+    with pytest.raises(InputError, match=r"result\.json: held_out_bits: .*; remove it, and the same command makes it"):
+        train_flow(recipe, survey, folder, tmp_path / "savedmodels", print, 0.0)
+    (folder / RESULT).write_text("{")
+    with pytest.raises(InputError, match=r"result\.json: cannot be read"):
+        train_flow(recipe, survey, folder, tmp_path / "savedmodels", print, 0.0)
