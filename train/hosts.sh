@@ -6,7 +6,10 @@
 # Each host runs the same command in the same folder, which all of them must see, with PYTHON (python by default) on PORT
 # (23456 by default; a host may name its own, as node1:23457). The first host's worker is the chief, which alone writes.
 # Ctrl-C or SIGTERM here stops all of them after the same step with everything saved; the same command goes on.
+# On a trusted network only: the workers meet by a secret, but then TensorFlow takes whoever comes.
 set -u
+# A host that is gone hears no signal; the others still do.
+trap '' PIPE
 
 : "${HOSTS:?names the hosts, such as HOSTS=\"node1 node2\"}"
 read -ra hosts <<<"$HOSTS"
@@ -14,27 +17,48 @@ for index in "${!hosts[@]}"; do
     [[ ${hosts[$index]} == *:* ]] || hosts[index]+=":${PORT:-23456}"
 done
 addresses=$(printf '"%s", ' "${hosts[@]}")
-command=$(printf '%q ' "${PYTHON:-python}" -m glowseis.train "$@")
+secret=${GLOWSEIS_SECRET:-$(od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n')}
 
-# Where a host keeps its worker's process number, by which a signal finds it: ssh does not pass signals on.
-pid_file() { echo "/tmp/glowseis-worker-${hosts[$1]##*:}.pid"; }
+# What each host runs. Secret and signal come by its input: words of a command can be seen by others on the host, files in
+# its temporary folder can be made by them, and ssh does not pass signals on.
+wrapper='
+exec 3<&0;
+read -r GLOWSEIS_SECRET;
+export GLOWSEIS_SECRET TF_CONFIG="$1";
+shift;
+"$@" </dev/null 3<&- &
+worker=$!;
+{ read -r word <&3 && kill -TERM "$worker"; } &
+listener=$!;
+wait "$worker";
+status=$?;
+kill "$listener" 2>/dev/null;
+exit "$status"
+'
+wrapper=${wrapper//$'\n'/ }
 
 stop() {
     interrupted=yes
-    for index in "${!hosts[@]}"; do
-        ssh "${hosts[$index]%:*}" "kill -TERM \$(cat $(pid_file "$index"))" &
-    done
+    for inlet in "${inlets[@]}"; do
+        echo stop >&"$inlet"
+    done 2>/dev/null
 }
-trap stop INT TERM
 
-workers=()
+pipes=$(mktemp -d) || exit
+workers=() inlets=()
+trap stop INT TERM
 for index in "${!hosts[@]}"; do
     config='{"cluster": {"worker": ['"${addresses%, }"']}, "task": {"type": "worker", "index": '"$index"'}}'
+    words=$(printf '%q ' sh -c "$wrapper" sh "$config" "${PYTHON:-python}" -m glowseis.train "$@")
+    mkfifo "$pipes/$index"
     # In a session of its own, so that Ctrl-C here does not end ssh before the worker has saved.
-    setsid ssh "${hosts[$index]%:*}" "cd $(printf '%q' "$PWD") && echo \$\$ > $(pid_file "$index") &&
-        TF_CONFIG=$(printf '%q' "$config") exec $command" &
+    setsid ssh "${hosts[$index]%:*}" "cd $(printf '%q' "$PWD") && exec $words" <"$pipes/$index" &
     workers+=("$!")
+    exec {inlet}>"$pipes/$index"
+    inlets+=("$inlet")
+    echo "$secret" >&"$inlet" 2>/dev/null
 done
+rm -r "$pipes"
 
 status=0
 for worker in "${workers[@]}"; do

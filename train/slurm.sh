@@ -5,7 +5,8 @@
 #
 # One task a node, with all the node's GPUs. Two minutes before the time is up, and when the job is preempted, Slurm sends
 # SIGTERM: all workers stop after the same step, the chief saves, and the job is queued again to go on. The checkout, the
-# survey and the run's folder must be on a file system that all nodes see.
+# survey and the run's folder must be on a file system that all nodes see. On a trusted network only: the workers meet by
+# a secret, but then TensorFlow takes whoever comes.
 #SBATCH --job-name=glowseis
 #SBATCH --nodes=2
 #SBATCH --ntasks-per-node=1
@@ -17,6 +18,7 @@
 #SBATCH --open-mode=append
 set -u
 
+export GLOWSEIS_SECRET="${GLOWSEIS_SECRET:-$(od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n')}"
 # A task that stopped with everything saved has status 75, which must not kill the others while they do the same. When one
 # is lost the others notice and end by themselves. Worker 0 may export for a while after the others have ended, so srun ends
 # what is left only an hour after the first of them has: a task that hangs holds its node for as long.

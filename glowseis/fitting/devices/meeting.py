@@ -3,16 +3,29 @@
 TensorFlow waits for the others in silence and without an end, and no signal's handler runs meanwhile. So the processes
 first find each other by a few lines over TCP, at the address that TensorFlow will use: worker 0 listens, the others say
 who they are, and when all have come it lets them go on.
+
+Both sides show that they know a secret, without telling it, by a hash of a challenge that the other one draws; nothing
+else that comes is believed. What TensorFlow does at that address afterwards is not protected so.
 """
 
 import contextlib
+import errno
+import hmac
+import ipaddress
 import json
 import os
+import secrets
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from glowseis.errors import InputError
+
+SECRET = "GLOWSEIS_SECRET"
+"""The environment variable that all processes of a cluster have alike."""
+
+SHORTEST_SECRET = 16
 
 WAIT_S = 600.0
 """How long processes wait for each other."""
@@ -22,11 +35,20 @@ SAY_AFTER_S = 15.0
 
 ASK_AGAIN_S = 0.2
 
-GO, NO = b"go\n", b"no\n"
+LET_IN_S = 2.0
+"""How long worker 0 listens to one that has come; the others wait their turn."""
+
+GO, NO, UNKNOWN = b"go", b"no", b"unknown"
+
+LONGEST_LINE = 65_536
 
 
 def meet(
-    addresses: Sequence[str], worker: int, wait_s: float = WAIT_S, say: Callable[[str], None] = lambda line: None
+    addresses: Sequence[str],
+    worker: int,
+    wait_s: float = WAIT_S,
+    say: Callable[[str], None] = lambda line: None,
+    environment: Mapping[str, str] = os.environ,
 ) -> None:
     """Wait until all processes of a cluster are there.
 
@@ -35,15 +57,85 @@ def meet(
         worker: Number of this one.
         wait_s: How long to wait.
         say: Called with a line when it takes longer.
+        environment: Where the secret is, unless this one is alone.
 
     Raises:
-        InputError: Somebody did not come, has other addresses or the same number, or this address is in use.
+        InputError: There is no secret, or worker 0 has another; somebody did not come, has other addresses or the same
+            number; or this address is in use or none of this machine's.
     """
     if len(addresses) > 1:
+        secret = _secret(environment)
         patience = _Patience(wait_s, say)
-        with contextlib.closing(_Chief(addresses) if worker == 0 else _Other(addresses, worker)) as side:
+        side = _Chief(addresses, secret) if worker == 0 else _Other(addresses, worker, secret)
+        with contextlib.closing(side):
             while missing := side.missing():
                 patience.check(worker, [addresses[one] for one in missing])
+
+
+def _secret(environment: Mapping[str, str]) -> bytes:
+    secret = environment.get(SECRET, "").strip()
+    if len(secret) < SHORTEST_SECRET:
+        raise InputError(
+            f"{SECRET} is {'too short' if secret else 'not set'}: workers know each other by it; set it to the same "
+            f"{SHORTEST_SECRET} random characters or more for all of them, such as those of: openssl rand -hex 32"
+        )
+    return os.fsencode(secret)
+
+
+def _proof(secret: bytes, challenge: bytes, word: bytes) -> bytes:
+    """What only one who knows the secret can say to a challenge, beside a word that it means."""
+    return hmac.digest(secret, challenge + b" " + word, "sha256").hex().encode()
+
+
+def _challenge() -> bytes:
+    return secrets.token_hex(32).encode()
+
+
+def _place(address: str) -> tuple[str, int]:
+    """Host and port of an address."""
+    host, _, port = address.rpartition(":")
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise InputError(f"{address}: is no host's name; give worker 0 an address that it has") from None
+    return host.strip("[]"), int(port)
+
+
+def _listening(addresses: Sequence[str]) -> list[socket.socket]:
+    """Sockets that listen at worker 0's address, and nowhere else."""
+    servers: list[socket.socket] = []
+    errors: list[int] = []
+    for family, place in _places(addresses):
+        try:
+            servers.append(socket.create_server(place, family=family, backlog=128))
+            servers[-1].setblocking(False)
+        # A name may have an address more than the machine has.
+        except OSError as wrong:
+            errors.append(wrong.errno or 0)
+    if errno.EADDRINUSE in errors or not servers:
+        for server in servers:
+            server.close()
+        reason = os.strerror(errno.EADDRINUSE if errno.EADDRINUSE in errors else errors[0])
+        raise InputError(
+            f"worker 0 cannot listen at {addresses[0]} ({reason}); give it an address of its machine, and a free port"
+        )
+    return servers
+
+
+def _places(addresses: Sequence[str]) -> list[tuple[int, tuple[Any, ...]]]:
+    """What worker 0's address is here: often two, of IPv4 and of IPv6."""
+    host, port = _place(addresses[0])
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as wrong:
+        raise InputError(
+            f"worker 0 cannot listen at {addresses[0]} ({wrong.strerror}); give it an address of its machine"
+        ) from None
+    local = all(ipaddress.ip_address(str(place[0]).partition("%")[0]).is_loopback for *_, place in found)
+    if local and len({address.rpartition(":")[0] for address in addresses}) > 1:
+        # Debian has a host take its own name for 127.0.1.1, at which no other one reaches it.
+        return [(socket.AF_INET, ("", port)), (socket.AF_INET6, ("", port))]
+    return list(dict.fromkeys((family, place) for family, *_, place in found))
 
 
 class _Patience:
@@ -66,23 +158,21 @@ class _Patience:
         time.sleep(ASK_AGAIN_S)
 
 
+class _Arrived(NamedTuple):
+    """A worker that worker 0 knows, and what it must be answered."""
+
+    socket: socket.socket
+    challenge: bytes
+
+
 class _Chief:
     """Worker 0: waits for all others."""
 
-    def __init__(self, addresses: Sequence[str]):
+    def __init__(self, addresses: Sequence[str], secret: bytes):
         self._addresses = list(addresses)
-        self._there: dict[int, socket.socket] = {}
-        _, _, port = addresses[0].rpartition(":")
-        try:
-            family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
-            self._server = socket.create_server(
-                ("", int(port)), family=family, dualstack_ipv6=family == socket.AF_INET6, backlog=128
-            )
-        except OSError as wrong:
-            raise InputError(
-                f"worker 0 cannot listen at {addresses[0]} ({os.strerror(wrong.errno or 0)}); give it another port"
-            ) from None
-        self._server.setblocking(False)
+        self._secret = secret
+        self._there: dict[int, _Arrived] = {}
+        self._servers = _listening(addresses)
 
     def missing(self) -> list[int]:
         """Who has not come; when nobody is missing, all may go on."""
@@ -93,95 +183,123 @@ class _Chief:
         self._drop_those_that_left()
         missing = [number for number in range(1, len(self._addresses)) if number not in self._there]
         if not missing:
-            for one in self._there.values():
-                # One that dies just now cannot be told; the others may have been let go on already.
-                with contextlib.suppress(OSError):
-                    one.sendall(GO)
+            # One that dies just now cannot be told; the others may have been let go on already.
+            for each in self._there.values():
+                self._answer(each, GO)
             # Whoever closes first keeps the port busy for a while; it must not be this one, which TensorFlow needs.
-            for one in self._there.values():
-                one.settimeout(5.0)
+            for each in self._there.values():
+                each.socket.settimeout(5.0)
                 with contextlib.suppress(OSError):
-                    one.recv(1)
+                    each.socket.recv(1)
         return missing
 
     def _drop_those_that_left(self) -> None:
         for number, one in list(self._there.items()):
-            if _has_left(one):
-                self._there.pop(number).close()
+            if _has_left(one.socket):
+                self._there.pop(number).socket.close()
 
     def _arriving(self) -> Iterator[socket.socket]:
-        while True:
-            try:
-                yield self._server.accept()[0]
-            except BlockingIOError:
-                return
+        for server in self._servers:
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    yield server.accept()[0]
 
     def _let_in(self, one: socket.socket) -> None:
-        one.settimeout(2.0)
+        one.settimeout(LET_IN_S)
+        challenge = _challenge()
         try:
-            with one.makefile("r") as lines:
-                said = json.loads(lines.readline(65_536))
-            number, addresses = said["worker"], said["addresses"]
+            one.sendall(challenge + b"\n")
+            with one.makefile("rb") as lines:
+                word, proof = (lines.readline(LONGEST_LINE).rstrip(b"\n") for _ in range(2))
+            if not hmac.compare_digest(proof, _proof(self._secret, challenge, word)):
+                one.sendall(UNKNOWN + b"\n")
+                raise ValueError("it does not know the secret")
+            said = json.loads(word)
+            number, addresses, answered = said["worker"], said["addresses"], said["challenge"].encode()
             if not (isinstance(addresses, list) and all(map(str.isprintable, addresses))):
                 raise TypeError(said)
             if type(number) is not int or not 0 < number < len(addresses):
                 raise ValueError(said)
         # Whoever looks at an open port is no worker.
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             one.close()
             return
+        arrived = _Arrived(one, answered)
         same = addresses == self._addresses
         if same and number not in self._there:
-            self._there[number] = one
+            self._there[number] = arrived
             return
-        for each in (one, *self._there.values()):
-            with contextlib.suppress(OSError):
-                each.sendall(NO)
+        for each in (arrived, *self._there.values()):
+            self._answer(each, NO)
         one.close()
         what = "is there twice" if same else f"has other addresses ({', '.join(addresses)})"
         raise InputError(f"worker {number} {what}; give all workers the same addresses, and each a number of its own")
 
+    def _answer(self, one: _Arrived, word: bytes) -> None:
+        with contextlib.suppress(OSError):
+            one.socket.sendall(word + b" " + _proof(self._secret, one.challenge, word) + b"\n")
+
     def close(self) -> None:
         """Leave."""
-        for one in [*self._there.values(), self._server]:
+        for one in [*(each.socket for each in self._there.values()), *self._servers]:
             one.close()
 
 
 class _Other:
     """Another worker: tells worker 0 that it is there, and waits until it may go on."""
 
-    def __init__(self, addresses: Sequence[str], worker: int):
-        host, _, port = addresses[0].rpartition(":")
-        self._chief = host.strip("[]"), int(port)
-        try:
-            self._chief[0].encode("idna")
-        except UnicodeError:
-            raise InputError(f"{addresses[0]}: is no host's name; give worker 0 an address that it has") from None
-        self._word = json.dumps({"worker": worker, "addresses": list(addresses)}).encode() + b"\n"
+    def __init__(self, addresses: Sequence[str], worker: int, secret: bytes):
+        self._chief = _place(addresses[0])
+        self._secret = secret
+        self._said = {"worker": worker, "addresses": list(addresses)}
+        self._challenge = b""
+        self._heard = b""
         self._socket: socket.socket | None = None
 
     def missing(self) -> list[int]:
         """Worker 0, while it has not said that all are there."""
         try:
             if self._socket is None:
-                self._socket = socket.create_connection(self._chief, timeout=2.0)
-                self._socket.sendall(self._word)
-                self._socket.setblocking(False)
-            answer = self._socket.recv(len(GO))
+                self._socket = self._introduced()
+            heard = self._socket.recv(256)
+            self._heard += heard
+            if heard and not self._heard.endswith(b"\n") and len(self._heard) < LONGEST_LINE:
+                return [0]
+            answer = self._heard.rstrip(b"\n")
         except BlockingIOError:
             return [0]
         except OSError:
             answer = b""
-        if answer == GO:
-            return []
         self.close()
+        if answer == UNKNOWN:
+            raise InputError(f"worker 0 has another {SECRET}; give all workers the same")
+        word, _, proof = answer.partition(b" ")
         # Whoever else answers there is not worker 0, or no longer.
-        if answer == NO:
+        if not hmac.compare_digest(proof, _proof(self._secret, self._challenge, word)):
+            return [0]
+        if word == NO:
             raise InputError(
                 "worker 0 says that a worker has other addresses, or that two have one number; give all workers the "
                 "same addresses, and each a number of its own"
             )
-        return [0]
+        return [] if word == GO else [0]
+
+    def _introduced(self) -> socket.socket:
+        """A connection at which this worker has said who it is."""
+        one = socket.create_connection(self._chief, timeout=2.0)
+        try:
+            # Worker 0 may have to listen to somebody else first.
+            one.settimeout(4 * LET_IN_S)
+            with one.makefile("rb") as lines:
+                asked = lines.readline(LONGEST_LINE).rstrip(b"\n")
+            self._challenge, self._heard = _challenge(), b""
+            word = json.dumps(self._said | {"challenge": self._challenge.decode()}).encode()
+            one.sendall(word + b"\n" + _proof(self._secret, asked, word) + b"\n")
+            one.setblocking(False)
+        except OSError:
+            one.close()
+            raise
+        return one
 
     def close(self) -> None:
         """Leave."""

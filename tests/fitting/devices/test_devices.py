@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -25,6 +26,11 @@ from tests.support.commands import CHECKOUT, finish, free_ports, start
 PROGRAM, LOOP = (CHECKOUT / "tests/support" / name for name in ("device_program.py", "loop_program.py"))
 
 WAYS = [f"{optimizer}-{how}" for optimizer in ("sgd", "clipped") for how in ("stored", "reversible")]
+
+
+@pytest.fixture(autouse=True)
+def one_secret(monkeypatch):
+    monkeypatch.setenv("GLOWSEIS_SECRET", "of these tests alone")
 
 
 def tf_configs(workers):
@@ -224,18 +230,83 @@ def test_workers_on_plain_hosts_are_started_and_stopped_together(tiny, tmp_path)
     assert again.returncode == 0 and "going on after step" in said, said
 
 
+WORKER = """#!/bin/sh
+trap 'echo stopped; exit 75' TERM
+printf '%s\\n' "$GLOWSEIS_SECRET" "$TF_CONFIG" "$PWD" "$@" > "$TOLD/$$"
+while [ -z "$ENDS" ]; do sleep 0.05; done
+exit 3
+"""
+"""In place of Python: says what it was given, and waits for a signal."""
+
+
+@pytest.mark.parametrize("shell", ["bash", "sh"])
+@pytest.mark.parametrize("ends", ["", "yes"])
+def test_hosts_are_given_a_secret_and_stopped_without_files_of_others(tmp_path, shell, ends):
+    """Against stand-ins for ssh and for Python; the third host cannot be reached."""
+    (tmp_path / "ssh").write_text(
+        f'#!/bin/bash\necho "$@" >> {tmp_path}/words\n[ $1 = nowhere ] && exit 255\nshift\nexec {shell} -c "$*"\n'
+    )
+    (tmp_path / "python").write_text(WORKER)
+    for name in ("ssh", "python"):
+        (tmp_path / name).chmod(0o755)
+    temporary, told, run = (tmp_path / name for name in ("temporary", "told", "a run"))
+    for folder in (temporary, told, run):
+        folder.mkdir()
+    environment = {
+        **os.environ,
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "TMPDIR": str(temporary),
+        "TOLD": str(told),
+        "ENDS": ends,
+        "HOSTS": "node1 node2:77 nowhere",
+    }
+    del environment["GLOWSEIS_SECRET"]
+    words = ["a.toml", "--set", "it's $(touch here)", "*"]
+    with subprocess.Popen(
+        ["bash", CHECKOUT / "train/hosts.sh", *words],
+        cwd=run,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        late = time.monotonic() + 60
+        while len(list(told.iterdir())) < 2 and time.monotonic() < late:
+            time.sleep(0.05)
+        if not ends:
+            time.sleep(0.5)
+            assert process.poll() is None and not list(temporary.iterdir())
+            process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=60)
+    # The first worker's that is not 0.
+    assert process.returncode == (3 if ends else 75) and said == ("" if ends else "stopped\nstopped\n"), said
+    given = [file.read_text().splitlines() for file in told.iterdir()]
+    secrets, configs = {one[0] for one in given}, sorted(one[1] for one in given)
+    assert len(secrets) == 1 and re.fullmatch("[0-9a-f]{64}", *secrets)
+    assert not any(secret in (tmp_path / "words").read_text() for secret in secrets)
+    workers = ["node1:23456", "node2:77", "nowhere:23456"]
+    for index, config in enumerate(configs):
+        assert json.loads(config) == {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
+    assert all(one[2:] == [str(run), "-m", "glowseis.train", *words] for one in given)
+    assert not list(run.iterdir()) and not list(temporary.iterdir())
+
+
 @pytest.mark.parametrize(("status", "queued_again"), [(75, True), (0, False), (1, False)])
 def test_a_slurm_job_that_was_stopped_is_queued_again(tmp_path, status, queued_again):
     """Against stand-ins for Slurm's commands."""
     for name, body in (("srun", f"exit {status}"), ("scontrol", "exit 0")):
-        (tmp_path / name).write_text(f'#!/bin/bash\necho {name} "$@" >> {tmp_path}/called\n{body}\n')
+        told = f'#!/bin/bash\necho {name} "$@" >> {tmp_path}/called\necho "$GLOWSEIS_SECRET" >> {tmp_path}/secrets\n'
+        (tmp_path / name).write_text(f"{told}{body}\n")
         (tmp_path / name).chmod(0o755)
     environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_JOB_ID": "17"}
+    del environment["GLOWSEIS_SECRET"]
     done = subprocess.run(["bash", CHECKOUT / "train/slurm.sh", "a.toml"], env=environment, check=False)
     called = (tmp_path / "called").read_text().splitlines()
     assert done.returncode == status and "--kill-on-bad-exit=0" in called[0]
     assert called[0].endswith("python -m glowseis.train a.toml --cluster slurm")
     assert called[1:] == (["scontrol requeue 17"] if queued_again else [])
+    # All tasks of the step have one, of this job alone.
+    assert re.fullmatch("[0-9a-f]{64}", (tmp_path / "secrets").read_text().splitlines()[0])
 
 
 def test_a_batch_is_shared_equally():

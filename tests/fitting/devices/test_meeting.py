@@ -1,5 +1,6 @@
 """The processes of a cluster meet, or are told in a line why they do not."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -12,6 +13,13 @@ from glowseis.errors import InputError
 from glowseis.fitting.devices import meeting
 from glowseis.fitting.devices.meeting import meet
 from tests.support.commands import free_ports
+
+SECRET = b"one long random text"
+
+
+@pytest.fixture(autouse=True)
+def one_secret(monkeypatch):
+    monkeypatch.setenv(meeting.SECRET, SECRET.decode())
 
 
 @pytest.fixture
@@ -61,7 +69,7 @@ def test_nobody_waits_for_ever_and_all_say_for_whom(addresses, monkeypatch):
 def test_one_that_left_is_waited_for_again(addresses):
     with ThreadPoolExecutor(2) as threads:
         chief = threads.submit(meet, addresses, 0, 60)
-        gone = meeting._Other(addresses, 2)
+        gone = meeting._Other(addresses, 2, SECRET)
         late = time.monotonic() + 30
         while gone._socket is None:
             assert gone.missing() and time.monotonic() < late
@@ -80,8 +88,10 @@ def test_a_stranger_is_no_worker(addresses):
         words = [b"GET / HTTP/1.1\r\n\r\n", b'{"worker": "x"}\n', b"[]\n", b"", b'{"worker": 1, "addresses": 5}\n']
         words += [b'{"worker": Infinity, "addresses": ["a"]}\n', b'{"worker": 1, "addresses": [1]}\n']
         words += [b"[" * 65_000 + b"\n"]
-        said = [{"worker": number, "addresses": addresses[:2]} for number in (0, 2, True)]
-        words += [json.dumps(one).encode() + b"\n" for one in said]
+        # What would have been believed once, and would end the cluster.
+        said = [{"worker": number, "addresses": addresses[:2], "challenge": "0"} for number in (0, 1, 2, True)]
+        said += [{"worker": 1, "addresses": ["elsewhere:1", "elsewhere:2"], "challenge": "0"}]
+        words += [json.dumps(one).encode() + proof for one in said for proof in (b"\n", b"\n" + b"0" * 64 + b"\n")]
         for word in words:
             late = time.monotonic() + 20
             while time.monotonic() < late:
@@ -119,6 +129,102 @@ def test_those_that_do_not_belong_together_are_told(addresses, twice):
     assert second.startswith("worker 0 says")
 
 
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("secret", [None, "", "short"])
+def test_a_secret_is_needed(addresses, secret, number):
+    message = "GLOWSEIS_SECRET is (not set|too short): workers know each other by it; set it to the same 16 random"
+    with pytest.raises(InputError, match=message):
+        meet(addresses, number, wait_s=5, environment={} if secret is None else {meeting.SECRET: secret})
+    meet(addresses[:1], 0, environment={})
+
+
+def test_another_secret_is_told_to_the_one_that_has_it(addresses):
+    two = addresses[:2]
+    chief, wrong, right = together(
+        lambda: meet(two, 0, wait_s=30),
+        lambda: meet(two, 1, wait_s=30, environment={meeting.SECRET: "another long random text"}),
+        lambda: time.sleep(2) or meet(two, 1, wait_s=30),
+    )
+    assert wrong == "worker 0 has another GLOWSEIS_SECRET; give all workers the same"
+    assert chief is None and right is None
+
+
+def exchanged(addresses, change=lambda line: line):
+    """What is sent while two meet by way of a third, line by line; who may change what worker 0 says."""
+    lines = []
+    through, direct = addresses[2], addresses[:1]
+
+    def relay(server):
+        one, _ = server.accept()
+        host, port = direct[0].split(":")
+        with one, socket.create_connection((host, int(port)), timeout=10) as other:
+            first, second = other.makefile("rb"), one.makefile("rb")
+            for source, target in ((first, one), (second, other), (second, other), (first, one)):
+                lines.append(source.readline())
+                target.sendall(change(lines[-1]) if source is first else lines[-1])
+
+    host, port = through.split(":")
+    two = [direct[0], addresses[1]]
+    with socket.create_server((host, int(port))) as server:
+        relaying = threading.Thread(target=relay, args=(server,), daemon=True)
+        relaying.start()
+        other = meeting._Other(two, 1, SECRET)
+        other._chief = (host, int(port))
+        ended = together(lambda: meet(two, 0, wait_s=20), lambda: waited(other))
+        relaying.join(20)
+    return ended, lines
+
+
+def waited(other, wait_s=5):
+    late = time.monotonic() + wait_s
+    with contextlib.closing(other):
+        while missing := other.missing():
+            if time.monotonic() > late:
+                raise InputError("in vain")
+            time.sleep(0.05)
+    return missing
+
+
+def test_the_secret_is_not_sent_and_nothing_sent_is_of_use_again(addresses):
+    ended, first = exchanged(addresses)
+    assert ended == [None, []] and len(first) == 4 and not any(SECRET in line for line in first)
+    _, second = exchanged([f"localhost:{port}" for port in free_ports(3)])
+    assert not set(first) & set(second)
+
+
+def test_who_only_says_go_is_not_worker_0(addresses):
+    changed = exchanged(addresses, lambda line: b"go " + b"0" * 64 + b"\n" if line.startswith(b"go ") else line)
+    assert changed[0][1] == "in vain"
+
+
+def listening_at(addresses):
+    servers = meeting._listening(addresses)
+    try:
+        return sorted({server.getsockname()[0] for server in servers})
+    finally:
+        for server in servers:
+            server.close()
+
+
+def test_it_listens_at_the_address_given_alone(addresses, monkeypatch):
+    (port,) = free_ports(1)
+    assert listening_at([f"127.0.0.1:{port}", "elsewhere:1"]) != ["127.0.0.1"]
+    assert listening_at([f"127.0.0.1:{port}", f"127.0.0.1:{port + 1}"]) == ["127.0.0.1"]
+    assert set(listening_at(addresses)) <= {"127.0.0.1", "::1"}
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in ("127.0.0.1", "192.0.2.1")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    # One of several addresses is another machine's.
+    assert listening_at([f"node1:{port}", "node2:1"]) == ["127.0.0.1"]
+    with pytest.raises(InputError, match=r"cannot listen at node1:\d+ \(Cannot assign requested address\); give it an"):
+        found[:] = found[1:]
+        listening_at([f"node1:{port}", "node2:1"])
+    monkeypatch.undo()
+    with pytest.raises(
+        InputError, match=r"cannot listen at nobody\.invalid:1 \(.*\); give it an address of its machine"
+    ):
+        listening_at(["nobody.invalid:1", "b:1"])
+
+
 def test_an_address_that_no_host_can_have_is_told_at_once():
     with pytest.raises(InputError, match=r"^a\.\.b:1: is no host's name; give worker 0 an address"):
         meet(["a..b:1", "localhost:2"], 1, wait_s=60)
@@ -140,6 +246,8 @@ def test_another_who_answers_for_worker_0_is_not_it(addresses):
 
 
 def test_a_port_in_use_is_told(addresses):
-    message = r"worker 0 cannot listen at localhost:\d+ \(Address already in use\); give it another port"
+    message = (
+        r"worker 0 cannot listen at localhost:\d+ \(Address already in use\); give it an address of its machine, and"
+    )
     with socket.create_server(("", int(addresses[0].split(":")[1]))), pytest.raises(InputError, match=message):
         meet(addresses, 0, wait_s=5)
