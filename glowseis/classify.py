@@ -37,7 +37,13 @@ Prior = Annotated[
 
 
 def main(
-    savedmodel: Annotated[Path, typer.Argument(help="savedmodels/NAME for the newest version, or NAME/VERSION.")],
+    savedmodel: Annotated[
+        Path,
+        typer.Argument(
+            help="savedmodels/NAME for the newest version, or NAME/VERSION. Its code is run: use only models from "
+            "people you trust."
+        ),
+    ],
     sources: Sources,
     *,
     out: Annotated[Path, typer.Option(help="CSV file to be made.", show_default=False)],

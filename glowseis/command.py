@@ -19,7 +19,7 @@ from typing import Any, NoReturn, TextIO, cast
 import typer
 
 from glowseis.errors import FittingError, InputError, StoppedError
-from glowseis.survey.wording import visible
+from glowseis.escapes import visible
 
 STARTED = time.monotonic()
 """When the command started, but for Python itself."""

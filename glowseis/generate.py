@@ -29,7 +29,13 @@ class Format(StrEnum):
 
 
 def main(
-    savedmodel: Annotated[Path, typer.Argument(help="savedmodels/NAME for the newest version, or NAME/VERSION.")],
+    savedmodel: Annotated[
+        Path,
+        typer.Argument(
+            help="savedmodels/NAME for the newest version, or NAME/VERSION. Its code is run: use only models from "
+            "people you trust."
+        ),
+    ],
     survey: Annotated[Path, typer.Option(help="Where the parents are.")],
     out: Annotated[Path, typer.Option(help="A .segy or .h5 file, or a folder.")],
     label: Annotated[

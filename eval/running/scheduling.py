@@ -196,7 +196,7 @@ def on_cluster(jobs: Sequence[Job], address: str, say: Callable[[str], None] = p
 
     Raises:
         FittingError: As `on_this_machine`, or so many workers died with a fold that dask gave it up.
-        InputError: dask.distributed is missing, no scheduler answers, or a fold was refused.
+        InputError: dask.distributed is missing, no scheduler answers or it wants a key, or a fold was refused.
     """
     try:
         from distributed import Client, as_completed
@@ -206,6 +206,7 @@ def on_cluster(jobs: Sequence[Job], address: str, say: Callable[[str], None] = p
     try:
         # A client of an address that is none speaks up once more, with a traceback, when it is thrown away.
         get_address_host_port(address)
+        _check_key(address)
         client = Client(address, timeout="10s", set_as_default=False)
     # Nobody there, an unknown protocol, a protocol that knows no hosts.
     except (OSError, ValueError, NotImplementedError) as wrong:
@@ -295,6 +296,23 @@ def _environment(threads: int) -> dict[str, str]:
     path = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")]))
     counts = {"TF_NUM_INTRAOP_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)} if threads else {}
     return {**counts, **os.environ, "PYTHONPATH": path}
+
+
+def _check_key(address: str) -> None:
+    """Tell of a key that is missing, or of no use, before a client does."""
+    from distributed import Security
+
+    known = Security().get_connection_args("client")
+    if address.startswith("tls://") and not known.get("ssl_context"):
+        raise InputError(
+            f"--scheduler {address}: asks for its key; set DASK_CONFIG to what train/cluster/start.sh or secret.sh "
+            "printed"
+        )
+    if not address.startswith("tls://") and known.get("require_encryption"):
+        raise InputError(
+            f"--scheduler {address}: takes no key, and the dask configuration wants one; give the address of a "
+            "scheduler with --protocol tls, which begins with tls://"
+        )
 
 
 def _carry_own_code() -> None:

@@ -153,7 +153,7 @@ class SavedClassifier:
 
 
 def load_classifier(path: Path) -> SavedClassifier:
-    """Load a classifier's SavedModel.
+    """Load a classifier's SavedModel, whose code is run: load only models from people you trust.
 
     Args:
         path: `savedmodels/NAME/VERSION`, or `savedmodels/NAME` for the newest version.

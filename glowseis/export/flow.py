@@ -110,7 +110,7 @@ class SavedFlow:
 
 
 def load_flow(path: Path) -> SavedFlow:
-    """Load a flow's SavedModel.
+    """Load a flow's SavedModel, whose code is run: load only models from people you trust.
 
     Args:
         path: `savedmodels/NAME/VERSION`, or `savedmodels/NAME` for the newest version.

@@ -56,6 +56,9 @@ def write_savedmodel(
 def read_savedmodel(path: Path, kind: str) -> tuple[Path, dict[str, Any], Any]:
     """Load a SavedModel and make sure that it has the signatures of a kind.
 
+    TensorFlow runs what is in it, which can be anything, files read and written included; only what it says of itself
+    (`glowseis.export.about`) is looked at without. Load models of people you trust alone.
+
     Args:
         path: `savedmodels/NAME/VERSION`, or `savedmodels/NAME` for the newest version.
         kind: One of `KINDS`.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from glowseis.survey.wording import visible
+from glowseis.escapes import visible
 
 LABELS = ("good", "medium", "bad")
 """The paper's classes (section 5.1), in the order of their frequency."""

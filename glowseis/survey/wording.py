@@ -16,18 +16,6 @@ def number_of(count: int, thing: str) -> str:
     return f"{count} {thing}{'s' if count != 1 else ''}"
 
 
-def visible(text: str, kept: str = "") -> str:
-    r"""A text whose control characters are escapes such as `\r`, so that it does nothing to a terminal.
-
-    Args:
-        text: Any text.
-        kept: Control characters that stay.
-    """
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() or one in kept else repr(one)[1:-1] for one in text)
-
-
 def first_names(names: Sequence[str], count: int | None = None) -> str:
     """The first few names, and how many more there are.
 

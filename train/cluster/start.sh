@@ -4,30 +4,39 @@
 #   sh train/cluster/start.sh slurm 10        ten jobs of Slurm; or pbs
 #   sh train/cluster/start.sh slurm --show    the job script alone
 #
-# PYTHON names another Python than the one on the path.
+# Scheduler, jobs and eval.cv know each other by the key in the folder cluster-secret (secret.sh). ADDRESS names the address
+# of this machine at which the jobs reach it, by default that of its way out; PYTHON another Python than the one on the path.
 set -eu
 folder=$(cd "$(dirname "$0")" && pwd)
+secret=$(sh "$folder/secret.sh")
 export DASK_CONFIG="$folder/jobqueue.yaml"
 # The script comes by an argument, so that standard input stays the terminal's.
 exec "${PYTHON:-python}" -c '
-import signal, sys
+import os, shlex, signal, sys
 
 try:
+    import dask
     from dask_jobqueue import PBSCluster, SLURMCluster
+    from distributed import Security
+    from distributed.utils import get_ip
 except ImportError:
     sys.exit("start.sh: dask-jobqueue is missing; install it by pip install \"glowseis[cluster]\"")
 kinds = {"slurm": SLURMCluster, "pbs": PBSCluster}
-if len(sys.argv) != 3 or sys.argv[1] not in kinds or not (sys.argv[2].isdecimal() or sys.argv[2] == "--show"):
+secret, *words = sys.argv[1:]
+if len(words) != 2 or words[0] not in kinds or not (words[1].isdecimal() or words[1] == "--show"):
     sys.exit("start.sh: say slurm or pbs, and a number of jobs (or --show), such as: slurm 10")
-cluster = kinds[sys.argv[1]]()
-if sys.argv[2] == "--show":
+dask.config.refresh(paths=[*dask.config.paths, secret])
+here = {"host": os.environ.get("ADDRESS") or get_ip(), "dashboard_address": "localhost:0"}
+cluster = kinds[words[0]](protocol="tls://", security=Security(), scheduler_options=here)
+if words[1] == "--show":
     print(cluster.job_script())
     sys.exit()
-cluster.scale(jobs=int(sys.argv[2]))
-print("python -m eval.cv train/paper.toml --survey SURVEY --scheduler", cluster.scheduler_address, flush=True)
+cluster.scale(jobs=int(words[1]))
+command = "python -m eval.cv train/paper.toml --survey SURVEY --scheduler"
+print(f"DASK_CONFIG={shlex.quote(secret)}", command, cluster.scheduler_address, flush=True)
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 try:
     signal.pause()
 except KeyboardInterrupt:
     cluster.close()
-' "$@"
+' "$secret" "$@"
