@@ -191,7 +191,7 @@ def on_cluster(jobs: Sequence[Job], address: str, say: Callable[[str], None] = p
 
     Args:
         jobs: The folds.
-        address: The scheduler's, such as `tcp://10.0.0.1:8786`.
+        address: The scheduler's, such as `tls://10.0.0.1:8786`.
         say: Called with each line that a fold printed, when it is done.
 
     Raises:
@@ -212,7 +212,7 @@ def on_cluster(jobs: Sequence[Job], address: str, say: Callable[[str], None] = p
     except (OSError, ValueError, NotImplementedError) as wrong:
         raise InputError(
             f"--scheduler {address}: no scheduler answers there ({wrong}); give the address that it printed, such as "
-            "tcp://10.0.0.1:8786"
+            "tls://10.0.0.1:8786"
         ) from None
     with client:
         workers = len(client.scheduler_info(n_workers=-1)["workers"])

@@ -59,7 +59,7 @@ def from_tf_config(environment: Mapping[str, str] = os.environ) -> Cluster | Non
             and all(isinstance(one, str) and _is_address(one) for one in addresses)
             and len(set(addresses)) == len(addresses)
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         sound = False
     if not sound:
         raise InputError(
