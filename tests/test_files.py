@@ -38,6 +38,13 @@ def test_a_file_takes_the_place_of_an_older_one_only_if_asked_to(tmp_path):
         write(path.parent, "new", replace=True)
 
 
+def test_a_file_that_came_meanwhile_is_left_alone(tmp_path):
+    with pytest.raises(InputError, match="exists already"), whole_file(tmp_path / "a.txt") as unfinished:
+        unfinished.write_text("mine")
+        (tmp_path / "a.txt").write_text("another's")
+    assert (tmp_path / "a.txt").read_text() == "another's" and names(tmp_path) == ["a.txt"]
+
+
 @pytest.mark.parametrize("wrong", [KeyboardInterrupt(), OSError(errno.ENOSPC, "full"), ValueError("a mistake")])
 def test_a_writer_that_fails_leaves_the_older_file(tmp_path, wrong):
     path = tmp_path / "a.txt"

@@ -196,6 +196,37 @@ def test_segy_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch, capsy
     assert not list(tmp_path.iterdir())
 
 
+def test_a_full_disk_keeps_what_is_finished(tmp_path, monkeypatch, command):
+    from glowseis.survey.formats import segy
+
+    words = ("--count", 6, "--size", "64x48", "--workers", 1, "--segy")
+    segy_writer = segy.segy_writer
+
+    def of_a_small_disk(file, text_lines):
+        write, written = segy_writer(file, text_lines), []
+
+        def written_or_full(recording):
+            if len(written) == 3:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            written.append(write(recording))
+
+        return written_or_full
+
+    monkeypatch.setattr(segy, "segy_writer", of_a_small_disk)
+    done = command("simulate", "--out", tmp_path / "survey", *words)
+    assert done.status == 2 and len(done.error) == 1
+    assert "survey: No space left on device; what is finished is kept: " in done.error[0]
+    assert "the same command goes on where it was" in done.error[0]
+    monkeypatch.setattr(segy, "segy_writer", segy_writer)
+    done = command("simulate", "--out", tmp_path / "survey", *words)
+    assert done.status == 0 and "going on after 3 of 6 gathers" in done.out
+    assert command("simulate", "--out", tmp_path / "other", *words).status == 0
+    first, second = (
+        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("survey", "other")
+    )
+    assert first == second
+
+
 def test_every_gather_is_simulated_once(tmp_path, monkeypatch, capsys):
     from glowseis.command import run
     from glowseis.simulate import main
