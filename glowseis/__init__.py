@@ -4,4 +4,5 @@ Importing this package is quick: it loads neither TensorFlow nor Keras. Import w
 `glowseis.layers`, `glowseis.models`, `glowseis.survey`, `glowseis.fitting`, `glowseis.synthesis`.
 """
 
-__version__ = "0.1.0.dev0"
+
+from glowseis.version import __version__ as __version__

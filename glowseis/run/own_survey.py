@@ -1,20 +1,13 @@
 """The survey that a recipe makes for itself."""
 
-import contextlib
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
-import glowseis
 from glowseis.errors import InputError
-from glowseis.files import resumable_folder
 from glowseis.recipe import SurveySection
-from glowseis.survey.gather import Gather
-from glowseis.survey.progress import progress
-from glowseis.survey.render import render_recording
-from glowseis.survey.simulate import SIMULATOR_VERSION, acquisitions, simulate_recordings
+from glowseis.survey.simulate import SIMULATOR_VERSION, Simulation
+from glowseis.survey.simulate.survey import simulate_survey
 from glowseis.survey.size import parse_size
-from glowseis.survey.store.survey import Survey, open_survey, take_up, write_records
+from glowseis.survey.store.survey import Survey, open_survey
 
 
 def own_survey(section: SurveySection, folder: Path) -> Survey:
@@ -30,23 +23,10 @@ def own_survey(section: SurveySection, folder: Path) -> Survey:
     """
     about = {"simulator": {"version": SIMULATOR_VERSION, **section.model_dump()}}
     if not folder.exists() or not any(folder.iterdir()):
-        height, width = parse_size(section.size)
-        fractions = (section.fractions[0], section.fractions[1], section.fractions[2])
-        shot = acquisitions(height, width, section.acquisitions, section.first_acquisition, section.weather)
-        workers = len(os.sched_getaffinity(0))
-        with resumable_folder(folder, {"glowseis": glowseis.__version__, **about}) as (unfinished, keep):
-            written = take_up(unfinished)
-            done = len(written)
-            made = simulate_recordings(section.count, section.seed, shot, fractions, workers, done)
-
-            def gathers() -> Iterator[Gather]:
-                for recording in progress(made, section.count, "simulating", done):
-                    yield render_recording(recording, height, width)
-                    keep()
-
-            # Worker processes end with their iterator, before anything else is cleaned up.
-            with contextlib.closing(made):
-                write_records(unfinished, gathers(), (height, width), about, written=written)
+        good, medium, bad = section.fractions
+        drawn = (section.acquisitions, section.first_acquisition, section.weather)
+        simulation = Simulation(section.count, section.seed, parse_size(section.size), (good, medium, bad), *drawn)
+        simulate_survey(simulation, folder, about)
     survey = open_survey(folder)
     if survey.manifest.about != about:
         raise InputError(f"{folder}: is not the survey that the recipe describes; give it as --survey, or remove it")

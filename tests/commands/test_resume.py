@@ -294,14 +294,14 @@ def test_the_command_goes_on_after_every_kind_of_end(tmp_path):
 
 def take_up_count(out):
     """How many gathers are whole in records and SEG-Y, looked up in a copy."""
-    from glowseis.simulate import _WholeGathers
+    from glowseis.survey.simulate.segy_beside import SegyBeside
 
     folder = out.parent / f".{out.name}.writing"
     copy = out.parent / "looked up"
     shutil.copytree(folder, copy)
     try:
         with (copy / "survey.segy").open("ab") as file:
-            return len(take_up(copy, is_whole=_WholeGathers(file)))
+            return len(take_up(copy, is_whole=SegyBeside(file, 7).holds))
     finally:
         shutil.rmtree(copy)
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import segyio
 
-from glowseis.survey.simulate import Acquisition, simulate_recording, simulate_recordings
+from glowseis.survey.simulate import Acquisition, simulate_recording
 from tests.support.commands import CHECKOUT
 
 
@@ -182,12 +182,12 @@ def test_a_worker_that_was_killed_is_told_in_one_line(tmp_path):
 def test_segy_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch, capsys):
     from glowseis.command import run
     from glowseis.simulate import main
-    from glowseis.survey.formats import segy
+    from glowseis.survey.simulate import segy_beside
 
     def write(recording):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(segy, "segy_writer", lambda file, text_lines: write)
+    monkeypatch.setattr(segy_beside, "segy_writer", lambda file, text_lines: write)
     with pytest.raises(SystemExit) as left:
         run(main, ["--out", str(tmp_path / "survey"), "--count", "3", "--size", "64x48", "--workers", "1", "--segy"])
     told = capsys.readouterr()
@@ -230,16 +230,16 @@ def test_a_full_disk_keeps_what_is_finished(tmp_path, monkeypatch, command):
 def test_every_gather_is_simulated_once(tmp_path, monkeypatch, capsys):
     from glowseis.command import run
     from glowseis.simulate import main
-    from glowseis.survey import simulate as room
+    from glowseis.survey.simulate import recordings
 
-    calls = []
+    made = []
 
-    def counted(count, *rest, **named):
-        calls.append(count)
-        return simulate_recordings(count, *rest, **named)
+    def counted(index, *rest, **named):
+        made.append(index)
+        return simulate_recording(index, *rest, **named)
 
-    monkeypatch.setattr(room, "simulate_recordings", counted)
+    monkeypatch.setattr(recordings, "simulate_recording", counted)
     with pytest.raises(SystemExit) as left:
         run(main, ["--out", str(tmp_path / "survey"), "--count", "3", "--size", "64x48", "--workers", "1", "--segy"])
-    assert (left.value.code, capsys.readouterr().err, calls) == (0, "", [3])
+    assert (left.value.code, capsys.readouterr().err, made) == (0, "", [0, 1, 2])
     assert (tmp_path / "survey" / "survey.segy").is_file()

@@ -396,12 +396,13 @@ def test_a_size_that_does_not_suit_the_flow_is_told_before_a_survey_is_made(tiny
 
 def test_a_recipe_makes_its_own_survey(tiny, tmp_path, monkeypatch, command):
     from glowseis.run import own_survey
+    from glowseis.survey.simulate import simulation
 
     monkeypatch.chdir(tmp_path)
     section = read_recipe(tiny.recipe, ["survey.count=6", "survey.size=112x80", "survey.fractions=[1, 1, 1]"]).survey
     survey = own_survey.own_survey(section, tmp_path / "own")
     assert len(survey) == 6 and survey.size == (112, 80)
-    monkeypatch.setattr(own_survey, "simulate_recordings", None)
+    monkeypatch.setattr(simulation, "simulate_recordings", None)
     again = own_survey.own_survey(section, tmp_path / "own")
     assert again.checksum == survey.checksum
     other = section.model_copy(update={"seed": 2})
@@ -411,19 +412,20 @@ def test_a_recipe_makes_its_own_survey(tiny, tmp_path, monkeypatch, command):
 
 def test_a_recipes_own_survey_goes_on_where_it_was(tiny, tmp_path, monkeypatch):
     from glowseis.run import own_survey
+    from glowseis.survey.simulate import simulation
 
     section = read_recipe(tiny.recipe, ["survey.count=9", "survey.size=64x48", "survey.fractions=[1, 1, 1]"]).survey
     whole = own_survey.own_survey(section, tmp_path / "whole")
-    simulate, starts = own_survey.simulate_recordings, []
+    simulate, starts = simulation.simulate_recordings, []
 
     def interrupted(*words):
-        starts.append(words[-1])
+        starts.append(words[-2])
         for number, recording in enumerate(simulate(*words)):
             if len(starts) == 1 and number == 5:
                 raise KeyboardInterrupt
             yield recording
 
-    monkeypatch.setattr(own_survey, "simulate_recordings", interrupted)
+    monkeypatch.setattr(simulation, "simulate_recordings", interrupted)
     with pytest.raises(StoppedError, match="the same command goes on where it was"):
         own_survey.own_survey(section, tmp_path / "own")
     other = section.model_copy(update={"seed": 2})

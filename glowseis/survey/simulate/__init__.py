@@ -14,6 +14,7 @@ from glowseis.survey.simulate.recordings import (
     with_noise,
 )
 from glowseis.survey.simulate.settings import NOISE_KINDS, NoiseSettings, parse_noise
+from glowseis.survey.simulate.simulation import Simulation
 
 __all__ = [
     "NOISE_KINDS",
@@ -21,6 +22,7 @@ __all__ = [
     "SIMULATOR_VERSION",
     "Acquisition",
     "NoiseSettings",
+    "Simulation",
     "acquisitions",
     "noise_of_gather",
     "parse_noise",

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from google.protobuf.message import DecodeError
 
-import glowseis
 from glowseis.errors import InputError
 from glowseis.files import whole_folder
 from glowseis.survey.gather import Gather
@@ -25,6 +24,7 @@ from glowseis.survey.store.example import ARRAYS, parse, serialise
 from glowseis.survey.store.framing import ShardWriter
 from glowseis.survey.store.index import COLUMNS, PLACE, check_words, index_writer, row_text
 from glowseis.survey.store.manifest import INDEX, MANIFEST, RENDERING, SCHEMA, Manifest
+from glowseis.version import __version__
 
 SHARD_BYTES = 150_000_000
 """Largest shard, unless one record is larger."""
@@ -126,7 +126,7 @@ def write_records(
     used = by_severity(set(written.labels) - {""})
     manifest = Manifest(
         schema_version=SCHEMA,
-        glowseis=glowseis.__version__,
+        glowseis=__version__,
         size=size,
         rendering=RENDERING,
         gathers=len(written),

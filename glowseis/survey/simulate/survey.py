@@ -1,0 +1,119 @@
+"""A simulated survey: in memory, or on disk, where its making can be stopped and taken up again."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from glowseis.files import resumable_folder
+from glowseis.survey.gather import Gather, source_text
+from glowseis.survey.progress import progress
+from glowseis.survey.render import render_recording
+from glowseis.survey.simulate.labels import PAPER_FRACTIONS
+from glowseis.survey.simulate.settings import parse_noise
+from glowseis.survey.simulate.simulation import Simulation
+from glowseis.survey.size import parse_size
+from glowseis.survey.store.survey import take_up, write_records
+from glowseis.version import __version__
+
+SEGY = "survey.segy"
+"""The SEG-Y file in the survey's folder, where it is asked for."""
+
+
+def simulate_survey(
+    simulation: Simulation,
+    out: Path,
+    about: dict[str, Any],
+    *,
+    workers: int = 0,
+    segy: bool = False,
+    tell: Callable[[str], None] = lambda line: None,
+) -> None:
+    """Simulate gathers and write them as a survey; stopped, the same call goes on where it was.
+
+    Args:
+        simulation: Which gathers.
+        out: Folder to be made.
+        about: What the manifest says of them, JSON; work that was stopped is known again by it.
+        workers: Processes that simulate; 0 takes one for each core.
+        segy: Whether `SEGY` is written beside the records; all of them must have one length then.
+        tell: Gets a line for the user where stopped work is taken up.
+
+    Raises:
+        InputError: Something stands at `out` already, other work was stopped there, or a worker died.
+        StoppedError: It was interrupted; what is made is kept.
+        OSError: The disk is full or not writable.
+    """
+    workers = workers or len(os.sched_getaffinity(0))
+    work = {"glowseis": __version__, **about, **({"segy": True} if segy else {})}
+    made = simulation.recordings(workers)
+    with resumable_folder(out, work) as (folder, keep), contextlib.ExitStack() as stack:
+        beside = None
+        if segy:
+            from glowseis.survey.simulate.segy_beside import SegyBeside
+
+            beside = SegyBeside(stack.enter_context((folder / SEGY).open("ab")), simulation.seed)
+        written = take_up(folder, is_whole=beside.holds if beside else None)
+        if beside:
+            beside.cut()
+        done = len(written)
+        if done:
+            tell(f"{source_text(out)}: going on after {done} of {simulation.count} gathers")
+            made = simulation.recordings(workers, done)
+
+        def gathers() -> Iterator[Gather]:
+            # Worker processes end with their iterator, before anything else is cleaned up.
+            with contextlib.closing(made):
+                for recording in progress(made, simulation.count, "simulating", done):
+                    if beside:
+                        beside.write(recording)
+                    yield render_recording(recording, *simulation.size)
+                    keep()
+
+        rendered = stack.enter_context(contextlib.closing(gathers()))
+        write_records(folder, rendered, simulation.size, about, written=written)
+
+
+def simulate_gathers(
+    count: int,
+    seed: int = 7,
+    size: str | tuple[int, int] = "896x640",
+    *,
+    fractions: tuple[float, float, float] = PAPER_FRACTIONS,
+    noise: Mapping[str, float] | None = None,
+    acquisitions: int = 0,
+    first_acquisition: int = 1,
+    weather: float = 0.0,
+    workers: int = 1,
+) -> list[Gather]:
+    """Simulate labelled marine shot gathers in memory.
+
+    >>> import glowseis
+    >>> gathers = glowseis.simulate_gathers(4, seed=1, size="112x80", noise={"swell": 2.0})
+    >>> gathers[0].image.shape, gathers[0].label
+    ((112, 80), 'good')
+
+    Args:
+        count: Number of gathers; more of the same seed begin with the same ones.
+        seed: Seed of the survey.
+        size: Samples x traces of the pictures, such as `112x80` or `(112, 80)`; a smaller size is a smaller
+            acquisition.
+        fractions: Shares of good, medium and bad, in any unit.
+        noise: Factors by kind of noise, such as `{"swell": 0}`; see `glowseis.survey.simulate.NOISE_KINDS`.
+        acquisitions: How many acquisitions are drawn; 0 is the paper's alone.
+        first_acquisition: Number of the first drawn one.
+        weather: How far the weather along a line decides how noisy a gather is, 0 to 1.
+        workers: Processes that simulate. With more than one, a script must be importable without running.
+
+    Returns:
+        The gathers, 0.6 MB each at 896 x 640: pictures uint8 `[time, trace]` with label and geometry.
+
+    Raises:
+        InputError: A number is out of range, a kind of noise is unknown, or there are no such gathers.
+    """
+    height, width = parse_size(size) if isinstance(size, str) else size
+    settings = parse_noise(f"{kind}={factor}" for kind, factor in (noise or {}).items())
+    simulation = Simulation(count, seed, (height, width), fractions, acquisitions, first_acquisition, weather, settings)
+    with contextlib.closing(simulation.recordings(workers)) as made:
+        return [render_recording(recording, height, width) for recording in made]
