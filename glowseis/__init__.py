@@ -4,5 +4,4 @@ Importing this package is quick: it loads neither TensorFlow nor Keras. Import w
 `glowseis.layers`, `glowseis.models`, `glowseis.survey`, `glowseis.fitting`, `glowseis.synthesis`.
 """
 
-
 from glowseis.version import __version__ as __version__

@@ -1,4 +1,4 @@
-"""What every command shares: arguments by typer, one line for bad input, exit statuses.
+"""What commands share: arguments by typer, options of those that read files, one line for bad input, exit statuses.
 
 Exit status 0: done. 1: training cannot go on. 2: wrong arguments or bad input. 74: done, but what it printed is lost.
 75: stopped by a signal, everything saved. 130: interrupted. 143: terminated.
@@ -6,6 +6,8 @@ Exit status 0: done. 1: training cannot go on. 2: wrong arguments or bad input. 
 
 import contextlib
 import errno
+import functools
+import inspect
 import io
 import os
 import re
@@ -14,7 +16,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NoReturn, TextIO, cast
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TextIO, cast
 
 import typer
 
@@ -39,6 +42,79 @@ FULL = r"No space left|File too large|Disk quota exceeded"
 """What TensorFlow says, in errors of its own, about a disk that takes no more."""
 
 NO_SPACE = "no space left to write; nothing was kept half written; free some space and run it again"
+
+
+Labels = Annotated[Path | None, typer.Option(help="CSV of labels by gather_id, file, line, shot, cable.")]
+Kind = Annotated[
+    str | None, typer.Option("--format", help="segy, su, hdf5, numpy or pictures, whatever the files end in.")
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse what would be a warning, before anything is written.")]
+
+READING: dict[str, tuple[Any, Any]] = {
+    "shot_header": (Annotated[str, typer.Option(help="What tells shots apart: name or byte number.")], "FieldRecord"),
+    "trace_header": (Annotated[str, typer.Option(help="Where the channel is: name or byte number.")], "TraceNumber"),
+    "cable_header": (
+        Annotated[str | None, typer.Option(help="What tells a shot's cables apart, if they are mixed.")],
+        None,
+    ),
+    "line_header": (
+        Annotated[str | None, typer.Option(help="Where the sail line is, if not in the file's header.")],
+        None,
+    ),
+    "sample_format": (Annotated[str | None, typer.Option(help="ibm, ieee and so on, if the header is wrong.")], None),
+    "byte_order": (
+        Annotated[str | None, typer.Option(help="big or little, if the file is not what it seems.")],
+        None,
+    ),
+    "dataset": (Annotated[str | None, typer.Option(help="Which array of an HDF5 or .npz file.")], None),
+    "axes": (Annotated[str | None, typer.Option(help="Its axes in order, such as gather,trace,time.")], None),
+    "zero_level": (
+        Annotated[float | None, typer.Option(help="Number that means zero amplitude; measured if left out.")],
+        None,
+    ),
+    "sample_interval": (Annotated[float | None, typer.Option(help="Milliseconds, instead of the headers'.")], None),
+    "samples": (
+        Annotated[int | None, typer.Option(min=1, help="Samples of a trace, instead of the headers'.")],
+        None,
+    ),
+    "keep_auxiliary": (
+        Annotated[
+            bool,
+            typer.Option("--keep-auxiliary", help="Keep traces that their header calls time break, sweep and so on."),
+        ],
+        False,
+    ),
+}
+"""Options of commands that read files, with their defaults: what users say that the files do not, or say wrongly."""
+
+
+def reads_files(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command function the options of `READING`.
+
+    Args:
+        function: It has a parameter `options`, which gets them as a `glowseis.survey.formats.source.ReadOptions`.
+    """
+
+    @functools.wraps(function)
+    def reading(**given: Any) -> None:
+        from glowseis.survey.formats.source import ReadOptions
+
+        said = {name: given.pop(name) for name in READING}
+        interval_ms = said.pop("sample_interval")
+        interval_s = None if interval_ms is None else interval_ms / 1e3
+        function(**given, options=ReadOptions(sample_interval_s=interval_s, **said))
+
+    own = inspect.signature(function)
+    kind = inspect.Parameter.KEYWORD_ONLY
+    parameters = [parameter for name, parameter in own.parameters.items() if name != "options"]
+    parameters += [
+        inspect.Parameter(name, kind, default=default, annotation=annotation)
+        for name, (annotation, default) in READING.items()
+    ]
+    shown: Any = reading
+    shown.__signature__ = own.replace(parameters=parameters)
+    shown.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return reading
 
 
 def run(function: Callable[..., Any], arguments: list[str] | None = None) -> NoReturn:

@@ -2,18 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from glowseis.errors import InputError
-from glowseis.export.flow import SavedFlow
+from glowseis.export.flow import SavedFlow, load_flow
 from glowseis.export.folders import check_fits
 from glowseis.survey.gather import Gather, Origin
 from glowseis.survey.matching.profile import picture_intervals_s, picture_spacings_m
 from glowseis.survey.matching.sameness import check_trained_on
 from glowseis.survey.render import ZERO_LEVEL
 from glowseis.survey.splits.parts import labelled_rows
-from glowseis.survey.store.survey import Survey
+from glowseis.survey.store.survey import Survey, open_survey
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,11 @@ PRIOR = "prior"
 
 
 def synthesise(
-    flow: SavedFlow,
-    survey: Survey,
-    label: str,
-    count: int,
-    seed: int,
+    flow: SavedFlow | Path | str,
+    survey: Survey | Path | str,
+    label: str | None = None,
+    count: int = 1,
+    seed: int = 1,
     path: str = "spherical",
     batch: int = 4,
     *,
@@ -77,13 +78,18 @@ def synthesise(
 ) -> Iterator[Gather]:
     """Make new gathers of a label.
 
+    >>> import glowseis
+    >>> made = list(glowseis.synthesise("savedmodels/demo", "surveys/demo", "bad", count=2, seed=1))
+    >>> made[0].image.shape, len(made[0].origin.parents)
+    ((32, 32), 2)
+
     A child has its first parent's geometry, clip amplitude and valid region; outside of that it is exactly mid-grey, so
     that its border is no sign of its making. The first children of more are those of fewer.
 
     Args:
-        flow: A flow trained on such gathers.
-        survey: Where the parents are.
-        label: The parents' label, and the children's.
+        flow: A flow trained on such gathers, or where its SavedModel is.
+        survey: Where the parents are: a survey, or its folder.
+        label: The parents' label, and the children's; the one that the flow was trained for when None.
         count: Number of gathers.
         seed: Seed of the pairs and weights.
         path: Way between the parents' latents, from `PATHS`. The spherical one keeps the noise that makes a gather bad;
@@ -92,17 +98,37 @@ def synthesise(
         rows: Rows of the possible parents, such as a fold's; all that `possible_parents` gives when None.
         farthest: See `draw_pairs`.
 
-    Yields:
-        Gathers of the survey's size with their origin.
+    Returns:
+        Gathers of the survey's size with their origin, made as they are taken.
 
     Raises:
-        InputError: The flow has another size, the survey has fewer than two such gathers, or one of `rows` is no
-            possible parent.
+        InputError: There is no such flow or survey, the flow has another size or does not say its label, the survey
+            has fewer than two such gathers, or one of `rows` is no possible parent.
 
     Source: the paper's sections 1 and 5.4.
     """
+    if not isinstance(flow, SavedFlow):
+        flow = load_flow(flow)
+    if not isinstance(survey, Survey):
+        survey = open_survey(survey)
+    label = label or trained_label(flow)
     pairs = draw_pairs(possible_parents(flow, survey, label, rows), count, seed, farthest)
-    yield from interpolate_pairs(flow, survey, label, pairs, seed, path, batch)
+    return interpolate_pairs(flow, survey, label, pairs, seed, path, batch)
+
+
+def trained_label(flow: SavedFlow) -> str:
+    """The label of the gathers that a flow was trained for.
+
+    Args:
+        flow: The flow.
+
+    Raises:
+        InputError: It does not say.
+    """
+    label = flow.about.get("label")
+    if not label:
+        raise InputError(f"{flow.name}: does not say which gathers it was trained for; give a label")
+    return str(label)
 
 
 def interpolate_pairs(

@@ -152,7 +152,7 @@ class SavedClassifier:
         return Seen(*(found[name].numpy() for name in ("probabilities", "log_probabilities", "features")))
 
 
-def load_classifier(path: Path) -> SavedClassifier:
+def load_classifier(path: str | Path) -> SavedClassifier:
     """Load a classifier's SavedModel, whose code is run: load only models from people you trust.
 
     Args:
@@ -161,7 +161,7 @@ def load_classifier(path: Path) -> SavedClassifier:
     Raises:
         InputError: There is no such SavedModel, or it is damaged or no classifier of ours.
     """
-    folder, about, module = read_savedmodel(path, "classifier")
+    folder, about, module = read_savedmodel(Path(path), "classifier")
     try:
         height, width, _ = (int(side) for side in about["image_shape"])
         labels = tuple(str(label) for label in about["labels"])

@@ -109,7 +109,7 @@ class SavedFlow:
         return time, trace
 
 
-def load_flow(path: Path) -> SavedFlow:
+def load_flow(path: str | Path) -> SavedFlow:
     """Load a flow's SavedModel, whose code is run: load only models from people you trust.
 
     Args:
@@ -118,7 +118,7 @@ def load_flow(path: Path) -> SavedFlow:
     Raises:
         InputError: There is no such SavedModel, or it is damaged or no flow of ours.
     """
-    folder, about, module = read_savedmodel(path, "flow")
+    folder, about, module = read_savedmodel(Path(path), "flow")
     try:
         flow = SavedFlow(model_name(folder), about, dict(module.signatures), module, profile_in(about))
         height, width = flow.size

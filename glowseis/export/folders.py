@@ -65,6 +65,23 @@ def read_about(path: Path, kind: str) -> dict[str, Any]:
     return about
 
 
+def check_flow(path: Path, survey: Survey, label: str | None = None) -> None:
+    """Make sure, without loading it, that a flow may make gathers of a survey.
+
+    Args:
+        path: As for `version_folder`.
+        survey: The survey.
+        label: Which gathers are asked for; those that the flow was trained for when None.
+
+    Raises:
+        InputError: There is no such flow, it is for another size, or the survey has no such gathers.
+    """
+    about = read_about(path, "flow")
+    check_fits(about, model_name(version_folder(path)), survey)
+    if label := label or about.get("label"):
+        survey.select(labels=[label])
+
+
 def check_fits(about: dict[str, Any], name: object, survey: Survey) -> None:
     """Make sure that a flow is for gathers of a survey's size.
 

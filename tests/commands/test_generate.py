@@ -244,7 +244,7 @@ def test_a_labels_gathers_alone_are_parents(generate, tmp_path):
         (("--out", "new", "--label", "ugly"), "no gather is labelled 'ugly'; labels there: good (12), bad (12)"),
         (
             ("--out", "new.xyz"),
-            "new.xyz: no format ends in .xyz; name a .segy or .h5 file or a folder, or give --format",
+            "new.xyz: no format ends in .xyz; name a .segy, .h5 or .npy file or a folder, or give --format",
         ),
         (("--out", "new", "--survey", "nowhere"), "nowhere: no such survey"),
         (("--out", "thesis"), "thesis: the folder is not empty; give another --out or remove it"),

@@ -9,7 +9,7 @@ from glowseis.errors import InputError
 from glowseis.survey.formats.hdf5_layout import write_hdf5
 from glowseis.survey.formats.segy import write_segy
 from glowseis.survey.formats.source import ReadOptions
-from glowseis.survey.ingestion.ingest import Request, ingest, read_gathers
+from glowseis.survey.ingestion.ingest import Request, gathers_of, ingest
 from glowseis.survey.store.survey import open_survey
 from tests.support.commands import ingest as command
 from tests.support.random_gathers import random_recording
@@ -27,7 +27,7 @@ def test_mended_traces_are_one_line_a_kind(tmp_path):
     assert f"traces shifted to one start time, as their delays differ: 7 in 7 gathers ({names})" in lines
     assert not any("nothing but zeros" in line or line.startswith("warning") for line in lines)
     told = []
-    assert len(list(read_gathers(Request([path]), told))) == 7
+    assert len(list(gathers_of(Request([path]), told))) == 7
     assert set(told) < set(lines) and len(told) == 4
 
 
@@ -62,7 +62,7 @@ def test_strict_refuses_what_would_be_a_warning(tmp_path):
     assert (status, errors) == (0, []) and output.count("warning: ") == 2
     told = []
     with pytest.raises(InputError, match="refused by --strict"):
-        list(read_gathers(Request([path], strict=True), told))
+        list(gathers_of(Request([path], strict=True), told))
     status, output, errors = command(path, "--out", tmp_path / "two", "--cable-header", "GroupY")
     assert (status, errors) == (0, []) and output.count("warning: ") == 1
     assert open_survey(tmp_path / "two").index["gather_id"][3] == "a-shot1002-cable100"

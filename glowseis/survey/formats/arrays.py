@@ -14,6 +14,7 @@ import numpy as np
 
 from glowseis.errors import InputError
 from glowseis.survey.formats.axes import Axes, amplitude_kind, array_axes, array_recordings
+from glowseis.survey.formats.parent_table import told_by_table
 from glowseis.survey.formats.plausible import check_expansion
 from glowseis.survey.formats.source import ReadOptions, Remark, check_file
 from glowseis.survey.gather import Recording, source_text
@@ -99,7 +100,8 @@ class ArraySource:
             def read(number: int) -> np.ndarray:
                 return self._axes.read(array, number)
 
-            yield from array_recordings(self.path, self._axes, interval_s, self._options, read)
+            found = array_recordings(self.path, self._axes, interval_s, self._options, read)
+            yield from told_by_table(self.path, self._axes.gathers, found)
 
     @contextlib.contextmanager
     def _stream(self) -> Iterator[IO[bytes]]:

@@ -16,10 +16,11 @@ import numpy as np
 from segyio import TraceField
 
 from glowseis.errors import InputError
+from glowseis.survey.formats.parent_table import rows_by, told_by_row
 from glowseis.survey.formats.segy_headers import CABLE, SAIL_LINE, values
+from glowseis.survey.formats.targets import table_of
 from glowseis.survey.gather import UNKNOWN_PARENT, Origin, Recording, source_text
 from glowseis.survey.render import CLIPPED_FRACTION
-from glowseis.survey.store.index import COLUMNS, check_words, is_id, read_index
 
 SYNTHETIC = "SYNTHETIC GATHERS, NOT RECORDED"
 SIMULATED = "SIMULATED BY GLOWSEIS"
@@ -40,15 +41,6 @@ WORDS = {
 
 CARD_CHARACTERS, NUMBER_CHARACTERS = 80, 4
 """Lines of a text header, and the `C12 ` before each."""
-
-
-def table_of(path: Path) -> Path:
-    """Where the table beside a SEG-Y file goes.
-
-    Args:
-        path: The SEG-Y file.
-    """
-    return path.with_suffix(".csv")
 
 
 def synthetic_text(maker: str, path: Path) -> list[str]:
@@ -133,20 +125,7 @@ class SegyOrigin:
         for name in ("sail_line", "shot", "cable"):
             if row[name] != there[name][0]:
                 raise self._wrong(file, f"has {RECORD} {record} of {name} {row[name]}, which is {there[name][0]} there")
-        parents = tuple(filter(None, row["parents"].split(";"))) or (UNKNOWN_PARENT,)
-        found = replace(
-            recording,
-            gather_id=row["gather_id"],
-            label=recording.label or row["label"],
-            origin=Origin(parents, float(row["alpha"]), int(row["seed"]), row["model"], row["path"]),
-        )
-        if not is_id(found.gather_id):
-            found = replace(found, gather_id=recording.gather_id)
-        try:
-            check_words(found, ())
-        except InputError as wrong:
-            raise InputError(f"{source_text(file)}: {wrong}") from None
-        return found
+        return told_by_row(recording, row, file)
 
     @property
     def missing_table(self) -> str:
@@ -193,7 +172,7 @@ class SegyOrigin:
             named += sorted(file for file in folder.iterdir() if _printed(file.name).lower() == wanted)
         refused = None
         for file in dict.fromkeys(named):
-            rows = _rows(file)
+            rows = rows_by(file, RECORD)
             if rows is None:
                 continue
             if self._is_of(rows):
@@ -225,23 +204,6 @@ def origin_of(path: Path, head: bytes) -> SegyOrigin:
         if any(SYNTHETIC in line.upper() or line.upper().startswith(SIMULATED) for line in lines):
             return SegyOrigin(path, lines)
     return SegyOrigin(path, ())
-
-
-def _rows(file: Path) -> dict[int, dict[str, Any]] | None:
-    """Rows of a table that `generate` wrote, by FieldRecord; None of no table, or of others'."""
-    if not file.is_file():
-        return None
-    try:
-        table = read_index(file)
-        if not {RECORD, *COLUMNS} <= set(table.columns):
-            return None
-        rows = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
-        by_record = {int(row[RECORD]): row for row in rows}
-    except (ValueError, KeyError, OverflowError, OSError):
-        return None
-    if len(by_record) < len(rows):
-        raise InputError(f"{source_text(file)}: has a {RECORD} twice; copy it again")
-    return by_record
 
 
 def _printed(text: str) -> str:

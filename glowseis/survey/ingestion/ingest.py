@@ -3,6 +3,7 @@
 import itertools
 import math
 import re
+import warnings
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -19,6 +20,7 @@ from glowseis.survey.gather import Gather, Picture, Recording, source_text
 from glowseis.survey.ingestion.label_fit import Headed, check_some_fit, look_ahead
 from glowseis.survey.ingestion.label_table import LabelTable, read_labels
 from glowseis.survey.ingestion.report import (
+    WARNING,
     Tally,
     refuse_warnings,
     remark_lines,
@@ -30,6 +32,7 @@ from glowseis.survey.progress import progress
 from glowseis.survey.render import FITS, ZERO_LEVEL, is_live, render, trace_states
 from glowseis.survey.size import enclosing_size, parse_size
 from glowseis.survey.store.index import check_label
+from glowseis.survey.store.manifest import MANIFEST
 from glowseis.survey.store.survey import open_survey, write_survey
 
 SHORTEST_MS, LONGEST_MS = 0.01, 500.0
@@ -100,6 +103,62 @@ def ingest(request: Request, out: Path) -> list[str]:
 
 
 def read_gathers(
+    sources: str | Path | Sequence[str | Path],
+    *,
+    labels: str | Path | None = None,
+    size: str = "",
+    fit: str = "pad",
+    kind: str | None = None,
+    labelled_only: bool = False,
+    strict: bool = False,
+    **options: Any,
+) -> list[Gather]:
+    """Read files of any format that `ingest` reads, or surveys, into memory.
+
+    >>> import glowseis
+    >>> gathers = glowseis.read_gathers("line12.segy", label="good")
+    >>> gathers[0].image.shape, gathers[0].image.dtype, gathers[0].geometry.sample_interval_s
+    ((64, 64), dtype('uint8'), 0.008)
+
+    Gathers are pictures of 256 levels; `glowseis.survey.render.amplitudes` gives amplitudes back, clipped. What looks
+    wrong in a file is a warning of Python's.
+
+    Args:
+        sources: A file, a folder of files, a survey, or several of these.
+        labels: A CSV file of labels.
+        size: Samples x traces of the pictures; multiples of 64 that hold all gathers when empty.
+        fit: `pad`, `crop` or `resize`.
+        kind: Format of all the files: `segy`, `su`, `hdf5`, `numpy` or `pictures`; by their endings when None.
+        labelled_only: Whether gathers without a label are left out.
+        strict: Whether a warning is an error.
+        options: What the files do not say, or say wrongly, by the names of
+            `glowseis.survey.formats.source.ReadOptions`, such as `sample_interval_s=0.002`.
+
+    Returns:
+        The gathers of the surveys, then those of the files, 0.6 MB each at 896 x 640.
+
+    Raises:
+        InputError: Anything that was asked for or is read makes no sense.
+        TypeError: There is no such option.
+    """
+    given = [Path(sources)] if isinstance(sources, str | Path) else [Path(source) for source in sources]
+    is_survey = [(source / MANIFEST).exists() for source in given]
+    surveys = [open_survey(source) for source, is_one in zip(given, is_survey, strict=True) if is_one]
+    files = [source for source, is_one in zip(given, is_survey, strict=True) if not is_one]
+    gathers = [survey.read(row) for survey in surveys for row in range(len(survey))]
+    if not files:
+        return gathers
+    table = Path(labels) if labels else None
+    request = Request(files, ReadOptions(**options), kind, size, fit, table, labelled_only, strict)
+    told: list[str] = []
+    gathers += gathers_of(request, told)
+    for line in told:
+        if line.startswith(WARNING):
+            warnings.warn(line.removeprefix(WARNING), stacklevel=2)
+    return gathers
+
+
+def gathers_of(
     request: Request, told: list[str], bring: Callable[[Recording | Picture], Gather] | None = None
 ) -> Iterator[Gather]:
     """Read files of gathers as pictures, as `ingest` would write them, with memory for one gather.

@@ -230,7 +230,7 @@ class Survey:
             raise InputError(f"{self.record_name(row)} is damaged: its checksum differs; {MEND}")
 
 
-def open_survey(path: Path) -> Survey:
+def open_survey(path: str | Path) -> Survey:
     """Open a survey and check that its files are there, whole and its own.
 
     Lengths and the index are checked here, each record when it is read, and every byte by

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glowseis import generate
 from glowseis.errors import InputError
 from glowseis.survey.formats.segy import write_segy
 from glowseis.survey.formats.segy_origin import simulated_text, synthetic_text
 from glowseis.survey.formats.source import ReadOptions
 from glowseis.survey.formats.sources import open_source
+from glowseis.survey.formats.writing import write_gathers
 from glowseis.survey.gather import UNKNOWN_PARENT, Origin
 from glowseis.survey.splits.fold_files import labelled_rows
 from glowseis.survey.store.survey import open_survey
@@ -32,12 +32,12 @@ CHILDREN = [child(number) for number in range(COUNT)]
 
 def write(out, kind, maker="demo/1", seed=5, children=None):
     children = children or [child(number, maker, seed) for number in range(COUNT)]
-    generate._writer(kind, (64, 32), f"{maker}, seed {seed}, spherical path")(out, children)
+    assert write_gathers(out, children, kind=kind, maker=f"{maker}, seed {seed}, spherical path") == len(children)
 
 
 @pytest.fixture
 def segy(tmp_path):
-    write(tmp_path / "new.segy", generate.Format.SEGY)
+    write(tmp_path / "new.segy", "segy")
     return tmp_path / "new.segy"
 
 
@@ -52,11 +52,12 @@ def check_same(found, children=CHILDREN):
 
 @pytest.mark.parametrize(
     ("out", "kind"),
-    [("new.segy", generate.Format.SEGY), ("new.h5", generate.Format.HDF5), ("new", generate.Format.PICTURES)],
+    [("new.segy", "segy"), ("new.h5", "hdf5"), ("new", "pictures"), ("new.npy", "numpy")],
 )
 def test_every_format_keeps_parents_through_ingest(tmp_path, command, out, kind):
     write(tmp_path / out, kind)
-    done = command("ingest", tmp_path / out, "--out", tmp_path / "survey")
+    words = ("--axes", "gather,time,trace", "--sample-interval", 8) if kind == "numpy" else ()
+    done = command("ingest", tmp_path / out, "--out", tmp_path / "survey", *words)
     assert done.status == 0 and f"{COUNT} gathers synthetic: folds" in done.out
     assert "warning" not in done.out
     survey = open_survey(tmp_path / "survey")
@@ -77,7 +78,7 @@ def test_a_renamed_file_finds_its_table_and_a_renamed_table_its_file(segy):
 
 
 def test_of_two_tables_the_one_that_fits_is_taken(segy, tmp_path):
-    write(tmp_path / "b.segy", generate.Format.SEGY, seed=6)
+    write(tmp_path / "b.segy", "segy", seed=6)
     # A file under the name of another, whose table is still there.
     moved = segy.rename(tmp_path / "b.segy")
     check_same(read(moved))
@@ -87,7 +88,7 @@ def test_of_two_tables_the_one_that_fits_is_taken(segy, tmp_path):
     "name", ["new survey of line 12 é.segy", "n" * 120 + ".segy", "-".join(["new"] * 30) + ".segy"]
 )
 def test_names_that_a_text_header_breaks(tmp_path, name):
-    write(tmp_path / name, generate.Format.SEGY, maker="a long name of a model " * 4 + "/1")
+    write(tmp_path / name, "segy", maker="a long name of a model " * 4 + "/1")
     renamed = (tmp_path / name).rename(tmp_path / "x.segy")
     found = read(renamed)
     assert all(one.origin.parents == wanted.origin.parents for one, wanted in zip(found, CHILDREN, strict=True))
@@ -169,13 +170,13 @@ def test_recorded_and_simulated_files(tmp_path):
 
 
 def test_an_own_hdf5_file_read_as_an_array_keeps_its_parents(tmp_path):
-    write(tmp_path / "new.h5", generate.Format.HDF5)
+    write(tmp_path / "new.h5", "hdf5")
     for dataset in ("amplitude", "/amplitude"):
         check_same(read(tmp_path / "new.h5", dataset=dataset))
 
 
 def test_pictures_that_were_saved_again_are_known_by_their_table(tmp_path):
-    write(tmp_path / "new", generate.Format.PICTURES)
+    write(tmp_path / "new", "pictures")
     for wanted in CHILDREN:
         path = tmp_path / "new" / f"{wanted.gather_id}.png"
         levels = np.asarray(Image.open(path))
@@ -208,7 +209,7 @@ def test_a_child_of_a_test_gather_cannot_come_back_by_a_file(tmp_path, command):
         )
         for number, one in enumerate(parents)
     ]
-    write(tmp_path / "new.segy", generate.Format.SEGY, children=children)
+    write(tmp_path / "new.segy", "segy", children=children)
     for has_table in (True, False):
         if not has_table:
             (tmp_path / "new.csv").unlink()

@@ -1,0 +1,46 @@
+"""What is to be graded, looked at before TensorFlow is loaded, so that what is wrong with it is told at once."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from glowseis.errors import InputError
+from glowseis.export.folders import read_about
+from glowseis.survey.formats.source import check_file
+from glowseis.survey.formats.sources import source_files
+from glowseis.survey.ingestion.ingest import Request
+from glowseis.survey.render import FITS
+from glowseis.survey.size import parse_size
+from glowseis.survey.store.manifest import MANIFEST
+from glowseis.survey.store.survey import Survey, open_survey
+
+
+def look_at(savedmodel: Path, asked: Request) -> tuple[list[Survey], Request]:
+    """Open the surveys among some sources, and make sure that a classifier and the files are there.
+
+    Args:
+        savedmodel: Where the classifier's SavedModel is.
+        asked: Surveys and files, and how to read files; an empty `fit` grades them whole, in windows.
+
+    Returns:
+        The surveys, and the same request for the files alone.
+
+    Raises:
+        InputError: One is missing or cannot be what it is meant to be, or an option concerns none of them.
+    """
+    fit, size = asked.fit, asked.size
+    if size:
+        parse_size(size)
+    if fit and fit not in FITS:
+        raise InputError(f"--fit {fit} is unknown; choose {', '.join(FITS[:-1])} or {FITS[-1]}, or leave it out")
+    if size and not fit:
+        raise InputError(f"--size {size} needs --fit pad, crop or resize; add that, or leave --size out")
+    surveys = [open_survey(source) for source in asked.sources if (source / MANIFEST).exists()]
+    files = [source for source in asked.sources if not (source / MANIFEST).exists()]
+    if asked.labels and not files:
+        raise InputError("--labels is for files; a survey has labels of its own, which ingest gave it")
+    if fit and not files:
+        raise InputError("--fit is for files; a survey's gathers have its size already, leave it out")
+    read_about(savedmodel, "classifier")
+    for file in source_files(files, asked.kind):
+        check_file(file)
+    return surveys, replace(asked, sources=files)

@@ -1,0 +1,89 @@
+"""The table beside a file that has no place for ids and parents: how each of its synthetic gathers was made."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from glowseis.errors import InputError
+from glowseis.survey.formats.targets import table_of
+from glowseis.survey.gather import UNKNOWN_PARENT, Origin, Recording, source_text
+from glowseis.survey.store.index import COLUMNS, check_words, is_id, read_index
+
+NUMBER = "gather_number"
+"""The column that says which gather of an array a row speaks of, from 1."""
+
+
+def rows_by(file: Path, column: str) -> dict[int, dict[str, Any]] | None:
+    """Read a table.
+
+    Args:
+        file: The table.
+        column: The column that says which gather of the file a row speaks of.
+
+    Returns:
+        Its rows by that column; None of no table, or of others'.
+
+    Raises:
+        InputError: Two rows speak of one gather.
+    """
+    if not file.is_file():
+        return None
+    try:
+        table = read_index(file)
+        if not {column, *COLUMNS} <= set(table.columns):
+            return None
+        rows = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+        by_number = {int(row[column]): row for row in rows}
+    except (ValueError, KeyError, OverflowError, OSError):
+        return None
+    if len(by_number) < len(rows):
+        raise InputError(f"{source_text(file)}: has a {column} twice; copy it again")
+    return by_number
+
+
+def told_by_row(recording: Recording, row: dict[str, Any], file: Path) -> Recording:
+    """Add to a gather what its row says; an id that no survey takes is left aside.
+
+    Args:
+        recording: The gather; a label that it has stays.
+        row: Its row.
+        file: The table.
+
+    Raises:
+        InputError: A word in the row is none that a survey takes.
+    """
+    parents = tuple(filter(None, row["parents"].split(";"))) or (UNKNOWN_PARENT,)
+    found = replace(
+        recording,
+        gather_id=row["gather_id"] if is_id(row["gather_id"]) else recording.gather_id,
+        label=recording.label or row["label"],
+        origin=Origin(parents, float(row["alpha"]), int(row["seed"]), row["model"], row["path"]),
+    )
+    try:
+        check_words(found, ())
+    except InputError as wrong:
+        raise InputError(f"{source_text(file)}: {wrong}") from None
+    return found
+
+
+def told_by_table(path: Path, count: int, recordings: Iterable[Recording]) -> Iterator[Recording]:
+    """Add to the gathers of an array what the table beside it says, where there is one.
+
+    Args:
+        path: The array's file.
+        count: Number of its gathers.
+        recordings: The gathers.
+
+    Raises:
+        InputError: The table is that of another file.
+    """
+    file = table_of(path)
+    rows = rows_by(file, NUMBER)
+    if rows is not None and sorted(rows) != list(range(1, count + 1)):
+        raise InputError(
+            f"{source_text(file)}: has rows of other gathers than the {count} of {source_text(path)}; put the table of "
+            "that file in its place, or remove it"
+        )
+    for number, recording in enumerate(recordings, start=1):
+        yield told_by_row(recording, rows[number], file) if rows else recording

@@ -1,0 +1,63 @@
+"""What gathers can be written as, told from a name before any of them is made."""
+
+from enum import StrEnum
+from pathlib import Path
+
+from glowseis.errors import InputError
+from glowseis.files import check_output
+
+
+class Format(StrEnum):
+    """What can be written."""
+
+    SEGY = "segy"
+    HDF5 = "hdf5"
+    NUMPY = "numpy"
+    PICTURES = "pictures"
+    SURVEY = "survey"
+
+
+ENDINGS = {
+    Format.SEGY: (".segy", ".sgy"),
+    Format.HDF5: (".h5", ".hdf5", ".hdf"),
+    Format.NUMPY: (".npy",),
+}
+"""How the names of files end, in capitals too; a name without an ending is a survey's folder."""
+
+
+def target_format(out: Path, kind: str | None = None) -> Format:
+    """The format to write, once it is clear that nothing stands in its place.
+
+    Args:
+        out: File or folder to be made.
+        kind: A name of `Format`; by the ending of `out` when None.
+
+    Raises:
+        InputError: No format is called so or ends so, or something stands there already.
+    """
+    if kind and kind not in list(Format):
+        raise InputError(f"format {kind!r} is unknown; choose one of {', '.join(Format)}")
+    found = Format(kind) if kind else _format_of(out)
+    check_output(out)
+    if found in (Format.SEGY, Format.NUMPY):
+        check_output(table_of(out))
+    return found
+
+
+def table_of(path: Path) -> Path:
+    """Where the table goes that says how the synthetic gathers of a SEG-Y or NumPy file were made.
+
+    Args:
+        path: The file.
+    """
+    return path.with_suffix(".csv")
+
+
+def _format_of(out: Path) -> Format:
+    ending = out.suffix.lower()
+    found = next((kind for kind, endings in ENDINGS.items() if ending in endings), None)
+    if found is None and ending:
+        raise InputError(
+            f"{out}: no format ends in {out.suffix}; name a .segy, .h5 or .npy file or a folder, or give --format"
+        )
+    return found or Format.SURVEY

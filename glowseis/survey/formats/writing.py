@@ -1,0 +1,177 @@
+"""Gathers written to files for others, whatever the format: the counterpart of `sources`."""
+
+import itertools
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from glowseis.errors import InputError
+from glowseis.files import whole_file
+from glowseis.survey.formats.axes import narrowed, unknown_geometry
+from glowseis.survey.formats.parent_table import NUMBER
+from glowseis.survey.formats.targets import Format, table_of, target_format
+from glowseis.survey.gather import Gather, Picture, Recording
+from glowseis.survey.render import amplitudes, render
+
+
+def write_gathers(
+    out: str | Path,
+    gathers: Gather | np.ndarray | Iterable[Gather | Recording],
+    *,
+    kind: str | None = None,
+    sample_interval_s: float = np.nan,
+    maker: str = "",
+) -> int:
+    """Write gathers as SEG-Y, HDF5, a NumPy array, pictures or a survey, with memory for one gather.
+
+    >>> import glowseis
+    >>> glowseis.write_gathers("new.segy", glowseis.simulate_gathers(3, size="112x80"))
+    3
+
+    Files hold amplitudes in the units of the source, of a gather's valid region: 256 levels up to its clip. Synthetic
+    gathers stay known as such: by a table beside SEG-Y and NumPy files, and inside of all others.
+
+    Args:
+        out: File or folder to be made: `.segy`, `.sgy`, `.h5`, `.hdf5`, `.npy`, or no ending for a survey's folder.
+        gathers: Gathers or recordings, or an array `[gather, time, trace]` or `[time, trace]`: grey levels if it is
+            uint8, else amplitudes.
+        kind: `segy`, `hdf5`, `numpy`, `pictures` (a folder of PNG files) or `survey`, whatever `out` ends in.
+        sample_interval_s: Time between two samples of an array, in seconds; SEG-Y needs it.
+        maker: What made synthetic gathers; model, seed and path by default.
+
+    Returns:
+        The number of gathers.
+
+    Raises:
+        InputError: Something stands at `out`, there are no gathers, or the format has no place for one.
+        OSError: The disk is full or not writable; nothing is left behind.
+    """
+    out = Path(out)
+    found = target_format(out, kind)
+    if isinstance(gathers, np.ndarray):
+        gathers = _of_array(gathers, sample_interval_s)
+    elif isinstance(gathers, Gather):
+        gathers = [gathers]
+    rest = iter(gathers)
+    first = next(rest, None)
+    if first is None:
+        raise InputError(f"{out}: there are no gathers to write; check the sources")
+    origin = first.origin
+    by_default = f"{origin.model}, seed {origin.seed}, {origin.path} path"
+    maker = (maker or by_default) if origin.parents else ""
+    return WRITERS[found](out, itertools.chain([first], rest), first, maker)
+
+
+def _of_array(array: np.ndarray, interval_s: float) -> list[Gather | Recording]:
+    """Gathers without geometry."""
+    if array.ndim not in (2, 3) or array.dtype.kind not in "iuf":
+        raise InputError(
+            f"an array of shape {array.shape} and type {array.dtype} is no gathers; give numbers [gather, time, trace]"
+        )
+    made: list[Gather | Recording] = []
+    for number, one in enumerate(array if array.ndim == 3 else array[np.newaxis], start=1):
+        geometry = unknown_geometry(number, one.shape[1], interval_s)
+        if one.dtype == np.uint8:
+            made.append(render(Picture(f"gather{number}", one, "", geometry, "an array"), *one.shape))
+        else:
+            made.append(Recording(f"gather{number}", narrowed(one), "", geometry, "an array"))
+    return made
+
+
+def _picture(gather: Gather | Recording, size: tuple[int, int]) -> Gather:
+    return gather if isinstance(gather, Gather) else render(gather, *size)
+
+
+def _recording(gather: Gather | Recording) -> Recording:
+    """A gather as a recording of the shape that was recorded."""
+    if isinstance(gather, Recording):
+        return gather
+    return Recording(gather.gather_id, amplitudes(gather), gather.label, gather.geometry, gather.source, gather.origin)
+
+
+def _size(first: Gather | Recording) -> tuple[int, int]:
+    height, width = (first.image if isinstance(first, Gather) else first.amplitude).shape
+    return height, width
+
+
+Gathers = Iterable[Gather | Recording]
+
+
+def _write_pictures(out: Path, gathers: Gathers, first: Gather | Recording, maker: str) -> int:
+    from glowseis.survey.formats.pictures import write_pictures
+
+    return write_pictures(out, (_picture(one, _size(one)) for one in gathers))
+
+
+def _write_survey(out: Path, gathers: Gathers, first: Gather | Recording, maker: str) -> int:
+    from glowseis.survey.store.survey import write_survey
+
+    size = _size(first)
+    about = {"synthetic": maker} if maker else {}
+    return write_survey(out, (_picture(one, size) for one in gathers), size, about).gathers
+
+
+def _write_hdf5(out: Path, gathers: Gathers, first: Gather | Recording, maker: str) -> int:
+    from glowseis.survey.formats.hdf5_layout import write_hdf5
+
+    return write_hdf5(out, map(_recording, gathers), maker)
+
+
+def _write_segy(out: Path, gathers: Gathers, first: Gather | Recording, maker: str) -> int:
+    from glowseis.survey.formats.segy_origin import RECORD, simulated_text, synthetic_text
+    from glowseis.survey.formats.segy_writer import write_segy
+
+    if not maker:
+        simulated = re.match(r"glowseis simulator .*?\bseed (\d+)", first.source)
+        text = simulated_text(int(simulated[1])) if simulated else []
+        return write_segy(out, map(_recording, _alike(gathers, first)), text)
+    with whole_file(table_of(out)) as table:
+        told = _told(_alike(gathers, first), table, RECORD)
+        return write_segy(out, told, synthetic_text(maker, out), numbered=True)
+
+
+def _write_numpy(out: Path, gathers: Gathers, first: Gather | Recording, maker: str) -> int:
+    from glowseis.survey.formats.array_writer import write_array
+
+    shape = _recording(first).amplitude.shape
+    size = max(shape[0], _size(first)[0]), max(shape[1], _size(first)[1])
+    if not maker:
+        return write_array(out, map(_recording, _alike(gathers, first)), size)
+    with whole_file(table_of(out)) as table:
+        return write_array(out, _told(_alike(gathers, first), table, NUMBER), size)
+
+
+WRITERS: dict[Format, Callable[[Path, Gathers, Gather | Recording, str], int]] = {
+    Format.SEGY: _write_segy,
+    Format.HDF5: _write_hdf5,
+    Format.NUMPY: _write_numpy,
+    Format.PICTURES: _write_pictures,
+    Format.SURVEY: _write_survey,
+}
+
+
+def _alike(gathers: Gathers, first: Gather | Recording) -> Iterator[Gather | Recording]:
+    """Gathers of one making, as a file's header or table speaks of them all."""
+    wanted = first.origin
+    for gather in gathers:
+        origin = gather.origin
+        if bool(origin.parents) != bool(wanted.parents) or (
+            (origin.model, origin.seed, origin.path) != (wanted.model, wanted.seed, wanted.path)
+        ):
+            raise InputError(
+                f"gather {gather.gather_id} was made in another way than {first.gather_id} (recorded, or synthetic by "
+                "another model, seed or path); write them to different files, or all to one HDF5 file or survey"
+            )
+        yield gather
+
+
+def _told(gathers: Gathers, table: Path, column: str) -> Iterator[Recording]:
+    """Gathers as recordings, with a row each in a table; closed before the last one's file has its name."""
+    from glowseis.survey.store.index import index_writer
+
+    with index_writer(table, [column]) as write_row:
+        for number, gather in enumerate(gathers, start=1):
+            write_row(_picture(gather, _size(gather)), {column: number})
+            yield _recording(gather)

@@ -1,0 +1,117 @@
+"""Gathers written by one function, whatever the format, and read again."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from glowseis.errors import InputError
+from glowseis.survey.formats.source import ReadOptions
+from glowseis.survey.formats.sources import open_source
+from glowseis.survey.formats.targets import Format
+from glowseis.survey.formats.writing import write_gathers
+from glowseis.survey.gather import Origin
+from glowseis.survey.render import amplitudes
+from glowseis.survey.store.survey import open_survey
+from tests.support.random_gathers import random_gather, random_recording, same_gather
+
+ARRAY = ReadOptions(axes="gather,time,trace", sample_interval_s=0.008)
+GATHERS = [random_gather(shot, traces=20 + shot, label="good") for shot in range(3)]
+
+
+def read(path, options=None):
+    return list(open_source(path, options or ReadOptions()).gathers())
+
+
+def child(shot, model="demo/1"):
+    origin = Origin(("a", "b"), 0.5, 1, model, "spherical")
+    return dataclasses.replace(random_gather(shot, label="bad"), gather_id=f"child{shot}", origin=origin)
+
+
+@pytest.mark.parametrize("name", ["new.segy", "new.SGY", "new.h5", "new.hdf5"])
+def test_files_hold_the_amplitudes_of_recorded_gathers(tmp_path, name):
+    assert write_gathers(tmp_path / name, iter(GATHERS)) == 3
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    for found, gather in zip(read(tmp_path / name), GATHERS, strict=True):
+        np.testing.assert_array_equal(found.amplitude, amplitudes(gather))
+        assert found.geometry.shot == gather.geometry.shot and not found.origin.parents
+
+
+def test_an_array_is_padded(tmp_path):
+    assert write_gathers(str(tmp_path / "new.npy"), GATHERS) == 3
+    array = np.load(tmp_path / "new.npy")
+    assert array.shape == (3, *GATHERS[0].image.shape) and array.dtype == np.float32
+    for found, gather in zip(array, GATHERS, strict=True):
+        valid = amplitudes(gather)
+        np.testing.assert_array_equal(found[: valid.shape[0], : valid.shape[1]], valid)
+        assert not found[valid.shape[0] :].any() and not found[:, valid.shape[1] :].any()
+    assert len(read(tmp_path / "new.npy", ARRAY)) == 3
+
+
+def test_a_survey_and_pictures(tmp_path):
+    write_gathers(tmp_path / "survey", GATHERS)
+    survey = open_survey(str(tmp_path / "survey"))
+    assert all(same_gather(survey.read(row), gather) for row, gather in enumerate(GATHERS))
+    assert survey.manifest.about == {}
+    assert write_gathers(tmp_path / "pictures", GATHERS[0], kind="pictures") == 1
+    assert len(list((tmp_path / "pictures").glob("*.png"))) == 1
+
+
+@pytest.mark.parametrize("name", ["new.segy", "new.h5", "new.npy"])
+@pytest.mark.parametrize("kind", [np.float32, np.int16, np.uint8])
+def test_arrays_and_recordings_lose_nothing(tmp_path, name, kind):
+    array = np.random.default_rng(1).integers(0, 256, (2, 40, 12)).astype(kind)
+    write_gathers(tmp_path / name, array, sample_interval_s=0.004)
+    found = np.stack([one.amplitude for one in read(tmp_path / name, ARRAY if name.endswith("npy") else None)])
+    np.testing.assert_array_equal(found, array.astype(np.float32) - (128 if kind is np.uint8 else 0))
+    write_gathers(tmp_path / "one.h5", [random_recording(1)])
+    np.testing.assert_array_equal(read(tmp_path / "one.h5")[0].amplitude, random_recording(1).amplitude)
+
+
+def test_simulated_gathers_are_told_as_such(tmp_path):
+    gather = dataclasses.replace(GATHERS[0], source="glowseis simulator version 2.0, seed 12, acquisition 3")
+    write_gathers(tmp_path / "new.segy", gather)
+    assert read(tmp_path / "new.segy")[0].source.endswith("new.segy (simulated by glowseis, seed 12)")
+
+
+@pytest.mark.parametrize("name", ["new.segy", "new.npy"])
+@pytest.mark.parametrize("gathers", [[GATHERS[0], child(1)], [child(1), GATHERS[0]], [child(1), child(2, "other/1")]])
+def test_what_one_table_cannot_tell_is_refused(tmp_path, name, gathers):
+    with pytest.raises(InputError, match="was made in another way than"):
+        write_gathers(tmp_path / name, gathers)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_table_of_another_array_is_refused(tmp_path):
+    write_gathers(tmp_path / "new.npy", [child(1), child(2)])
+    assert [one.origin for one in read(tmp_path / "new.npy", ARRAY)] == [child(1).origin] * 2
+    write_gathers(tmp_path / "b.npy", [child(1)])
+    (tmp_path / "b.csv").replace(tmp_path / "new.csv")
+    with pytest.raises(InputError, match="rows of other gathers than the 2 of"):
+        read(tmp_path / "new.npy", ARRAY)
+
+
+@pytest.mark.parametrize(
+    ("name", "gathers", "kind", "message"),
+    [
+        ("new.xyz", GATHERS, None, "no format ends in .xyz"),
+        ("new", GATHERS, "jpeg", "format 'jpeg' is unknown; choose one of segy, hdf5, numpy, pictures, survey"),
+        ("new.h5", [], None, "there are no gathers to write"),
+        ("new.h5", np.zeros((2, 2, 2, 2)), None, r"an array of shape \(2, 2, 2, 2\)"),
+        ("new.h5", np.zeros((2, 2), complex), None, "type complex128 is no gathers"),
+        ("new.npy", [random_recording(1), random_recording(2, samples=60)], None, "an array has gathers of one size"),
+        ("there.segy", GATHERS, None, "there.segy: exists already"),
+        ("other.segy", GATHERS, None, "other.csv: exists already"),
+        ("other.npy", GATHERS, None, "other.csv: exists already"),
+    ],
+)
+def test_bad_input_is_told_and_nothing_is_left(tmp_path, name, gathers, kind, message):
+    for there in ("there.segy", "other.csv"):
+        (tmp_path / there).touch()
+    with pytest.raises(InputError, match=message):
+        write_gathers(tmp_path / name, gathers, kind=kind)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other.csv", "there.segy"]
+
+
+def test_the_formats_are_those_of_the_command():
+    assert [*Format] == ["segy", "hdf5", "numpy", "pictures", "survey"]
