@@ -2,7 +2,6 @@
 
 import enum
 import os
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,8 +12,6 @@ from glowseis.errors import InputError
 
 if TYPE_CHECKING:
     from glowseis.survey.store.survey import Survey
-
-CHECKOUT = Path(__file__).parent.parent
 
 
 class Cluster(enum.StrEnum):
@@ -44,58 +41,37 @@ def main(
     Example: python -m glowseis.train train/paper.toml --survey surveys/viking --set training.batch=2
     """
     from glowseis.recipe import ClassifierRecipe, read_recipe
-    from glowseis.run.checks import check_has_survey
+    from glowseis.run.checks import check_has_survey, demo_recipe
 
-    path = recipe or _demo()
+    path = recipe or demo_recipe()
     settings = read_recipe(path, changes)
     if survey is None:
         check_has_survey(settings, path)
-    distributed = cluster is not None or bool(os.environ.get("TF_CONFIG"))
-    if distributed and isinstance(settings, ClassifierRecipe):
+    together = cluster is not None or bool(os.environ.get("TF_CONFIG"))
+    if together and isinstance(settings, ClassifierRecipe):
         raise InputError("a classifier trains on one device; start it alone, without TF_CONFIG and --cluster")
 
-    from glowseis.run.checks import check_size
-    from glowseis.run.own_survey import own_survey
-    from glowseis.run.record import check_folder
-    from glowseis.survey.size import parse_size
-    from glowseis.survey.store.survey import open_survey
+    from glowseis.run.ready import make_ready
 
-    folder = out or Path("runs") / settings.name
-    make = partial(own_survey, settings.survey, Path("surveys") / settings.name)
-    if survey is None and not isinstance(settings, ClassifierRecipe):
-        check_size(settings, parse_size(settings.survey.size), "survey.size")
-    opened = open_survey(survey) if survey is not None else None
-    # Of several processes the chief alone looks at the run's folder, and makes the survey.
-    if not distributed:
-        check_folder(folder, settings, opened)
-        opened = opened or make()
-        check_folder(folder, settings, opened)
-
-    command.import_tensorflow(begin=not distributed)
+    ready = make_ready(settings, survey, out, together=together)
+    command.import_tensorflow(begin=not together)
     from glowseis.fitting.devices.cluster import from_slurm, from_tf_config
     from glowseis.fitting.devices.devices import Devices, devices_of
     from glowseis.run.classifier import classifier_lines, train_classifier
     from glowseis.run.flow import flow_lines, train_flow
 
     def data(devices: Devices) -> "Survey":
-        return opened or devices.on_chief(make) or make()
+        return ready.opened or devices.on_chief(ready.make) or ready.make()
 
     if isinstance(settings, ClassifierRecipe):
-        result = train_classifier(settings, data(Devices()), folder, savedmodels, print, command.STARTED)
+        result = train_classifier(settings, data(Devices()), ready.folder, savedmodels, print, command.STARTED)
         print("\n".join(classifier_lines(result)))
         return
     devices = devices_of(from_slurm() if cluster else from_tf_config())
     with devices.noticing_the_lost():
-        result = train_flow(settings, data(devices), folder, savedmodels, print, command.STARTED, devices=devices)
+        result = train_flow(settings, data(devices), ready.folder, savedmodels, print, command.STARTED, devices=devices)
     if devices.is_chief:
         print("\n".join(flow_lines(result, settings.data.label)))
-
-
-def _demo() -> Path:
-    for folder in (Path("train"), CHECKOUT / "train"):
-        if (folder / "demo.toml").is_file():
-            return folder / "demo.toml"
-    raise InputError("there is no train/demo.toml here; name a recipe, or run it from a checkout of glowseis")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,11 @@
 """What may be wrong with a recipe and its survey, told before anything slow begins."""
 
+from pathlib import Path
+
 from glowseis.errors import InputError
 from glowseis.recipe import AnyRecipe, Recipe
+
+CHECKOUT = Path(__file__).parent.parent.parent
 
 
 def check_has_survey(recipe: AnyRecipe, name: object) -> None:
@@ -37,3 +41,15 @@ def check_size(recipe: Recipe, size: tuple[int, int], where: str) -> None:
             f"{where}: gathers of {height}x{width} cannot be halved {recipe.flow.levels} times; make the survey with "
             f"a size of {padded}, or lower flow.levels"
         )
+
+
+def demo_recipe() -> Path:
+    """Where the demo's recipe is: below the current folder, or in the checkout.
+
+    Raises:
+        InputError: It is in neither.
+    """
+    for folder in (Path("train"), CHECKOUT / "train"):
+        if (folder / "demo.toml").is_file():
+            return folder / "demo.toml"
+    raise InputError("there is no train/demo.toml here; name a recipe, or run it from a checkout of glowseis")

@@ -1,0 +1,53 @@
+"""What a training needs before TensorFlow is loaded: its recipe, its folder looked at, its survey opened or made."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from glowseis.recipe import AnyRecipe, ClassifierRecipe
+from glowseis.run.checks import check_size
+from glowseis.run.record import check_folder
+from glowseis.run.own_survey import own_survey
+from glowseis.survey.size import parse_size
+from glowseis.survey.store.survey import Survey, open_survey
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A training that may begin.
+
+    Attributes:
+        folder: The run's folder.
+        opened: The survey; None where processes train together and the chief has yet to make it.
+        make: Makes the recipe's own survey, unless it is there.
+    """
+
+    folder: Path
+    opened: Survey | None
+    make: Callable[[], Survey]
+
+
+def make_ready(recipe: AnyRecipe, survey: Path | None, out: Path | None, *, together: bool) -> Ready:
+    """Look at a run's folder and open its survey, or make it.
+
+    Args:
+        recipe: What is trained.
+        survey: The survey's folder; the recipe's own survey when None.
+        out: The run's folder; by the recipe's name when None.
+        together: Whether several processes train; their chief alone looks at the folder and makes a survey, later.
+
+    Raises:
+        InputError: The survey is none for this recipe, or the folder holds something else.
+        StoppedError: The making of the survey was interrupted; what is made is kept.
+    """
+    folder = out or Path("runs") / recipe.name
+    make = partial(own_survey, recipe.survey, Path("surveys") / recipe.name)
+    if survey is None and not isinstance(recipe, ClassifierRecipe):
+        check_size(recipe, parse_size(recipe.survey.size), "survey.size")
+    opened = open_survey(survey) if survey is not None else None
+    if not together:
+        check_folder(folder, recipe, opened)
+        opened = opened or make()
+        check_folder(folder, recipe, opened)
+    return Ready(folder, opened, make)
