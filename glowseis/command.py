@@ -127,14 +127,28 @@ def run(function: Callable[..., Any], arguments: list[str] | None = None) -> NoR
     name = f"python -m {function.__module__}" if function.__module__ != "__main__" else _module_name()
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command()(function)
+    run_app(app, name, name, arguments)
+
+
+def run_app(app: typer.Typer, program: str, name: str, arguments: list[str] | None = None) -> NoReturn:
+    """Run an application of one command or several, and leave the process with its exit status.
+
+    Args:
+        app: The application.
+        program: What it is called by.
+        name: What it is called in messages, the command that was asked for included.
+        arguments: The words after the program's name; those of the process when None.
+    """
     with _signals() as came, _streams() as (out, _):
-        _run(app, name, arguments, came, out)
+        _run(app, program, name, arguments, came, out)
     raise AssertionError("a command ends by leaving the process")
 
 
-def _run(app: typer.Typer, name: str, arguments: list[str] | None, came: list[int], out: "_Stream") -> NoReturn:
+def _run(
+    app: typer.Typer, program: str, name: str, arguments: list[str] | None, came: list[int], out: "_Stream"
+) -> NoReturn:
     try:
-        status = typer.main.get_command(app).main(args=arguments, prog_name=name, standalone_mode=False)
+        status = typer.main.get_command(app).main(args=arguments, prog_name=program, standalone_mode=False)
         # typer takes an interruption for a status of its own.
         if status == INTERRUPTED:
             raise KeyboardInterrupt

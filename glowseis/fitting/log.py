@@ -6,8 +6,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-GAP = 4
-"""White columns between pictures in a row."""
+from glowseis.survey.content.gather_plot import pixels_of_row
 
 
 class RunLog:
@@ -64,8 +63,7 @@ class RunLog:
         """Log rows of pictures, uint8 `[gather, time, trace, 1]` each; a row is shown side by side."""
         with self._writer.as_default(step):
             for name, images in rows.items():
-                apart = np.pad(images, ((0, 0), (0, 0), (0, GAP), (0, 0)), constant_values=255)
-                tf.summary.image(f"gathers/{name}", np.concatenate(list(apart), axis=1)[np.newaxis])
+                tf.summary.image(f"gathers/{name}", pixels_of_row(images[..., 0])[np.newaxis])
 
     def _scalars(self, step: int, scalars: dict[str, float]) -> None:
         with self._writer.as_default(step):

@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+import glowseis
 from glowseis import command
 from glowseis.errors import FittingError, InputError, StoppedError
 from tests.support.commands import CHECKOUT, finish, start
@@ -28,7 +29,7 @@ def python(script, *words):
 
 def test_every_module_that_can_be_run_is_tested():
     runnable = {path.stem for path in (CHECKOUT / "glowseis").glob("*.py") if "__main__" in path.read_text()}
-    assert runnable - {"command"} == set(COMMANDS)
+    assert runnable - {"command", "__main__"} == set(COMMANDS)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -51,6 +52,54 @@ def test_help_shows_an_example_and_loads_nothing_heavy(name):
 def test_the_package_loads_nothing_heavy():
     done = python(f"import sys, glowseis; print({HEAVY}, glowseis.__version__)")
     assert done.stdout.startswith("[] ") and not done.stderr
+
+
+def console(*words, **environment):
+    """The function that the console command calls, in a process of its own, and what it loads."""
+    (entry,) = [
+        line for line in (CHECKOUT / "setup.cfg").read_text().splitlines() if line.strip().startswith("glowseis =")
+    ]
+    module, function = entry.split("=")[1].strip().split(":")
+    script = (
+        f"import sys\nfrom {module} import {function}\n"
+        f"try:\n    {function}()\nfinally:\n    print('loaded', {HEAVY}, file=sys.stderr)\n"
+    )
+    words = [sys.executable, "-c", script, *map(str, words)]
+    done = subprocess.run(
+        words, check=False, cwd=CHECKOUT, capture_output=True, text=True, env={**os.environ, **environment}
+    )
+    *error, loaded = done.stderr.splitlines()
+    assert loaded == "loaded []"
+    return done.returncode, done.stdout, error
+
+
+def test_one_console_command_has_them_all():
+    status, out, error = console("--help")
+    assert (status, error) == (0, []) and "Usage: glowseis [OPTIONS] COMMAND" in out
+    assert [line.split()[0] for line in out.split("Commands:\n")[1].splitlines()] == [*COMMANDS]
+    assert console("--version") == (0, f"glowseis {glowseis.__version__}\n", [])
+    status, out, error = console("folds", "--help")
+    assert status == 0 and "Usage: glowseis folds [OPTIONS] SURVEY" in out and "Example: glowseis folds surveys" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "glowseis: Missing command; see glowseis --help"),
+        (("fly",), "glowseis: No such command 'fly'; see glowseis --help"),
+        (("folds", "s", "--zzzz"), "glowseis folds: No such option: --zzzz; see glowseis folds --help"),
+        (("train", "nowhere.toml"), "glowseis train: nowhere.toml: no such recipe"),
+    ],
+)
+def test_the_console_command_tells_wrong_words_under_its_own_name(words, message):
+    status, out, (line,) = console(*words)
+    assert (status, out) == (2, "") and line.startswith(message)
+
+
+def test_a_shell_completes_commands_and_options():
+    assert console(_GLOWSEIS_COMPLETE="complete_bash", COMP_WORDS="glowseis f", COMP_CWORD="1") == (0, "folds\n", [])
+    _, out, _ = console(_GLOWSEIS_COMPLETE="complete_bash", COMP_WORDS="glowseis folds --k", COMP_CWORD="2")
+    assert out == "--kind\n"
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -195,12 +195,13 @@ def test_tensorboard_shows_figures_and_pictures(trained):
     pictures = {}
     for name in ("real", "reconstructed", "interpolated", "sampled"):
         width, height, *shown = values[f"gathers/{name}"][STEPS]
-        assert (int(height), len(shown)) == (32, 1) and int(width) >= 3 * 32
-        pictures[name] = tf.io.decode_png(shown[0]).numpy()
+        assert int(height) > 256 and int(width) > 3 * 256 and len(shown) == 1
+        pictures[name] = tf.io.decode_png(shown[0]).numpy()[..., 0] / 255
     assert np.array_equal(pictures["real"], pictures["reconstructed"])
-    real, interpolated, sampled = (
-        pictures[name][:30].reshape(30, 3, -1)[..., :28].ravel() / 255 for name in ("real", "interpolated", "sampled")
-    )
+    # Axes are the same in all.
+    inside = np.ptp([*pictures.values()], axis=0) > 0
+    assert 0.3 < inside.mean() < 0.9
+    real, interpolated, sampled = (pictures[name][inside] for name in ("real", "interpolated", "sampled"))
     # What lies between gathers looks like both, what is sampled like none of them.
     assert 0.3 < np.corrcoef(real, interpolated)[0, 1] < 0.95 and abs(np.corrcoef(real, sampled)[0, 1]) < 0.2
 

@@ -2,15 +2,14 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from glowseis.survey.content.description import Description
-from glowseis.survey.content.duplicates import valid_region
+from glowseis.survey.content.gather_plot import plot_gather
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MOST_BARS = 40
@@ -86,42 +85,7 @@ def _examples(description: Description, figure: "Figure") -> None:
     for number, label in enumerate(labels, start=1):
         axes = figure.add_subplot(rows, columns, number)
         gather = description.survey.read(description.example(label))
-        valid, geometry = valid_region(gather), gather.geometry
-        samples, traces = gather.recorded_shape or valid.shape
-        if gather.fit != "resize":
-            samples, traces = valid.shape
-        top, bottom, unit = 0.0, float(samples), "sample"
-        if np.isfinite(geometry.sample_interval_s) and geometry.sample_interval_s > 0:
-            top = geometry.start_s
-            bottom, unit = top + samples * geometry.sample_interval_s, "time (s)"
-        axes.imshow(valid, cmap="gray", vmin=0, vmax=255, aspect="auto", extent=(0.5, traces + 0.5, bottom, top))
-        axes.set_ylabel(unit)
-        axes.set_xlabel("trace")
-        _offsets(axes, np.abs(geometry.offset_m[:traces]))
-        axes.set_title(f"{_safe([label])[0]}: {gather.gather_id}", fontsize="medium")
-
-
-def _offsets(axes: "Axes", offset_m: np.ndarray) -> None:
-    """A second axis with offsets, where they are known and grow or fall along the cable."""
-    trace = np.arange(1, len(offset_m) + 1, dtype=float)
-    if len(offset_m) < 2 or not np.isfinite(offset_m).all():
-        return
-    steps = np.diff(offset_m)
-    if not (steps > 0).all() and not (steps < 0).all():
-        return
-    # matplotlib asks for places beyond the cable's ends too.
-    slope = (offset_m[-1] - offset_m[0]) / (len(offset_m) - 1)
-    known = np.concatenate([trace, [-len(trace), 2.0 * len(trace)]])
-    at = np.concatenate([offset_m, offset_m[0] + slope * (known[-2:] - 1)])
-    by_trace, by_offset = np.argsort(known), np.argsort(at)
-
-    def offset_of(places: Any) -> np.ndarray:
-        return np.interp(places, known[by_trace], at[by_trace])
-
-    def trace_of(offsets: Any) -> np.ndarray:
-        return np.interp(offsets, at[by_offset], known[by_offset])
-
-    axes.secondary_xaxis("top", functions=(offset_of, trace_of)).set_xlabel("offset (m)")
+        plot_gather(gather, axes, title=f"{label}: {gather.gather_id}")
 
 
 def _levels(description: Description, figure: "Figure") -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ def simulate_survey(
             tell(f"{source_text(out)}: going on after {done} of {simulation.count} gathers")
             made = simulation.recordings(workers, done)
 
-        def gathers() -> Iterator[Gather]:
+        def gathers() -> Generator[Gather, None, None]:
             # Worker processes end with their iterator, before anything else is cleaned up.
             with contextlib.closing(made):
                 for recording in progress(made, simulation.count, "simulating", done):
