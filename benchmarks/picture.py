@@ -4,29 +4,26 @@ python benchmarks/picture.py surveys/demo surveys/demo-new docs/real-and-generat
 """
 
 import sys
-from pathlib import Path
 
-import numpy as np
-from PIL import Image
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
-from glowseis.survey.batches.images import images
-from glowseis.survey.store.survey import open_survey
+from glowseis import open_survey, plot_gather
 
-SHOWN, GAIN, ENLARGED, GAP = 5, 4, 3, 2
-
-
-def row(path: str, label: str) -> np.ndarray:
-    """A survey's first gathers of a label side by side, their grey levels stretched about mid-grey."""
-    survey = open_survey(Path(path))
-    levels = images(survey, survey.select(labels=[label])[:SHOWN]).astype(np.float32)
-    stretched = np.clip(128 + GAIN * (levels - 128), 0, 255).astype(np.uint8)
-    return np.concatenate(list(np.pad(stretched, ((0, 0), (0, GAP), (0, GAP)), constant_values=255)), axis=1)
+SHOWN, GAIN = 5, 4
 
 
 def main(real: str, generated: str, out: str, label: str = "bad") -> None:
-    """Write the picture."""
-    picture = Image.fromarray(np.concatenate([row(real, label), row(generated, label)]))
-    picture.resize((picture.width * ENLARGED, picture.height * ENLARGED), Image.Resampling.NEAREST).save(out)
+    """Write the picture: each survey's first gathers of the label, with a gain about mid-grey."""
+    figure = Figure((2.3 * SHOWN, 6.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    rows = figure.subplots(2, SHOWN, sharex=True, sharey=True)
+    for path, axes in zip((real, generated), rows, strict=True):
+        survey = open_survey(path)
+        for number, place in zip(survey.select(labels=[label]), axes, strict=False):
+            gather = survey.read(int(number))
+            plot_gather(gather, place, clip=gather.clip_amplitude / GAIN).label_outer()
+    figure.savefig(out, dpi=110)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,76 @@
 """Rare-class seismic shot gathers from a normalising flow (Glow), after the paper "SeismoGlow".
 
-Importing this package is quick: it loads neither TensorFlow nor Keras. Import what you use from its rooms:
-`glowseis.layers`, `glowseis.models`, `glowseis.survey`, `glowseis.fitting`, `glowseis.synthesis`.
+Importing this package is quick: a name of `__all__` is loaded, with Keras or TensorFlow where it needs them, when it is
+first asked for. All of them work on arrays or paths.
+
+    import glowseis
+
+    gathers = glowseis.read_gathers("line12.segy")
+    glowseis.plot_gather(gathers[0])
 """
 
-from glowseis.version import __version__ as __version__
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from glowseis.version import __version__
+
+if TYPE_CHECKING:
+    from glowseis.errors import InputError
+    from glowseis.export.classifier import load_classifier
+    from glowseis.export.flow import load_flow
+    from glowseis.fitting.flow.trainer import FlowTrainer
+    from glowseis.models.glow import Glow
+    from glowseis.models.miniception import Miniception
+    from glowseis.survey.content.gather_plot import plot_gather
+    from glowseis.survey.formats.writing import write_gathers
+    from glowseis.survey.ingestion.ingest import read_gathers
+    from glowseis.survey.simulate.survey import simulate_gathers
+    from glowseis.survey.store.survey import open_survey
+    from glowseis.synthesis import synthesise
+    from glowseis.testing.maps import check_invertible
+
+__all__ = [
+    "FlowTrainer",
+    "Glow",
+    "InputError",
+    "Miniception",
+    "__version__",
+    "check_invertible",
+    "load_classifier",
+    "load_flow",
+    "open_survey",
+    "plot_gather",
+    "read_gathers",
+    "simulate_gathers",
+    "synthesise",
+    "write_gathers",
+]
+
+_ROOMS = {
+    "FlowTrainer": "fitting.flow.trainer",
+    "Glow": "models.glow",
+    "InputError": "errors",
+    "Miniception": "models.miniception",
+    "check_invertible": "testing.maps",
+    "load_classifier": "export.classifier",
+    "load_flow": "export.flow",
+    "open_survey": "survey.store.survey",
+    "plot_gather": "survey.content.gather_plot",
+    "read_gathers": "survey.ingestion.ingest",
+    "simulate_gathers": "survey.simulate.survey",
+    "synthesise": "synthesis",
+    "write_gathers": "survey.formats.writing",
+}
+"""Where the names are."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_ROOMS[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -2,7 +2,13 @@
 
 
 class InputError(Exception):
-    """Wrong arguments or bad input. Commands print its one line and leave with exit status 2."""
+    """Wrong arguments or bad input. Commands print its one line and leave with exit status 2.
+
+    >>> import glowseis
+    >>> glowseis.open_survey("nowhere")
+    Traceback (most recent call last):
+    glowseis.errors.InputError: nowhere: no such survey; make one with python -m glowseis.simulate --out nowhere
+    """
 
 
 class FittingError(Exception):

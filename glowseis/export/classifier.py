@@ -155,6 +155,13 @@ class SavedClassifier:
 def load_classifier(path: str | Path) -> SavedClassifier:
     """Load a classifier's SavedModel, whose code is run: load only models from people you trust.
 
+    >>> import glowseis, numpy as np
+    >>> classifier = glowseis.load_classifier("savedmodels/robust")
+    >>> classifier.labels
+    ('good', 'medium', 'bad')
+    >>> classifier.probabilities(np.zeros((2, 64, 64), np.uint8)).shape
+    (2, 3)
+
     Args:
         path: `savedmodels/NAME/VERSION`, or `savedmodels/NAME` for the newest version.
 

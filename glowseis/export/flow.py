@@ -112,6 +112,12 @@ class SavedFlow:
 def load_flow(path: str | Path) -> SavedFlow:
     """Load a flow's SavedModel, whose code is run: load only models from people you trust.
 
+    >>> import glowseis, numpy as np
+    >>> flow = glowseis.load_flow("savedmodels/demo")
+    >>> pictures = np.zeros((2, *flow.size, 1), np.uint8)
+    >>> tuple(flow.signatures["log_prob"](image=pictures)["bits_per_dimension"].shape)
+    (2,)
+
     Args:
         path: `savedmodels/NAME/VERSION`, or `savedmodels/NAME` for the newest version.
 

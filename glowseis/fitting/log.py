@@ -63,7 +63,7 @@ class RunLog:
         """Log rows of pictures, uint8 `[gather, time, trace, 1]` each; a row is shown side by side."""
         with self._writer.as_default(step):
             for name, images in rows.items():
-                tf.summary.image(f"gathers/{name}", pixels_of_row(images[..., 0])[np.newaxis])
+                tf.summary.image(f"gathers/{name}", pixels_of_row(list(images[..., 0]))[np.newaxis])
 
     def _scalars(self, step: int, scalars: dict[str, float]) -> None:
         with self._writer.as_default(step):

@@ -121,6 +121,12 @@ class OrdinalHead(keras.layers.Layer):
 class Miniception(keras.Model):
     """Grades a gather: probabilities of classes in order of severity, the mildest first.
 
+    >>> import glowseis, numpy as np
+    >>> classifier = glowseis.Miniception(classes=3, alpha=1)
+    >>> probabilities = classifier(np.zeros((2, 32, 32, 1), np.float32))
+    >>> tuple(probabilities.shape), bool(np.allclose(np.sum(probabilities, axis=1), 1))
+    ((2, 3), True)
+
     Four blocks of rising width, a 5x5 max-pooling of stride 2 after each, then global average pooling, a dense layer
     and the head. No batch normalisation and no dropout; Glorot initialisation. Any size of picture.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from glowseis.recipe import AnyRecipe, ClassifierRecipe
+from glowseis.recipe import AnyRecipe, Recipe
 from glowseis.run.checks import check_size
 from glowseis.run.record import check_folder
 from glowseis.run.own_survey import own_survey
@@ -43,7 +43,7 @@ def make_ready(recipe: AnyRecipe, survey: Path | None, out: Path | None, *, toge
     """
     folder = out or Path("runs") / recipe.name
     make = partial(own_survey, recipe.survey, Path("surveys") / recipe.name)
-    if survey is None and not isinstance(recipe, ClassifierRecipe):
+    if survey is None and isinstance(recipe, Recipe):
         check_size(recipe, parse_size(recipe.survey.size), "survey.size")
     opened = open_survey(survey) if survey is not None else None
     if not together:

@@ -18,6 +18,11 @@ def check_invertible(
 ) -> None:
     """Check that a map inverts, that its log-det is the Jacobian's, and that every weight gets a gradient.
 
+    >>> import glowseis, numpy as np
+    >>> from glowseis.layers import InvertibleConv1x1
+    >>> x = np.random.default_rng(1).random((1, 2, 2, 4))
+    >>> glowseis.check_invertible(InvertibleConv1x1(dtype="float64"), x)
+
     It needs Keras' TensorFlow backend, for its gradients.
 
     The weights are perturbed first: a zero-initialised flow is the identity, which passes everything.

@@ -13,6 +13,16 @@ from glowseis.models.glow import Glow
 class FlowTrainer(keras.Model):
     """Fits a flow by maximum likelihood, in bits per dimension.
 
+    >>> import glowseis, numpy as np
+    >>> flow = glowseis.Glow((8, 8, 1), levels=1, steps=1, filters=4, attention_levels=0)
+    >>> x = np.random.default_rng(1).random((4, 8, 8, 1), np.float32)
+    >>> flow.adapt([x])
+    >>> trainer = glowseis.FlowTrainer(flow)
+    >>> trainer.compile(optimizer="adam")
+    >>> history = trainer.fit(x, batch_size=2, epochs=2, verbose=0)
+    >>> len(history.history["bits_per_dimension"])
+    2
+
     `fit`, `evaluate` and our own loop all use its `train_step` and `test_step`. Batches are dequantised 8-bit pictures,
     float32 `[batch, time, trace, channel]` in [0, 1), as `glowseis.survey.batches.images` makes them.
 

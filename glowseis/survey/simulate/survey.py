@@ -92,7 +92,7 @@ def simulate_gathers(
     >>> import glowseis
     >>> gathers = glowseis.simulate_gathers(4, seed=1, size="112x80", noise={"swell": 2.0})
     >>> gathers[0].image.shape, gathers[0].label
-    ((112, 80), 'good')
+    ((112, 80), 'medium')
 
     Args:
         count: Number of gathers; more of the same seed begin with the same ones.

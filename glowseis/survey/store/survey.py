@@ -233,6 +233,12 @@ class Survey:
 def open_survey(path: str | Path) -> Survey:
     """Open a survey and check that its files are there, whole and its own.
 
+    >>> import glowseis
+    >>> survey = glowseis.open_survey("surveys/demo")
+    >>> bad = survey.select(labels=["bad"])
+    >>> survey.read(bad[0]).label, survey.read_images(bad[:2]).shape
+    ('bad', (2, 32, 32))
+
     Lengths and the index are checked here, each record when it is read, and every byte by
     `glowseis.survey.store.scanning.verify`.
 
