@@ -7,8 +7,8 @@ from pathlib import Path
 
 from glowseis.recipe import AnyRecipe, Recipe
 from glowseis.run.checks import check_size
-from glowseis.run.record import check_folder
 from glowseis.run.own_survey import own_survey
+from glowseis.run.record import check_folder
 from glowseis.survey.size import parse_size
 from glowseis.survey.store.survey import Survey, open_survey
 

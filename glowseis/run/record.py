@@ -11,11 +11,11 @@ from typing import Any
 
 import pydantic
 
-import glowseis
 from glowseis.errors import InputError
 from glowseis.files import is_writers, read_json
 from glowseis.recipe import AnyRecipe, told
 from glowseis.survey.store.survey import Survey
+from glowseis.version import __version__
 
 RECORD = "run.json"
 
@@ -71,7 +71,7 @@ def record_of(
         "survey_checksum": survey.checksum,
         **{name: value for name, value in optional.items() if value},
         "versions": {
-            "glowseis": glowseis.__version__,
+            "glowseis": __version__,
             "python": platform.python_version(),
             **{package: metadata.version(package) for package in packages},
         },
