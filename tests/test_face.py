@@ -104,7 +104,7 @@ def test_reading_warns_of_what_is_odd(tmp_path, monkeypatch):
     glowseis.write_gathers(tmp_path / "odd.npy", np.random.default_rng(1).normal(size=(2, 20, 8)), sample_interval_s=1)
     options = {"axes": "gather,time,trace", "sample_interval_s": 0.1}
     with pytest.warns(UserWarning, match="a sample interval of 100 ms is long"):
-        found = glowseis.read_gathers([tmp_path / "survey", tmp_path / "odd.npy"], size="32x16", **options)
+        found = glowseis.read_gathers([tmp_path / "survey", tmp_path / "odd.npy"], size=(32, 16), **options)
     assert [gather.image.shape for gather in found] == [(64, 32)] * 2 + [(32, 16)] * 2
     with pytest.raises(glowseis.InputError, match="a sample interval of 100 ms is long"):
         glowseis.read_gathers(tmp_path / "odd.npy", strict=True, **options)

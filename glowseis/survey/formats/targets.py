@@ -25,12 +25,13 @@ ENDINGS = {
 """How the names of files end, in capitals too; a name without an ending is a survey's folder."""
 
 
-def target_format(out: Path, kind: str | None = None) -> Format:
+def target_format(out: Path, kind: str | None = None, *, synthetic: bool = True) -> Format:
     """The format to write, once it is clear that nothing stands in its place.
 
     Args:
         out: File or folder to be made.
         kind: A name of `Format`; by the ending of `out` when None.
+        synthetic: Whether a table of parents goes beside it, if the format needs one.
 
     Raises:
         InputError: No format is called so or ends so, or something stands there already.
@@ -39,7 +40,7 @@ def target_format(out: Path, kind: str | None = None) -> Format:
         raise InputError(f"format {kind!r} is unknown; choose one of {', '.join(Format)}")
     found = Format(kind) if kind else _format_of(out)
     check_output(out)
-    if found in (Format.SEGY, Format.NUMPY):
+    if synthetic and found in (Format.SEGY, Format.NUMPY):
         check_output(table_of(out))
     return found
 

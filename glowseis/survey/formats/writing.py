@@ -49,7 +49,7 @@ def write_gathers(
         OSError: The disk is full or not writable; nothing is left behind.
     """
     out = Path(out)
-    found = target_format(out, kind)
+    found = target_format(out, kind, synthetic=False)
     if isinstance(gathers, np.ndarray):
         gathers = _of_array(gathers, sample_interval_s)
     elif isinstance(gathers, Gather):

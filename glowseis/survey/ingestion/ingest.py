@@ -106,7 +106,7 @@ def read_gathers(
     sources: str | Path | Sequence[str | Path],
     *,
     labels: str | Path | None = None,
-    size: str = "",
+    size: str | tuple[int, int] = "",
     fit: str = "pad",
     kind: str | None = None,
     labelled_only: bool = False,
@@ -126,7 +126,8 @@ def read_gathers(
     Args:
         sources: A file, a folder of files, a survey, or several of these.
         labels: A CSV file of labels.
-        size: Samples x traces of the pictures; multiples of 64 that hold all gathers when empty.
+        size: Samples x traces of the pictures, such as `896x640` or `(896, 640)`; multiples of 64 that hold all
+            gathers when empty.
         fit: `pad`, `crop` or `resize`.
         kind: Format of all the files: `segy`, `su`, `hdf5`, `numpy` or `pictures`; by their endings when None.
         labelled_only: Whether gathers without a label are left out.
@@ -149,7 +150,8 @@ def read_gathers(
     if not files:
         return gathers
     table = Path(labels) if labels else None
-    request = Request(files, ReadOptions(**options), kind, size, fit, table, labelled_only, strict)
+    wanted = size if isinstance(size, str) else "x".join(map(str, size))
+    request = Request(files, ReadOptions(**options), kind, wanted, fit, table, labelled_only, strict)
     told: list[str] = []
     gathers += gathers_of(request, told)
     for line in told:

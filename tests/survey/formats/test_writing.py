@@ -101,8 +101,8 @@ def test_the_table_of_another_array_is_refused(tmp_path):
         ("new.h5", np.zeros((2, 2), complex), None, "type complex128 is no gathers"),
         ("new.npy", [random_recording(1), random_recording(2, samples=60)], None, "an array has gathers of one size"),
         ("there.segy", GATHERS, None, "there.segy: exists already"),
-        ("other.segy", GATHERS, None, "other.csv: exists already"),
-        ("other.npy", GATHERS, None, "other.csv: exists already"),
+        ("other.segy", [child(1)], None, "other.csv: exists already"),
+        ("other.npy", [child(1)], None, "other.csv: exists already"),
     ],
 )
 def test_bad_input_is_told_and_nothing_is_left(tmp_path, name, gathers, kind, message):
@@ -111,6 +111,12 @@ def test_bad_input_is_told_and_nothing_is_left(tmp_path, name, gathers, kind, me
     with pytest.raises(InputError, match=message):
         write_gathers(tmp_path / name, gathers, kind=kind)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other.csv", "there.segy"]
+
+
+def test_labels_beside_recorded_gathers_are_left_alone(tmp_path):
+    (tmp_path / "other.csv").write_text("mine")
+    assert write_gathers(tmp_path / "other.segy", GATHERS) == write_gathers(tmp_path / "other.npy", GATHERS) == 3
+    assert (tmp_path / "other.csv").read_text() == "mine"
 
 
 def test_the_formats_are_those_of_the_command():
