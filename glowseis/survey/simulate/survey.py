@@ -27,7 +27,7 @@ def simulate_survey(
     about: dict[str, Any],
     *,
     workers: int = 0,
-    segy: bool = False,
+    segy: bool | None = None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Simulate gathers and write them as a survey; stopped, the same call goes on where it was.
@@ -37,7 +37,7 @@ def simulate_survey(
         out: Folder to be made.
         about: What the manifest says of them, JSON; work that was stopped is known again by it.
         workers: Processes that simulate; 0 takes one for each core.
-        segy: Whether `SEGY` is written beside the records; all of them must have one length then.
+        segy: Whether `SEGY` is written beside the records, all of one length; None where nobody is asked.
         tell: Gets a line for the user where stopped work is taken up.
 
     Raises:
@@ -46,7 +46,7 @@ def simulate_survey(
         OSError: The disk is full or not writable.
     """
     workers = workers or len(os.sched_getaffinity(0))
-    work = {"glowseis": __version__, **about, **({"segy": True} if segy else {})}
+    work = {"glowseis": __version__, **about, **({} if segy is None else {"segy": segy})}
     made = simulation.recordings(workers)
     with resumable_folder(out, work) as (folder, keep), contextlib.ExitStack() as stack:
         beside = None
