@@ -5,7 +5,7 @@ gathers with what the arm adds, and each is scored on the fold's test gathers. W
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +18,7 @@ from glowseis.errors import FittingError, InputError, StoppedError
 if TYPE_CHECKING:
     from eval.results.collection import Results
     from eval.study.preparation import Study
+    from eval.study.recipe import StudyRecipe
 
 CHECKOUT = Path(__file__).parent.parent
 
@@ -68,7 +69,7 @@ def main(
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     command.import_tensorflow()
     from eval.running.process import end_with_parent, make_folder, without_remarks
-    from eval.study.preparation import prepare
+    from eval.study.preparation import check_folder, prepare, surveys_are_there
 
     without_remarks()
     if attended:
@@ -76,15 +77,20 @@ def main(
     folder = out or Path("studies") / settings.name
     make_folder(folder, "--out")
     try:
+        if tables_only:
+            check_folder(folder, settings)
+            there = survey or surveys_are_there(settings)
+            study = prepare(settings, folder, survey, outcomes) if there else None
+            _tables(settings, study, None, folder, outcomes or folder / "outcomes")
+            return
         study = prepare(settings, folder, survey, outcomes)
-        if not tables_only:
-            make_folder(study.outcomes, "--outcomes")
-            if jobs == 1 and not scheduler:
-                _run_here(study, numbers, attended)
-            else:
-                _run_elsewhere(study, numbers, _words(path, survey, changes, arms, study), jobs, scheduler)
+        make_folder(study.outcomes, "--outcomes")
+        if jobs == 1 and not scheduler:
+            _run_here(study, numbers, attended)
+        else:
+            _run_elsewhere(study, numbers, _words(path, survey, changes, arms, study), jobs, scheduler)
         if not attended:
-            _tables(study, partial=bool(fold))
+            _tables(settings, study, study.digest, folder, study.outcomes)
     except (KeyboardInterrupt, StoppedError):
         raise StoppedError(KEPT) from None
 
@@ -122,11 +128,10 @@ def _run_here(study: "Study", numbers: Sequence[int], attended: bool) -> None:
     from eval.running.folds import run_fold
 
     recipe = study.recipe.study
-    if not attended:
-        _say_estimate(study, numbers)
+    say = _say if attended else _with_time_left(study, numbers)
     for kind in recipe.kinds:
         for number in numbers:
-            run_fold(study, kind, number, recipe.arms, _say, wait=attended)
+            run_fold(study, kind, number, recipe.arms, say, wait=attended)
             # Keras would keep the networks of all folds.
             keras.backend.clear_session()
 
@@ -148,8 +153,8 @@ def _run_elsewhere(study: "Study", numbers: Sequence[int], words: tuple[str, ...
     if scheduler:
         on_cluster(todo, scheduler, _say)
     else:
-        _say_estimate(study, numbers, ", one fold after another")
-        on_this_machine(todo, min(jobs, len(todo)), _say)
+        at_once = min(jobs, len(todo))
+        on_this_machine(todo, at_once, _with_time_left(study, numbers, at_once))
 
 
 def _words(path: Path, survey: Path | None, changes: list[str] | None, arms: str, study: "Study") -> tuple[str, ...]:
@@ -162,10 +167,12 @@ def _words(path: Path, survey: Path | None, changes: list[str] | None, arms: str
     return (*words, *(["--arms", arms] if arms else []))
 
 
-def _say_estimate(study: "Study", numbers: Sequence[int], how: str = "") -> None:
+def _with_time_left(study: "Study", numbers: Sequence[int], at_once: int = 1) -> Callable[[str], None]:
+    """Say what is to be done; gives what says a line and how long the rest will take."""
     from eval.running.crossval import duration
     from eval.running.estimate import estimate
     from eval.running.folds import unfinished
+    from eval.study.outcome import outcome_path
 
     recipe = study.recipe.study
     todo = [
@@ -174,32 +181,50 @@ def _say_estimate(study: "Study", numbers: Sequence[int], how: str = "") -> None
         for number in numbers
         for arm in unfinished(study, kind, number, recipe.arms)
     ]
+
+    def left(arms: Sequence[tuple[str, int, str]]) -> str:
+        seconds = estimate(study, arms)
+        return f"; about {duration(seconds / at_once)} left" if seconds else ""
+
+    def say(line: str) -> None:
+        _say(line + left([one for one in todo if not outcome_path(study.outcomes, *one).exists()]))
+
     finished = len(recipe.kinds) * len(numbers) * len(recipe.arms) - len(todo)
-    said = f"{len(todo)} arms of folds to run, {finished} finished"
-    if todo:
-        found = estimate(study, todo)
-        basis = "from a few steps taken now" if found.measured else "from what finished ones took"
-        said += f"; estimated time{how}: {duration(found.seconds)}, {basis}"
-    _say(said)
+    _say(f"{len(todo)} arms of folds to run, {finished} finished{left(todo)}")
+    return say
 
 
-def _tables(study: "Study", partial: bool) -> None:
-    """Print the tables; write them and the report when all folds are there."""
+def _tables(recipe: "StudyRecipe", study: "Study | None", digest: str | None, folder: Path, outcomes: Path) -> None:
+    """Print the tables, and write them and the report, of whatever is finished.
+
+    Args:
+        recipe: The study's settings.
+        study: The study; None where its surveys are not there.
+        digest: The digest that outcomes must have; None for whichever they share.
+        folder: The study's.
+        outcomes: Where the outcomes lie.
+    """
     from eval.report.fold_figure import write_folds
     from eval.report.writing import write_report
     from eval.results.collection import collect
+    from eval.results.origin import check_settings, origin
     from eval.results.tables import terminal, write_tables
     from eval.running.process import make_folder
 
-    recipe = study.recipe.study
-    results = collect(study.outcomes, study.digest, recipe.kinds, recipe.arms, recipe.folds, partial=partial)
+    section = recipe.study
+    results = collect(outcomes, digest, section.kinds, section.arms, section.folds)
+    if not digest:
+        check_settings(results, recipe)
     print(terminal(results))
-    if results.whole:
-        tables = study.folder / "tables"
-        make_folder(tables, "--out")
-        written = [*write_tables(results, tables), *write_folds(results, tables)]
-        report = write_report(study, results, study.folder)
-        _say(f"{len(written)} files of tables and their picture in {tables}; report: {report}")
+    tables = folder / "tables"
+    make_folder(tables, "--out")
+    written = [*write_tables(results, tables), *write_folds(results, tables)]
+    report = write_report(results, recipe, study, folder)
+    if results.missing:
+        _say(f"not finished yet: {results.missing}")
+    if remark := origin(results, study):
+        _say(remark)
+    _say(f"{len(written)} files of tables and their picture in {tables}; report: {report}")
     _tell_failures(results)
 
 

@@ -1,10 +1,11 @@
 """Colours of classes and arms, and matplotlib's figures as SVG that a page can hold in light and in dark."""
 
-import html
 import io
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup, escape
 
 from eval.study.names import ARMS
 from glowseis.files import whole_file
@@ -56,20 +57,6 @@ PIXELS_AN_INCH = 200
 
 WIDTH_INCH, HEIGHT_INCH = 4.4, 3.3
 """A panel's size: its letters can still be read when a phone shows it 360 pixels wide."""
-
-
-def variable(colour: str) -> str:
-    """The name under which a page's style sheet knows a colour, such as `--ink-1f2328`."""
-    return f"--ink-{colour[1:]}"
-
-
-def colour_rules(dark: bool) -> str:
-    """Declarations of all colours for a style sheet.
-
-    Args:
-        dark: Whether for a dark page.
-    """
-    return "".join(f"{variable(light)}:{other if dark else light};" for light, other in IN_THE_DARK.items())
 
 
 def plain(text: str) -> str:
@@ -152,8 +139,8 @@ def svg_text(figure: "Figure", name: str, *, transparent: bool = True) -> str:
     return target.getvalue()
 
 
-def inline_svg(figure: "Figure", name: str, description: str) -> str:
-    """A figure as an `<svg>` element for a page, whose style sheet holds `colour_rules`.
+def inline_svg(figure: "Figure", name: str, description: str) -> Markup:
+    """A figure as an `<svg>` element for a page, whose style sheet knows a colour as, for example, `--ink-1f2328`.
 
     Args:
         figure: The figure, in this module's colours.
@@ -172,9 +159,9 @@ def inline_svg(figure: "Figure", name: str, description: str) -> str:
     text = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', text)
     text = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", text)
     for colour in IN_THE_DARK:
-        text = text.replace(colour, f"var({variable(colour)})")
+        text = text.replace(colour, f"var(--ink-{colour[1:]})")
     # The page, not the figure, says how wide it is.
     head, rest = text.split(">", 1)
     head = re.sub(r'\s(width|height|xmlns(:\w+)?|version)="[^"]*"', "", head)
     rest = re.sub(r"xlink:href=", "href=", rest)
-    return f'{head} role="img" aria-label="{html.escape(description)}">{rest.strip()}'
+    return Markup(f'{head} role="img" aria-label="{escape(description)}">{rest.strip()}')

@@ -1,15 +1,17 @@
 """The report's figures: the curve, the folds' F1, precision against recall of the rare class, learning curves."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 
 from eval.report.curve_figure import PARTS, curve_means, draw_part
 from eval.report.drawing import ARM_COLOURS, ARM_DASHES, HEIGHT_INCH, WIDTH_INCH, dress, inline_svg, new_figure, plain
 from eval.report.fold_figure import fold_figures
-from eval.report.page import Html, element
+from eval.report.page import Part
 from eval.results.collection import Results
 from eval.study.names import ARMS
 from eval.study.outcome import RECALLS, Outcome
@@ -26,7 +28,15 @@ LEARNING = {
 """What is drawn of `Outcome.epochs`."""
 
 
-def curve_panels(curve: pd.DataFrame, chosen: int | None) -> list[Html]:
+@dataclass(frozen=True)
+class Panel:
+    """A figure on the page."""
+
+    svg: Markup
+    caption: str
+
+
+def curve_panels(curve: pd.DataFrame, chosen: int | None) -> list[Part]:
     """The paper's Figure 4, validation and test.
 
     Args:
@@ -45,20 +55,20 @@ def curve_panels(curve: pd.DataFrame, chosen: int | None) -> list[Html]:
         if chosen is not None:
             caption += f"; {chosen} were chosen on validation gathers"
         panels.append(_panel(figure, f"curve-{part}", caption + "."))
-    return panels
+    return [Part("panels", panels)]
 
 
-def fold_panels(results: Results, kind: str) -> list[Html]:
+def fold_panels(results: Results, kind: str) -> list[Part]:
     """F1 of the rare class in every fold.
 
     Args:
         results: The study's results.
         kind: Kind of the folds.
     """
-    return [_panel(*made) for made in fold_figures(results, kind)]
+    return [Part("panels", [_panel(*made) for made in fold_figures(results, kind)])]
 
 
-def recall_panels(outcomes: Sequence[Outcome]) -> list[Html]:
+def recall_panels(outcomes: Sequence[Outcome]) -> list[Part]:
     """Precision against recall of the rare class: of the folds' tests pooled, and of the independent survey.
 
     Args:
@@ -88,7 +98,7 @@ def recall_panels(outcomes: Sequence[Outcome]) -> list[Html]:
             f"the highest precision at each recall or beyond, mean over the models of {folds} {kind} folds."
         )
         panels.append(_panel(figure, f"recall-{kind}-independent", caption))
-    return panels
+    return [Part("panels", panels)]
 
 
 def pooled_recall_curve(outcomes: Sequence[Outcome]) -> tuple[np.ndarray, np.ndarray]:
@@ -109,7 +119,7 @@ def pooled_recall_curve(outcomes: Sequence[Outcome]) -> tuple[np.ndarray, np.nda
     return recall[::-1], precision[::-1]
 
 
-def learning_panels(outcomes: Sequence[Outcome]) -> list[Html]:
+def learning_panels(outcomes: Sequence[Outcome]) -> list[Part]:
     """Losses and the rare class's F1 against optimiser steps, a line an arm.
 
     Args:
@@ -132,7 +142,7 @@ def learning_panels(outcomes: Sequence[Outcome]) -> list[Html]:
         _legend(axes)
         caption = f"{title.capitalize().replace('f1', 'F1')} against optimiser steps; mean over {kind} folds."
         panels.append(_panel(figure, f"learning-{kind}-{figure_name.replace('_', '-')}", caption))
-    return panels
+    return [Part("panels", panels)]
 
 
 def learning_curve(outcomes: Sequence[Outcome]) -> pd.DataFrame:
@@ -180,5 +190,5 @@ def _legend(axes: "Axes") -> None:
     dress(axes)
 
 
-def _panel(figure: "Figure", name: str, caption: str) -> Html:
-    return element("figure", Html(inline_svg(figure, name, caption)), element("figcaption", caption))
+def _panel(figure: "Figure", name: str, caption: str) -> Panel:
+    return Panel(inline_svg(figure, name, caption), caption)

@@ -5,12 +5,14 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
-from eval.report.page import Html, element, join
-from eval.report.tables import number_cell, table
+from eval.report.page import Part
+from eval.results.table_text import Table
 from eval.study.names import ARMS
 from glowseis.survey.gather import Gather
 from glowseis.survey.store.survey import Survey
+from glowseis.synthesis import PRIOR
 
 FAMILIES = 3
 """Synthetic gathers of an arm that are shown with their parents, the first ones, and as many beside their nearest."""
@@ -20,9 +22,6 @@ LOOKED_AT = 100
 
 LONGEST_SIDE = 448
 """Pixels of the longest side of a picture on the page; larger ones are averaged by a whole number."""
-
-FEW_PIXELS = 200
-"""Pictures narrower than this are enlarged with sharp pixels."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,33 @@ class Nearest:
     synthetic: np.ndarray
     real: np.ndarray
     distance: np.ndarray
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture on the page.
+
+    Attributes:
+        source: Its data as an address.
+        width: In pixels.
+        height: In pixels.
+        words: What stands below it.
+        description: What it shows, for readers that do not see it.
+    """
+
+    source: str
+    width: int
+    height: int
+    words: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """Pictures side by side, and what is to be known of them."""
+
+    pictures: list[Picture]
+    words: str
 
 
 def distances(image: np.ndarray, survey: Survey, rows: np.ndarray) -> np.ndarray:
@@ -86,7 +112,7 @@ def typical_distances(survey: Survey, rows: np.ndarray) -> tuple[float, float]:
     return float(np.median(others.min(axis=1))), float(np.median(others))
 
 
-def families(arm: str, synthetic: Survey, survey: Survey) -> Html:
+def families(arm: str, synthetic: Survey, survey: Survey) -> list[Part]:
     """Some synthetic gathers of an arm, each between its parents.
 
     Args:
@@ -94,19 +120,16 @@ def families(arm: str, synthetic: Survey, survey: Survey) -> Html:
         synthetic: Its synthetic gathers.
         survey: Where their parents are.
     """
-    cards: list[Html] = []
+    cards = []
     for row in range(min(len(synthetic), FAMILIES)):
         child = synthetic.read(row)
-        parents = [survey.read(name) for name in child.origin.parents]
-        words = _made_of(child)
-        shown = [_shown(one, f"parent, recorded: {one.gather_id}") for one in parents]
-        shown.insert(min(1, len(shown)), _shown(child, f"synthetic: {child.gather_id}"))
-        kind = "family" if len(shown) == 3 else "pair"
-        cards.append(element("figure", element("div", *shown, class_=kind), element("figcaption", words)))
-    return join([element("h3", _title(arm)), element("div", *cards, class_=_cards(synthetic))])
+        shown = [_shown(parent, "parent, recorded") for parent in map(survey.read, child.origin.parents)]
+        shown.insert(min(1, len(shown)), _shown(child, "synthetic"))
+        cards.append(Card(shown, _made_of(child)))
+    return [Part("heading", ARMS[arm].title), Part("cards", cards)]
 
 
-def neighbours(arm: str, synthetic: Survey, survey: Survey, found: Nearest) -> Html:
+def neighbours(arm: str, synthetic: Survey, survey: Survey, found: Nearest) -> list[Part]:
     """The synthetic gathers of an arm that come nearest to a real one, side by side with it.
 
     Args:
@@ -115,24 +138,16 @@ def neighbours(arm: str, synthetic: Survey, survey: Survey, found: Nearest) -> H
         survey: The real ones.
         found: Which are nearest.
     """
-    cards: list[Html] = []
-    for row, real, distance in zip(found.synthetic, found.real, found.distance, strict=True):
-        if len(cards) == FAMILIES:
-            break
+    cards = []
+    for row, real, distance in list(zip(found.synthetic, found.real, found.distance, strict=True))[:FAMILIES]:
         child, other = synthetic.read(int(row)), survey.read(int(real))
         kin = "one of its parents" if other.gather_id in child.origin.parents else "none of its parents"
         words = f"{distance:.1f} grey levels apart; {other.gather_id} is {kin}."
-        pair = element(
-            "div",
-            _shown(child, f"synthetic: {child.gather_id}"),
-            _shown(other, f"nearest recorded: {other.gather_id}"),
-            class_="pair",
-        )
-        cards.append(element("figure", pair, element("figcaption", words)))
-    return join([element("h3", _title(arm)), element("div", *cards, class_=_cards(synthetic))])
+        cards.append(Card([_shown(child, "synthetic"), _shown(other, "nearest recorded")], words))
+    return [Part("heading", ARMS[arm].title), Part("cards", cards)]
 
 
-def nearest_table(found: dict[str, Nearest], typical: tuple[float, float], rare: str) -> Html:
+def nearest_table(found: dict[str, Nearest], typical: tuple[float, float], rare: str) -> Table:
     """Distances of each arm's synthetic gathers to their nearest real ones, beside those between real ones.
 
     Args:
@@ -141,48 +156,33 @@ def nearest_table(found: dict[str, Nearest], typical: tuple[float, float], rare:
         rare: The rare class.
     """
     rows = [
-        [
-            _title(arm),
-            number_cell(len(one.distance), "{:.0f}"),
-            number_cell(float(one.distance.min()), "{:.1f}"),
-            number_cell(float(np.median(one.distance)), "{:.1f}"),
-        ]
+        [ARMS[arm].title, str(len(one.distance)), f"{one.distance.min():.1f}", f"{np.median(one.distance):.1f}"]
         for arm, one in found.items()
     ]
-    caption = (
+    return Table(
+        "nearest",
         "Root mean square difference of a synthetic gather and the recorded rare training gather nearest to it, in "
-        f"grey levels of 256. Between two recorded {rare} ones it is {typical[1]:.1f} (median of all pairs), to the "
-        f"nearest other one {typical[0]:.1f} (median). Far below that, a synthetic gather is a copy."
+        "grey levels of 256",
+        pd.DataFrame(rows, columns=["arm", "looked at", "smallest", "median"]),
+        (
+            f"Between two recorded {rare} ones it is {typical[1]:.1f} (median of all pairs), to the nearest other one "
+            f"{typical[0]:.1f} (median). Far below that, a synthetic gather is a copy.",
+        ),
     )
-    return table("nearest", caption, ["arm", "looked at", "smallest", "median"], rows)
 
 
-def picture(image: np.ndarray, description: str) -> Html:
-    """A picture as an element that holds its own data.
-
-    Args:
-        image: Grey levels, uint8 `[time, trace]`.
-        description: What it shows, for readers that do not see it.
-    """
+def _shown(gather: Gather, what: str) -> Picture:
+    """The valid part of a gather, averaged where it is large, as a picture that holds its own data."""
     from PIL import Image
 
-    shown = Image.fromarray(image)
-    times = -(-max(image.shape) // LONGEST_SIDE)
-    if times > 1:
-        shown = shown.reduce(times)
+    valid = gather.image[: gather.valid_samples, : gather.valid_traces]
+    words = f"{what}: {gather.gather_id}"
+    size = f"{valid.shape[0]} samples downwards, {valid.shape[1]} traces"
+    shown = Image.fromarray(valid).reduce(-(-max(valid.shape) // LONGEST_SIDE))
     target = io.BytesIO()
     shown.save(target, "PNG", optimize=True)
-    data = base64.b64encode(target.getvalue()).decode()
-    width, height = map(str, shown.size)
-    return element("img", src=f"data:image/png;base64,{data}", alt=description, width=width, height=height)
-
-
-def _shown(gather: Gather, words: str) -> Html:
-    valid = gather.image[: gather.valid_samples, : gather.valid_traces]
-    description = (
-        f"{words}; label {gather.label or 'none'}, {valid.shape[0]} samples downwards, {valid.shape[1]} traces"
-    )
-    return element("div", picture(valid, description), element("div", words, class_="picture"))
+    source = f"data:image/png;base64,{base64.b64encode(target.getvalue()).decode()}"
+    return Picture(source, *shown.size, words, f"{words}; label {gather.label or 'none'}, {size}")
 
 
 def _made_of(child: Gather) -> str:
@@ -192,14 +192,6 @@ def _made_of(child: Gather) -> str:
         return (
             f"{100 * (1 - origin.alpha):.0f} % of the left, {100 * origin.alpha:.0f} % of the right parent, in {where}."
         )
-    if origin.path == "prior":
+    if origin.path == PRIOR:
         return "A sample of the flow's prior; the recorded gather gave its geometry alone."
     return "Made of one recorded gather."
-
-
-def _title(arm: str) -> str:
-    return ARMS[arm].title if arm in ARMS else arm
-
-
-def _cards(survey: Survey) -> str:
-    return "cards pixels" if survey.size[1] < FEW_PIXELS else "cards"

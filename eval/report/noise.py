@@ -1,9 +1,10 @@
 """Whether synthetic gathers are as noisy as the recorded ones whose label they bear: before the first arrivals."""
 
 import numpy as np
+import pandas as pd
 
-from eval.report.page import Html, element
-from eval.report.tables import number_cell, table
+from eval.report.page import Part
+from eval.results.table_text import Table
 from eval.study.names import ARMS
 from glowseis.survey.render import ZERO_LEVEL
 from glowseis.survey.simulate.likeness import SPECTRUM_SAMPLES, first_rows, measure_noise
@@ -22,7 +23,7 @@ NEAR, HALF_WAY = 0.15, 0.3
 """A child whose alpha is nearer than this to 0 or 1 lies near a parent; farther than this from both, half-way."""
 
 
-def noise_table(synthetic: dict[str, Survey], survey: Survey, training: np.ndarray) -> Html:
+def noise_table(synthetic: dict[str, Survey], survey: Survey, training: np.ndarray) -> Part:
     """Noise of recorded gathers by label and of synthetic ones by arm, as a table.
 
     Args:
@@ -38,26 +39,28 @@ def noise_table(synthetic: dict[str, Survey], survey: Survey, training: np.ndarr
     """
     quiet = quiet_rows(survey, training)
     if (quiet < SPECTRUM_SAMPLES).all():
-        return element(
-            "p", "These gathers have no quiet part before the first arrivals in which noise can be measured."
-        )
+        return Part("words", "These gathers have no quiet part before the first arrivals, where noise can be measured.")
     labels = survey.index["label"].to_numpy()[training]
     measured = {f"recorded {label}": _medians(survey, training[labels == label], quiet) for label in survey.labels}
     for arm, children in synthetic.items():
         for where, rows in _places(children).items():
             measured[f"{ARMS[arm].title}{where}"] = _medians(children, rows, quiet)
     cells = [
-        [name, number_cell(count, "{:.0f}"), number_cell(level), number_cell(loudest)]
+        [name, str(count), f"{level:.1f}", f"{loudest:.1f}"]
         for name, (count, level, loudest) in measured.items()
         if count
     ]
-    caption = (
+    table = Table(
+        "noise",
         "Noise before the first arrivals, medians over gathers: its root mean square in grey levels, and the loudest "
-        "trace's over the background's. Where the noise of children stands out less than that of their parents they "
-        f"may bear a label that they do not earn. Near a parent: alpha within {NEAR:g} of it; half-way: farther than "
-        f"{HALF_WAY:g} from both."
+        "trace's over the background's",
+        pd.DataFrame(cells, columns=["gathers", "looked at", "level", "loudest / background"]),
+        (
+            "Where the noise of children stands out less than that of their parents they may bear a label that they "
+            f"do not earn. Near a parent: alpha within {NEAR:g} of it; half-way: farther than {HALF_WAY:g} from both.",
+        ),
     )
-    return table("noise", caption, ["gathers", "looked at", "level", "loudest / background"], cells)
+    return Part("table", table)
 
 
 def quiet_rows(survey: Survey, rows: np.ndarray) -> np.ndarray:

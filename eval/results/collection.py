@@ -1,5 +1,6 @@
 """Outcomes of a study gathered, and refused where they do not fit: what tables and the report are made of."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,9 +46,13 @@ class Results:
         return self.labels.index(self.rare)
 
     @property
-    def whole(self) -> bool:
-        """Whether every arm has an outcome of every fold."""
-        return all(len(found) == self.folds for found in self.outcomes.values())
+    def missing(self) -> str:
+        """Which arms have no outcome of which folds, such as `grouped fold 3 flow`; empty when none is missing."""
+        there = {(kind, one.fold, arm) for (kind, arm), found in self.outcomes.items() for one in found}
+        every = itertools.product(self.kinds, range(self.folds), self.arms)
+        missing = [_named(key) for key in every if key not in there]
+        more = f" and {len(missing) - _NAMED_AT_MOST} more" if len(missing) > _NAMED_AT_MOST else ""
+        return ", ".join(missing[:_NAMED_AT_MOST]) + more
 
     @property
     def independent(self) -> bool:
@@ -172,35 +177,27 @@ def finished(folder: Path, digest: str, kind: str, fold: int, arm: str) -> bool:
     return not outcome.error
 
 
-def collect(
-    folder: Path,
-    digest: str,
-    kinds: Sequence[str],
-    arms: Sequence[str],
-    folds: int,
-    *,
-    partial: bool = False,
-) -> Results:
+def collect(folder: Path, digest: str | None, kinds: Sequence[str], arms: Sequence[str], folds: int) -> Results:
     """Read a study's outcomes.
 
     Args:
         folder: Where they lie.
-        digest: The study's digest.
+        digest: The study's digest; None for whichever they share.
         kinds: Kinds of folds, the headline first; outcomes of others are left aside.
         arms: Names of arms; outcomes of others are left aside.
         folds: How many folds a kind has.
-        partial: Whether missing folds are let pass.
 
     Raises:
-        InputError: There is no outcome; one is missing (unless `partial`), damaged, there twice, of another study, with
-            other labels or another number of folds; a gather is tested in two folds of a kind; or arms of a fold were
-            tested on different gathers.
+        InputError: There is no outcome; one is damaged, there twice, of another study, with other labels or another
+            number of folds; a gather is tested in two folds of a kind; or arms of a fold were tested on different
+            gathers.
     """
     found: dict[tuple[str, int, str], tuple[Path, Outcome]] = {}
     for path in sorted(folder.glob("*.json")):
         outcome = read_outcome(path)
         if outcome.kind not in kinds or outcome.arm not in arms:
             continue
+        digest = digest or outcome.study
         _check_study(path, outcome, digest)
         key = (outcome.kind, outcome.fold, outcome.arm)
         if key in found:
@@ -208,16 +205,9 @@ def collect(
         first = next(iter(found.values()), (path, outcome))
         _check_same(path, outcome, *first, folds)
         found[key] = path, _ordered(outcome)
-    if not found:
+    if not found or not digest:
         raise InputError(f"{folder}: no arm of a fold is finished; run folds first")
     ordered = [arm for arm in ARMS if arm in arms]
-    missing = [
-        key for kind in kinds for fold in range(folds) for arm in ordered if (key := (kind, fold, arm)) not in found
-    ]
-    if missing and not partial:
-        named = ", ".join(_named(key) for key in missing[:_NAMED_AT_MOST])
-        more = f" and {len(missing) - _NAMED_AT_MOST} more" if len(missing) > _NAMED_AT_MOST else ""
-        raise InputError(f"{folder}: outcomes are missing: {named}{more}; run their folds")
     _check_tested(found)
     outcomes = {
         (kind, arm): [found[key][1] for fold in range(folds) if (key := (kind, fold, arm)) in found]

@@ -107,6 +107,22 @@ def rare_f1(results: Results, outcome: Outcome, on: TestSet) -> float:
     return outcome.independent.f1[results.rare_number]
 
 
+def learnt_nothing(results: Results, kind: str, arm: str, on: TestSet) -> bool:
+    """Whether no model of an arm finds any rare gather.
+
+    Args:
+        results: The study's results.
+        kind: Kind of the folds.
+        arm: Name of the arm.
+        on: What its models were scored on.
+
+    Returns:
+        Whether F1 of the rare class is 0 in all finished folds, of which there are some.
+    """
+    found = results.of(kind, arm)
+    return bool(found) and not any(rare_f1(results, one, on) for one in found)
+
+
 def deciding(results: Results) -> tuple[str, TestSet]:
     """Kind of folds and test set of the primary contrast: the headline's, on the independent survey when there is one.
 
@@ -128,8 +144,12 @@ def summary(results: Results) -> str:
     kind, on = deciding(results)
     made = {(one.first, one.second): one for one in contrasts(results, kind, on)}
     primary, baseline = made.get((PRIMARY, RIVAL)), made.get((PRIMARY, BASELINE))
+    lost = [arm for arm in results.arms if learnt_nothing(results, kind, arm, on)]
     sentences = [_primary_sentence(results, primary)]
-    if baseline and not np.isnan(baseline.holm):
+    if lost:
+        named = ", ".join(IN_WORDS[arm] for arm in lost)
+        sentences.append(f"Learnt nothing, and found no {results.rare} gather in any fold: {named}.")
+    if baseline and not np.isnan(baseline.holm) and not {PRIMARY, BASELINE} <= set(lost):
         verb = "gains" if baseline.test.difference >= 0 else "loses"
         sentences.append(
             f"Against no augmentation it {verb} {100 * abs(baseline.test.difference):.1f} points "
@@ -183,6 +203,8 @@ def _primary_sentence(results: Results, primary: Contrast | None) -> str:
             f"Whether the flow beats random oversampling is not known yet: {results.progress(kind)} are finished, "
             "and it takes two."
         )
+    if all(learnt_nothing(results, kind, arm, on) for arm in (PRIMARY, RIVAL)):
+        return "Whether the flow beats random oversampling is not known: neither learnt anything."
     test = primary.test
     verdict = "does not beat"
     if test.p < SIGNIFICANT:

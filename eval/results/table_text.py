@@ -46,6 +46,11 @@ class Table:
     notes: tuple[str, ...] = ()
     words: int = 1
 
+    @property
+    def letters(self) -> int:
+        """Letters of the widest cell with a figure."""
+        return max((_letters(self, place) for place in range(self.words, len(self.frame.columns))), default=0)
+
 
 def aligned(table: Table) -> str:
     """A table for a terminal: title, aligned columns, notes.

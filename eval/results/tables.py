@@ -10,7 +10,16 @@ import numpy as np
 import pandas as pd
 
 from eval.results.collection import Results
-from eval.results.contrasts import KINDS_IN_WORDS, LEAST_P, Contrast, contrasts, deciding, summary
+from eval.results.contrasts import (
+    IN_WORDS,
+    KINDS_IN_WORDS,
+    LEAST_P,
+    Contrast,
+    contrasts,
+    deciding,
+    learnt_nothing,
+    summary,
+)
 from eval.results.long_tables import (
     FIGURES,
     confusion_table,
@@ -152,10 +161,7 @@ def _contrasts(results: Results, kind: str, made: list[Contrast]) -> Table:
         [
             _TEST_SETS[one.on],
             f"{ARMS[one.first].title} minus {ARMS[one.second].title}",
-            _interval(one.test.difference, one.test.low, one.test.high),
-            _p(one.test.p),
-            "primary" if one.primary else _p(one.holm),
-            _interval(one.pooled.value, one.pooled.low, one.pooled.high) if one.pooled else _NO_FIGURE,
+            *(_figures_of(one) if one.first_mean or one.second_mean else ["neither learnt", *[_NO_FIGURE] * 3]),
         ]
         for one in made
     ]
@@ -176,6 +182,16 @@ def _contrasts(results: Results, kind: str, made: list[Contrast]) -> Table:
         )
     title = f"Contrasts of the F1 of {results.rare}, {_over(results, kind)}, in points of per cent"
     return Table(f"contrasts-{kind}", title, pd.DataFrame(rows, columns=heads), tuple(notes), words=2)
+
+
+def _figures_of(contrast: Contrast) -> list[str]:
+    test, pooled = contrast.test, contrast.pooled
+    return [
+        _interval(test.difference, test.low, test.high),
+        _p(test.p),
+        "primary" if contrast.primary else _p(contrast.holm),
+        _interval(pooled.value, pooled.low, pooled.high) if pooled else _NO_FIGURE,
+    ]
 
 
 def _rows(results: Results) -> list[tuple[str, str]]:
@@ -206,6 +222,10 @@ def _figures(numbers: pd.DataFrame, kind: str, arm: str) -> dict[str, Mean]:
 
 def _notes(results: Results, kind: str) -> tuple[str, ...]:
     notes = [f"{ARMS[arm].title} {failure}" for arm in results.arms if (failure := results.failure(kind, arm))]
+    for on in sets_scored(results):
+        lost = [IN_WORDS[arm] for arm in results.arms if learnt_nothing(results, kind, arm, on)]
+        if lost:
+            notes.append(f"Learnt nothing, and found no {results.rare} gather, {_TEST_SETS[on]}: {', '.join(lost)}.")
     counts = {len(results.outcomes[kind, arm]) for arm in results.arms}
     if counts != {results.folds}:
         uneven = ", not the same of all arms" if len(counts) > 1 else ""

@@ -27,6 +27,7 @@ from glowseis.survey.splits.fold_files import (
     read_folds,
     write_folds,
 )
+from glowseis.survey.store.manifest import MANIFEST
 from glowseis.survey.store.survey import Survey, open_survey
 
 RECORD = "study.json"
@@ -144,7 +145,7 @@ def prepare(
             class has fewer members than there are folds; a gather is twice in the survey, in two parts of a fold.
         StoppedError: A signal came while a survey was made; what is made is kept.
     """
-    _check_folder(folder, recipe)
+    check_folder(folder, recipe)
     independent = None
     if survey_path:
         survey = open_survey(survey_path)
@@ -170,14 +171,28 @@ def prepare(
     return study
 
 
-def _check_folder(folder: Path, recipe: StudyRecipe) -> None:
-    """Refuse a folder of something else before anything is simulated for it."""
+def surveys_are_there(recipe: StudyRecipe) -> bool:
+    """Whether a study's own surveys were made before."""
+    names = [recipe.name, *([f"{recipe.name}-independent"] if recipe.study.independent else [])]
+    return all((Path("surveys") / name / MANIFEST).exists() for name in names)
+
+
+def check_folder(folder: Path, recipe: StudyRecipe) -> None:
+    """Refuse a folder of something else before anything is simulated for it.
+
+    Args:
+        folder: The study's.
+        recipe: The study's.
+
+    Raises:
+        InputError: It holds another study, or something else.
+    """
     there = folder / RECORD
     if not there.exists():
         # Another process may be preparing it now.
         found = {entry.name for entry in folder.iterdir() if not is_writers(entry)} if folder.is_dir() else set()
-        # Outcomes may have been brought there from another machine, and a damaged record is removed.
-        if "folds" not in found and found - {"outcomes", RECORD}:
+        # Outcomes may have been brought there from another machine, and tables made of them without the surveys.
+        if "folds" not in found and found - {"outcomes", "tables", "report.html", RECORD}:
             raise InputError(f"{folder}: holds something else than a study; give another --out")
         return
     recorded = read_record(there).get("recipe")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,14 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eval.running.estimate import Estimate, estimate
+from eval.running.estimate import estimate
 from eval.study.outcome import read_outcome, write_outcome
 from eval.study.preparation import prepare
 from eval.study.recipe import read_study
 from glowseis.errors import InputError
 from tests.support.commands import CHECKOUT
 from tests.support.outcomes import make_outcome
-from tests.support.tiny_study import LABELS, called, tiny_study
+from tests.support.tiny_study import LABELS, called, tiny_study, tiny_survey
 
 ARMS = ("none", "oversampling", "flow")
 KINDS = ("grouped", "stratified")
@@ -54,6 +55,7 @@ def trained(monkeypatch):
             fold.number,
             name,
             study=study.digest,
+            synthetic=0 if name == "none" else study.recipe.study.augmentations,
             ids=index["gather_id"].tolist(),
             classes=classes,
             probabilities=(given / given.sum(axis=1, keepdims=True)).tolist(),
@@ -61,7 +63,7 @@ def trained(monkeypatch):
         )
 
     monkeypatch.setattr("eval.running.folds.run_arm", run_arm)
-    monkeypatch.setattr("eval.running.estimate.estimate", lambda study, todo: Estimate(90.0 * len(todo), True))
+    monkeypatch.setattr("eval.running.estimate.estimate", lambda study, todo: 90.0 * len(todo))
     return done
 
 
@@ -70,7 +72,8 @@ def test_all_folds_then_tables_and_report(words, tmp_path, capsys, trained):
     assert done.status == 0, done.error
     assert trained == [(kind, fold, arm) for kind in KINDS for fold in range(3) for arm in ARMS]
     lines = done.out.splitlines()
-    assert lines[0] == "18 arms of folds to run, 0 finished; estimated time: 27 min, from a few steps taken now"
+    assert lines[0] == "18 arms of folds to run, 0 finished; about 27 min left"
+    assert lines[1].endswith("; about 26 min left") and not lines[18].endswith("left")
     assert [line.split(":")[0] for line in lines[1:19]] == [
         f"{kind} fold {fold}, {arm}" for kind in KINDS for fold in range(3) for arm in ARMS
     ]
@@ -97,11 +100,51 @@ def test_what_is_finished_is_skipped_and_what_is_missing_is_run(words, tmp_path,
 def test_some_folds_give_tables_that_say_so(words, tmp_path, capsys, trained):
     done = called(capsys, "cv", *words, "--kind", "grouped", "--fold", "2", "--fold", "0")
     assert done.status == 0 and {one[:2] for one in trained} == {("grouped", 0), ("grouped", 2)}
-    assert "2 of 3 folds" in done.out and "stratified fold" not in done.out
-    assert not (tmp_path / "study/tables").exists() and not (tmp_path / "study/report.html").exists()
-    done = called(capsys, "cv", *words, "--kind", "grouped", "--tables-only")
-    assert done.status == 2 and len(done.error) == 1
-    assert "outcomes are missing: grouped fold 1 none, grouped fold 1 oversampling" in done.error[0]
+    missing = "grouped fold 1 none, grouped fold 1 oversampling, grouped fold 1 flow"
+    page = (tmp_path / "study/report.html").read_text()
+    again = called(capsys, "cv", *words, "--kind", "grouped", "--tables-only")
+    assert again.status == 0
+    for out in (done.out, again.out):
+        assert "2 of 3 folds" in out and "stratified fold" not in out and f"not finished yet: {missing}" in out
+    assert f"Not finished yet: {missing}." in page and "Table 1" in page
+    assert pd.read_csv(tmp_path / "study/tables/table1.csv")["folds"].isin([2, 10]).all()
+
+
+def test_one_arm_of_one_fold_is_shown(words, tmp_path, capsys, trained):
+    done = called(capsys, "cv", *words[:-1], "none", "--kind", "grouped", "--fold", "1")
+    assert done.status == 0 and trained == [("grouped", 1, "none")]
+    assert "nan" not in done.out.lower() and "grouped fold 0 none, grouped fold 2 none" in done.out
+    assert "Confusion matrices" in (tmp_path / "study/report.html").read_text()
+
+
+def test_tables_need_no_survey_and_say_what_then_is_not_known(there, words, tmp_path, capsys, trained, monkeypatch):
+    assert called(capsys, "cv", *words, "--kind", "grouped").status == 0
+    monkeypatch.chdir(tmp_path)
+    words = [there[0], "--set", 'survey={count = 60, size = "32x32"}', "--outcomes", tmp_path / "study/outcomes"]
+    words += ["--kind", "grouped", "--arms", ",".join(ARMS), "--out", tmp_path / "tables", "--tables-only"]
+    done = called(capsys, "cv", *words)
+    assert done.status == 0, done.error
+    assert "surveys are not here" in done.out and "Table 1" in done.out and not (tmp_path / "surveys").exists()
+    page = (tmp_path / "tables/report.html").read_text()
+    assert page.count("The study&#39;s survey is not here.") == 3 and "surveys are not here" in page
+    done = called(capsys, "cv", *words, "--set", "study.augmentations=7")
+    assert done.status == 2 and "study.augmentations was 6, here it is 7" in done.error[0]
+
+
+def test_outcomes_of_other_data_are_shown_with_what_differs(there, words, tmp_path, capsys, trained):
+    assert called(capsys, "cv", *words, "--kind", "grouped").status == 0
+    own = tiny_survey(tmp_path / "other", counts=(23, 21, 16))
+    words = [there[0], "--survey", own.path, *words[3:], "--kind", "grouped", "--outcomes", tmp_path / "study/outcomes"]
+    words[words.index("--out") + 1] = tmp_path / "again"
+    done = called(capsys, "cv", *words)
+    assert done.status == 2 and "is of another study" in done.error[0]
+    done = called(capsys, "cv", *words, "--tables-only")
+    assert done.status == 0, done.error
+    remark = re.search(
+        r"another study \(\w{12}, this one is \w{12}\): (\d+) of their 60 test gathers .*, (\d) of 3 f", done.out
+    )
+    assert int(remark[1]) > 0 and int(remark[2]) > 0 and "Table 1" in done.out
+    assert "another study" in (tmp_path / "again/report.html").read_text()
 
 
 def test_outcomes_elsewhere_and_other_arms_later(words, tmp_path, capsys, trained):
@@ -185,8 +228,6 @@ def test_a_survey_that_changed_is_refused(words, tmp_path, capsys, trained):
     own = tiny_study(tmp_path / "own")[2]
     assert called(capsys, "cv", recipe, "--survey", own, *rest, "--fold", "0", "--kind", "grouped").status == 0
     shutil.rmtree(own)
-    from tests.support.tiny_study import tiny_survey
-
     tiny_survey(own, counts=(24, 20, 17))
     done = called(capsys, "cv", recipe, "--survey", own, *rest)
     assert done.status == 2 and len(done.error) == 1 and "changed" in done.error[0]
@@ -206,7 +247,7 @@ def test_folds_of_other_processes_get_the_same_words(words, capsys, monkeypatch,
     assert said[said.index("--set") + 1] == "study.temperature=0.8" and said[said.index("--arms") + 1] == ",".join(ARMS)
 
 
-def test_the_estimate_is_of_what_finished_arms_took_or_of_steps_taken_now(there, tmp_path, monkeypatch):
+def test_the_estimate_is_of_what_finished_arms_took_on_such_a_machine(there, tmp_path, monkeypatch):
     monkeypatch.setattr("eval.running.estimate.machine", lambda: "2 cores, no GPU")
     study = prepare(read_study(there[0]), tmp_path / "study", there[2])
     folder = study.outcomes
@@ -215,12 +256,10 @@ def test_the_estimate_is_of_what_finished_arms_took_or_of_steps_taken_now(there,
     other = {"seconds": {"flow": 9e9}, "study": study.digest}
     write_outcome(folder, make_outcome("grouped", 0, "none", **other, machine="64 cores, a GPU"))
     write_outcome(folder, make_outcome("grouped", 2, "flow", **other, error="failed"))
-    found = estimate(study, [("grouped", 2, "flow"), ("stratified", 0, "flow")])
-    assert found == Estimate(240.0, False)
-    with_steps = estimate(study, [("grouped", 2, "flow"), ("grouped", 0, "none"), ("grouped", 1, "none")])
-    assert with_steps.measured and 120.0 < with_steps.seconds < 1200.0
-    flows = estimate(study, [("grouped", 2, "flow-prior"), ("grouped", 2, "none")])
-    assert flows.seconds > 0 and flows.measured
+    (folder / "damaged.json").write_text("{")
+    assert estimate(study, [("grouped", 2, "flow"), ("stratified", 0, "flow")]) == 240.0
+    assert estimate(study, [("grouped", 2, "flow"), ("grouped", 0, "none")]) is None
+    assert estimate(study, []) == 0.0
 
 
 def start_cv(words, *more):

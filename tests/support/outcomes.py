@@ -17,13 +17,13 @@ INDEPENDENT_COUNTS = (120, 90, 90)
 FRACTIONS = [66.7, 31.5, 1.8]
 
 
-def make_outcomes(folder, arms, kinds=("grouped", "stratified"), folds=3, independent=True, seed=0) -> str:
+def make_outcomes(folder, arms, kinds=("grouped", "stratified"), folds=3, independent=True, seed=0, **changes) -> str:
     """Write an outcome for each kind, fold and arm; returns the study's digest."""
     for kind in kinds:
         for fold in range(folds):
             for arm in arms:
-                write_outcome(folder, make_outcome(kind, fold, arm, folds, independent, seed))
-    return digest_of(seed)
+                write_outcome(folder, make_outcome(kind, fold, arm, folds, independent, seed, **changes))
+    return changes.get("study", digest_of(seed))
 
 
 def make_outcome(kind, fold, arm, folds=3, independent=True, seed=0, **changes) -> Outcome:

@@ -55,7 +55,7 @@ def reported_study(folder, *, synthetic=True, size=(40, 32), **outcomes):
     kinds = ("grouped", "stratified")
     folds = {kind: make_folds(survey, kind, 3, rare="bad") for kind in kinds}
     study = Study(read_study(folder / "study.toml"), survey, None, folds, folder / "out", folder / "outcomes")
-    digest = make_outcomes(study.outcomes, ARMS, kinds, **outcomes)
+    digest = make_outcomes(study.outcomes, ARMS, kinds, **{"study": study.digest, **outcomes})
     if synthetic:
         rows = survey.select(labels=["bad"])
         rows = rows[np.isin(rows, folds["grouped"].parts(1)[0])]
@@ -81,7 +81,7 @@ def reported(folder):
     write_curve(curve_table(), 100, study.folder)
     (study.folder / "study.json").write_text(json.dumps({"versions": {"glowseis": "0.9", "keras": "3.15.7"}}))
     write_tables(results, study.folder / "tables")
-    path = write_report(study, results)
+    path = write_report(results, study.recipe, study, study.folder)
     text = path.read_text(encoding="utf-8")
     return SimpleNamespace(study=study, results=results, path=path, text=text, page=PageReader(text))
 

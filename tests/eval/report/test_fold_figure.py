@@ -51,7 +51,7 @@ def test_both_files_are_written_and_a_caption_says_what_is_seen(results, tmp_pat
 
 def test_what_has_no_outcome_is_not_drawn(tmp_path):
     digest = make_outcomes(tmp_path, ("none",), ("grouped",))
-    results = collect(tmp_path, digest, KINDS, ("none", "flow"), 3, partial=True)
+    results = collect(tmp_path, digest, KINDS, ("none", "flow"), 3)
     assert fold_figures(results, "grouped") and not fold_figures(results, "stratified")
     axes = new_figure().add_subplot()
     draw_folds(axes, results, "grouped", "folds")

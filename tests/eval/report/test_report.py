@@ -147,17 +147,17 @@ def test_copies_are_found(made):
 
 
 def test_the_same_study_gives_the_same_bytes(made, tmp_path):
-    again = write_report(made.study, made.results, tmp_path)
+    again = write_report(made.results, made.study.recipe, made.study, tmp_path)
     assert not PageReader(again.read_text()).text.count("F1 against the number")
     for name in ("curve.csv", "curve_mean.csv"):
         shutil.copy(made.study.folder / name, tmp_path)
-    assert write_report(made.study, made.results, tmp_path).read_bytes() == made.path.read_bytes()
+    assert write_report(made.results, made.study.recipe, made.study, tmp_path).read_bytes() == made.path.read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["curve.csv", "curve_mean.csv", "report.html"]
 
 
 def test_what_is_missing_is_said(tmp_path):
     study, results = reported_study(tmp_path, synthetic=False, independent=False)
-    page = PageReader(write_report(study, results).read_text())
+    page = PageReader(write_report(results, study.recipe, study, study.folder).read_text())
     assert page.text.count("No synthetic gathers are on disk") == 3
     assert not page.all("img") and not any("independent" in name for name in page.tables)
 
@@ -165,16 +165,15 @@ def test_what_is_missing_is_said(tmp_path):
 def test_failed_and_missing_folds_are_told_and_the_rest_is_shown(tmp_path):
     study, results = reported_study(tmp_path, synthetic=False)
     error = "<script>alert('&')</script> went wrong"
-    failed = make_outcome(
-        "grouped", 1, "flow", error=error, ids=[], classes=[], probabilities=[], independent=None, epochs=[]
-    )
+    nothing = {"ids": [], "classes": [], "probabilities": [], "independent": None, "epochs": []}
+    failed = make_outcome("grouped", 1, "flow", study=study.digest, error=error, **nothing)
     write_outcome(study.outcomes, failed)
     for fold in range(3):
         (study.outcomes / f"stratified-{fold:02d}-none.json").unlink()
         (study.outcomes / f"stratified-{fold:02d}-flow.json").unlink()
     (study.outcomes / "stratified-00-oversampling.json").unlink()
-    results = collect(study.outcomes, results.study, results.kinds, ARMS, 3, partial=True)
-    page = PageReader(write_report(study, results).read_text())
+    results = collect(study.outcomes, results.study, results.kinds, ARMS, 3)
+    page = PageReader(write_report(results, study.recipe, study, study.folder).read_text())
     assert f"flow interpolation failed: fold 1: {error}" in page.text
     assert ("confusion-grouped-none" in page.tables) and ("confusion-grouped-flow" not in page.tables)
     assert {name for name in page.tables if name.startswith("confusion-stratified")} == {
@@ -183,15 +182,15 @@ def test_failed_and_missing_folds_are_told_and_the_rest_is_shown(tmp_path):
     }
     for fold in (1, 2):
         (study.outcomes / f"stratified-{fold:02d}-oversampling.json").unlink()
-    results = collect(study.outcomes, results.study, results.kinds, ARMS, 3, partial=True)
-    page = PageReader(write_report(study, results).read_text())
+    results = collect(study.outcomes, results.study, results.kinds, ARMS, 3)
+    page = PageReader(write_report(results, study.recipe, study, study.folder).read_text())
     assert not any(name.startswith("confusion-stratified") for name in page.tables)
 
 
 def test_a_damaged_curve_stops_the_report_in_a_line(made, tmp_path):
     (tmp_path / "curve.csv").write_text("count\n1\n")
     with pytest.raises(InputError, match="is no whole curve"):
-        write_report(made.study, made.results, tmp_path)
+        write_report(made.results, made.study.recipe, made.study, tmp_path)
     assert not (tmp_path / "report.html").exists()
 
 

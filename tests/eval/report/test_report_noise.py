@@ -9,7 +9,6 @@ from eval.report.noise import noise_table, quiet_rows
 from glowseis.survey.gather import Origin
 from glowseis.survey.store.survey import open_survey, write_survey
 from tests.support.graded_survey import graded_gather
-from tests.support.page_reader import PageReader
 
 SIZE = (80, 48)
 
@@ -47,8 +46,9 @@ def children(folder, survey, path):
     return open_survey(folder)
 
 
-def shown(page):
-    return {row[0]: [float(cell) for cell in row[1:]] for row in PageReader(page).tables["noise"][1:]}
+def shown(part):
+    assert part.macro == "table"
+    return {row[0]: [float(cell) for cell in row[1:]] for row in part.content.frame.to_numpy().tolist()}
 
 
 def test_children_are_told_by_where_they_lie(survey, tmp_path):
@@ -78,5 +78,5 @@ def test_gathers_without_a_quiet_part_are_told(survey, tmp_path):
         return dataclasses.replace(graded_gather(number, "bad", SIZE), image=image)
 
     write_survey(tmp_path / "full", map(full, range(4)), SIZE, {})
-    page = noise_table({}, open_survey(tmp_path / "full"), np.arange(4))
-    assert "no quiet part before the first arrivals" in page
+    part = noise_table({}, open_survey(tmp_path / "full"), np.arange(4))
+    assert part.macro == "words" and "no quiet part before the first arrivals" in part.content

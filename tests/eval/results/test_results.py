@@ -43,7 +43,7 @@ def refusal(folder, **changes):
 
 def test_results_are_whole(folder):
     results = read(folder)
-    assert (results.whole, results.independent) == (True, True)
+    assert (results.missing, results.independent) == ("", True)
     assert (results.labels, results.rare, results.rare_number) == (tuple(LABELS), "bad", 2)
     assert [one.fold for one in results.of("stratified", "flow")] == [0, 1, 2]
     for arm in ARMS:
@@ -73,16 +73,15 @@ def test_scores_are_those_of_the_fold(folder):
 
 def test_missing_folds_are_named(folder):
     outcome_path(folder, "stratified", 2, "none").unlink()
-    assert "missing: stratified fold 2 none; run" in refusal(folder)
-    assert "and 26 more" in refusal(
-        folder, folds=3, arms=(*ARMS, "smote", "flow-all", "flow-prior", "class-weights", "pixel-mixing")
-    )
+    assert read(folder).missing == "stratified fold 2 none"
+    every = (*ARMS, "smote", "flow-all", "flow-prior", "class-weights", "pixel-mixing")
+    named = [f"grouped fold 0 {arm}" for arm in ("class-weights", "pixel-mixing", "smote", "flow-all", "flow-prior")]
+    assert read(folder, arms=every).missing == ", ".join(named) + " and 26 more"
 
 
 def test_partial_results_say_how_many_folds(folder):
     outcome_path(folder, "stratified", 2, "none").unlink()
-    results = read(folder, partial=True)
-    assert not results.whole
+    results = read(folder)
     assert (results.progress("grouped"), results.progress("stratified")) == ("3 of 3 folds", "2 to 3 of 3 folds")
     assert [[one.fold for one in pair] for pair in results.paired("stratified", "flow", "none")] == [[0, 0], [1, 1]]
 
@@ -195,7 +194,7 @@ def test_a_damaged_outcome_is_refused(folder):
 
 
 def test_no_outcome_at_all_is_refused(tmp_path):
-    assert "no arm of a fold is finished" in refusal(tmp_path / "nothing", partial=True)
+    assert "no arm of a fold is finished" in refusal(tmp_path / "nothing")
 
 
 def test_finished_is_what_is_there_and_did_not_fail(folder):

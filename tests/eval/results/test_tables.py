@@ -39,8 +39,8 @@ def folder(made, tmp_path):
     return shutil.copytree(made, tmp_path / "outcomes")
 
 
-def read(folder, arms=ARMS, kinds=KINDS, folds=3, partial=False):
-    return collect(folder, digest_of(0), kinds, arms, folds, partial=partial)
+def read(folder, arms=ARMS, kinds=KINDS, folds=3):
+    return collect(folder, digest_of(0), kinds, arms, folds)
 
 
 def rare_study(folder, flow, oversampling, folds=3, independent=True):
@@ -52,7 +52,7 @@ def rare_study(folder, flow, oversampling, folds=3, independent=True):
                 scored = outcome.independent.model_copy(update={"f1": [0.9, 0.8, value]})
                 outcome = outcome.model_copy(update={"independent": scored})
             write_outcome(folder, outcome)
-    return read(folder, ("flow", "oversampling"), ("grouped",), folds, partial=True)
+    return read(folder, ("flow", "oversampling"), ("grouped",), folds)
 
 
 def value(frame, **wanted):
@@ -223,6 +223,7 @@ def test_contrasts_are_paired_and_the_primary_one_is_in_no_family(folder, on):
             "The flow does not beat random oversampling: F1 of bad 60.0 against 62.0",
         ),
         ([0.7, 0.9, 0.5], [0.6, 0.6, 0.6], "The flow does not beat random oversampling: F1 of bad 70.0 against 60.0"),
+        ([0, 0, 0], [0.6, 0.61, 0.63], "The flow is worse than random oversampling: F1 of bad 0.0 against 61.3"),
         (
             [0.6, 0.6, 0.6],
             [0.6, 0.6, 0.6],
@@ -232,6 +233,25 @@ def test_contrasts_are_paired_and_the_primary_one_is_in_no_family(folder, on):
 )
 def test_the_first_sentence_says_whether_the_flow_wins(tmp_path, flow, oversampling, verdict):
     assert summary(rare_study(tmp_path, flow, oversampling)).startswith(verdict)
+
+
+def test_arms_that_learnt_nothing_are_called_that(tmp_path):
+    results = rare_study(tmp_path, [0, 0, 0], [0, 0, 0])
+    assert summary(results) == (
+        "Whether the flow beats random oversampling is not known: neither learnt anything. "
+        "Learnt nothing, and found no bad gather in any fold: random oversampling, the flow."
+    )
+    *_, table = tables(results)
+    row = table.frame[table.frame["tested on"] == "independent survey"].iloc[0].tolist()
+    assert row[2:] == ["neither learnt", "-", "-", "-"]
+    note = "Learnt nothing, and found no bad gather, independent survey: random oversampling, the flow."
+    assert all(note in one.notes for one in tables(results))
+    assert contrast_table(results).query("tested_on == 'independent'")["p"].tolist() == [1.0]
+    results = rare_study(tmp_path, [0, 0, 0], [0.5, 0, 0.4])
+    assert summary(results).endswith(
+        "found no bad gather in any fold: the flow. Higher means than the flow's 0.0: random oversampling 30.0."
+    )
+    assert "neither learnt" not in terminal(results)
 
 
 def test_the_first_sentence_is_of_the_folds_without_an_independent_survey(tmp_path):
@@ -287,13 +307,13 @@ def test_failed_arms_are_told_and_not_averaged(folder, tmp_path):
 def test_partial_tables_say_how_many_folds(folder):
     for arm in ARMS:
         outcome_path(folder, "grouped", 2, arm).unlink()
-    results = read(folder, (*ARMS, "smote"), partial=True)
+    results = read(folder, (*ARMS, "smote"))
     text = terminal(results)
     assert "0 to 2 of 3 folds grouped by sail line" in text
     assert "The study is not finished: 0 to 2 of 3 folds, not the same of all arms." in text
     assert re.search(r"SMOTE +not run yet +- +-", text)
     assert value(table1(results), kind="grouped", arm="flow", **{"class": "bad", "figure": "f1"})["folds"] == 2
-    assert "The study is not finished: 2 of 3 folds." in terminal(read(folder, partial=True))
+    assert "The study is not finished: 2 of 3 folds." in terminal(read(folder))
 
 
 def test_one_fold_has_means_without_errors(tmp_path):
@@ -301,7 +321,7 @@ def test_one_fold_has_means_without_errors(tmp_path):
     for fold in (1, 2):
         for arm in ARMS:
             outcome_path(tmp_path, "grouped", fold, arm).unlink()
-    results = read(tmp_path, kinds=("grouped",), partial=True)
+    results = read(tmp_path, kinds=("grouped",))
     text = terminal(results)
     assert "nan" not in text.lower()
     assert "1 of 3 folds grouped by sail line" in text
