@@ -31,13 +31,7 @@ Prior = Annotated[
 
 @command.reads_files
 def main(
-    savedmodel: Annotated[
-        Path,
-        typer.Argument(
-            help="savedmodels/NAME for the newest version, or NAME/VERSION. Its code is run: use only models from "
-            "people you trust."
-        ),
-    ],
+    savedmodel: command.SavedModel,
     sources: Sources,
     *,
     out: Annotated[Path, typer.Option(help="CSV file to be made.", show_default=False)],

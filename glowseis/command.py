@@ -44,6 +44,13 @@ FULL = r"No space left|File too large|Disk quota exceeded"
 NO_SPACE = "no space left to write; nothing was kept half written; free some space and run it again"
 
 
+SavedModel = Annotated[
+    Path,
+    typer.Argument(
+        help="savedmodels/NAME for the newest version, or NAME/VERSION. Its code is run: use only models from people "
+        "you trust."
+    ),
+]
 Labels = Annotated[Path | None, typer.Option(help="CSV of labels by gather_id, file, line, shot, cable.")]
 Kind = Annotated[
     str | None, typer.Option("--format", help="segy, su, hdf5, numpy or pictures, whatever the files end in.")

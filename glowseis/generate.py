@@ -19,13 +19,7 @@ class LatentPath(StrEnum):
 
 
 def main(
-    savedmodel: Annotated[
-        Path,
-        typer.Argument(
-            help="savedmodels/NAME for the newest version, or NAME/VERSION. Its code is run: use only models from "
-            "people you trust."
-        ),
-    ],
+    savedmodel: command.SavedModel,
     survey: Annotated[Path, typer.Option(help="Where the parents are.")],
     out: Annotated[Path, typer.Option(help="A .segy, .h5 or .npy file, or a folder.")],
     label: Annotated[
@@ -40,10 +34,7 @@ def main(
         float, typer.Option(help="How far from its first parent towards the other a gather may lie, at most 1.")
     ] = 1.0,
     batch: Annotated[int, typer.Option(min=1, help="Gathers made at a time; memory grows with it.")] = 4,
-    kind: Annotated[
-        Format | None,
-        typer.Option("--format", help="By the ending, and survey for a folder, if left out."),
-    ] = None,
+    kind: Annotated[Format | None, typer.Option("--format", help="By the ending of --out if left out.")] = None,
 ) -> None:
     """Interpolate new gathers of a label between a survey's real ones, in a flow's latent space.
 

@@ -34,6 +34,11 @@ def test_every_module_that_can_be_run_is_tested():
 
 
 @pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_is_parse_call_and_print(name):
+    assert len((CHECKOUT / "glowseis" / f"{name}.py").read_text().splitlines()) < 80
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_help_shows_an_example_and_loads_nothing_heavy(name):
     script = (
         "import runpy, sys\n"

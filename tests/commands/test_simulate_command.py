@@ -197,10 +197,10 @@ def test_segy_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch, capsy
 
 
 def test_a_full_disk_keeps_what_is_finished(tmp_path, monkeypatch, command):
-    from glowseis.survey.formats import segy
+    from glowseis.survey.simulate import segy_beside
 
     words = ("--count", 6, "--size", "64x48", "--workers", 1, "--segy")
-    segy_writer = segy.segy_writer
+    segy_writer = segy_beside.segy_writer
 
     def of_a_small_disk(file, text_lines):
         write, written = segy_writer(file, text_lines), []
@@ -212,12 +212,12 @@ def test_a_full_disk_keeps_what_is_finished(tmp_path, monkeypatch, command):
 
         return written_or_full
 
-    monkeypatch.setattr(segy, "segy_writer", of_a_small_disk)
+    monkeypatch.setattr(segy_beside, "segy_writer", of_a_small_disk)
     done = command("simulate", "--out", tmp_path / "survey", *words)
     assert done.status == 2 and len(done.error) == 1
     assert "survey: No space left on device; what is finished is kept: " in done.error[0]
     assert "the same command goes on where it was" in done.error[0]
-    monkeypatch.setattr(segy, "segy_writer", segy_writer)
+    monkeypatch.setattr(segy_beside, "segy_writer", segy_writer)
     done = command("simulate", "--out", tmp_path / "survey", *words)
     assert done.status == 0 and "going on after 3 of 6 gathers" in done.out
     assert command("simulate", "--out", tmp_path / "other", *words).status == 0
