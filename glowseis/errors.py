@@ -1,5 +1,10 @@
 """What can go wrong in a user's hands, each with one line that says what, where and how to mend it."""
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pydantic
+
 
 class InputError(Exception):
     """Wrong arguments or bad input. Commands print its one line and leave with exit status 2.
@@ -17,3 +22,10 @@ class FittingError(Exception):
 
 class StoppedError(Exception):
     """Stopped by a signal with everything saved; the same command goes on. Exit status 75."""
+
+
+def first_wrong(wrong: "pydantic.ValidationError") -> str:
+    """What a model first says is wrong, and where, in a few words."""
+    first = wrong.errors()[0]
+    where, what = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+    return f"{where}: {what}" if where else what

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from glowseis.errors import InputError
+from glowseis.errors import InputError, first_wrong
 from glowseis.files import read_json, write_json
 
 SCHEMA = 1
@@ -52,9 +52,7 @@ def read_kept(path: Path, kind: type[AnyKept], mend: str) -> AnyKept | None:
     except FileNotFoundError:
         return None
     except ValidationError as wrong:
-        first = wrong.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        reason = f"{where}: {first['msg']}" if where else first["msg"].removeprefix("Value error, ")
+        reason = first_wrong(wrong)
     except (OSError, ValueError) as other:
         reason = str(other)
     raise InputError(f"{path}: is damaged ({reason}); remove it and {mend}")

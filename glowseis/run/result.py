@@ -9,7 +9,7 @@ from typing import Any
 
 import pydantic
 
-from glowseis.errors import InputError
+from glowseis.errors import InputError, first_wrong
 from glowseis.export.folders import ABOUT, newest_version
 from glowseis.files import read_record, write_json
 
@@ -48,9 +48,7 @@ def read_result(folder: Path, kind: type[Result]) -> dict[str, Any]:
     try:
         kind.model_validate(content)
     except pydantic.ValidationError as wrong:
-        first = wrong.errors()[0]
-        what = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
-        raise InputError(f"{path}: {what}; remove it, and the same command makes it again") from None
+        raise InputError(f"{path}: {first_wrong(wrong)}; remove it, and the same command makes it again") from None
     return content
 
 

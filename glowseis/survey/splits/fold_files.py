@@ -21,7 +21,7 @@ from typing import Literal
 import numpy as np
 import pydantic
 
-from glowseis.errors import InputError
+from glowseis.errors import InputError, first_wrong
 from glowseis.files import read_json, whole_file
 from glowseis.survey.content.duplicates import equal_gathers
 from glowseis.survey.gather import source_text
@@ -248,9 +248,7 @@ def read_folds(path: Path, survey: Survey) -> Folds:
     except IsADirectoryError:
         raise InputError(f"{name}: is a folder; give the JSON file that python -m glowseis.folds made") from None
     except pydantic.ValidationError as wrong:
-        first = wrong.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise InputError(f"{name}: {where!a}: {first['msg']}; {_MEND}") from None
+        raise InputError(f"{name}: {first_wrong(wrong)}; {_MEND}") from None
     except (ValueError, KeyError, TypeError):
         raise InputError(f"{name}: is damaged, it cannot be read as folds; {_MEND}") from None
     if file.sha256 != file.digest():

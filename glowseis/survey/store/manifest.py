@@ -6,7 +6,7 @@ from typing import Any
 
 import pydantic
 
-from glowseis.errors import InputError
+from glowseis.errors import InputError, first_wrong
 from glowseis.files import read_json
 from glowseis.survey.store.framing import Shard
 
@@ -87,8 +87,6 @@ def read_manifest(path: Path) -> Manifest:
             )
         return Manifest.model_validate_json(json.dumps(content), strict=True)
     except pydantic.ValidationError as wrong:
-        first = wrong.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise InputError(f"{file}: {where}: {first['msg']}; {MEND}") from None
+        raise InputError(f"{file}: {first_wrong(wrong)}; {MEND}") from None
     except (ValueError, KeyError, TypeError):
         raise InputError(f"{file}: is damaged, it cannot be read as a survey's JSON; {MEND}") from None
