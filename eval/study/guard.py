@@ -6,8 +6,9 @@ are, and because none resembles a gather that judges. Whatever else is offered i
 While that is read, each picture is compared with the one known under its id, so that no other comes under a name that
 may train.
 
-What an arm reads of a survey, it reads through the fold; one that opens files by itself is not seen, as long as no
-picture or id of a judging gather comes of it. Copies that are reversed in polarity, cropped or shifted are not known.
+An arm is given the training gathers alone (`eval.study.material`). One that opens files by itself is not seen, as long
+as no picture or id of a judging gather comes of it. Copies that are reversed in polarity, cropped or shifted are not
+known.
 """
 
 import hashlib
@@ -242,7 +243,7 @@ class Guard:
             LeakError: They did not.
         """
         if not any(one is gathers for one in self._given):
-            raise LeakError(f"gathers of {gathers.path} did not pass the fold's guard; take them from Fold.watched")
+            raise LeakError(f"gathers of {gathers.path} did not pass the fold's guard; take them from Material.watched")
 
     def _judge(self, survey: Survey, row: int, role: str) -> None:
         """Know a gather that judges."""

@@ -4,7 +4,7 @@ A recipe with a section `[classifier]` trains a classifier, any other a flow.
 """
 
 from glowseis.recipe.later import LATER, LATER_OF_CLASSIFIERS, told
-from glowseis.recipe.reading import AnyKind, read_recipe, read_toml
+from glowseis.recipe.reading import read_recipe, read_toml
 from glowseis.recipe.sections import (
     AnyRecipe,
     ClassifierData,
@@ -25,7 +25,6 @@ from glowseis.recipe.sections import (
 __all__ = [
     "LATER",
     "LATER_OF_CLASSIFIERS",
-    "AnyKind",
     "AnyRecipe",
     "ClassifierData",
     "ClassifierRecipe",
