@@ -1,8 +1,6 @@
 """Training by the command: measured, stopped, resumed, failed."""
 
-import fcntl
 import json
-import os
 import re
 import resource
 import shutil
@@ -17,6 +15,7 @@ import pytest
 import tensorflow as tf
 
 from glowseis.errors import FittingError, InputError, StoppedError
+from glowseis.files import locked
 from glowseis.fitting.flow import fitting as loop
 from glowseis.fitting.flow.fitting import FlowFitting, make_flow
 from glowseis.fitting.flow.schedule import learning_rate, plan
@@ -162,12 +161,8 @@ def test_a_run_begun_with_other_versions_is_told(tiny, trained, tmp_path, comman
 
 
 def test_a_folder_where_another_process_trains_is_told(tiny, tmp_path, command):
-    other = os.open(tmp_path, os.O_RDONLY)
-    fcntl.flock(other, fcntl.LOCK_EX)
-    try:
+    with locked(tmp_path / ".lock", ""):
         done = command("train", tiny.recipe, "--survey", tiny.survey, "--out", tmp_path)
-    finally:
-        os.close(other)
     assert done.status == 2 and len(done.error) == 1
     assert "another process is training there; wait for it or give another --out" in done.error[0]
     assert not list(tmp_path.iterdir())
