@@ -161,7 +161,7 @@ def making(results: Results, recipe: StudyRecipe, study: Study | None, folder: P
     provenance = Table(
         "provenance",
         "Data, code and machine; versions are those with which the study was begun",
-        pd.DataFrame(facts.items(), columns=["of", "what"]),
+        pd.DataFrame(facts.items(), columns=["item", "value"]),
         words=2,
     )
     taken = durations([outcome for outcome in outcomes if not outcome.error])

@@ -47,6 +47,11 @@ class Table:
     words: int = 1
 
     @property
+    def blocks(self) -> bool:
+        """Whether several rows share their first cell and stand together."""
+        return self.words > 1 and not self.frame.iloc[:, 0].is_unique
+
+    @property
     def letters(self) -> int:
         """Letters of the widest cell with a figure."""
         return max((_letters(self, place) for place in range(self.words, len(self.frame.columns))), default=0)

@@ -94,6 +94,9 @@ def test_recipe_versions_checksums_commit_machine_and_durations_stand_there(made
     assert study.folds["grouped"].checksum in facts["grouped folds"]
     assert facts["commit"] == "0123456789abcdef0123456789abcdef01234567" and facts["machine"] == "2 cores, no GPU"
     assert facts["keras"] == "3.15.7"
+    # Rows that share their first cell stand together, and these do not.
+    kinds = {one["id"]: one.get("class") for one in made.page.all("table")}
+    assert kinds["provenance"] == "stacked" and kinds["table1-grouped"] == "stacked blocks"
     recipe = json.loads(re.search(r"(?s)Recipe(\{.*\})", made.page.text)[1])
     assert recipe == study.recipe.model_dump(mode="json")
     head, *rows = made.page.tables["durations"]
