@@ -36,8 +36,8 @@ def plot_gather(
     ('trace', 'time (s)')
 
     Args:
-        gather: A gather, of which the valid region is drawn; a recording; or an array `[time, trace]`, grey levels
-            with zero at 128 if it is uint8, else amplitudes with zero at 0.
+        gather: A gather, of which the valid region is drawn; a recording, about its median; or an array
+            `[time, trace]`, grey levels with zero at 128 if it is uint8, else amplitudes with zero at 0.
         axes: Matplotlib's axes to draw on; new ones of pyplot's when None.
         clip: Amplitude that is white, minus which is black, in the units of the gather; in grey levels about 128 for an
             array of those. By default a gather's own clip, 128 for grey levels, and what 4 % of amplitudes exceed.
@@ -91,9 +91,11 @@ def _amplitude(gather: Gather | Recording | Picture | np.ndarray) -> tuple[np.nd
         return unit * (valid.astype(np.float32) - ZERO_LEVEL), gather.clip_amplitude, gather.geometry
     if isinstance(gather, Picture):
         return gather.image.astype(np.float32) - ZERO_LEVEL, float(ZERO_LEVEL), gather.geometry
-    array = gather.amplitude if isinstance(gather, Recording) else np.asarray(gather)
-    geometry = gather.geometry if isinstance(gather, Recording) else None
-    if array.dtype == np.uint8 and geometry is None:
+    geometry, array = None, np.asarray(gather.amplitude if isinstance(gather, Recording) else gather)
+    if isinstance(gather, Recording):
+        # A constant may lie under it.
+        geometry, array = gather.geometry, array - np.median(array[np.isfinite(array)])
+    elif array.dtype == np.uint8:
         return array.astype(np.float32) - ZERO_LEVEL, float(ZERO_LEVEL), None
     sizes = np.abs(array[np.isfinite(array)])
     return array, (float(np.quantile(sizes, 1 - CLIPPED)) if sizes.size else 0.0) or 1.0, geometry
