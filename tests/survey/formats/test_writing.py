@@ -10,7 +10,7 @@ from glowseis.survey.formats.source import ReadOptions
 from glowseis.survey.formats.sources import open_source
 from glowseis.survey.formats.targets import Format
 from glowseis.survey.formats.writing import write_gathers
-from glowseis.survey.gather import Origin
+from glowseis.survey.gather import UNKNOWN_PARENT, Origin
 from glowseis.survey.render import amplitudes
 from glowseis.survey.store.survey import open_survey
 from tests.support.random_gathers import random_gather, random_recording, same_gather
@@ -75,7 +75,15 @@ def test_simulated_gathers_are_told_as_such(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["new.segy", "new.npy"])
-@pytest.mark.parametrize("gathers", [[GATHERS[0], child(1)], [child(1), GATHERS[0]], [child(1), child(2, "other/1")]])
+@pytest.mark.parametrize(
+    "gathers",
+    [
+        [GATHERS[0], child(1)],
+        [child(1), GATHERS[0]],
+        [child(1), child(2, "other/1")],
+        [GATHERS[0], dataclasses.replace(child(1), origin=Origin((UNKNOWN_PARENT,)))],
+    ],
+)
 def test_what_one_table_cannot_tell_is_refused(tmp_path, name, gathers):
     with pytest.raises(InputError, match="was made in another way than"):
         write_gathers(tmp_path / name, gathers)
