@@ -28,6 +28,15 @@ if TYPE_CHECKING:
     from glowseis.survey.store.survey import open_survey
     from glowseis.synthesis import synthesise
     from glowseis.testing.maps import check_invertible
+else:
+
+    def __getattr__(name: str) -> Any:
+        if name not in _ROOMS:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"{__name__}.{_ROOMS[name]}"), name)
+        globals()[name] = value
+        return value
+
 
 __all__ = [
     "FlowTrainer",
@@ -62,14 +71,6 @@ _ROOMS = {
     "write_gathers": "survey.formats.writing",
 }
 """Where the names are."""
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _ROOMS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_ROOMS[name]}"), name)
-    globals()[name] = value
-    return value
 
 
 def __dir__() -> list[str]:
