@@ -17,6 +17,9 @@ CONFIG = "TF_CONFIG"
 
 EXAMPLE = '{"cluster": {"worker": ["node1:23456", "node2:23456"]}, "task": {"type": "worker", "index": 0}}'
 
+SHOWN = 500
+"""Characters of it that a message shows."""
+
 
 @dataclass(frozen=True)
 class Cluster:
@@ -62,8 +65,9 @@ def from_tf_config(environment: Mapping[str, str] = os.environ) -> Cluster | Non
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         sound = False
     if not sound:
+        shown = f"{text[:SHOWN]}..." if len(text) > SHOWN else text
         raise InputError(
-            f"{CONFIG} is {text!r}; it must name each worker once, and which this one is, such as {EXAMPLE}"
+            f"{CONFIG} is {shown!r}; it must name each worker once, and which this one is, such as {EXAMPLE}"
         )
     return Cluster(tuple(addresses), number)
 

@@ -351,7 +351,7 @@ def test_tf_config_is_read():
     ],
 )
 def test_a_bad_tf_config_is_told_in_a_line(text):
-    with pytest.raises(InputError, match=r"TF_CONFIG is .* it must name each worker once"):
+    with pytest.raises(InputError, match=r"^TF_CONFIG is .{1,510} it must name each worker once"):
         from_tf_config({"TF_CONFIG": text})
 
 
