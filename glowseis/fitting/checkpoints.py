@@ -1,19 +1,21 @@
 """A run's state on disk, so that a stopped run goes on as if it had never been stopped."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
 from glowseis.errors import InputError
+from glowseis.fitting.checkpoint_folder import BEGIN_ANEW, CheckpointFolder
 
 
 class Checkpoints:
     """The last state of a run, and its best weights.
 
     The last state holds weights, optimiser and the counters below, all that the rest of the run depends on: order and
-    noise of the data are functions of the seed and the epoch. TensorFlow writes each checkpoint beside the former one
-    and then moves the pointer, so that a killed writer leaves the former one in place.
+    noise of the data are functions of the seed and the epoch. The last two are kept: where the newer one is damaged,
+    the run goes on from the other and ends the same.
 
     Args:
         folder: Where they lie; made when missing.
@@ -23,9 +25,6 @@ class Checkpoints:
         keeps: Whether anything is written; of processes that train together the chief alone does, the others count.
 
     Attributes:
-        step: Steps done.
-        best_figure: Best figure on held-out gathers so far, the lower the better; infinite before the first.
-        best_step: The step it was measured at; 0 before the first.
         state: The variables of all that.
     """
 
@@ -48,70 +47,89 @@ class Checkpoints:
         weights = [weight.value for weight in model.weights]
         state = [variable.value for variable in optimizer.variables]
         self.state = [*weights, *state, self._step, self._best_figure, self._best_step]
-        self._last = tf.train.CheckpointManager(
-            tf.train.Checkpoint(
-                weights=weights,
-                run=self._run,
-                optimizer=state,
-                step=self._step,
-                best_figure=self._best_figure,
-                best_step=self._best_step,
-            ),
-            str(folder / "last"),
-            max_to_keep=2,
+        last = tf.train.Checkpoint(
+            weights=weights,
+            run=self._run,
+            optimizer=state,
+            step=self._step,
+            best_figure=self._best_figure,
+            best_step=self._best_step,
         )
-        self._best = tf.train.CheckpointManager(
-            tf.train.Checkpoint(weights=weights, run=self._run), str(folder / "best"), max_to_keep=1
-        )
+        self._last = CheckpointFolder(folder / "last", last, 2)
+        self._best = CheckpointFolder(folder / "best", tf.train.Checkpoint(weights=weights, run=self._run), 1)
 
-    step = property(lambda self: int(self._step))
-    best_figure = property(lambda self: float(self._best_figure))
-    best_step = property(lambda self: int(self._best_step))
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return int(self._step)
+
+    @property
+    def best_figure(self) -> float:
+        """Best figure on held-out gathers so far, the lower the better; infinite before the first."""
+        return float(self._best_figure)
+
+    @property
+    def best_step(self) -> int:
+        """The step it was measured at; 0 before the first."""
+        return int(self._best_step)
 
     @property
     def saved(self) -> bool:
         """Whether there is a last state."""
-        return self._last.latest_checkpoint is not None
+        return bool(self._last.steps())
 
-    def restore(self) -> bool:
-        """Bring the last state back; False when there is none yet."""
-        if not self.saved:
-            return False
-        self._restore(self._last)
-        return True
+    def restore(self, say: Callable[[str], None] | None = None) -> bool:
+        """Bring the last state back, the newest that is whole; False when there is none yet.
+
+        Args:
+            say: Called with a line for each newer state that is damaged.
+
+        Raises:
+            InputError: No state can be read though there were some, or they are another run's.
+        """
+        first_problem = None
+        for step in reversed(self._last.steps()):
+            try:
+                self._last.restore(step)
+            except InputError as wrong:
+                first_problem = first_problem or wrong
+                continue
+            self._check_identity(self._last, step)
+            if first_problem is not None and say is not None:
+                said = str(first_problem).removesuffix(BEGIN_ANEW)
+                say(f"{said}going on from the newest that can, after step {step}")
+            return True
+        if first_problem is not None:
+            raise first_problem
+        if self._last.lost or self._best.steps():
+            raise InputError(f"{self.folder}: the run's last state is gone; {BEGIN_ANEW}")
+        return False
 
     def restore_best(self) -> None:
-        """Bring the best weights back."""
-        self._restore(self._best)
+        """Bring the best weights back.
+
+        Raises:
+            InputError: They cannot be read.
+        """
+        self._best.restore(self.best_step)
+        self._check_identity(self._best, self.best_step)
 
     def save(self, step: int) -> None:
         """Keep the present state as that after `step` steps."""
         self._step.assign(step)
         if self._keeps:
-            self._last.save(checkpoint_number=step)
+            self._last.save(step)
 
     def offer(self, step: int, figure: float) -> bool:
         """Keep the present weights as the best if their figure is the lowest; tell whether it is."""
         if figure >= self.best_figure:
             return False
         if self._keeps:
-            self._best.save(checkpoint_number=step)
+            self._best.save(step)
         self._best_figure.assign(figure)
         self._best_step.assign(step)
         return True
 
-    def _restore(self, manager: tf.train.CheckpointManager) -> None:
-        path = manager.latest_checkpoint
-        try:
-            # TensorFlow makes its counter when it is asked for; of one that it has not made by the time that a damaged
-            # file fails, it would complain at the process's end.
-            int(manager.checkpoint.save_counter)
-            manager.checkpoint.restore(path).assert_consumed()
-        # Of damaged files TensorFlow complains in errors of many kinds.
-        except Exception as wrong:
-            reason = str(wrong).splitlines()[0] if str(wrong) else type(wrong).__name__
-            raise InputError(
-                f"{path}: this checkpoint cannot be read ({reason}); remove the run's folder to begin anew"
-            ) from None
+    def _check_identity(self, folder: CheckpointFolder, step: int) -> None:
         if self._run.numpy().decode() != self._identity:
-            raise InputError(f"{path}: this checkpoint is another run's; remove the run's folder to begin anew")
+            raise InputError(f"{folder.path(step)}: this checkpoint is another run's; {BEGIN_ANEW}")

@@ -1,6 +1,7 @@
 """What a classifier's run keeps and shows while it runs: checkpoints, TensorBoard, a progress bar."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from glowseis.fitting.checkpoints import Checkpoints
@@ -17,6 +18,7 @@ class ClassifierRun(Watcher):
         fitting: What to do.
         folder: The run's folder, which gets `checkpoints/` and `logs/`.
         stopping: Asked between steps.
+        say: Called with a line when a damaged checkpoint is passed over.
 
     Attributes:
         checkpoints: The state on disk.
@@ -24,9 +26,15 @@ class ClassifierRun(Watcher):
         first_step_at: When this process had done its first step, by `time.monotonic`; None before.
     """
 
-    def __init__(self, fitting: ClassifierFitting, folder: Path, stopping: Stopping):
+    def __init__(
+        self,
+        fitting: ClassifierFitting,
+        folder: Path,
+        stopping: Stopping,
+        say: Callable[[str], None] | None = None,
+    ):
         self.checkpoints = Checkpoints(folder / "checkpoints", fitting.model, fitting.trainer.optimizer)
-        self.restored = self.checkpoints.restore()
+        self.restored = self.checkpoints.restore(say)
         self.first_step_at: float | None = None
         self._fitting = fitting
         self._folder = folder
