@@ -16,7 +16,9 @@ none is printed. The peer is `benchmarks.flow_peers`'s normflows, whose conditio
 """
 
 import argparse
+import contextlib
 import csv
+import functools
 import json
 import os
 import re
@@ -146,14 +148,15 @@ def _calls_of_ours(
     for weight in flow.trainable_weights:
         weight.assign_add(keras.ops.convert_to_tensor(1e-3 * random.standard_normal(weight.shape), weight.dtype))
     x = keras.ops.convert_to_tensor(pictures)
-    compiled, step = {"jax": _with_jax, "torch": _with_torch, "tensorflow": _with_tensorflow}[keras.backend.backend()](
-        flow
-    )
-    latents = compiled(flow.encode)(x)
-    log_prob, decode = compiled(flow.log_prob), compiled(flow.decode)
-    yield "forward", lambda: log_prob(x)
-    yield "decode", lambda: decode(latents)
-    yield "step", lambda: step(x)
+    compiled, step, running = {"jax": _with_jax, "torch": _with_torch, "tensorflow": _with_tensorflow}[
+        keras.backend.backend()
+    ](flow)
+    with running:
+        latents = compiled(flow.encode)(x)
+        log_prob, decode = compiled(flow.log_prob), compiled(flow.decode)
+        yield "forward", lambda: log_prob(x)
+        yield "decode", lambda: decode(latents)
+        yield "step", lambda: step(x)
 
 
 def _bits(flow, x):
@@ -162,13 +165,22 @@ def _bits(flow, x):
     return keras.ops.mean(flow.bits_per_dimension(flow.log_prob(x)))
 
 
+def _step_by_step(flow, wrapper):
+    """A context in which each step of the flow goes through `wrapper`, such as a compiler."""
+    from glowseis.layers.step_stack import Way
+
+    contexts = contextlib.ExitStack()
+    for stack in flow.stacks:
+        way = Way(wrapper(stack.template.forward), wrapper(stack.template.inverse))
+        contexts.enter_context(stack.running(way))
+    return contexts
+
+
 def _with_jax(flow):
-    """What compiles a function of the flow, and a training step `pictures -> bits`."""
+    """What compiles a function of the flow, a training step `pictures -> bits`, and a context for both."""
     import jax
     import keras
 
-    for stack in flow.stacks:
-        stack.wrap_step(jax.jit)
     variables = flow.trainable_variables
 
     def loss(values, x):
@@ -186,15 +198,14 @@ def _with_jax(flow):
         state[:], bits = update(list(state), x)
         return bits
 
-    return jax.jit, step
+    return jax.jit, step, _step_by_step(flow, jax.jit)
 
 
 def _with_tensorflow(flow):
-    """What compiles a function of the flow, and a training step `pictures -> bits`."""
+    """What compiles a function of the flow, a training step `pictures -> bits`, and a context for both."""
     import tensorflow as tf
 
-    for stack in flow.stacks:
-        stack.wrap_step(lambda step: tf.function(step, experimental_attributes={"_noinline": True}))
+    called = functools.partial(tf.function, experimental_attributes={"_noinline": True})
     tf.config.optimizer.set_experimental_options({"function_optimization": False})
     variables = flow.trainable_variables
 
@@ -206,11 +217,11 @@ def _with_tensorflow(flow):
             variable.assign_sub(LEARNING_RATE * gradient)
         return bits
 
-    return tf.function, step
+    return tf.function, step, _step_by_step(flow, called)
 
 
 def _with_torch(flow):
-    """What runs a function of the flow without gradients, and a training step `pictures -> bits`."""
+    """What runs a function of the flow without gradients, a training step `pictures -> bits`, and no context."""
     import torch
 
     weights = [variable.value for variable in flow.trainable_variables]
@@ -223,7 +234,7 @@ def _with_torch(flow):
                 weight.sub_(LEARNING_RATE * gradient)
         return bits.detach()
 
-    return torch.no_grad(), step
+    return torch.no_grad(), step, contextlib.nullcontext()
 
 
 def _calls_of_peer(

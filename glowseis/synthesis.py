@@ -9,6 +9,7 @@ import numpy as np
 from glowseis.errors import InputError
 from glowseis.export.flow import SavedFlow, load_flow
 from glowseis.export.folders import check_fits
+from glowseis.models.glow import DEFAULT_PATH
 from glowseis.survey.gather import Gather, Origin
 from glowseis.survey.matching.profile import picture_intervals_s, picture_spacings_m
 from glowseis.survey.matching.sameness import check_trained_on
@@ -70,7 +71,7 @@ def synthesise(
     label: str | None = None,
     count: int = 1,
     seed: int = 1,
-    path: str = "spherical",
+    path: str = DEFAULT_PATH,
     batch: int = 4,
     *,
     rows: np.ndarray | None = None,
@@ -137,7 +138,7 @@ def interpolate_pairs(
     label: str,
     pairs: Sequence[Pair],
     seed: int,
-    path: str = "spherical",
+    path: str = DEFAULT_PATH,
     batch: int = 4,
 ) -> Iterator[Gather]:
     """Make a child of each of some pairs, which other ways of mixing may share; else as `synthesise`.
@@ -195,7 +196,7 @@ def synthesise_prior(
         InputError: As `synthesise`.
         ValueError: The temperature is not positive.
     """
-    if not temperature > 0:
+    if not 0 < temperature < np.inf:
         raise ValueError(f"temperature is {temperature}; give a number above 0")
     possible = possible_parents(flow, survey, label, rows)
     shapes = {

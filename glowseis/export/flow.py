@@ -1,5 +1,6 @@
 """Trained flows as SavedModels."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ import tensorflow as tf
 from glowseis.export.about import profile_in
 from glowseis.export.folders import model_name
 from glowseis.export.savedmodel import damaged, read_savedmodel, write_savedmodel
-from glowseis.models.glow import Glow, from_levels, to_levels
+from glowseis.fitting.flow.execution import Steps
+from glowseis.models.glow import Glow
+from glowseis.models.grey_levels import from_levels, to_levels
 from glowseis.survey.matching.profile import Profile
 
 
@@ -21,7 +24,8 @@ def export_flow(flow: Glow, folder: Path, about: dict[str, Any]) -> None:
     - `encode(image) -> latent_1 .. latent_L`, float32 `[N, time / 2^l, trace / 2^l, channel]`
     - `decode(latent_1 .. latent_L) -> image`
     - `log_prob(image) -> log_prob` in nats of pictures in [0, 1), and `bits_per_dimension`, each `[N]`
-    - `sample(count, temperature, seed[2]) -> image`, stateless: the same seed gives the same pictures
+    - `sample(count, temperature, seed[2]) -> image`, stateless: the same seed gives the same pictures; an error for a
+      temperature that is no number, below 0 or infinite
     - `interpolate(first, second, alpha[N]) -> image`, on a line between their latents
     - `interpolate_spherical(first, second, alpha[N]) -> image`, on an arc (see `glowseis.models.glow.between`)
 
@@ -34,7 +38,9 @@ def export_flow(flow: Glow, folder: Path, about: dict[str, Any]) -> None:
         InputError: Something stands at `folder` already.
         OSError: The disk is full or not writable; nothing is left behind.
     """
-    write_savedmodel(_served(flow), "flow", folder, {**about, "image_shape": flow.image_shape})
+    flow.build()
+    with Steps(flow).running():
+        write_savedmodel(_served(flow), "flow", folder, {**about, "image_shape": flow.image_shape})
 
 
 def _served(flow: Glow) -> tf.Module:
@@ -56,6 +62,9 @@ def _served(flow: Glow) -> tf.Module:
         return {"log_prob": nats, "bits_per_dimension": flow.bits_per_dimension(nats)}
 
     def sample(count, temperature, seed):
+        sound = tf.debugging.Assert((temperature >= 0) & (temperature < math.inf), ["temperature is", temperature])
+        with tf.control_dependencies([sound]):
+            temperature = tf.identity(temperature)
         seeds = [tf.random.experimental.stateless_fold_in(seed, level, alg="philox") for level in range(flow.levels)]
         latents = [
             temperature * tf.random.stateless_normal((count, *shape), one, alg="philox")

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from glowseis.layers.invertible import InvertibleLayer
+from glowseis.layers.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("glowseis")
@@ -28,22 +29,22 @@ class ActNorm(InvertibleLayer):
     minimum_variance = 1e-10
     """A channel that varies less than this counts as constant and keeps its scale."""
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Make scale and bias: the identity."""
         channels = (input_shape[-1],)
         self.log_scale = self.add_weight(name="log_scale", shape=channels, initializer="zeros")
         self.bias = self.add_weight(name="bias", shape=channels, initializer="zeros")
 
-    def _forward(self, x):
+    def _forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Scale, then shift."""
         return x * ops.exp(self.log_scale) + self.bias, self._constant_log_det(x, ops.sum(self.log_scale))
 
-    def _inverse(self, y):
+    def _inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """Shift back, then scale back."""
         x = (y - self.bias) * ops.exp(-self.log_scale)
         return x, self._constant_log_det(y, -ops.sum(self.log_scale))
 
-    def adapt(self, mean, variance):
+    def adapt(self, mean: Tensor, variance: Tensor) -> None:
         """Set scale and bias from the input's statistics.
 
         Args:
@@ -55,7 +56,7 @@ class ActNorm(InvertibleLayer):
         self.bias.assign(bias)
 
 
-def adapted(mean, variance, dtype):
+def adapted(mean: Tensor, variance: Tensor, dtype: str) -> tuple[Tensor, Tensor]:
     """Log-scale and bias, each `[channel]`, that bring channels of these statistics to zero mean and unit variance."""
     variance = ops.cast(variance, dtype)
     constant = variance < ActNorm.minimum_variance

@@ -1,9 +1,12 @@
 """The affine coupling: half of the channels scales and shifts the other half."""
 
+from typing import Any, Self
+
 import keras
 from keras import ops
 
 from glowseis.layers.invertible import InvertibleLayer, bounded_log_scale, even_channels, sum_per_item
+from glowseis.layers.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("glowseis")
@@ -32,52 +35,52 @@ class AffineCoupling(InvertibleLayer):
     bound is ours.
     """
 
-    def __init__(self, conditioner, scale_cap=2.0, **kwargs):
+    def __init__(self, conditioner: keras.layers.Layer, scale_cap: float = 2.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.conditioner = conditioner
         self.scale_cap = scale_cap
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Build the conditioner on half of the channels."""
         channels = even_channels(self, input_shape)
         if not self.conditioner.built:
             self.conditioner.build((*input_shape[:-1], channels // 2))
 
-    def _forward(self, x):
+    def _forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Scale and shift the second half."""
         kept, changed = ops.split(x, 2, axis=-1)
         log_scale, shift = self.scale_and_shift(kept)
         return ops.concatenate([kept, change(changed, log_scale, shift)], axis=-1), sum_per_item(log_scale)
 
-    def _inverse(self, y):
+    def _inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """Shift and scale the second half back."""
         kept, changed = ops.split(y, 2, axis=-1)
         log_scale, shift = self.scale_and_shift(kept)
         return ops.concatenate([kept, change_back(changed, log_scale, shift)], axis=-1), -sum_per_item(log_scale)
 
-    def scale_and_shift(self, kept):
+    def scale_and_shift(self, kept: Tensor) -> tuple[Tensor, Tensor]:
         """What the network makes of the first half: `log_s` and `t`, each `[batch, time, trace, channel / 2]`."""
         raw, shift = ops.split(ops.cast(self.conditioner(kept), self.variable_dtype), 2, axis=-1)
         return bounded_log_scale(raw, self.scale_cap), shift
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         config = super().get_config()
         conditioner = keras.saving.serialize_keras_object(self.conditioner)
         return {**config, "conditioner": conditioner, "scale_cap": self.scale_cap}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """Make the layer from `get_config`'s dictionary."""
         conditioner = keras.saving.deserialize_keras_object(config["conditioner"])
         return cls(**{**config, "conditioner": conditioner})
 
 
-def change(half, log_scale, shift):
+def change(half: Tensor, log_scale: Tensor, shift: Tensor) -> Tensor:
     """`half * exp(log_scale) + shift`, all `[batch, time, trace, channel / 2]`."""
     return half * ops.exp(log_scale) + shift
 
 
-def change_back(half, log_scale, shift):
+def change_back(half: Tensor, log_scale: Tensor, shift: Tensor) -> Tensor:
     """Undo `change`."""
     return (half - shift) * ops.exp(-log_scale)

@@ -1,9 +1,12 @@
 """Factoring out: half of the channels leaves the flow at the end of a level."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from glowseis.layers.invertible import InvertibleLayer, bounded_log_scale, even_channels, sum_per_item
+from glowseis.layers.types import Mapped, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("glowseis")
@@ -33,11 +36,11 @@ class FactorOut(InvertibleLayer):
     published code predicts mean and scale of the half that leaves.
     """
 
-    def __init__(self, scale_cap=2.0, **kwargs):
+    def __init__(self, scale_cap: float = 2.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.scale_cap = scale_cap
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Make the convolution that predicts mean and scale."""
         if isinstance(input_shape[0], (tuple, list)):
             raise ValueError("FactorOut was called backward before it was built. Call it forward, or build it, first.")
@@ -53,28 +56,28 @@ class FactorOut(InvertibleLayer):
         )
         self.prior.build((*input_shape[:-1], channels // 2))
 
-    def _forward(self, x):
+    def _forward(self, x: Tensor) -> tuple[Mapped, Tensor]:
         """Split off and standardise."""
         kept, leaving = ops.split(x, 2, axis=-1)
         mean, log_sigma = self._prior(kept)
         return (kept, (leaving - mean) * ops.exp(-log_sigma)), -sum_per_item(log_sigma)
 
-    def _inverse(self, y):
+    def _inverse(self, y: Mapped) -> tuple[Tensor, Tensor]:
         """Put the standardised half back."""
         kept, eps = y
         mean, log_sigma = self._prior(kept)
         leaving = eps * ops.exp(log_sigma) + mean
         return ops.concatenate([kept, leaving], axis=-1), sum_per_item(log_sigma)
 
-    def _prior(self, kept):
+    def _prior(self, kept: Tensor) -> tuple[Tensor, Tensor]:
         mean, raw = ops.split(self.prior(kept), 2, axis=-1)
         return mean, bounded_log_scale(raw, self.scale_cap)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> tuple[Shape, Shape]:
         """Shapes of `((kept, eps), log_det)` for a forward call."""
         half = (*input_shape[:-1], input_shape[-1] // 2)
         return (half, half), (input_shape[0],)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {**super().get_config(), "scale_cap": self.scale_cap}

@@ -1,7 +1,11 @@
 """The contract that every map of the flow keeps."""
 
+from typing import Any
+
 import keras
 from keras import ops
+
+from glowseis.layers.types import Mapped, Shape, Tensor
 
 
 class InvertibleLayer(keras.layers.Layer):
@@ -26,29 +30,29 @@ class InvertibleLayer(keras.layers.Layer):
         ValueError: The policy is neither float32 nor float64.
     """
 
-    def __init__(self, *, dtype="float32", **kwargs):
+    def __init__(self, *, dtype: Any = "float32", **kwargs: Any):
         kwargs.setdefault("autocast", False)
         super().__init__(dtype=dtype, **kwargs)
         check_precision(self)
 
-    def call(self, x, inverse=False):
+    def call(self, x: Mapped, inverse: bool = False) -> tuple[Mapped, Tensor]:
         """Map `x` forward, or backward if `inverse`; return the result and its log-det."""
         self._check_rank(x)
         return self._inverse(x) if inverse else self._forward(x)
 
-    def _forward(self, x):
+    def _forward(self, x: Mapped) -> tuple[Mapped, Tensor]:
         """Map data towards the latent space; return `(y, log_det)`."""
         raise TypeError(f"{type(self).__name__} must define _forward(x) -> (y, log_det)")
 
-    def _inverse(self, y):
+    def _inverse(self, y: Mapped) -> tuple[Mapped, Tensor]:
         """Undo `_forward`; return `(x, log_det)`, the log-det being that of the inverse."""
         raise TypeError(f"{type(self).__name__} must define _inverse(y) -> (x, log_det)")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> tuple[Shape, Shape]:
         """Shapes of `(y, log_det)` for a forward call."""
         return input_shape, (input_shape[0],)
 
-    def _check_rank(self, x):
+    def _check_rank(self, x: Mapped) -> None:
         for tensor in x if isinstance(x, (tuple, list)) else (x,):
             if len(tensor.shape) != 4:
                 raise ValueError(
@@ -56,16 +60,16 @@ class InvertibleLayer(keras.layers.Layer):
                     f"{tuple(tensor.shape)}. Add the missing axes, for example with x[None, ..., None]."
                 )
 
-    def _constant_log_det(self, x, log_det_per_position):
+    def _constant_log_det(self, x: Tensor, log_det_per_position: Tensor) -> Tensor:
         """Log-det of a map that treats all positions alike: `time * trace * log_det_per_position`, for every item."""
         positions = ops.cast(ops.shape(x)[1] * ops.shape(x)[2], self.variable_dtype)
         return ops.broadcast_to(positions * log_det_per_position, (ops.shape(x)[0],))
 
-    def _zero_log_det(self, x):
+    def _zero_log_det(self, x: Tensor) -> Tensor:
         return ops.zeros((ops.shape(x)[0],), dtype=self.variable_dtype)
 
 
-def check_precision(layer):
+def check_precision(layer: keras.layers.Layer) -> None:
     """Refuse a policy that a flow does not survive: mixed ones, and any below float32."""
     policy = layer.dtype_policy
     if policy.compute_dtype != policy.variable_dtype or policy.variable_dtype not in ("float32", "float64"):
@@ -75,17 +79,17 @@ def check_precision(layer):
         )
 
 
-def sum_per_item(x):
+def sum_per_item(x: Tensor) -> Tensor:
     """Sum over all axes but the first: `[batch, ...] -> [batch]`."""
     return ops.sum(x, axis=tuple(range(1, len(x.shape))))
 
 
-def bounded_log_scale(raw, cap):
+def bounded_log_scale(raw: Tensor, cap: float) -> Tensor:
     """Squash a network's raw log-scale smoothly into (-cap, cap), the identity near zero."""
     return cap * ops.tanh(raw / cap)
 
 
-def even_channels(layer, shape):
+def even_channels(layer: keras.layers.Layer, shape: Shape) -> int:
     """Number of channels of `shape`, or a ValueError when it cannot be split in halves."""
     channels = shape[-1]
     if channels % 2:
@@ -93,4 +97,4 @@ def even_channels(layer, shape):
             f"{layer.name} splits its channels in halves; it received shape {tuple(shape)} with {channels} channels. "
             "Put a Squeeze before it."
         )
-    return channels
+    return int(channels)

@@ -1,9 +1,12 @@
 """The invertible 1x1 convolution, which mixes the channels."""
 
+from collections.abc import Callable
+
 import keras
 from keras import ops
 
 from glowseis.layers.invertible import InvertibleLayer
+from glowseis.layers.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("glowseis")
@@ -25,7 +28,7 @@ class InvertibleConv1x1(InvertibleLayer):
     Source: the paper's section 4.2; Kingma & Dhariwal (2018), "Glow", section 3.2 (the LU form).
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Make the factors of a random rotation."""
         channels = input_shape[-1]
         permutation, factors, sign = _factors_of_rotation(channels, self.variable_dtype)
@@ -36,36 +39,36 @@ class InvertibleConv1x1(InvertibleLayer):
         )
         self.sign = self.add_weight(name="sign", shape=(channels,), initializer=_constant(sign), trainable=False)
 
-    def _forward(self, x):
+    def _forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mix the channels."""
         return multiply_channels(x, self.matrix()), self._constant_log_det(x, self.log_det_per_position())
 
-    def _inverse(self, y):
+    def _inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """Unmix the channels."""
         return multiply_channels(y, self.inverse_matrix()), self._constant_log_det(y, -self.log_det_per_position())
 
-    def matrix(self):
+    def matrix(self) -> Tensor:
         """W, `[channel, channel]`."""
         lower, upper = self._triangles()
         return ops.matmul(self.permutation, ops.matmul(lower, upper))
 
-    def inverse_matrix(self):
+    def inverse_matrix(self) -> Tensor:
         """W^-1, `[channel, channel]`, by two triangular solves."""
         lower, upper = self._triangles()
         permuted = ops.solve_triangular(lower, ops.transpose(self.permutation), lower=True)
         return ops.solve_triangular(upper, permuted)
 
-    def log_det_per_position(self):
+    def log_det_per_position(self) -> Tensor:
         """Log-det of one position's mixing, a scalar."""
         return ops.sum(ops.diagonal(self.factors))
 
-    def _triangles(self):
+    def _triangles(self) -> tuple[Tensor, Tensor]:
         lower = ops.tril(self.factors, -1) + ops.eye(self.factors.shape[0], dtype=self.variable_dtype)
         upper = ops.triu(self.factors, 1) + ops.diag(self.sign * ops.exp(ops.diagonal(self.factors)))
         return lower, upper
 
 
-def multiply_channels(x, matrix, bias=None):
+def multiply_channels(x: Tensor, matrix: Tensor, bias: Tensor | None = None) -> Tensor:
     """Multiply the channels of every position by a matrix, and add a bias.
 
     Args:
@@ -78,14 +81,14 @@ def multiply_channels(x, matrix, bias=None):
     return ops.reshape(product if bias is None else product + bias, ops.shape(x))
 
 
-def _constant(value):
-    def initializer(shape, dtype=None):
+def _constant(value: Tensor) -> Callable[..., Tensor]:
+    def initializer(shape: Shape, dtype: str | None = None) -> Tensor:
         return ops.cast(ops.reshape(value, shape), dtype)
 
     return initializer
 
 
-def _factors_of_rotation(channels, dtype):
+def _factors_of_rotation(channels: int, dtype: str) -> tuple[Tensor, Tensor, Tensor]:
     """Permutation `[channel, channel]`, packed factors `[channel, channel]` and signs `[channel]` of a rotation."""
     rotation, _ = ops.qr(keras.random.normal((channels, channels), dtype=dtype))
     packed, _ = ops.lu_factor(rotation)

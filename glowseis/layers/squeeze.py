@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from glowseis.layers.invertible import InvertibleLayer
+from glowseis.layers.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("glowseis")
@@ -25,7 +26,7 @@ class Squeeze(InvertibleLayer):
     Source: the paper's section 4.4; Dinh et al. (2016), "Density estimation using Real NVP", section 3.6.
     """
 
-    def _forward(self, x):
+    def _forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Space to channels."""
         _, time, trace, channels = x.shape
         if time % 2 or trace % 2:
@@ -36,7 +37,7 @@ class Squeeze(InvertibleLayer):
         patches = ops.transpose(patches, (0, 1, 3, 2, 4, 5))
         return ops.reshape(patches, (-1, time // 2, trace // 2, 4 * channels)), self._zero_log_det(x)
 
-    def _inverse(self, y):
+    def _inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """Channels to space."""
         _, time, trace, channels = y.shape
         if channels % 4:
@@ -47,7 +48,7 @@ class Squeeze(InvertibleLayer):
         patches = ops.transpose(patches, (0, 1, 3, 2, 4, 5))
         return ops.reshape(patches, (-1, 2 * time, 2 * trace, channels // 4)), self._zero_log_det(y)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> tuple[Shape, Shape]:
         """Shapes of `(y, log_det)` for a forward call."""
         batch, time, trace, channels = input_shape
         return (batch, time // 2, trace // 2, 4 * channels), (batch,)

@@ -1,8 +1,9 @@
 """The steps of one level as one layer."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any, Self
 
 import keras
 from keras import ops
@@ -10,6 +11,26 @@ from keras import ops
 from glowseis.layers.actnorm import adapted
 from glowseis.layers.flow_step import FlowStep
 from glowseis.layers.invertible import InvertibleLayer
+from glowseis.layers.types import Shape, Tensor
+
+Step = Callable[[list[Tensor], Tensor], tuple[Tensor, Tensor]]
+"""`function(values, x) -> (y, log_det)`, where `values` are weights."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How the steps of a stack are run, such as compiled by the backend.
+
+    Attributes:
+        forward: One step with one step's weights.
+        inverse: Its inverse.
+        all_forward: All steps in order, with the stacked weights, each `[count, *shape]` in the order of the
+            template's; one `forward` after the other when None.
+    """
+
+    forward: Step
+    inverse: Step
+    all_forward: Step | None = None
 
 
 @keras.saving.register_keras_serializable("glowseis")
@@ -23,8 +44,8 @@ class StepStack(InvertibleLayer):
 
     All steps of a level have the same shapes, so one template step runs them all, each time with its own slice of the
     weights. Against one layer a step this makes an optimiser's update some twenty times smaller, and a backend that
-    compiles can trace the step once (`wrap_step`). FlowJAX's `Scan` is the precedent. Another way through all the
-    steps, such as one that stores no activations for its gradient, takes the place of `forward` by `running`.
+    compiles can trace the step once. FlowJAX's `Scan` is the precedent. Another way through the steps, compiled or
+    without stored activations for its gradient, is taken within `running`.
 
     Args:
         step: The flow step to repeat; each repetition starts from its own random weights. It is copied by its
@@ -38,20 +59,18 @@ class StepStack(InvertibleLayer):
     Source: the paper's section 4 ("a series of stacked flow blocks").
     """
 
-    def __init__(self, step: FlowStep, count: int, **kwargs):
+    def __init__(self, step: FlowStep, count: int, **kwargs: Any):
         super().__init__(**kwargs)
         if count < 1:
             raise ValueError(f"StepStack repeats its step at least once; it received count={count}.")
         self.count = count
         self._use(Template(step, None))
-        self._other_forward: Callable[[list[Any], Any], tuple[Any, Any]] | None = None
 
-    def _use(self, template):
+    def _use(self, template: "Template") -> None:
         self.template = template
-        self._run_forward = template.forward
-        self._run_inverse = template.inverse
+        self._way = Way(template.forward, template.inverse)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Draw the weights of every step and stack them."""
         config = self.template.step.get_config()
         steps = [type(self.template.step).from_config(config) for _ in range(self.count)]
@@ -69,49 +88,34 @@ class StepStack(InvertibleLayer):
             for index, weight in enumerate(steps[0].weights)
         ]
 
-    def wrap_step(self, wrapper):
-        """Run every step through `wrapper(function)`, such as a compiler of the backend.
-
-        Args:
-            wrapper: Takes `function(values, x) -> (y, log_det)`, where `values` are one step's weights, and returns a
-                function of the same meaning. It is called once for the step and once for its inverse.
-        """
-        self._run_forward = wrapper(self.template.forward)
-        self._run_inverse = wrapper(self.template.inverse)
-
     @contextmanager
-    def running(self, forward: Callable[[list[Any], Any], tuple[Any, Any]]) -> Iterator[None]:
-        """Within this context `forward(stacked, x) -> (y, log_det)` takes the place of the steps in order.
-
-        Args:
-            forward: Its `stacked` are the weights of all steps in the order of the template's, each
-                `[count, *shape]`.
-        """
-        self._other_forward = forward
+    def running(self, way: Way) -> Iterator[None]:
+        """A context in which the steps are run in this way."""
+        before, self._way = self._way, way
         try:
             yield
         finally:
-            self._other_forward = None
+            self._way = before
 
-    def _forward(self, x):
+    def _forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The steps in order."""
-        if self._other_forward is not None:
-            return self._other_forward(self._tensors(), x)
-        return in_order(self._run_forward, self._tensors(), x)
+        if self._way.all_forward is not None:
+            return self._way.all_forward(self._tensors(), x)
+        return in_order(self._way.forward, self._tensors(), x)
 
-    def _inverse(self, y):
+    def _inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """The steps' inverses in reversed order."""
         log_det = self._zero_log_det(y)
         for values in reversed(unstacked(self._tensors())):
-            y, change = self._run_inverse(values, y)
+            y, change = self._way.inverse(values, y)
             log_det = log_det + change
         return y, log_det
 
-    def step(self, index, x):
+    def step(self, index: int, x: Tensor) -> tuple[Tensor, Tensor]:
         """Run one step forward: `(y, log_det)`."""
-        return self._run_forward([weight[index] for weight in self._stacked], x)
+        return self._way.forward([weight[index] for weight in self._stacked], x)
 
-    def adapt_step(self, index, mean, variance):
+    def adapt_step(self, index: int, mean: Tensor, variance: Tensor) -> None:
         """Set one step's ActNorm from the statistics of that step's input (see `ActNorm.adapt`).
 
         Args:
@@ -125,16 +129,16 @@ class StepStack(InvertibleLayer):
             stacked = self._stacked[_index_of(weight, self.template.step.weights)]
             stacked.assign(ops.slice_update(stacked.value, (index, 0), value[None]))
 
-    def _tensors(self):
+    def _tensors(self) -> list[Tensor]:
         return [ops.convert_to_tensor(weight) for weight in self._stacked]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         step = keras.saving.serialize_keras_object(self.template.step)
         return {**super().get_config(), "step": step, "count": self.count}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """Make the layer from `get_config`'s dictionary."""
         return cls(**{**config, "step": keras.saving.deserialize_keras_object(config["step"])})
 
@@ -149,7 +153,7 @@ class Template:
         input_shape: What it was built for.
     """
 
-    def __init__(self, step: FlowStep, input_shape):
+    def __init__(self, step: FlowStep, input_shape: Shape | None):
         self.step = step
         self.input_shape = input_shape
 
@@ -158,29 +162,34 @@ class Template:
 
         Args:
             policy: Name of a Keras dtype policy. The step's own maps keep theirs.
+
+        Raises:
+            ValueError: The step is not built.
         """
+        if self.input_shape is None:
+            raise ValueError("A stack's step is copied once the stack is built; build it, or call it, first.")
         config = self.step.get_config()
         config["conditioner"]["config"]["dtype"] = policy
         step = type(self.step).from_config(config)
         step.build(self.input_shape)
         return Template(step, self.input_shape)
 
-    def forward(self, values, x):
+    def forward(self, values: list[Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
         """The step, `(y, log_det)`, with `values` as its weights."""
         with self.with_weights(values):
             return self.step(x)
 
-    def inverse(self, values, y):
+    def inverse(self, values: list[Tensor], y: Tensor) -> tuple[Tensor, Tensor]:
         """The step's inverse, `(x, log_det)`, with `values` as its weights."""
         with self.with_weights(values):
             return self.step(y, inverse=True)
 
-    def with_weights(self, values: Sequence[Any]):
+    def with_weights(self, values: Sequence[Tensor]) -> AbstractContextManager[Any]:
         """A context in which the step's weights are `values`, in the order of `step.weights`."""
         return keras.StatelessScope(list(zip(self.step.weights, values, strict=True)))
 
 
-def in_order(step, stacked, x):
+def in_order(step: Step, stacked: Sequence[Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
     """Run `step(values, x) -> (y, log_det)` with each step's slice of the stacked weights; sum the log-dets."""
     log_dets = []
     for values in unstacked(stacked):
@@ -189,19 +198,19 @@ def in_order(step, stacked, x):
     return x, sum(log_dets)
 
 
-def unstacked(stacked):
+def unstacked(stacked: Sequence[Tensor]) -> list[list[Tensor]]:
     """Each step's weights of stacks of them."""
     # Unstacked, not indexed: the gradient of an index is as large as the whole stack, for every step anew.
     columns = [ops.unstack(weight, axis=0) for weight in stacked]
     return [list(values) for values in zip(*columns, strict=True)]
 
 
-def _stack_of(variables):
-    def initializer(shape, dtype=None):
+def _stack_of(variables: Sequence[keras.Variable]) -> Callable[..., Tensor]:
+    def initializer(shape: Shape, dtype: str | None = None) -> Tensor:
         return ops.reshape(ops.stack([ops.cast(variable.value, dtype) for variable in variables]), shape)
 
     return initializer
 
 
-def _index_of(weight, weights):
+def _index_of(weight: keras.Variable, weights: Sequence[keras.Variable]) -> int:
     return next(index for index, candidate in enumerate(weights) if candidate is weight)

@@ -1,13 +1,35 @@
 """The convolutional conditioner of a few channels, worked out as matrix products."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import keras
 import numpy as np
 from keras import ops
+
+from glowseis.layers.types import Tensor
 
 FEW_CHANNELS = 4
 """Up to so many channels of input the products are quicker than convolutions (docs/performance.md)."""
 
 POSITIONS_AT_ONCE = 8960
 """Positions whose hidden activations make a part: 3.4 MB of 96 channels."""
+
+_in_parts = ContextVar("in_parts", default=False)
+
+
+@contextmanager
+def working_in_parts(yes: bool) -> Iterator[None]:
+    """A context in which a part of many positions is worked on at a time, or not, by whatever is called or traced.
+
+    A CPU is quicker with it, a GPU and XLA are not; without such a context no parts are made.
+    """
+    before = _in_parts.set(yes)
+    try:
+        yield
+    finally:
+        _in_parts.reset(before)
 
 
 class ThinConvolutions:
@@ -22,12 +44,10 @@ class ThinConvolutions:
     - Normalisation and the last convolution are one product. With `W` the convolution's matrix, `gamma` and `beta` the
       normalisation's weights and C the centring of a column, `normalised(h) W = h C(gamma W) / deviation(h) + beta W`:
       no normalised activation is ever written.
-    - If `in_parts`, a part of the positions is worked on at a time, whose hidden activations stay in a CPU's caches.
+    - Within `working_in_parts`, a part of the positions is worked on at a time, whose hidden activations stay in a
+      CPU's caches.
 
     It uses the weights of the layers given, which are the reference for what it computes.
-
-    Attributes:
-        in_parts: Whether to work in parts; set it before it is traced. A GPU and XLA are better off without.
 
     Args:
         first: The 3x3 convolution, built, of few channels.
@@ -36,14 +56,19 @@ class ThinConvolutions:
         last: The 3x3 convolution, built, to few channels.
     """
 
-    def __init__(self, first, second, normalization, last):
+    def __init__(
+        self,
+        first: keras.layers.Layer,
+        second: keras.layers.Layer,
+        normalization: keras.layers.Layer,
+        last: keras.layers.Layer,
+    ):
         # A tuple, because Keras would track a list.
         self._layers = (first, second, normalization, last)
         self._gather = _to_neighbours(first.kernel.shape[2])
         self._scatter = np.transpose(_to_neighbours(last.kernel.shape[3]), (0, 1, 3, 2))
-        self.in_parts = False
 
-    def __call__(self, x):
+    def __call__(self, x: Tensor) -> Tensor:
         """`[batch, time, trace, channel] -> [batch, time, trace, channels of last]`."""
         first, second, normalization, last = self._layers
         weights = (_matrix(first.kernel), first.bias, _matrix(second.kernel), second.bias, *self._folded())
@@ -52,16 +77,16 @@ class ThinConvolutions:
         columns = ops.conv(columns, ops.cast(self._scatter, columns.dtype), padding="same")
         return columns + ops.cast(last.bias, columns.dtype)
 
-    def _by_parts(self, function, x):
+    def _by_parts(self, function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         """`function` of `x`, `[batch, time, trace, width]`, or of so many rows of it after another."""
         _, time, trace, width = x.shape
         rows = next(rows for rows in range(time, 0, -1) if time % rows == 0 and rows * trace <= POSITIONS_AT_ONCE)
-        if not self.in_parts or rows == time:
+        if not _in_parts.get() or rows == time:
             return function(x)
         y = ops.map(function, ops.reshape(x, (-1, rows, trace, width)))
         return ops.reshape(y, (-1, time, trace, y.shape[-1]))
 
-    def _folded(self):
+    def _folded(self) -> tuple[Tensor, Tensor]:
         """Matrix and bias of normalisation and last convolution together, in the normalisation's precision."""
         _, _, normalization, last = self._layers
         gamma, beta = ops.convert_to_tensor(normalization.gamma), ops.convert_to_tensor(normalization.beta)
@@ -71,7 +96,7 @@ class ThinConvolutions:
         return scaled - ops.mean(scaled, axis=0), ops.matmul(beta, matrix)
 
 
-def _hidden_columns(neighbours, weights, epsilon):
+def _hidden_columns(neighbours: Tensor, weights: tuple[Tensor, ...], epsilon: float) -> Tensor:
     """Columns for the neighbours, `[..., 9 * channel]`, of gathered neighbours of the same form."""
     first, first_bias, second, second_bias, last, last_bias = weights
     h = ops.relu(ops.matmul(ops.reshape(neighbours, (-1, first.shape[0])), first) + first_bias)
@@ -82,13 +107,13 @@ def _hidden_columns(neighbours, weights, epsilon):
     return ops.reshape(columns, (*ops.shape(neighbours)[:-1], last.shape[1]))
 
 
-def _moments(h, dtype):
+def _moments(h: Tensor, dtype: str) -> Tensor:
     """Mean and mean square along the last axis, `[..., 2]`, in `dtype`; their gradient keeps `h` alone, in its own."""
 
     # One result, because Keras' custom gradient has room for no more on torch.
     @ops.custom_gradient
-    def moments(h):
-        def gradient(*arguments, upstream=None):
+    def moments(h: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
+        def gradient(*arguments: Tensor, upstream: Tensor | None = None) -> Tensor:
             if upstream is None:
                 (upstream,) = arguments
             of_mean, of_square = ops.split(upstream * (1 / h.shape[-1]), 2, axis=-1)
@@ -101,10 +126,10 @@ def _moments(h, dtype):
     return moments(h)
 
 
-def _matrix(kernel):
+def _matrix(kernel: Tensor) -> Tensor:
     return ops.reshape(kernel, (-1, kernel.shape[-1]))
 
 
-def _to_neighbours(channels):
+def _to_neighbours(channels: int) -> np.ndarray:
     """Kernel `[3, 3, channel, 9 * channel]` that lays a position's neighbourhood side by side."""
     return np.eye(9 * channels).reshape(3, 3, channels, 9 * channels)

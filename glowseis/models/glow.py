@@ -1,8 +1,9 @@
 """The multi-scale flow: SeismoGlow."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -10,12 +11,20 @@ from keras import ops
 
 from glowseis.layers import AttentionConditioner, ConvolutionalConditioner, FactorOut, FlowStep, Squeeze, StepStack
 from glowseis.layers.invertible import check_precision, sum_per_item
+from glowseis.layers.types import Shape, Tensor
+from glowseis.models.grey_levels import GREY_LEVELS
 
-GREY_LEVELS = 256
-"""An 8-bit picture's grey level k is modelled as the interval [k, k + 1) / 256."""
+DEFAULT_PATH = "spherical"
+"""The way between latents that is taken when none is named (see `between`)."""
 
 CENTRE = 0.5
 """Middle of the pictures' range [0, 1), which the flow subtracts; its log-det is zero."""
+
+OUT_OF_RANGE = (
+    "A flow is trained on pictures in [0, 1); among these are values outside it, or what is no number. Make them of "
+    "grey levels with glowseis.models.grey_levels.dequantise."
+)
+"""What training says of other pictures. It lets exactly 1 pass, which is white divided by 255."""
 
 
 @keras.saving.register_keras_serializable("glowseis")
@@ -68,8 +77,8 @@ class Glow(keras.Model):
         heads: int = 4,
         scale_cap: float = 2.0,
         *,
-        dtype="float32",
-        **kwargs,
+        dtype: Any = "float32",
+        **kwargs: Any,
     ):
         super().__init__(dtype=dtype, autocast=False, **kwargs)
         check_precision(self)
@@ -87,8 +96,9 @@ class Glow(keras.Model):
         self.stacks = [self._stack(level) for level in range(1, levels + 1)]
         self.factor_outs = [FactorOut(scale_cap, dtype=dtype, name=f"factor_out_{level}") for level in range(1, levels)]
 
-    def _stack(self, level):
+    def _stack(self, level: int) -> StepStack:
         width = self.filters[level - 1]
+        conditioner: keras.layers.Layer
         if level > self.levels - self.attention_levels:
             conditioner = AttentionConditioner(width, self.heads, dtype=self.dtype_policy, name="conditioner")
         else:
@@ -96,7 +106,7 @@ class Glow(keras.Model):
         step = FlowStep(conditioner, self.scale_cap, dtype=self.dtype_policy, name="step")
         return StepStack(step, self.steps[level - 1], dtype=self.dtype_policy, name=f"steps_{level}")
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Shape | None = None) -> None:
         """Make all weights; the shape is `image_shape`'s, whatever the batch."""
         if self.built:
             return
@@ -110,7 +120,7 @@ class Glow(keras.Model):
                 (shape, _), _ = factor_out.compute_output_shape(shape)
         self.built = True
 
-    def _levels(self):
+    def _levels(self) -> list[tuple[Squeeze, StepStack, FactorOut | None]]:
         return list(zip(self.squeezes, self.stacks, [*self.factor_outs, None], strict=True))
 
     @property
@@ -121,13 +131,14 @@ class Glow(keras.Model):
         last = shapes[-1]
         return [*shapes[:-1], (last[0], last[1], 2 * last[2])]
 
-    def call(self, x, inverse=False):
+    def call(self, x: Any, inverse: bool = False) -> tuple[Any, Tensor]:
         """Map pictures to latents, or latents to pictures if `inverse`; return the result and its log-det."""
         return self.decode_with_log_det(x) if inverse else self.encode_with_log_det(x)
 
-    def encode_with_log_det(self, x):
+    def encode_with_log_det(self, x: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
         """Latents of pictures in [0, 1), `[batch, time, trace, channel]`, and the log-det, `[batch]`."""
-        h = self._pictures(x) - CENTRE
+        self.build()
+        h = self.checked(x) - CENTRE
         log_det = ops.zeros((ops.shape(x)[0],), dtype=self.variable_dtype)
         latents = []
         for squeeze, stack, factor_out in self._levels():
@@ -140,7 +151,7 @@ class Glow(keras.Model):
                 latents.append(eps)
         return (*latents, h), log_det
 
-    def decode_with_log_det(self, latents):
+    def decode_with_log_det(self, latents: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Pictures of latents, and the inverse's log-det."""
         self.build()
         *factored_out, h = self._latents(latents)
@@ -154,22 +165,23 @@ class Glow(keras.Model):
             h, _ = squeeze(h, inverse=True)
         return h + CENTRE, log_det
 
-    def _pictures(self, x):
+    def checked(self, x: Tensor) -> Tensor:
         """Pictures in the flow's precision, or a ValueError that says what is wrong with them."""
         if "int" in keras.backend.standardize_dtype(getattr(x, "dtype", "float32")):
             raise ValueError(
-                "Glow takes pictures in [0, 1); it received integers. Use glowseis.models.glow.from_levels."
+                "Glow takes pictures in [0, 1); it received integers. Use glowseis.models.grey_levels.from_levels, or "
+                "dequantise from there to train."
             )
         x = ops.convert_to_tensor(x, dtype=self.variable_dtype)
         self._check_shapes([x], [self.image_shape])
         return x
 
-    def _latents(self, latents):
+    def _latents(self, latents: Sequence[Tensor]) -> list[Tensor]:
         tensors = [ops.convert_to_tensor(eps, dtype=self.variable_dtype) for eps in latents]
         self._check_shapes(tensors, self.latent_shapes)
         return tensors
 
-    def _check_shapes(self, tensors, expected):
+    def _check_shapes(self, tensors: Sequence[Tensor], expected: Sequence[Shape]) -> None:
         received = [tuple(tensor.shape[1:]) for tensor in tensors]
         if received != list(expected):
             raise ValueError(
@@ -177,27 +189,33 @@ class Glow(keras.Model):
                 f"received (batch, *{received})."
             )
 
-    def encode(self, x):
+    def encode(self, x: Tensor) -> tuple[Tensor, ...]:
         """Latents, a tuple with one tensor a level, of pictures in [0, 1), `[batch, time, trace, channel]`."""
         return self.encode_with_log_det(x)[0]
 
-    def decode(self, latents):
+    def decode(self, latents: Sequence[Tensor]) -> Tensor:
         """Pictures, `[batch, time, trace, channel]`, of latents. Values outside [0, 1) are possible."""
         return self.decode_with_log_det(latents)[0]
 
-    def log_prob(self, x):
+    def log_prob(self, x: Tensor) -> Tensor:
         """Log-density in nats, `[batch]`, of pictures in [0, 1), `[batch, time, trace, channel]` (equation 8)."""
         latents, log_det = self.encode_with_log_det(x)
         for eps in latents:
             log_det = log_det - 0.5 * sum_per_item(ops.square(eps) + math.log(2 * math.pi))
         return log_det
 
-    def bits_per_dimension(self, log_prob):
+    def bits_per_dimension(self, log_prob: Tensor) -> Tensor:
         """Bits a grey value of 8-bit data from the log-density of `log_prob`: the paper's loss with c (equation 2)."""
         return math.log2(GREY_LEVELS) - log_prob / (math.prod(self.image_shape) * math.log(2))
 
-    def sample(self, count: int, temperature: float = 1.0, seed: int | None = None):
-        """Pictures, `[count, time, trace, channel]`, of standard normal latents times `temperature`."""
+    def sample(self, count: int, temperature: float = 1.0, seed: int | None = None) -> Tensor:
+        """Pictures, `[count, time, trace, channel]`, of standard normal latents times `temperature`.
+
+        Raises:
+            ValueError: The temperature is no number, below 0 or infinite.
+        """
+        if not 0 <= temperature < math.inf:
+            raise ValueError(f"temperature is {temperature}; give a number of at least 0, such as 0.7")
         generator = keras.random.SeedGenerator(int(np.random.default_rng().integers(2**31)) if seed is None else seed)
         return self.decode(
             [
@@ -206,21 +224,21 @@ class Glow(keras.Model):
             ]
         )
 
-    def interpolate(self, first, second, alpha, path="linear"):
+    def interpolate(self, first: Tensor, second: Tensor, alpha: Tensor, path: str = DEFAULT_PATH) -> Tensor:
         """Pictures on the way between two pictures' latents, at all scales (the paper's section 1).
 
         Args:
             first: Pictures in [0, 1), `[batch, time, trace, channel]`; the result at alpha 0.
             second: Pictures in [0, 1), `[batch, time, trace, channel]`; the result at alpha 1.
             alpha: Weights of the second, `[batch]`.
-            path: `linear` or `spherical` (see `between`).
+            path: `spherical` or `linear` (see `between`).
 
         Returns:
             Pictures `[batch, time, trace, channel]`.
         """
         return self.decode(between(self.encode(first), self.encode(second), alpha, path))
 
-    def adapt(self, images, progress=None):
+    def adapt(self, images: Iterable[Tensor], progress: Callable[[], None] | None = None) -> None:
         """Set every ActNorm from data: steps in order, each from the whole set, which then goes through the step.
 
         Args:
@@ -228,10 +246,16 @@ class Glow(keras.Model):
                 are held in memory.
             progress: Called after every step of the flow, to show that it goes on.
 
+        Raises:
+            ValueError: There are none, or one holds what is no number or outside [0, 1].
+
         Source: the paper's section 4.1. It is done once, before training.
         """
         self.build()
-        batches = [ops.convert_to_numpy(self._pictures(batch)) - np.float32(CENTRE) for batch in images]
+        pictures = [ops.convert_to_numpy(self.checked(batch)) for batch in images]
+        if not pictures or not all(((batch >= 0) & (batch <= 1)).all() for batch in pictures):
+            raise ValueError(OUT_OF_RANGE if pictures else "adapt needs at least one batch of pictures")
+        batches = [batch - np.float32(CENTRE) for batch in pictures]
         for squeeze, stack, factor_out in self._levels():
             batches = [ops.convert_to_numpy(squeeze(h)[0]) for h in batches]
             for index in range(stack.count):
@@ -242,7 +266,7 @@ class Glow(keras.Model):
             if factor_out is not None:
                 batches = [ops.convert_to_numpy(factor_out(h)[0][0]) for h in batches]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         names = ("image_shape", "levels", "steps", "filters", "attention_levels", "heads", "scale_cap")
         return {
@@ -253,12 +277,12 @@ class Glow(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """Make the model from `get_config`'s dictionary."""
         return cls(**config)
 
 
-def between(first, second, alpha, path="linear"):
+def between(first: Sequence[Tensor], second: Sequence[Tensor], alpha: Tensor, path: str = DEFAULT_PATH) -> list[Tensor]:
     """Latents on the way from one picture's to another's.
 
     linear: `(1 - alpha) first + alpha second`. Half-way between two independent pictures, of whose latents every number
@@ -270,7 +294,7 @@ def between(first, second, alpha, path="linear"):
         first: One tensor a level, `[batch, time, trace, channel]` each; the result at alpha 0.
         second: As many; the result at alpha 1.
         alpha: Weights of the second, `[batch]`.
-        path: `linear` or `spherical`.
+        path: `spherical` or `linear`.
 
     Raises:
         ValueError: Another path.
@@ -294,17 +318,7 @@ def between(first, second, alpha, path="linear"):
     return [weight * one + other_weight * other for one, other in zip(first, second, strict=True)]
 
 
-def to_levels(x):
-    """Grey levels, a uint8 tensor, of pictures in [0, 1): `floor(256 x)`, clipped. Any shape."""
-    return ops.cast(ops.clip(ops.floor(ops.convert_to_tensor(x) * GREY_LEVELS), 0, GREY_LEVELS - 1), "uint8")
-
-
-def from_levels(image):
-    """Centres `(k + 0.5) / 256`, a float32 tensor, of grey levels. Any shape."""
-    return (ops.cast(image, "float32") + 0.5) / GREY_LEVELS
-
-
-def _moments(batches):
+def _moments(batches: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance of each channel, `[channel]`, over all batches, in float64."""
     pixels = sum(batch[..., 0].size for batch in batches)
     mean = sum(batch.sum(axis=(0, 1, 2), dtype=np.float64) for batch in batches) / pixels
@@ -312,14 +326,14 @@ def _moments(batches):
     return mean, variance
 
 
-def _per_level(name, value, levels):
-    values = (int(value),) * levels if isinstance(value, Integral) else tuple(value)
+def _per_level(name: str, value: int | Sequence[int], levels: int) -> tuple[int, ...]:
+    values = (int(value),) * levels if isinstance(value, int | Integral) else tuple(value)
     if len(values) != levels:
         raise ValueError(f"{name} has {len(values)} values for {levels} levels; give one number, or one a level.")
     return values
 
 
-def _check_divisible(image_shape, levels):
+def _check_divisible(image_shape: tuple[int, ...], levels: int) -> None:
     if len(image_shape) != 3:
         raise ValueError(f"image_shape is (time, trace, channel); it received {image_shape}.")
     time, trace, _ = image_shape

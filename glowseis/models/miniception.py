@@ -1,7 +1,11 @@
 """Miniception, the classifier of shot gathers: a small network of Inception blocks with squeeze-and-excite."""
 
+from typing import Any
+
 import keras
 from keras import ops
+
+from glowseis.layers.types import Shape, Tensor
 
 BLOCKS = 4
 
@@ -23,7 +27,7 @@ class MiniceptionBlock(keras.layers.Layer):
         `[batch, time, trace, channel]` -> `[batch, time, trace, 2 filters]`
     """
 
-    def __init__(self, filters: int, **kwargs):
+    def __init__(self, filters: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.filters = filters
         wide, dtype = 2 * filters, self.dtype_policy
@@ -34,7 +38,7 @@ class MiniceptionBlock(keras.layers.Layer):
         self.squeeze = keras.layers.Dense(filters, activation="relu", name="squeeze", dtype=dtype)
         self.excite = keras.layers.Dense(wide, activation="sigmoid", name="excite", dtype=dtype)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Make the weights for inputs of this many channels."""
         front, wide = tuple(input_shape[:-1]), 2 * self.filters
         for layer in (self.narrow, self.broad, self.shortcut):
@@ -44,14 +48,14 @@ class MiniceptionBlock(keras.layers.Layer):
         self.excite.build((input_shape[0], self.filters))
         self.built = True
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         """The block's features."""
         main = self.merge(self._side_by_side(x))
         auxiliary = self.shortcut(x)
         scale = self.excite(self.squeeze(ops.mean(auxiliary, axis=(1, 2))))
         return main + auxiliary * scale[:, None, None, :]
 
-    def _side_by_side(self, x):
+    def _side_by_side(self, x: Tensor) -> Tensor:
         """What the 3x3 and the 5x5 convolution give, concatenated."""
         if self.filters > JOINED:
             return ops.concatenate([self.narrow(x), self.broad(x)], axis=-1)
@@ -61,11 +65,11 @@ class MiniceptionBlock(keras.layers.Layer):
         bias = ops.concatenate([self.narrow.bias, self.broad.bias])
         return ops.relu(ops.conv(x, kernel, padding="same") + bias)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Twice `filters` channels, the same time and traces."""
         return (*input_shape[:-1], 2 * self.filters)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {**super().get_config(), "filters": self.filters}
 
@@ -88,12 +92,12 @@ class OrdinalHead(keras.layers.Layer):
         `[batch, feature]` -> logarithms of probabilities `[batch, classes]`
     """
 
-    def __init__(self, classes: int, **kwargs):
+    def __init__(self, classes: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.classes = classes
         self.score = keras.layers.Dense(1, name="score", dtype=self.dtype_policy)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Make the score's weights and the thresholds."""
         self.score.build(input_shape)
         start = [1.0 - self.classes / 2] + [0.5413] * (self.classes - 1)  # softplus(0.5413) = 1
@@ -104,7 +108,7 @@ class OrdinalHead(keras.layers.Layer):
         )
         self.built = True
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         """Logarithms of the classes' probabilities."""
         thresholds = ops.cumsum(ops.concatenate([self.steps[:1], ops.softplus(self.steps[1:])]))
         below = ops.log_sigmoid(thresholds - self.score(x))
@@ -112,7 +116,7 @@ class OrdinalHead(keras.layers.Layer):
         gap = ops.log1p(-ops.exp(below[:, :-1] - below[:, 1:]) * (1.0 - 1e-6))
         return ops.concatenate([below[:, :1], below[:, 1:] + gap], axis=-1) - below[:, -1:]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {**super().get_config(), "classes": self.classes}
 
@@ -143,7 +147,7 @@ class Miniception(keras.Model):
     Source: the classifier of the paper's section 5.3; widths and head as its authors published them.
     """
 
-    def __init__(self, classes: int = 3, alpha: int = 4, head: str = "softmax", companded: bool = False, **kwargs):
+    def __init__(self, classes: int = 3, alpha: int = 4, head: str = "softmax", companded: bool = False, **kwargs: Any):
         # float32 whatever the global policy: so small a network gains nothing by less, and it repeats to the bit.
         super().__init__(**{"dtype": "float32", **kwargs})
         if classes < 2 or alpha < 1 or head not in ("softmax", "ordinal"):
@@ -163,7 +167,7 @@ class Miniception(keras.Model):
         else:
             self.output_head = OrdinalHead(classes, name="ordinal", dtype=dtype)
 
-    def build(self, input_shape=(None, None, None, 1)):
+    def build(self, input_shape: Shape = (None, None, None, 1)) -> None:
         """Make the weights; they do not depend on the size of the pictures."""
         shape = (None, None, None, 1)
         for block in self.blocks:
@@ -173,29 +177,43 @@ class Miniception(keras.Model):
         self.output_head.build((None, 32 * self.alpha))
         self.built = True
 
-    def features(self, x):
-        """What the head makes its classes of, the activations of the dense layer, `[batch, 32 alpha]`."""
+    def features(self, x: Tensor) -> Tensor:
+        """What the head makes its classes of, the activations of the dense layer, `[batch, 32 alpha]`.
+
+        Raises:
+            ValueError: `x` holds integers, or is no batch of pictures with one channel.
+        """
+        _check_pictures(x)
         if self.companded:
             x = ops.sign(x) * ops.sqrt(ops.abs(x))
         for block in self.blocks:
             x = self.pool(block(x))
         return self.hidden(ops.mean(x, axis=(1, 2)))
 
-    def logits(self, x):
+    def logits(self, x: Tensor) -> Tensor:
         """Logarithms of the classes' probabilities up to a constant, `[batch, classes]`."""
         return self.output_head(self.features(x))
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         """Probabilities of the classes, `[batch, classes]`."""
         return ops.softmax(self.logits(x))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         settings = {"classes": self.classes, "alpha": self.alpha, "head": self.head, "companded": self.companded}
         return {**super().get_config(), **settings}
 
 
-def from_grey_levels(levels):
+def _check_pictures(x: Tensor) -> None:
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    if "int" in dtype or len(x.shape) != 4 or x.shape[-1] != 1:
+        raise ValueError(
+            f"Miniception takes pictures in [-1, 1], [batch, time, trace, 1]; it received {dtype} of shape "
+            f"{tuple(x.shape)}. Make them of grey levels with glowseis.models.miniception.from_grey_levels."
+        )
+
+
+def from_grey_levels(levels: Tensor) -> Tensor:
     """Grey levels as Miniception takes them: (level - 128) / 128, so that zero amplitude is 0.
 
     Args:

@@ -14,7 +14,8 @@ from glowseis.errors import InputError
 from glowseis.export.flow import export_flow, load_flow
 from glowseis.export.folders import newest_version
 from glowseis.fitting.flow.fitting import make_flow
-from glowseis.models.glow import Glow, from_levels, to_levels
+from glowseis.models.glow import Glow
+from glowseis.models.grey_levels import from_levels, to_levels
 from glowseis.recipe import read_recipe
 from glowseis.survey.store.survey import open_survey
 from glowseis.testing import perturb
@@ -102,7 +103,8 @@ def test_interpolate(flow, lonely, parents):
     made = lonely["interpolate image"]
     np.testing.assert_array_equal(made[0], parents[0][0])
     np.testing.assert_array_equal(made[2], parents[1][2])
-    expected = to_levels(flow.interpolate(from_levels(parents[0]), from_levels(parents[1]), np.array([0, 0.5, 1.0])))
+    ends = from_levels(parents[0]), from_levels(parents[1])
+    expected = to_levels(flow.interpolate(*ends, np.array([0, 0.5, 1.0]), "linear"))
     assert np.abs(made.astype(int) - expected).max() <= 1
     assert np.mean(made != expected) < 1e-3
     assert not np.array_equal(made[1], parents[0][1]) and not np.array_equal(made[1], parents[1][1])
@@ -115,6 +117,13 @@ def test_sample(flow, lonely):
         assert np.mean(lonely["sample"] != other) > 0.5
     centre = flow.decode([np.zeros((1, *shape), np.float32) for shape in flow.latent_shapes])
     assert np.abs(lonely["sample cold"].astype(int) - to_levels(centre)).max() <= 1
+
+
+@pytest.mark.parametrize("temperature", [np.nan, np.inf, -1.0])
+def test_a_temperature_that_is_none_gives_no_black_pictures(trained, temperature):
+    sample = load_flow(trained.savedmodel).signatures["sample"]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="temperature is"):
+        sample(count=tf.constant(1), temperature=tf.constant(temperature), seed=tf.constant([7, 7]))
 
 
 def test_samples_latents_are_standard_normal_times_the_temperature(trained):

@@ -1,6 +1,7 @@
 """Every map inverts, its log-det is the Jacobian's, and it survives being saved."""
 
 import inspect
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -166,6 +167,22 @@ def test_step_stack_runs_its_steps_in_order_and_each_step_has_its_own_weights():
     np.testing.assert_allclose(h, expected)
     kernels = next(w for w in stack.weights if "first" in w.path and w.path.endswith("kernel"))
     assert np.abs(np.asarray(kernels[0]) - np.asarray(kernels[1])).max() > 0.01
+
+
+def test_a_way_of_running_ends_with_its_context_and_gives_way_to_the_one_before():
+    stack, x = MAPS["StepStack"]("float64"), pictures("float64")
+    plain, _ = stack(x)
+
+    def scaled(factor):
+        way = layers.step_stack.Way(stack.template.forward, stack.template.inverse)
+        return replace(way, all_forward=lambda stacked, x: (factor * x, tf.zeros(len(x), x.dtype)))
+
+    with stack.running(scaled(2.0)):
+        with pytest.raises(ZeroDivisionError), stack.running(scaled(3.0)):
+            np.testing.assert_array_equal(stack(x)[0], 3 * x)
+            raise ZeroDivisionError
+        np.testing.assert_array_equal(stack(x)[0], 2 * x)
+    np.testing.assert_array_equal(stack(x)[0], plain)
 
 
 @pytest.mark.parametrize("make", [convolutional, attention])

@@ -6,15 +6,15 @@ import pytest
 import tensorflow as tf
 
 from glowseis.layers import ConvolutionalConditioner, thin_convolutions
+from glowseis.layers.thin_convolutions import working_in_parts
 from glowseis.testing import perturb
 
 
-def conditioner(channels, dtype="float32", size=(12, 20), in_parts=False):
+def conditioner(channels, dtype="float32", size=(12, 20)):
     keras.utils.set_random_seed(2)
     layer = ConvolutionalConditioner(24, dtype=dtype)
     layer.build((None, *size, channels))
     perturb(layer, 0.1)
-    layer.work_in_parts(in_parts)
     return layer
 
 
@@ -45,17 +45,21 @@ def relative_errors(expected, actual):
 @pytest.mark.parametrize("channels", [1, 2, 4])
 def test_products_are_the_layers_in_double_precision(channels, in_parts, monkeypatch):
     monkeypatch.setattr(thin_convolutions, "POSITIONS_AT_ONCE", 4 * 20)
-    layer = conditioner(channels, "float64", in_parts=in_parts)
+    layer = conditioner(channels, "float64")
     x = tf.random.stateless_normal((3, 12, 20, channels), (1, 2), dtype="float64")
     expected = with_gradients(layers_in_order(layer), layer, x)
-    assert max(relative_errors(expected, with_gradients(layer, layer, x))) < 1e-12
+    with working_in_parts(in_parts):
+        actual = with_gradients(layer, layer, x)
+    assert max(relative_errors(expected, actual)) < 1e-12
 
 
 def test_products_are_the_layers_in_single_precision():
-    layer = conditioner(2, in_parts=True, size=(448, 40))
+    layer = conditioner(2, size=(448, 40))
     x = tf.random.stateless_normal((1, 448, 40, 2), (1, 2))
     expected = with_gradients(layers_in_order(layer), layer, x)
-    assert max(relative_errors(expected, with_gradients(layer, layer, x))) < 1e-5
+    with working_in_parts(True):
+        actual = with_gradients(layer, layer, x)
+    assert max(relative_errors(expected, actual)) < 1e-5
 
 
 def test_products_are_no_further_off_than_the_layers_in_bfloat16():
@@ -71,9 +75,9 @@ def test_products_are_no_further_off_than_the_layers_in_bfloat16():
 def test_a_conditioner_of_many_channels_is_its_layers():
     layer = conditioner(thin_convolutions.FEW_CHANNELS + 1)
     assert layer.products is None
-    layer.work_in_parts(True)
     x = tf.random.stateless_normal((2, 12, 20, 5), (1, 2))
-    np.testing.assert_array_equal(layer(x), layers_in_order(layer)(x))
+    with working_in_parts(True):
+        np.testing.assert_array_equal(layer(x), layers_in_order(layer)(x))
 
 
 def test_work_in_parts_takes_less_memory_at_once(monkeypatch):
@@ -85,7 +89,7 @@ def test_work_in_parts_takes_less_memory_at_once(monkeypatch):
     layer = conditioner(2, size=(448, 320))
     layer.products._scatter = np.zeros((3, 3, 18, 4))
     for in_parts in (False, True):
-        layer.work_in_parts(in_parts)
-        layer(x)
+        with working_in_parts(in_parts):
+            layer(x)
     assert seen[0] == (2, 448, 320, 18)
     assert all(np.prod(shape[:-1]) <= thin_convolutions.POSITIONS_AT_ONCE for shape in seen[1:]) and len(seen) > 1

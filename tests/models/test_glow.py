@@ -1,5 +1,6 @@
 """The flow: any size, exact both ways, fitted by Keras, at the paper's scale."""
 
+import inspect
 import os
 import subprocess
 import sys
@@ -9,25 +10,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from glowseis.fitting.flow.fitting import ROUND_TRIP_BOUND
-from glowseis.fitting.flow.trainer import FlowTrainer
-from glowseis.models.glow import Glow, from_levels, to_levels
+from glowseis.models.glow import Glow, between
+from glowseis.models.grey_levels import from_levels, to_levels
+from glowseis.synthesis import synthesise
 from glowseis.testing import check_invertible, perturb
-
-SMALL = {"image_shape": (16, 24, 1), "levels": 3, "steps": 2, "filters": 8, "attention_levels": 1, "heads": 2}
-
-
-def gathers(count=6, shape=(16, 24), seed=0):
-    """Pictures with the sort of structure that a flow can learn: smooth, with noise of a few levels."""
-    random = np.random.default_rng(seed)
-    time = np.arange(shape[0])[:, None] - np.arange(shape[1]) * 0.4
-    waves = [40 * np.sin(time / 2.5 + phase) for phase in random.uniform(0, 6, count)]
-    return np.clip(128 + np.array(waves) + random.normal(0, 4, (count, *shape)), 0, 255).astype("uint8")
-
-
-def dequantised(images, seed=1):
-    noise = np.random.default_rng(seed).uniform(size=images.shape).astype("float32")
-    return ((images + np.float32(0.999) * noise) / np.float32(256))[..., None]
+from tests.support.flow_pictures import SMALL, dequantised, gathers
 
 
 @pytest.mark.parametrize(
@@ -74,13 +61,6 @@ def test_settings_that_do_not_fit_are_named(settings, message):
         Glow(**settings)
 
 
-def test_grey_levels_go_to_the_flow_and_back():
-    levels = np.arange(256, dtype="uint8")
-    np.testing.assert_array_equal(to_levels(from_levels(levels)), levels)
-    np.testing.assert_array_equal(to_levels(levels / np.float32(256)), levels)
-    np.testing.assert_array_equal(to_levels([-0.1, 1.0, 7.0]), [0, 255, 255])
-
-
 def test_adapt_gives_every_step_zero_mean_and_unit_variance():
     flow = Glow(**SMALL)
     flow.build()
@@ -107,13 +87,13 @@ def test_interpolation_ends_at_its_parents_and_samples_follow_their_seed():
     flow.build()
     perturb(flow, 0.05)
     one, other = from_levels(gathers(2))[..., None], from_levels(gathers(2, seed=5))[..., None]
-    np.testing.assert_array_equal(to_levels(flow.interpolate(one, other, np.zeros(2))), to_levels(one))
-    np.testing.assert_array_equal(to_levels(flow.interpolate(one, other, np.ones(2))), to_levels(other))
-    between = flow.interpolate(one, other, np.array([0.3, 0.8]))
-    for first, second, mixed in zip(flow.encode(one), flow.encode(other), flow.encode(between), strict=True):
+    for alpha, parent in ((np.zeros(2), one), (np.ones(2), other)):
+        np.testing.assert_array_equal(to_levels(flow.interpolate(one, other, alpha, "linear")), to_levels(parent))
+    half_way = flow.interpolate(one, other, np.array([0.3, 0.8]), "linear")
+    for first, second, mixed in zip(flow.encode(one), flow.encode(other), flow.encode(half_way), strict=True):
         np.testing.assert_allclose(mixed[0], 0.7 * first[0] + 0.3 * second[0], atol=1e-3)
         np.testing.assert_allclose(mixed[1], 0.2 * first[1] + 0.8 * second[1], atol=1e-3)
-    around = flow.interpolate(one, other, np.array([0.3, 0.8]), "spherical")
+    around = flow.interpolate(one, other, np.array([0.3, 0.8]))
     ends = [flow.encode(one), flow.encode(other)]
     for item, alpha in ((0, 0.3), (1, 0.8)):
         start, end, way = (np.concatenate([np.ravel(eps[item]) for eps in z]) for z in (*ends, flow.encode(around)))
@@ -177,50 +157,27 @@ def test_flow_survives_being_saved(tmp_path):
     np.testing.assert_array_equal(flow.log_prob(x), loaded.log_prob(x))
 
 
-def test_training_does_not_follow_a_mixed_global_policy():
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        trainer = FlowTrainer(Glow(**SMALL))
-        x = dequantised(gathers(4))
-        trainer.compile(optimizer=keras.optimizers.Adam(1e-4))
-        trainer.fit(x, batch_size=4, epochs=1, verbose=0)
-        np.testing.assert_allclose(trainer(x), trainer.flow.bits_per_dimension(trainer.flow.log_prob(x)), rtol=1e-6)
-    finally:
-        keras.config.set_dtype_policy("float32")
+def test_a_flow_that_was_never_built_goes_both_ways():
+    flow, x = Glow(**SMALL), dequantised(gathers(1))
+    flow.log_prob(x)
+    np.testing.assert_allclose(flow.decode(flow.encode(x)), x, atol=1e-4)
 
 
-@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_fit_learns(jit_compile):
-    keras.utils.set_random_seed(0)
-    flow = Glow(**{**SMALL, "levels": 2, "steps": 1 if jit_compile else 2})
-    trainer = FlowTrainer(flow)
-    training, held_out = dequantised(gathers(32)), dequantised(gathers(8, seed=9))
-    flow.adapt([training])
-    trainer.compile(optimizer=keras.optimizers.Adam(2e-3), jit_compile=jit_compile)
-    before = trainer.evaluate(held_out, batch_size=8, verbose=0)
-    history = trainer.fit(training, batch_size=8, epochs=8, verbose=0)
-    after = trainer.evaluate(held_out, batch_size=8, verbose=0)
-    assert after < before - 0.3
-    assert history.history["bits_per_dimension"][-1] < history.history["bits_per_dimension"][0]
-    assert all(norm > 0 for norm in history.history["gradient_norm"])
-    expected = np.mean(flow.bits_per_dimension(flow.log_prob(held_out)))
-    np.testing.assert_allclose(after, expected, rtol=1e-4)
+@pytest.mark.parametrize("temperature", [np.nan, np.inf, -0.5])
+def test_a_temperature_that_is_none_is_named(temperature):
+    with pytest.raises(ValueError, match=f"temperature is {temperature}; give a number of at least 0"):
+        Glow(**SMALL).sample(1, temperature)
 
 
-@pytest.mark.slow
-def test_the_papers_flow_trains_and_still_inverts():
-    keras.utils.set_random_seed(0)
-    flow = Glow()
-    flow.build()
-    assert sum(int(np.prod(weight.shape)) for weight in flow.trainable_weights) == 7_794_016
-    trainer = FlowTrainer(flow)
-    images = gathers(1, (896, 640))
-    x = dequantised(images)
-    flow.adapt([x])
-    trainer.compile(optimizer=keras.optimizers.Adam(1e-4))
-    history = trainer.fit(x, batch_size=1, epochs=4, verbose=0).history["bits_per_dimension"]
-    assert history[-1] < history[0]
-    centres = from_levels(images)[..., None]
-    back = np.asarray(tf.function(lambda x: flow.decode(flow.encode(x)))(centres))
-    assert np.abs(back - centres).max() <= ROUND_TRIP_BOUND
-    np.testing.assert_array_equal(to_levels(back), images[..., None])
+@pytest.mark.parametrize("spoil", [lambda x: 255 * x, lambda x: x - 1, lambda x: np.where(x == x.max(), np.nan, x)])
+def test_adapt_takes_nothing_but_pictures(spoil):
+    flow, x = Glow(**SMALL), dequantised(gathers(2))
+    with pytest.raises(ValueError, match=r"pictures in \[0, 1\).*dequantise"):
+        flow.adapt([x, spoil(x)])
+    with pytest.raises(ValueError, match="at least one batch"):
+        flow.adapt([])
+
+
+def test_the_way_between_latents_is_the_same_wherever_none_is_named():
+    defaults = {inspect.signature(one).parameters["path"].default for one in (Glow.interpolate, between, synthesise)}
+    assert defaults == {"spherical"}

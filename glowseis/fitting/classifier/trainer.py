@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from glowseis.fitting.backend import require_tensorflow
+from glowseis.layers.types import Tensor
 from glowseis.models.miniception import Miniception, from_grey_levels
 from glowseis.survey.batches.images import batches
 from glowseis.survey.batches.labelled import LabelledGathers, from_memory, in_order
@@ -49,6 +51,7 @@ class ClassifierTrainer:
         class_weights: Sequence[float] | None = None,
         at_once: int = 0,
     ):
+        require_tensorflow()
         if class_weights is not None and len(class_weights) != model.classes:
             raise ValueError(f"there are {len(class_weights)} class weights for {model.classes} classes")
         rate = keras.optimizers.schedules.ExponentialDecay(
@@ -67,7 +70,7 @@ class ClassifierTrainer:
         ]
         self._optimise = tf.function(self._step, input_signature=batch, autograph=False)
 
-    def optimise(self, image, label, weight) -> tuple[tf.Tensor, tf.Tensor]:
+    def optimise(self, image: Tensor, label: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """One optimiser step.
 
         Args:
@@ -78,26 +81,27 @@ class ClassifierTrainer:
         Returns:
             Loss, and the share of the batch that was graded rightly before the step; scalars.
         """
-        return self._optimise(image, label, weight)
+        loss, right = self._optimise(image, label, weight)
+        return loss, right
 
-    def _step(self, image, label, weight):
+    def _step(self, image: Tensor, label: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         work_out = self._in_parts if self._at_once else self._whole
         loss, right, gradients = work_out(image, label, weight)
         self.optimizer.apply(gradients, self.model.trainable_variables)
         return loss, right
 
-    def _whole(self, image, label, weight):
+    def _whole(self, image: Tensor, label: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Loss, share that was graded rightly, and the gradients, of a batch."""
         with tf.GradientTape() as tape:
             each, right = self._graded(image, label, weight)
             loss = tf.reduce_mean(each)
         return loss, tf.reduce_mean(right), tape.gradient(loss, self._values)
 
-    def _in_parts(self, image, label, weight):
+    def _in_parts(self, image: Tensor, label: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
         """The same, a part of the batch after another."""
         count = tf.shape(image)[0]
 
-        def add_part(start, loss, right, *gradients):
+        def add_part(start: Tensor, loss: Tensor, right: Tensor, *gradients: Tensor) -> tuple[Tensor, ...]:
             part = slice(start, start + self._at_once)
             with tf.GradientTape() as tape:
                 each, right_here = self._graded(image[part], label[part], weight[part])
@@ -116,7 +120,7 @@ class ClassifierTrainer:
         )
         return loss, right / tf.cast(count, tf.float32), gradients
 
-    def _graded(self, image, label, weight):
+    def _graded(self, image: Tensor, label: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Each gather's weighted cross-entropy, and 1 where it was graded rightly, float32 `[gather]`."""
         logits = self.model.logits(from_grey_levels(image))
         each = tf.nn.sparse_softmax_cross_entropy_with_logits(label, logits)

@@ -1,22 +1,23 @@
 """How TensorFlow runs the steps of a flow: called or written out, with stored activations or without."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import tensorflow as tf
 
 from glowseis.fitting.flow.reversible import reversible_steps
-from glowseis.layers import ConvolutionalConditioner
-from glowseis.layers.step_stack import Template, in_order
+from glowseis.layers.step_stack import StepStack, Way, in_order
+from glowseis.layers.thin_convolutions import working_in_parts
 from glowseis.models.glow import Glow
 
 Precision = Literal["float32", "bfloat16"]
 
 
 class Steps:
-    """Runs the steps of a flow.
+    """Ways of running a flow's steps, taken within `running`; the flow itself stays as it is.
 
     Args:
         flow: The flow, built.
@@ -30,8 +31,8 @@ class Steps:
             whose optimisation alone takes longer than a training step.
 
     Raises:
-        ValueError: Both reversible and bfloat16: rounded to 8 bits, a network gives other numbers for the input that
-            was worked out than for the one that was.
+        ValueError: Another precision; or both reversible and bfloat16: rounded to 8 bits, a network gives other numbers
+            for the input that was worked out than for the one that was.
     """
 
     def __init__(
@@ -42,33 +43,44 @@ class Steps:
         conditioners: Precision = "float32",
         written_out: bool = False,
     ):
+        if conditioners not in get_args(Precision):
+            raise ValueError(f"conditioners is {conditioners!r}; give one of {', '.join(get_args(Precision))}")
         if reversible and conditioners != "float32":
             raise ValueError(
                 f"Steps with {conditioners} conditioners cannot be inverted closely enough to train without stored "
                 "activations. Give reversible=False, or conditioners='float32'."
             )
         self._flow = flow
-        self._training = []
-        in_parts = not written_out and not tf.config.list_physical_devices("GPU")
+        self._in_parts = not written_out and not tf.config.list_physical_devices("GPU")
         wrap = (lambda step: step) if written_out else _called
-        for stack in flow.stacks:
-            _work_in_parts(stack.template, in_parts)
-            stack.wrap_step(wrap)
-            if reversible:
-                self._training.append(reversible_steps(stack))
-            elif conditioners != "float32":
-                lowered = stack.template.with_conditioner_of(f"mixed_{conditioners}")
-                _work_in_parts(lowered, in_parts)
-                self._training.append(partial(in_order, wrap(lowered.forward)))
+        self._ways = [Way(wrap(stack.template.forward), wrap(stack.template.inverse)) for stack in flow.stacks]
+        self._training = [
+            _training_way(stack, way, wrap, reversible, conditioners)
+            for stack, way in zip(flow.stacks, self._ways, strict=True)
+        ]
 
     @contextmanager
-    def training(self) -> Iterator[None]:
-        """A context in which the flow is run as training runs it."""
+    def running(self, training: bool = False) -> Iterator[None]:
+        """A context in which the flow is run this way, as training runs it if `training`.
+
+        Gradients are worked out within it too.
+        """
         with ExitStack() as contexts:
-            if self._training:
-                for stack, forward in zip(self._flow.stacks, self._training, strict=True):
-                    contexts.enter_context(stack.running(forward))
+            contexts.enter_context(working_in_parts(self._in_parts))
+            for stack, way in zip(self._flow.stacks, self._training if training else self._ways, strict=True):
+                contexts.enter_context(stack.running(way))
             yield
+
+
+def _training_way(
+    stack: StepStack, way: Way, wrap: Callable[[Any], Any], reversible: bool, conditioners: Precision
+) -> Way:
+    if reversible:
+        return replace(way, all_forward=reversible_steps(stack))
+    if conditioners == "float32":
+        return way
+    lowered = stack.template.with_conditioner_of(f"mixed_{conditioners}")
+    return replace(way, all_forward=partial(in_order, wrap(lowered.forward)))
 
 
 def stored_bytes(flow: Glow, batch: int) -> int:
@@ -81,11 +93,5 @@ def stored_bytes(flow: Glow, batch: int) -> int:
     return batch * hidden * 4 * 4
 
 
-def _work_in_parts(template: Template, yes: bool) -> None:
-    conditioner = template.step.coupling.conditioner
-    if isinstance(conditioner, ConvolutionalConditioner):
-        conditioner.work_in_parts(yes)
-
-
-def _called(step):
+def _called(step: Callable[..., Any]) -> Callable[..., Any]:
     return tf.function(step, experimental_attributes={"_noinline": True})

@@ -20,7 +20,9 @@ from glowseis.fitting.flow.selection import Selection
 from glowseis.fitting.flow.trainer import FlowTrainer
 from glowseis.fitting.log import RunLog
 from glowseis.fitting.stopping import STOPPED, Stopping
-from glowseis.models.glow import Glow, from_levels
+from glowseis.layers.types import Tensor
+from glowseis.models.glow import Glow
+from glowseis.models.grey_levels import from_levels
 from glowseis.recipe import Recipe
 from glowseis.survey.batches.images import batches, epoch_order, fixed_batches, images, training_batches
 from glowseis.survey.store.survey import Survey
@@ -128,7 +130,7 @@ class FlowFitting:
         self.first_step_at: float | None = None
         self._optimise = self.devices.on_each(self.trainer.optimise)
         self._bits = tf.function(self.trainer.call)
-        self._round_trip = tf.function(lambda x: self.trainer.flow.decode(self.trainer.flow.encode(x)))
+        self._round_trip = tf.function(self._there_and_back)
         judged = selection.held_out if len(selection.held_out) else selection.rare
         shown = images(survey, judged[:8])
         self._saved_at = 0.0
@@ -182,12 +184,17 @@ class FlowFitting:
         """Largest |decode(encode(x)) - x| over a few gathers, of full scale."""
         return float(np.max(np.abs(self._round_trip(self._judged) - self._judged)))
 
+    def _there_and_back(self, x: Tensor) -> Tensor:
+        with self.trainer.running():
+            return self.trainer.flow.decode(self.trainer.flow.encode(x))
+
     def _adapt(self) -> None:
         rows = epoch_order(self.survey, self.selection.phases[0], self.recipe.seed, 0)
         rows = rows[: self.recipe.training.adapt_gathers]
         batch = min(self.recipe.training.batch, len(rows))
         dataset = fixed_batches(self.survey, rows[: len(rows) // batch * batch], batch, self.recipe.seed)
-        self.trainer.flow.adapt(batches(self.survey, dataset), progress=self.stopping.check)
+        with self.trainer.running():
+            self.trainer.flow.adapt(batches(self.survey, dataset), progress=self.stopping.check)
 
     def _run_phase(self, phase: PlannedPhase, rows: np.ndarray, log: RunLog) -> None:
         for epoch in range(phase.phase.epochs):

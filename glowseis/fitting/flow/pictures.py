@@ -4,7 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from glowseis.fitting.flow.trainer import FlowTrainer
-from glowseis.models.glow import between, from_levels, to_levels
+from glowseis.models.glow import between
+from glowseis.models.grey_levels import from_levels, to_levels
 
 SHOWN = 3
 """Gathers in a row of pictures."""
@@ -26,11 +27,12 @@ class Pictures:
         real = from_levels(self._images)
 
         @tf.function
-        def make(noise):
-            latents = flow.encode(real)
-            neighbours = [tf.roll(eps, 1, axis=0) for eps in latents]
-            half_way = between(latents, neighbours, tf.fill((len(real),), 0.5), "spherical")
-            return flow.decode(latents), flow.decode(half_way), flow.decode(noise)
+        def make(noise: list[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            with trainer.running():
+                latents = flow.encode(real)
+                neighbours = [tf.roll(eps, 1, axis=0) for eps in latents]
+                half_way = between(latents, neighbours, tf.fill((len(real),), 0.5), "spherical")
+                return flow.decode(latents), flow.decode(half_way), flow.decode(noise)
 
         random = np.random.default_rng(0)
         self._noise = [

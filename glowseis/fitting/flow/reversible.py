@@ -1,15 +1,16 @@
 """Gradients of a stack of flow steps without its activations: each step's input is worked out from its output."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
 from glowseis.layers.coupling import change, change_back
 from glowseis.layers.invertible import sum_per_item
-from glowseis.layers.step_stack import StepStack, Template
+from glowseis.layers.step_stack import Step, StepStack, Template
+from glowseis.layers.types import Tensor
 
 
-def reversible_steps(stack: StepStack) -> Callable[[list[tf.Tensor], tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+def reversible_steps(stack: StepStack) -> Step:
     """A way through a stack's steps whose gradient needs its output alone.
 
     Going back, a step's network is evaluated once, for the step's inverse and for the gradient both. The steps are
@@ -20,25 +21,27 @@ def reversible_steps(stack: StepStack) -> Callable[[list[tf.Tensor], tf.Tensor],
         stack: The steps, built.
 
     Returns:
-        What `StepStack.running` takes: `forward(stacked, x) -> (y, log_det)`.
+        `Way.all_forward` of the stack: `forward(stacked, x) -> (y, log_det)`.
 
     Source: the paper's section 2 names it; Gomez et al. (2017), "The reversible residual network: backpropagation
     without storing activations".
     """
     template, count = stack.template, stack.count
 
-    def forward(stacked, x):
+    def forward(stacked: list[Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
         @tf.custom_gradient
-        def steps(x, *stacked):
-            def step(index, y, log_det):
+        def steps(x: Tensor, *stacked: Tensor) -> tuple[tuple[Tensor, Tensor], Callable[..., tuple[Tensor, ...]]]:
+            def step(index: Tensor, y: Tensor, log_det: Tensor) -> tuple[Tensor, Tensor, Tensor]:
                 y, one = template.forward(_slice(stacked, index), y)
                 return index + 1, y, log_det + one
 
             start = (0, x, tf.zeros(tf.shape(x)[:1], x.dtype))
             _, y, log_det = tf.while_loop(lambda index, *_: index < count, step, start, parallel_iterations=1)
 
-            def gradient(dy, dlog_det):
-                def step_back(index, h, dh, arrays):
+            def gradient(dy: Tensor, dlog_det: Tensor) -> tuple[Tensor, ...]:
+                def step_back(
+                    index: Tensor, h: Tensor, dh: Tensor, arrays: list[tf.TensorArray]
+                ) -> tuple[Tensor, Tensor, Tensor, list[tf.TensorArray]]:
                     h, dh, dvalues = _back(template, _slice(stacked, index), h, dh, dlog_det)
                     arrays = [array.write(index, value) for array, value in zip(arrays, dvalues, strict=True)]
                     return index - 1, h, dh, arrays
@@ -57,16 +60,19 @@ def reversible_steps(stack: StepStack) -> Callable[[list[tf.Tensor], tf.Tensor],
             return (y, log_det), gradient
 
         # Tensors: variables that a custom gradient sees, it wants to treat by itself.
-        return steps(x, *map(tf.convert_to_tensor, stacked))
+        y, log_det = steps(x, *map(tf.convert_to_tensor, stacked))
+        return y, log_det
 
     return forward
 
 
-def _slice(stacked, index):
+def _slice(stacked: Sequence[Tensor], index: Tensor) -> list[Tensor]:
     return [weights[index] for weights in stacked]
 
 
-def _back(template: Template, values, y, dy, dlog_det):
+def _back(
+    template: Template, values: list[Tensor], y: Tensor, dy: Tensor, dlog_det: Tensor
+) -> tuple[Tensor, Tensor, list[Tensor]]:
     """One step's input, its gradient, and the gradients of the step's trainable weights, from those of its output."""
     step = template.step
     trainable = [value for value, weight in zip(values, step.weights, strict=True) if weight.trainable]
@@ -85,10 +91,10 @@ def _back(template: Template, values, y, dy, dlog_det):
         x, _ = step.unmix(mixed)
         with tf.GradientTape() as tape:
             tape.watch([x, *trainable])
-            ends = step.mix(x)
+            ends = list(step.mix(x))
         dx, *of_mixing = tape.gradient(ends, [x, *trainable], [dmixed, dlog_det])
     return x, dx, [_sum(*both) for both in zip(of_coupling, of_mixing, strict=True)]
 
 
-def _sum(one, other):
+def _sum(one: Tensor | None, other: Tensor | None) -> Tensor | None:
     return other if one is None else one if other is None else one + other

@@ -1,15 +1,20 @@
 """The flow as a Keras model that can be fitted."""
 
-from functools import partial
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Self
 
 import keras
 import tensorflow as tf
 
+from glowseis.fitting.backend import require_tensorflow
 from glowseis.fitting.devices.devices import for_the_optimizer, mean_over_replicas
 from glowseis.fitting.flow.execution import Precision, Steps
-from glowseis.models.glow import Glow
+from glowseis.layers.types import Shape, Tensor
+from glowseis.models.glow import OUT_OF_RANGE, Glow
 
 
+@keras.saving.register_keras_serializable("glowseis")
 class FlowTrainer(keras.Model):
     """Fits a flow by maximum likelihood, in bits per dimension.
 
@@ -24,10 +29,13 @@ class FlowTrainer(keras.Model):
     2
 
     `fit`, `evaluate` and our own loop all use its `train_step` and `test_step`. Batches are dequantised 8-bit pictures,
-    float32 `[batch, time, trace, channel]` in [0, 1), as `glowseis.survey.batches.images` makes them.
+    float32 `[batch, time, trace, channel]` in [0, 1), as `glowseis.survey.batches.images` makes them of a survey and
+    `glowseis.models.grey_levels.dequantise` of an array. The bits are told as `bits_per_dimension`, and as `loss` to
+    callbacks such as EarlyStopping.
 
     Args:
-        flow: The flow. ActNorm must have been adapted (`Glow.adapt`) or restored before the first step.
+        flow: The flow; wrapping and compiling it changes nothing of it but that it is built. ActNorm must have been
+            adapted (`Glow.adapt`) or restored before the first step.
         reversible: Whether the gradient recomputes activations from the latents instead of storing them, so that memory
             does not grow with the number of steps.
         conditioners: Precision of the networks inside couplings in training, `float32` or `bfloat16`. The latter is
@@ -35,60 +43,153 @@ class FlowTrainer(keras.Model):
 
     Made in the scope of a MirroredStrategy or MultiWorkerMirroredStrategy, it trains on several devices: a step's
     gradient is that of the whole batch, clipped as a whole by the optimiser's `global_clipnorm`. To keep the flow, save
-    `flow`, or export it (`glowseis.export`).
+    `flow`, or export it (`glowseis.export`); saving the trainer keeps its optimiser too.
 
     Source: the paper's section 3, equation 2.
     """
 
-    def __init__(self, flow: Glow, reversible: bool = False, conditioners: Precision = "float32", **kwargs):
+    def __init__(self, flow: Glow, reversible: bool = False, conditioners: Precision = "float32", **kwargs: Any):
+        require_tensorflow()
         # Never autocast: dequantised pictures do not survive a mixed global policy.
         super().__init__(**{"dtype": flow.dtype_policy, "autocast": False, **kwargs})
         self.flow = flow
+        self.reversible = reversible
+        self.conditioners: Precision = conditioners
         flow.build()
-        self._run = partial(Steps, flow, reversible=reversible, conditioners=conditioners)
-        self._steps = self._run()
+        self._steps = self._ways()
         self.bits = keras.metrics.Mean(name="bits_per_dimension")
         self.gradient_norm = keras.metrics.Mean(name="gradient_norm")
 
-    def compile(self, optimizer, jit_compile: bool = False):
+    def _ways(self, *, written_out: bool = False) -> Steps:
+        return Steps(self.flow, reversible=self.reversible, conditioners=self.conditioners, written_out=written_out)
+
+    def compile(self, optimizer: keras.optimizers.Optimizer | str, jit_compile: bool = False) -> None:
         """Choose the optimiser, and whether XLA compiles the whole step.
 
         Args:
-            optimizer: A Keras optimiser.
-            jit_compile: Compile with XLA. Off by default, also on a GPU: it takes long for a deep flow.
+            optimizer: A Keras optimiser, or its name.
+            jit_compile: Compile with XLA. Off by default, also on a GPU: it takes long for a deep flow. Compiled steps
+                do not look at the values of the pictures.
         """
-        self._steps = self._run(written_out=jit_compile)
+        self._steps = self._ways(written_out=jit_compile)
         super().compile(optimizer=optimizer, jit_compile=jit_compile)
+        with self.distribute_strategy.scope():
+            # Not in the first step, after whose failure TensorFlow makes no variables any more.
+            self.optimizer.build(self.flow.trainable_variables)
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Shape | None = None) -> None:
         """Nothing to make: the flow made its weights."""
 
-    def call(self, x):
+    def running(self) -> AbstractContextManager[None]:
+        """A context in which the flow, called or traced, is run as this trainer runs it: the same, sooner."""
+        return self._steps.running()
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """What an epoch starts anew."""
+        return [self.bits, self.gradient_norm]
+
+    def call(self, x: Tensor) -> Tensor:
         """Bits per dimension of each picture, `[batch]`."""
+        with self.running():
+            return self._bits(x)
+
+    def _bits(self, x: Tensor) -> Tensor:
         return self.flow.bits_per_dimension(self.flow.log_prob(x))
 
-    def gradients(self, x):
+    def gradients(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The batch's mean bits per dimension, and its gradients, of all devices' batches together."""
         variables = self.flow.trainable_variables
-        with self._steps.training(), tf.GradientTape() as tape:
-            bits = tf.reduce_mean(self(x))
-        bits, *gradients = mean_over_replicas([bits, *tape.gradient(bits, [one.value for one in variables])])
+        with self._steps.running(training=True):
+            with tf.GradientTape() as tape:
+                bits = tf.reduce_mean(self._bits(x))
+            gradients = tape.gradient(bits, [one.value for one in variables])
+        bits, *gradients = mean_over_replicas([bits, *gradients])
         return bits, gradients
 
-    def optimise(self, x):
+    def optimise(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """One optimiser step; returns the batch's mean bits per dimension and the gradient's global norm, scalars."""
         bits, gradients = self.gradients(x)
         self.optimizer.apply(for_the_optimizer(gradients, self.optimizer), self.flow.trainable_variables)
         return bits, tf.linalg.global_norm(gradients)
 
-    def train_step(self, x):
+    def train_step(self, data: Tensor) -> dict[str, Tensor]:
         """One optimiser step, as Keras calls it; returns the running means over the epoch."""
-        bits, gradient_norm = self.optimise(x)
+        bits, gradient_norm = self.optimise(self._checked(data))
         self.bits.update_state(bits)
         self.gradient_norm.update_state(gradient_norm)
-        return {metric.name: metric.result() for metric in self.metrics}
+        return {**self._told(), self.gradient_norm.name: self.gradient_norm.result()}
 
-    def test_step(self, x):
+    def test_step(self, data: Tensor) -> dict[str, Tensor]:
         """Bits per dimension, averaged."""
-        self.bits.update_state(self(x))
-        return {self.bits.name: self.bits.result()}
+        self.bits.update_state(self(self._checked(data)))
+        return self._told()
+
+    def _told(self) -> dict[str, Tensor]:
+        bits = self.bits.result()
+        return {self.bits.name: bits, "loss": bits}
+
+    def _checked(self, data: Tensor) -> Tensor:
+        """A batch that can be trained on; an error that says what is wrong with any other."""
+        if isinstance(data, (tuple, list, dict)):
+            raise ValueError(
+                "FlowTrainer is fitted to pictures alone, and received something with them. Leave it out, for example "
+                "with dataset.map(lambda image, label: image)."
+            )
+        x = self.flow.checked(data)
+        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all((x >= 0) & (x <= 1)), [OUT_OF_RANGE])]):
+            return tf.identity(x)
+
+    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """Keras' `fit`.
+
+        Raises:
+            ValueError: The pictures are of another size or kind, or not in [0, 1).
+        """
+        with _in_a_line():
+            return super().fit(*args, **kwargs)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Keras' `evaluate`: the mean bits per dimension, a number unless `return_dict`.
+
+        Raises:
+            ValueError: As `fit`.
+        """
+        with _in_a_line():
+            found = super().evaluate(*args, **kwargs)
+        return found[0] if isinstance(found, list) else found
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "flow": keras.saving.serialize_keras_object(self.flow),
+            "reversible": self.reversible,
+            "conditioners": self.conditioners,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Make the trainer from `get_config`'s dictionary."""
+        return cls(**{**config, "flow": keras.saving.deserialize_keras_object(config["flow"])})
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """What `compile` was given."""
+        config = super().get_compile_config()
+        return {name: config[name] for name in ("optimizer", "jit_compile") if name in config}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile as `get_compile_config` says."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+
+@contextmanager
+def _in_a_line() -> Iterator[None]:
+    """What a step finds wrong with the values of a batch, without TensorFlow's account of its graph."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as wrong:
+        if OUT_OF_RANGE not in wrong.message:
+            raise
+        raise ValueError(OUT_OF_RANGE) from None

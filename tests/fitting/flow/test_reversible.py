@@ -33,7 +33,7 @@ def gradients(flow, x, *, mode="graph", **settings):
     steps = Steps(flow, written_out=mode == "xla", **settings)
 
     def run(x):
-        with steps.training(), tf.GradientTape() as tape:
+        with steps.running(training=True), tf.GradientTape() as tape:
             tape.watch(x)
             bits = tf.reduce_mean(flow.bits_per_dimension(flow.log_prob(x)))
         return bits, tape.gradient(bits, [x, *(weight.value for weight in flow.trainable_weights)])
@@ -109,7 +109,7 @@ steps = Steps(flow, reversible=sys.argv[2] == "reversible")
 
 @tf.function
 def gradients(x):
-    with steps.training(), tf.GradientTape() as tape:
+    with steps.running(training=True), tf.GradientTape() as tape:
         bits = tf.reduce_mean(flow.log_prob(x))
     return tape.gradient(bits, [weight.value for weight in flow.trainable_weights])
 
