@@ -20,7 +20,7 @@ from glowseis.errors import InputError
 from glowseis.export.flow import SavedFlow, load_flow
 from glowseis.files import read_record
 from glowseis.fitting.classifier.fitting import ClassifierFitting, Fitted, Watcher, make_classifier
-from glowseis.fitting.classifier.state import State
+from glowseis.fitting.state import State
 from glowseis.recipe import Recipe
 from glowseis.run.flow import train_flow
 from glowseis.run.record import RECORD

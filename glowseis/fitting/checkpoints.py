@@ -74,9 +74,11 @@ class Checkpoints:
         return int(self._best_step)
 
     @property
-    def saved(self) -> bool:
-        """Whether there is a last state."""
-        return bool(self._last.steps())
+    def last_good(self) -> str:
+        """Where the last state that was kept can be found, in words."""
+        if not self._last.steps():
+            return "there is no checkpoint yet"
+        return f"the last good checkpoint, after step {self.step}, is kept in {self.folder}"
 
     def restore(self, say: Callable[[str], None] | None = None) -> bool:
         """Bring the last state back, the newest that is whole; False when there is none yet.

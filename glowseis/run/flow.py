@@ -14,7 +14,8 @@ from glowseis.export.about import TRAINED_ON
 from glowseis.export.flow import export_flow
 from glowseis.fitting.devices.devices import Devices, deterministic_kernels
 from glowseis.fitting.flow.baselines import lossless_bits, patch_gaussian_bits
-from glowseis.fitting.flow.fitting import FlowFitting
+from glowseis.fitting.flow.fitting import Fitted, FlowFitting, make_flow
+from glowseis.fitting.flow.run import FlowRun
 from glowseis.fitting.flow.selection import Selection, select
 from glowseis.fitting.stopping import Stopping
 from glowseis.recipe import Recipe
@@ -89,7 +90,7 @@ def train_flow(
         within: Rows to choose from, such as a fold's training gathers; all when None.
         held_out: Rows that judge the weights; drawn when None (see `glowseis.fitting.flow.selection.select`).
         devices: What trains; one device when None.
-        callbacks: Keras callbacks that watch (see `glowseis.fitting.flow.fitting.FlowFitting`).
+        callbacks: Keras callbacks that watch (see `glowseis.fitting.flow.fitting.FlowFitting.run`).
 
     Returns:
         The figures, as they stand in `result.json`; in processes other than the chief's, which write nothing, none.
@@ -115,21 +116,20 @@ def train_flow(
             say(f"{folder}: this run is done; its figures:")
             return read_result(folder, FlowResult) if devices.is_chief else {}
         deterministic_kernels()
-        fitting = FlowFitting(
-            recipe, survey, selection, folder, stopping, identity, devices=devices, callbacks=callbacks
-        )
-        weights = sum(int(np.prod(weight.shape)) for weight in fitting.trainer.flow.trainable_weights)
+        fitting = fitting_of(recipe, survey, selection, devices)
+        run = FlowRun(fitting, folder, stopping, identity, say)
+        weights = sum(int(np.prod(weight.shape)) for weight in fitting.flow.trainable_weights)
         judging = len(selection.held_out)
         say(
             f"flow of {weights:,} weights; {len(selection.training)} gathers to train on, "
             f"{len(selection.rare)} of them {recipe.data.label}; {judging} held out; {fitting.steps} steps"
         )
-        if fitting.restored:
-            say(f"going on after step {fitting.checkpoints.step} of {fitting.steps}")
-        flow = fitting.run()
+        if run.restored:
+            say(f"going on after step {run.checkpoints.step} of {fitting.steps}")
+        fitted = run.run(callbacks)
         if not devices.is_chief:
             return {}
-        result = _figures(fitting, survey, selection)
+        result = _figures(fitting, fitted)
         about = {
             **record,
             "run": identity,
@@ -139,9 +139,30 @@ def train_flow(
             "held_out_ids": ids_of(survey, selection.held_out),
             "figures": result,
         }
-        written = export_once(identity, savedmodels / recipe.name, lambda target: export_flow(flow, target, about))
-        finish(folder, result, written, started, fitting.first_step_at)
+        written = export_once(
+            identity, savedmodels / recipe.name, lambda target: export_flow(fitted.flow, target, about)
+        )
+        finish(folder, result, written, started, run.first_step_at)
     return result
+
+
+def fitting_of(recipe: Recipe, survey: Survey, selection: Selection, devices: Devices | None = None) -> FlowFitting:
+    """A recipe's fitting of a flow to a survey's gathers.
+
+    Args:
+        recipe: What to do.
+        survey: The gathers.
+        selection: Which of them are trained on and held out.
+        devices: What trains; one device when None.
+
+    Raises:
+        InputError: A phase has fewer gathers than there are devices.
+    """
+    devices = devices or Devices()
+    with devices.strategy.scope():
+        flow = make_flow(recipe.flow, survey.size, recipe.seed)
+    settings = (recipe.phases, recipe.training, recipe.seed)
+    return FlowFitting(flow, survey, selection, *settings, augment=recipe.data.augment, devices=devices)
 
 
 def _silently(line: str) -> None:
@@ -177,12 +198,12 @@ def flow_lines(result: dict[str, Any], label: str) -> list[str]:
     ]
 
 
-def _figures(fitting: FlowFitting, survey: Survey, selection: Selection) -> dict[str, Any]:
+def _figures(fitting: FlowFitting, fitted: Fitted) -> dict[str, Any]:
     """Measure the kept weights, and the rivals on the same gathers."""
-    best = fitting.recipe.training.keep == "best"
+    survey, selection = fitting.survey, fitting.selection
     result: dict[str, Any] = {
-        "step": fitting.checkpoints.best_step if best else fitting.steps,
-        "steps": fitting.steps,
+        "step": fitted.step,
+        "steps": fitted.steps,
         "round_trip_error": fitting.round_trip_error(),
     }
     if not len(selection.held_out):

@@ -17,11 +17,14 @@ import tensorflow as tf
 from glowseis.errors import FittingError, InputError, StoppedError
 from glowseis.files import locked
 from glowseis.fitting.flow import fitting as loop
+from glowseis.fitting.flow import run as in_folder
 from glowseis.fitting.flow.fitting import FlowFitting, make_flow
+from glowseis.fitting.flow.run import FlowRun
 from glowseis.fitting.flow.schedule import learning_rate, plan
 from glowseis.fitting.flow.selection import select
 from glowseis.fitting.stopping import Stopping
 from glowseis.recipe import Phase, read_recipe
+from glowseis.run.flow import fitting_of
 from glowseis.survey.gather import Origin
 from glowseis.survey.store.survey import open_survey, write_survey
 from glowseis.synthesis import possible_parents
@@ -64,22 +67,23 @@ def when_at(process, run, step):
     return process
 
 
-def fitting_of(tiny, folder, *changes):
+def run_of(tiny, folder, *changes):
     survey = open_survey(tiny.survey)
     recipe = read_recipe(tiny.recipe, list(changes))
-    return FlowFitting(recipe, survey, select(survey, recipe), folder, Stopping())
+    return FlowRun(fitting_of(recipe, survey, select(survey, recipe)), folder, Stopping())
 
 
-def stepping(fitting, monkeypatch):
+def stepping(run, monkeypatch):
     """In place of optimiser steps, which take long to be traced, small changes of one weight."""
+    fitting = run.fitting
 
     def step(x):
         fitting.trainer.optimizer.iterations.assign_add(1)
-        fitting.trainer.flow.weights[0].assign(fitting.trainer.flow.weights[0] + 1e-3)
+        fitting.flow.weights[0].assign(fitting.flow.weights[0] + 1e-3)
         return 7.0, 1.0
 
     monkeypatch.setattr(fitting, "_optimise", step)
-    return fitting
+    return run
 
 
 def test_a_finished_run_says_what_it_reached(trained):
@@ -124,7 +128,7 @@ def test_a_run_that_was_killed_and_stopped_ends_with_the_same_weights(tiny, trai
 
 def test_the_first_weights_follow_the_seed(tiny):
     def first(seed):
-        return [weight.numpy() for weight in make_flow(read_recipe(tiny.recipe, [f"seed={seed}"]), (32, 32)).weights]
+        return [weight.numpy() for weight in make_flow(read_recipe(tiny.recipe).flow, (32, 32), seed).weights]
 
     assert all(map(np.array_equal, first(3), first(3)))
     assert not all(map(np.array_equal, first(3), first(4)))
@@ -207,44 +211,64 @@ def test_the_weights_that_the_recipe_keeps(tiny, tmp_path, monkeypatch, keep, ke
 
     def held_out_bits(fitting):
         step = int(fitting.trainer.optimizer.iterations)
-        seen[step] = [weight.numpy() for weight in fitting.trainer.flow.weights]
+        seen[step] = [weight.numpy() for weight in fitting.flow.weights]
         return {7: 6.0, 14: 5.0, 21: 5.0, 24: 5.5}[step]
 
     monkeypatch.setattr(FlowFitting, "held_out_bits", held_out_bits)
     changes = (f"training.keep={keep}", "phases.1.epochs=1", "training.evaluate_every_epochs=1")
-    fitting = fitting_of(tiny, tmp_path, *changes, "training.pictures_every_epochs=99")
-    flow = stepping(fitting, monkeypatch).run()
-    assert sorted(seen) == [7, 14, 21, 24]
+    run = run_of(tiny, tmp_path, *changes, "training.pictures_every_epochs=99")
+    fitted = stepping(run, monkeypatch).run()
+    assert sorted(seen) == [7, 14, 21, 24] and (fitted.step, fitted.steps) == (kept, 24)
     for step, there in seen.items():
-        equal = all(np.array_equal(weight, one) for weight, one in zip(flow.weights, there, strict=True))
+        equal = all(np.array_equal(weight, one) for weight, one in zip(fitted.flow.weights, there, strict=True))
         assert equal == (step == kept)
 
 
 def test_without_gathers_held_out_all_are_trained_on(tiny, tmp_path, monkeypatch):
     changes = ("data.held_out=0.0", "training.keep=last", "phases.1.epochs=1", "phases.0.epochs=1", "training.batch=6")
-    fitting = stepping(fitting_of(tiny, tmp_path, *changes), monkeypatch)
-    assert len(fitting.selection.rare) == 12 and fitting.held_out_bits() is None
-    fitting.run()
-    assert fitting.checkpoints.step == 4 + 2
+    run = stepping(run_of(tiny, tmp_path, *changes), monkeypatch)
+    assert len(run.fitting.selection.rare) == 12 and run.fitting.held_out_bits() is None
+    run.run()
+    assert run.checkpoints.step == 4 + 2
 
 
-def failed(fitting):
+def failed(run, tiny, folder):
     """Run until it fails; the words of the failure and the last state that was kept."""
     with pytest.raises(FittingError) as wrong:
-        fitting.run()
-    fresh = FlowFitting(fitting.recipe, fitting.survey, fitting.selection, fitting.folder, Stopping())
-    assert fresh.checkpoints.restore()
-    assert all(np.isfinite(weight.numpy()).all() for weight in fresh.trainer.flow.weights)
-    assert fresh.round_trip_error() <= loop.ROUND_TRIP_BOUND
+        run.run()
+    fresh = run_of(tiny, folder)
+    assert fresh.restored
+    assert all(np.isfinite(weight.numpy()).all() for weight in fresh.fitting.flow.weights)
+    assert fresh.fitting.round_trip_error() <= loop.ROUND_TRIP_BOUND
     return str(wrong.value), fresh.checkpoints.step
+
+
+def test_a_fitting_needs_no_folder(tiny, tmp_path, monkeypatch):
+    changes = ("phases.0.epochs=1", "phases.1.epochs=2", "training.evaluate_every_epochs=1")
+    run = stepping(run_of(tiny, tmp_path / "run", *changes), monkeypatch)
+    bits = iter([5.0, 4.0, 6.0])
+    monkeypatch.setattr(run.fitting, "held_out_bits", lambda: next(bits))
+    steps, epochs = [], []
+
+    class Telling(loop.Watcher):
+        def after_step(self, step, bits, gradient_norm, learning_rate):
+            steps.append((step, bits, gradient_norm))
+
+        def after_epoch(self, epoch, best):
+            epochs.append((epoch.number, epoch.step, epoch.bits, epoch.held_out_bits, best))
+
+    fitted = run.fitting.run(watcher=Telling())
+    assert (fitted.step, fitted.steps) == (10, 13) and steps == [(step, 7.0, 1.0) for step in range(1, 14)]
+    assert epochs == [(1, 7, 7.0, 5.0, True), (2, 10, 7.0, 4.0, True), (3, 13, 7.0, 6.0, False)]
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("values", [(np.nan, 1.0), (7.0, np.inf)])
 def test_a_loss_or_gradient_that_is_not_finite_stops_the_run(tiny, tmp_path, monkeypatch, values):
-    fitting = fitting_of(tiny, tmp_path, "training.checkpoint_every_s=1e-9")
+    run = run_of(tiny, tmp_path, "training.checkpoint_every_s=1e-9")
     steps = iter([(7.0, 1.0)] * 5 + [values])
-    monkeypatch.setattr(fitting, "_optimise", lambda x: next(steps))
-    message, kept = failed(fitting)
+    monkeypatch.setattr(run.fitting, "_optimise", lambda x: next(steps))
+    message, kept = failed(run, tiny, tmp_path)
     assert kept == 5
     assert message.startswith(
         f"step 6: the loss is {values[0]:.4g} and its gradient's norm is {values[1]:.4g}; the last good checkpoint, "
@@ -253,17 +277,18 @@ def test_a_loss_or_gradient_that_is_not_finite_stops_the_run(tiny, tmp_path, mon
 
 
 def test_weights_that_are_not_finite_are_never_kept(tiny, tmp_path, monkeypatch):
-    fitting = fitting_of(tiny, tmp_path, "training.checkpoint_every_s=1e-9")
-    optimise = stepping(fitting, monkeypatch)._optimise
+    run = run_of(tiny, tmp_path, "training.checkpoint_every_s=1e-9")
+    fitting = stepping(run, monkeypatch).fitting
+    optimise = fitting._optimise
 
     def poisoned(x):
         result = optimise(x)
         if int(fitting.trainer.optimizer.iterations) == 3:
-            fitting.trainer.flow.weights[0].assign(fitting.trainer.flow.weights[0] * np.nan)
+            fitting.flow.weights[0].assign(fitting.flow.weights[0] * np.nan)
         return result
 
     monkeypatch.setattr(fitting, "_optimise", poisoned)
-    message, kept = failed(fitting)
+    message, kept = failed(run, tiny, tmp_path)
     assert kept == 2
     assert message.startswith("step 3: the flow does not invert") and "nan of full scale" in message
 
@@ -281,13 +306,14 @@ def test_a_learning_rate_that_is_far_too_high_stops_the_run(tiny, tmp_path, monk
 
 def test_a_flow_that_no_longer_inverts_stops_the_run(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "ROUND_TRIP_BOUND", 1e-5)
-    fitting = fitting_of(tiny, tmp_path, "phases.0.learning_rate=1e-6", "training.checkpoint_every_s=1000")
-    round_trip_error = stepping(fitting, monkeypatch).round_trip_error
+    run = run_of(tiny, tmp_path, "phases.0.learning_rate=1e-6", "training.checkpoint_every_s=1000")
+    fitting = stepping(run, monkeypatch).fitting
+    round_trip_error = fitting.round_trip_error
     worse = {14: 2e-5}
     monkeypatch.setattr(
         fitting, "round_trip_error", lambda: worse.get(int(fitting.trainer.optimizer.iterations), round_trip_error())
     )
-    message, kept = failed(fitting)
+    message, kept = failed(run, tiny, tmp_path)
     assert kept == 0
     assert message.startswith(
         "step 14: the flow does not invert: |decode(encode(x)) - x| reaches 2e-05 of full scale, more than 1e-05; "
@@ -297,13 +323,13 @@ def test_a_flow_that_no_longer_inverts_stops_the_run(tiny, tmp_path, monkeypatch
 
 def test_checkpoints_are_kept_across_epochs_shorter_than_their_interval(tiny, tmp_path, monkeypatch):
     changes = ("training.checkpoint_every_s=50", "training.evaluate_every_epochs=99")
-    fitting = stepping(fitting_of(tiny, tmp_path, *changes), monkeypatch)
+    run = stepping(run_of(tiny, tmp_path, *changes), monkeypatch)
     now = iter(range(0, 10_000, 5))
-    monkeypatch.setattr(loop.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(in_folder.time, "monotonic", lambda: next(now))
     kept = []
-    save = fitting.checkpoints.save
-    monkeypatch.setattr(fitting.checkpoints, "save", lambda step: (kept.append(step), save(step)))
-    fitting.run()
+    save = run.checkpoints.save
+    monkeypatch.setattr(run.checkpoints, "save", lambda step: (kept.append(step), save(step)))
+    run.run()
     assert len(kept) >= 4 and np.diff(kept).max() <= 12
 
 
@@ -472,9 +498,9 @@ def test_what_is_trained_on_is_the_selection(tiny, tmp_path, monkeypatch):
         return training_batches(survey, rows, *rest, **settings)
 
     monkeypatch.setattr(loop, "training_batches", watched)
-    fitting = stepping(fitting_of(tiny, tmp_path, "phases.0.epochs=2", "phases.1.epochs=2"), monkeypatch)
-    fitting.run()
-    selection = fitting.selection
+    run = stepping(run_of(tiny, tmp_path, "phases.0.epochs=2", "phases.1.epochs=2"), monkeypatch)
+    run.run()
+    selection = run.fitting.selection
     assert [rows for rows, _ in asked] == [set(rows) for rows in selection.phases for _ in range(2)]
     assert len({epoch for _, epoch in asked}) == 4
 

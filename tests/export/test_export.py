@@ -56,7 +56,8 @@ np.savez(taken, **{name: value.numpy() for name, value in made.items()})
 @pytest.fixture(scope="module")
 def flow(tiny, trained):
     """The trained flow, from the run's checkpoint."""
-    flow = make_flow(read_recipe(tiny.recipe), (32, 32))
+    recipe = read_recipe(tiny.recipe)
+    flow = make_flow(recipe.flow, (32, 32), recipe.seed)
     checkpoint = tf.train.Checkpoint(weights=[weight.value for weight in flow.weights])
     best = tf.train.latest_checkpoint(trained.run / "checkpoints" / "best")
     checkpoint.restore(best).expect_partial().assert_existing_objects_matched()

@@ -158,7 +158,7 @@ def test_a_run_that_was_killed_in_its_first_save_begins(tmp_path):
     (tmp_path / "last" / "ckpt-0_temp").mkdir(parents=True)
     (tmp_path / "last" / "ckpt-0.data-00000-of-00001").write_bytes(b"half")
     checkpoints, model = state_in(tmp_path)
-    assert not checkpoints.restore() and not checkpoints.saved
+    assert not checkpoints.restore() and checkpoints.last_good == "there is no checkpoint yet"
     save(checkpoints, model, 0)
     assert restored(tmp_path) == (0, 0.0, [])
 

@@ -12,10 +12,11 @@ import numpy as np
 
 from glowseis.fitting.devices.cluster import from_tf_config
 from glowseis.fitting.devices.devices import devices_of
-from glowseis.fitting.flow.fitting import FlowFitting
+from glowseis.fitting.flow.run import FlowRun
 from glowseis.fitting.flow.selection import select
 from glowseis.fitting.stopping import Stopping
 from glowseis.recipe import read_recipe
+from glowseis.run.flow import fitting_of
 from glowseis.survey.store.survey import open_survey
 
 
@@ -37,14 +38,13 @@ def main() -> None:
     recipe, survey = read_recipe(path, ["training.batch=4", "training.keep=last"]), open_survey(survey_path)
     devices, telling = devices_of(from_tf_config()), Telling()
     with Stopping() as stopping:
-        fitting = FlowFitting(
-            recipe, survey, select(survey, recipe), out / "run", stopping, devices=devices, callbacks=[telling]
-        )
+        fitting = fitting_of(recipe, survey, select(survey, recipe), devices)
+        run = FlowRun(fitting, out / "run", stopping)
         # As if another processor had drawn other weights.
         for weight in fitting.trainer.flow.trainable_weights:
             weight.assign(weight + 0.01 * devices.worker)
-        fitting.run()
-    told = {"step": fitting.checkpoints.step, "epochs": telling.epochs}
+        run.run([telling])
+    told = {"step": run.checkpoints.step, "epochs": telling.epochs}
     (out / f"worker-{devices.worker}.json").write_text(json.dumps(told))
     np.savez(
         out / f"worker-{devices.worker}.npz",

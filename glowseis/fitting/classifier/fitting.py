@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from glowseis.errors import FittingError, InputError
-from glowseis.fitting.classifier.state import InMemory, State
 from glowseis.fitting.classifier.trainer import ClassifierTrainer, Predictor, make_classifier, predict
+from glowseis.fitting.state import InMemory, State
 from glowseis.models.miniception import Miniception
 from glowseis.recipe import ClassifierData, ClassifierTraining
 from glowseis.scoring import Scores, scores

@@ -16,10 +16,9 @@ import pytest
 from glowseis.errors import InputError
 from glowseis.fitting.devices.cluster import Cluster, from_slurm, from_tf_config
 from glowseis.fitting.devices.devices import Devices
-from glowseis.fitting.flow.fitting import FlowFitting
 from glowseis.fitting.flow.selection import select
-from glowseis.fitting.stopping import Stopping
 from glowseis.recipe import read_recipe
+from glowseis.run.flow import fitting_of
 from glowseis.survey.store.survey import open_survey
 from tests.support.commands import CHECKOUT, finish, free_ports, start
 
@@ -317,13 +316,13 @@ def test_a_batch_is_shared_equally():
     assert Two().batch(1) == 2 and Two().batch(7) == 8 and Two().batch(8) == 8
 
 
-def test_too_few_gathers_for_the_devices_are_told_at_once(tiny, tmp_path):
+def test_too_few_gathers_for_the_devices_are_told_at_once(tiny):
     class Many(Devices):
         replicas = 50
 
     recipe, survey = read_recipe(tiny.recipe), open_survey(tiny.survey)
-    with Stopping() as stopping, pytest.raises(InputError, match=r"a phase's 9 gathers cannot be shared by 50 devices"):
-        FlowFitting(recipe, survey, select(survey, recipe), tmp_path, stopping, devices=Many())
+    with pytest.raises(InputError, match=r"a phase's 9 gathers cannot be shared by 50 devices"):
+        fitting_of(recipe, survey, select(survey, recipe), Many())
 
 
 def test_tf_config_is_read():

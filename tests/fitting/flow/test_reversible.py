@@ -171,7 +171,8 @@ def test_activations_are_recomputed_where_they_would_take_much(tmp_path):
         path = tmp_path / "recipe.toml"
         path.write_text(RECIPE)
         recipe = read_recipe(path, list(changes))
-        return recompute(recipe, make_flow(recipe, size), recipe.training.batch)
+        flow = make_flow(recipe.flow, size, recipe.seed)
+        return recompute(recipe.training, flow, recipe.training.batch)
 
     small, large = (32, 48), (896, 640)
     assert not chosen(small) and chosen(large)

@@ -27,6 +27,10 @@ class State(Protocol):
     def restore_best(self) -> None:
         """Bring the best weights back."""
 
+    @property
+    def last_good(self) -> str:
+        """Where the last state that was kept can be found, in words."""
+
 
 class InMemory:
     """The state of a fitting that nobody goes on with: the best weights alone."""
@@ -47,6 +51,11 @@ class InMemory:
             return False
         self._best, self.best_step, self._weights = figure, step, self._model.get_weights()
         return True
+
+    @property
+    def last_good(self) -> str:
+        """Nowhere."""
+        return "no checkpoint is kept"
 
     def restore_best(self) -> None:
         """Bring the best weights back."""
