@@ -1,5 +1,6 @@
 """A folder of TensorFlow's checkpoints by step, found by their own files whatever its pointer says."""
 
+import json
 import re
 from pathlib import Path
 
@@ -83,9 +84,10 @@ class CheckpointFolder:
         steps = sorted(self.steps(), key=lambda step: (step <= self._restored, step))
         self._pointer.unlink(missing_ok=True)
         if steps:
-            paths = [str(self.path(step)) for step in steps]
-            times = [float(number) for number in range(1, len(paths) + 1)]
-            tf.compat.v1.train.update_checkpoint_state(
-                str(self._folder), paths[-1], paths, all_model_checkpoint_timestamps=times, last_preserved_timestamp=0.0
-            )
+            # TensorFlow's own function for this is deprecated, and says so on the terminal.
+            names = [json.dumps(self.path(step).name) for step in steps]
+            lines = [f"model_checkpoint_path: {names[-1]}"]
+            for number, name in enumerate(names, start=1):
+                lines += [f"all_model_checkpoint_paths: {name}", f"all_model_checkpoint_timestamps: {number}"]
+            self._pointer.write_text("\n".join([*lines, "last_preserved_timestamp: 0", ""]))
         return tf.train.CheckpointManager(self._checkpoint, str(self._folder), max_to_keep=self._count)
