@@ -1,0 +1,61 @@
+"""Python in README and docs runs as printed, on a small survey and flow in the demo's place."""
+
+import re
+
+import numpy as np
+import pytest
+
+import glowseis
+from tests.support.commands import CHECKOUT
+from tests.support.random_gathers import random_gather, random_recording
+
+
+def snippets(document):
+    """The Python of a document, block by block."""
+    return re.findall(r"^```python\n(.*?)^```$", (CHECKOUT / document).read_text(), flags=re.M | re.S)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """What the README's first command leaves behind, at 32 x 32."""
+    from glowseis.export.flow import export_flow
+    from glowseis.testing import perturb
+
+    folder = tmp_path_factory.mktemp("demo")
+    gathers = [
+        random_gather(shot, (32, 32), samples=30, traces=28, label=("good", "bad")[shot % 2]) for shot in range(16)
+    ]
+    glowseis.write_gathers(folder / "surveys/demo", gathers)
+    glowseis.write_gathers(folder / "new.segy", [random_recording(shot) for shot in range(2)])
+    flow = glowseis.Glow((32, 32, 1), levels=2, steps=1, filters=4, attention_levels=0)
+    flow.adapt([np.random.default_rng(1).random((4, 32, 32, 1), np.float32)])
+    perturb(flow, 0.05)
+    export_flow(flow, folder / "savedmodels/demo/1", {"label": "bad"})
+    return folder
+
+
+def test_readme_with_a_savedmodel_alone(demo, monkeypatch):
+    monkeypatch.chdir(demo)
+    names = {}
+    exec(snippets("README.md")[0], names)
+    assert names["gathers"].shape == (4, 32, 32, 1) and np.isfinite(names["bits"]).all()
+    assert np.array_equal(names["again"], names["gathers"]) and names["between"].shape == (2, 32, 32, 1)
+
+
+@pytest.mark.slow
+def test_readme_with_keras(demo, monkeypatch):
+    monkeypatch.chdir(demo)
+    names = {}
+    exec(snippets("README.md")[1], names)
+    assert (demo / "gather.png").stat().st_size > 1000
+    assert len(names["images"]) == 8 and np.isfinite(names["trainer"].history.history["loss"]).all()
+
+
+def test_an_array_for_ingest(tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    page = (CHECKOUT / "docs/own-data.md").read_text()
+    (snippet,) = snippets("docs/own-data.md")
+    exec(snippet, {})
+    (words,) = re.findall(r"(?:glowseis|python -m glowseis\.)\s?ingest (example\.npy .*)", page)
+    done = command("ingest", *words.split())
+    assert done.status == 0 and len(glowseis.open_survey("surveys/example")) == 3
