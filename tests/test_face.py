@@ -124,3 +124,10 @@ def test_simulated_gathers_are_those_of_the_command(tmp_path, command):
             )
     with pytest.raises(glowseis.InputError, match="there is no kind 'waves'"):
         glowseis.simulate_gathers(1, size="64x48", noise={"waves": 1})
+
+
+def test_former_addresses_lead_to_the_face():
+    from glowseis.fitting.trainer import FlowTrainer
+    from glowseis.survey.records import open_survey
+
+    assert open_survey is glowseis.open_survey and FlowTrainer is glowseis.FlowTrainer
