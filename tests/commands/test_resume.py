@@ -256,7 +256,7 @@ def finished(out):
 
 @pytest.mark.slow
 def test_the_command_goes_on_after_every_kind_of_end(tmp_path):
-    out, count, words = tmp_path / "survey é", 2000, ("--count", 2000, "--segy")
+    out, count, words = tmp_path / "survey é", 1000, ("--count", 1000, "--segy")
     done = 0
     for stop, status, told in (
         (signal.SIGKILL, -signal.SIGKILL, ""),
