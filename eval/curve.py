@@ -48,7 +48,8 @@ def main(
 ) -> None:
     """Draw F1 of each class against the number of augmentations, and choose the number on validation gathers.
 
-    Stopped at any time, the same command goes on; finished classifiers are kept. Runs and counts may be added later.
+    If it is stopped, run the same command again to continue; finished classifiers
+    are kept. Runs and counts may be added later.
 
     Example: python -m eval.curve train/study.toml --runs 10 --counts 0,200,400,600,800,1000
     """

@@ -46,8 +46,8 @@ def main(
 ) -> None:
     """Compare ways to train the classifier by cross-validation: the paper's two tables, statistics and a report.
 
-    Without arguments it runs the demo on small surveys that it simulates. Stopped at any time, the same command goes
-    on; what is finished is skipped, and several processes may work on several folds of one study.
+    Without arguments it runs the demo on small surveys that it simulates. If it is stopped, run the same command
+    again to continue; what is finished is skipped, and several processes may work on several folds of one study.
 
     Example: python -m eval.cv train/study.toml --jobs 2
     """

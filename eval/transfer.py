@@ -65,7 +65,7 @@ def main(
 ) -> None:
     """Score a classifier on acquisitions that it was trained on, and on others that it has never seen.
 
-    Stopped at any time, the same command goes on; what is finished is kept.
+    If it is stopped, run the same command again to continue; what is finished is kept.
 
     Example: python -m eval.transfer train/transfer.toml --set survey.acquisitions=10
     """

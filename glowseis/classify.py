@@ -24,7 +24,7 @@ Size = Annotated[str, typer.Option(help="Samples x traces that --fit brings file
 Prior = Annotated[
     str | None,
     typer.Option(
-        help="Class fractions to expect, the mildest class first, such as 66,31,2; by default those of the training."
+        help="Class fractions to expect, mildest class first, such as 66,31,2; default: those of the training."
     ),
 ]
 

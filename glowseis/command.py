@@ -53,7 +53,7 @@ SavedModel = Annotated[
 ]
 Labels = Annotated[Path | None, typer.Option(help="CSV of labels by gather_id, file, line, shot, cable.")]
 Kind = Annotated[
-    str | None, typer.Option("--format", help="segy, su, hdf5, numpy or pictures, whatever the files end in.")
+    str | None, typer.Option("--format", help="segy, su, hdf5, numpy or pictures, regardless of file extension.")
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse what would be a warning, before anything is written.")]
 
@@ -70,7 +70,7 @@ READING: dict[str, tuple[Any, Any]] = {
     ),
     "sample_format": (Annotated[str | None, typer.Option(help="ibm, ieee and so on, if the header is wrong.")], None),
     "byte_order": (
-        Annotated[str | None, typer.Option(help="big or little, if the file is not what it seems.")],
+        Annotated[str | None, typer.Option(help="big or little, if it is detected wrongly.")],
         None,
     ),
     "dataset": (Annotated[str | None, typer.Option(help="Which array of an HDF5 or .npz file.")], None),

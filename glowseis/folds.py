@@ -31,7 +31,7 @@ def main(
         str, typer.Option(help="Label that every part must hold; the one with the fewest gathers, if left out.")
     ] = "",
 ) -> None:
-    """Share out a survey's labelled gathers among stratified folds, and keep that in a file.
+    """Divide a survey's labelled gathers into folds or a split, and save it to a file.
 
     Synthetic gathers take no part.
 

@@ -23,7 +23,7 @@ def main(
     survey: Annotated[Path, typer.Option(help="Where the parents are.")],
     out: Annotated[Path, typer.Option(help="A .segy, .h5 or .npy file, or a folder.")],
     label: Annotated[
-        str | None, typer.Option(help="Which gathers to make; those that the flow was trained for, if left out.")
+        str | None, typer.Option(help="Label of the gathers to make; default: the label of the flow.")
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="How many.")] = 600,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the pairs and weights.")] = 1,
@@ -38,8 +38,8 @@ def main(
 ) -> None:
     """Interpolate new gathers of a label between a survey's real ones, in a flow's latent space.
 
-    Each has the geometry of its first parent. Its parents, alpha, seed and model stand in the survey or HDF5 file, or
-    in a table beside SEG-Y, NumPy files and pictures.
+    Each has the geometry of its first parent. Its parents, alpha, seed and model are recorded in the survey or HDF5
+    file, or in a table beside SEG-Y, NumPy files and pictures.
 
     Example: python -m glowseis.generate savedmodels/demo --survey surveys/demo --count 20 --out new.segy
     """

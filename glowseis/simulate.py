@@ -36,7 +36,7 @@ def main(
 ) -> None:
     """Make a survey of simulated marine shot gathers with labels.
 
-    Stopped or killed, the same command goes on where it was.
+    If it is stopped or killed, run the same command again to continue.
 
     Example: python -m glowseis.simulate --out surveys/small --count 1000 --size 112x80
     """

@@ -34,9 +34,9 @@ def main(
 ) -> None:
     """Fit a recipe's flow to a survey's rare class, or its classifier to the survey's labels; export a SavedModel.
 
-    Without arguments it trains the demo, on a small survey that it makes itself. Stopped at any time, the same command
-    goes on where it was. A flow is trained on all GPUs of the machine, or with TF_CONFIG or --cluster slurm on those
-    of several, started there by the same command (train/hosts.sh, train/slurm.sh).
+    Without arguments it trains the demo, on a small survey that it makes itself. If it is stopped, run the same
+    command again to continue. A flow is trained on all GPUs of the machine, or with TF_CONFIG or --cluster slurm on
+    those of several, started there by the same command (train/hosts.sh, train/slurm.sh).
 
     Example: python -m glowseis.train train/paper.toml --survey surveys/viking --set training.batch=2
     """

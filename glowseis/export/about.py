@@ -110,7 +110,7 @@ def _training(about: dict[str, Any]) -> list[str]:
             f"from {rule['windows']:g} windows"
         )
     measured = "measured" if about.get("unlike") else "not measured"
-    return [*lines, f"how unlike its training data a gather is: {measured}"]
+    return [*lines, f"distance from the training data (`unlike`): {measured}"]
 
 
 def _figures(about: dict[str, Any]) -> list[str]:

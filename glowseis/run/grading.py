@@ -104,7 +104,7 @@ class Grades:
             verb = "is" if len(self.unlike) == 1 else "are"
             lines.append(
                 f"warning: {len(self.unlike)} of {total} {verb} unlike the training data (unlike > 1); do not rely on "
-                f"their grades: {first_names(self.unlike)}"
+                f"{'its grade' if len(self.unlike) == 1 else 'their grades'}: {first_names(self.unlike)}"
             )
         return lines
 
@@ -190,13 +190,13 @@ def graded(
 
 
 def grade_recordings(
-    classifier: SavedClassifier, recordings: Iterable[Recording | Picture], batch: int = 16
+    classifier: SavedClassifier, recordings: Iterable[Recording | Picture | Gather], batch: int = 16
 ) -> list[Graded]:
-    """Grade recordings in memory, as `classify` grades those of files.
+    """Grade recordings or gathers in memory, as `classify` grades those of files and surveys.
 
     Args:
         classifier: What grades them.
-        recordings: Recordings, or pictures that somebody rendered.
+        recordings: Recordings, such as `open_source` gives, or gathers, such as `glowseis.read_gathers` gives.
         batch: Windows at a time.
 
     Returns:
@@ -206,7 +206,8 @@ def grade_recordings(
         InputError: A recording cannot be brought to the classifier, or is too small to be judged.
     """
     bringing = bringing_for(classifier)
-    found = [grade for _, grade in graded(classifier, map(bringing, recordings), bringing, batch)]
+    gathers = (bringing.gather(one) if isinstance(one, Gather) else bringing(one) for one in recordings)
+    found = [grade for _, grade in graded(classifier, gathers, bringing, batch)]
     for (_, name), reason in bringing.left_out.items():
         raise InputError(f"gather {name} cannot be graded: it has {reason}; leave it out")
     return found

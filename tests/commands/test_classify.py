@@ -22,7 +22,10 @@ from glowseis.run.grading import bringing_for, grade, grade_recordings
 from glowseis.run.grading import graded as graded_by
 from glowseis.scoring import scores
 from glowseis.survey.formats.segy import write_segy
+from glowseis.survey.formats.source import ReadOptions
+from glowseis.survey.formats.sources import open_source
 from glowseis.survey.gather import Origin
+from glowseis.survey.ingestion.ingest import read_gathers
 from glowseis.survey.matching.profile import profile_of
 from glowseis.survey.store.survey import write_survey
 from glowseis.testing import perturb
@@ -416,6 +419,15 @@ def test_the_worst_window_lies_in_the_recording_however_it_was_brought(knowing):
     # The same gather twice, each put in order.
     one, again = grade_recordings(classifier, [made, made])
     assert one.worst == again.worst
+
+
+def test_gathers_in_memory_are_graded_as_recordings_are(knowing, tmp_path):
+    classifier = load_classifier(knowing.folder / "grader")
+    write_segy(tmp_path / "line.segy", line(range(1, 4)), ["TEST"])
+    gathers = read_gathers(tmp_path / "line.segy", size="64x32")
+    recorded = grade_recordings(classifier, open_source(tmp_path / "line.segy", ReadOptions()).gathers())
+    for one, other in zip(grade_recordings(classifier, gathers), recorded, strict=True):
+        assert np.allclose(one.probabilities, other.probabilities, atol=1e-6)
 
 
 def test_a_window_of_a_gather_is_not_unlike_it(knowing):

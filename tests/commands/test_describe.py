@@ -283,7 +283,7 @@ def test_one_gather_of_unknown_geometry_can_be_drawn(tmp_path, command):
     )
     survey = survey_of(tmp_path / "survey", [dataclasses.replace(gather, geometry=geometry)])
     done = command("describe", survey.path, "--out", tmp_path / "out")
-    assert (done.status, done.error) == (0, []) and "sample interval: nan ms everywhere" in done.out
+    assert (done.status, done.error) == (0, []) and "sample interval: nan ms (all gathers)" in done.out
 
 
 def test_names_in_tables_are_no_formulas(tmp_path, command):

@@ -123,7 +123,7 @@ def test_bad_input_is_one_line(tmp_path, source):
         ((source, "--out", out, "--sample-interval", "4000"), "in milliseconds"),
         ((source, "--out", out, "--sample-interval", "nan"), "in milliseconds"),
         ((source, "--out", out, "--axes", "trace,time"), "--axes is for files of the formats hdf5 and numpy"),
-        ((tmp_path / "full" / "thesis.tex", "--out", out), "SEG-Y, as its ending is unknown; pass --format"),
+        ((tmp_path / "full" / "thesis.tex", "--out", out), "SEG-Y, because its extension is unknown; pass --format"),
         ((tmp_path / "broken.segy", "--out", out), r"1 without a live trace \(.* traces have NaN or infinite"),
         ((source, "--out", out, "--labelled-only"), "no gather is left to write: 15 without a label"),
         ((source, "--out", out, "--shot-header", "Shot"), "FieldRecord"),
@@ -301,7 +301,7 @@ def test_angles_are_remarked_on(tmp_path):
     foreign_file(path, words={TraceField.CoordinateUnits: 3})
     status, output, errors = ingest(path, "--out", tmp_path / "out")
     assert (status, errors) == (0, [])
-    assert f"1 gather without coordinates (missing, or angles): {path}" in output
+    assert f"1 gather without usable coordinates (missing, or in degrees): {path}" in output
     assert np.isnan(open_survey(tmp_path / "out").read(0).geometry.source_x_m)
 
 

@@ -72,7 +72,7 @@ def test_command_writes_segy_beside_the_records(tmp_path):
         (("--seed", "-1"), "at least 0"),
         (("--noise", "waves=1"), "there is no kind 'waves'"),
         (("--noise", "swell=loud"), "no number"),
-        (("--noise", "tug=2", "--noise", "swell=0"), "with noise swell=0 tug=2 hardly a gather is bad"),
+        (("--noise", "tug=2", "--noise", "swell=0"), "with noise swell=0 tug=2 hardly any gathers are bad"),
     ],
 )
 def test_command_tells_wrong_arguments_in_one_line(tmp_path, words, told):

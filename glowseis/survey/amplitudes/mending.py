@@ -11,7 +11,7 @@ MENDINGS = {
     "delayed": "traces shifted to one start time, as their delays differ",
     "fill": "traces with fill values, set to zero there",
     "constant": "traces of one constant value, set to zero",
-    "zero_level": "traces with a constant added, which was removed",
+    "zero_level": "traces with a constant offset, which was removed",
     "wild": "traces far louder than their neighbours, left out when the clip was measured",
     "two_scales": "traces fifty times louder than the others, left out when the clip was measured; two units?",
     "reordered": "traces put in order of their offset",

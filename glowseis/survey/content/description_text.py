@@ -14,6 +14,7 @@ from glowseis.survey.content.description import Description, parents
 from glowseis.survey.content.duplicates import LARGEST_DIFFERENCE, LARGEST_SHARE, LARGEST_SHIFT
 from glowseis.survey.content.plots import draw
 from glowseis.survey.gather import source_text
+from glowseis.survey.wording import number_of
 
 SHOWN = 20
 """Rows of a long table that are printed; the files have them all."""
@@ -33,7 +34,8 @@ def description_lines(description: Description) -> list[str]:
     intervals = survey.index["sample_interval_s"].map(lambda value: f"{value * 1e3:g} ms")
     lines = [
         f"{source_text(survey.path)}: {len(survey)} gathers of {survey.size[0]}x{survey.size[1]}, "
-        f"{len(manifest.shards)} shards of {sum(shard.bytes for shard in manifest.shards) / 1e6:.1f} MB together, "
+        f"{number_of(len(manifest.shards), 'shard')}, "
+        f"{sum(shard.bytes for shard in manifest.shards) / 1e6:.1f} MB in total, "
         f"glowseis {manifest.glowseis}",
         f"from {_listed(list(manifest.sources))}",
         f"rendering: {manifest.rendering}",
@@ -69,7 +71,7 @@ def description_lines(description: Description) -> list[str]:
 
 def _by_line(description: Description) -> list[str]:
     table = description.by_line()
-    lines = [f"{len(table)} sail lines (0 where it is not known):", _table(table.head(SHOWN))]
+    lines = [f"{number_of(len(table), 'sail line')} (0 = unknown):", _table(table.head(SHOWN))]
     if len(table) > SHOWN:
         lines.append(f"and {len(table) - SHOWN} more; --out writes all to sail_lines.csv")
     return lines
@@ -152,7 +154,7 @@ def _shares(values: pd.Series) -> str:
     """Different values with their numbers, the most frequent first."""
     counts = values.value_counts()
     if len(counts) == 1:
-        return f"{counts.index[0]} everywhere"
+        return f"{counts.index[0]} (all gathers)"
     return _listed([f"{value} ({count})" for value, count in counts.items()])
 
 

@@ -104,7 +104,7 @@ def check_file(path: Path) -> None:
     if not path.exists():
         raise InputError(f"{name}: no such file; check its name")
     if not path.is_file():
-        raise InputError(f"{name}: is no file; give files of gathers")
+        raise InputError(f"{name}: is not a file; give files of gathers")
     if not path.stat().st_size:
         raise InputError(f"{name}: has 0 bytes; copy it again")
     try:

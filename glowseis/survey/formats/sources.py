@@ -73,7 +73,9 @@ def open_source(path: Path, options: ReadOptions, kind: str | None = None, first
     except InputError as wrong:
         if kind or not path.is_file():
             raise
-        raise InputError(f"{wrong} (read as SEG-Y, as its ending is unknown; pass --format if it is none)") from None
+        raise InputError(
+            f"{wrong} (read as SEG-Y, because its extension is unknown; pass --format if it is not SEG-Y)"
+        ) from None
 
 
 def open_sources(paths: Sequence[Path], options: ReadOptions, kind: str | None = None) -> list[Source]:

@@ -68,7 +68,8 @@ def _of_array(array: np.ndarray, interval_s: float) -> list[Gather | Recording]:
     """Gathers without geometry."""
     if array.ndim not in (2, 3) or array.dtype.kind not in "iuf":
         raise InputError(
-            f"an array of shape {array.shape} and type {array.dtype} is no gathers; give numbers [gather, time, trace]"
+            f"an array of shape {array.shape} and type {array.dtype} does not hold gathers; "
+            "give numbers [gather, time, trace]"
         )
     made: list[Gather | Recording] = []
     for number, one in enumerate(array if array.ndim == 3 else array[np.newaxis], start=1):

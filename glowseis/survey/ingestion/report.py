@@ -184,7 +184,7 @@ def treatment(tally: Tally, size: tuple[int, int] | None, table: LabelTable | No
         )
     if tally.nowhere:
         gathers, sources = _number(sum(tally.nowhere.values()), "gather"), list(tally.nowhere)
-        lines.append(f"{gathers} without coordinates (missing, or angles): {_first(sources)}")
+        lines.append(f"{gathers} without usable coordinates (missing, or in degrees): {_first(sources)}")
     return lines
 
 

@@ -85,7 +85,7 @@ def read_table(path: Path, is_header: Callable[[Sequence[str]], bool]) -> pd.Dat
     if not path.exists():
         raise InputError(f"{name}: no such file; check its name")
     if not path.is_file():
-        raise InputError(f"{name}: is no file; give --labels a CSV file")
+        raise InputError(f"{name}: is not a file; give --labels a CSV file")
     size = path.stat().st_size
     if size > LARGEST_BYTES:
         raise InputError(

@@ -23,7 +23,7 @@ SAME_ORDER = 0.98
 ORDERS = {
     "near": "near trace first",
     "far": "far trace first",
-    "mixed": "some near trace first, some far trace first",
+    "mixed": "mixed order (near or far trace first)",
     "unknown": "unknown order of offsets",
 }
 """Orders of traces by name, in words."""

@@ -79,8 +79,8 @@ def check_settings(shares: tuple[float, ...], traces: int, settings: NoiseSettin
             return
     label = max(missing, key=lambda one: missing[one])
     raise InputError(
-        f"with noise {settings.changed()} hardly a gather is {label}; change that noise, or ask for none "
-        f"by a 0 in --fractions good,medium,bad"
+        f"with noise {settings.changed()} hardly any gathers are {label}; change that noise, or set "
+        f"that fraction to 0 in --fractions good,medium,bad"
     )
 
 

@@ -105,7 +105,9 @@ def rare_label(survey: Survey, rows: np.ndarray, rare: str | None) -> str:
     names, counts = np.unique(labels_of(survey, rows), return_counts=True)
     where = source_text(survey.path)
     if len(names) < 2:
-        raise InputError(f"{where}: folds need gathers of two labels, not synthetic ones; there are {len(names)}")
+        raise InputError(
+            f"{where}: folds need gathers of at least two labels that are not synthetic; found {len(names)}"
+        )
     if rare is None:
         return str(names[np.argmin(counts)])
     if rare not in names:

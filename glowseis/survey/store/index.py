@@ -166,7 +166,7 @@ def check_words(gather: Gather | Recording | Picture, seen: Collection[str]) -> 
     if gather.gather_id in seen:
         raise InputError(
             f"gather id {gather.gather_id} of {gather.source} is given twice; "
-            "give each source once, and sources of one name another name"
+            "give each source once, and rename sources that share a name"
         )
     if gather.label:
         check_label(gather.label)

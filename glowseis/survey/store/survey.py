@@ -295,7 +295,7 @@ def _read_index(path: Path, manifest: Manifest) -> pd.DataFrame:
 def _check_places(path: Path, manifest: Manifest, index: pd.DataFrame) -> None:
     """Make sure that manifest and index speak of the same records."""
     if not len(index) == manifest.gathers == sum(shard.records for shard in manifest.shards):
-        raise InputError(f"{path}: {MANIFEST} speaks of {manifest.gathers} gathers, {INDEX} has {len(index)}; {MEND}")
+        raise InputError(f"{path}: {MANIFEST} lists {manifest.gathers} gathers, {INDEX} has {len(index)}; {MEND}")
     counts = {str(label): int(count) for label, count in index["label"].value_counts().items() if label}
     if counts != manifest.counts or sorted(counts) != sorted(manifest.labels):
         raise InputError(f"{path}: {MANIFEST} counts other labels than {INDEX} has; {MEND}")

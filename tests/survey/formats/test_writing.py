@@ -106,7 +106,7 @@ def test_the_table_of_another_array_is_refused(tmp_path):
         ("new", GATHERS, "jpeg", "format 'jpeg' is unknown; choose one of segy, hdf5, numpy, pictures, survey"),
         ("new.h5", [], None, "there are no gathers to write"),
         ("new.h5", np.zeros((2, 2, 2, 2)), None, r"an array of shape \(2, 2, 2, 2\)"),
-        ("new.h5", np.zeros((2, 2), complex), None, "type complex128 is no gathers"),
+        ("new.h5", np.zeros((2, 2), complex), None, "type complex128 does not hold gathers"),
         ("new.npy", [random_recording(1), random_recording(2, samples=60)], None, "an array has gathers of one size"),
         ("there.segy", GATHERS, None, "there.segy: exists already"),
         ("other.segy", [child(1)], None, "other.csv: exists already"),

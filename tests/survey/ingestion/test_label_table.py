@@ -297,5 +297,5 @@ def test_a_table_has_no_more_rows_than_surveys_have_gathers(written, monkeypatch
 def test_no_table(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_labels(tmp_path / "none.csv", [])
-    with pytest.raises(InputError, match="is no file"):
+    with pytest.raises(InputError, match="is not a file"):
         read_labels(tmp_path, [])

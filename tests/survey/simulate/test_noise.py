@@ -210,7 +210,7 @@ def test_wrong_settings_are_told(word, told):
 def test_a_label_that_cannot_come_about_is_told_at_once(settings, label):
     start_s = time.process_time()
     acquisition = FULL if settings.dead > 1.0 else SMALL
-    with pytest.raises(InputError, match=f"noise .*hardly a gather is {label}; change that noise"):
+    with pytest.raises(InputError, match=f"noise .*hardly any gathers are {label}; change that noise"):
         simulate_recordings(10, 1, acquisition, settings=settings)
     assert time.process_time() - start_s < 5.0
     shares = tuple(0.0 if one == label else 1.0 for one in LABELS)

@@ -173,7 +173,7 @@ def few(folder, rare, *, of_lines=1, others=30, line=None):
         (1, 1, "split", "1 bad gathers for 2 parts"),
         (2, 1, "split", "1 bad gathers for 2 parts"),
         (20, 1, "grouped-split", "1 sail lines with bad gathers for 2 parts"),
-        (0, 1, "stratified", "folds need gathers of two labels, not synthetic ones; there are 1"),
+        (0, 1, "stratified", "folds need gathers of at least two labels that are not synthetic; found 1"),
     ],
 )
 def test_folds_without_rare_gathers_are_refused(tmp_path, rare, of_lines, kind, told):

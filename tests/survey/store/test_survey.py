@@ -440,7 +440,7 @@ def test_labels_that_the_manifest_counts_otherwise(tmp_path):
 def test_an_index_of_other_gathers_than_the_manifests(tmp_path):
     survey = random_survey(tmp_path / "survey", 3)
     with_index(survey, lambda index: index.drop(index=1, inplace=True))
-    with pytest.raises(InputError, match=r"manifest.json speaks of 3 gathers, gathers.csv has 2"):
+    with pytest.raises(InputError, match=r"manifest.json lists 3 gathers, gathers.csv has 2"):
         open_survey(survey.path)
 
 
