@@ -67,7 +67,7 @@ def export_classifier(
 
 
 def _served(model: Miniception, labels: list[str]) -> tf.Module:
-    def classify(image):
+    def classify(image: tf.Tensor) -> dict[str, tf.Tensor]:
         probabilities = model(from_grey_levels(image))
         index = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
         names = tf.constant(labels)
@@ -78,7 +78,7 @@ def _served(model: Miniception, labels: list[str]) -> tf.Module:
             "labels": names,
         }
 
-    def features(image):
+    def features(image: tf.Tensor) -> dict[str, tf.Tensor]:
         found = model.features(from_grey_levels(image))
         logits = model.output_head(found)
         return {

@@ -1,6 +1,7 @@
 """Trained flows as SavedModels."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,17 +52,17 @@ def _served(flow: Glow) -> tf.Module:
         for name, shape in zip(names, flow.latent_shapes, strict=True)
     }
 
-    def encode(image):
+    def encode(image: tf.Tensor) -> dict[str, tf.Tensor]:
         return dict(zip(names, flow.encode(from_levels(image)), strict=True))
 
-    def decode(**latents):
+    def decode(**latents: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"image": to_levels(flow.decode([latents[name] for name in names]))}
 
-    def log_prob(image):
+    def log_prob(image: tf.Tensor) -> dict[str, tf.Tensor]:
         nats = flow.log_prob(from_levels(image))
         return {"log_prob": nats, "bits_per_dimension": flow.bits_per_dimension(nats)}
 
-    def sample(count, temperature, seed):
+    def sample(count: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         sound = tf.debugging.Assert((temperature >= 0) & (temperature < math.inf), ["temperature is", temperature])
         with tf.control_dependencies([sound]):
             temperature = tf.identity(temperature)
@@ -72,8 +73,8 @@ def _served(flow: Glow) -> tf.Module:
         ]
         return {"image": to_levels(flow.decode(latents))}
 
-    def interpolate(path):
-        def function(first, second, alpha):
+    def interpolate(path: str) -> Callable[..., dict[str, tf.Tensor]]:
+        def function(first: tf.Tensor, second: tf.Tensor, alpha: tf.Tensor) -> dict[str, tf.Tensor]:
             return {"image": to_levels(flow.interpolate(from_levels(first), from_levels(second), alpha, path))}
 
         return function

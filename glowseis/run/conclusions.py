@@ -53,7 +53,7 @@ class _Looking:
     """A classifier in memory, traced once for all numbers of windows."""
 
     def __init__(self, model: Miniception):
-        def look(image):
+        def look(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             features = model.features(from_grey_levels(image))
             logits = model.output_head(features)
             return tf.nn.softmax(logits), tf.nn.log_softmax(logits), features

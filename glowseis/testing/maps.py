@@ -5,10 +5,12 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
+from glowseis.layers.types import Mapped, Tensor
+
 
 def check_invertible(
-    layer,
-    x,
+    layer: keras.layers.Layer,
+    x: Mapped,
     tolerance: float = 1e-6,
     *,
     jacobian: bool = True,
@@ -77,14 +79,14 @@ def check_invertible(
             _close(log_dets, expected, tolerance, f"the {name} log-det is not the Jacobian's")
 
 
-def perturb(layer, perturbation: float = 0.1, seed: int = 0) -> None:
+def perturb(layer: keras.layers.Layer, perturbation: float = 0.1, seed: int = 0) -> None:
     """Add normal noise of standard deviation `perturbation` to every trainable weight of a layer or model."""
     random = np.random.default_rng(seed)
     for weight in layer.trainable_weights:
         weight.assign_add(keras.ops.cast(perturbation * random.standard_normal(weight.shape), weight.dtype))
 
 
-def _log_det_by_autodiff(layer, x, inverse):
+def _log_det_by_autodiff(layer: keras.layers.Layer, x: Mapped, inverse: bool) -> np.ndarray:
     """Log of the absolute determinant of the Jacobian of each item, `[batch]`."""
     import tensorflow as tf
 
@@ -100,16 +102,16 @@ def _log_det_by_autodiff(layer, x, inverse):
     return np.array(log_dets)
 
 
-def _parts(x):
+def _parts(x: Mapped) -> list[Tensor]:
     return list(x) if isinstance(x, (tuple, list)) else [x]
 
 
-def _close(actual, expected, tolerance, message):
+def _close(actual: Tensor, expected: Tensor, tolerance: float, message: str) -> None:
     actual, expected = np.asarray(actual), np.asarray(expected)
     error = np.max(np.abs(actual - expected) / np.maximum(1.0, np.abs(expected)))
     _require(error <= tolerance, f"{message}: off by {error:.3g}, more than {tolerance:.3g}")
 
 
-def _require(condition, message):
+def _require(condition: bool | np.bool_, message: str) -> None:
     if not condition:
         raise AssertionError(message)

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import keras
 from keras import ops
 
+from glowseis.layers.types import Tensor
 from glowseis.recipe import Phase
 
 
@@ -53,7 +55,7 @@ class WarmUpThenDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.power = power
         self.end = end
 
-    def __call__(self, step):
+    def __call__(self, step: Tensor) -> Tensor:
         """Learning rate of a step, counted from 0."""
         step = ops.cast(step, "float32")
         warming = self.maximum * (step + 1) / max(self.warmup_steps, 1)
@@ -61,7 +63,7 @@ class WarmUpThenDecay(keras.optimizers.schedules.LearningRateSchedule):
         decaying = self.end + (self.maximum - self.end) * (1 - progress) ** self.power
         return ops.where(step < self.warmup_steps, warming, decaying)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         names = ("maximum", "steps", "warmup_steps", "power", "end")
         return {name: getattr(self, name) for name in names}
@@ -80,20 +82,20 @@ class InSequence(keras.optimizers.schedules.LearningRateSchedule):
         self.schedules = list(schedules)
         self.starts = list(starts)
 
-    def __call__(self, step):
+    def __call__(self, step: Tensor) -> Tensor:
         """Learning rate of a step, counted from 0."""
         rate = self.schedules[0](step)
         for schedule, start in zip(self.schedules[1:], self.starts[1:], strict=True):
             rate = ops.where(ops.cast(step, "int64") < start, rate, schedule(step - start))
         return rate
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         schedules = [keras.saving.serialize_keras_object(schedule) for schedule in self.schedules]
         return {"schedules": schedules, "starts": self.starts}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """Make the schedule from `get_config`'s dictionary."""
         return cls([keras.saving.deserialize_keras_object(one) for one in config["schedules"]], config["starts"])
 
