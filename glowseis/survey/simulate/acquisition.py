@@ -8,7 +8,7 @@ import numpy as np
 
 from glowseis.errors import InputError
 from glowseis.survey.gather import Geometry
-from glowseis.survey.simulate.instruments import Recorder, Signature
+from glowseis.survey.simulate.instruments import Recorder, Sea, Signature
 
 WATER_VELOCITY_M_S = 1500.0
 FULL_HEIGHT, FULL_WIDTH = 896, 640
@@ -24,7 +24,7 @@ _FULL_CHANNEL_INTERVAL_M = 12.5
 # of a drawn one, in what the direct wave travels in the record, so that its farthest traces may end before it comes.
 _LONGEST_SPREAD = 1.25
 _FULL_SHOT_INTERVAL_M = 25.0
-PAPER_SIGNATURE, PAPER_RECORDER = Signature(), Recorder(gain_power=0.6)
+PAPER_SIGNATURE, PAPER_RECORDER, PAPER_SEA = Signature(), Recorder(gain_power=0.6), Sea()
 """Calibrated on the published gathers (`python -m eval.calibration`)."""
 _ACQUISITION_STREAM = 14
 LINES_APART = 1000
@@ -72,6 +72,7 @@ class Acquisition:
         quality: Factor of the earth's quality factors: below 1 it absorbs more.
         signature: The source's pulse.
         recorder: How gathers are recorded and prepared.
+        sea: How swell shakes the cables.
         weather: How much of a gather's label comes with the weather of its line and hour: 0 is none, every gather has
             its own; 1 is all, bad gathers cluster on few stretches of few lines.
     """
@@ -98,6 +99,7 @@ class Acquisition:
     quality: float = 0.8
     signature: Signature = PAPER_SIGNATURE
     recorder: Recorder = PAPER_RECORDER
+    sea: Sea = PAPER_SEA
     weather: float = 0.0
 
     @classmethod
@@ -143,7 +145,9 @@ class Acquisition:
         width. Ranges are those of the trade (Dondurur 2018) and wide enough to hold the published gathers of both
         acquisitions that show some: water of 0.12 to 3.4 s two-way at the paper's size, sources and cables towed at 4
         to 10 m and 5 to 25 m, pulses from 3 to 24 Hz up to 40 to 58 Hz, channels 6.25 to 25 m apart, amplitudes
-        multiplied by up to the 2.2nd power of time.
+        multiplied by up to the 2.2nd power of time. Swell noise is 0.6 to 2 times as loud; in three acquisitions of
+        five, waves of 25 to 125 m/s carry it (a cable of some 5 kg/m, with the water that moves with it, under 3 to
+        80 kN).
 
         Args:
             height: Rows of the picture, 48 to 896.
@@ -196,6 +200,7 @@ class Acquisition:
                 bubble_s=random.uniform(0.07, 0.16),
             ),
             recorder=_drawn_recorder(random, whole.scale),
+            sea=_drawn_sea(random),
         )
 
     @property
@@ -339,6 +344,16 @@ def _drawn_recorder(random: np.random.Generator, scale: float) -> Recorder:
         far_first=bool(random.random() < 0.4),
         missing=random.uniform(0.002, 0.05) if sparse < 0.3 else 0.0,
         mute=("top", "water")[int(random.integers(2))] if muted < 0.15 else "none",
+    )
+
+
+def _drawn_sea(random: np.random.Generator) -> Sea:
+    """How swell shakes the cables of a drawn acquisition."""
+    waves, velocity, loudness, broadband = random.random(4)
+    return Sea(
+        loudness=1.8 ** (2.0 * loudness - 0.8),
+        waves_m_s=25.0 * 5.0**velocity if waves < 0.6 else 0.0,
+        broadband=0.08 * 10.0**broadband,
     )
 
 

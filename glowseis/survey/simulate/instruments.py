@@ -1,4 +1,4 @@
-"""Settings of the instruments: what the source sends out, and how the recorder keeps what comes back."""
+"""Settings of an acquisition: what the source sends out, how the sea shakes the cables, how the recorder keeps it."""
 
 from dataclasses import dataclass
 
@@ -30,6 +30,24 @@ class Signature:
     slope: float = 0.6
     bubble: float = 0.22
     bubble_s: float = 0.11
+
+
+@dataclass(frozen=True)
+class Sea:
+    """How swell shakes the cables of one acquisition.
+
+    A cable under tension carries transverse waves at the root of tension over mass per length, some tens of metres a
+    second: so slow that their noise changes sign from trace to trace and leans by many samples a trace.
+
+    Attributes:
+        loudness: Factor of swell noise.
+        waves_m_s: Velocity of those waves; 0 is none, and swell noise is alike on neighbouring traces.
+        broadband: Amplitude of swell noise above its peak, up to 37 Hz, as a share of the peak's.
+    """
+
+    loudness: float = 1.0
+    waves_m_s: float = 0.0
+    broadband: float = 0.165
 
 
 @dataclass(frozen=True)

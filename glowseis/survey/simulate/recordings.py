@@ -23,10 +23,10 @@ from glowseis.survey.simulate.labels import PAPER_FRACTIONS, check_fractions, ch
 from glowseis.survey.simulate.noise import disturb
 from glowseis.survey.simulate.plan import NoisePlan
 from glowseis.survey.simulate.recorder import recorded
-from glowseis.survey.simulate.settings import NoiseSettings
+from glowseis.survey.simulate.settings import LARGEST_FACTOR, NoiseSettings
 from glowseis.survey.simulate.weather import weathered
 
-SIMULATOR_VERSION = "2.0"
+SIMULATOR_VERSION = "2.1"
 """Changes whenever the same seed gives other gathers."""
 
 _GATHER_STREAM = 13
@@ -127,7 +127,7 @@ def with_noise(
         InputError: As of `simulate_recording`.
     """
     drawn = _drawn(index, seed, survey, fractions)
-    plan = draw_noise(drawn.label, drawn.traces, drawn.plan_stream, settings)
+    plan = _planned(drawn, settings)
     noisy = disturb(events.amplitude.T, plan, drawn.acquisition, drawn.noise_stream)
     return _recorded(dataclasses.replace(events, label=drawn.label, amplitude=noisy.T), drawn)
 
@@ -155,7 +155,7 @@ def noise_of_gather(
         InputError: As of `simulate_recording`.
     """
     drawn = _drawn(index, seed, survey, fractions)
-    return drawn.label, draw_noise(drawn.label, drawn.traces, drawn.plan_stream, settings)
+    return drawn.label, _planned(drawn, settings)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,6 +189,12 @@ def _drawn(
         severity = weathered(severity, position, seed, acquisition)
     label = LABELS[int(np.searchsorted(np.cumsum(shares)[:-1], severity, side="right"))]
     return _Drawn(seed, acquisition, position, label, traces, *others)
+
+
+def _planned(drawn: _Drawn, settings: NoiseSettings) -> NoisePlan:
+    """The noise of a gather, swell as loud as in its acquisition's sea."""
+    swell = min(settings.swell * drawn.acquisition.sea.loudness, LARGEST_FACTOR)
+    return draw_noise(drawn.label, drawn.traces, drawn.plan_stream, dataclasses.replace(settings, swell=swell))
 
 
 def _recorded(recording: Recording, drawn: _Drawn) -> Recording:

@@ -18,6 +18,7 @@ from glowseis.survey.simulate import (
     with_noise,
 )
 from glowseis.survey.simulate.acquisition import WATER_VELOCITY_M_S
+from glowseis.survey.simulate.instruments import Sea
 from glowseis.survey.simulate.labels import JUDGE_SPREAD, draw_noise, judge
 from glowseis.survey.simulate.plan import Band, NoisePlan, draw_any_noise
 
@@ -338,3 +339,37 @@ def test_crossfeed_of_the_last_short_module():
     pressure = np.ones((30, 5), np.float32)
     noise.crossfeed(pressure, (1,), np.random.default_rng(0))
     assert (pressure[:24] == 1.0).all() and (pressure[24:] > 1.0).all()
+
+
+def test_waves_of_the_cable_lean_as_their_velocity_says():
+    """At 50 m/s a wave takes 31 samples of 8 ms from one channel to the next, 12.5 m away."""
+    sea = Sea(waves_m_s=50.0)
+    acquisition = dataclasses.replace(Acquisition.of_size(896, 640), sea=sea)
+    random = np.random.default_rng(2)
+    lags = []
+    for _ in range(30):
+        band = noise.swell(Band(0, 12, 1.0), acquisition, random)
+        best = [lag_rows(band[trace + 1], band[trace]) for trace in range(4, 8)]
+        lags.append(np.median(np.abs(best)))
+    assert 24 <= np.median(lags) <= 40
+    alike = noise.swell(Band(0, 12, 1.0), FULL, random)
+    assert abs(lag_rows(alike[6], alike[5])) < 5
+
+
+def test_drawn_acquisitions_have_seas_of_their_own_and_the_paper_s_has_none():
+    seas = [Acquisition.drawn(896, 640, number).sea for number in range(1, 201)]
+    carried = [sea.waves_m_s for sea in seas if sea.waves_m_s]
+    assert 90 < len(carried) < 150 and min(carried) < 35 and max(carried) > 90
+    assert min(sea.loudness for sea in seas) < 0.75 and max(sea.loudness for sea in seas) > 1.7
+    assert min(sea.broadband for sea in seas) < 0.1 and max(sea.broadband for sea in seas) > 0.6
+    assert FULL.sea == SMALL.sea == Sea()
+
+
+def test_a_louder_sea_makes_the_same_swell_louder_and_is_judged_so():
+    louder = dataclasses.replace(SMALL, sea=Sea(loudness=2.0))
+    shares = {
+        name: np.mean([noise_of_gather(index, 4, one, (0, 1, 0))[1].swell_microbar for index in range(60)])
+        for name, one in (("calm", SMALL), ("louder", louder))
+    }
+    assert shares["louder"] > 1.5 * shares["calm"]
+    assert all(judge(noise_of_gather(index, 4, louder, (0, 0, 1))[1]) != "good" for index in range(40))
