@@ -10,6 +10,7 @@ import pandas as pd
 from eval.report.page import Part
 from eval.results.table_text import Table
 from eval.study.names import ARMS
+from glowseis.survey.content.gather_plot import pixels_of_row
 from glowseis.survey.gather import Gather
 from glowseis.survey.store.survey import Survey
 from glowseis.synthesis import PRIOR
@@ -21,7 +22,7 @@ LOOKED_AT = 100
 """Synthetic gathers of an arm whose nearest real neighbour is looked for, the first ones."""
 
 LONGEST_SIDE = 448
-"""Pixels of the longest side of a picture on the page; larger ones are averaged by a whole number."""
+"""Pixels of the longer side of a gather on the page; larger ones are shrunk."""
 
 
 @dataclass(frozen=True)
@@ -172,13 +173,12 @@ def nearest_table(found: dict[str, Nearest], typical: tuple[float, float], rare:
 
 
 def _shown(gather: Gather, what: str) -> Picture:
-    """The valid part of a gather, averaged where it is large, as a picture that holds its own data."""
+    """A gather with its axes, as a picture that holds its own data."""
     from PIL import Image
 
-    valid = gather.image[: gather.valid_samples, : gather.valid_traces]
     words = f"{what}: {gather.gather_id}"
-    size = f"{valid.shape[0]} samples downwards, {valid.shape[1]} traces"
-    shown = Image.fromarray(valid).reduce(-(-max(valid.shape) // LONGEST_SIDE))
+    size = f"{gather.valid_samples} samples downwards, {gather.valid_traces} traces"
+    shown = Image.fromarray(pixels_of_row([gather], LONGEST_SIDE)).quantize(64)
     target = io.BytesIO()
     shown.save(target, "PNG", optimize=True)
     source = f"data:image/png;base64,{base64.b64encode(target.getvalue()).decode()}"

@@ -124,11 +124,14 @@ def _offsets(axes: "Axes", offset_m: np.ndarray) -> None:
     axes.secondary_xaxis("top", functions=(offset_of, trace_of)).set_xlabel("offset (m)")
 
 
-def pixels_of_row(gathers: Sequence[Gather | Recording | Picture | np.ndarray]) -> np.ndarray:
+def pixels_of_row(
+    gathers: Sequence[Gather | Recording | Picture | np.ndarray], longest_pixels: int | None = None
+) -> np.ndarray:
     """Draw gathers side by side, about a pixel a sample or more.
 
     Args:
         gathers: As for `plot_gather`, of one size.
+        longest_pixels: The longer side of a gather, of which larger ones are shrunk.
 
     Returns:
         The pixels, uint8 `[height, width, 3]`.
@@ -138,7 +141,9 @@ def pixels_of_row(gathers: Sequence[Gather | Recording | Picture | np.ndarray]) 
 
     shape = _amplitude(gathers[0])[0].shape
     # Small gathers are enlarged by a whole number.
-    times = -(-LEAST_PIXELS // max(shape))
+    times: float = -(-LEAST_PIXELS // max(shape))
+    if longest_pixels is not None:
+        times = min(times, longest_pixels / max(shape))
     height_inch, width_inch = (times * side / PIXELS_AN_INCH + MARGIN_INCH for side in shape)
     figure = Figure((len(gathers) * width_inch, height_inch), dpi=PIXELS_AN_INCH, layout="constrained")
     canvas = FigureCanvasAgg(figure)
