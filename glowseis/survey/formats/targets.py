@@ -39,6 +39,8 @@ def target_format(out: Path, kind: str | None = None, *, synthetic: bool = True)
     if kind and kind not in list(Format):
         raise InputError(f"format {kind!r} is unknown; choose one of {', '.join(Format)}")
     found = Format(kind) if kind else _format_of(out)
+    if found in (Format.SEGY, Format.NUMPY) and table_of(out) == out:
+        raise InputError(f"{out}: the table of parents beside such a file has this name; give another --out")
     check_output(out)
     if synthetic and found in (Format.SEGY, Format.NUMPY):
         check_output(table_of(out))

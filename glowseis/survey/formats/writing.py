@@ -1,8 +1,9 @@
 """Gathers written to files for others, whatever the format: the counterpart of `sources`."""
 
+import contextlib
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -128,9 +129,8 @@ def _write_segy(out: Path, gathers: Gathers, first: Gather | Recording, maker: s
         simulated = re.match(r"glowseis simulator .*?\bseed (\d+)", first.source)
         text = simulated_text(int(simulated[1])) if simulated else []
         return write_segy(out, map(_recording, _alike(gathers, first)), text)
-    with whole_file(table_of(out)) as table:
-        told = _told(_alike(gathers, first), table, RECORD)
-        return write_segy(out, told, synthetic_text(maker, out), numbered=True)
+    with _told(_alike(gathers, first), table_of(out), RECORD) as recordings:
+        return write_segy(out, recordings, synthetic_text(maker, out), numbered=True)
 
 
 def _write_numpy(out: Path, gathers: Gathers, first: Gather | Recording, maker: str) -> int:
@@ -140,8 +140,8 @@ def _write_numpy(out: Path, gathers: Gathers, first: Gather | Recording, maker: 
     size = max(shape[0], _size(first)[0]), max(shape[1], _size(first)[1])
     if not maker:
         return write_array(out, map(_recording, _alike(gathers, first)), size)
-    with whole_file(table_of(out)) as table:
-        return write_array(out, _told(_alike(gathers, first), table, NUMBER), size)
+    with _told(_alike(gathers, first), table_of(out), NUMBER) as recordings:
+        return write_array(out, recordings, size)
 
 
 WRITERS: dict[Format, Callable[[Path, Gathers, Gather | Recording, str], int]] = {
@@ -168,11 +168,29 @@ def _alike(gathers: Gathers, first: Gather | Recording) -> Iterator[Gather | Rec
         yield gather
 
 
-def _told(gathers: Gathers, table: Path, column: str) -> Iterator[Recording]:
-    """Gathers as recordings, with a row each in a table; closed before the last one's file has its name."""
+@contextlib.contextmanager
+def _told(gathers: Gathers, table: Path, column: str) -> Iterator[Iterator[Recording]]:
+    """Gathers as recordings for the block to write to a file, with a row each in a table.
+
+    With the last recording the table gets its name, before the file does: a file without it would pass for recorded. A
+    block that fails leaves no table.
+    """
     from glowseis.survey.store.index import index_writer
 
-    with index_writer(table, [column]) as write_row:
-        for number, gather in enumerate(gathers, start=1):
-            write_row(_picture(gather, _size(gather)), {column: number})
-            yield _recording(gather)
+    is_named = False
+
+    def recordings() -> Generator[Recording, None, None]:
+        nonlocal is_named
+        with whole_file(table) as unnamed, index_writer(unnamed, [column]) as write_row:
+            for number, gather in enumerate(gathers, start=1):
+                write_row(_picture(gather, _size(gather)), {column: number})
+                yield _recording(gather)
+        is_named = True
+
+    with contextlib.closing(recordings()) as told:
+        try:
+            yield told
+        except BaseException:
+            if is_named:
+                table.unlink(missing_ok=True)
+            raise

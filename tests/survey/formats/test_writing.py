@@ -1,6 +1,7 @@
 """Gathers written by one function, whatever the format, and read again."""
 
 import dataclasses
+import os
 
 import numpy as np
 import pytest
@@ -119,6 +120,31 @@ def test_bad_input_is_told_and_nothing_is_left(tmp_path, name, gathers, kind, me
     with pytest.raises(InputError, match=message):
         write_gathers(tmp_path / name, gathers, kind=kind)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other.csv", "there.segy"]
+
+
+@pytest.mark.parametrize("name", ["new.segy", "new.npy"])
+@pytest.mark.parametrize("wrong", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_synthetic_gathers_have_no_name_before_their_table(tmp_path, monkeypatch, name, wrong):
+    """Killed between the two, a file without it would come back as recorded."""
+    named, rename = [], os.rename
+
+    def fail(source, target):
+        named.append(target.name)
+        if target.name == name:
+            raise wrong
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", fail)
+    with pytest.raises(type(wrong)):
+        write_gathers(tmp_path / name, [child(1), child(2)])
+    assert named == ["new.csv", name] and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["segy", "numpy"])
+def test_a_file_and_its_table_have_different_names(tmp_path, kind):
+    with pytest.raises(InputError, match="new.csv: .* has this name"):
+        write_gathers(tmp_path / "new.csv", [child(1)], kind=kind)
+    assert not list(tmp_path.iterdir())
 
 
 def test_labels_beside_recorded_gathers_are_left_alone(tmp_path):
