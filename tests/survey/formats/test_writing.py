@@ -142,7 +142,7 @@ def test_synthetic_gathers_have_no_name_before_their_table(tmp_path, monkeypatch
 
 @pytest.mark.parametrize("kind", ["segy", "numpy"])
 def test_a_file_and_its_table_have_different_names(tmp_path, kind):
-    with pytest.raises(InputError, match="new.csv: .* has this name"):
+    with pytest.raises(InputError, match=r"new\.csv: .* has this name"):
         write_gathers(tmp_path / "new.csv", [child(1)], kind=kind)
     assert not list(tmp_path.iterdir())
 
