@@ -1,5 +1,6 @@
 """The table beside a file that has no place for ids and parents: how each of its synthetic gathers was made."""
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,9 @@ from glowseis.survey.store.index import COLUMNS, check_words, is_id, read_index
 NUMBER = "gather_number"
 """The column that says which gather of an array a row speaks of, from 1."""
 
+LONGEST_HEADER = 10_000
+"""Characters of the names of all columns; ours have fewer."""
+
 
 def rows_by(file: Path, column: str) -> dict[int, dict[str, Any]] | None:
     """Read a table.
@@ -25,7 +29,7 @@ def rows_by(file: Path, column: str) -> dict[int, dict[str, Any]] | None:
         Its rows by that column; None of no table, or of others'.
 
     Raises:
-        InputError: Two rows speak of one gather.
+        InputError: Two rows speak of one gather, or it begins as a table of ours and goes on otherwise.
     """
     if not file.is_file():
         return None
@@ -36,10 +40,18 @@ def rows_by(file: Path, column: str) -> dict[int, dict[str, Any]] | None:
         rows = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
         by_number = {int(row[column]): row for row in rows}
     except (ValueError, KeyError, OverflowError, OSError):
+        if _begins_as_ours(file, column):
+            raise InputError(f"{source_text(file)}: is damaged, it cannot be read as a table; copy it again") from None
         return None
     if len(by_number) < len(rows):
         raise InputError(f"{source_text(file)}: has a {column} twice; copy it again")
     return by_number
+
+
+def _begins_as_ours(file: Path, column: str) -> bool:
+    with contextlib.suppress(ValueError, OSError), file.open(encoding="utf-8") as lines:
+        return {column, *COLUMNS} <= set(lines.readline(LONGEST_HEADER).strip().split(","))
+    return False
 
 
 def told_by_row(recording: Recording, row: dict[str, Any], file: Path) -> Recording:

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -175,7 +176,7 @@ def _told(gathers: Gathers, table: Path, column: str) -> Iterator[Iterator[Recor
     With the last recording the table gets its name, before the file does: a file without it would pass for recorded. A
     block that fails leaves no table.
     """
-    from glowseis.survey.store.index import index_writer
+    from glowseis.survey.store.index import check_texts, index_writer, is_id
 
     is_named = False
 
@@ -183,7 +184,9 @@ def _told(gathers: Gathers, table: Path, column: str) -> Iterator[Iterator[Recor
         nonlocal is_named
         with whole_file(table) as unnamed, index_writer(unnamed, [column]) as write_row:
             for number, gather in enumerate(gathers, start=1):
-                write_row(_picture(gather, _size(gather)), {column: number})
+                check_texts(gather)
+                row = _picture(gather, _size(gather))
+                write_row(row if is_id(row.gather_id) else replace(row, gather_id=""), {column: number})
                 yield _recording(gather)
         is_named = True
 

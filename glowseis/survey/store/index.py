@@ -13,7 +13,7 @@ import pandas as pd
 
 from glowseis.errors import InputError
 from glowseis.survey.cells import cell_text, safe_cell
-from glowseis.survey.gather import Gather, Picture, Recording, source_text
+from glowseis.survey.gather import UNKNOWN_PARENT, Gather, Picture, Recording, source_text
 
 COLUMNS: dict[str, type] = {
     "gather_id": str,
@@ -67,6 +67,9 @@ LARGEST_BYTES = 1 << 30
 
 LABEL_CHARACTERS = 100
 """Longest label."""
+
+WORD = re.compile(r"\w{0,40}")
+"""What is one of a few words of ours, such as `spherical`."""
 
 
 @contextlib.contextmanager
@@ -168,12 +171,34 @@ def check_words(gather: Gather | Recording | Picture, seen: Collection[str]) -> 
             f"gather id {gather.gather_id} of {gather.source} is given twice; "
             "give each source once, and rename sources that share a name"
         )
+    check_texts(gather)
+
+
+def check_texts(gather: Gather | Recording | Picture) -> None:
+    """Make sure that all words of a gather but its id can be written to a table, and read again.
+
+    Args:
+        gather: The gather.
+
+    Raises:
+        InputError: One cannot.
+    """
     if gather.label:
         check_label(gather.label)
     # A carriage return alone would end a row, and a file name of other bytes than UTF-8 fits in no text.
     for name, text in (("source", gather.source), ("model", gather.origin.model)):
         if not text.isprintable():
             raise InputError(f"gather {gather.gather_id}: its {name} {text!r} cannot be printed; give it another name")
+    origin, what = gather.origin, f"gather {gather.gather_id} of {gather.source}"
+    for parent in origin.parents:
+        if not is_id(parent) and parent != UNKNOWN_PARENT:
+            raise InputError(f"{what}: its parent {parent!r} is no gather's id; write the gather again")
+    words = [("path", origin.path), ("fit", getattr(gather, "fit", "")), *(("mending", name) for name in gather.mended)]
+    for name, word in words:
+        if not WORD.fullmatch(word):
+            raise InputError(f"{what}: its {name} {word!r} is no word; write the gather again")
+    if not -(1 << 63) <= origin.seed < 1 << 63:
+        raise InputError(f"{what}: its seed {origin.seed} has more than 64 bits; write the gather again")
 
 
 def is_id(text: str) -> bool:

@@ -1,10 +1,13 @@
 """Synthetic gathers in files stay synthetic, whatever happens to the files."""
 
+import csv
 import dataclasses
+import functools
 
+import h5py
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from glowseis.errors import InputError
 from glowseis.survey.formats.segy import write_segy
@@ -137,6 +140,112 @@ def test_a_table_that_does_not_agree_with_the_file_is_told(segy, change, message
     with pytest.raises(InputError) as told:
         read(segy)
     assert message in str(told.value) and "new.csv" in str(told.value) and "\n" not in str(told.value)
+
+
+BAD_WORDS = [
+    ("parents", "=HYPERLINK(1)", "its parent '=HYPERLINK(1)' is no gather's id"),
+    ("parents", "p0;\x1b[31mx", "its parent '\\x1b[31mx' is no gather's id"),
+    ("parents", "a\rb", "its parent 'a\\rb' is no gather's id"),
+    ("parents", "a b", "its parent 'a b' is no gather's id"),
+    ("path", "=1+cmd", "its path '=1+cmd' is no word"),
+    ("path", "a\rb", "its path 'a\\rb' is no word"),
+    ("model", "a\rb", "its model 'a\\rb' cannot be printed"),
+]
+
+
+def put_hdf5(folder, column, word):
+    write(folder / "new.h5", "hdf5")
+    with h5py.File(folder / "new.h5", "r+") as file:
+        file[column][1] = word
+    return folder / "new.h5"
+
+
+def put_picture(folder, column, word):
+    write(folder / "new", "pictures")
+    path = min((folder / "new").glob("*.png"))
+    with Image.open(path) as image:
+        text = {**image.info, column: word}
+        chunks = PngImagePlugin.PngInfo()
+        for name, value in text.items():
+            chunks.add_text(name, str(value))
+        image.save(path, pnginfo=chunks)
+    return path
+
+
+def put_table(folder, column, word, name):
+    write(folder / name, None)
+    edit(folder / name, lambda rows: rows[1].update({column: f'"{word}"'}))
+    return folder / name
+
+
+PUT = {
+    "hdf5": put_hdf5,
+    "picture": put_picture,
+    "segy": functools.partial(put_table, name="new.segy"),
+    "numpy": functools.partial(put_table, name="new.npy"),
+}
+
+
+@pytest.mark.parametrize("kind", PUT)
+@pytest.mark.parametrize(("column", "word", "message"), BAD_WORDS)
+def test_words_of_others_that_no_table_takes(tmp_path, command, kind, column, word, message):
+    """A spreadsheet would run them, a terminal obey them, or the survey could not be read again."""
+    path = PUT[kind](tmp_path, column, word)
+    there = sorted(tmp_path.iterdir())
+    words = ("--axes", "gather,time,trace", "--sample-interval", 8) if kind == "numpy" else ()
+    done = command("ingest", path, "--out", tmp_path / "survey", *words)
+    # Rows of another model are of another file.
+    other = "was written with other gathers" if kind == "segy" and column != "parents" else message
+    assert done.status == 2 and len(done.error) == 1 and other in done.error[0]
+    assert sorted(tmp_path.iterdir()) == there
+
+
+@pytest.mark.parametrize("seed", [1 << 63, 10**30])
+def test_a_seed_that_no_record_holds(tmp_path, seed):
+    with pytest.raises(InputError, match=f"its seed {seed} has more than 64 bits"):
+        read(put_picture(tmp_path, "seed", str(seed)))
+
+
+@pytest.mark.parametrize("out", ["new.segy", "new.h5", "new.npy", "new", "survey"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"origin": Origin(("a;b",), model="demo/1")}, "its parent 'a;b' is no gather's id"),
+        ({"origin": Origin(("a", ""), model="demo/1")}, "its parent '' is no gather's id"),
+        ({"origin": Origin(("a",), path="-x")}, "its path '-x' is no word"),
+        ({"fit": "=1"}, "its fit '=1' is no word"),
+        ({"mended": {"a\rb": 1}}, "its mending 'a\\rb' is no word"),
+        ({"label": "a\r"}, "use 1 to 100 printable characters"),
+    ],
+)
+def test_words_that_no_table_takes_are_not_written(tmp_path, out, change, message):
+    if out == "new.h5" and not {"fit", "mended"}.isdisjoint(change):
+        pytest.skip("HDF5 has no place for it")
+    with pytest.raises(InputError) as told:
+        write_gathers(
+            tmp_path / out, dataclasses.replace(CHILDREN[1], **change), kind="pictures" if out == "new" else None
+        )
+    assert message in str(told.value) and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["new.segy", "new.npy"])
+def test_an_id_that_no_survey_takes_is_not_in_the_table(tmp_path, name):
+    write(tmp_path / name, None, children=[dataclasses.replace(CHILDREN[0], gather_id="=a\rb")])
+    (row,) = csv.DictReader((tmp_path / "new.csv").read_text().splitlines())
+    assert row["gather_id"] == "" and row["parents"] == "p0;q0"
+    options = {"axes": "gather,time,trace", "sample_interval_s": 0.008} if name == "new.npy" else {}
+    assert [one.origin for one in read(tmp_path / name, **options)] == [CHILDREN[0].origin]
+
+
+@pytest.mark.parametrize("damage", [lambda text: text[:-30], lambda text: text.replace("p1", "p\r1")])
+def test_a_damaged_table_is_told(tmp_path, damage):
+    """An array whose table was left aside would come back as recorded."""
+    write(tmp_path / "new.npy", "numpy")
+    table = tmp_path / "new.csv"
+    header, rows = table.read_text().split("\n", 1)
+    table.write_text(f"{header}\n{damage(rows)}", newline="")
+    with pytest.raises(InputError, match=r"new\.csv: is damaged"):
+        read(tmp_path / "new.npy", axes="gather,time,trace", sample_interval_s=0.008)
 
 
 def test_rows_in_another_order_or_of_more_gathers_do_no_harm(segy):
