@@ -1,7 +1,7 @@
 """Rare-class seismic shot gathers from a normalising flow (Glow), after the paper "SeismoGlow".
 
-Importing this package is quick: a name of `__all__` is loaded, with Keras or TensorFlow where it needs them, when it is
-first asked for. All of them work on arrays or paths.
+Importing this package is quick: each name in `__all__` is loaded on first use, with Keras or TensorFlow if it needs
+them. All of them work on arrays or paths.
 
     import glowseis
 
@@ -70,7 +70,7 @@ _ROOMS = {
     "synthesise": "synthesis",
     "write_gathers": "survey.formats.writing",
 }
-"""Where the names are."""
+"""The module of each name."""
 
 
 def __dir__() -> list[str]:

@@ -14,8 +14,12 @@ COMMANDS = ("simulate", "ingest", "describe", "folds", "train", "generate", "cla
 
 
 def application() -> typer.Typer:
-    """The commands as one; none of them imports anything heavy before it is called."""
-    app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, help="Rare-class seismic shot gathers.")
+    """All commands in one application; none imports anything heavy before it is called."""
+    app = typer.Typer(
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        help="Grade seismic shot gathers, and make new ones of a rare class.",
+    )
     app.callback()(_options)
     for name in COMMANDS:
         function = importlib.import_module(f"glowseis.{name}").main
@@ -25,10 +29,10 @@ def application() -> typer.Typer:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command that is named first, and leave the process with its exit status.
+    """Run the command named by the first word, and exit with its status.
 
     Args:
-        arguments: The words after `glowseis`; those of the process when None.
+        arguments: The words after `glowseis`; the process's own if None.
     """
     words = sys.argv[1:] if arguments is None else arguments
     called = ["glowseis", *(word for word in words[:1] if word in COMMANDS)]

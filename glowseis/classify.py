@@ -1,4 +1,4 @@
-"""`python -m glowseis.classify`: grade gathers of a survey, or of files as they were recorded."""
+"""`python -m glowseis.classify`: grade gathers of surveys, or of files as they were recorded."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from glowseis.survey.formats.source import ReadOptions
 
 Sources = Annotated[
-    list[Path], typer.Argument(metavar="SOURCE...", help="Surveys, or files of gathers, or folders of such files.")
+    list[Path], typer.Argument(metavar="SOURCE...", help="Surveys, files of gathers, or folders of such files.")
 ]
 Fit = Annotated[
     str,
@@ -24,7 +24,7 @@ Size = Annotated[str, typer.Option(help="Samples x traces that --fit brings file
 Prior = Annotated[
     str | None,
     typer.Option(
-        help="Class fractions to expect, mildest class first, such as 66,31,2; default: those of the training."
+        help="Class fractions to expect, mildest class first, such as 66,31,2; default: those of the training data."
     ),
 ]
 
@@ -34,7 +34,7 @@ def main(
     savedmodel: command.SavedModel,
     sources: Sources,
     *,
-    out: Annotated[Path, typer.Option(help="CSV file to be made.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="CSV file to write.", show_default=False)],
     batch: Annotated[int, typer.Option(min=1, help="Windows graded at a time; memory grows with it.")] = 16,
     prior: Prior = None,
     fit: Fit = "",
@@ -46,8 +46,8 @@ def main(
 ) -> None:
     """Grade gathers with a trained classifier, and score the grades where gathers have labels.
 
-    Gathers are first brought to what the classifier was trained on: resampled to its sample interval, put in its order
-    of traces, and cut into windows of its size.
+    Gathers are first made to match the classifier's training data: resampled to its sample interval, put in its trace
+    order, and cut into windows of its size.
 
     Example: python -m glowseis.classify savedmodels/robust line12.segy --out grades.csv
     """

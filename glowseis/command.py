@@ -25,23 +25,23 @@ from glowseis.errors import FittingError, InputError, StoppedError
 from glowseis.escapes import visible
 
 STARTED = time.monotonic()
-"""When the command started, but for Python itself."""
+"""When the command started, after Python itself."""
 
 UNHEARD, INTERRUPTED, TERMINATED = 74, 130, 143
 
 PATIENCE_S = 2.0
-"""How long a signal after the first is taken for the same wish: an impatient Ctrl-C must not break off cleaning up."""
+"""How long further signals count as the first one: an impatient second Ctrl-C must not interrupt the clean-up."""
 
 UsageError: Any = typer.BadParameter.__base__
-"""What wrong words on the command line raise: click's with older versions of typer, typer's own with newer ones."""
+"""Raised for wrong words on the command line: click's class with older versions of typer, typer's with newer ones."""
 
 KEPT, KEPT_IN_ERRORS = "\n\t", "\n\t\r"
-"""Control characters that may be printed; progress bars begin their line anew."""
+"""Control characters that may be printed; progress bars return to the start of their line."""
 
 FULL = r"No space left|File too large|Disk quota exceeded"
-"""What TensorFlow says, in errors of its own, about a disk that takes no more."""
+"""What TensorFlow says of a full disk, in errors of its own."""
 
-NO_SPACE = "no space left to write; nothing was kept half written; free some space and run it again"
+NO_SPACE = "no space left to write; nothing half-written was kept; free some space and run it again"
 
 
 SavedModel = Annotated[
@@ -51,21 +51,24 @@ SavedModel = Annotated[
         "you trust."
     ),
 ]
-Labels = Annotated[Path | None, typer.Option(help="CSV of labels by gather_id, file, line, shot, cable.")]
+Labels = Annotated[Path | None, typer.Option(help="CSV file of labels by gather_id, file, line, shot or cable.")]
 Kind = Annotated[
     str | None, typer.Option("--format", help="segy, su, hdf5, numpy or pictures, regardless of file extension.")
 ]
-Strict = Annotated[bool, typer.Option("--strict", help="Refuse what would be a warning, before anything is written.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Make warnings errors, before anything is written.")]
 
 READING: dict[str, tuple[Any, Any]] = {
-    "shot_header": (Annotated[str, typer.Option(help="What tells shots apart: name or byte number.")], "FieldRecord"),
-    "trace_header": (Annotated[str, typer.Option(help="Where the channel is: name or byte number.")], "TraceNumber"),
+    "shot_header": (
+        Annotated[str, typer.Option(help="Header that separates shots: name or byte number.")],
+        "FieldRecord",
+    ),
+    "trace_header": (Annotated[str, typer.Option(help="Header of the channel: name or byte number.")], "TraceNumber"),
     "cable_header": (
-        Annotated[str | None, typer.Option(help="What tells a shot's cables apart, if they are mixed.")],
+        Annotated[str | None, typer.Option(help="Header that tells a shot's cables apart, if they are mixed.")],
         None,
     ),
     "line_header": (
-        Annotated[str | None, typer.Option(help="Where the sail line is, if not in the file's header.")],
+        Annotated[str | None, typer.Option(help="Trace header of the sail line, if the file's header lacks it.")],
         None,
     ),
     "sample_format": (Annotated[str | None, typer.Option(help="ibm, ieee and so on, if the header is wrong.")], None),
@@ -73,33 +76,38 @@ READING: dict[str, tuple[Any, Any]] = {
         Annotated[str | None, typer.Option(help="big or little, if it is detected wrongly.")],
         None,
     ),
-    "dataset": (Annotated[str | None, typer.Option(help="Which array of an HDF5 or .npz file.")], None),
-    "axes": (Annotated[str | None, typer.Option(help="Its axes in order, such as gather,trace,time.")], None),
+    "dataset": (Annotated[str | None, typer.Option(help="Array to read from an HDF5 or .npz file.")], None),
+    "axes": (Annotated[str | None, typer.Option(help="The array's axes in order, such as gather,trace,time.")], None),
     "zero_level": (
-        Annotated[float | None, typer.Option(help="Number that means zero amplitude; measured if left out.")],
+        Annotated[float | None, typer.Option(help="Number that means zero amplitude; measured by default.")],
         None,
     ),
-    "sample_interval": (Annotated[float | None, typer.Option(help="Milliseconds, instead of the headers'.")], None),
+    "sample_interval": (
+        Annotated[float | None, typer.Option(help="Sample interval in milliseconds, instead of the headers'.")],
+        None,
+    ),
     "samples": (
-        Annotated[int | None, typer.Option(min=1, help="Samples of a trace, instead of the headers'.")],
+        Annotated[int | None, typer.Option(min=1, help="Samples per trace, instead of the headers'.")],
         None,
     ),
     "keep_auxiliary": (
         Annotated[
             bool,
-            typer.Option("--keep-auxiliary", help="Keep traces that their header calls time break, sweep and so on."),
+            typer.Option(
+                "--keep-auxiliary", help="Keep traces whose headers mark them as time break, sweep and so on."
+            ),
         ],
         False,
     ),
 }
-"""Options of commands that read files, with their defaults: what users say that the files do not, or say wrongly."""
+"""Options of commands that read files, with their defaults: they give what the files lack or have wrong."""
 
 
 def reads_files(function: Callable[..., None]) -> Callable[..., None]:
     """Give a command function the options of `READING`.
 
     Args:
-        function: It has a parameter `options`, which gets them as a `glowseis.survey.formats.source.ReadOptions`.
+        function: Its parameter `options` receives them as a `glowseis.survey.formats.source.ReadOptions`.
     """
 
     @functools.wraps(function)
@@ -125,11 +133,11 @@ def reads_files(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def run(function: Callable[..., Any], arguments: list[str] | None = None) -> NoReturn:
-    """Run a command function and leave the process with its exit status.
+    """Run a command function and exit with its status.
 
     Args:
         function: A function with typer annotations; its docstring is the help text.
-        arguments: The words after the command's name; those of the process when None.
+        arguments: The words after the command's name; the process's own if None.
     """
     name = f"python -m {function.__module__}" if function.__module__ != "__main__" else _module_name()
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -138,13 +146,13 @@ def run(function: Callable[..., Any], arguments: list[str] | None = None) -> NoR
 
 
 def run_app(app: typer.Typer, program: str, name: str, arguments: list[str] | None = None) -> NoReturn:
-    """Run an application of one command or several, and leave the process with its exit status.
+    """Run an application of one command or several, and exit with its status.
 
     Args:
         app: The application.
-        program: What it is called by.
-        name: What it is called in messages, the command that was asked for included.
-        arguments: The words after the program's name; those of the process when None.
+        program: Its name in the usage line.
+        name: Its name in messages, with the subcommand that was given.
+        arguments: The words after the program's name; the process's own if None.
     """
     with _signals() as came, _streams() as (out, _):
         _run(app, program, name, arguments, came, out)
@@ -156,7 +164,7 @@ def _run(
 ) -> NoReturn:
     try:
         status = typer.main.get_command(app).main(args=arguments, prog_name=program, standalone_mode=False)
-        # typer takes an interruption for a status of its own.
+        # typer turns an interruption into an exit status.
         if status == INTERRUPTED:
             raise KeyboardInterrupt
         out.flush()
@@ -185,12 +193,12 @@ def _run(
 
 
 class _Stream:
-    """An output stream whose failure stops no work: its reader may leave, or its disk be full.
+    """An output stream whose failure does not stop the work: its reader may exit, or its disk may be full.
 
     Control characters become escapes, whatever name or text they come from: a terminal would obey them.
 
     Attributes:
-        wrong: Why something could not be written; None while all was.
+        wrong: Why something could not be written; None if all was.
     """
 
     def __init__(self, stream: TextIO, kept: str):
@@ -225,7 +233,7 @@ class _Stream:
             act()
         except OSError as wrong:
             self.wrong = wrong
-            # What is left in its buffers would come again when Python closes it.
+            # Otherwise Python tries to write what is left in the buffers when it closes the stream.
             with contextlib.suppress(OSError, ValueError):
                 nowhere = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(nowhere, self._stream.fileno())
@@ -234,9 +242,9 @@ class _Stream:
 
 @contextlib.contextmanager
 def _streams() -> Iterator[tuple[_Stream, _Stream]]:
-    """Standard output and error as streams whose failure stops no work."""
+    """Standard output and error as streams whose failure does not stop the work."""
     former = sys.stdout, sys.stderr
-    # Python has none where the process was started with it closed.
+    # They are None if the process was started with them closed.
     out, error = (
         _Stream(stream or io.StringIO(), kept) for stream, kept in zip(former, (KEPT, KEPT_IN_ERRORS), strict=True)
     )
@@ -251,9 +259,9 @@ def _streams() -> Iterator[tuple[_Stream, _Stream]]:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[list[int]]:
-    """Have SIGTERM end a command as Ctrl-C does, by KeyboardInterrupt, so that it cleans up; gives what came.
+    """Make SIGTERM end a command as Ctrl-C does, by KeyboardInterrupt, so that it cleans up; yields the signals.
 
-    A command that installs handlers of its own, as training does, has them.
+    A command that installs handlers of its own, as training does, keeps them.
     """
     came: list[int] = []
     first_s = -PATIENCE_S
@@ -267,7 +275,7 @@ def _signals() -> Iterator[list[int]]:
         raise KeyboardInterrupt
 
     former = {}
-    # Python knows no other thread's handlers; a signal that whoever started us ignores stays ignored.
+    # Python allows handlers in the main thread only; a signal that the parent process ignores stays ignored.
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) != signal.SIG_IGN:
@@ -276,18 +284,18 @@ def _signals() -> Iterator[list[int]]:
         yield came
     finally:
         for number, handler in former.items():
-            # Once one came the process is on its way out; Python's own end would let the next one kill it.
+            # After a signal the process is about to exit; with the former handlers, another would kill it meanwhile.
             signal.signal(number, signal.SIG_IGN if came else handler)
 
 
 def import_tensorflow(*, begin: bool = True) -> None:
-    """Import TensorFlow without its remarks on the machine, which come before it reads its own log level.
+    """Import TensorFlow without its messages about the machine, which it prints before it reads its own log level.
 
-    With TF_CPP_MIN_LOG_LEVEL below 3 in the environment nothing is kept back. Products are of full precision: with the
-    ten bits that a GPU takes for float32 by default, no flow of many steps inverts.
+    With TF_CPP_MIN_LOG_LEVEL below 3 in the environment nothing is suppressed. Products have full precision: with the
+    ten bits that a GPU uses for float32 by default, no flow of many steps inverts.
 
     Args:
-        begin: Whether it looks for its devices too; one of several processes must meet the others before.
+        begin: Whether to start its devices too; a process that trains with others must meet them first.
     """
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "3":
         _full_precision()

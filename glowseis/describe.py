@@ -15,14 +15,14 @@ def main(
     ],
     *,
     out: Annotated[
-        Path | None, typer.Option(help="Folder to be made for pictures, tables and numbers.", show_default=False)
+        Path | None, typer.Option(help="Folder to write pictures, tables and numbers to.", show_default=False)
     ] = None,
-    verify: Annotated[bool, typer.Option("--verify", help="Compare the shards' checksums as well.")] = False,
-    workers: Annotated[int, typer.Option(help="Threads that read; 0 takes one for each core.", min=0)] = 0,
+    verify: Annotated[bool, typer.Option("--verify", help="Also check the shards' checksums.")] = False,
+    workers: Annotated[int, typer.Option(help="Reading threads; 0 means one per core.", min=0)] = 0,
 ) -> None:
     """Describe a survey: labels, sail lines, widths, grey levels, broken traces, synthetic gathers, duplicates.
 
-    Every record is read once and its checksum compared. Given a SavedModel (savedmodels/NAME or NAME/VERSION), it
+    Every record is read once and its checksum checked. Given a SavedModel (savedmodels/NAME or NAME/VERSION), it
     prints what the model was trained on: sample interval, trace spacing, offsets, size, class fractions and so on.
 
     Example: python -m glowseis.describe surveys/small --out descriptions/small --verify
@@ -33,7 +33,7 @@ def main(
     model = None if (survey / "manifest.json").exists() else savedmodel_folder(survey)
     if model is not None:
         if out is not None or verify:
-            raise InputError(f"{survey}: is a SavedModel; --out and --verify are for surveys, leave them out")
+            raise InputError(f"{survey}: is a SavedModel; leave out --out and --verify, which are for surveys")
         print("\n".join(about_lines(model)))
         return
 
@@ -55,7 +55,7 @@ def main(
         write_description(description, out)
         print(f"pictures, tables and numbers: {source_text(out)}")
     if verify:
-        print(f"{len(opened)} records verified, and {len(opened.manifest.shards)} shards")
+        print(f"{len(opened)} records and {len(opened.manifest.shards)} shards verified")
 
 
 if __name__ == "__main__":

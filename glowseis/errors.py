@@ -1,4 +1,4 @@
-"""What can go wrong in a user's hands, each with one line that says what, where and how to mend it."""
+"""Errors that a user can cause or meet, each with one line that says what is wrong, where, and how to fix it."""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
 
 class InputError(Exception):
-    """Wrong arguments or bad input. Commands print its one line and leave with exit status 2.
+    """Wrong arguments or bad input. Commands print its one line and exit with status 2.
 
     >>> import glowseis
     >>> glowseis.open_survey("nowhere")
@@ -21,11 +21,11 @@ class FittingError(Exception):
 
 
 class StoppedError(Exception):
-    """Stopped by a signal with everything saved; the same command goes on. Exit status 75."""
+    """Stopped by a signal with everything saved; the same command continues. Exit status 75."""
 
 
 def first_wrong(wrong: "pydantic.ValidationError") -> str:
-    """What a model first says is wrong, and where, in a few words."""
+    """The first error that pydantic found, and where, in a few words."""
     first = wrong.errors()[0]
     where, what = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
     return f"{where}: {what}" if where else what

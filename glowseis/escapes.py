@@ -1,8 +1,8 @@
-"""Names from files and folders of others, which a terminal must show and not obey."""
+"""Names from other people's files and folders, which a terminal must show and not obey."""
 
 
 def visible(text: str, kept: str = "") -> str:
-    r"""A text whose control characters are escapes such as `\r`, so that it does nothing to a terminal.
+    r"""A text with its control characters replaced by escapes such as `\r`, so that a terminal only shows them.
 
     Args:
         text: Any text.

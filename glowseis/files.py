@@ -1,14 +1,14 @@
-"""The one way in which anything is put on disk: whole or not at all, by one writer at a time.
+"""How everything is written to disk: whole or not at all, by one writer at a time.
 
 A file or folder is written beside its final name, flushed to disk, then renamed. A writer that fails removes what it
-wrote, but not the folders above it that it had to make. One that was killed leaves a hidden `.NAME.writing` behind,
+wrote, but not the parent folders that it had to make. One that was killed leaves a hidden `.NAME.writing` behind,
 never anything under the final name; the next writer of the same output removes it. A lock (`locked`) tells a dead
 writer from a live one.
 
-Long work can be taken up again: `resumable_folder` keeps a `state.json` there that says whose work it is, and leaves
-the folder behind when it is stopped. The next writer takes it up if its own work is the same, and otherwise refuses.
+Long work can be resumed: `resumable_folder` keeps a `state.json` there that says what the work is, and leaves the
+folder behind when it is stopped. The next writer continues if its own work is the same, and otherwise refuses.
 
-JSON is read up to a size (`read_json`), and written whole (`write_json`).
+JSON is read up to a maximum size (`read_json`), and written whole (`write_json`).
 """
 
 import contextlib
@@ -24,23 +24,23 @@ from typing import Any
 from glowseis.errors import InputError, StoppedError
 
 STATE = "state.json"
-"""Says in a folder that is being written whose work it is, from when there is something worth keeping."""
+"""The file in an unfinished folder that says what work it holds, written once there is something worth keeping."""
 
 MOST_JSON_BYTES = 1 << 26
-"""The largest file of JSON that is read: ids of two million gathers. A larger one is none of ours."""
+"""The largest JSON file that is read: the ids of two million gathers. glowseis writes none that is larger."""
 
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
-"""What the system answers on file systems that know no locks, as some of clusters do not."""
+"""The system's errors on file systems without locks, as on some clusters."""
 
 
 def check_output(out: Path) -> None:
     """Make sure that an output can be written before long work starts.
 
     Args:
-        out: Folder or file to be made. An empty folder may stand there.
+        out: Folder or file to be made. An empty folder may exist there.
 
     Raises:
-        InputError: Something else stands there already.
+        InputError: Something else exists there.
     """
     if out.is_dir():
         if any(out.iterdir()):
@@ -51,7 +51,7 @@ def check_output(out: Path) -> None:
 
 @contextlib.contextmanager
 def whole_folder(out: Path) -> Iterator[Path]:
-    """Give a temporary folder that becomes `out` when the block ends without an error.
+    """Provide a temporary folder that becomes `out` when the block ends without an error.
 
     Args:
         out: Folder to be made; missing parents are made too.
@@ -60,8 +60,8 @@ def whole_folder(out: Path) -> Iterator[Path]:
         The folder to write into.
 
     Raises:
-        InputError: Something stands at `out` already, or another process is writing it.
-        OSError: The disk is full or not writable; of the output nothing is left behind.
+        InputError: Something exists at `out`, or another process is writing it.
+        OSError: The disk is full or not writable; nothing of the output is left behind.
     """
     with _staging(out) as folder:
         yield folder
@@ -74,7 +74,7 @@ def whole_folder(out: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def resumable_folder(out: Path, work: dict[str, Any]) -> Iterator[tuple[Path, Callable[[], None]]]:
-    """As `whole_folder`, but work that is stopped can be taken up again.
+    """Like `whole_folder`, but work that is stopped can be resumed.
 
     Args:
         out: Folder to be made; missing parents are made too.
@@ -82,13 +82,13 @@ def resumable_folder(out: Path, work: dict[str, Any]) -> Iterator[tuple[Path, Ca
 
     Yields:
         The folder to write into, with whatever a stopped writer of the same work left there, and a function to call
-        once something is finished: without it a writer that is stopped leaves nothing.
+        once something is finished: a writer that is stopped before that leaves nothing.
 
     Raises:
-        InputError: Something stands at `out` already, another process is writing it, or other work was stopped there.
+        InputError: Something exists at `out`, another process is writing it, or other work was stopped there.
         StoppedError: The block was interrupted; what is finished is kept.
-        OSError: The disk is full or not writable, and nothing was finished; nothing is left behind. Once something is,
-            it is kept, and this is an InputError.
+        OSError: The disk is full or not writable, and nothing was finished; nothing is left behind. If something was
+            finished it is kept, and the error is an InputError.
     """
     with _staging(out, work) as folder:
         state = folder / STATE
@@ -102,36 +102,36 @@ def resumable_folder(out: Path, work: dict[str, Any]) -> Iterator[tuple[Path, Ca
             for path in sorted(folder.rglob("*")):
                 _flush(path)
             check_output(out)
-            # Not before all else is on the disk: that takes long, and may be stopped as well.
+            # Only once all else is on the disk: flushing takes long, and may be stopped as well.
             state.unlink(missing_ok=True)
             _flush(folder)
             os.rename(folder, _target(out))
         except (KeyboardInterrupt, InputError, OSError) as wrong:
             if not state.exists():
                 raise
-            goes_on = f"the same command goes on where it was; to give up, remove {folder}"
+            resume = f"run the same command again to continue; to give up, remove {folder}"
             if isinstance(wrong, KeyboardInterrupt):
-                raise StoppedError(f"{out}: stopped; {goes_on}") from None
+                raise StoppedError(f"{out}: stopped; {resume}") from None
             if isinstance(wrong, OSError):
                 where, what = wrong.filename or out, wrong.strerror or wrong
-                raise InputError(f"{where}: {what}; what is finished is kept: mend that, and {goes_on}") from None
-            raise InputError(f"{wrong}; {goes_on}") from None
+                raise InputError(f"{where}: {what}; what is finished is kept: fix that, and {resume}") from None
+            raise InputError(f"{wrong}; {resume}") from None
 
 
 @contextlib.contextmanager
 def whole_file(out: Path, *, replace: bool = False) -> Iterator[Path]:
-    """Give a temporary file name whose file becomes `out` when the block ends without an error.
+    """Provide a temporary file name whose file becomes `out` when the block ends without an error.
 
     Args:
         out: File to be made; missing parents are made too.
-        replace: Whether it takes the place of an older one; another process that writes it is then waited for.
+        replace: Whether it replaces an older file; if another process is writing it, wait for that.
 
     Yields:
         The file to write.
 
     Raises:
-        InputError: A folder stands at `out`; or, without `replace`, anything else, or another process is writing it.
-        OSError: The disk is full or not writable; of the output nothing is left behind.
+        InputError: `out` is a folder; or, without `replace`, it exists or another process is writing it.
+        OSError: The disk is full or not writable; nothing of the output is left behind.
     """
     if out.is_dir():
         raise InputError(f"{out}: is a folder; give --out the name of a file")
@@ -150,18 +150,18 @@ def locked(path: Path, busy: str, *, wait: bool = False) -> Iterator[None]:
     """Keep other processes out while the block runs.
 
     The lock is the system's (`flock`): it ends with the process that holds it, however that ends. It is taken on a file
-    of its own, open for writing because network file systems lock nothing else, and removed in the end.
+    of its own, which is open for writing, as network file systems lock nothing else, and is removed at the end.
 
-    Where the file system knows no locks, as on some clusters, the block runs without one: it is then up to the user to
-    start one writer at a time.
+    On a file system without locks, as on some clusters, the block runs without one: the user must then start only one
+    writer at a time.
 
     Args:
-        path: The lock's file; its folder is made when missing.
-        busy: What to tell the user when another process is in.
+        path: The lock's file; its folder is made if missing.
+        busy: The error message if another process holds the lock.
         wait: Whether to wait for that process instead.
 
     Raises:
-        InputError: Another process is in, and `wait` is off.
+        InputError: Another process holds the lock, and `wait` is off.
         OSError: The file cannot be made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -169,19 +169,19 @@ def locked(path: Path, busy: str, *, wait: bool = False) -> Iterator[None]:
     try:
         yield
     finally:
-        # Not after it is let go: the file would be the next one's.
+        # Not after releasing the lock: the file would then be the next holder's.
         with contextlib.suppress(OSError):
             path.unlink()
         os.close(lock)
 
 
 def is_writers(entry: Path) -> bool:
-    """Whether something in a folder is a writer's own, live or killed: a lock, or what is not whole yet."""
+    """Whether an entry of a folder belongs to a writer, live or killed: a lock, or an unfinished output."""
     return entry.name.startswith(".") and entry.name.endswith((".lock", ".writing"))
 
 
 def read_json(path: Path) -> Any:
-    """Read a file of JSON.
+    """Read a JSON file.
 
     Args:
         path: The file.
@@ -192,23 +192,21 @@ def read_json(path: Path) -> Any:
     Raises:
         InputError: It is larger than `MOST_JSON_BYTES`.
         OSError: There is no such file, or it cannot be read.
-        ValueError: It is no JSON.
+        ValueError: It is not JSON.
     """
     with path.open("rb") as file:
         content = file.read(MOST_JSON_BYTES + 1)
     if len(content) > MOST_JSON_BYTES:
         most = f"{MOST_JSON_BYTES >> 20} MiB"
-        raise InputError(
-            f"{path}: is larger than {most}, too large for a JSON file of glowseis; give another or remove it"
-        )
+        raise InputError(f"{path}: is larger than {most}, so glowseis did not write it; give another file or remove it")
     try:
         return json.loads(content)
     except RecursionError:
-        raise ValueError("it is nested too deep") from None
+        raise ValueError("it is nested too deeply") from None
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """Read a JSON object that the command which wrote it makes again when it is missing.
+    """Read a JSON object that the command that wrote it makes again if it is missing.
 
     Raises:
         InputError: It cannot be read.
@@ -216,20 +214,20 @@ def read_record(path: Path) -> dict[str, Any]:
     try:
         content = read_json(path)
         if not isinstance(content, dict):
-            raise ValueError("it is no JSON object")
+            raise ValueError("it is not a JSON object")
         return content
     except (OSError, ValueError) as wrong:
         reason = wrong.strerror if isinstance(wrong, OSError) else wrong
-        raise InputError(f"{path}: cannot be read ({reason}); remove it, and the same command makes it again") from None
+        raise InputError(f"{path}: cannot be read ({reason}); remove it and run the same command again") from None
 
 
 def write_json(path: Path, content: Any, *, indent: int | None = 2) -> None:
-    """Write a file of JSON, whole or not at all, in place of an older one.
+    """Write a JSON file, whole or not at all, in place of an older one.
 
     Args:
         path: The file; missing parents are made too.
         content: What to write.
-        indent: Spaces a level; None for the shortest text.
+        indent: Spaces per level; None for the shortest text.
 
     Raises:
         OSError: The disk is full or not writable; an older file stays.
@@ -260,7 +258,7 @@ def _staging(out: Path, work: dict[str, Any] | None = None, *, replace: bool = F
 
 
 def _target(out: Path) -> Path:
-    """Where an output goes: to what a link leads to, as a folder cannot replace a link."""
+    """Where an output goes: a link is followed, as a folder cannot replace it."""
     return Path(os.path.realpath(out) if out.is_symlink() else os.path.abspath(out))
 
 
@@ -277,7 +275,7 @@ def _lock(path: Path, busy: str, wait: bool) -> int:
             except OSError as wrong:
                 if wrong.errno not in NO_LOCKS:
                     raise
-            # Who held it may have ended between our opening and our lock, and have removed this file.
+            # The former holder may have ended, and removed this file, between our opening and locking it.
             with contextlib.suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(lock), os.stat(path)):
                     stack.pop_all()
@@ -285,7 +283,7 @@ def _lock(path: Path, busy: str, wait: bool) -> int:
 
 
 def _take_over(folder: Path, out: Path, work: dict[str, Any] | None) -> None:
-    """Make a staging folder, or take over one that a killed writer left: empty, unless this work goes on with it."""
+    """Make a staging folder, or take over one that a killed writer left: emptied, unless its work is this work."""
     folder.mkdir(exist_ok=True)
     begun = _read_state(folder)
     for left in folder.iterdir():
@@ -293,13 +291,13 @@ def _take_over(folder: Path, out: Path, work: dict[str, Any] | None) -> None:
             shutil.rmtree(left) if left.is_dir() else left.unlink()
     if begun is not None and begun != json.loads(json.dumps(work)):
         raise InputError(
-            f"{out}: other work was stopped there{_difference(begun, work)}; go on with that command, write "
+            f"{out}: other work was stopped there{_difference(begun, work)}; run that command again, write "
             f"elsewhere, or remove {folder}"
         )
 
 
 def _read_state(folder: Path) -> dict[str, Any] | None:
-    """Whose work was stopped in a folder; None when nothing there is worth keeping."""
+    """The work that was stopped in a folder; None if nothing there is worth keeping."""
     try:
         state = read_json(folder / STATE)
     except (OSError, ValueError):
@@ -308,7 +306,7 @@ def _read_state(folder: Path) -> dict[str, Any] | None:
 
 
 def _difference(begun: Any, work: Any, name: str = "") -> str:
-    """The first argument in which two works differ, in words."""
+    """The first argument in which two pieces of work differ, in words."""
     if isinstance(begun, dict) and isinstance(work, dict) and begun.keys() == work.keys():
         return next(filter(None, (_difference(begun[key], work[key], key) for key in begun)), "")
     was, now = (json.dumps(which)[:60] for which in (begun, work))
@@ -316,7 +314,7 @@ def _difference(begun: Any, work: Any, name: str = "") -> str:
 
 
 def _flush(path: Path) -> None:
-    """Have the disk hold a file's or a folder's content before its name says that it is there."""
+    """Put a file's or folder's content on the disk before its final name appears."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

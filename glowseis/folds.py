@@ -1,4 +1,4 @@
-"""The command that shares out a survey's gathers for training and testing, once and for all comparisons."""
+"""The command that divides a survey's gathers into those that train and those that test, once for all comparisons."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +10,7 @@ from glowseis.command import run
 
 
 class Kind(StrEnum):
-    """Ways to share gathers out."""
+    """Ways to divide gathers."""
 
     STRATIFIED = "stratified"
     GROUPED = "grouped"
@@ -21,19 +21,19 @@ class Kind(StrEnum):
 def main(
     survey: Annotated[Path, typer.Argument(metavar="SURVEY", help="Folder of the survey.", show_default=False)],
     *,
-    out: Annotated[Path, typer.Option(help="JSON file to be made, such as folds/lines.json.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="JSON file to write, such as folds/lines.json.", show_default=False)],
     kind: Annotated[
-        Kind, typer.Option(help="k folds, or one split of 70/10/20 %; grouped ones keep a sail line together.")
+        Kind, typer.Option(help="k folds, or one split of 70/10/20 %; the grouped kinds keep a sail line together.")
     ] = Kind.STRATIFIED,
     folds: Annotated[int, typer.Option(help="Number of folds; a split has one.", min=2)] = 10,
     seed: Annotated[int, typer.Option(help="Seed of the draw.", min=0, max=2**32 - 1)] = 1,
     rare: Annotated[
-        str, typer.Option(help="Label that every part must hold; the one with the fewest gathers, if left out.")
+        str, typer.Option(help="Label that every part must contain; by default the one with the fewest gathers.")
     ] = "",
 ) -> None:
     """Divide a survey's labelled gathers into folds or a split, and save it to a file.
 
-    Synthetic gathers take no part.
+    Synthetic gathers are left out.
 
     Example: python -m glowseis.folds surveys/small --out folds/small.json --kind grouped
     """
@@ -57,13 +57,13 @@ def main(
     print(_table(rows))
     left_out = len(opened) - len(labelled_rows(opened))
     if left_out:
-        print(f"{left_out} gathers take no part: they are synthetic or have no label")
+        print(f"{left_out} gathers are left out: they are synthetic or have no label")
     torn = torn_duplicates(opened, made)
     if torn:
         first, other = (str(opened.index["gather_id"].iat[row]) for row in torn[0])
         print(
-            f"WARNING: {len(torn)} gathers are equal to one in another part, {other} to {first} first: a test would be "
-            "on what was trained on; take the label from all but one of each (python -m glowseis.describe lists them)"
+            f"WARNING: {len(torn)} gathers are equal to one in another part, the first {other} to {first}: tests would "
+            "see gathers of training; remove the label of all but one of each (python -m glowseis.describe lists them)"
         )
     print(f"{source_text(out)}: {kind.value}, seed {seed}, rare label {made.content.rare}")
     print(f"SHA-256 {made.checksum}")

@@ -20,23 +20,21 @@ class LatentPath(StrEnum):
 
 def main(
     savedmodel: command.SavedModel,
-    survey: Annotated[Path, typer.Option(help="Where the parents are.")],
-    out: Annotated[Path, typer.Option(help="A .segy, .h5 or .npy file, or a folder.")],
-    label: Annotated[
-        str | None, typer.Option(help="Label of the gathers to make; default: the label of the flow.")
-    ] = None,
-    count: Annotated[int, typer.Option(min=1, help="How many.")] = 600,
+    survey: Annotated[Path, typer.Option(help="Folder of the survey with the parents.")],
+    out: Annotated[Path, typer.Option(help="The .segy, .h5 or .npy file, or the folder, to write.")],
+    label: Annotated[str | None, typer.Option(help="Label of the gathers to make; default: the flow's.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="Number of gathers to make.")] = 600,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the pairs and weights.")] = 1,
     path: Annotated[
-        LatentPath, typer.Option(help="spherical keeps the noise of the parents; linear lets it fade half-way.")
+        LatentPath, typer.Option(help="spherical keeps the parents' noise; linear lets it fade half-way.")
     ] = LatentPath.SPHERICAL,
     farthest: Annotated[
-        float, typer.Option(help="How far from its first parent towards the other a gather may lie, at most 1.")
+        float, typer.Option(help="How far a gather may lie from its first parent towards the other, at most 1.")
     ] = 1.0,
     batch: Annotated[int, typer.Option(min=1, help="Gathers made at a time; memory grows with it.")] = 4,
-    kind: Annotated[Format | None, typer.Option("--format", help="By the ending of --out if left out.")] = None,
+    kind: Annotated[Format | None, typer.Option("--format", help="Default: by the extension of --out.")] = None,
 ) -> None:
-    """Interpolate new gathers of a label between a survey's real ones, in a flow's latent space.
+    """Make new gathers of a label by interpolating between a survey's real ones in a flow's latent space.
 
     Each has the geometry of its first parent. Its parents, alpha, seed and model are recorded in the survey or HDF5
     file, or in a table beside SEG-Y, NumPy files and pictures.
@@ -69,7 +67,7 @@ def main(
     reach = f", at most {farthest:g} of the way" if farthest < 1 else ""
     with tqdm(made, "generating", count, unit="gather", disable=None) as shown:
         write_gathers(out, shown, kind=kind, maker=f"{flow.name}, seed {seed}, {path.value} path{reach}")
-    print(f"{count} synthetic {label} gathers by {flow.name}, of {possible} possible parents: {out}")
+    print(f"{count} synthetic {label} gathers by {flow.name}, from {possible} possible parents: {out}")
 
 
 if __name__ == "__main__":

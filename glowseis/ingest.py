@@ -1,4 +1,4 @@
-"""The command that makes a survey of gathers that were recorded: SEG-Y and other files in, TFRecords out."""
+"""The command that makes a survey from recorded gathers: SEG-Y and other files in, TFRecords out."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 Files = Annotated[
     list[Path], typer.Argument(metavar="SOURCE...", help="Files, or folders of them.", show_default=False)
 ]
-Out = Annotated[Path, typer.Option(help="Folder of the survey to be made.", show_default=False)]
-Label = Annotated[str, typer.Option(help="Label of gathers that --labels gives none, such as good, medium or bad.")]
+Out = Annotated[Path, typer.Option(help="Folder to write the survey to.", show_default=False)]
+Label = Annotated[
+    str, typer.Option(help="Label, such as good, medium or bad, of gathers that --labels gives no label.")
+]
 LabelledOnly = Annotated[bool, typer.Option("--labelled-only", help="Leave out gathers without a label.")]
 Fit = Annotated[str, typer.Option(help="pad: gathers must fit; crop: keep first samples and traces; resize: resample.")]
-Size = Annotated[str, typer.Option(help="Samples x traces; by default multiples of 64 that hold all.")]
+Size = Annotated[str, typer.Option(help="Samples x traces; by default multiples of 64 that hold all gathers.")]
 
 
 @command.reads_files
@@ -35,7 +37,7 @@ def main(
     strict: command.Strict = False,
     options: "ReadOptions",
 ) -> None:
-    """Make a survey of shot gathers in SEG-Y, Seismic Unix, HDF5, NumPy or picture files.
+    """Make a survey from shot gathers in SEG-Y, Seismic Unix, HDF5, NumPy or picture files.
 
     Example: python -m glowseis.ingest line12.segy --out surveys/line12 --labels labels.csv
     """

@@ -1,4 +1,4 @@
-"""How well gathers were graded: the field's figures per class and over all, by scikit-learn."""
+"""How well gathers were graded: the usual figures per class and overall, by scikit-learn."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,18 +19,18 @@ class Scores:
 
     Attributes:
         labels: Names of the classes, in the order of all that follows.
-        precision: Of the gathers graded so, the share that is so, `[class]`.
-        recall: Of the gathers that are so, the share graded so, `[class]`.
+        precision: Share of the gathers graded as a class that belong to it, `[class]`.
+        recall: Share of the gathers of a class that were graded as it, `[class]`.
         f1: Harmonic mean of the two, `[class]`.
         support: Gathers of each class, or the sum of their weights, `[class]`.
         average_precision: Area under each class's precision-recall curve against all others, as scikit-learn's
-            average precision, `[class]`; NaN without probabilities, or where there is nothing to tell apart.
+            average precision, `[class]`; NaN without probabilities, or if all or none of the gathers are of the class.
         confusion: Gathers, or the sum of their weights, `[class, graded as]`.
-        accuracy: Share of gathers graded rightly.
+        accuracy: Share of gathers graded correctly.
         balanced_accuracy: Mean recall of the classes that have gathers.
         weighted_precision: Mean over classes, weighted by support, as in the paper's table 2.
-        weighted_recall: The same of recall; equal to accuracy.
-        weighted_f1: The same of F1.
+        weighted_recall: The same for recall; equal to accuracy.
+        weighted_f1: The same for F1.
     """
 
     labels: tuple[str, ...]
@@ -47,7 +47,7 @@ class Scores:
     weighted_f1: float
 
     def table(self) -> "pd.DataFrame":
-        """Precision, recall, F1, average precision and support: a row a class, then the weighted average."""
+        """Precision, recall, F1, average precision and support: one row per class, then the weighted average."""
         import pandas as pd
 
         classes = pd.DataFrame(
@@ -87,7 +87,7 @@ class Scores:
         )
 
     def record(self) -> dict[str, object]:
-        """All figures as JSON; NaN becomes None."""
+        """All figures, for JSON; NaN becomes None."""
         return {name: _plain(value) for name, value in vars(self).items()}
 
 
@@ -102,23 +102,23 @@ def scores(
     """Score grades against the truth.
 
     Args:
-        classes: What each gather is: a number of a label, `[gather]`.
-        predicted: What it was graded as, `[gather]`.
+        classes: The class of each gather: the number of its label, `[gather]`.
+        predicted: The grade of each gather, likewise, `[gather]`.
         labels: Names of the classes, in order of severity.
         probabilities: Of each class, `[gather, class]`, for the precision-recall curves.
-        weights: What each gather counts, `[gather]`; `fraction_weights` makes a set stand for another one's fractions.
+        weights: The weight of each gather, `[gather]`; see `fraction_weights`.
 
     Returns:
         The figures.
 
     Raises:
-        ValueError: There are no gathers, numbers beyond the labels, or arrays of other lengths.
+        ValueError: There are no gathers, there are numbers beyond the labels, or lengths differ.
     """
     from sklearn import metrics
 
     truth, graded = np.asarray(classes), np.asarray(predicted)
     if truth.ndim != 1 or truth.shape != graded.shape or not len(truth):
-        raise ValueError(f"classes have shape {truth.shape}, predicted {graded.shape}; give one of each a gather")
+        raise ValueError(f"classes have shape {truth.shape}, predicted {graded.shape}; give one of each per gather")
     if min(truth.min(), graded.min()) < 0 or max(truth.max(), graded.max()) >= len(labels):
         raise ValueError(f"there are classes beyond 0 to {len(labels) - 1}, the numbers of the labels")
     if probabilities is not None and np.shape(probabilities) != (len(truth), len(labels)):
@@ -150,27 +150,31 @@ def scores(
 
 
 def fraction_weights(classes: Sequence[int] | np.ndarray, fractions: Sequence[float]) -> np.ndarray:
-    """Weights under which a set has other fractions of its classes, such as the paper's.
+    """Weights that give a set other class fractions, such as the paper's.
 
-    A test set rich in rare gathers then stands for a survey where they are rare.
+    A test set rich in rare gathers can then represent a survey where they are rare.
 
     Args:
-        classes: What each gather is: a number of a class, `[gather]`.
+        classes: The number of each gather's class, `[gather]`.
         fractions: Wanted shares of the classes, in any unit.
 
     Returns:
-        A weight a gather, float64 `[gather]`, 1 on average.
+        One weight per gather, float64 `[gather]`, 1 on average.
 
     Raises:
-        ValueError: A class that is wanted has no gathers, or the fractions do not say what the classes weigh.
+        ValueError: A class with a wanted share above 0 has no gathers, or there are not enough or no valid fractions.
     """
     classes = np.asarray(classes)
     wanted = np.asarray(fractions, np.float64)
     counts = np.bincount(classes, minlength=len(wanted))
     if len(counts) > len(wanted) or not (np.isfinite(wanted).all() and (wanted >= 0).all() and wanted.sum() > 0):
-        raise ValueError(f"fractions are {list(fractions)}; give each of the {len(counts)} classes one of at least 0")
+        raise ValueError(
+            f"fractions are {list(fractions)}; give each of the {len(counts)} classes one, at least 0 and not all 0"
+        )
     if (wanted[counts == 0] > 0).any():
-        raise ValueError(f"class {int(np.argmax((counts == 0) & (wanted > 0)))} has no gathers to be weighed")
+        raise ValueError(
+            f"class {int(np.argmax((counts == 0) & (wanted > 0)))} has no gathers to weight; give it the fraction 0"
+        )
     return (wanted / wanted.sum() * len(classes) / np.maximum(counts, 1))[classes]
 
 

@@ -11,30 +11,30 @@ from glowseis.errors import InputError
 
 def main(
     *,
-    out: Annotated[Path, typer.Option(help="Folder of the survey to be made.")] = Path("surveys/simulated"),
+    out: Annotated[Path, typer.Option(help="Folder to write the survey to.")] = Path("surveys/simulated"),
     count: Annotated[int, typer.Option(help="Number of gathers.")] = 100,
     seed: Annotated[int, typer.Option(help="Seed of the survey; the same seed makes the same gathers.")] = 7,
     size: Annotated[str, typer.Option(help="Samples x traces; a smaller size is a smaller acquisition.")] = "896x640",
-    fractions: Annotated[str, typer.Option(help="Per cent good, medium, bad.")] = "66.68,31.54,1.76",
-    workers: Annotated[int, typer.Option(help="Processes; 0 takes one for each core.")] = 0,
+    fractions: Annotated[str, typer.Option(help="Percentages of good, medium and bad gathers.")] = "66.68,31.54,1.76",
+    workers: Annotated[int, typer.Option(help="Processes; 0 means one per core.")] = 0,
     noise: Annotated[
         list[str] | None,
-        typer.Option(metavar="KIND=FACTOR", help="Change one kind of noise, such as swell=0 (off); repeatable."),
+        typer.Option(metavar="KIND=FACTOR", help="Scale one kind of noise; swell=0 turns swell off. Repeatable."),
     ] = None,
     acquisitions: Annotated[
         int,
         typer.Option(
-            help="Number of acquisitions to draw, differing in water, source, cable and recorder; 0: the paper's."
+            help="Number of acquisitions to draw, each with its own water, source, cable and recorder; 0: the paper's."
         ),
     ] = 0,
-    first_acquisition: Annotated[int, typer.Option(help="Number of the first of them.")] = 1,
+    first_acquisition: Annotated[int, typer.Option(help="Number of the first acquisition drawn.")] = 1,
     weather: Annotated[
         float,
-        typer.Option(help="How far the weather along a line decides how noisy a gather is: 0 not at all, 1 alone."),
+        typer.Option(help="How much the weather along a line decides how noisy a gather is: 0 not at all, 1 alone."),
     ] = 0.0,
-    segy: Annotated[bool, typer.Option("--segy", help="Write survey.segy beside the records too.")] = False,
+    segy: Annotated[bool, typer.Option("--segy", help="Also write survey.segy beside the records.")] = False,
 ) -> None:
-    """Make a survey of simulated marine shot gathers with labels.
+    """Simulate a survey of labelled marine shot gathers.
 
     If it is stopped or killed, run the same command again to continue.
 
@@ -51,9 +51,9 @@ def main(
         count, seed, (height, width), _parse_fractions(fractions), acquisitions, first_acquisition, weather, factors
     )
     if segy and len(simulation.record_lengths) > 1:
-        raise InputError("--segy needs records of one length, and these acquisitions differ in theirs; leave it out")
+        raise InputError("--segy needs records of one length, but these acquisitions have several; leave it out")
     check_output(out)
-    # pandas comes with it; wrong arguments have been told by now.
+    # Imported last, as it loads pandas: wrong arguments are reported before that.
     from glowseis.survey.simulate.survey import simulate_survey
 
     simulate_survey(simulation, out, {"simulator": simulation.about()}, workers=workers, segy=segy, tell=print)

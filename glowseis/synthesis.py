@@ -24,7 +24,7 @@ class Pair:
 
     Attributes:
         first: Row number of the parent that gives geometry and valid region.
-        second: Row number of the other one.
+        second: Row number of the other parent.
         alpha: Weight of the second in latent space, in [0, 1).
     """
 
@@ -36,13 +36,13 @@ class Pair:
 def draw_pairs(rows: np.ndarray, count: int, seed: int, farthest: float = 1.0) -> list[Pair]:
     """Draw pairs of distinct gathers and their weights, all uniform.
 
-    The first pairs of a longer draw are those of a shorter one with the same seed.
+    With the same seed, a longer draw begins with the pairs of a shorter one.
 
     Args:
         rows: Row numbers of the possible parents, at least two.
         count: Number of pairs.
         seed: Seed of the draw.
-        farthest: Weights of the second are below this, at most 1; children then lie nearer to their first parent.
+        farthest: Weights of the second parent are below this; below 1, children lie nearer to their first parent.
 
     Raises:
         ValueError: `farthest` is not above 0 and at most 1.
@@ -58,11 +58,11 @@ def draw_pairs(rows: np.ndarray, count: int, seed: int, farthest: float = 1.0) -
 
 
 PATHS = {"spherical": "interpolate_spherical", "linear": "interpolate"}
-"""Ways between two parents' latents, and the signatures that take them."""
+"""Paths between two parents' latents, and the signatures that follow them."""
 
 
 PRIOR = "prior"
-"""What `Origin.path` says of prior samples, which lie between no parents."""
+"""`Origin.path` of prior samples, which do not lie between parents."""
 
 
 def synthesise(
@@ -84,27 +84,28 @@ def synthesise(
     >>> made[0].image.shape, len(made[0].origin.parents)
     ((32, 32), 2)
 
-    A child has its first parent's geometry, clip amplitude and valid region; outside of that it is exactly mid-grey, so
-    that its border is no sign of its making. The first children of more are those of fewer.
+    A child has its first parent's geometry, clip amplitude and valid region; outside that region it is exactly
+    mid-grey, so that its border does not show that it is synthetic. A larger count begins with the children of a
+    smaller one.
 
     Args:
-        flow: A flow trained on such gathers, or where its SavedModel is.
-        survey: Where the parents are: a survey, or its folder.
-        label: The parents' label, and the children's; the one that the flow was trained for when None.
+        flow: A flow trained on such gathers, or the folder of its SavedModel.
+        survey: The survey that holds the parents, or its folder.
+        label: Label of parents and children; if None, the one that the flow was trained on.
         count: Number of gathers.
         seed: Seed of the pairs and weights.
-        path: Way between the parents' latents, from `PATHS`. The spherical one keeps the noise that makes a gather bad;
-            half-way on the linear one it fades.
+        path: Path between the parents' latents, from `PATHS`. The spherical one keeps the noise that makes a gather
+            bad; on the linear one it fades half-way.
         batch: Gathers made at a time; memory grows with it.
-        rows: Rows of the possible parents, such as a fold's; all that `possible_parents` gives when None.
+        rows: Rows of the possible parents, such as a fold's; if None, all of `possible_parents`.
         farthest: See `draw_pairs`.
 
     Returns:
-        Gathers of the survey's size with their origin, made as they are taken.
+        Gathers of the survey's size with their origin, made on iteration.
 
     Raises:
-        InputError: There is no such flow or survey, the flow has another size or does not say its label, the survey
-            has fewer than two such gathers, or one of `rows` is no possible parent.
+        InputError: There is no such flow or survey, the flow has another size or does not state its label, the survey
+            has fewer than two such gathers, or one of `rows` is not a possible parent.
 
     Source: the paper's sections 1 and 5.4.
     """
@@ -118,17 +119,17 @@ def synthesise(
 
 
 def trained_label(flow: SavedFlow) -> str:
-    """The label of the gathers that a flow was trained for.
+    """The label of the gathers that a flow was trained on.
 
     Args:
         flow: The flow.
 
     Raises:
-        InputError: It does not say.
+        InputError: The flow does not state it.
     """
     label = flow.about.get("label")
     if not label:
-        raise InputError(f"{flow.name}: does not say which gathers it was trained for; give a label")
+        raise InputError(f"{flow.name}: does not say which gathers it was trained on; give a label")
     return str(label)
 
 
@@ -141,22 +142,22 @@ def interpolate_pairs(
     path: str = DEFAULT_PATH,
     batch: int = 4,
 ) -> Iterator[Gather]:
-    """Make a child of each of some pairs, which other ways of mixing may share; else as `synthesise`.
+    """Make one child of each given pair, otherwise like `synthesise`; other ways of mixing can share the pairs.
 
     Args:
         flow: A flow trained on such gathers.
-        survey: Where the parents are.
-        label: The parents' label, and the children's.
+        survey: The survey that holds the parents.
+        label: Label of parents and children.
         pairs: Parents and weights.
-        seed: Seed of their draw, which goes into the children's origin and ids.
-        path: Way between the parents' latents, from `PATHS`.
+        seed: Seed that the pairs were drawn with; it goes into the children's origin and ids.
+        path: Path between the parents' latents, from `PATHS`.
         batch: Gathers made at a time; memory grows with it.
 
     Yields:
-        Gathers of the survey's size with their origin, one a pair.
+        Gathers of the survey's size with their origin, one per pair.
 
     Raises:
-        InputError: The flow has another size, or a parent is no possible one.
+        InputError: The flow has another size, or a parent is not a possible one.
     """
     possible_parents(flow, survey, label, np.array([[pair.first, pair.second] for pair in pairs]))
     origin = Origin(seed=seed, model=flow.name, path=path)
@@ -175,19 +176,19 @@ def synthesise_prior(
     *,
     rows: np.ndarray | None = None,
 ) -> Iterator[Gather]:
-    """Make gathers of a label from normal latents. Each has geometry and valid region of one real gather, its parent.
+    """Make gathers of a label from normal latents, each with geometry and valid region of a real gather, its parent.
 
-    The first samples of more are those of fewer, whatever the batch.
+    A larger count begins with the samples of a smaller one, whatever the batch.
 
     Args:
         flow: A flow trained on such gathers.
-        survey: Where the gathers are that lend their geometry.
-        label: Their label, and the samples'.
+        survey: The survey that holds the parents.
+        label: Label of parents and samples.
         count: Number of gathers.
         seed: Seed of latents and parents.
         temperature: Standard deviation of the latents.
         batch: Gathers made at a time; memory grows with it.
-        rows: Rows of the possible parents; all that `possible_parents` gives when None.
+        rows: Rows of the possible parents; if None, all of `possible_parents`.
 
     Yields:
         Gathers of the survey's size with their origin: `path` is `PRIOR`, `alpha` the temperature.
@@ -219,21 +220,21 @@ def synthesise_prior(
 def possible_parents(flow: SavedFlow, survey: Survey, label: str, rows: np.ndarray | None = None) -> np.ndarray:
     """Row numbers of the gathers of a label that a flow may interpolate.
 
-    Synthetic ones are left out, so that a child's parents were recorded. So are, on the survey that the flow was
-    trained on, gathers that its training held out: whatever is judged on them has not seen their children.
+    Synthetic gathers are left out, so that all parents were recorded. So are, in the survey that the flow was trained
+    on, the gathers that its training held out: what is judged on them must not have seen their children.
 
     Args:
         flow: The flow.
-        survey: Where the gathers are.
+        survey: The survey that holds the gathers.
         label: Their label.
-        rows: Rows to choose from, all of which must be possible; all of the survey when None.
+        rows: Rows to choose from, all of which must be possible; if None, all rows of the survey.
 
     Returns:
         Row numbers in the order of the survey, each once, int64 `[gather]`.
 
     Raises:
         InputError: The flow has another size or was trained at another sample interval or trace spacing, the survey
-            has fewer than two gathers of the label, or one of `rows` is no possible parent.
+            has fewer than two gathers of the label, or one of `rows` is not a possible parent.
     """
     check_fits(flow.about, flow.name, survey)
     check_trained_on(
@@ -247,28 +248,28 @@ def possible_parents(flow: SavedFlow, survey: Survey, label: str, rows: np.ndarr
         other = np.setdiff1d(rows, possible)
         if len(other):
             raise InputError(
-                f"{survey.path}: gather {survey.index['gather_id'].iat[other[0]]} can be no parent: only recorded "
+                f"{survey.path}: gather {survey.index['gather_id'].iat[other[0]]} cannot be a parent: only recorded "
                 f"gathers labelled {label!r} that training did not hold out can"
             )
         possible = rows
     if len(possible) < 2:
         raise InputError(
             f"{survey.path}: interpolation needs at least two recorded gathers labelled {label!r} that training did "
-            f"not hold out; there are {len(possible)}"
+            f"not hold out; there are {len(possible)}; give a survey with more"
         )
     return possible
 
 
 def child_of(parent: Gather, levels: np.ndarray, gather_id: str, source: str, origin: Origin) -> Gather:
-    """A synthetic gather in the place of a real one, mid-grey outside its valid region.
+    """A synthetic gather in the place of a real one, mid-grey outside the valid region.
 
     Args:
-        parent: Gives label, geometry, clip amplitude and valid region. Its zero and what was mended of it are not
-            handed on: a flow learns pictures without them, and a child's amplitudes are about 0.
+        parent: Gives label, geometry, clip amplitude and valid region. Its zero and its repairs are not passed on: a
+            flow learns from images without them, and a child's amplitudes are about 0.
         levels: Grey levels, uint8 `[time, trace]`.
-        gather_id: The new gather's.
+        gather_id: Id of the new gather.
         source: What made it.
-        origin: How.
+        origin: How it was made.
     """
     image = np.full_like(levels, ZERO_LEVEL)
     valid = np.s_[: parent.valid_samples, : parent.valid_traces]

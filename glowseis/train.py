@@ -1,4 +1,4 @@
-"""`python -m glowseis.train`: fit what a recipe says, a flow to a survey's rare class or a classifier to its labels."""
+"""`python -m glowseis.train`: train a recipe's flow on a survey's rare class, or its classifier on its labels."""
 
 import enum
 import os
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
 
 
 class Cluster(enum.StrEnum):
-    """What tells a process of the others that train with it, beside TF_CONFIG."""
+    """Where a process learns of the others that train with it, other than TF_CONFIG."""
 
     SLURM = "slurm"
 
 
 def main(
-    recipe: Annotated[Path | None, typer.Argument(help="TOML file; train/demo.toml when left out")] = None,
-    survey: Annotated[Path | None, typer.Option(help="a survey; the recipe's own when left out")] = None,
-    out: Annotated[Path | None, typer.Option(help="the run's folder; runs/NAME when left out")] = None,
-    savedmodels: Annotated[Path, typer.Option(help="where the SavedModel goes, as NAME/VERSION")] = Path("savedmodels"),
+    recipe: Annotated[Path | None, typer.Argument(help="TOML file; default: train/demo.toml.")] = None,
+    survey: Annotated[Path | None, typer.Option(help="Folder of the survey; default: the recipe's own.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; default: runs/NAME.")] = None,
+    savedmodels: Annotated[Path, typer.Option(help="Folder for the SavedModel NAME/VERSION.")] = Path("savedmodels"),
     changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="change a key of the recipe, such as seed=2")
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, such as seed=2.")
     ] = None,
     cluster: Annotated[
-        Cluster | None, typer.Option(help="train with all tasks of this Slurm step; TF_CONFIG needs no option")
+        Cluster | None, typer.Option(help="Train with all tasks of this Slurm step; TF_CONFIG needs no option.")
     ] = None,
 ) -> None:
-    """Fit a recipe's flow to a survey's rare class, or its classifier to the survey's labels; export a SavedModel.
+    """Train a recipe's flow on a survey's rare class, or its classifier on the survey's labels; export a SavedModel.
 
-    Without arguments it trains the demo, on a small survey that it makes itself. If it is stopped, run the same
-    command again to continue. A flow is trained on all GPUs of the machine, or with TF_CONFIG or --cluster slurm on
-    those of several, started there by the same command (train/hosts.sh, train/slurm.sh).
+    Without arguments it trains the demo, on a small survey that it simulates. If it is stopped, run the same command
+    again to continue. A flow trains on all GPUs of the machine, or of several machines with TF_CONFIG or --cluster
+    slurm: start the same command on each (train/hosts.sh, train/slurm.sh).
 
     Example: python -m glowseis.train train/paper.toml --survey surveys/viking --set training.batch=2
     """
@@ -49,7 +49,7 @@ def main(
         check_has_survey(settings, path)
     together = cluster is not None or bool(os.environ.get("TF_CONFIG"))
     if together and isinstance(settings, ClassifierRecipe):
-        raise InputError("a classifier trains on one device; start it alone, without TF_CONFIG and --cluster")
+        raise InputError("a classifier trains on one device; start it without TF_CONFIG and --cluster")
 
     from glowseis.run.ready import make_ready
 

@@ -159,7 +159,7 @@ def test_a_lock_that_fails_otherwise_is_an_error(tmp_path, monkeypatch):
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
 def test_a_full_disk_keeps_what_was_finished(tmp_path, number):
     out, work = tmp_path / "survey", {"seed": 7}
-    said = rf"survey: {os.strerror(number)}; what is finished is kept: .*the same command goes on where it was"
+    said = rf"survey: {os.strerror(number)}; what is finished is kept: .*run the same command again to continue"
     for shot in range(3):
         with pytest.raises(InputError, match=said), resumable_folder(out, work) as (folder, keep):
             assert len(list(folder.glob("shot*"))) == shot
@@ -204,8 +204,8 @@ def test_json_comes_back(tmp_path):
         (b"", "Expecting value"),
         (b'{"a": ', "Expecting value"),
         (b"\xff\xfe\xfa", "decode"),
-        (b"[" * 100_000, "nested too deep"),
-        (b'{"a": ' * 100_000, "nested too deep"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"a": ' * 100_000, "nested too deeply"),
         (b"1" * 5_000, "integer string conversion"),
     ],
 )
@@ -221,7 +221,7 @@ def test_what_is_no_json_is_told_in_one_line(tmp_path, content, said):
 
 def test_a_record_is_a_json_object(tmp_path):
     write_json(tmp_path / "a.json", [1])
-    with pytest.raises(InputError, match=r"cannot be read \(it is no JSON object\); remove it"):
+    with pytest.raises(InputError, match=r"cannot be read \(it is not a JSON object\); remove it"):
         read_record(tmp_path / "a.json")
     with pytest.raises(InputError, match=r"cannot be read \(No such file or directory\)"):
         read_record(tmp_path / "b.json")
@@ -234,7 +234,7 @@ def test_json_is_read_up_to_a_size(tmp_path, monkeypatch):
     os.truncate(path, 1 << 40)
     monkeypatch.setattr(files, "MOST_JSON_BYTES", 1 << 20)
     for endless in (path, "/dev/zero"):
-        with pytest.raises(InputError, match=f"^{endless}: is larger than 1 MiB, .*; give another or remove it"):
+        with pytest.raises(InputError, match=f"^{endless}: is larger than 1 MiB, .*; give another file or remove it"):
             read_json(files.Path(endless))
     path.write_text('"' + "x" * ((1 << 20) - 2) + '"')
     assert len(read_json(path)) == (1 << 20) - 2

@@ -5,7 +5,7 @@
 #
 # Each host runs the same command in the same folder, which all of them must see, with PYTHON (python by default) on PORT
 # (23456 by default; a host may name its own, as node1:23457). The first host's worker is the chief, which alone writes.
-# Ctrl-C or SIGTERM here stops all of them after the same step with everything saved; the same command goes on.
+# Ctrl-C or SIGTERM here stops all of them after the same step with everything saved; the same command continues.
 # On a trusted network only: the workers meet by a secret, but then TensorFlow takes whoever comes.
 set -u
 # A host that is gone hears no signal; the others still do.

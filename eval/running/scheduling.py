@@ -287,7 +287,7 @@ def _judge(all_ended: Sequence[Ended]) -> None:
 def _how(ended: Ended) -> str:
     """How a job's process ended, in words."""
     if ended.status < 0:
-        return f"its process was killed by signal {-ended.status} (out of memory?); run the same command again to go on"
+        return f"its process was killed by signal {-ended.status} (out of memory?); run the same command again"
     return ended.error.removeprefix(f"{ended.job.module}: ") or f"its process left with status {ended.status}"
 
 

@@ -5,7 +5,7 @@ from types import FrameType, TracebackType
 
 from glowseis.errors import StoppedError
 
-STOPPED = "stopped; everything is saved, run the same command again to go on"
+STOPPED = "stopped; everything is saved, run the same command again to continue"
 
 
 class Stopping:

@@ -48,7 +48,7 @@ def read_result(folder: Path, kind: type[Result]) -> dict[str, Any]:
     try:
         kind.model_validate(content)
     except pydantic.ValidationError as wrong:
-        raise InputError(f"{path}: {first_wrong(wrong)}; remove it, and the same command makes it again") from None
+        raise InputError(f"{path}: {first_wrong(wrong)}; remove it and run the same command again") from None
     return content
 
 

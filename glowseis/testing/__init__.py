@@ -1,4 +1,4 @@
-"""Properties as functions, for our models and for users' own: what every map and every classifier must keep.
+"""Checks of what must hold for every map and every classifier, those of users included.
 
 `check_invertible` tests a map of a flow. `check_grading` tests a classifier: what must not change a gather's grade, and
 what must. `CHANGES` are the changes by name; add a function of your own as `CHANGES | {"mine": Change(function)}`.

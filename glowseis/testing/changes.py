@@ -1,7 +1,7 @@
 """Changes of a recording that say nothing about its noise, and one that adds noise.
 
-Each takes a recording, a source of randomness and an empty folder of its own, and gives what a reader would give of the
-changed gather; None where it cannot be made, as of a gather whose sample interval is unknown.
+Each takes a recording, a random generator and an empty folder of its own, and returns what a reader would return for
+the changed gather; None if the change cannot be made, for example because the sample interval is unknown.
 """
 
 import dataclasses
@@ -25,8 +25,8 @@ class Change:
     """A change of gathers, and what it must do to their grades.
 
     Attributes:
-        make: Makes it.
-        worsens: Whether grades must become worse; they must stay otherwise.
+        make: The function that makes it.
+        worsens: Whether grades must become worse; otherwise they must stay the same.
     """
 
     make: Make
@@ -34,7 +34,7 @@ class Change:
 
 
 def clip_of(amplitude: np.ndarray, share: float = CLIPPED_FRACTION) -> float:
-    """The size about zero that a share of the finite samples exceed; the largest where that is 0, 1 where all are 0.
+    """The distance from zero that a share of the finite samples exceeds; the largest if that is 0, and 1 if all are 0.
 
     Args:
         amplitude: Amplitudes, `[time, trace]`, about any zero.
@@ -45,10 +45,10 @@ def clip_of(amplitude: np.ndarray, share: float = CLIPPED_FRACTION) -> float:
 
 
 def zero_of(amplitude: np.ndarray) -> float:
-    """The zero level of a gather: the median of its finite samples, 0 where there are none.
+    """The zero level of a gather: the median of its finite samples, 0 if there are none.
 
     Args:
-        amplitude: Amplitudes, `[time, trace]`; grey levels have their zero far from 0.
+        amplitude: Amplitudes, `[time, trace]`; the zero of grey levels is far from 0.
     """
     finite = amplitude[np.isfinite(amplitude)]
     return float(np.median(finite)) if finite.size else 0.0
@@ -61,8 +61,8 @@ def about_zero(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
         recording: The recording.
 
     Returns:
-        Amplitudes, float32 `[time, trace]`, where broken and dead traces and what else is no signal are zero; and the
-        traces that the clip is measured by, bool `[trace]`: the live ones that are not wild, all if there are none.
+        Amplitudes, float32 `[time, trace]`, with zeros in place of broken and dead traces and of anything else that is
+        not signal; and the traces that the clip is measured on, bool `[trace]`: live and not wild, or all if none is.
     """
     broken, silent = trace_states(recording.amplitude)
     dead = silent | constant_traces(recording.amplitude)
@@ -72,7 +72,7 @@ def about_zero(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
 
 
 def in_single_precision(recording: Recording) -> Recording:
-    """A recording of float32, for files that hold no more: one of float64 about its zero, and otherwise as it is.
+    """A recording in float32, for files that cannot hold float64: float64 ones are shifted to zero, others unchanged.
 
     Args:
         recording: The recording; its broken traces stay broken.
@@ -93,18 +93,18 @@ def constant(part: float) -> Make:
 
 
 def constant_by_trace(part: float) -> Make:
-    """Add a constant to every trace, normally distributed about zero with a part of the clip."""
+    """Add a constant to every trace, normally distributed about zero; its standard deviation is a part of the clip."""
 
     def make(recording: Recording, random: np.random.Generator, folder: Path) -> Recording:
         added = part * clip_of(recording.amplitude) * random.standard_normal(recording.amplitude.shape[1])
-        # Of a picture all traces have one zero; what has several is none.
+        # All traces of a picture share one zero; a recording with several is not one.
         return dataclasses.replace(with_amplitude(recording, recording.amplitude + added), one_zero=False)
 
     return make
 
 
 def gain(factor: float) -> Make:
-    """Multiply every sample; not where the products leave the range of the recording's precision."""
+    """Multiply every sample, unless the products leave the range of the recording's precision."""
 
     def make(recording: Recording, random: np.random.Generator, folder: Path) -> Recording | None:
         with np.errstate(over="ignore", invalid="ignore"):
@@ -117,7 +117,7 @@ def gain(factor: float) -> Make:
 
 
 def dead_traces(part: float) -> Make:
-    """Let a part of the traces be zero, one at least."""
+    """Set a part of the traces to zero, at least one."""
 
     def make(recording: Recording, random: np.random.Generator, folder: Path) -> Recording:
         traces = recording.amplitude.shape[1]
@@ -129,7 +129,7 @@ def dead_traces(part: float) -> Make:
 
 
 def trace_order(*, offsets: bool) -> Make:
-    """Turn the order of the traces; their offsets go with them, or are known of neither."""
+    """Reverse the order of the traces; their offsets are reversed too, or unknown."""
 
     def make(recording: Recording, random: np.random.Generator, folder: Path) -> Recording:
         names = ("channel", "offset_m", "receiver_x_m", "receiver_y_m")
@@ -144,7 +144,7 @@ def trace_order(*, offsets: bool) -> Make:
 
 
 def shift(seconds: float) -> Make:
-    """Let events come later, or earlier where negative; what comes in is the mirror image of what is there.
+    """Move events later, or earlier if negative; the gap is filled by mirroring.
 
     Broken traces stay broken, though what broke them may be shifted out.
     """
@@ -167,7 +167,7 @@ def shift(seconds: float) -> Make:
 
 
 def finer(factor: int) -> Make:
-    """Sample a whole number of times as often, by a filter that lets all pass that was recorded."""
+    """Sample a whole number of times as often, by a filter that passes everything that was recorded."""
 
     def make(recording: Recording, random: np.random.Generator, folder: Path) -> Recording | None:
         from scipy.signal import resample_poly
@@ -175,8 +175,8 @@ def finer(factor: int) -> Make:
         interval_s = recording.geometry.sample_interval_s
         if not interval_s > 0:
             return None
-        # Scaled, for tiny or huge amplitudes have no place between a filter's sums; about zero, as beyond the ends, and
-        # without what is no signal, which a filter would spread.
+        # Scaled, so that tiny or huge amplitudes do not underflow or overflow in the filter; about zero, as beyond the
+        # ends; and without what is not signal, which a filter would spread.
         signal, _ = about_zero(recording)
         clip, zero = clip_of(signal), zero_of(recording.amplitude)
         amplitude = resample_poly(signal.astype(np.float64) / clip, factor, 1, axis=0) * clip + zero
@@ -188,9 +188,9 @@ def finer(factor: int) -> Make:
 
 
 def clip_share(share: float) -> Make:
-    """Render it so that another share of the samples is beyond the clip, as a picture that somebody else made.
+    """Render it with another share of the samples beyond the clip, like a picture from another source.
 
-    As where we render it, broken and dead traces are mid-grey, and the share is one of the traces that tell the clip.
+    As in our own rendering, broken and dead traces are mid-grey, and the share counts the traces that set the clip.
     """
 
     def make(recording: Recording, random: np.random.Generator, folder: Path) -> Picture:
@@ -203,7 +203,7 @@ def clip_share(share: float) -> Make:
 
 
 SWELL_PART, SWELL_TRACES = 0.1, 0.3
-"""Root mean square of the swell noise that is added, as a part of the clip, and the part of the traces that has it."""
+"""Root mean square of the swell noise that is added, as a part of the clip, and the part of the traces that get it."""
 
 
 def swell(part: float = SWELL_PART, traces: float = SWELL_TRACES) -> Make:
@@ -211,7 +211,7 @@ def swell(part: float = SWELL_PART, traces: float = SWELL_TRACES) -> Make:
 
     Args:
         part: Its root mean square on these traces, as a part of the gather's clip.
-        traces: The part of the traces that has it.
+        traces: The part of the traces that get it.
     """
 
     def make(recording: Recording, random: np.random.Generator, folder: Path) -> Recording | None:
@@ -232,7 +232,7 @@ def swell(part: float = SWELL_PART, traces: float = SWELL_TRACES) -> Make:
 
 
 def _swell_noise(samples: int, traces: int, interval_s: float, random: np.random.Generator) -> np.ndarray:
-    """Swell noise of the simulator, its root mean square 1, float32 `[time, trace]`."""
+    """The simulator's swell noise, of root mean square 1, float32 `[time, trace]`."""
     from glowseis.survey.simulate import Acquisition
     from glowseis.survey.simulate.noise import swell as swell_noise
     from glowseis.survey.simulate.plan import Band
@@ -244,11 +244,11 @@ def _swell_noise(samples: int, traces: int, interval_s: float, random: np.random
 
 
 def with_amplitude(recording: Recording, amplitude: np.ndarray, **geometry: Any) -> Recording:
-    """A recording with other amplitudes, and other values of its geometry.
+    """A recording with other amplitudes, and other values in its geometry.
 
     Args:
         recording: The recording.
-        amplitude: What becomes `[time, trace]` of the recording's precision: float64 where 32 bits would lose the
+        amplitude: Amplitudes, `[time, trace]`. They get the recording's precision: float64 if 32 bits would lose the
             signal beside a constant, otherwise float32.
         geometry: Values of `glowseis.survey.gather.Geometry` that change.
     """
@@ -264,7 +264,7 @@ def _precision(recording: Recording) -> type[np.floating]:
 
 
 def as_recording(gather: Recording | Picture) -> Recording:
-    """A recording as it is; of a picture, one whose amplitudes are grey levels about zero."""
+    """A recording unchanged; for a picture, a recording whose amplitudes are its grey levels about zero."""
     if isinstance(gather, Recording):
         return gather
     amplitude = gather.image.astype(np.float32) - ZERO_LEVEL
@@ -272,6 +272,6 @@ def as_recording(gather: Recording | Picture) -> Recording:
 
 
 def has_interval(geometry: Geometry) -> bool:
-    """Whether the sample interval is known and can stand in a SEG-Y header, in whole microseconds."""
+    """Whether the sample interval is known and is whole microseconds, as a SEG-Y header needs."""
     interval_us = geometry.sample_interval_s * 1e6
     return math.isfinite(interval_us) and interval_us >= 1 and abs(interval_us - round(interval_us)) < 1e-3

@@ -1,4 +1,4 @@
-"""Changes of the file that a recording lies in: written and read again by the package's own readers."""
+"""Changes of file format: a recording is written to a file, which the package's own readers then read."""
 
 from pathlib import Path
 
@@ -19,24 +19,24 @@ from glowseis.testing.changes import (
 HEAD_BYTES, TRACE_HEADER_BYTES = 3600, 240
 
 AUXILIARY = 2
-"""Auxiliary traces that a gather gets."""
+"""Number of auxiliary traces that are added to a gather."""
 
 CODES = {"ibm": 1, "int32": 2, "int16": 3, "ieee": 5, "uint16": 11, "uint8": 16}
-"""Sample formats by SEG-Y's codes."""
+"""SEG-Y's codes of the sample formats."""
 
 WHOLE = {"int32": (32, ">i4"), "int16": (16, ">i2"), "uint16": (16, ">u2"), "uint8": (8, ">u1")}
-"""Bits and NumPy's name of the formats of whole numbers."""
+"""Bits and NumPy's names of the integer formats."""
 
 STEPS = {8: 64, 16: 512, 32: 512}
-"""Steps, by bits, that the clip spans at least: one is two grey levels of eight bits, as coarse as pictures are trained
-on, otherwise a quarter of one. What has no place then saturates; it is beyond the clip in any case."""
+"""Fewest steps that the clip spans, by bits: with eight bits a step is two grey levels, as coarse as the images of
+training, otherwise a quarter of one. Larger samples saturate; they are beyond the clip in any case."""
 
 SATURATED = {8: 0.005, 16: 0.0, 32: 0.0}
 """Share of the samples, by bits, that saturates in any case."""
 
 
 def segy(sample_format: str = "ieee", *, auxiliary: bool = False) -> Make:
-    """Write it as SEG-Y of a sample format; with auxiliary traces after it, marked so in their headers, if wished."""
+    """Write it as SEG-Y in a sample format, optionally followed by auxiliary traces, marked so in their headers."""
 
     def make(recording: Recording, random: np.random.Generator, folder: Path) -> Recording | Picture | None:
         if not has_interval(recording.geometry):
@@ -54,14 +54,14 @@ def segy(sample_format: str = "ieee", *, auxiliary: bool = False) -> Make:
         head[3224:3226] = CODES[sample_format].to_bytes(2, "big")
         path = folder / "gather.segy"
         path.write_bytes(bytes(head) + np.concatenate([headers, stored.reshape(traces, -1)], axis=1).tobytes())
-        # Said, as grey levels that are spread over 32 bits look like bytes in the wrong order.
+        # Stated, because grey levels that are spread over 32 bits look like bytes in the wrong order.
         return _read(path, ReadOptions(sample_format=sample_format, byte_order="big"))
 
     return make
 
 
 def seismic_unix(recording: Recording, random: np.random.Generator, folder: Path) -> Recording | Picture | None:
-    """Write it as Seismic Unix: SEG-Y's traces without what comes before them."""
+    """Write it as Seismic Unix: SEG-Y's traces without the file headers."""
     if not has_interval(recording.geometry):
         return None
     path = folder / "gather.su"
@@ -70,7 +70,7 @@ def seismic_unix(recording: Recording, random: np.random.Generator, folder: Path
 
 
 def hdf5(recording: Recording, random: np.random.Generator, folder: Path) -> Recording | Picture:
-    """Write it as HDF5 of our own layout."""
+    """Write it as HDF5 in our own layout."""
     from glowseis.survey.formats.hdf5_layout import write_hdf5
 
     write_hdf5(folder / "gather.h5", [in_single_precision(recording)])
@@ -87,7 +87,7 @@ def numpy(recording: Recording, random: np.random.Generator, folder: Path) -> Re
 
 
 def png(recording: Recording, random: np.random.Generator, folder: Path) -> Recording | Picture:
-    """Render it and write the picture, of its own size, as a grey PNG."""
+    """Render it at its own size and write the image as a grey PNG."""
     from PIL import Image
 
     from glowseis.survey.render import render_recording
@@ -123,7 +123,7 @@ def _read(path: Path, options: ReadOptions | None = None) -> Recording | Picture
 
     Raises:
         InputError: It cannot be read.
-        AssertionError: It is read as another number of gathers.
+        AssertionError: It is not read as one gather.
     """
     from glowseis.survey.formats.sources import open_source
 
@@ -134,7 +134,7 @@ def _read(path: Path, options: ReadOptions | None = None) -> Recording | Picture
 
 
 def _stored(recording: Recording, sample_format: str) -> np.ndarray:
-    """Big-endian samples of a format, `[time, trace]`. Formats without NaN hold a broken trace as one of zeros."""
+    """Big-endian samples in a format, `[time, trace]`. Formats without NaN store a broken trace as zeros."""
     if sample_format in WHOLE:
         return _whole(recording, *WHOLE[sample_format])
     if sample_format == "ieee":
@@ -144,7 +144,7 @@ def _stored(recording: Recording, sample_format: str) -> np.ndarray:
 
 
 def _whole(recording: Recording, bits: int, kind: str) -> np.ndarray:
-    """Whole numbers that the loudest sample fills, if single samples do not leave the others too few of them."""
+    """Integers scaled to the loudest sample, unless a few loud samples would leave the others too few steps."""
     amplitude, counted = about_zero(recording)
     loudest = clip_of(amplitude[:, counted], SATURATED[bits])
     most = 2 ** (bits - 1) - 1

@@ -1,4 +1,4 @@
-"""Whether a classifier's grades stay where they must and change where they must."""
+"""Check that a classifier's grades stay the same where they must, and change where they must."""
 
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -63,28 +63,28 @@ CHANGES: dict[str, Change] = {
     "swell": Change(swell(), worsens=True),
 }
 """Changes by name: all but the last must leave grades as they are. Constants are parts of the clip, which 4 % of the
-samples exceed; 2 % of the traces are made dead; the swell noise is a tenth of the clip, on
-30 % of the traces: several times what makes a gather bad."""
+samples exceed; 2 % of the traces are made dead; the swell noise is a tenth of the clip, on 30 % of the traces: several
+times what makes a gather bad."""
 
 BOUND = 0.02
 """Share of the gathers whose grade may flip under a change."""
 
 SURELY_WORST = 0.1
-"""Severity need not rise where it is nearer than this to that of the worst class."""
+"""Severity need not rise if it is closer than this to that of the worst class."""
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What a change did to grades.
+    """The effect of a change on grades.
 
     Attributes:
         change: Its name.
-        worsens: Whether it must worsen grades; they must stay otherwise.
-        gathers: To how many gathers it could be done.
-        wrong: Share of them whose grade flipped; where it must become worse, share of those that stay in the mildest
-            class or whose severity does not rise. Severity is the expected number of the class, counted from 0.
-        severity: The largest change of severity either way; where it must rise, the least rise.
-        bound: What `wrong` may be at most.
+        worsens: Whether it must worsen grades; otherwise they must stay the same.
+        gathers: Number of gathers that it could be applied to.
+        wrong: Share of them whose grade flipped; if it must worsen, share that stay in the mildest class or whose
+            severity does not rise. Severity is the expected number of the class, counted from 0.
+        severity: The largest change of severity either way; if it must rise, the least rise.
+        bound: The most that `wrong` may be.
     """
 
     change: str
@@ -96,23 +96,23 @@ class Effect:
 
     @property
     def holds(self) -> bool:
-        """Whether it is within its bound."""
+        """Whether `wrong` is within its bound."""
         return self.wrong <= self.bound
 
 
 @dataclass(frozen=True)
 class GradingCheck:
-    """What all changes did.
+    """The effects of all changes.
 
     Attributes:
-        effects: One a change, in their order.
+        effects: One per change, in their order.
     """
 
     effects: tuple[Effect, ...]
 
     @property
     def failures(self) -> tuple[Effect, ...]:
-        """Those beyond their bounds."""
+        """The effects beyond their bounds."""
         return tuple(effect for effect in self.effects if not effect.holds)
 
     def text(self) -> str:
@@ -122,12 +122,12 @@ class GradingCheck:
         for one in self.effects:
             told = f"{100 * one.wrong:8.1f}  {one.severity:+8.3f}" if one.gathers else f"{'-':>8}  {'-':>8}"
             beyond = "" if one.holds else f"  beyond {100 * one.bound:g} %"
-            meant = "  must worsen: share that do not, least rise" if one.worsens else ""
+            meant = "  must worsen: share that does not, least rise" if one.worsens else ""
             lines.append(f"{one.change:{widest}}  {one.gathers:7}  {told}{beyond}{meant}")
         return "\n".join(lines)
 
     def record(self) -> list[dict[str, Any]]:
-        """For JSON and tables: a dictionary a change."""
+        """For JSON and tables: one dictionary per change."""
         return [asdict(effect) | {"holds": effect.holds} for effect in self.effects]
 
 
@@ -141,7 +141,7 @@ def check_grading(
     seed: int = 0,
     report_only: bool = False,
 ) -> GradingCheck:
-    """Check that grades do not change with what says nothing of noise, and do change when swell noise is added.
+    """Check that grades do not change with what has nothing to do with noise, and get worse when swell noise is added.
 
     ```
     from glowseis.testing import check_grading
@@ -150,23 +150,23 @@ def check_grading(
     ```
 
     Args:
-        classifier: A SavedModel, loaded or its path; or any function from a list of gathers, as readers give them, to
-            probabilities `[gather, class]`, the classes in order of severity.
-        gathers: What to change and grade, all in memory; of a path, the gathers of that file or folder. A picture is
-            taken for a recording whose amplitudes are grey levels about zero.
-        changes: What is done, by name; `CHANGES | {"mine": Change(function)}` adds one.
+        classifier: A SavedModel, loaded or its path; or any function from a list of gathers, as readers return them,
+            to probabilities `[gather, class]`, the classes in order of severity.
+        gathers: The gathers to change and grade, all in memory, or paths of files or folders of gathers. A picture is
+            treated as a recording whose amplitudes are its grey levels about zero.
+        changes: The changes by name; `CHANGES | {"mine": Change(function)}` adds one.
         bound: Share of the gathers whose grade may flip under a change.
-        options: How paths are read.
-        seed: Seed of what is drawn.
-        report_only: Whether nothing is raised when a change is beyond its bound.
+        options: How to read the paths.
+        seed: Seed of the random changes.
+        report_only: Whether to raise no error if a change is beyond its bound.
 
     Returns:
-        What each change did.
+        The effect of each change.
 
     Raises:
-        AssertionError: Changes are beyond their bounds; they are named.
-        InputError: A gather cannot be read, in the form that it was given or was changed to.
-        ValueError: There are no gathers, or the function gives no probabilities.
+        AssertionError: Changes are beyond their bounds; the message names them.
+        InputError: A gather cannot be read, as given or as changed.
+        ValueError: There are no gathers, or the function does not return probabilities.
     """
     grade = _grader(classifier)
     recordings = [as_recording(one) for one in _opened(gathers, options)]
@@ -175,7 +175,7 @@ def check_grading(
     before = _probabilities(grade, recordings)
     effects = []
     for name, change in changes.items():
-        # The same draws whatever other changes there are.
+        # The random draws do not depend on which other changes there are.
         made = _made(name, change, recordings, seed)
         places = [place for place, one in enumerate(made) if one is not None]
         after = _probabilities(grade, [one for one in made if one is not None]) if places else before[:0]
@@ -192,17 +192,17 @@ def check_grading(
 
 
 def grade_recordings(classifier: "SavedClassifier", gathers: Sequence[Recording | Picture]) -> np.ndarray:
-    """Grade gathers in memory as `classify` grades those of files.
+    """Grade gathers in memory as `classify` grades those in files.
 
     Args:
-        classifier: What grades them.
-        gathers: As readers give them.
+        classifier: The classifier.
+        gathers: Gathers as readers return them.
 
     Returns:
         Probabilities of the classifier's labels, float64 `[gather, class]`.
 
     Raises:
-        InputError: A gather cannot be brought to the classifier, or has too little to be judged.
+        InputError: A gather cannot be made to match the classifier, or has too little to judge.
     """
     from glowseis.run import grading
 
@@ -245,8 +245,8 @@ def _probabilities(grade: Grader, gathers: Sequence[Recording | Picture]) -> np.
     found = np.asarray(grade(gathers), np.float64)
     if found.ndim != 2 or len(found) != len(gathers) or found.shape[1] < 2 or not np.isfinite(found).all():
         raise ValueError(
-            f"the classifier gives {found.shape} for {len(gathers)} gathers; let it give a probability for each gather "
-            "and class, [gather, class], all finite"
+            f"the classifier returns {found.shape} for {len(gathers)} gathers; it must return a probability for each "
+            "gather and class, [gather, class], all finite"
         )
     return found
 

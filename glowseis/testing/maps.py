@@ -1,4 +1,4 @@
-"""What every map of a flow must keep: it inverts, its log-det is the Jacobian's, every weight gets a gradient."""
+"""What must hold for every map of a flow: it inverts, its log-det is the Jacobian's, every weight gets a gradient."""
 
 from collections.abc import Sequence
 
@@ -25,27 +25,30 @@ def check_invertible(
     >>> x = np.random.default_rng(1).random((1, 2, 2, 4))
     >>> glowseis.check_invertible(InvertibleConv1x1(dtype="float64"), x)
 
-    It needs Keras' TensorFlow backend, for its gradients.
+    It needs Keras' TensorFlow backend, for gradients.
 
-    The weights are perturbed first: a zero-initialised flow is the identity, which passes everything.
+    The weights are perturbed first: a zero-initialised flow is the identity, which passes every check.
 
     Args:
-        layer: A map that keeps the contract of `glowseis.layers.InvertibleLayer`.
+        layer: A map that follows the contract of `glowseis.layers.InvertibleLayer`.
         x: Input, `[batch, ...]`, or a tuple of such, in the layer's precision.
         tolerance: Largest error accepted, relative to values of order one.
-        jacobian: Whether to compare with the autodiff Jacobian, whose size is that of one item squared. It is meant for
+        jacobian: Whether to compare with the autodiff Jacobian, whose size is that of one item squared. Use it with
             float64.
         perturbation: Standard deviation of the noise that is added to every trainable weight.
         seed: Seed of that noise.
-        without_gradient: Ends of the paths of weights that the result does not depend on. `key/bias` is such a weight
-            of attention: softmax is blind to what all scores of a query share.
+        without_gradient: Ends of the paths of weights that the result does not depend on, such as attention's
+            `key/bias`: softmax ignores a constant added to all scores of a query.
 
     Raises:
         ValueError: Keras runs on another backend.
         AssertionError: One of the properties fails; the message says which and by how much.
     """
     if keras.backend.backend() != "tensorflow":
-        raise ValueError(f"check_invertible needs Keras' TensorFlow backend; it is {keras.backend.backend()!r}.")
+        found = keras.backend.backend()
+        raise ValueError(
+            f"check_invertible needs Keras' TensorFlow backend, not {found!r}; set KERAS_BACKEND=tensorflow"
+        )
     import tensorflow as tf
 
     layer(x)
@@ -70,7 +73,7 @@ def check_invertible(
     _require(precision in ("float32", "float64"), f"log_det is {precision}, not float32 or wider")
     back, log_det_back = layer(y, inverse=True)
     for one, other in zip(_parts(x), _parts(back), strict=True):
-        _close(other, one, tolerance, "the inverse does not give the input back")
+        _close(other, one, tolerance, "the inverse does not return the input")
     _close(log_det_back, -np.asarray(log_det), tolerance, "the log-dets of both directions do not sum to zero")
     if jacobian:
         for direction, start, log_dets in ((False, x, log_det), (True, y, log_det_back)):

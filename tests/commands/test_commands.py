@@ -164,9 +164,9 @@ def test_bad_input_is_told_without_loading_tensorflow(name, words, message):
         (StoppedError("stopped"), 75, "stopped"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (PermissionError(errno.EACCES, "Permission denied", "a/b"), 2, "a/b: Permission denied"),
-        (OSError(errno.ENOSPC, "No space left on device", "a/b"), 2, "a/b: no space left to write; nothing was kept"),
-        (OSError(errno.EDQUOT, "Disk quota exceeded"), 2, "no space left to write; nothing was kept"),
-        (RuntimeError("a/b; No space left on device"), 2, "no space left to write; nothing was kept"),
+        (OSError(errno.ENOSPC, "No space left on device", "a/b"), 2, "a/b: no space left to write; nothing half"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), 2, "no space left to write; nothing half"),
+        (RuntimeError("a/b; No space left on device"), 2, "no space left to write; nothing half"),
     ],
 )
 def test_errors_become_a_line_and_a_status(error, status, message, capsys):

@@ -229,7 +229,7 @@ def test_command(tmp_path, command, lined):
     out = tmp_path / "told é"
     done = command("describe", lined.path, "--out", out, "--verify")
     assert (done.status, done.error) == (0, [])
-    for said in ("52 gathers of 112x80", "sail lines", "recorded traces (widths)", "52 records verified, and 1 shards"):
+    for said in ("52 gathers of 112x80", "sail lines", "recorded traces (widths)", "52 records and 1 shards verified"):
         assert said in done.out
     assert "no duplicates' labels contradict each other" in done.out and "synthetic: none" in done.out
     names = [

@@ -135,7 +135,7 @@ def names(folder):
 @pytest.mark.parametrize(("wrong", "told"), [(KeyboardInterrupt(), StoppedError), (InputError("died"), InputError)])
 def test_stopped_work_is_kept_and_taken_up(tmp_path, wrong, told):
     out = tmp_path / "survey"
-    with pytest.raises(told, match=r"the same command goes on where it was; to give up, remove .*\.survey\.writing"):
+    with pytest.raises(told, match=r"run the same command again to continue; to give up, remove .*\.survey\.writing"):
         stop(out, wrong)
     assert names(tmp_path) == [".survey.writing"]
     with resumable_folder(out, WORK) as (folder, _):
@@ -176,7 +176,7 @@ def test_a_full_disk_keeps_what_is_finished_of_a_survey(tmp_path, whole, monkeyp
 
     begun, open_shard = [], framing.open_shard
     for most in (5, 9):
-        with pytest.raises(InputError, match=r"No space left on device; what is finished is kept: .* goes on where"):
+        with pytest.raises(InputError, match=r"No space left on device; what is finished is kept: .* run the same"):
             write(most)
         assert names(tmp_path) == [".survey.writing"]
         monkeypatch.setattr(framing, "open_shard", open_shard)
@@ -190,7 +190,7 @@ def test_a_full_disk_keeps_what_is_finished_of_a_survey(tmp_path, whole, monkeyp
     [
         ({**WORK, "seed": 8}, r"\(seed was 7, now 8\)"),
         ({**WORK, "noise": {"swell": 0.0}}, r"\(swell was 1.0, now 0.0\)"),
-        ({"command": "other"}, "other work was stopped there; go on"),
+        ({"command": "other"}, "other work was stopped there; run that command again"),
     ],
 )
 def test_other_work_does_not_destroy_it(tmp_path, work, told):
@@ -260,8 +260,8 @@ def test_the_command_goes_on_after_every_kind_of_end(tmp_path):
     done = 0
     for stop, status, told in (
         (signal.SIGKILL, -signal.SIGKILL, ""),
-        (signal.SIGINT, 75, "goes on where it was"),
-        (signal.SIGTERM, 75, "goes on where it was"),
+        (signal.SIGINT, 75, "run the same command again to continue"),
+        (signal.SIGTERM, 75, "run the same command again to continue"),
     ):
         with simulating(out, *words) as process:
             end = time.monotonic() + 60

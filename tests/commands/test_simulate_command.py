@@ -139,7 +139,7 @@ def test_command_stopped_twice_can_go_on(tmp_path, stop, workers):
             time.sleep(0.05)
         error = ended(process)
     assert process.returncode == 75 and len(error.splitlines()) == 1
-    assert "stopped; the same command goes on where it was; to give up, remove" in error
+    assert "stopped; run the same command again to continue; to give up, remove" in error
     assert [path.name for path in tmp_path.iterdir()] == [".survey.writing"]
 
 
@@ -174,7 +174,7 @@ def test_a_worker_that_was_killed_is_told_in_one_line(tmp_path):
         until((tmp_path / ".survey.writing" / "state.json").exists)
         os.kill(children_of(process)[0], signal.SIGKILL)
         error = ended(process)
-    line = "glowseis.simulate: a worker process died (out of memory?); use fewer --workers; the same command goes on"
+    line = "glowseis.simulate: a worker process died (out of memory?); use fewer --workers; run the same command again"
     assert process.returncode == 2 and error.startswith(line) and len(error.splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == [".survey.writing"]
 
@@ -216,7 +216,7 @@ def test_a_full_disk_keeps_what_is_finished(tmp_path, monkeypatch, command):
     done = command("simulate", "--out", tmp_path / "survey", *words)
     assert done.status == 2 and len(done.error) == 1
     assert "survey: No space left on device; what is finished is kept: " in done.error[0]
-    assert "the same command goes on where it was" in done.error[0]
+    assert "run the same command again to continue" in done.error[0]
     monkeypatch.setattr(segy_beside, "segy_writer", segy_writer)
     done = command("simulate", "--out", tmp_path / "survey", *words)
     assert done.status == 0 and "going on after 3 of 6 gathers" in done.out

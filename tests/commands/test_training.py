@@ -112,7 +112,7 @@ def test_a_run_that_was_killed_and_stopped_ends_with_the_same_weights(tiny, trai
     stopped = when_at(start(*words, folder=tmp_path), run, 24)
     stopped.send_signal(signal.SIGTERM)
     stopped = finish(stopped)
-    message = "glowseis.train: stopped; everything is saved, run the same command again to go on"
+    message = "glowseis.train: stopped; everything is saved, run the same command again to continue"
     assert (stopped.status, stopped.error) == (75, [message])
     at = last_step(run)
     assert at < STEPS and not (tmp_path / "savedmodels").exists()
@@ -448,7 +448,7 @@ def test_a_recipes_own_survey_goes_on_where_it_was(tiny, tmp_path, monkeypatch):
             yield recording
 
     monkeypatch.setattr(simulation, "simulate_recordings", interrupted)
-    with pytest.raises(StoppedError, match="the same command goes on where it was"):
+    with pytest.raises(StoppedError, match="run the same command again to continue"):
         own_survey.own_survey(section, tmp_path / "own")
     other = section.model_copy(update={"seed": 2})
     with pytest.raises(InputError, match="other work was stopped there"):

@@ -121,7 +121,7 @@ def test_a_figure_that_is_missing_or_of_another_type_is_told_in_one_line(tmp_pat
         if key.endswith("gaussian_bits") and value is None:
             continue
         write_json(tmp_path / RESULT, changed)
-        with pytest.raises(InputError, match=rf"result\.json: .*{key}.*; remove it, and the same command") as caught:
+        with pytest.raises(InputError, match=rf"result\.json: .*{key}.*; remove it and run the same") as caught:
             read_result(tmp_path, kind)
         assert "\n" not in str(caught.value)
         told += 1
@@ -138,7 +138,7 @@ def test_scores_of_another_type_are_told(tmp_path, part):
 def test_training_tells_of_a_damaged_result(run, tmp_path):
     folder, recipe, survey, _ = run
     write_json(folder / RESULT, {**FLOW, "held_out_bits": "4.25"})
-    with pytest.raises(InputError, match=r"result\.json: held_out_bits: .*; remove it, and the same command makes it"):
+    with pytest.raises(InputError, match=r"result\.json: held_out_bits: .*; remove it and run the same command again"):
         train_flow(recipe, survey, folder, tmp_path / "savedmodels", print, 0.0)
     (folder / RESULT).write_text("{")
     with pytest.raises(InputError, match=r"result\.json: cannot be read"):

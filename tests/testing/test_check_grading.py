@@ -318,8 +318,8 @@ def test_gathers_of_files(tmp_path):
 @pytest.mark.parametrize(
     ("grader", "message"),
     [
-        (lambda gathers: np.zeros(len(gathers)), r"gives \(6,\) for 6 gathers"),
-        (lambda gathers: np.zeros((1, 3)), r"gives \(1, 3\) for 6 gathers"),
+        (lambda gathers: np.zeros(len(gathers)), r"returns \(6,\) for 6 gathers"),
+        (lambda gathers: np.zeros((1, 3)), r"returns \(1, 3\) for 6 gathers"),
         (lambda gathers: np.full((len(gathers), 3), np.nan), "all finite"),
     ],
 )

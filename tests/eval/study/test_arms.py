@@ -195,7 +195,7 @@ def test_parents_may_be_chosen_but_not_at_will(fold):
     labels = survey.index["label"].to_numpy()
     held_out = fold.validation[labels[fold.validation] == "bad"][0]
     for row in (held_out, np.flatnonzero(labels == "good")[0]):
-        with pytest.raises(InputError, match=f"gather {survey.index['gather_id'].iat[row]} can be no parent"):
+        with pytest.raises(InputError, match=f"gather {survey.index['gather_id'].iat[row]} cannot be a parent"):
             next(synthesise(flow, survey, "bad", 6, seed=1, rows=[*fold.rare[:3], row]))
     with pytest.raises(InputError, match="there are 1"):
         next(synthesise(flow, survey, "bad", 6, seed=1, rows=fold.rare[:1]))

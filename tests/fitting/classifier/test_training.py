@@ -112,7 +112,7 @@ def test_a_run_that_was_killed_and_stopped_ends_with_the_same_weights(graded, tr
         left = finish(process)
         assert left.status == (75 if number == signal.SIGTERM else -number)
         assert not (tmp_path / "savedmodels").exists() and not (run / "result.json").exists()
-    assert left.error == ["glowseis.train: stopped; everything is saved, run the same command again to go on"]
+    assert left.error == ["glowseis.train: stopped; everything is saved, run the same command again to continue"]
     at = last_step(run)
     assert at < STEPS
     done = finish(start(*words, folder=tmp_path))

@@ -381,7 +381,7 @@ def test_command(tmp_path, survey, command):
     there = labels(survey, np.arange(COUNT))
     for training, test in zip(counts[::2], counts[1::2], strict=True):
         assert np.add(training, test).tolist() == [*((there == name).sum() for name in ("good", "medium", "bad")), 12]
-    assert "10 gathers take no part: they are synthetic or have no label" in done.out
+    assert "10 gathers are left out: they are synthetic or have no label" in done.out
     assert read_folds(out, survey).checksum in done.out
     again = command("folds", *words)
     assert again.status == 2 and "exists already" in again.error[0] and len(again.error) == 1
