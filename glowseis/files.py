@@ -45,6 +45,8 @@ def check_output(out: Path) -> None:
     if out.is_dir():
         if any(out.iterdir()):
             raise InputError(f"{out}: the folder is not empty; give another --out or remove it")
+        if os.path.ismount(out):
+            raise InputError(f"{out}: is a mount point, which cannot be replaced; give a folder inside it")
     elif out.exists() or out.is_symlink():
         raise InputError(f"{out}: exists already; give another --out or remove it")
 
@@ -101,11 +103,11 @@ def resumable_folder(out: Path, work: dict[str, Any]) -> Iterator[tuple[Path, Ca
             yield folder, keep
             for path in sorted(folder.rglob("*")):
                 _flush(path)
-            check_output(out)
-            # Only once all else is on the disk: flushing takes long, and may be stopped as well.
-            state.unlink(missing_ok=True)
             _flush(folder)
+            check_output(out)
             os.rename(folder, _target(out))
+            # Last: whatever fails or is stopped before, the work can be taken up again.
+            (_target(out) / STATE).unlink(missing_ok=True)
         except (KeyboardInterrupt, InputError, OSError) as wrong:
             if not state.exists():
                 raise
@@ -250,7 +252,8 @@ def _staging(out: Path, work: dict[str, Any] | None = None, *, replace: bool = F
             yield folder
             _flush(out.parent)
         except BaseException as wrong:
-            if not (isinstance(wrong, InputError | StoppedError) and (folder / STATE).exists()):
+            # A file that is called so itself says nothing of work to be taken up.
+            if out.name == STATE or not (folder / STATE).exists():
                 shutil.rmtree(folder, ignore_errors=True)
             if isinstance(wrong, OSError) and wrong.errno and wrong.filename is None:
                 wrong.filename = str(out)
@@ -300,7 +303,7 @@ def _read_state(folder: Path) -> dict[str, Any] | None:
     """The work that was stopped in a folder; None if nothing there is worth keeping."""
     try:
         state = read_json(folder / STATE)
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
         return None
     return state if isinstance(state, dict) else None
 

@@ -11,7 +11,16 @@ import pytest
 
 from glowseis import files
 from glowseis.errors import InputError, StoppedError
-from glowseis.files import is_writers, locked, read_json, read_record, resumable_folder, whole_file, write_json
+from glowseis.files import (
+    check_output,
+    is_writers,
+    locked,
+    read_json,
+    read_record,
+    resumable_folder,
+    whole_file,
+    write_json,
+)
 from tests.support.commands import CHECKOUT
 
 BUSY = "another process is at work"
@@ -170,6 +179,57 @@ def test_a_full_disk_keeps_what_was_finished(tmp_path, number):
     with resumable_folder(out, work):
         pass
     assert names(out) == ["shot0", "shot1", "shot2"]
+
+
+@pytest.mark.parametrize("wrong", [MemoryError, RuntimeError, SystemExit])
+def test_an_error_of_any_kind_keeps_what_was_finished(tmp_path, wrong):
+    out = tmp_path / "survey"
+    with pytest.raises(wrong), resumable_folder(out, {}) as (folder, keep):
+        (folder / "shot0").touch()
+        keep()
+        raise wrong
+    with resumable_folder(out, {}) as (folder, _):
+        assert (folder / "shot0").exists()
+    assert names(out) == ["shot0"]
+
+
+def test_a_last_rename_that_fails_keeps_what_was_finished(tmp_path, monkeypatch):
+    out = tmp_path / "survey"
+
+    def busy(*_):
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    with pytest.raises(InputError, match="busy; what is finished is kept"), resumable_folder(out, {}) as (folder, keep):
+        (folder / "shot0").touch()
+        keep()
+        monkeypatch.setattr(os, "rename", busy)
+    monkeypatch.undo()
+    with resumable_folder(out, {}) as (folder, _):
+        assert (folder / "shot0").exists()
+
+
+def test_a_disk_that_fails_to_say_whose_work_it_was_keeps_the_work(tmp_path, monkeypatch):
+    out = tmp_path / "survey"
+    with pytest.raises(StoppedError), resumable_folder(out, {}) as (folder, keep):
+        (folder / "shot0").touch()
+        keep()
+        raise KeyboardInterrupt
+
+    def unreadable(_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("glowseis.files.read_json", unreadable)
+    with pytest.raises(OSError, match="Input/output"), resumable_folder(out, {}):
+        pass
+    monkeypatch.undo()
+    with resumable_folder(out, {}) as (folder, _):
+        assert (folder / "shot0").exists()
+
+
+def test_a_mount_point_is_refused_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(os.path, "ismount", lambda path: path == tmp_path)
+    with pytest.raises(InputError, match="is a mount point, which cannot be replaced"):
+        check_output(tmp_path)
 
 
 def test_a_disk_that_is_full_from_the_start_is_left_as_it_was(tmp_path):

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from glowseis.errors import InputError
-from glowseis.export.folders import ABOUT, model_name, newest_version
+from glowseis.export.folders import ABOUT, model_name, versions
 from glowseis.files import read_json
 from glowseis.survey.matching.profile import Profile, profile_from, profile_lines
 
@@ -21,7 +21,7 @@ def savedmodel_folder(path: Path) -> Path | None:
     Returns:
         The version's folder; None where there is no SavedModel.
     """
-    folder = newest_version(path) or path
+    folder = (versions(path) or [path])[-1]
     return folder if (folder / "saved_model.pb").is_file() else None
 
 

@@ -11,10 +11,12 @@ ABOUT = Path("assets.extra") / "glowseis.json"
 """Where a SavedModel says what it was made from; the folder is TensorFlow's for files that it does not read."""
 
 
-def newest_version(path: Path) -> Path | None:
-    """The version folder with the highest number in `savedmodels/NAME`; None when there is none."""
-    versions = [entry for entry in path.iterdir() if entry.name.isdecimal() and entry.is_dir()] if path.is_dir() else []
-    return max(versions, key=lambda entry: int(entry.name), default=None)
+def versions(path: Path) -> list[Path]:
+    """The version folders in `savedmodels/NAME`, by their numbers, the newest last; empty when there is none."""
+    entries = path.iterdir() if path.is_dir() else ()
+    return sorted(
+        (entry for entry in entries if entry.name.isdecimal() and entry.is_dir()), key=lambda entry: int(entry.name)
+    )
 
 
 def version_folder(path: Path) -> Path:
@@ -29,7 +31,7 @@ def version_folder(path: Path) -> Path:
     Raises:
         InputError: There is no SavedModel.
     """
-    folder = newest_version(path) or path
+    folder = (versions(path) or [path])[-1]
     if not (folder / "saved_model.pb").is_file():
         raise InputError(
             f"{path}: no SavedModel there; check its name; python -m glowseis.train makes savedmodels/NAME/VERSION"

@@ -15,7 +15,8 @@ class Checkpoints:
 
     The last state holds weights, optimiser and the counters below, all that the rest of the run depends on: order and
     noise of the data are functions of the seed and the epoch. The last two are kept: where the newer one is damaged,
-    the run goes on from the other and ends the same.
+    the run goes on from the other and ends the same. So are the last two best weights, as the older state names the
+    older ones.
 
     Args:
         folder: Where they lie; made when missing.
@@ -56,7 +57,7 @@ class Checkpoints:
             best_step=self._best_step,
         )
         self._last = CheckpointFolder(folder / "last", last, 2)
-        self._best = CheckpointFolder(folder / "best", tf.train.Checkpoint(weights=weights, run=self._run), 1)
+        self._best = CheckpointFolder(folder / "best", tf.train.Checkpoint(weights=weights, run=self._run), 2)
 
     @property
     def step(self) -> int:
@@ -93,10 +94,14 @@ class Checkpoints:
         for step in reversed(self._last.steps()):
             try:
                 self._last.restore(step)
+                self._check_identity(self._last, step)
+                if self.best_step:
+                    # Now, not after hours of training: without them the run cannot end.
+                    self.restore_best()
+                    self._last.restore(step)
             except InputError as wrong:
                 first_problem = first_problem or wrong
                 continue
-            self._check_identity(self._last, step)
             if first_problem is not None and say is not None:
                 said = str(first_problem).removesuffix(BEGIN_ANEW)
                 say(f"{said}going on from the newest that can, after step {step}")
@@ -133,5 +138,6 @@ class Checkpoints:
         return True
 
     def _check_identity(self, folder: CheckpointFolder, step: int) -> None:
-        if self._run.numpy().decode() != self._identity:
+        # Classifiers' checkpoints of before 2026-11-27 name no run.
+        if self._run.numpy().decode() not in ("", self._identity):
             raise InputError(f"{folder.path(step)}: this checkpoint is another run's; {BEGIN_ANEW}")

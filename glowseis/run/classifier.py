@@ -106,7 +106,7 @@ def train_classifier(
             validation=validation,
             labels=selection.labels,
         )
-        run = ClassifierRun(fitting, folder, stopping, say)
+        run = ClassifierRun(fitting, folder, stopping, identity, say)
         say(_plan(fitting, selection))
         if run.restored:
             say(f"going on after step {run.checkpoints.step} of {fitting.steps}")

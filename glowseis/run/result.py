@@ -1,5 +1,6 @@
 """What comes of a run: its SavedModel, exported once, and its figures in `result.json`."""
 
+import contextlib
 import hashlib
 import json
 import time
@@ -10,8 +11,8 @@ from typing import Any
 import pydantic
 
 from glowseis.errors import InputError, first_wrong
-from glowseis.export.folders import ABOUT, newest_version
-from glowseis.files import read_record, write_json
+from glowseis.export.folders import ABOUT, versions
+from glowseis.files import locked, read_record, write_json
 
 RESULT = "result.json"
 
@@ -90,12 +91,17 @@ def export_once(identity: str, folder: Path, export: Callable[[Path], None]) -> 
     Returns:
         The version's folder.
     """
-    newest = newest_version(folder)
-    if newest and (newest / ABOUT).exists() and read_record(newest / ABOUT).get("run") == identity:
-        return newest
-    target = folder / str(int(newest.name) + 1 if newest else 1)
-    export(target)
-    return target
+    # Runs of one name may end together.
+    with locked(folder.parent / f".{folder.name}.lock", f"{folder}: another run is writing there", wait=True):
+        there = versions(folder)
+        for version in there:
+            # Another run's that is damaged says nothing of this one.
+            with contextlib.suppress(InputError):
+                if (version / ABOUT).exists() and read_record(version / ABOUT).get("run") == identity:
+                    return version
+        target = folder / str(int(there[-1].name) + 1 if there else 1)
+        export(target)
+        return target
 
 
 def folder_checksum(folder: Path) -> str:

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from glowseis.errors import InputError
 from glowseis.export.flow import export_flow, load_flow
-from glowseis.export.folders import newest_version
+from glowseis.export.folders import versions
 from glowseis.fitting.flow.fitting import make_flow
 from glowseis.models.glow import Glow
 from glowseis.models.grey_levels import from_levels, to_levels
@@ -182,8 +182,8 @@ def test_the_newest_version_is_the_highest_number(tmp_path):
     for name in ("1", "9", "10", "010x", "latest"):
         (tmp_path / name).mkdir()
     (tmp_path / "11").write_text("no folder")
-    assert newest_version(tmp_path) == tmp_path / "10"
-    assert newest_version(tmp_path / "latest") is None and newest_version(tmp_path / "nowhere") is None
+    assert versions(tmp_path)[-1] == tmp_path / "10"
+    assert versions(tmp_path / "latest") == versions(tmp_path / "nowhere") == []
 
 
 def test_a_second_training_of_a_name_gets_the_next_version(trained, flow, tmp_path):

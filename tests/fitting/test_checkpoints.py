@@ -86,7 +86,7 @@ def test_whatever_the_pointer_says_a_run_goes_on_from_its_newest_state(folder, p
     save(checkpoints, model, 30)
     assert checkpoints.offer(30, 1.0)
     names = sorted(file.name for part in ("last", "best") for file in (folder / part).glob("*.index"))
-    assert names == ["ckpt-20.index", "ckpt-30.index", "ckpt-30.index"]
+    assert names == ["ckpt-10.index", "ckpt-20.index", "ckpt-30.index", "ckpt-30.index"]
     assert 'model_checkpoint_path: "ckpt-30"' in path.read_text() and restored(folder) == (30, 30.0, [])
 
 
@@ -145,13 +145,29 @@ def test_a_run_whose_states_are_gone_does_not_begin_anew(folder, left):
         state_in(folder)[0].restore()
 
 
-def test_a_run_whose_best_weights_are_gone_is_told(folder):
-    checkpoints, _ = state_in(folder)
-    checkpoints.restore()
-    for path in (folder / "best").glob("*.index"):
-        path.unlink()
+@pytest.mark.parametrize("damage", ["gone", "flipped"])
+def test_best_weights_that_are_lost_are_reported_before_training_goes_on(folder, damage):
+    for path in (folder / "best").glob("ckpt-10.*"):
+        path.unlink() if damage == "gone" else flip(path)
     with pytest.raises(InputError, match="best/ckpt-10: this checkpoint cannot be read"):
-        checkpoints.restore_best()
+        state_in(folder)[0].restore()
+
+
+def test_best_weights_that_came_after_the_last_state_leave_those_that_it_names(folder):
+    """As a process leaves them that was killed between the two."""
+    checkpoints, model = state_in(folder)
+    checkpoints.restore()
+    model.set_weights([np.full(weight.shape, 30.0) for weight in model.get_weights()])
+    assert checkpoints.offer(30, 1.0)
+    again, model = state_in(folder)
+    assert again.restore() and (again.step, again.best_step) == (20, 10)
+    again.restore_best()
+    assert all((weight == 0.0).all() or (weight == 10.0).all() for weight in model.get_weights())
+
+
+def test_states_of_a_classifier_from_before_they_named_their_run_are_read(tmp_path):
+    save(*state_in(tmp_path, identity=""), 10)
+    assert restored(tmp_path) == (10, 10.0, [])
 
 
 def test_a_run_that_was_killed_in_its_first_save_begins(tmp_path):

@@ -1,15 +1,19 @@
 """A run's folder: who may write there, what its record and its figures must hold."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from glowseis.errors import InputError
+from glowseis.export.folders import ABOUT
 from glowseis.files import read_json, write_json
 from glowseis.recipe import read_recipe
 from glowseis.run.claim import claimed
 from glowseis.run.classifier import ClassifierResult, classifier_lines
 from glowseis.run.flow import FlowResult, flow_lines, train_flow
 from glowseis.run.record import RECORD, check_folder, record_of
-from glowseis.run.result import RESULT, read_result
+from glowseis.run.result import RESULT, export_once, read_result
 from glowseis.survey.store.survey import open_survey
 
 FLOW = {
@@ -50,6 +54,38 @@ def run(tiny, tmp_path):
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
+
+
+def exported(name):
+    def export(target):
+        (target / "assets.extra").mkdir(parents=True)
+        write_json(target / ABOUT, {"run": name})
+
+    return export
+
+
+def test_a_run_exports_once_whoever_else_exported_meanwhile(tmp_path):
+    folder = tmp_path / "tiny"
+    first = export_once("a", folder, exported("a"))
+    assert export_once("b", folder, exported("b")).name == "2"
+    assert export_once("a", folder, exported("a")) == first == folder / "1"
+    (first / ABOUT).write_text("damaged")
+    assert export_once("b", folder, exported("b")).name == "2"
+    assert export_once("c", folder, exported("c")).name == "3"
+    assert names(tmp_path) == ["tiny"]
+
+
+def test_runs_that_end_together_get_versions_of_their_own(tmp_path):
+    def slowly(name):
+        def export(target):
+            time.sleep(0.2)
+            exported(name)(target)
+
+        return export
+
+    with ThreadPoolExecutor(4) as threads:
+        made = threads.map(lambda name: export_once(name, tmp_path / "tiny", slowly(name)), "abcd")
+        assert sorted(path.name for path in made) == ["1", "2", "3", "4"]
 
 
 def test_a_run_is_one_process_s_until_it_is_done(run):

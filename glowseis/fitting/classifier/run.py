@@ -18,6 +18,7 @@ class ClassifierRun(Watcher):
         fitting: What to do.
         folder: The run's folder, which gets `checkpoints/` and `logs/`.
         stopping: Asked between steps.
+        identity: The run's, which its checkpoints name.
         say: Called with a line when a damaged checkpoint is passed over.
 
     Attributes:
@@ -31,9 +32,10 @@ class ClassifierRun(Watcher):
         fitting: ClassifierFitting,
         folder: Path,
         stopping: Stopping,
+        identity: str = "",
         say: Callable[[str], None] | None = None,
     ):
-        self.checkpoints = Checkpoints(folder / "checkpoints", fitting.model, fitting.trainer.optimizer)
+        self.checkpoints = Checkpoints(folder / "checkpoints", fitting.model, fitting.trainer.optimizer, identity)
         self.restored = self.checkpoints.restore(say)
         self.first_step_at: float | None = None
         self._fitting = fitting
@@ -52,6 +54,9 @@ class ClassifierRun(Watcher):
         """
         self._saved_at = time.monotonic()
         self._log = RunLog(self._folder / "logs", self._fitting.steps, self.checkpoints.step)
+        if not self.restored:
+            # Weights that are the best need a state that knows of them.
+            self._save(0)
         try:
             return self._fitting.run(self.checkpoints, self)
         finally:
@@ -64,7 +69,9 @@ class ClassifierRun(Watcher):
         self._log.step(step, scalars, {"loss": f"{loss:.3f}"})
 
     def after_epoch(self, epoch: Epoch, best: bool) -> None:
-        """Log what was measured; keep the state with the best weights, so that it is never older than they are."""
+        """Keep the state with the best weights, so that it is never older than they are; log what was measured."""
+        if best:
+            self._save(epoch.step)
         if epoch.validation is None or epoch.validation_loss is None:
             self._log.evaluation(epoch.step, {}, {"accuracy": f"{100 * epoch.accuracy:.1f}"})
             return
@@ -77,8 +84,6 @@ class ClassifierRun(Watcher):
         }
         self._log.evaluation(epoch.step, scalars, shown)
         self._log.picture(epoch.step, "confusion", confusion_picture(judged))
-        if best:
-            self._save(epoch.step)
 
     def between_steps(self, step: int, last: bool) -> None:
         """Keep the state when it is time and before leaving on a signal; the fitting itself keeps the last one."""

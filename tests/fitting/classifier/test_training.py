@@ -18,7 +18,9 @@ from glowseis.fitting.classifier.fitting import (
 )
 from glowseis.fitting.classifier.selection import select_labelled
 from glowseis.recipe import ClassifierRecipe, read_recipe
+from glowseis.run.classifier import train_classifier
 from glowseis.survey.splits.fold_files import make_folds, write_folds
+from glowseis.survey.store.survey import open_survey
 from tests.support.commands import finish, start
 from tests.support.graded_survey import LABELS, RECIPE, graded_survey
 
@@ -123,6 +125,23 @@ def test_a_run_that_was_killed_and_stopped_ends_with_the_same_weights(graded, tr
         mine, theirs = (checkpoint_values(folder / one) for folder in (tmp_path, trained.folder))
         assert mine.keys() == theirs.keys() and len(mine) > 40
         assert all(np.array_equal(mine[name], theirs[name]) for name in mine)
+
+
+def test_a_classifier_that_is_killed_while_it_logs_its_first_epoch_goes_on(graded, trained, tmp_path, monkeypatch):
+    class KilledError(BaseException):
+        pass
+
+    def killed(*_):
+        raise KilledError
+
+    monkeypatch.chdir(tmp_path)
+    recipe, survey = read_recipe(graded.recipe), open_survey(graded.path)
+    with monkeypatch.context() as patch:
+        patch.setattr("glowseis.fitting.classifier.run.confusion_picture", killed)
+        with pytest.raises(KilledError):
+            train_classifier(recipe, survey, tmp_path / "run", tmp_path / "savedmodels", print, 0.0)
+    train_classifier(recipe, survey, tmp_path / "run", tmp_path / "savedmodels", print, 0.0)
+    assert figures(tmp_path / "run")["test"] == figures(trained.run)["test"]
 
 
 def test_a_finished_run_is_not_trained_again(graded, trained, command, monkeypatch):

@@ -115,6 +115,30 @@ def test_a_stranger_is_no_worker(addresses):
     assert time.monotonic() - started < 25
 
 
+@pytest.mark.parametrize("strangers", [1, 5])
+def test_strangers_who_say_little_for_long_do_not_keep_the_others(addresses, monkeypatch, strangers):
+    monkeypatch.setattr(meeting, "LET_IN_S", 0.3)
+    two, done = addresses[:2], threading.Event()
+    host, port = two[0].split(":")
+
+    def drip():
+        while not done.is_set():
+            with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1) as one:
+                while not done.wait(0.1):
+                    one.sendall(b"x")
+            time.sleep(0.02)
+
+    dripping = [threading.Thread(target=drip) for _ in range(strangers)]
+    for thread in dripping:
+        thread.start()
+    started = time.monotonic()
+    ended = together(lambda: meet(two, 0, wait_s=3))
+    done.set()
+    for thread in dripping:
+        thread.join()
+    assert "waited 3 s for" in ended[0] and time.monotonic() - started < 7
+
+
 @pytest.mark.parametrize("twice", [True, False])
 def test_those_that_do_not_belong_together_are_told(addresses, twice):
     strange = addresses if twice else [*addresses[:2], "elsewhere:1"]
