@@ -220,8 +220,8 @@ def synthesise_prior(
 def possible_parents(flow: SavedFlow, survey: Survey, label: str, rows: np.ndarray | None = None) -> np.ndarray:
     """Row numbers of the gathers of a label that a flow may interpolate.
 
-    Synthetic gathers are left out, so that all parents were recorded. So are, in the survey that the flow was trained
-    on, the gathers that its training held out: what is judged on them must not have seen their children.
+    Synthetic gathers are left out, so that all parents were recorded. So are, by their ids and in any survey, the
+    gathers that the flow's training held out: what is judged on them must not have seen their children.
 
     Args:
         flow: The flow.
@@ -241,8 +241,8 @@ def possible_parents(flow: SavedFlow, survey: Survey, label: str, rows: np.ndarr
         flow.name, flow.profile, picture_intervals_s(survey.index), picture_spacings_m(survey.index), survey.path
     )
     possible = np.intersect1d(survey.select(labels=[label]), labelled_rows(survey))
-    if flow.about.get("survey_checksum") == survey.checksum:
-        possible = np.setdiff1d(possible, survey.select(ids=flow.about.get("held_out_ids", [])))
+    is_held_out = survey.index["gather_id"].isin(flow.about.get("held_out_ids", [])).to_numpy()
+    possible = possible[~is_held_out[possible]]
     if rows is not None:
         rows = np.unique(np.asarray(rows, np.int64))
         other = np.setdiff1d(rows, possible)

@@ -472,6 +472,29 @@ def test_synthetic_gathers_train_no_flow_and_have_no_children(tiny, tmp_path):
     assert possible_parents(flow, survey, "bad").tolist() == [1, 3, 5, 7]
 
 
+@pytest.mark.parametrize("which", ["the same", "one gather more", "some rows", "other rows"])
+def test_what_training_held_out_is_no_parent_in_any_survey(tmp_path, which):
+    """The checksum of a part of the survey, or of more than it, is another."""
+    gathers = [random_gather(shot, (32, 32), samples=30, traces=28, label="bad") for shot in range(9)]
+    write_survey(tmp_path / "trained", gathers[:8], (32, 32), {})
+    write_survey(tmp_path / "more", gathers, (32, 32), {})
+    trained, more = open_survey(tmp_path / "trained"), open_survey(tmp_path / "more")
+    survey = {
+        "the same": trained,
+        "one gather more": more,
+        "some rows": trained.only([7, 5, 3, 2, 1]),
+        "other rows": more.only([8, 2, 1, 0]),
+    }[which]
+    about = {"survey_checksum": trained.checksum, "held_out_ids": [gathers[2].gather_id, gathers[5].gather_id]}
+    flow = SimpleNamespace(name="flow/1", profile=None, size=(32, 32), about=about)
+    held_out = [row for row, name in enumerate(survey.index["gather_id"]) if name in about["held_out_ids"]]
+    possible = possible_parents(flow, survey, "bad")
+    assert held_out and sorted([*possible, *held_out]) == list(range(len(survey)))
+    for rows in (held_out, [possible[0], held_out[0]]):
+        with pytest.raises(InputError, match="cannot be a parent: only recorded gathers"):
+            possible_parents(flow, survey, "bad", np.array(rows))
+
+
 @pytest.mark.parametrize("held_out", [0.05, 0.25, 0.5])
 def test_held_out_gathers_are_never_trained_on(tiny, held_out):
     survey = open_survey(tiny.survey)
