@@ -1,4 +1,4 @@
-"""How much simulated gathers look like published ones: a table, and pictures. Run from a checkout.
+"""How closely simulated gathers resemble published ones: a table, and pictures. Run from a checkout.
 
 python -m eval.calibration --count 200 --out calibration
 """
@@ -37,9 +37,9 @@ from glowseis.survey.simulate.likeness import (
 )
 
 MOST_BYTES = 300_000
-"""Size of the pictures that --out writes."""
+"""Largest size of the pictures that --out writes."""
 
-# Noise-free events fainter than this many levels count as quiet; rows before them by this many are left out.
+# Noise-free events fainter than this many levels count as quiet; this many rows before the first event are left out.
 _FAINTEST_EVENT, _MARGIN_ROWS = 1.5, 8
 _ORDER_STREAM = 5
 _LEAST_QUIET_HEIGHT = 96
@@ -48,17 +48,17 @@ _ONLY = {"good": (1.0, 0.0, 0.0), "medium": (0.0, 1.0, 0.0), "bad": (0.0, 0.0, 1
 
 def main(
     count: Annotated[int, typer.Option(help="Gathers of each class.")] = 200,
-    size: Annotated[str, typer.Option(help="Samples x traces; event positions are compared at 896x640 alone.")] = (
+    size: Annotated[str, typer.Option(help="Samples x traces; event positions are compared only at 896x640.")] = (
         "896x640"
     ),
     seed: Annotated[int, typer.Option(help="Seed of the survey.")] = 1,
-    workers: Annotated[int, typer.Option(help="Processes; 0 takes one for each core.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes; 0 means one per core.")] = 0,
     acquisitions: Annotated[
-        int, typer.Option(min=0, help="Measure the events of so many drawn acquisitions instead, a gather each.")
+        int, typer.Option(min=0, help="Measure the events of this many drawn acquisitions instead, one gather each.")
     ] = 0,
-    out: Annotated[Path | None, typer.Option(help="Folder for the table as CSV and for pictures.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write the table, as CSV, and pictures to.")] = None,
 ) -> None:
-    """Compare simulated gathers with what the published ones show.
+    """Compare simulated gathers with published ones.
 
     Example: python -m eval.calibration --count 200 --out calibration
     """
@@ -75,14 +75,14 @@ def main(
         raise InputError(f"size {size}: give at least {_LEAST_QUIET_HEIGHT} rows, so that some are quiet")
     if acquisitions:
         if out:
-            raise InputError("--acquisitions prints a table alone; leave --out out")
+            raise InputError("--acquisitions only prints a table; leave out --out")
         print(_markdown(_spread(acquisitions, seed, (height, width))))
         return
     if out:
         check_output(out)
     measured = list(_measured(count, seed, acquisition, workers or len(os.sched_getaffinity(0))))
     rows = [row for target in TARGETS if (row := _row(target, measured, (height, width)))]
-    print(f"{count} gathers of {height}x{width} a class, seed {seed}\n")
+    print(f"{count} gathers of {height}x{width} per class, seed {seed}\n")
     print(_markdown(rows))
     print("\nThe rule without the judge's uncertainty (row: label, per cent of its gathers)\n")
     print(_markdown([_rule_row(label, measured) for label in LABELS]))
@@ -90,15 +90,15 @@ def main(
         with whole_folder(out) as folder:
             _write_table(folder / "calibration.csv", rows)
             told = _write_pictures(folder, measured, seed, acquisition)
-        print(f"\n{source_text(out)}: calibration.csv, one picture a class and simulated-unlabelled.png ({told})")
+        print(f"\n{source_text(out)}: calibration.csv, one picture per class and simulated-unlabelled.png ({told})")
 
 
 Figures = dict[str, dict[str, float]]
-"""Of one gather: the figures measured with the noise of each class, and under `""` those of its events."""
+"""The figures of one gather: those measured with the noise of each class, and under `""` those of its events."""
 
 
 def measure(index: int, seed: int, acquisition: Acquisition) -> Figures:
-    """Simulate one gather without noise and with the noise of each class, and measure all four pictures.
+    """Simulate one gather without noise and with the noise of each class, and measure all four images.
 
     Args:
         index: Number of the gather.
@@ -129,7 +129,7 @@ def measure(index: int, seed: int, acquisition: Acquisition) -> Figures:
 
 
 def _spread(acquisitions: int, seed: int, size: tuple[int, int]) -> list[dict[str, str]]:
-    """Band and loudness of the events of drawn acquisitions, beside those of both published ones."""
+    """Frequency band and loudness of the events of drawn acquisitions, beside those of the two published ones."""
     found: dict[str, list[dict[str, float]]] = {part: [] for part in PARTS}
     for number in range(1, acquisitions + 1):
         recording = simulate_recording(number, seed, Acquisition.drawn(*size, number))
@@ -184,7 +184,7 @@ def _leave_signals_to_parent() -> None:
 
 
 def _row(target: Target, measured: list[Figures], size: tuple[int, int]) -> dict[str, str] | None:
-    """One line of the table: target, median, range and difference; None where it cannot be compared."""
+    """One row of the table: target, median, range and difference; None if it cannot be compared."""
     if target.full_size_alone and size != (FULL_HEIGHT, FULL_WIDTH):
         return None
     groups = [target.label] if target.label else ["", *LABELS]
@@ -204,7 +204,7 @@ def _row(target: Target, measured: list[Figures], size: tuple[int, int]) -> dict
 
 
 def _rule_row(label: str, measured: list[Figures]) -> dict[str, str]:
-    """How often the rule by itself calls gathers of a label good, medium or bad."""
+    """How often the rule alone calls gathers of a label good, medium or bad."""
     shares = {one: 100.0 * np.mean([figures[label][f"rule_{one}"] for figures in measured]) for one in LABELS}
     return {"label": label} | {f"rule says {one}": f"{share:.1f}" for one, share in shares.items()}
 
@@ -224,7 +224,7 @@ def _write_table(path: Path, rows: list[dict[str, str]]) -> None:
 
 
 def _write_pictures(folder: Path, measured: list[Figures], seed: int, acquisition: Acquisition) -> str:
-    """The most ordinary gather of each class, and others of each without their labels; tells the latter's order."""
+    """Write the most typical gather of each class, and another of each without labels; return the latter's order."""
 
     def image(label: str, index: int) -> np.ndarray:
         recording = simulate_recording(index, seed, acquisition, _ONLY[label])
@@ -243,7 +243,7 @@ def _write_pictures(folder: Path, measured: list[Figures], seed: int, acquisitio
 
 
 def _most_ordinary(figures: list[dict[str, float]]) -> tuple[int, ...]:
-    """Up to two gathers whose noise is nearest to the medians of their class, in units of the class's spread."""
+    """Up to two gathers whose noise is closest to the medians of their class, in units of the class's spread."""
     table = np.array([[one[name] for name in ("level", "loudest_ratio", "noisy_percent")] for one in figures])
     logarithm = np.log(table + 1.0)
     away = np.abs(logarithm - np.median(logarithm, axis=0)) / (logarithm.std(axis=0) + 1e-9)
@@ -251,7 +251,7 @@ def _most_ordinary(figures: list[dict[str, float]]) -> tuple[int, ...]:
 
 
 def _save(path: Path, image: np.ndarray) -> None:
-    """As a PNG file with as many grey levels, mid-grey among them, as `MOST_BYTES` allow."""
+    """Save as a PNG file with as many grey levels, mid-grey among them, as `MOST_BYTES` allows."""
     from PIL import Image
 
     for step in (1, 2, 4, 8, 16):

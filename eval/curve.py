@@ -1,8 +1,8 @@
 """The paper's Figure 4, F1 of each class against the number of augmentations: `python -m eval.curve`.
 
-One division of 70/10/20 per cent into training, validation and test; the gathers of the largest count are made once,
-and a smaller count takes the first of them. A run is another seed of the classifier's weights and order. The count is
-chosen on the validation curve; the test curve is shown beside it.
+There is one split into 70/10/20 per cent training, validation and test gathers. The gathers of the largest count are
+made once, and a smaller count takes the first of them. Each run has another seed for the classifier's weights and order
+of gathers. The count is chosen on the validation curve; the test curve is shown beside it.
 """
 
 import os
@@ -28,28 +28,32 @@ KINDS = {"grouped": "grouped-split", "stratified": "split"}
 
 
 def main(
-    recipe: Annotated[Path | None, typer.Argument(help="TOML file with [study]; train/demo.toml when left out")] = None,
+    recipe: Annotated[Path | None, typer.Argument(help="TOML file with [study]; default: train/demo.toml.")] = None,
     *,
-    survey: Annotated[Path | None, typer.Option(help="a labelled survey; the recipe's own when left out")] = None,
-    out: Annotated[Path | None, typer.Option(help="the study's folder; studies/NAME when left out")] = None,
+    survey: Annotated[Path | None, typer.Option(help="Folder of a labelled survey; default: the recipe's own.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the study; default: studies/NAME.")] = None,
     points: Annotated[
-        Path | None, typer.Option(help="folder of the classifiers' scores; OUT/curve/ARM-KIND by default")
+        Path | None, typer.Option(help="Folder of the classifiers' scores; default: OUT/curve/ARM-KIND.")
     ] = None,
-    runs: Annotated[int | None, typer.Option(help="classifiers at each count; the recipe's by default")] = None,
-    counts: Annotated[str, typer.Option(help="numbers of added gathers, such as 0,300,600; the recipe's")] = "",
-    arm: Annotated[str, typer.Option(help="what makes the gathers")] = PRIMARY,
-    kind: Annotated[str, typer.Option(help="grouped keeps sail lines together; stratified is the paper's")] = "grouped",
+    runs: Annotated[int | None, typer.Option(help="Classifiers trained at each count; default: the recipe's.")] = None,
+    counts: Annotated[
+        str, typer.Option(help="Numbers of added gathers, such as 0,300,600; default: the recipe's.")
+    ] = "",
+    arm: Annotated[str, typer.Option(help="Arm that makes the added gathers.")] = PRIMARY,
+    kind: Annotated[
+        str, typer.Option(help="grouped keeps sail lines together; stratified is the paper's.")
+    ] = "grouped",
     changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="change a key of the recipe, such as seed=2")
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, such as seed=2.")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="runs side by side on this machine, a process each")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Runs at once on this machine, a process each.")] = 1,
     attended: Annotated[bool, typer.Option("--attended", hidden=True)] = False,
     run: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Draw F1 of each class against the number of augmentations, and choose the number on validation gathers.
+    """Plot the F1 of each class against the number of augmentations, and choose the number on validation gathers.
 
-    If it is stopped, run the same command again to continue; finished classifiers
-    are kept. Runs and counts may be added later.
+    If it is stopped, run the same command again to continue; finished classifiers are kept. Runs and counts can be
+    added later.
 
     Example: python -m eval.curve train/study.toml --runs 10 --counts 0,200,400,600,800,1000
     """
@@ -63,7 +67,7 @@ def main(
     wanted = sorted(set(settings.study.curve.counts))
     check_flows(settings, [arm], str(path))
 
-    # Processes beside each other, this one among them, must leave each other room on an accelerator.
+    # Processes that run at once, this one included, must leave each other memory on an accelerator.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     command.import_tensorflow()
     from eval.report.curve_figure import write_curve
@@ -88,13 +92,13 @@ def main(
         busy = f"{folder}: another process is working on this curve; wait for it"
         with locked(work.with_name(f"{work.name}.lock"), busy):
             for lock in work.parent.glob(f"{work.name}-*.lock"):
-                # Processes of a command that was killed outlive it for a while.
+                # The processes of a killed command outlive it for a while.
                 with locked(lock, busy):
                     pass
             every = range(settings.study.curve.runs)
             finished = kept_points(study, arm, wanted, every, points)
             todo = [(count, run) for run in every for count in wanted if (count, run) not in finished]
-            _say(f"{len(todo)} classifier{'s' * (len(todo) != 1)} to fit, {len(finished)} finished")
+            _say(f"{len(todo)} classifier{'s' * (len(todo) != 1)} to train, {len(finished)} finished")
             words = [str(path), "--out", str(folder), "--points", str(points), "--arm", arm, "--kind", kind]
             words += ["--counts", ",".join(map(str, wanted))]
             words += ["--survey", str(survey)] if survey else []
@@ -113,7 +117,7 @@ def main(
 
 
 def _run_part(study: "Study", arm: str, run: int | None, counts: Sequence[int], points: Path) -> None:
-    """What one of the curve's processes does: a run, or the gathers before all runs."""
+    """The work of one of the curve's processes: a run, or making the gathers before all runs."""
     from eval.running.curve_runs import make_gathers, run_points
     from eval.running.process import logged
     from eval.study.fold import Fold
@@ -130,16 +134,16 @@ def _run_part(study: "Study", arm: str, run: int | None, counts: Sequence[int], 
 
 
 def _run_in_processes(words: Sequence[str], todo: Sequence[tuple[int, int]], jobs: int, log: Path) -> None:
-    """Have the gathers made, then the runs with points to do run side by side.
+    """Make the gathers in a process, then run the unfinished runs at once.
 
-    A process for each run: what Keras and TensorFlow keep of a classifier goes with it.
+    Each run has a process of its own: what Keras and TensorFlow keep of a classifier is freed with it.
     """
     from eval.running.crossval import duration
     from eval.running.scheduling import Job, on_this_machine
 
     if not todo:
         return
-    _say(f"first the gathers that are added, with the flow that they need; {log} tells how far it is")
+    _say(f"first making the added gathers, and the flow that they need; see {log} for progress")
     on_this_machine([Job("making the gathers", "eval.curve", tuple(words))], 1, _say)
     started, done, told = time.monotonic(), 0, threading.Lock()
 
@@ -160,11 +164,11 @@ def _say(line: str) -> None:
 
 
 def _silent(line: str) -> None:
-    """For what the command itself has said."""
+    """Drop a line that the command itself has printed."""
 
 
 def _chosen(counts: str, runs: int | None) -> list[str]:
-    """What the command line chooses, as changes of the recipe."""
+    """The options --counts and --runs as changes of the recipe."""
     changes = [] if runs is None else [f"study.curve.runs={runs}"]
     if counts:
         words = [word.strip() for word in counts.split(",")]
@@ -175,7 +179,7 @@ def _chosen(counts: str, runs: int | None) -> list[str]:
 
 
 def text_of(table: "pd.DataFrame", chosen: int, rare: str) -> str:
-    """The means in per cent, a row a count, for the terminal."""
+    """The means in per cent, one row per count, for the terminal."""
     from eval.report.curve_figure import curve_means
 
     means = curve_means(table)

@@ -1,7 +1,7 @@
 """The paper's two tables, by cross-validation: `python -m eval.cv`.
 
-A fold is a unit of work: its flows are trained on its training gathers alone, every arm's classifier on the same
-gathers with what the arm adds, and each is scored on the fold's test gathers. What is finished is kept.
+A fold is a unit of work: its flows are trained on its training gathers alone, each arm's classifier on the same
+gathers plus what the arm adds, and each classifier is scored on the fold's test gathers. What is finished is kept.
 """
 
 import os
@@ -24,30 +24,35 @@ CHECKOUT = Path(__file__).parent.parent
 
 KINDS = ("grouped", "stratified")
 
-KEPT = "stopped; everything finished is kept, run the same command again to go on"
+KEPT = "stopped; everything finished is kept, run the same command again to continue"
 
 
 def main(
-    recipe: Annotated[Path | None, typer.Argument(help="TOML file with [study]; train/demo.toml when left out")] = None,
+    recipe: Annotated[Path | None, typer.Argument(help="TOML file with [study]; default: train/demo.toml.")] = None,
     *,
-    survey: Annotated[Path | None, typer.Option(help="a labelled survey; the recipe's own when left out")] = None,
-    fold: Annotated[list[int] | None, typer.Option(help="number of a fold, from 0; all when left out")] = None,
-    kind: Annotated[str, typer.Option(help="grouped or stratified folds alone; the recipe's kinds by default")] = "",
-    arms: Annotated[str, typer.Option(help=f"some of {','.join(ARMS)}; the recipe's by default")] = "",
-    out: Annotated[Path | None, typer.Option(help="the study's folder; studies/NAME when left out")] = None,
-    outcomes: Annotated[Path | None, typer.Option(help="folder of the folds' scores; OUT/outcomes by default")] = None,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="change a key, such as study.folds=3")
+    survey: Annotated[Path | None, typer.Option(help="Folder of a labelled survey; default: the recipe's own.")] = None,
+    fold: Annotated[
+        list[int] | None, typer.Option(help="Number of a fold, from 0; repeatable; default: all folds.")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="folds side by side on this machine, a process each")] = 1,
-    scheduler: Annotated[str, typer.Option(help="address of a dask scheduler whose workers take the folds")] = "",
-    tables_only: Annotated[bool, typer.Option("--tables-only", help="tables and report of finished folds")] = False,
+    kind: Annotated[str, typer.Option(help="grouped or stratified folds only; default: the recipe's kinds.")] = "",
+    arms: Annotated[str, typer.Option(help=f"Some of {','.join(ARMS)}; default: the recipe's.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Folder of the study; default: studies/NAME.")] = None,
+    outcomes: Annotated[Path | None, typer.Option(help="Folder of the folds' scores; default: OUT/outcomes.")] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, such as study.folds=3."),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Folds at once on this machine, a process each.")] = 1,
+    scheduler: Annotated[str, typer.Option(help="Address of a dask scheduler whose workers run the folds.")] = "",
+    tables_only: Annotated[
+        bool, typer.Option("--tables-only", help="Only write tables and report of the finished folds.")
+    ] = False,
     attended: Annotated[bool, typer.Option("--attended", hidden=True)] = False,
 ) -> None:
     """Compare ways to train the classifier by cross-validation: the paper's two tables, statistics and a report.
 
     Without arguments it runs the demo on small surveys that it simulates. If it is stopped, run the same command
-    again to continue; what is finished is skipped, and several processes may work on several folds of one study.
+    again to continue; what is finished is skipped. Several processes can work on several folds of one study.
 
     Example: python -m eval.cv train/study.toml --jobs 2
     """
@@ -56,7 +61,7 @@ def main(
     if tables_only and (fold or scheduler or jobs > 1):
         raise InputError("--tables-only trains nothing; leave out --fold, --jobs and --scheduler")
     if scheduler and jobs > 1:
-        raise InputError("give --jobs or --scheduler, not both: a scheduler's workers say how many folds run at once")
+        raise InputError("give --jobs or --scheduler, not both: a scheduler's workers set how many folds run at once")
     path = recipe or demo()
     settings = read_study(path, [*(changes or []), *_chosen(kind, arms)])
     numbers = sorted(set(fold or range(settings.study.folds)))
@@ -65,7 +70,7 @@ def main(
         raise InputError(f"--fold {wrong}: {path} has folds 0 to {settings.study.folds - 1}")
 
     if jobs > 1 or scheduler:
-        # Processes beside each other, this one among them, must leave each other room on an accelerator.
+        # Processes that run at once, this one included, must leave each other memory on an accelerator.
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     command.import_tensorflow()
     from eval.running.process import end_with_parent, make_folder, without_remarks
@@ -99,7 +104,7 @@ def demo() -> Path:
     """The demo's recipe.
 
     Raises:
-        InputError: There is none here.
+        InputError: It does not exist here.
     """
     for folder in (Path("train"), CHECKOUT / "train"):
         if (folder / "demo.toml").is_file():
@@ -108,7 +113,7 @@ def demo() -> Path:
 
 
 def _chosen(kind: str, arms: str) -> list[str]:
-    """What the command line chooses, as changes of the recipe."""
+    """The options --kind and --arms as changes of the recipe."""
     changes = []
     if kind:
         if kind not in KINDS:
@@ -132,12 +137,12 @@ def _run_here(study: "Study", numbers: Sequence[int], attended: bool) -> None:
     for kind in recipe.kinds:
         for number in numbers:
             run_fold(study, kind, number, recipe.arms, say, wait=attended)
-            # Keras would keep the networks of all folds.
+            # Otherwise Keras keeps the networks of all folds.
             keras.backend.clear_session()
 
 
 def _run_elsewhere(study: "Study", numbers: Sequence[int], words: tuple[str, ...], jobs: int, scheduler: str) -> None:
-    """Run folds in processes of their own, here or on a cluster; finished ones are not begun."""
+    """Run folds in processes of their own, here or on a cluster; finished ones are not started."""
     from eval.running.folds import unfinished
     from eval.running.scheduling import fold_job, on_cluster, on_this_machine
 
@@ -158,7 +163,7 @@ def _run_elsewhere(study: "Study", numbers: Sequence[int], words: tuple[str, ...
 
 
 def _words(path: Path, survey: Path | None, changes: list[str] | None, arms: str, study: "Study") -> tuple[str, ...]:
-    """The command line that a fold's process gets, but for the fold itself."""
+    """The command line of a fold's process, without the fold itself."""
     words = [str(path), "--out", str(study.folder), "--outcomes", str(study.outcomes)]
     if survey:
         words += ["--survey", str(survey)]
@@ -168,7 +173,7 @@ def _words(path: Path, survey: Path | None, changes: list[str] | None, arms: str
 
 
 def _with_time_left(study: "Study", numbers: Sequence[int], at_once: int = 1) -> Callable[[str], None]:
-    """Say what is to be done; gives what says a line and how long the rest will take."""
+    """Print how much is to be done; return a function that prints a line and how long the rest will take."""
     from eval.running.crossval import duration
     from eval.running.estimate import estimate
     from eval.running.folds import unfinished
@@ -195,14 +200,14 @@ def _with_time_left(study: "Study", numbers: Sequence[int], at_once: int = 1) ->
 
 
 def _tables(recipe: "StudyRecipe", study: "Study | None", digest: str | None, folder: Path, outcomes: Path) -> None:
-    """Print the tables, and write them and the report, of whatever is finished.
+    """Print and write the tables of what is finished, and write the report.
 
     Args:
         recipe: The study's settings.
-        study: The study; None where its surveys are not there.
-        digest: The digest that outcomes must have; None for whichever they share.
-        folder: The study's.
-        outcomes: Where the outcomes lie.
+        study: The study; None if its surveys do not exist here.
+        digest: The digest that outcomes must have; None for any that they share.
+        folder: The study's folder.
+        outcomes: Folder of the outcomes.
     """
     from eval.report.fold_figure import write_folds
     from eval.report.writing import write_report
@@ -224,7 +229,7 @@ def _tables(recipe: "StudyRecipe", study: "Study | None", digest: str | None, fo
         _say(f"not finished yet: {results.missing}")
     if remark := origin(results, study):
         _say(remark)
-    _say(f"{len(written)} files of tables and their picture in {tables}; report: {report}")
+    _say(f"{len(written)} files of tables and their figure in {tables}; report: {report}")
     _tell_failures(results)
 
 
@@ -233,8 +238,8 @@ def _tell_failures(results: "Results") -> None:
     if failed:
         first = failed[0]
         raise FittingError(
-            f"{len(failed)} of {sum(map(len, results.outcomes.values()))} arms of folds failed, {first.kind} fold "
-            f"{first.fold}, {first.arm} first: {first.error}; the same command tries them again"
+            f"{len(failed)} of {sum(map(len, results.outcomes.values()))} arms of folds failed, the first {first.kind} "
+            f"fold {first.fold}, {first.arm}: {first.error}; run the same command again to retry"
         )
 
 

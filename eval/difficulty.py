@@ -1,10 +1,9 @@
-"""How hard the simulated survey's rare class is, and how much room there is above: `python -m eval.difficulty`.
+"""How hard the simulated survey's rare class is, and how much a classifier could gain: `python -m eval.difficulty`.
 
-The classifier is trained without any augmentation on a survey of the paper's fractions, keeps the weights of its lowest
-loss on other gathers of that survey, and is scored on another survey rich in rare gathers, whose scores are weighted
-back to those fractions. Two ceilings say what could be reached: the
-labelling rule that sees the noise which was put in, without the judge's uncertainty; and the same network given ten
-times the rare gathers.
+The classifier is trained without augmentation on a survey with the paper's fractions, keeps the weights of its lowest
+loss on other gathers of that survey, and is scored on another survey rich in rare gathers, with scores weighted back to
+those fractions. Two ceilings show what could be reached: the labelling rule applied to the noise that was simulated,
+without the judge's uncertainty; and the same network trained on ten times the rare gathers.
 """
 
 import json
@@ -20,7 +19,7 @@ from glowseis import command
 from glowseis.survey.gather import LABELS
 
 TEST_SEED = 1000
-"""What is added to the training survey's seed to get the test survey's: other lines, other earths."""
+"""Added to the training survey's seed to get the test survey's, which has other lines and other earths."""
 
 TEST_GATHERS = (1500, 1000, 1000)
 """Good, medium and bad gathers of the test survey."""
@@ -30,21 +29,21 @@ TIMES_RARE = 10
 BATCH = 64
 
 VALIDATION_SHARE = 1 / 9
-"""Validation gathers for each training gather, of the same survey and fractions: 522 for 4,700."""
+"""Validation gathers per training gather, from the same survey and with the same fractions: 522 for 4,700."""
 
 
 def main(
     *,
     size: Annotated[str, typer.Option(help="Samples x traces of the simulated acquisition.")] = "112x80",
-    count: Annotated[int, typer.Option(min=10, help="Training gathers, of the paper's fractions.")] = 4700,
+    count: Annotated[int, typer.Option(min=10, help="Training gathers, in the paper's fractions.")] = 4700,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the training survey.")] = 3,
-    networks: Annotated[int, typer.Option(min=1, help="Un-augmented networks, whose scores are averaged.")] = 3,
-    ceilings: Annotated[int, typer.Option(min=1, help="Networks with ten times the rare gathers.")] = 2,
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs of the un-augmented classifier.")] = 40,
+    networks: Annotated[int, typer.Option(min=1, help="Networks without augmentation, scores averaged.")] = 3,
+    ceilings: Annotated[int, typer.Option(min=1, help="Networks trained on ten times the rare gathers.")] = 2,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of the classifier without augmentation.")] = 40,
     alpha: Annotated[int, typer.Option(min=1, help="Width of the classifier.")] = 4,
-    out: Annotated[Path | None, typer.Option(help="JSON file for the figures.")] = None,
+    out: Annotated[Path | None, typer.Option(help="JSON file to write the figures to.")] = None,
 ) -> None:
-    """Measure the simulated survey's difficulty with the un-augmented classifier, and the room above it.
+    """Measure how hard the simulated survey is for a classifier without augmentation, and how much it could gain.
 
     Example: python -m eval.difficulty --seed 3 --networks 3 --out difficulty.json
     """
@@ -71,12 +70,12 @@ def measure(
         size: Height in samples and width in traces.
         count: Training gathers.
         seed: Seed of the training survey.
-        networks: Networks trained un-augmented, and with more rare gathers; their seeds count from 1.
-        epochs: Epochs of the un-augmented classifier; that with more rare gathers takes as many steps.
+        networks: Number of networks trained without augmentation, and on more rare gathers; their seeds count from 1.
+        epochs: Epochs of the classifier without augmentation; the one with more rare gathers takes as many steps.
         alpha: Width of the classifier.
 
     Returns:
-        The simulator's version, gathers by label, and rows of scores by name: one list of scores for each network.
+        The simulator's version, gathers by label, and rows of scores by name: a list with the scores of each network.
 
     Raises:
         InputError: The size cannot be simulated.
@@ -124,10 +123,10 @@ def measure(
 
 
 def table(result: dict[str, Any]) -> str:
-    """The figures as a Markdown table, in per cent; of several networks mean and range of F1.
+    """The figures as a Markdown table, in per cent; for several networks, means and the range of F1.
 
     Args:
-        result: What `measure` gives.
+        result: What `measure` returns.
 
     Returns:
         Lines of text.
@@ -163,7 +162,7 @@ def _test_parts(seed: int) -> list[tuple[range, int, tuple[float, float, float]]
 def _gathers(
     acquisition: Any, indices: range, seed: int, fractions: tuple[float, float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures uint8 `[gather, time, trace]` and classes of some gathers of a simulated survey."""
+    """Images, uint8 `[gather, time, trace]`, and classes of some gathers of a simulated survey."""
     from glowseis.survey.progress import progress
     from glowseis.survey.render import render_recording
     from glowseis.survey.simulate import simulate_recordings
@@ -196,7 +195,7 @@ def _probabilities(
     steps_per_epoch: int,
     network: int,
 ) -> np.ndarray:
-    """What a newly trained network makes of the test gathers, float32 `[gather, class]`."""
+    """A newly trained network's probabilities of the test gathers, float32 `[gather, class]`."""
     from glowseis.fitting.classifier.fitting import fit_classifier, make_classifier, predict
     from glowseis.recipe import ClassifierTraining
 

@@ -1,7 +1,7 @@
-"""What the published gathers show, one example of each class: the targets of the simulator's calibration.
+"""Figures of the published gathers, one example of each class: the targets of the simulator's calibration.
 
-They were measured on the group's published pictures at the paper's size, one row 8 ms and one column a trace. With
-one picture a class they are a centre, not a spread.
+They were measured on the group's published pictures at the paper's size, where a row is 8 ms and a column a trace. One
+picture per class gives a centre, not a spread.
 """
 
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from glowseis.survey.gather import LABELS
 
 @dataclass(frozen=True)
 class Target:
-    """One published figure and where the simulated one is found.
+    """One published figure, and where to find the simulated one.
 
     Attributes:
         name: What is measured, with its unit.
         quantity: Its name among the measured figures.
         low: Smallest published value.
-        high: Largest one; equal to `low` where one was published.
+        high: Largest published value; equal to `low` if there is only one.
         label: The class that it belongs to, or `""` for gathers of all classes.
-        full_size_alone: Whether it has a meaning at the paper's size alone.
+        full_size_alone: Whether it is only meaningful at the paper's size.
         digits: Decimal places worth printing.
     """
 
@@ -70,7 +70,7 @@ PUBLISHED_B: dict[str, dict[str, str]] = {
     "early": {"low_hz": "quiet", "middle_hz": "quiet", "high_hz": "quiet", "level": "1.4 to 1.8"},
     "late": {"low_hz": "22 to 24", "middle_hz": "39 to 40", "high_hz": "54", "level": "37 to 42"},
 }
-"""The same of the published gathers of both acquisitions, where B's water is so deep that the early part is quiet."""
+"""The same for the published gathers of both acquisitions; B's water is so deep that the early part is quiet."""
 
 _BANDS: tuple[tuple[str, str, float, float, int], ...] = (
     ("rows 150 to 400: 10 % of the power below (Hz)", "early_low_hz", 22.0, 26.0, 0),

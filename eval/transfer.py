@@ -1,16 +1,16 @@
-"""How well a classifier carries over to acquisitions that it was not trained on: `python -m eval.transfer`.
+"""How well a classifier works on acquisitions that it was not trained on: `python -m eval.transfer`.
 
-It is trained on a survey of some simulated acquisitions and scored on two others: other lines of the acquisitions that
-it was trained on, without those that its validation and test parts held back, and acquisitions that it has never seen,
-with other water depths, sources, gains and cables. Gathers are graded for the paper's class fractions, as `classify
---prior` does, and scores are weighted to these. Intervals are percentiles of the sail lines drawn anew with
+It is trained on a survey of some simulated acquisitions and scored on two other surveys: one of other lines of the
+acquisitions that it was trained on, without those in its validation and test parts, and one of acquisitions that it has
+never seen, with other water depths, sources, gains and cables. Gathers are graded for the paper's class fractions, as
+`classify --prior` does, and scores are weighted to these. Intervals are percentiles over sail lines resampled with
 replacement.
 
 ```
 transfers/NAME/
   surveys/             training, seen, unseen
-  run/  savedmodels/   the classifier's
-  seen.csv  unseen.csv what their gathers were graded for the training's fractions, each with a record beside it
+  run/  savedmodels/   of the classifier
+  seen.csv  unseen.csv grades of their gathers for the training's fractions, each with a record beside it
   transfer.json  transfer.csv  transfer.txt
 ```
 """
@@ -33,34 +33,36 @@ if TYPE_CHECKING:
     from glowseis.survey.store.survey import Survey
 
 FIRST_UNSEEN = 1001
-"""Number of the first acquisition that is never trained on."""
+"""Number of the first acquisition that never trains."""
 
 TEST_SEEDS = {"seen": 1000, "unseen": 2000}
-"""What is added to the training survey's seed: other lines, other earths."""
+"""Added to the training survey's seed, for other lines and other earths."""
 
 TEST_FRACTIONS = (40.0, 30.0, 30.0)
-"""Good, medium and bad gathers of the test surveys, in per cent: enough rare ones to judge by."""
+"""Good, medium and bad gathers of the test surveys, in per cent, with enough rare ones to judge by."""
 
 DRAWS = 1000
-"""Draws of sail lines that an interval is made of."""
+"""Number of resamplings of the sail lines for an interval."""
 
 WITHIN = {"rare": 10.0, "others": 3.0}
 """Points of F1 by which the rarest class and the others may fall on unseen acquisitions."""
 
-KEPT = "stopped; everything is saved, run the same command again to go on"
+KEPT = "stopped; everything is saved, run the same command again to continue"
 
 
 def main(
     recipe: Annotated[
-        Path | None, typer.Argument(help="a classifier's recipe; train/transfer.toml if left out")
+        Path | None, typer.Argument(help="TOML file of a classifier; default: train/transfer.toml.")
     ] = None,
     *,
-    model: Annotated[Path | None, typer.Option(help="grade by this SavedModel of a recipe; train nothing")] = None,
-    out: Annotated[Path | None, typer.Option(help="folder of surveys and figures; transfers/NAME if left out")] = None,
-    count: Annotated[int, typer.Option(min=30, help="gathers of each test survey")] = 600,
-    unseen: Annotated[int, typer.Option(min=1, help="acquisitions that were never trained on")] = 30,
+    model: Annotated[
+        Path | None, typer.Option(help="SavedModel, trained from a recipe, to score instead of training one.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of surveys and figures; default: transfers/NAME.")] = None,
+    count: Annotated[int, typer.Option(min=30, help="Gathers of each test survey.")] = 600,
+    unseen: Annotated[int, typer.Option(min=1, help="Number of unseen acquisitions.")] = 30,
     changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="change a key of the recipe, such as seed=2")
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, such as seed=2.")
     ] = None,
 ) -> None:
     """Score a classifier on acquisitions that it was trained on, and on others that it has never seen.
@@ -72,7 +74,7 @@ def main(
     from glowseis.recipe import ClassifierRecipe, read_recipe
 
     if model and (recipe or changes):
-        raise InputError("--model brings its own recipe; leave RECIPE and --set out")
+        raise InputError("--model brings its own recipe; leave out RECIPE and --set")
     started = time.monotonic()
     settings: Any = None
     if not model:
@@ -99,22 +101,22 @@ def main(
 
 
 def measure(classifier: Any, survey: "SurveySection", folder: Path, count: int, unseen: int) -> dict[str, Any]:
-    """Make both test surveys, grade them, and compare; what is there already is kept.
+    """Make both test surveys, grade them, and compare; surveys and grades that exist are kept.
 
     Args:
         classifier: The classifier, loaded.
-        survey: The survey that it was trained on, as its recipe says.
-        folder: Where surveys and grades lie or go.
+        survey: The survey that it was trained on, from its recipe.
+        folder: Folder of surveys and grades.
         count: Gathers of each test survey.
-        unseen: Acquisitions of the second.
+        unseen: Number of unseen acquisitions.
 
     Returns:
         The figures, for `write`.
 
     Raises:
-        InputError: The folder holds other surveys, or grades of another classifier; the classes are other ones; or the
+        InputError: The folder holds other surveys, or grades by another classifier; the classes differ; or the
             classifier does not say which gathers it was trained on.
-        StoppedError: It was interrupted; what is made is kept.
+        StoppedError: It was interrupted; what is finished is kept.
     """
     from glowseis.judging.prior import reweighted, trained_fractions
     from glowseis.run.own_survey import own_survey
@@ -145,20 +147,20 @@ def measure(classifier: Any, survey: "SurveySection", folder: Path, count: int, 
 
 
 def judging_surveys(survey: "SurveySection", count: int, unseen: int) -> dict[str, "SurveySection"]:
-    """What the test surveys are, for one that was trained on.
+    """The test surveys for a training survey.
 
     Args:
         survey: The training survey.
         count: Gathers of each.
-        unseen: Acquisitions that were not trained on.
+        unseen: Number of unseen acquisitions.
 
     Raises:
-        InputError: The training survey has acquisitions that are to be unseen.
+        InputError: The training survey contains acquisitions that must be unseen.
     """
     if survey.acquisitions and survey.first_acquisition + survey.acquisitions > FIRST_UNSEEN:
         raise InputError(
             f"survey.first_acquisition = {survey.first_acquisition} and survey.acquisitions = {survey.acquisitions}: "
-            f"those from {FIRST_UNSEEN} are kept for the test; train on lower numbers"
+            f"acquisitions from {FIRST_UNSEEN} are reserved for testing; train on lower numbers"
         )
     changes = {"count": count, "fractions": list(TEST_FRACTIONS)}
     others = {"acquisitions": unseen, "first_acquisition": FIRST_UNSEEN}
@@ -169,13 +171,13 @@ def judging_surveys(survey: "SurveySection", count: int, unseen: int) -> dict[st
 
 
 def trained_acquisitions(ids: Iterable[str], survey: "SurveySection", name: str) -> set[int]:
-    """Numbers of the acquisitions that a classifier was trained on: a grouped split keeps whole ones out of it.
+    """Numbers of the acquisitions that a classifier was trained on: a grouped split keeps whole acquisitions out.
 
     Args:
-        ids: Ids of the gathers that it was trained on, such as `sim1-a7-000106`; older ones, such as `sim1-000106`, do
-            not tell the acquisition, which then follows from the gather's number.
+        ids: Ids of the gathers that it was trained on, such as `sim1-a7-000106`; older ids, such as `sim1-000106`, do
+            not contain the acquisition, which then follows from the gather's number.
         survey: The training survey.
-        name: The classifier's.
+        name: Name of the classifier.
 
     Returns:
         The numbers; 0 is the paper's acquisition.
@@ -199,10 +201,10 @@ def trained_acquisitions(ids: Iterable[str], survey: "SurveySection", name: str)
 
 
 def of_acquisitions(one: dict[str, np.ndarray], acquisitions: set[int]) -> dict[str, np.ndarray]:
-    """Of what `graded` gives, the gathers of some acquisitions.
+    """The gathers of some acquisitions, out of what `graded` returns.
 
     Args:
-        one: Arrays with a row a gather, sail lines among them.
+        one: Arrays with one row per gather, sail lines among them.
         acquisitions: Numbers of the acquisitions.
 
     Raises:
@@ -210,23 +212,23 @@ def of_acquisitions(one: dict[str, np.ndarray], acquisitions: set[int]) -> dict[
     """
     kept = np.isin(one["lines"] // LINES_APART, sorted(acquisitions))
     if not kept.any():
-        raise InputError("no gather of the survey `seen` is of an acquisition that was trained on; raise --count")
+        raise InputError("the survey `seen` has no gather of an acquisition that was trained on; raise --count")
     return {name: values[kept] for name, values in one.items()}
 
 
 def graded(classifier: Any, survey: "Survey", file: Path) -> dict[str, np.ndarray]:
-    """Grade a test survey, unless its grades are there.
+    """Grade a test survey, unless its grades exist.
 
     Args:
         classifier: The classifier, loaded.
         survey: The gathers.
-        file: CSV of the grades; a record beside it says of which classifier and survey.
+        file: CSV file of the grades; a record beside it names the classifier and survey.
 
     Returns:
         Probabilities `[gather, class]`, classes `[gather]` and sail lines `[gather]`.
 
     Raises:
-        InputError: The grades there are of another classifier or survey, or a label is none of the classifier's.
+        InputError: The existing grades are of another classifier or survey, or the classifier does not know a label.
     """
     import pandas as pd
 
@@ -241,7 +243,7 @@ def graded(classifier: Any, survey: "Survey", file: Path) -> dict[str, np.ndarra
     record = {"classifier": classifier.about.get("run"), "survey": survey.checksum}
     beside = file.with_suffix(".json")
     if file.exists() and not beside.exists():
-        # Stopped between the two.
+        # It was stopped between writing the two.
         file.unlink()
     if not beside.exists():
         bringing = bringing_for(classifier)
@@ -263,17 +265,17 @@ def graded(classifier: Any, survey: "Survey", file: Path) -> dict[str, np.ndarra
 def compare(
     found: dict[str, dict[str, np.ndarray]], labels: tuple[str, ...], fractions: tuple[float, ...], seed: int = 1
 ) -> dict[str, Any]:
-    """F1 of each class on unseen acquisitions against seen ones.
+    """F1 of each class on unseen acquisitions, compared with seen ones.
 
     Args:
-        found: Of `seen` and `unseen` what `graded` gives.
+        found: What `graded` returns for `seen` and `unseen`.
         labels: Names of the classes, in order of severity; the last is the rare one.
-        fractions: Shares of the classes, to which scores are weighted.
-        seed: Seed of the draws of sail lines.
+        fractions: Class shares that scores are weighted to.
+        seed: Seed of the resampling of sail lines.
 
     Returns:
-        Gathers and scores of each part; rows, one a class: F1 of both, their difference, in per cent, each with an
-        interval that holds 95 % of the draws, and whether it is within bounds.
+        Gathers and scores of each part; and rows, one per class: F1 of both and their difference, in per cent, each
+        with an interval that holds 95 % of the draws, and whether the difference is within bounds.
     """
     from glowseis.scoring import fraction_weights, scores
 
@@ -311,8 +313,8 @@ def write(result: dict[str, Any], folder: Path) -> str:
     """Write a comparison as JSON, CSV and text.
 
     Args:
-        result: What `measure` gives.
-        folder: Where to.
+        result: What `measure` returns.
+        folder: The folder to write to.
 
     Returns:
         The text.
@@ -334,7 +336,7 @@ def table(result: dict[str, Any]) -> str:
     """A comparison as lines of text, in per cent.
 
     Args:
-        result: What `measure` gives.
+        result: What `measure` returns.
     """
     lines = []
     for part, section in result["surveys"].items():
@@ -362,7 +364,7 @@ def table(result: dict[str, Any]) -> str:
 
 
 def _trained(recipe: "ClassifierRecipe", folder: Path, started: float) -> Path:
-    """The recipe's classifier, trained on its own survey now unless it is there."""
+    """The recipe's classifier, trained on the recipe's own survey unless it exists."""
     from glowseis.run.classifier import train_classifier
     from glowseis.run.own_survey import own_survey
 
@@ -382,7 +384,7 @@ def _recipe_of(about: dict[str, Any], model: Path) -> "ClassifierRecipe":
         return ClassifierRecipe.model_validate(about["recipe"])
     except (KeyError, ValidationError):
         raise InputError(
-            f"{model}: does not say by which recipe it was trained; give one that glowseis.train made"
+            f"{model}: does not say which recipe it was trained from; give a SavedModel that glowseis.train made"
         ) from None
 
 
@@ -395,7 +397,7 @@ def _by_line(lines: np.ndarray, classes: np.ndarray, graded_as: np.ndarray, coun
 
 
 def _f1(confusion: np.ndarray, fractions: tuple[float, ...]) -> np.ndarray:
-    """F1 `[draw, class]` of confusions `[draw, class, grade]`, their classes weighted to fractions."""
+    """F1 `[draw, class]` of confusion matrices `[draw, class, grade]`, with classes weighted to fractions."""
     share = np.asarray(fractions)[:, np.newaxis] * confusion / np.maximum(confusion.sum(axis=2, keepdims=True), 1)
     right = np.diagonal(share, axis1=1, axis2=2)
     return 2 * right / np.maximum(share.sum(axis=1) + share.sum(axis=2), 1e-12)

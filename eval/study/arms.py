@@ -1,4 +1,4 @@
-"""What is compared: ways to make a fold's training set. A new arm is a class here and a name in `eval.study.names`."""
+"""The arms of a study: ways to make a fold's training set. Add one as a class here and a name in `eval.study.names`."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ class Unchanged:
 
 
 class ClassWeights:
-    """The recorded gathers; a class counts in inverse proportion to its gathers."""
+    """The recorded gathers; each class is weighted in inverse proportion to its gathers."""
 
     name: ClassVar[str] = "class-weights"
 
@@ -37,7 +37,7 @@ class ClassWeights:
 
 
 class Oversampling:
-    """Rare gathers come again, drawn at random."""
+    """Rare gathers are repeated, drawn at random."""
 
     name: ClassVar[str] = "oversampling"
 
@@ -49,7 +49,7 @@ class Oversampling:
 
 
 class Synthetic(ABC):
-    """Rare gathers are added that are made of the fold's rare training gathers."""
+    """Adds rare gathers that are made from the fold's rare training gathers."""
 
     name: ClassVar[str]
 
@@ -60,11 +60,11 @@ class Synthetic(ABC):
 
     @abstractmethod
     def made(self, given: Material) -> Survey:
-        """What is added, through `Material.synthetic`."""
+        """Make the gathers to add, through `Material.synthetic`."""
 
 
 class PixelMixing(Synthetic):
-    """Grey levels of the flow's pairs are mixed with the flow's weights."""
+    """Mixes grey levels, with the same pairs and weights as the flow."""
 
     name: ClassVar[str] = PIXEL_MIXING
 
@@ -76,7 +76,7 @@ class PixelMixing(Synthetic):
 
 
 class Smote(Synthetic):
-    """Gathers between a rare one and one of its nearest rare neighbours, in pixels (Chawla et al. 2002)."""
+    """Gathers between a rare one and one of its nearest rare neighbours in pixel space (Chawla et al. 2002)."""
 
     name: ClassVar[str] = SMOTE
 
@@ -91,7 +91,7 @@ class Smote(Synthetic):
 
 
 class FlowInterpolation(Synthetic):
-    """The paper's: pairs are interpolated in the latent space of a flow that saw the rare class alone."""
+    """The paper's arm: pairs are interpolated in the latent space of a flow trained on the rare class alone."""
 
     name: ClassVar[str] = "flow"
     which: ClassVar[Literal["rare", "all"]] = "rare"
@@ -108,14 +108,14 @@ class FlowInterpolation(Synthetic):
 
 
 class FlowOfAll(FlowInterpolation):
-    """The same with a flow that saw all classes first."""
+    """The same with a flow trained on all classes first."""
 
     name: ClassVar[str] = "flow-all"
     which: ClassVar[Literal["rare", "all"]] = "all"
 
 
 class FlowPrior(Synthetic):
-    """Samples of the flow that saw the rare class alone."""
+    """Samples of the flow trained on the rare class alone."""
 
     name: ClassVar[str] = "flow-prior"
 
@@ -150,12 +150,12 @@ def mixed(given: Material, pairs: list[Pair], maker: str) -> Iterator[Gather]:
     """Mix grey levels of pairs, `(1 - alpha) first + alpha second`, rounded.
 
     Args:
-        given: Whose pairs they are.
+        given: The material that the pairs are from.
         pairs: Parents and weights.
-        maker: What `Origin.model` says.
+        maker: What to write in `Origin.model`.
 
     Yields:
-        Gathers with geometry and valid region of the first parent.
+        Gathers with the geometry and valid region of the first parent.
     """
     survey = given.survey
     for number, pair in enumerate(pairs):

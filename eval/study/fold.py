@@ -1,4 +1,4 @@
-"""One fold of a study: who trains, who judges, and what is made of the training gathers, all through the guard."""
+"""One fold of a study: its training, validation and test gathers, and what is trained, all through the guard."""
 
 import contextlib
 import hashlib
@@ -33,7 +33,7 @@ from glowseis.survey.store.survey import Survey, open_survey, write_survey
 
 
 class Fold:
-    """One fold of a study, or its division into training, validation and test for kinds `split`, `grouped-split`.
+    """One fold of a study; for the kinds `split` and `grouped-split`, the split into training, validation and test.
 
     Args:
         study: The study.
@@ -45,17 +45,17 @@ class Fold:
         study: As given.
         kind: As given.
         number: As given.
-        training: Rows of the study's survey that train, without validation, in its order, int64 `[gather]`.
-        validation: Rows that judge weights.
+        training: Training rows of the study's survey, without validation, in its order, int64 `[gather]`.
+        validation: Rows that weights are chosen by.
         test: Rows that are scored.
         rare: Training rows of the rare class.
         seed: Seed of pairs, weights and orders, the same for all arms; below 2^32.
-        guard: What lets gathers train.
+        guard: Decides which gathers may train.
         work: Folder of the fold's flows and synthetic gathers.
 
     Raises:
         InputError: There is no such fold, it has too few rare gathers, or a record is damaged.
-        LeakError: Two gathers of different parts have, nearly, the same picture.
+        LeakError: Two gathers of different parts have the same, or nearly the same, image.
     """
 
     def __init__(self, study: Study, kind: str, number: int, say: Callable[[str], None] = print):
@@ -73,11 +73,11 @@ class Fold:
         self._made: dict[str, Survey] = {}
 
     def of_rows(self, rows: np.ndarray) -> LabelledGathers:
-        """Rows of the study's survey with their classes, to judge weights or to be scored."""
+        """Rows of the study's survey with their classes, for validation or test."""
         return from_survey(self.study.survey, rows, self.study.labels)
 
     def training_set(self, arm: Arm, first: int | None = None) -> TrainingSet:
-        """Have an arm make its training set; it is given the fold's `material`, and nothing else.
+        """Let an arm make its training set from the fold's `material`, and nothing else.
 
         Args:
             arm: The arm.
@@ -90,7 +90,7 @@ class Fold:
             return arm.training_set(self.material(), first)
 
     def material(self) -> Material:
-        """What an arm may use; each gets its own, so that what one changes is not another's."""
+        """What an arm may use; each arm gets its own, so that it cannot change another's."""
         return Material(
             survey=self.study.survey.only(self.training),
             rare=np.flatnonzero(self._labels(self.training) == self.study.rare),
@@ -102,16 +102,16 @@ class Fold:
         )
 
     def flow(self, which: Literal["rare", "all"]) -> SavedFlow:
-        """One of the fold's flows, trained now unless it was; a stopped training goes on.
+        """One of the fold's flows, trained unless it exists; a stopped training continues.
 
         Args:
-            which: `rare` sees the rare class alone, `all` the phases that the recipe gives for all classes.
+            which: `rare` is trained on the rare class alone, `all` in the recipe's phases for all classes.
 
         Raises:
-            InputError: What stands in its folder is something else.
+            InputError: Its folder holds something else.
             StoppedError: A signal came; the state is saved.
             FittingError: The flow cannot be fitted.
-            LeakError: It was trained on something else than the fold's training gathers.
+            LeakError: It was trained on gathers other than the fold's training gathers.
         """
         if which not in self._flows:
             self._flows[which] = self._trained(which)
@@ -147,25 +147,26 @@ class Fold:
         wanted = {"run": read_record(run / RECORD).get("run"), "survey_checksum": survey.checksum}
         same = folder_checksum(savedmodels / flow.name) == result.get("savedmodel_sha256")
         if not same or any(flow.about.get(key) != value for key, value in wanted.items()):
-            raise InputError(f"{savedmodels / which}: is not the flow of {run}; remove both, and it is trained anew")
-        # By its name the guard knows it: that of another fold has seen other gathers.
+            raise InputError(f"{savedmodels / which}: is not the flow of {run}; remove both to train it again")
+        # The guard knows a flow by its name; another fold's flow was trained on other gathers.
         flow = replace(flow, name=f"{self.kind}-{self.number:02d}-{flow.name}")
         self.guard.admit_flow(flow.name, flow.about.get("training_ids", []), flow.about.get("held_out_ids", []))
         return flow
 
     def synthetic(self, name: str, about: dict[str, Any], make: Callable[[], Iterator[Gather]]) -> Survey:
-        """Synthetic gathers as an admitted survey on disk, made and checked now unless they were made of the same.
+        """Synthetic gathers as an admitted survey on disk, made and checked unless the same survey exists.
 
         Args:
-            name: Name of its folder below `work/synthetic`.
-            about: All that they depend on besides the fold, such as count and flow; JSON.
+            name: Name of its folder in `work/synthetic`.
+            about: Everything that they depend on besides the fold, such as count and flow; JSON.
             make: Makes them, one after another.
 
         Returns:
-            The survey; it is there whole or not at all.
+            The survey; it is written whole or not at all.
 
         Raises:
-            InputError: One has a bad id or another size, another process is writing them, or something else is there.
+            InputError: One has a bad id or another size, another process is writing them, or the folder holds
+                something else.
             LeakError: The guard does not admit one.
         """
         survey, folder = self.study.survey, self.work / "synthetic" / name
@@ -182,10 +183,10 @@ class Fold:
                 with_same = open_survey(folder)
                 verify(with_same)
             except InputError as wrong:
-                self._say(f"{wrong}; these gathers are made anew")
+                self._say(f"{wrong}; these gathers are made again")
             if with_same is None or with_same.manifest.about != {"synthetic": all_about}:
                 if folder.is_symlink() or not folder.is_dir():
-                    raise InputError(f"{folder}: is no folder of synthetic gathers; remove it, and they are made")
+                    raise InputError(f"{folder}: is not a folder of synthetic gathers; remove it to make them")
                 shutil.rmtree(folder)
         if not folder.exists():
             write_survey(folder, make(), (survey.size[0], survey.size[1]), {"synthetic": all_about})
@@ -203,22 +204,22 @@ class Fold:
         state: State | None = None,
         watcher: Watcher | None = None,
     ) -> tuple[ClassifierFitting, Fitted]:
-        """Fit the study's classifier; the only way in which a fold trains one.
+        """Train the study's classifier; a fold trains classifiers only here.
 
         Args:
-            training_set: What an arm gave.
-            seed: Seed of weights and order; the fold's when None.
-            steps_per_epoch: Optimiser steps an epoch, 0 for a pass; what the study's protocol says when None: as many
-                for all arms, a pass over the recorded gathers, or for each arm a pass over its own.
+            training_set: The training set that an arm made.
+            seed: Seed of weights and order; the fold's if None.
+            steps_per_epoch: Optimiser steps per epoch, 0 for one pass. If None, the study's protocol decides: the same
+                number for all arms, one pass over the recorded gathers, or for each arm one pass over its own.
             state: See `ClassifierFitting.run`.
             watcher: See `ClassifierFitting.run`.
 
         Returns:
-            The fitting, which gives `probabilities` of any labelled gathers, and what came of it.
+            The fitting, which computes `probabilities` of any labelled gathers, and its result.
 
         Raises:
             InputError: A record cannot be read, or the fold has too few gathers.
-            LeakError: Something in it may not train.
+            LeakError: A gather in it may not train.
             FittingError: The loss or a weight is not finite.
         """
         self.guard.require(training_set.gathers)
@@ -249,7 +250,7 @@ class Fold:
 
     @contextlib.contextmanager
     def _telling_leaks(self) -> Iterator[None]:
-        """Raise a leak as such where TensorFlow, which read the gathers, raises an error of its own."""
+        """Raise a leak as `LeakError` if TensorFlow, which reads the gathers, raises an error of its own."""
         self.guard.leak = None
         try:
             yield

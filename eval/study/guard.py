@@ -1,14 +1,14 @@
-"""What keeps gathers that judge, and all that was made of them, out of training.
+"""Keeps validation and test gathers, and everything made from them, out of training.
 
-A guard knows every gather that may train: a fold's training gathers, and synthetic ones that were admitted because all
-their ancestors are such, because the flow which made them saw no others or they are the mixtures that they say they
-are, and because none resembles a gather that judges. Whatever else is offered is refused when a training set is made.
-While that is read, each picture is compared with the one known under its id, so that no other comes under a name that
-may train.
+A guard knows every gather that may train: a fold's training gathers, and the synthetic ones that it admitted. It admits
+a synthetic gather if all its ancestors are training gathers, if the flow that made it was trained on no others or it is
+the mixture that it claims to be, and if it does not resemble a validation or test gather. Anything else is refused when
+a training set is made. When the set is read, each image is compared with the one known under its id, so that no other
+image can train under that id.
 
-An arm is given the training gathers alone (`eval.study.material`). One that opens files by itself is not seen, as long
-as no picture or id of a judging gather comes of it. Copies that are reversed in polarity, cropped or shifted are not
-known.
+An arm gets the training gathers alone (`eval.study.material`). The guard does not notice an arm that opens files by
+itself, unless the image or id of a validation or test gather turns up in its training set. Copies with reversed
+polarity, cropped or shifted copies are not recognised.
 """
 
 import hashlib
@@ -25,45 +25,45 @@ from glowseis.survey.store.survey import Survey
 from glowseis.synthesis import child_of
 
 PIXEL_MIXING, SMOTE = "pixel-mixing", "smote"
-"""What `Origin.model` says of gathers that no flow made, but a mixture of their parents' pixels."""
+"""`Origin.model` of gathers that were made not by a flow but by mixing their parents' pixels."""
 
 _TEST, _VALIDATION = "a test gather", "a validation gather"
 
 
 def mixture(first: np.ndarray, second: np.ndarray, alpha: float) -> np.ndarray:
-    """Grey levels of two pictures mixed, `(1 - alpha) first + alpha second`, rounded."""
+    """Mix the grey levels of two images, `(1 - alpha) first + alpha second`, rounded."""
     return np.rint((1.0 - alpha) * first + alpha * second).astype(np.uint8)
 
 
 MAKERS: dict[str, Callable[[np.ndarray, np.ndarray, float], np.ndarray]] = {PIXEL_MIXING: mixture, SMOTE: mixture}
-"""How gathers that no flow made are made again of their parents and `alpha`: whether they are what they say is seen."""
+"""How gathers not made by a flow are made from their parents and `alpha`, to check that they are what they claim."""
 
 
 class LeakError(FittingError):
-    """A gather that judges, or something made of it, came near a training. Exit status 1."""
+    """A validation or test gather, or something made from it, reached training. Exit status 1."""
 
 
 @dataclass(frozen=True, eq=False)
 class Guarded(LabelledGathers):
-    """Labelled gathers that a guard let through; `Guard.watched` makes them, and `Guard.require` knows no others."""
+    """Labelled gathers that a guard let through; `Guard.watched` makes them, and `Guard.require` accepts no others."""
 
 
 class Guard:
-    """Lets through what may train in a fold.
+    """Lets only those gathers through that may train in a fold.
 
     Args:
         survey: The study's survey.
         training: Rows that may train.
-        validation: Rows that judge weights.
+        validation: Rows that weights are chosen by.
         test: Rows that are scored.
         independent: The independent test survey; none of it may train.
 
     Attributes:
-        leak: The last leak that was refused. TensorFlow, which reads batches, gives no more of an error than its text.
+        leak: The last leak that was refused. TensorFlow, which reads the batches, passes on only an error's text.
 
     Raises:
-        InputError: Both surveys have a gather of one id, a record is damaged, or says something else than the index.
-        LeakError: A row is in two parts, or two gathers of different parts have, nearly, the same picture.
+        InputError: Both surveys have a gather with the same id, or a record is damaged or contradicts the index.
+        LeakError: A row is in two parts, or two gathers of different parts have the same, or nearly the same, image.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Guard:
             shared = self._parents.keys() & _parents(independent).keys()
             if shared:
                 raise InputError(
-                    f"{independent.path}: has gather {min(shared)}, as {survey.path} has; give another survey"
+                    f"{independent.path}: has gather {min(shared)}, like {survey.path}; give another survey"
                 )
             self._parents |= _parents(independent)
             scored.append((independent, np.arange(len(independent)), "a gather of the independent test survey"))
@@ -103,78 +103,78 @@ class Guard:
             gather = _read(survey, row)
             self._refuse(gather.gather_id, self._judges.get(gather.gather_id, ""), "a training gather")
             self._refuse(gather.gather_id, self._judging.like(gather), "a training gather")
-            self._known[gather.gather_id] = picture_digest(gather.image)
+            self._known[gather.gather_id] = image_digest(gather.image)
             self._places[gather.gather_id] = survey, row
 
     def check_ids(self, ids: Iterable[str], what: str) -> None:
-        """Make sure that something saw gathers alone that may train.
+        """Make sure that a training used only gathers that may train.
 
         Args:
-            ids: Ids of the gathers that it saw, such as a SavedModel's `training_ids`.
-            what: What saw them, for the error.
+            ids: Ids of the gathers that it used, such as a SavedModel's `training_ids`.
+            what: What was trained, for the error.
 
         Raises:
-            LeakError: It saw another one.
+            LeakError: It used another gather.
         """
         for gather_id in ids:
             self._refuse(gather_id, self._reason(gather_id), f"seen by {what}")
 
     def check_judges(self, ids: Iterable[str]) -> None:
-        """Make sure that weights are judged by validation gathers alone, not by those that are scored.
+        """Make sure that weights are chosen by validation gathers alone, not by test gathers.
 
         Args:
-            ids: Ids of the gathers that judge them.
+            ids: Ids of the gathers that they are chosen by.
 
         Raises:
-            LeakError: One is no validation gather.
+            LeakError: One is not a validation gather.
         """
         for gather_id in ids:
-            role = self._judges.get(gather_id, "no validation gather")
-            self._refuse(gather_id, "" if role == _VALIDATION else role, "to judge weights")
+            role = self._judges.get(gather_id, "not a validation gather")
+            self._refuse(gather_id, "" if role == _VALIDATION else role, "to choose weights by")
 
     def check_tested(self, ids: Iterable[str]) -> None:
-        """Make sure that a classifier is scored on the fold's test gathers, all of them and no others.
+        """Make sure that a classifier is scored on all the fold's test gathers and no others.
 
         Args:
             ids: Ids of the gathers that it is scored on.
 
         Raises:
-            LeakError: They are others, such as gathers that trained.
+            LeakError: They are not exactly the test gathers.
         """
         tested = {gather_id for gather_id, role in self._judges.items() if role == _TEST}
         for gather_id in sorted(tested.symmetric_difference(ids)):
-            what = "a test gather that is left out" if gather_id in tested else "no test gather"
+            what = "a test gather that is left out" if gather_id in tested else "not a test gather"
             self._refuse(gather_id, what, "to be scored")
 
     def admit_flow(self, name: str, training_ids: Iterable[str], held_out_ids: Iterable[str] = ()) -> None:
         """Make gathers of a flow admissible.
 
         Args:
-            name: What `Origin.model` calls it; no other fold's flow has this name.
+            name: Its name in `Origin.model`; no other fold's flow has this name.
             training_ids: Ids of the gathers that it was trained on.
-            held_out_ids: Ids of those that chose its weights.
+            held_out_ids: Ids of the gathers that its weights were chosen by.
 
         Raises:
-            LeakError: One may not train, or there are none; or one is no validation gather.
+            LeakError: A training gather may not train, there are none, or a held-out one is not a validation gather.
         """
         ids = list(training_ids)
         if not ids:
-            raise LeakError(f"flow {name} does not say what it was trained on, which may be anything; train it anew")
+            raise LeakError(f"flow {name} does not say what it was trained on, which may be anything; train it again")
         self.check_ids(ids, f"flow {name}")
         self.check_judges(held_out_ids)
         self._flows.add(name)
 
     def admit(self, synthetic: Survey) -> None:
-        """Let synthetic gathers train, after their origin and their pictures were checked.
+        """Let synthetic gathers train, after checking their origin and their images.
 
         Args:
             synthetic: A survey of them.
 
         Raises:
-            InputError: A record is damaged, or says something else than the index.
+            InputError: A record is damaged or contradicts the index.
             LeakError: A gather has the id of another or names no parents; one of its ancestors is unknown or may not
-                train; it was made by a flow that was not admitted, or is not what its parents give by `MAKERS`; or it
-                has, nearly, the picture of a gather that judges.
+                train; it was made by a flow that was not admitted, or is not what `MAKERS` make from its parents; or
+                it has the same, or nearly the same, image as a validation or test gather.
         """
         came = f"a synthetic gather of {synthetic.path}"
         admitted: dict[str, bytes] = {}
@@ -192,7 +192,7 @@ class Guard:
             self._refuse(gather_id, self._judging.like(gather), came)
             if model not in self._flows and not self._made_so(gather):
                 self._refuse(gather_id, f"not what {model} makes of its parents", came)
-            admitted[gather_id] = picture_digest(gather.image)
+            admitted[gather_id] = image_digest(gather.image)
             places[gather_id] = synthetic, row
         self._known |= admitted
         self._places |= places
@@ -204,10 +204,10 @@ class Guard:
             gathers: Training gathers of the fold, and admitted ones.
 
         Returns:
-            The same. Reading raises LeakError where a picture is not the one known under its id.
+            The same gathers. Reading raises LeakError if an image is not the one known under its id.
 
         Raises:
-            LeakError: One is neither, or one of its parents may not train.
+            LeakError: A gather is neither, or one of its parents may not train.
         """
         came = f"offered from {gathers.path}"
         for gather_id, parents in set(zip(gathers.ids, gathers.parents, strict=True)):
@@ -217,12 +217,12 @@ class Guard:
         def watching(places: np.ndarray) -> np.ndarray:
             images = read(places)
             for gather_id, image in zip(ids[places], images, strict=True):
-                digest = picture_digest(image)
+                digest = image_digest(image)
                 if digest != self._known[gather_id]:
-                    self._refuse(gather_id, self._judging.equal(digest) or "not the picture of this id", came)
+                    self._refuse(gather_id, self._judging.equal(digest) or "not the image of this id", came)
             return images
 
-        # NumPy's arrays can be changed by whoever holds them; what was checked is ours.
+        # Copies, as a caller could still change its own arrays after the check.
         given = Guarded(
             ids=ids,
             classes=_kept(gathers.classes),
@@ -246,13 +246,13 @@ class Guard:
             raise LeakError(f"gathers of {gathers.path} did not pass the fold's guard; take them from Material.watched")
 
     def _judge(self, survey: Survey, row: int, role: str) -> None:
-        """Know a gather that judges."""
+        """Register a validation or test gather."""
         gather = _read(survey, row)
         self._judges[gather.gather_id] = role
         self._judging.add(survey, row, gather, role)
 
     def _made_so(self, gather: Gather) -> bool:
-        """Whether a gather is what `MAKERS` say that its parents, which may train, give."""
+        """Whether a gather is what `MAKERS` make from its parents, which may train."""
         parents = [_read(*self._places[parent]) for parent in gather.origin.parents]
         if len(parents) != 2:
             return False
@@ -278,7 +278,7 @@ class Guard:
             return "unknown here"
         parents = self._parents[gather_id]
         if not parents:
-            return "no training gather of the fold"
+            return "not a training gather of the fold"
         return self._reason_of(parents, (*seen, gather_id)) or "synthetic and was not admitted"
 
     def _refuse(self, gather_id: str, reason: str, came: str) -> None:
@@ -289,7 +289,7 @@ class Guard:
 
 
 class _Judging:
-    """Pictures of the gathers that judge, to be known again whatever they are called."""
+    """Images of the validation and test gathers, to recognise them under any id."""
 
     def __init__(self, size: tuple[int, int]):
         self._sketcher = Sketcher(size)
@@ -298,32 +298,32 @@ class _Judging:
         self._of_digest: dict[bytes, int] = {}
 
     def add(self, survey: Survey, row: int, gather: Gather, role: str) -> None:
-        """Know one more."""
-        self._of_digest.setdefault(picture_digest(gather.image), len(self._places))
+        """Add a gather."""
+        self._of_digest.setdefault(image_digest(gather.image), len(self._places))
         self._places.append((survey, row, f"{role}, {gather.gather_id}"))
         self._each.append(self._sketcher.sketch(valid_region(gather)))
 
     def _sketches(self) -> np.ndarray:
-        """float32 `[gather and shift, number]`."""
+        """All sketches, float32 `[gather and shift, number]`."""
         self._each = [np.concatenate(self._each)] if len(self._each) > 1 else self._each
         return self._each[0]
 
     def equal(self, digest: bytes) -> str:
-        """Whose picture has a digest, as a reason against a gather; empty if nobody's."""
+        """The gather whose image has a digest, as a reason to refuse; empty if there is none."""
         place = self._of_digest.get(digest)
         return "" if place is None else f"a copy of {self._places[place][2]}"
 
     def like(self, gather: Gather) -> str:
-        """Whose picture a gather has, equal or nearly (`glowseis.survey.content.duplicates`); empty if nobody's."""
-        found = self.equal(picture_digest(gather.image))
+        """The gather with an equal or nearly equal image (`glowseis.survey.content.duplicates`); empty if none."""
+        found = self.equal(image_digest(gather.image))
         if found or not self._places:
             return found
         valid = valid_region(gather)
-        # What a gather says of its valid region may be wrong.
+        # The valid region that a gather claims may be wrong.
         for levels in (valid,) if valid.shape == gather.image.shape else (valid, gather.image):
             cosine = self._sketches() @ self._sketcher.sketch(levels).T
             cosine = cosine.reshape(len(self._places), len(cosine) // len(self._places), -1)
-            # Either of the two may come later.
+            # Either of the two may be shifted.
             earlier, later = cosine[:, :, 0], cosine[:, 0]
             for place, shift in np.argwhere(np.maximum(later, earlier) > CANDIDATE_COSINE).tolist():
                 survey, row, name = self._places[place]
@@ -333,23 +333,23 @@ class _Judging:
         return ""
 
 
-def picture_digest(image: np.ndarray) -> bytes:
-    """What tells a picture, uint8 `[time, trace]`, from any other, 16 bytes."""
+def image_digest(image: np.ndarray) -> bytes:
+    """A digest of an image, uint8 `[time, trace]`, 16 bytes."""
     return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
 
 
 def _kept(values: np.ndarray) -> np.ndarray:
-    """A copy that nobody changes."""
+    """A read-only copy."""
     values = values.copy()
     values.setflags(write=False)
     return values
 
 
 def _read(survey: Survey, row: int) -> Gather:
-    """A gather whose record says of its origin and label what the index says.
+    """A gather, after checking that its record and the index agree on origin and label.
 
     Raises:
-        InputError: It does not, or the record is damaged.
+        InputError: They do not, or the record is damaged.
     """
     gather = survey.read(row)
     said = gather.gather_id, ";".join(gather.origin.parents), gather.label, gather.origin.model
@@ -357,7 +357,7 @@ def _read(survey: Survey, row: int) -> Gather:
     if said != names:
         one, other = (f"{name}, parents {parents or 'none'}, {label}" for name, parents, label, _ in (said, names))
         raise InputError(
-            f"{survey.record_name(row)}: it says {one}, gathers.csv {other}; one was changed, make the survey anew"
+            f"{survey.record_name(row)}: it says {one}, gathers.csv {other}; one was changed, make the survey again"
         )
     return gather
 

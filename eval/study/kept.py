@@ -1,4 +1,4 @@
-"""Small files that a study keeps: each holds one model, is written whole, and is read strictly."""
+"""Small files that a study keeps: each holds one pydantic model, is written whole, and is read strictly."""
 
 from pathlib import Path
 from typing import TypeVar
@@ -12,7 +12,7 @@ SCHEMA = 1
 
 
 class Kept(BaseModel):
-    """What a file holds."""
+    """The content of a file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -24,7 +24,7 @@ def write_kept(path: Path, kept: Kept) -> None:
     """Write a file, whole or not at all, in place of an older one.
 
     Args:
-        path: The file; its folder is made when missing.
+        path: The file; its folder is made if missing.
         kept: What to write.
     """
     write_json(path, {"schema": SCHEMA, **kept.model_dump()}, indent=None)
@@ -35,11 +35,11 @@ def read_kept(path: Path, kind: type[AnyKept], mend: str) -> AnyKept | None:
 
     Args:
         path: The file.
-        kind: What it holds.
-        mend: What to do about a damaged one, such as `run its fold again`.
+        kind: Class of its content.
+        mend: How to replace a damaged one, such as `run its fold again`.
 
     Returns:
-        What it holds; None when there is no such file.
+        Its content; None if there is no such file.
 
     Raises:
         InputError: It is damaged or of another schema.

@@ -1,4 +1,4 @@
-"""What an arm is given: a fold's training gathers, and what a fold lends it to make a training set of them."""
+"""What an arm gets: a fold's training gathers, and functions of the fold to make a training set from them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from glowseis.synthesis import Pair, draw_pairs
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What an arm trains on.
+    """The training set of an arm.
 
     Attributes:
         gathers: The gathers, let through by the fold's guard.
-        class_weights: What a class counts in the loss (`ClassifierTraining.class_weights`).
-        synthetic: How many of the gathers the arm added.
+        class_weights: Weights of the classes in the loss (`ClassifierTraining.class_weights`).
+        synthetic: Number of gathers that the arm added.
     """
 
     gathers: Guarded
@@ -32,18 +32,18 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class Material:
-    """What an arm makes its training set of. Gathers that judge are not in it, nor anything that is known of them.
+    """What an arm makes its training set from. It holds no validation or test gathers, nor anything known of them.
 
-    A mean or a scaler of all gathers would leave no trace in ids and parents: an arm that has training gathers alone
+    A mean or scaling over all gathers would leave no trace in ids and parents; an arm that has only training gathers
     cannot compute one.
 
     Attributes:
         survey: The fold's training gathers as a survey of their own, in the order of the study's.
         rare: Its rows of the rare class, int64 `[gather]`.
         seed: Seed of pairs and draws, the same for all arms; below 2^32.
-        recipe: The study's.
-        flow: Gives one of the fold's flows, as `Fold.flow`.
-        synthetic: Makes synthetic gathers and has them admitted, as `Fold.synthetic`.
+        recipe: The study's recipe.
+        flow: Returns one of the fold's flows, as `Fold.flow`.
+        synthetic: Makes synthetic gathers and gets them admitted, as `Fold.synthetic`.
         let_through: Lets labelled gathers train, as `Guard.watched`.
     """
 
@@ -62,15 +62,15 @@ class Material:
 
     @property
     def augmentations(self) -> int:
-        """Gathers that an arm adds."""
+        """Number of gathers that an arm adds."""
         return self.recipe.study.augmentations
 
     def of_rows(self, rows: np.ndarray) -> LabelledGathers:
-        """Training gathers with their classes, for `watched`; one may come several times."""
+        """Training gathers with their classes, for `watched`; rows may repeat."""
         return from_survey(self.survey, rows, self.recipe.study.labels)
 
     def of_synthetic(self, survey: Survey, first: int | None = None) -> LabelledGathers:
-        """Synthetic gathers with their classes, the first so many of them; all when None."""
+        """Synthetic gathers with their classes: the first `first` of them, or all if None."""
         return from_survey(survey, np.arange(len(survey))[:first], self.recipe.study.labels)
 
     def recorded(self, *added: LabelledGathers) -> Guarded:
@@ -83,7 +83,7 @@ class Material:
         return self.watched(self.of_rows(np.arange(len(self.survey))), *added)
 
     def watched(self, *parts: LabelledGathers) -> Guarded:
-        """Sets of gathers as one that may train.
+        """Join sets of gathers into one that may train.
 
         Raises:
             InputError: Their sizes differ.
@@ -92,7 +92,7 @@ class Material:
         return self.let_through(together(parts))
 
     def pairs(self, count: int) -> list[Pair]:
-        """Pairs of rare gathers, the same for all arms; the first of more are those of fewer."""
+        """Pairs of rare gathers, the same for all arms; a larger count begins with the pairs of a smaller one."""
         return draw_pairs(self.rare, count, self.seed, self.recipe.study.farthest)
 
 
@@ -105,13 +105,13 @@ class Arm(Protocol):
         """Make the training set of a fold.
 
         Args:
-            given: What it is made of.
-            first: How many of the gathers that the arm adds to take, the first ones; all when None. They are
-                made all the same, so that sets of several sizes are nested.
+            given: What to make it from.
+            first: Take only this many of the gathers that the arm adds, the first ones; all if None. All are made in
+                any case, so that sets of several sizes are nested.
 
         Raises:
-            InputError: Something that the arm needs is not there.
-            StoppedError: A signal came while a flow was trained.
+            InputError: Something that the arm needs does not exist.
+            StoppedError: A signal came during a flow's training.
             FittingError: A flow cannot be fitted.
             LeakError: The fold's guard refuses a gather.
         """

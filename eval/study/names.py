@@ -1,4 +1,4 @@
-"""Names of what is compared, for recipes, tables and pictures; the arms themselves stand in `eval.study.arms`."""
+"""Names of the arms, for recipes, tables and figures; the arms themselves are in `eval.study.arms`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Literal
 from glowseis.errors import InputError
 
 BASELINE, RIVAL, PRIMARY = "none", "oversampling", "flow"
-"""The arm without augmentation; the primary contrast, fixed beforehand, is `PRIMARY` against `RIVAL`."""
+"""The arm without augmentation; the primary contrast, fixed in advance, is `PRIMARY` against `RIVAL`."""
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,8 @@ class ArmName:
     """An arm in words.
 
     Attributes:
-        title: What tables call it.
-        flow: Which flow of the fold it needs: `rare` saw the rare class alone, `all` all classes first; None: none.
+        title: Its name in tables.
+        flow: The flow of the fold that it needs: `rare` is trained on the rare class alone, `all` on all classes first.
     """
 
     title: str
@@ -33,7 +33,7 @@ ARMS: dict[str, ArmName] = {
     "flow-all": ArmName("flow interpolation, all classes first", "all"),
     "flow-prior": ArmName("flow prior samples", "rare"),
 }
-"""In the order of the tables."""
+"""The arms, in the order of the tables."""
 
 
 def check_arms(names: Sequence[str], where: str) -> None:
@@ -41,13 +41,13 @@ def check_arms(names: Sequence[str], where: str) -> None:
 
     Args:
         names: The names.
-        where: What names them, for the error.
+        where: Where they are named, for the error.
 
     Raises:
-        InputError: One is unknown or comes twice, or there is none.
+        InputError: One is unknown or named twice, or there is none.
     """
     unknown = [name for name in names if name not in ARMS]
     if unknown:
         raise InputError(f"{where}: no arm is called {unknown[0]!r}; choose from {', '.join(ARMS)}")
     if not names or len(set(names)) < len(names):
-        raise InputError(f"{where}: name at least one arm, and each once")
+        raise InputError(f"{where}: name at least one arm, and each only once")

@@ -1,7 +1,7 @@
-"""What one arm gave in one fold, as a file: all that tables, statistics and the report are made of.
+"""The outcome of one arm in one fold, as a file: tables, statistics and the report are made from these alone.
 
-Such files are small and are kept (`docs/results/`), so that a study can be completed in several sittings and its
-tables be made again without training anything.
+The files are small and are kept (`docs/results/`), so that a study can be completed in several sessions and its tables
+made again without training anything.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ class Independent(Kept):
     """Scores on the independent test survey, weighted to the study survey's fractions; arrays are `[class]`.
 
     Attributes:
-        confusion: Summed weights, `[class, graded as]`.
+        confusion: Sums of weights, `[class, graded as]`.
         precision: Of each class.
         recall: Of each class.
         f1: Of each class.
@@ -41,7 +41,7 @@ class Independent(Kept):
 
     @property
     def by_class(self) -> tuple[list[float], ...]:
-        """All that has a figure for each class."""
+        """All the figures per class."""
         return self.precision, self.recall, self.f1, self.average_precision
 
 
@@ -52,21 +52,21 @@ class Outcome(Kept):
         study: Digest of what all outcomes of a study share (`eval.study.preparation.Study.digest`).
         kind: Kind of the folds.
         fold: Number of the fold, from 0.
-        folds: How many there are.
-        arm: A name of `eval.study.names.ARMS`.
+        folds: Number of folds.
+        arm: A name in `eval.study.names.ARMS`.
         labels: Names of the classes, in order of severity.
-        rare: The rare one.
-        error: Why the arm failed, in one line; empty when it did not. All that follows is then empty.
+        rare: The rare class.
+        error: Why the arm failed, in one line, with everything below empty; empty if it did not fail.
         training: Recorded training gathers by label.
         synthetic: Gathers that the arm added.
         steps: Optimiser steps.
         kept_step: The step whose weights were scored.
         ids: Ids of the fold's test gathers.
         classes: Numbers of their labels.
-        probabilities: What the classifier gave, `[gather][class]`.
+        probabilities: The classifier's probabilities, `[gather][class]`.
         independent: Scores on the independent survey; None without one.
-        epochs: Learning curve, a dictionary an epoch: `step`, `loss`, `validation_loss`, `validation_rare_f1`.
-        seconds: What it took, by part: `flow`, `synthesis`, `classifier`.
+        epochs: Learning curve, a dictionary per epoch: `step`, `loss`, `validation_loss`, `validation_rare_f1`.
+        seconds: Time taken, by part: `flow`, `synthesis`, `classifier`.
         seed: Seed of the classifier's weights and order.
         commit: Commit of the code.
         machine: The processor in words, such as "2 cores, no GPU".
@@ -98,7 +98,7 @@ class Outcome(Kept):
     def _fits_together(self) -> Self:
         judged, number = self.independent, len(self.labels)
         if self.rare not in self.labels:
-            raise ValueError("its rare class is none of its labels")
+            raise ValueError("its rare class is not one of its labels")
         if not len(self.ids) == len(self.classes) == len(self.probabilities):
             raise ValueError("its lists have different lengths")
         if not set(self.classes) <= set(range(number)) or {number, *map(len, self.probabilities)} != {number}:
@@ -121,7 +121,7 @@ class Outcome(Kept):
 
 
 def outcome_path(folder: Path, kind: str, fold: int, arm: str) -> Path:
-    """Where an outcome lies."""
+    """The file of an outcome."""
     return folder / f"{kind}-{fold:02d}-{arm}.json"
 
 
@@ -129,7 +129,7 @@ def write_outcome(folder: Path, outcome: Outcome) -> Path:
     """Write an outcome, whole or not at all, in place of an older one.
 
     Args:
-        folder: The study's outcomes; made when missing.
+        folder: Folder of the study's outcomes; made if missing.
         outcome: What to write.
 
     Returns:
@@ -158,5 +158,5 @@ def read_outcome(path: Path) -> Outcome:
 
 
 def listed(values: Iterable[str]) -> str:
-    """Commits or machines in a line, each once; an empty one is `unknown`."""
+    """Commits or machines on one line, each once; an empty one becomes `unknown`."""
     return ", ".join(sorted({value or "unknown" for value in values})) or "unknown"

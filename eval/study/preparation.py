@@ -1,4 +1,4 @@
-"""A study made ready: its surveys, its folds, and what tells it from another."""
+"""Prepares a study: its surveys, its folds, and what distinguishes it from another."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ from glowseis.survey.store.survey import Survey, open_survey
 RECORD = "study.json"
 
 CHOICES = ("arms", "kinds", "curve")
-"""Settings that choose what is compared or drawn; the outcomes of the rest do not depend on them."""
+"""Settings that choose what is compared or plotted; the outcomes of the rest do not depend on them."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Study:
         survey: The labelled gathers.
         independent: The independent test survey; None without one.
         folds: Folds by kind, the headline first.
-        folder: Where everything of it goes: `folds/`, `work/` (flows, synthetic gathers), `logs/` (TensorBoard),
+        folder: Everything of the study: `folds/`, `work/` (flows, synthetic gathers), `logs/` (TensorBoard),
             `tables/`, `report.html`.
         outcomes: Folder of the outcomes (`eval.study.outcome`); `folder/outcomes` unless the command names another.
     """
@@ -64,14 +64,15 @@ class Study:
 
     @property
     def rare(self) -> str:
-        """The class to be learnt better."""
+        """The rare class, which is to be graded better."""
         return self.recipe.data.label
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what every outcome depends on: the settings but for the choice of arms, and the data.
+        """SHA-256 of what every outcome depends on: the settings except the choice of arms, and the data.
 
-        Folds follow from them and from scikit-learn's version: an outcome keeps its test gathers, which are compared.
+        Folds follow from these and from scikit-learn's version, so an outcome also keeps its test gathers, which are
+        compared.
         """
         content = {
             "recipe": _told(self.recipe.model_dump()),
@@ -86,14 +87,14 @@ class Study:
         return np.intersect1d(labelled_rows(self.survey), self.survey.select(labels=self.labels))
 
     def parts(self, kind: str, fold: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Rows that train, that judge weights, and that are scored, in the order of the survey, int64 `[gather]`.
+        """Training, validation and test rows, in the order of the survey, int64 `[gather]`.
 
         Args:
             kind: Kind of the folds.
             fold: Number of the fold, from 0.
 
         Raises:
-            InputError: There is no such fold, or no part of it can be held out for validation.
+            InputError: There is no such fold, or no part of it can be kept for validation.
         """
         if kind not in self.folds:
             raise InputError(f"kind {kind!r}: this study has {', '.join(self.folds)}; choose one of them")
@@ -129,21 +130,21 @@ def prepare(
     say: Callable[[str], None] = print,
     kinds: Sequence[str] | None = None,
 ) -> Study:
-    """Make a study's surveys and folds, unless they are there, and make sure that its folder holds this study.
+    """Make a study's surveys and folds, unless they exist, and make sure that its folder holds this study.
 
     Args:
-        recipe: The study's.
-        folder: Where everything of it goes; made when missing. Several processes may use it at once.
-        survey_path: The labelled gathers; the recipe's own simulated survey, `surveys/NAME`, when None. With a survey
-            of one's own there is no independent one.
-        outcomes: Folder of the outcomes; `folder/outcomes` when None.
+        recipe: The study's recipe.
+        folder: The study's folder; made if missing. Several processes can use it at once.
+        survey_path: The labelled gathers; if None, the recipe's own simulated survey, `surveys/NAME`. If given, there
+            is no independent survey.
+        outcomes: Folder of the outcomes; `folder/outcomes` if None.
         say: Called with lines for the user.
-        kinds: Kinds of folds to make; the recipe's when None. `split` and `grouped-split` are for the curve.
+        kinds: Kinds of folds to make; the recipe's if None. `split` and `grouped-split` are for the curve.
 
     Raises:
         InputError: The folder holds another study; a survey changed since its folds were made; a label is missing; a
-            class has fewer members than there are folds; a gather is twice in the survey, in two parts of a fold.
-        StoppedError: A signal came while a survey was made; what is made is kept.
+            class has fewer gathers than there are folds; or a gather is in the survey twice, in two parts of a fold.
+        StoppedError: A signal came while a survey was made; what is finished is kept.
     """
     check_folder(folder, recipe)
     independent = None
@@ -161,7 +162,7 @@ def prepare(
         "independent": str(independent.path) if independent else None,
         "independent_checksum": independent.checksum if independent else None,
     }
-    # Processes that use the study make its folds one after another.
+    # Only one process at a time makes the study's folds.
     with locked(folder / ".lock", "", wait=True):
         _check_same(folder, record, say)
         made = {kind: _folds(folder / "folds" / f"{kind}.json", survey, recipe, kind) for kind in wanted}
@@ -172,39 +173,39 @@ def prepare(
 
 
 def surveys_are_there(recipe: StudyRecipe) -> bool:
-    """Whether a study's own surveys were made before."""
+    """Whether a study's own surveys exist."""
     names = [recipe.name, *([f"{recipe.name}-independent"] if recipe.study.independent else [])]
     return all((Path("surveys") / name / MANIFEST).exists() for name in names)
 
 
 def check_folder(folder: Path, recipe: StudyRecipe) -> None:
-    """Refuse a folder of something else before anything is simulated for it.
+    """Refuse a folder that holds something else, before anything is simulated for it.
 
     Args:
-        folder: The study's.
-        recipe: The study's.
+        folder: The study's folder.
+        recipe: The study's recipe.
 
     Raises:
-        InputError: It holds another study, or something else.
+        InputError: It holds another study, or something that is not a study.
     """
     there = folder / RECORD
     if not there.exists():
         # Another process may be preparing it now.
         found = {entry.name for entry in folder.iterdir() if not is_writers(entry)} if folder.is_dir() else set()
-        # Outcomes may have been brought there from another machine, and tables made of them without the surveys.
+        # Outcomes may have been copied there from another machine, and tables made from them without the surveys.
         if "folds" not in found and found - {"outcomes", "tables", "report.html", RECORD}:
-            raise InputError(f"{folder}: holds something else than a study; give another --out")
+            raise InputError(f"{folder}: holds something that is not a study; give another --out")
         return
     recorded = read_record(there).get("recipe")
     if not recorded:
-        raise InputError(f"{there}: is no record of a study; remove it, and the same command makes it again")
+        raise InputError(f"{there}: is not the record of a study; remove it and run the same command again")
     changed = difference(_told(recorded), _told(json.loads(json.dumps(recipe.model_dump()))))
     if changed:
         raise InputError(f"{folder}: holds a study of another recipe ({changed}); give another --out or remove it")
 
 
 def _told(recipe: Any) -> Any:
-    """What of a recipe tells a study from another: its `CHOICES` do not."""
+    """The part of a recipe that distinguishes one study from another: everything except `CHOICES`."""
     recipe = told(recipe, LATER)
     if not isinstance(recipe, dict) or not isinstance(recipe.get("study"), dict):
         return recipe
@@ -213,7 +214,7 @@ def _told(recipe: Any) -> Any:
 
 
 def _check_same(folder: Path, record: dict[str, Any], say: Callable[[str], None]) -> None:
-    """Write the study's record, or make sure that the one there is the same."""
+    """Write the study's record, or make sure that an existing one is the same."""
     path = folder / RECORD
     if not path.exists():
         write_json(path, record)
@@ -222,15 +223,15 @@ def _check_same(folder: Path, record: dict[str, Any], say: Callable[[str], None]
     for name in ("survey", "independent"):
         if there.get(f"{name}_checksum") != record[f"{name}_checksum"]:
             where = record[name] or there.get(name)
-            what = "was changed since this study was begun" if there.get(name) == record[name] else "is another survey"
-            raise InputError(f"{where}: {what} (see {path}); bring back the one of then, or give another --out")
+            what = "has changed since this study began" if there.get(name) == record[name] else "is another survey"
+            raise InputError(f"{where}: {what} (see {path}); restore the study's own survey, or give another --out")
     upgraded = difference(there.get("versions"), record["versions"])
     if upgraded:
-        say(f"{folder}: begun with other versions ({upgraded}); it may not end as it would have with those")
+        say(f"{folder}: begun with other versions ({upgraded}); its results may differ from theirs")
 
 
 def _folds(path: Path, survey: Survey, recipe: StudyRecipe, kind: Kind) -> Folds:
-    """Folds of a kind, read again when they were made before."""
+    """Folds of a kind, read from their file if they exist."""
     if not path.exists():
         made = make_folds(survey, kind, recipe.study.folds, recipe.seed, recipe.data.label)
         try:
@@ -256,7 +257,7 @@ def _check_labels(recipe: StudyRecipe, survey: Survey, kinds: Sequence[Kind]) ->
 
 
 def _check_duplicates(study: Study) -> None:
-    """Make sure that every fold can be made, and that no picture is in two parts of one."""
+    """Make sure that every fold can be made, and that no image is in two parts of a fold."""
     groups = equal_gathers(study.survey, study.rows)
     for kind, folds in study.folds.items():
         for number in range(len(folds)):
@@ -267,6 +268,6 @@ def _check_duplicates(study: Study) -> None:
                 other = next(row for row in torn[0] if part_of[row] != part_of[first])
                 one, two = study.survey.index["gather_id"].to_numpy()[[first, other]].tolist()
                 raise InputError(
-                    f"{study.survey.path}: gathers {one} and {two} have the same picture and are in two parts of fold "
+                    f"{study.survey.path}: gathers {one} and {two} have the same image and are in two parts of fold "
                     f"{number} ({kind}); leave one of them out of the survey"
                 )

@@ -1,4 +1,4 @@
-"""What a study is: a flow's recipe with a section `[study]`, read as strictly as the rest (`glowseis.recipe`)."""
+"""A study's recipe: a flow's recipe with a section `[study]`, read as strictly as the rest (`glowseis.recipe`)."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -28,7 +28,7 @@ LATER: dict[str, Any] = {
     "study.independent.first_acquisition": 1,
     "study.independent.weather": 0.0,
 }
-"""Settings of a study that came when outcomes were kept already, as in `glowseis.recipe.LATER`."""
+"""Settings that were added when there were already outcomes, as in `glowseis.recipe.LATER`."""
 
 
 class CurveSection(Section):
@@ -37,11 +37,11 @@ class CurveSection(Section):
     counts: list[Annotated[int, Field(ge=0)]] = Field(default=list(range(0, 1001, 100)), min_length=1)
     """Numbers of added gathers."""
     runs: Annotated[int, Field(ge=1, le=100)] = 10
-    """Classifiers at each count."""
+    """Classifiers trained at each count."""
     epochs: PositiveInt = 100
-    """Epochs at most; `study.training.epochs` is that of the tables."""
+    """Maximum number of epochs; `study.training.epochs` is that of the tables."""
     patience: PositiveInt = 5
-    """Epochs without a lower validation loss after which a classifier's training stops."""
+    """Training of a classifier stops after this many epochs without a lower validation loss."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -53,7 +53,7 @@ class CurveSection(Section):
 class StudySection(Section):
     """How classifiers are compared, by `python -m eval.cv` and `python -m eval.curve`.
 
-    All arms have the same folds, seeds and, unless `protocol` says otherwise, as many optimiser steps.
+    All arms have the same folds, seeds and, unless `protocol` says otherwise, number of optimiser steps.
     """
 
     labels: list[str] = Field(default=["good", "medium", "bad"])
@@ -63,30 +63,30 @@ class StudySection(Section):
     kinds: list[FoldKind] = Field(default=["grouped", "stratified"], min_length=1)
     """Kinds of folds, the headline first; `grouped` keeps a sail line together, `stratified` is the paper's."""
     validation: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
-    """Part of a fold's training gathers that judges weights, those of classifiers and of flows, and trains nothing."""
+    """Part of a fold's training gathers that trains nothing; classifiers' and flows' weights are chosen by it."""
     arms: list[str] = Field(default=["none", "oversampling", "pixel-mixing", "flow"])
-    """What is compared; see `eval.study.names.ARMS`."""
+    """The arms to compare; see `eval.study.names.ARMS`."""
     augmentations: PositiveInt = 600
     """Gathers of the rare class that an arm adds (section 5.4)."""
     temperature: PositiveFloat = 0.7
     """Standard deviation of the latents of prior samples."""
     path: Literal["spherical", "linear"] = "spherical"
-    """Way between two parents' latents (`glowseis.synthesis.PATHS`)."""
+    """Path between two parents' latents (`glowseis.synthesis.PATHS`)."""
     farthest: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """How far from its first parent towards the other a child may lie (`glowseis.synthesis.draw_pairs`)."""
+    """How far a child may lie from its first parent towards the other (`glowseis.synthesis.draw_pairs`)."""
     protocol: Literal["equal-steps", "equal-epochs"] = "equal-steps"
-    """Whether all arms take as many steps, or as many passes over their gathers, as in the paper."""
+    """Whether all arms take the same number of steps, or of passes over their own gathers, as in the paper."""
     independent: SurveySection | None = None
-    """A second survey, of other lines, on which every fold's models are scored as well, weighted to
-    `survey.fractions`. It stands aside when a survey of one's own is given."""
+    """A second survey, of other lines, on which every fold's models are also scored, weighted to
+    `survey.fractions`. It is not used if a survey is given on the command line."""
     classifier: ClassifierSection = ClassifierSection()
     training: ClassifierTraining = ClassifierTraining()
-    """How classifiers are fitted; the recipe's own `[training]` is the flow's."""
+    """How classifiers are trained; the recipe's own `[training]` is the flow's."""
     curve: CurveSection = CurveSection()
     flow_rare: list[Phase] = Field(default=[])
-    """Phases of the flow that sees the rare class alone, the paper's; the recipe's own phases when empty."""
+    """Phases of the flow of the rare class alone, the paper's; the recipe's own phases if empty."""
     flow_all: list[Phase] = Field(default=[])
-    """Phases of the flow that sees all classes first; the recipe's own phases when empty."""
+    """Phases of the flow trained on all classes first; the recipe's own phases if empty."""
 
 
 class StudyRecipe(Recipe):
@@ -102,10 +102,10 @@ class StudyRecipe(Recipe):
                 f"study.independent.size is {independent.size}, survey.size {self.survey.size}; give both the same"
             )
         if independent and independent.seed == self.survey.seed:
-            raise ValueError("study.independent.seed is survey.seed, the same gathers again; give another")
+            raise ValueError("study.independent.seed equals survey.seed, which makes the same gathers; give another")
         if len(set(study.labels)) < max(len(study.labels), 2) or rare not in study.labels:
             raise ValueError(
-                f"study.labels = {study.labels}; name two or more, each once, data.label = {rare!r} among them"
+                f"study.labels = {study.labels}; name two or more, each once, including data.label = {rare!r}"
             )
         study.training.check_labels(study.labels, "study.training")
         with refusing():
@@ -126,22 +126,22 @@ def read_study(path: Path, changes: list[str] | None = None) -> StudyRecipe:
         changes: Changes such as `study.folds=3`, the value written as in TOML.
 
     Raises:
-        InputError: The file is missing or no TOML, it has no section `[study]`, a key is unknown, a value is of the
+        InputError: The file is missing or not TOML, it has no section `[study]`, a key is unknown, a value is of the
             wrong type or out of range, or settings contradict each other.
     """
     return read_toml(path, changes, StudyRecipe)
 
 
 def check_flows(recipe: StudyRecipe, arms: list[str], where: str) -> None:
-    """Make sure that the recipe says how to fit the flows that arms need.
+    """Make sure that the recipe has phases for the flows that arms need.
 
     Args:
         recipe: The recipe.
         arms: Names of the arms.
-        where: What names them, for the error.
+        where: Where they are named, for the error.
 
     Raises:
-        InputError: The phases of a flow see other classes than it may, or not those that it must.
+        InputError: The phases of a flow include a class that they must not, or lack one that they must have.
     """
     rare = recipe.data.label
     for arm in arms:
@@ -152,10 +152,10 @@ def check_flows(recipe: StudyRecipe, arms: list[str], where: str) -> None:
         if flow == "rare" and seen != {rare}:
             raise InputError(
                 f"{where}: the arm {arm} needs a flow of {rare!r} gathers alone; give its phases as "
-                "[[study.flow_rare]], or leave the arm out"
+                "[[study.flow_rare]], or leave out the arm"
             )
         if flow == "all" and not seen > {rare}:
             raise InputError(
-                f"{where}: the arm {arm} needs a flow that sees other classes first; give its phases as "
-                "[[study.flow_all]], or leave the arm out"
+                f"{where}: the arm {arm} needs a flow trained on other classes first; give its phases as "
+                "[[study.flow_all]], or leave out the arm"
             )

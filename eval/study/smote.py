@@ -1,4 +1,4 @@
-"""SMOTE on pictures: which gathers are mixed, and how much of each."""
+"""SMOTE on images: which gathers are mixed, and how much of each."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from glowseis.survey.store.survey import Survey
 from glowseis.synthesis import Pair
 
 NEIGHBOURS = 5
-"""Nearest neighbours among which the second parent is drawn, the default of imbalanced-learn; fewer of few gathers."""
+"""Nearest neighbours that the second parent is drawn from, as in imbalanced-learn; fewer if there are few gathers."""
 
 _BLOCK_BYTES = 64_000_000
 
@@ -15,9 +15,9 @@ def smote_pairs(survey: Survey, rows: np.ndarray, count: int, seed: int) -> list
     """Parents and weights of SMOTE's gathers: `first + alpha (second - first)`.
 
     Args:
-        survey: Where the gathers are.
+        survey: The survey that holds the gathers.
         rows: Rows of the gathers to draw from, at least two.
-        count: How many to make.
+        count: Number of pairs.
         seed: Seed of the draw, 0 to 2^32 - 1; imbalanced-learn draws the same from it.
 
     Returns:
@@ -38,10 +38,10 @@ def smote_pairs(survey: Survey, rows: np.ndarray, count: int, seed: int) -> list
 
 
 def products(survey: Survey, rows: np.ndarray) -> np.ndarray:
-    """Inner products of pictures, float64 `[row, row]`, with memory that does not grow with the rows' number.
+    """Inner products of images, float64 `[row, row]`, in blocks, so that only a few images are in memory at once.
 
     Args:
-        survey: Where they are.
+        survey: The survey that holds them.
         rows: Row numbers.
     """
     result = np.zeros((len(rows), len(rows)))
@@ -56,11 +56,11 @@ def products(survey: Survey, rows: np.ndarray) -> np.ndarray:
 
 
 def nearest_neighbours(products_of_rows: np.ndarray, count: int) -> np.ndarray:
-    """The nearest pictures of each, by root mean square difference.
+    """The nearest images of each image, by root mean square difference.
 
     Args:
-        products_of_rows: As `products` gives them.
-        count: How many.
+        products_of_rows: As `products` returns them.
+        count: Number of neighbours.
 
     Returns:
         Their places among the rows, the nearest first, int64 `[row, neighbour]`.

@@ -155,11 +155,11 @@ def test_the_command_draws_the_curve(there, tmp_path, capsys):
     ]
     (tmp_path / "points" / "00004-01.json").unlink()
     again = called(capsys, "curve", *words)
-    assert again.status == 0 and "1 classifier to fit, 3 finished" in again.out, again.error
+    assert again.status == 0 and "1 classifier to train, 3 finished" in again.out, again.error
     # In another folder, the scores alone are enough.
     words[words.index("--out") + 1] = tmp_path / "other"
     again = called(capsys, "curve", *words, "--counts", "0,4", "--runs", "2")
-    assert again.status == 0 and "0 classifiers to fit, 4 finished" in again.out
+    assert again.status == 0 and "0 classifiers to train, 4 finished" in again.out
     assert again.out.splitlines()[-7:-2] == done.out.splitlines()[-7:-2]
     # The seconds are another run's: one of the classifiers was fitted anew.
     assert again.out.splitlines()[-2].startswith("4 classifiers, ")

@@ -169,7 +169,7 @@ def test_a_failed_arm_is_in_the_tables_and_the_status_and_is_tried_again(words, 
     monkeypatch.setattr("eval.running.folds.run_arm", failing)
     done = called(capsys, "cv", *words, "--kind", "grouped")
     assert done.status == 1 and len(done.error) == 1
-    assert "1 of 9 arms of folds failed, grouped fold 1, flow first: the flow does not invert" in done.error[0]
+    assert "1 of 9 arms of folds failed, the first grouped fold 1, flow: the flow does not invert" in done.error[0]
     assert "grouped fold 2, flow: F1" in done.out and "failed: fold 1: the flow does not invert" in done.out
     monkeypatch.setattr("eval.running.folds.run_arm", working)
     trained.clear()
@@ -183,7 +183,7 @@ def test_a_failed_arm_is_in_the_tables_and_the_status_and_is_tried_again(words, 
         (("--fold", "3"), "--fold 3: "),
         (("--kind", "split"), "--kind split: choose grouped or stratified"),
         (("--arms", "none,flaw"), "--arms: no arm is called 'flaw'; choose from none, class-weights"),
-        (("--arms", "none,none"), "--arms: name at least one arm, and each once"),
+        (("--arms", "none,none"), "--arms: name at least one arm, and each only once"),
         (("--set", "study.fold=4"), "unknown key study.fold; did you mean folds?"),
         (("--set", "study.folds=30"), "too few for 30 folds"),
         (("--jobs", "2", "--scheduler", "tcp://a:1"), "give --jobs or --scheduler, not both"),
@@ -290,7 +290,7 @@ def test_a_signal_keeps_what_is_finished_and_the_same_command_goes_on(there, tmp
     assert 1 <= len(kept) < 6 and not (tmp_path / "study/report.html").exists()
     assert process.returncode == 75, error
     assert error.splitlines()[-1] == (
-        "eval.cv: stopped; everything finished is kept, run the same command again to go on"
+        "eval.cv: stopped; everything finished is kept, run the same command again to continue"
     )
     process = start_cv(words)
     out, error = process.communicate(timeout=600)

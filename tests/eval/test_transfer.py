@@ -211,7 +211,7 @@ def test_the_command_trains_grades_and_keeps(tmp_path, monkeypatch, command):
     ("words", "message"),
     [
         ((CHECKOUT / "train/demo.toml",), "is a flow's recipe; give one with a section [classifier]"),
-        (("--model", "nowhere", "--set", "seed=2"), "--model brings its own recipe; leave RECIPE and --set out"),
+        (("--model", "nowhere", "--set", "seed=2"), "--model brings its own recipe; leave out RECIPE and --set"),
         (("nowhere.toml",), "nowhere.toml: no such recipe"),
     ],
 )

@@ -160,7 +160,7 @@ OWN = make_outcome("grouped", 1, "flow")
         ({"training": {"good": 0}}, "no test or training gathers"),
         ({"training": {"good": -1}}, "training.good: Input should be greater than or equal to 0"),
         ({"classes": [3, *OWN.classes[1:]]}, "other classes than its labels"),
-        ({"rare": "awful"}, "its rare class is none of its labels"),
+        ({"rare": "awful"}, "its rare class is not one of its labels"),
         ({"epochs": [{"loss": 1.0}]}, "its learning curve lacks steps"),
         ({"independent": OWN.independent.model_copy(update={"f1": [1.0]})}, "other classes on the independent survey"),
         ({"independent": OWN.independent.model_copy(update={"precision_at_recall": [1.0]})}, "at least 101 items"),

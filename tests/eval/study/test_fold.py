@@ -123,7 +123,7 @@ def test_damaged_synthetic_gathers_are_made_anew(study):
     shard.write_bytes(shard.read_bytes()[:-100])
     again = Fold(study, "grouped", 1, said.append)
     assert again.synthetic("some", {}, make).checksum == made.checksum
-    assert len(said) == 1 and "these gathers are made anew" in said[0]
+    assert len(said) == 1 and "these gathers are made again" in said[0]
 
 
 def test_something_else_in_their_place_is_not_removed(study, tmp_path):
@@ -131,7 +131,7 @@ def test_something_else_in_their_place_is_not_removed(study, tmp_path):
     place = fold.work / "synthetic" / "linked"
     place.parent.mkdir(parents=True, exist_ok=True)
     place.symlink_to(tmp_path)
-    with pytest.raises(InputError, match="linked: is no folder of synthetic gathers; remove it"):
+    with pytest.raises(InputError, match="linked: is not a folder of synthetic gathers; remove it"):
         fold.synthetic("linked", {}, lambda: mixtures(fold, 3))
     assert tmp_path.exists()
     place.unlink()

@@ -185,7 +185,7 @@ def test_a_renamed_test_gather_is_refused(guard, survey, tmp_path):
 
 def test_another_picture_under_a_training_gathers_name_is_refused(guard, survey):
     given = guard.watched(from_memory(255 - survey.read_images([TEST[5]]), [2], ["shot0000"]))
-    with refused("shot0000 .* is not the picture of this id"):
+    with refused("shot0000 .* is not the image of this id"):
         given.read(np.array([0]))
 
 
@@ -295,7 +295,7 @@ def test_the_same_picture_in_two_parts_is_refused(survey, tmp_path):
 
 
 def test_two_surveys_with_one_id_are_told(survey):
-    with pytest.raises(InputError, match=r"as .*survey has; give another survey"):
+    with pytest.raises(InputError, match=r"like .*survey; give another survey"):
         Guard(survey, TRAINING, VALIDATION, TEST, survey)
 
 
@@ -333,9 +333,9 @@ def test_a_fold_whose_rows_were_changed_trains_nothing(fold):
     assert not (changed.work / "flows").exists()
     changed = Fold(fold.study, "grouped", 0)
     recorded, changed.validation = changed.material().recorded(), changed.test
-    with refused(r"\(to judge weights\) is a test gather"):
+    with refused(r"\(to choose weights by\) is a test gather"):
         changed.fit(TrainingSet(recorded, "none"))
-    with refused(r"\(to judge weights\) is a test gather"):
+    with refused(r"\(to choose weights by\) is a test gather"):
         changed.flow("rare")
 
 
@@ -432,7 +432,7 @@ def test_rows_of_a_fold_cannot_be_changed_in_place(fold):
 def test_a_classifier_is_scored_on_the_test_gathers_alone(fold):
     changed = Fold(fold.study, "grouped", 0)
     changed.test = changed.training
-    with refused(r"\(to be scored\) is (no test gather|a test gather that is left out)"):
+    with refused(r"\(to be scored\) is (not a test gather|a test gather that is left out)"):
         run_arm(changed, "none")
     changed.test = fold.test[1:]
     with refused(r"\(to be scored\) is a test gather that is left out"):

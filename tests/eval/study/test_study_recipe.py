@@ -63,9 +63,9 @@ def test_a_studys_flows_have_phases_of_their_own_or_the_recipes(path):
         ("study.kinds=['lines']", "study.kinds.0 = 'lines': input should be 'grouped' or 'stratified'"),
         ("study.validation=0.5", "study.validation = 0.5: input should be less than 0.5"),
         ("study.arms=['none', 'flwo']", "study.arms: no arm is called 'flwo'; choose from none, class-weights"),
-        ("study.arms=['none', 'none']", "study.arms: name at least one arm, and each once"),
+        ("study.arms=['none', 'none']", "study.arms: name at least one arm, and each only once"),
         ("study.labels=['good', 'medium']", "study.labels = ['good', 'medium']; name two or more, each once"),
-        ("data.label=ugly", "name two or more, each once, data.label = 'ugly' among them"),
+        ("data.label=ugly", "name two or more, each once, including data.label = 'ugly'"),
         ("study=3", "study = 3: input should be a valid dictionary"),
         ("study.independent.size=64x32", "study.independent.size is 64x32, survey.size 32x32; give both the same"),
         ("study.independent.size=large", "study.independent.size 'large' is not samples x traces"),
@@ -89,7 +89,7 @@ def test_a_wrong_setting_is_named_with_its_place_and_value(path, change, message
 
 
 def test_a_flow_of_all_classes_must_see_others(path):
-    with pytest.raises(InputError, match=r"the arm flow-all needs a flow that sees other classes first"):
+    with pytest.raises(InputError, match=r"the arm flow-all needs a flow trained on other classes first"):
         read_study(path, ["study.flow_all=[]", "study.arms=['flow-all']"])
 
 
@@ -179,7 +179,7 @@ def test_a_folder_of_another_recipe_is_refused(tmp_path, change):
 def test_a_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / "study").mkdir()
     (tmp_path / "study" / "thesis.txt").write_text("years of work")
-    with pytest.raises(InputError, match="study: holds something else than a study; give another --out"):
+    with pytest.raises(InputError, match="study: holds something that is not a study; give another --out"):
         small_study(tmp_path)
     assert [file.name for file in (tmp_path / "study").iterdir()] == ["thesis.txt"]
 
@@ -192,9 +192,9 @@ def test_a_folder_that_has_outcomes_alone_is_taken(tmp_path):
 def test_a_damaged_record_may_be_removed_and_is_made_again(tmp_path):
     study = small_study(tmp_path)
     record = study.folder / "study.json"
-    for text, message in (("{", r"cannot be read \(.*\)"), ("{}", "is no record of a study")):
+    for text, message in (("{", r"cannot be read \(.*\)"), ("{}", "is not the record of a study")):
         record.write_text(text)
-        with pytest.raises(InputError, match=f"study.json: {message}; remove it, and the same command makes it again"):
+        with pytest.raises(InputError, match=f"study.json: {message}; remove it and run the same command again"):
             small_study(tmp_path)
     record.unlink()
     assert small_study(tmp_path).digest == study.digest and record.exists()
@@ -207,7 +207,7 @@ def test_a_survey_that_changed_or_is_another_is_told(tmp_path):
         prepare(study.recipe, study.folder, tmp_path / "second")
     (tmp_path / "survey").rename(tmp_path / "first")
     (tmp_path / "second").rename(tmp_path / "survey")
-    with pytest.raises(InputError, match=r"survey: was changed since this study was begun"):
+    with pytest.raises(InputError, match=r"survey: has changed since this study began"):
         small_study(tmp_path)
     # The same data elsewhere are the same survey.
     assert prepare(study.recipe, study.folder, tmp_path / "first").digest == study.digest
@@ -252,7 +252,7 @@ def test_a_gather_that_is_twice_in_the_survey_is_told(tmp_path):
     same = {name: getattr(gathers[one], name) for name in ("image", "clip_amplitude")}
     gathers[other] = dataclasses.replace(gathers[other], **same)
     write_survey(tmp_path / "survey", gathers, survey.size, {})
-    with pytest.raises(InputError, match=r"gathers shot\d+ and shot\d+ have the same picture and are in two parts of"):
+    with pytest.raises(InputError, match=r"gathers shot\d+ and shot\d+ have the same image and are in two parts of"):
         small_study(tmp_path, "study.kinds=['stratified']")
 
 
