@@ -1,10 +1,10 @@
-"""Training a fold's classifier with synthetic gathers against training it without: time a gather.
+"""Time per gather to train a fold's classifier with synthetic gathers, compared with training it without.
 
     python -m benchmarks.augmented [--size 112x80] [--gathers 1200] [--added 600] [--alpha 1] [--repetitions 5]
 
-Both ways go through the fold's guard, from surveys on disk, and take as many steps. They take turns, so that whatever
-else the machine does hits both, and medians are compared; on a machine that others use too, the processor's time says
-more than the clock does. Gathers are noise, added ones mixed in pixels; the files are in the page cache.
+Both ways go through the fold's guard, from surveys on disk, and take the same number of steps. They alternate, so that
+other load on the machine affects both, and medians are compared; on a shared machine, processor time says more than
+wall time. Gathers are noise, added ones mixed in pixels; the files are in the page cache.
 """
 
 import itertools
@@ -46,13 +46,13 @@ arms = ["none", "pixel-mixing"]
 
 def main(
     size: Annotated[str, typer.Option(help="Samples x traces.")] = "112x80",
-    gathers: Annotated[int, typer.Option(min=100, help="Gathers of the survey; half of them train.")] = 1200,
-    added: Annotated[int, typer.Option(min=1, help="Synthetic gathers.")] = 600,
+    gathers: Annotated[int, typer.Option(min=100, help="Gathers in the survey; half of them train.")] = 1200,
+    added: Annotated[int, typer.Option(min=1, help="Number of synthetic gathers.")] = 600,
     alpha: Annotated[int, typer.Option(min=1, help="Width of the classifier.")] = 1,
-    batch: Annotated[int, typer.Option(min=1, help="Gathers a step.")] = 64,
-    repetitions: Annotated[int, typer.Option(min=1, help="Fittings of each; their medians are compared.")] = 5,
+    batch: Annotated[int, typer.Option(min=1, help="Gathers per step.")] = 64,
+    repetitions: Annotated[int, typer.Option(min=1, help="Trainings of each arm; their medians are compared.")] = 5,
 ) -> None:
-    """Compare the speed of an augmented arm's training with that of the un-augmented one.
+    """Compare the training speed of an augmented arm with that of the arm without augmentation.
 
     Example: python -m benchmarks.augmented --size 448x320 --gathers 300 --added 100 --batch 8
     """
@@ -81,13 +81,13 @@ def main(
         }
     print(f"{size}, alpha {alpha}, batch {batch}, {len(fold.training)} gathers, {added} added, {os.cpu_count()} cores")
     for arm, (wall_ms, cpu_ms) in medians.items():
-        print(f"{arm:13} {wall_ms:8.3f} ms a gather, {cpu_ms:8.3f} ms of processor time")
+        print(f"{arm:13} {wall_ms:8.3f} ms per gather, {cpu_ms:8.3f} ms of processor time")
     lost = [100 * (1 - one / other) for one, other in zip(medians["none"], medians["pixel-mixing"], strict=True)]
     print(f"speed lost to synthetic gathers: {lost[0]:.1f} %, by processor time {lost[1]:.1f} %")
 
 
 def _gather_s(fold: "Fold", training_set: "TrainingSet") -> tuple[float, float]:
-    """Mean time of a gather in training, by the clock and of all the process's threads, epochs' ends left out."""
+    """Mean training time per gather, wall time and processor time of all threads, without the ends of epochs."""
     from glowseis.fitting.classifier.fitting import Epoch, Watcher
     from glowseis.survey.batches.labelled import steps_per_pass
 

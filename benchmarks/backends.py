@@ -1,18 +1,18 @@
-"""The flow on any backend of Keras: TensorFlow, JAX or torch, on a GPU or not.
+"""The flow on any Keras backend (TensorFlow, JAX or torch), with or without a GPU.
 
     KERAS_BACKEND=jax python -m benchmarks.backends --csv jax.csv
     KERAS_BACKEND=torch python -m benchmarks.backends --size 448x320 --batches 1,4
     KERAS_BACKEND=torch python -m benchmarks.backends --peer       # normflows beside it, if it is installed
 
-It needs `keras` and its backend alone, and nothing of glowseis but `glowseis.layers` and `glowseis.models`: neither an
-installed package nor typer, so that it runs from a checkout on a machine that has just these. Each batch is a process
-of its own, because a backend may tell the highest memory since its start alone.
+It needs only `keras` and its backend, and of glowseis only `glowseis.layers` and `glowseis.models`: neither an
+installed package nor typer, so that it runs from a checkout on a machine that has nothing else. Each batch size runs in
+a process of its own, because some backends only report the peak memory since their start.
 
-Timed are, after a first call each, which compiles: forward (log-density), decode, and a training step (value and
-gradient of bits per dimension, and plain gradient descent). With JAX and TensorFlow each is one compiled function, in
-which the flow's step is a function that is traced once a level; torch runs eagerly. Training here stores activations.
-Peak memory is what the backend's allocator says of the device after the training step; on a CPU it says nothing, and
-none is printed. The peer is `benchmarks.flow_peers`'s normflows, whose conditioners are convolutional throughout.
+After a first call each, which compiles, it times forward (log-density), decode, and a training step (value and gradient
+of bits per dimension, and plain gradient descent). With JAX and TensorFlow each is one compiled function, in which the
+flow's step is a function that is traced once per level; torch runs eagerly. Training here stores activations. Peak
+memory is what the backend's allocator reports for the device after the training step; on a CPU nothing is reported or
+printed. The peer is `benchmarks.flow_peers`'s normflows, whose conditioners are all convolutional.
 """
 
 import argparse
@@ -38,7 +38,7 @@ LEARNING_RATE = 1e-6
 
 
 def main() -> None:
-    """Measure every batch in a process of its own; print a table and write it."""
+    """Measure each batch size in a process of its own; print a table and write it."""
     words = _arguments()
     if words.child:
         print(json.dumps(measure(words)))
@@ -62,12 +62,12 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.backends", description=main.__doc__)
     parser.add_argument("--size", default="896x640", help="samples x traces")
-    parser.add_argument("--levels", type=int, default=6)
-    parser.add_argument("--steps", type=int, default=15, help="flow steps a level")
+    parser.add_argument("--levels", type=int, default=6, help="levels of the flow")
+    parser.add_argument("--steps", type=int, default=15, help="flow steps per level")
     parser.add_argument("--filters", type=int, default=96, help="hidden channels")
-    parser.add_argument("--batches", default="1,4,16", help="pictures a step, such as 1,4,16")
+    parser.add_argument("--batches", default="1,4,16", help="images per step, such as 1,4,16")
     parser.add_argument("--repetitions", type=int, default=5, help="timed calls; their medians are printed")
-    parser.add_argument("--peer", action="store_true", help="normflows too (with torch)")
+    parser.add_argument("--peer", action="store_true", help="also measure normflows (with torch)")
     parser.add_argument("--csv", type=Path, help="write the table to this file")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     words = parser.parse_args()
@@ -104,14 +104,14 @@ def _ask(words: list[str]) -> dict[str, Any]:
 
 
 def measure(words: argparse.Namespace) -> dict[str, Any]:
-    """One row: seconds of first and later calls at one batch, and what the device's memory rose to."""
+    """One row: seconds of first and later calls at one batch size, and the device's peak memory."""
     import keras
     import numpy as np
 
     backend = keras.backend.backend()
     size = tuple(int(side) for side in words.size.split("x"))
-    pictures = np.random.default_rng(0).random((int(words.batches), *size, 1), np.float32)
-    calls = _calls_of_peer(words, size, pictures) if words.child == PEER else _calls_of_ours(words, size, pictures)
+    images = np.random.default_rng(0).random((int(words.batches), *size, 1), np.float32)
+    calls = _calls_of_peer(words, size, images) if words.child == PEER else _calls_of_ours(words, size, images)
     row: dict[str, Any] = {}
     for name, call in calls:
         seconds = [_seconds(call) for _ in range(words.repetitions + 1)]
@@ -127,15 +127,15 @@ def _seconds(call: Callable[[], Any]) -> float:
 
     start_s = time.perf_counter()
     result = call()
-    # One number is fetched, which waits for the device.
+    # Fetching one number waits for the device.
     keras.ops.convert_to_numpy(keras.ops.ravel(result)[0])
     return time.perf_counter() - start_s
 
 
 def _calls_of_ours(
-    words: argparse.Namespace, size: tuple[int, ...], pictures: Any
+    words: argparse.Namespace, size: tuple[int, ...], images: Any
 ) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Name and function of each direction, ready to be called."""
+    """Name and function of each direction, ready to call."""
     import keras
     import numpy as np
 
@@ -147,7 +147,7 @@ def _calls_of_ours(
     random = np.random.default_rng(0)
     for weight in flow.trainable_weights:
         weight.assign_add(keras.ops.convert_to_tensor(1e-3 * random.standard_normal(weight.shape), weight.dtype))
-    x = keras.ops.convert_to_tensor(pictures)
+    x = keras.ops.convert_to_tensor(images)
     compiled, step, running = {"jax": _with_jax, "torch": _with_torch, "tensorflow": _with_tensorflow}[
         keras.backend.backend()
     ](flow)
@@ -177,7 +177,7 @@ def _step_by_step(flow, wrapper):
 
 
 def _with_jax(flow):
-    """What compiles a function of the flow, a training step `pictures -> bits`, and a context for both."""
+    """A compiler for functions of the flow, a training step `images -> bits`, and a context for both."""
     import jax
     import keras
 
@@ -202,7 +202,7 @@ def _with_jax(flow):
 
 
 def _with_tensorflow(flow):
-    """What compiles a function of the flow, a training step `pictures -> bits`, and a context for both."""
+    """A compiler for functions of the flow, a training step `images -> bits`, and a context for both."""
     import tensorflow as tf
 
     called = functools.partial(tf.function, experimental_attributes={"_noinline": True})
@@ -221,7 +221,7 @@ def _with_tensorflow(flow):
 
 
 def _with_torch(flow):
-    """What runs a function of the flow without gradients, a training step `pictures -> bits`, and no context."""
+    """A wrapper that runs functions of the flow without gradients, a training step `images -> bits`, and no context."""
     import torch
 
     weights = [variable.value for variable in flow.trainable_variables]
@@ -238,7 +238,7 @@ def _with_torch(flow):
 
 
 def _calls_of_peer(
-    words: argparse.Namespace, size: tuple[int, ...], pictures: Any
+    words: argparse.Namespace, size: tuple[int, ...], images: Any
 ) -> Iterator[tuple[str, Callable[[], Any]]]:
     import torch
     from keras.src.backend.torch.core import get_device
@@ -248,7 +248,7 @@ def _calls_of_peer(
 
     task = Task(PEER, "training", (size[0], size[1]), words.levels, words.steps, words.filters)
     peer = make_peer(task, get_device())
-    x = torch.as_tensor(pictures).permute(0, 3, 1, 2).to(get_device())
+    x = torch.as_tensor(images).permute(0, 3, 1, 2).to(get_device())
     weights = [weight for weight in peer.parameters() if weight.requires_grad]
 
     def step():
@@ -268,7 +268,7 @@ def _calls_of_peer(
 
 
 def _device(backend: str) -> tuple[str, float]:
-    """Name of the device, and MB of its memory at most in use since the process began; NaN on a CPU."""
+    """Name of the device, and its peak memory in MB since the process began; NaN on a CPU."""
     if backend == "jax":
         import jax
 

@@ -1,11 +1,11 @@
-"""Training the classifier: steps a second from records against steps a second from memory.
+"""Training the classifier: steps per second from records, compared with steps per second from memory.
 
     python benchmarks/classifier.py [--cases 112x80:1,448x320:4] [--gathers 2048] [--repetitions 5] [--csv FILE]
 
-From memory: the same steps on batches that are tensors already, with nothing to read or to wait for. From records: the
-trainer's own path, a shuffled pass over a survey on disk. The two take turns, so that whatever else the machine does
-hits both, and medians are compared. On a machine that others use too, the processor's time that each takes says more
-than the clock does. The files are in the page cache.
+From memory: the same steps on batches that are already tensors, with nothing to read or wait for. From records: the
+trainer's own path, a shuffled pass over a survey on disk. The two alternate, so that other load on the machine affects
+both, and medians are compared. On a shared machine, processor time says more than wall time. The files are in the page
+cache.
 """
 
 import csv
@@ -34,18 +34,20 @@ def main(
     cases: Annotated[str, typer.Option(help="Sizes and alphas, such as 112x80:1,112x80:4.")] = (
         "112x80:1,112x80:4,448x320:1,448x320:4"
     ),
-    gathers: Annotated[int, typer.Option(min=1, help="Gathers a pass; an eighth of it beyond 112x80.")] = 2048,
-    batch: Annotated[int, typer.Option(min=1, help="Gathers a step; an eighth of it beyond 112x80.")] = 64,
-    repetitions: Annotated[int, typer.Option(min=1, help="Passes of each; their medians are compared.")] = 5,
+    gathers: Annotated[
+        int, typer.Option(min=1, help="Gathers per pass; an eighth of it for sizes above 112x80.")
+    ] = 2048,
+    batch: Annotated[int, typer.Option(min=1, help="Gathers per step; an eighth of it for sizes above 112x80.")] = 64,
+    repetitions: Annotated[int, typer.Option(min=1, help="Passes each way; their medians are compared.")] = 5,
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Write every pass to this file.")] = None,
 ) -> None:
-    """Compare the speed of training from records with that from memory.
+    """Compare the speed of training from records with that of training from memory.
 
     Example: python benchmarks/classifier.py --csv classifier.csv
     """
     wanted = [_case(one) for one in cases.split(",")]
     import_tensorflow()
-    print(f"{repetitions} passes of each, in turns, {os.cpu_count()} cores")
+    print(f"{repetitions} passes of each, alternating, {os.cpu_count()} cores")
     rows: list[tuple[object, ...]] = []
     for size, alpha in wanted:
         large = size[0] * size[1] > 112 * 80
@@ -65,12 +67,12 @@ def compare(size: tuple[int, int], alpha: int, gathers: int, batch: int, repetit
     Args:
         size: Height in samples and width in traces.
         alpha: The classifier's width.
-        gathers: Gathers a pass.
-        batch: Gathers a step.
-        repetitions: Passes of each.
+        gathers: Gathers per pass.
+        batch: Gathers per step.
+        repetitions: Passes each way.
 
     Returns:
-        Size, alpha, batch, way, pass, gathers a second and processor seconds a gather, of every pass.
+        Size, alpha, batch, way, pass, gathers per second and processor seconds per gather, for every pass.
     """
     from reading import random_gathers
 
@@ -109,14 +111,14 @@ def compare(size: tuple[int, int], alpha: int, gathers: int, batch: int, repetit
     print(
         f"{name:>8}, alpha {alpha}, batch {batch:3}: {rates['memory']:7.1f} gathers/s from memory, "
         f"{rates['records']:7.1f} from records: {rates['records'] / rates['memory']:6.1%}; "
-        f"of the processor's time {costs['memory'] / costs['records']:6.1%}",
+        f"by processor time {costs['memory'] / costs['records']:6.1%}",
         flush=True,
     )
     return [(name, alpha, batch, way, number, *one) for way in ways for number, one in enumerate(passes[way])]
 
 
 def _pass(trainer: "ClassifierTrainer", batches: Iterable[Any]) -> tuple[float, float]:
-    """Seconds by the clock and of the processor that a pass takes."""
+    """Wall time and processor time of a pass, in seconds."""
     start, cpu_start = time.perf_counter(), time.process_time()
     for one in batches:
         loss, _ = trainer.optimise(*one)

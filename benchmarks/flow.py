@@ -1,32 +1,32 @@
-"""Speed and memory of the flow, beside peers' Glow: training, scaling, throughput, input pipeline.
+"""Speed and memory of the flow, compared with peers' Glow: training, scaling, throughput, input pipeline.
 
-    python -m benchmarks.flow --peers .peers/bin/python     # everything, some 40 minutes by estimate
-    python -m benchmarks.flow --only small --rounds 1       # ours alone, and little
+    python -m benchmarks.flow --peers .peers/bin/python     # everything, about 40 minutes
+    python -m benchmarks.flow --only small --rounds 1       # a quick run of ours alone
 
 Peers are normflows and FrEIA, in an environment of their own:
 
     python3 -m venv .peers && .peers/bin/pip install torch normflows FrEIA
 
-Without `--peers` ours alone is measured. Sections, to be chosen by `--only`:
+Without `--peers` only ours is measured. Sections, chosen by `--only`:
 
     paper       training at the paper's size: 896x640, 6 levels of 15 steps, 96 channels, batch 1; all contenders
     small       training at 128x128, batch 4, 3 levels of 4 steps, 96 channels, no attention; all contenders
-    depth       training with a third, all and twice the steps a level (5, 15, 30); ours stored and reversible
-    size        training on a quarter, half and all of the picture; ours stored and reversible
-    batch       training on a quarter of the picture, batch 1, 2 and 4; ours stored and reversible
+    depth       training with a third, all and twice the steps per level (5, 15, 30); ours stored and reversible
+    size        training on a quarter, half and all of the image; ours stored and reversible
+    batch       training on a quarter of the image, batch 1, 2 and 4; ours stored and reversible
     throughput  encode, decode and generate (encode two, interpolate, decode) at the paper's size; ours and peers
     input       the input pipeline, by `benchmarks.reading`
 
-Every measurement is a process of its own, which prints its highest resident memory, framework included; what several
-sections want is measured once. Contenders take turns, in rounds, each round in the other order than the one before, so
-that whatever else the machine does hits all; printed are medians over all rounds, ratios of the medians of the same
-round, and the highest memory. The first step, tracing included, is not among the steps that are timed.
+Every measurement is a process of its own, which prints its peak resident memory, framework included; what several
+sections need is measured once. Contenders alternate, in rounds, each round in the reverse order of the one before, so
+that other load on the machine affects all. It prints medians over all rounds, ratios of the medians of the same round,
+and the peak memory. The first step, which includes tracing, is not among the timed steps.
 
-The rate of matrix products is measured in every round too, as the better of NumPy's and TensorFlow's; a step's share of
-it counts the model's own multiply-adds (`benchmarks.multiply_adds`), recomputation left out. `state_mb` is the weights
-and Adam's moments. What differs between ours and the peers' flows stands in `benchmarks.flow_peers`.
+The rate of matrix products is also measured in every round, as the better of NumPy's and TensorFlow's; a step's share
+of it counts the model's own multiply-adds (`benchmarks.multiply_adds`), not recomputation. `state_mb` is the weights
+and Adam's moments. `benchmarks.flow_peers` lists the differences between our flow and the peers'.
 
-The tables go to `--out` as CSV and, all together, as flow.md; measurements.jsonl has every process's answer.
+The tables are written to `--out` as CSV and, all together, as flow.md; measurements.jsonl has every process's answer.
 """
 
 import contextlib
@@ -66,24 +66,28 @@ SECTIONS = ("paper", "small", "depth", "size", "batch", "throughput", "input")
 
 
 def main(
-    peers: Annotated[Path | None, typer.Option(help="Python of an environment with torch, normflows, FrEIA.")] = None,
-    only: Annotated[str, typer.Option(help="Sections, such as paper,throughput.")] = ",".join(SECTIONS),
-    rounds: Annotated[int, typer.Option(min=1, help="Processes of each measurement.")] = 3,
-    steps: Annotated[int, typer.Option(min=1, help="Timed steps of a process; ten times as many when small.")] = 3,
-    cores: Annotated[int, typer.Option(min=1, help="Processor cores of a process.")] = 2,
-    size: Annotated[str, typer.Option(help="Samples x traces of the flow that is not small.")] = "896x640",
+    peers: Annotated[
+        Path | None, typer.Option(help="Python of an environment with torch, normflows and FrEIA.")
+    ] = None,
+    only: Annotated[str, typer.Option(help="Sections to measure, such as paper,throughput.")] = ",".join(SECTIONS),
+    rounds: Annotated[int, typer.Option(min=1, help="Processes per measurement.")] = 3,
+    steps: Annotated[
+        int, typer.Option(min=1, help="Timed steps per process; ten times as many for the small flow.")
+    ] = 3,
+    cores: Annotated[int, typer.Option(min=1, help="Processor cores per process.")] = 2,
+    size: Annotated[str, typer.Option(help="Samples x traces of the flow other than the small one.")] = "896x640",
     levels: Annotated[int, typer.Option(min=1, help="Its levels.")] = PAPER.levels,
-    flow_steps: Annotated[int, typer.Option(min=1, help="Its steps a level.")] = PAPER.steps,
+    flow_steps: Annotated[int, typer.Option(min=1, help="Its steps per level.")] = PAPER.steps,
     filters: Annotated[int, typer.Option(min=4, help="Its hidden channels.")] = PAPER.filters,
-    out: Annotated[Path, typer.Option(help="Folder of the tables.")] = Path("benchmarks/out"),
+    out: Annotated[Path, typer.Option(help="Folder to write the tables to.")] = Path("benchmarks/out"),
 ) -> None:
-    """Measure the flow's speed and memory, and print and write tables of it.
+    """Measure the flow's speed and memory; print the tables and write them.
 
     Example: python -m benchmarks.flow --peers .peers/bin/python --only paper,small --rounds 5
     """
     wanted = _sections(only)
     if peers is not None and not (peers.is_file() and os.access(peers, os.X_OK)):
-        raise InputError(f"--peers {peers}: no such program; give the python of an environment that has them")
+        raise InputError(f"--peers {peers}: no such program; give the python of an environment with the peers")
     flow = replace(PAPER, size=parse_size(size), levels=levels, steps=flow_steps, filters=filters, cores=cores)
     flow = replace(flow, attention_levels=min(levels, PAPER.attention_levels), count=steps)
     _check_divisible(flow)
@@ -93,7 +97,7 @@ def main(
     # Inherited by the processes, before their libraries count the cores.
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     if peers is None:
-        print("no --peers: ours alone is measured, without ratios to peers")
+        print("no --peers: only our flow is measured, without ratios to peers")
     measured = Measurements(_measure(tasks, flow, rounds, peers, out / "measurements.jsonl"))
     _report(measured, tasks, flow, out)
 
@@ -102,7 +106,7 @@ def _sections(only: str) -> list[str]:
     wanted = [word.strip() for word in only.split(",")]
     for word in wanted:
         if word not in SECTIONS:
-            raise InputError(f"--only {word}: no such section; there are {', '.join(SECTIONS)}")
+            raise InputError(f"--only {word}: no such section; choose from {', '.join(SECTIONS)}")
     return wanted
 
 
@@ -110,12 +114,12 @@ def _check_divisible(flow: Task) -> None:
     unit = 2 ** (flow.levels + 1)
     if any(side % unit for side in flow.size):
         raise InputError(
-            f"--size: both sides must be divisible by {unit}, so that half of each has {flow.levels} levels"
+            f"--size: both sides must be divisible by {unit}, so that half the size still allows {flow.levels} levels"
         )
 
 
 def _tasks(section: str, flow: Task, contenders: Iterable[str]) -> list[Task]:
-    """What a section measures, in the order of its table."""
+    """The tasks of a section, in the order of its table."""
     height, width = flow.size
     half, quarter = (height, width // 2), (height // 2, width // 2)
     of_all = {"paper": [flow], "small": [small(flow)]}
@@ -133,7 +137,7 @@ def _tasks(section: str, flow: Task, contenders: Iterable[str]) -> list[Task]:
 def _measure(
     sections: dict[str, list[Task]], flow: Task, rounds: int, peers: Path | None, log: Path
 ) -> dict[Task, dict[int, Answer]]:
-    """Every task's answers by round; a task that fails is said so, and is not tried again."""
+    """Every task's answers by round; a task that fails is reported and not tried again."""
     every = [product_of(flow), *dict.fromkeys(task for tasks in sections.values() for task in tasks)]
     if len(every) == 1:
         return {}
@@ -172,7 +176,7 @@ def _run(python: str, module: str, *words: str) -> subprocess.CompletedProcess[s
 
 
 def _reading(path: Path) -> str:
-    """What the benchmark of the input pipeline prints, each pass written to a file."""
+    """The output of the benchmark of the input pipeline, with each pass written to a file."""
     done = _run(sys.executable, "benchmarks.reading", "--csv", str(path))
     return done.stdout.strip() if not done.returncode else f"benchmarks.reading failed: {done.stderr[-200:]}"
 

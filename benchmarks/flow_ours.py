@@ -1,8 +1,9 @@
 """One measurement of our flow, in a process of its own: `python -m benchmarks.flow_ours TASK` (see `measures`).
 
-Weights are drawn, then perturbed, because a flow that starts as the identity has zeros that a processor may be quicker
-with. The step is what training runs: `FlowTrainer.optimise` by Adam as a `tf.function`; the time of the first step goes
-from the start of its tracing to its result. Inference runs the flow's own methods, each as a `tf.function`.
+Weights are drawn, then perturbed, because a flow that starts as the identity contains zeros that a processor may handle
+faster. The step is the one that training runs: `FlowTrainer.optimise` with Adam as a `tf.function`; the time of the
+first step runs from the start of its tracing to its result. Inference runs the flow's own methods, each as a
+`tf.function`.
 """
 
 import inspect
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from glowseis.fitting.flow.trainer import FlowTrainer
 
 GRAPH_OPTIONS = {"function_optimization": False}
-"""TensorFlow's graph optimisation as training sets it: without a pass over the functions, which takes most of the time
-of a first step and gains nothing for a step that is called."""
+"""TensorFlow's graph optimisation as training sets it: without the pass over functions, which takes most of the time of
+a first step and gains nothing for a step that is called."""
 
 PERTURBATION = 1e-3
 
@@ -40,7 +41,7 @@ def measure(task: Task) -> Answer:
 
 
 def make_trainer(task: Task) -> "FlowTrainer":
-    """A flow with perturbed weights, in the trainer that its contender's name asks for."""
+    """A flow with perturbed weights, in the trainer that its contender's name selects."""
     import keras
 
     from glowseis.fitting.flow.trainer import FlowTrainer
@@ -63,7 +64,7 @@ def make_trainer(task: Task) -> "FlowTrainer":
 
 
 def training(task: Task, trainer: "FlowTrainer") -> Answer:
-    """Seconds of the first step and of those after it, what a step computes, and MB of weights and Adam's moments."""
+    """Seconds of the first and later steps, multiply-adds of a step, and MB of weights and Adam's moments."""
     import keras
     import tensorflow as tf
 
@@ -71,11 +72,11 @@ def training(task: Task, trainer: "FlowTrainer") -> Answer:
 
     trainer.compile(optimizer=keras.optimizers.Adam(1e-4))
     trainer.optimizer.build(trainer.flow.trainable_variables)
-    pictures = tf.constant(random_pictures(task.batch, task.size))
+    images = tf.constant(random_images(task.batch, task.size))
     optimise = tf.function(trainer.optimise)
 
     def step() -> None:
-        bits, norm = optimise(pictures)
+        bits, norm = optimise(images)
         if not np.isfinite([float(bits), float(norm)]).all():
             sys.exit("training gives NaN or infinity")
 
@@ -92,11 +93,11 @@ def training(task: Task, trainer: "FlowTrainer") -> Answer:
 
 
 def throughput(task: Task, trainer: "FlowTrainer") -> Answer:
-    """Seconds of each pass: log-density of pictures, pictures of latents, pictures half-way between two others."""
+    """Seconds of each pass: log-density of images, images from latents, images half-way between two others."""
     import tensorflow as tf
 
     flow = trainer.flow
-    first, second = (tf.constant(random_pictures(task.batch, task.size, seed)) for seed in (0, 1))
+    first, second = (tf.constant(random_images(task.batch, task.size, seed)) for seed in (0, 1))
     halves = tf.fill([task.batch], 0.5)
     log_prob, decode, interpolate = map(tf.function, (flow.log_prob, flow.decode, flow.interpolate))
     latents = tf.function(flow.encode)(first)
@@ -126,8 +127,8 @@ def product_rate() -> Answer:
     return {**rates, "multiply_adds_per_s": max(rates.values())}
 
 
-def random_pictures(batch: int, size: tuple[int, int], seed: int = 0) -> np.ndarray:
-    """Pictures of noise in [0, 1), float32 `[batch, time, trace, 1]`."""
+def random_images(batch: int, size: tuple[int, int], seed: int = 0) -> np.ndarray:
+    """Images of noise in [0, 1), float32 `[batch, time, trace, 1]`."""
     return np.random.default_rng(seed).random((batch, *size, 1), np.float32)
 
 

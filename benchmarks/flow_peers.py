@@ -1,22 +1,22 @@
 """One measurement of a peer's Glow, in a process of its own: `python -m benchmarks.flow_peers TASK` (see `measures`).
 
-It runs in an environment that has the peers and nothing of ours: `pip install torch normflows FrEIA`.
+It runs in an environment that has only the peers, nothing of ours: `pip install torch normflows FrEIA`.
 
-Alike: levels, steps a level, squeeze, split and hidden channels; conditioners of 3x3, 1x1 and 3x3 convolutions with
-ReLU; Adam; the loss, bits per dimension; perturbed weights; one untimed step first. What differs from ours, in the
-peers' favour but for the last two:
+The same as ours: levels, steps per level, squeeze, split and hidden channels; conditioners of 3x3, 1x1 and 3x3
+convolutions with ReLU; Adam; the loss, bits per dimension; perturbed weights; one untimed step first. Different, in the
+peers' favour except for the last two:
 
-- Conditioners are convolutional in all levels; ours have attention in the last two.
-- No layer normalisation in the conditioners.
-- The half that leaves has a standard normal prior; ours is standardised by a convolution of the half that stays.
+- Conditioners are convolutional on all levels; ours have attention on the last two.
+- There is no layer normalisation in the conditioners.
+- The half that is factored out has a standard normal prior; ours is standardised by a convolution of the other half.
 - FrEIA's `AllInOneBlock` mixes channels by a fixed rotation; ours and normflows' learn it in LU form. (FrEIA's
-  `GLOWCouplingBlock` changes both halves with a network each, twice the work, and is left out for that.)
-- normflows and FrEIA store activations; neither has training that recomputes them.
+  `GLOWCouplingBlock` is left out because it changes both halves with a network each, which is twice the work.)
+- normflows and FrEIA store activations; neither can recompute them in training.
 - Scales are bounded by a sigmoid (normflows) or tanh (FrEIA), ours by tanh.
 
-As many threads as cores. Tuned, kernels of the conditioners are in channels-last order, Adam is fused and subnormal
-numbers are flushed. `torch.compile` is not used: it compiles for minutes. A torch built for GPUs takes more memory than
-one for CPUs alone, which is in the peers' peak.
+There are as many threads as cores. If tuned, kernels of the conditioners are in channels-last order, Adam is fused and
+subnormal numbers are flushed. `torch.compile` is not used: it compiles for minutes. A torch built for GPUs takes more
+memory than one for CPUs only, which counts in the peers' peak.
 """
 
 import math
@@ -35,7 +35,7 @@ PERTURBATION = 1e-3
 
 
 class Normflows(nn.Module):
-    """normflows' `GlowBlock` in a `MultiscaleFlow`, deepest level first, as its own example has it."""
+    """normflows' `GlowBlock` in a `MultiscaleFlow`, deepest level first, as in its own example."""
 
     def __init__(self, size: tuple[int, int], levels: int, steps: int, filters: int):
         super().__init__()
@@ -51,7 +51,7 @@ class Normflows(nn.Module):
         self.flow = nf.MultiscaleFlow(bases, flows, merges, class_cond=False)
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """Nats of pictures, `[batch]`."""
+        """Nats of images, `[batch]`."""
         return self.flow.log_prob(x, None)
 
     def encode(self, x: Tensor) -> list[Tensor]:
@@ -59,7 +59,7 @@ class Normflows(nn.Module):
         return self.flow.inverse_and_log_det(x)[0]
 
     def decode(self, latents: list[Tensor]) -> Tensor:
-        """Pictures of latents."""
+        """Images from latents."""
         return self.flow.forward_and_log_det(latents)[0]
 
 
@@ -85,11 +85,11 @@ class Freia(nn.Module):
                 ends.append(ff.OutputNode(nodes[-1].out1))
                 source = nodes[-1].out0
         ends.append(ff.OutputNode(nodes[-1]))
-        # A tuple also where there is one latent.
+        # A tuple even if there is only one latent.
         self.flow = ff.GraphINN([*nodes, *ends], force_tuple_output=True)
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """Nats of pictures, `[batch]`."""
+        """Nats of images, `[batch]`."""
         latents, log_det = self.flow(x)
         normal = sum(-0.5 * (eps**2 + math.log(2 * math.pi)).flatten(1).sum(1) for eps in latents)
         return normal + log_det
@@ -99,7 +99,7 @@ class Freia(nn.Module):
         return list(self.flow(x, jac=False)[0])
 
     def decode(self, latents: list[Tensor]) -> Tensor:
-        """Pictures of latents."""
+        """Images from latents."""
         return self.flow(latents, rev=True, jac=False)[0][0]
 
 
@@ -130,7 +130,7 @@ def _tuned(task: Task) -> bool:
 
 
 def bits_per_dimension(peer: Normflows | Freia, x: Tensor) -> Tensor:
-    """Mean bits per dimension of 8-bit pictures in [0, 1)."""
+    """Mean bits per dimension of 8-bit images in [0, 1)."""
     return 8 - peer.log_prob(x - 0.5).mean() / (math.log(2) * x[0].numel())
 
 
@@ -143,14 +143,14 @@ def measure(task: Task) -> Answer:
 
 
 def training(task: Task, peer: Normflows | Freia) -> Answer:
-    """Seconds of the first step and of those after it."""
+    """Seconds of the first and later steps, and MB of weights and Adam's moments."""
     weights = [weight for weight in peer.parameters() if weight.requires_grad]
     optimiser = torch.optim.Adam(weights, 1e-4, fused=_tuned(task))
-    pictures = torch.rand(task.batch, 1, *task.size)
+    images = torch.rand(task.batch, 1, *task.size)
 
     def step() -> None:
         optimiser.zero_grad()
-        bits = bits_per_dimension(peer, pictures)
+        bits = bits_per_dimension(peer, images)
         bits.backward()
         optimiser.step()
         if not math.isfinite(float(bits.detach())):
@@ -164,10 +164,10 @@ def training(task: Task, peer: Normflows | Freia) -> Answer:
 
 
 def throughput(task: Task, peer: Normflows | Freia) -> Answer:
-    """Seconds of each pass: log-density of pictures, pictures of latents, pictures half-way between two others."""
+    """Seconds of each pass: log-density of images, images from latents, images half-way between two others."""
     with torch.inference_mode():
         first, second = (torch.rand(task.batch, 1, *task.size) - 0.5 for _ in range(2))
-        # normflows' ActNorm sets itself from the first batch.
+        # normflows' ActNorm initialises itself from the first batch.
         peer.log_prob(first)
         latents = peer.encode(first)
 

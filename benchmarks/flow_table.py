@@ -1,4 +1,4 @@
-"""The tables of the flow's benchmark: medians, ratios to the fastest peer, and the marks."""
+"""The tables of the flow's benchmark: medians, ratios to the fastest peer, and the targets (marks)."""
 
 import csv
 import math
@@ -20,14 +20,14 @@ SMALL = replace(PAPER, size=(128, 128), levels=3, steps=4, attention_levels=0, b
 
 @dataclass(frozen=True)
 class Mark:
-    """A figure and what is wanted of it.
+    """A figure and its target.
 
     Attributes:
-        name: What the figure is.
+        name: Name of the figure.
         figure: The figure; NaN if it was not measured.
-        limit: What is wanted.
+        limit: The target.
         at_least: Whether the limit is a lower one.
-        applies: Whether the figure is of the flow that the mark is for.
+        applies: Whether the figure is from the flow that the mark is for.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Mark:
         return "yes" if (self.figure >= self.limit if self.at_least else self.figure <= self.limit) else "no"
 
     def row(self) -> dict[str, object]:
-        """As a table shows it."""
+        """Its row in a table."""
         wanted = f"{'at least' if self.at_least else 'at most'} {self.limit:g}"
         return {"mark": self.name, "figure": round(self.figure, 3), "wanted": wanted, "met": self.met}
 
@@ -55,18 +55,18 @@ class Measurements:
     """Answers of all tasks, by round.
 
     Args:
-        answers: For every task that was measured, the answers by the number of the round.
+        answers: The answers of every measured task, by the number of the round.
     """
 
     def __init__(self, answers: dict[Task, dict[int, Answer]]):
         self.answers = answers
 
     def median(self, task: Task, name: str) -> float:
-        """Median of a figure, or of all the seconds of a list of them, over the rounds."""
+        """Median of a figure over the rounds; if the figure is a list, of all its values."""
         return _median(value for one in self.answers.get(task, {}).values() for value in _values(one, name))
 
     def highest(self, task: Task, name: str) -> float:
-        """Highest of a figure over the rounds."""
+        """Highest value of a figure over the rounds."""
         return max((one[name] for one in self.answers.get(task, {}).values() if name in one), default=math.nan)
 
     def ratio(self, task: Task, other: Task | None, name: str) -> float:
@@ -78,13 +78,13 @@ class Measurements:
         return _median(_median(_values(ours[n], name)) / _median(_values(others[n], name)) for n in rounds)
 
     def fastest_peer(self, task: Task, name: str) -> Task | None:
-        """The same task of the peer whose seconds have the lowest median; None if no peer did it."""
+        """The same task for the peer with the lowest median of seconds; None if no peer was measured."""
         peers = [replace(task, contender=peer) for peer in PEERS]
         measured = [peer for peer in peers if not math.isnan(self.median(peer, name))]
         return min(measured, key=lambda peer: self.median(peer, name), default=None)
 
     def share(self, task: Task) -> float:
-        """Percent of the machine's rate of matrix products that a step's own multiply-adds reach."""
+        """Rate of a step's own multiply-adds, in per cent of the machine's rate of matrix products."""
         rates = self.answers.get(product_of(task), {})
         ours = {number: one for number, one in self.answers.get(task, {}).items() if "multiply_adds" in one}
         return 100 * _median(
@@ -117,7 +117,7 @@ def training_rows(measured: Measurements, tasks: Iterable[Task]) -> Rows:
 
 
 def throughput_rows(measured: Measurements, tasks: Iterable[Task]) -> Rows:
-    """A row for each throughput task: images a second of each direction, and their ratios to the fastest peer's."""
+    """A row for each throughput task: images per second in each direction, and their ratios to the fastest peer's."""
     rows: Rows = []
     for task in tasks:
         figures = {}
@@ -129,7 +129,7 @@ def throughput_rows(measured: Measurements, tasks: Iterable[Task]) -> Rows:
 
 
 def product_rows(measured: Measurements, task: Task) -> Rows:
-    """One row: the machine's rate of matrix products, in 10^9 multiply-adds a second."""
+    """One row: the machine's rate of matrix products, in 10^9 multiply-adds per second."""
     libraries = ("numpy_per_s", "tensorflow_per_s")
     figures = {name: measured.median(product_of(task), name) / 1e9 for name in libraries}
     return [{"cores": task.cores, **_rounded({f"1e9_{name}": figure for name, figure in figures.items()})}]
@@ -139,8 +139,8 @@ def marks(measured: Measurements, flow: Task) -> list[Mark]:
     """The marks, each with its figure.
 
     Args:
-        measured: What was measured.
-        flow: The flow that is not small, as it was measured.
+        measured: The measurements.
+        flow: The flow other than the small one, as it was measured.
     """
     stored, reversible, lowered = (replace(flow, contender=name) for name in OURS)
     deeper = replace(reversible, steps=2 * flow.steps)
@@ -173,7 +173,7 @@ _GROWING = ("peak_mb", "state_mb")
 
 
 def small(flow: Task) -> Task:
-    """The small flow, measured as often as the other and ten times as long."""
+    """The small flow, with as many rounds as the other and ten times as many steps."""
     return replace(SMALL, count=10 * flow.count, cores=flow.cores)
 
 
@@ -210,7 +210,7 @@ def _rounded(figures: dict[str, float]) -> dict[str, object]:
 
 
 def shown(value: object) -> str:
-    """A cell as text; nothing where nothing was measured."""
+    """A cell as text; empty if nothing was measured."""
     return "" if isinstance(value, float) and math.isnan(value) else f"{value}"
 
 
@@ -223,7 +223,7 @@ def write_csv(path: Path, rows: Rows) -> None:
 
 
 def markdown(rows: Rows) -> str:
-    """A table as Markdown, its columns aligned so that it can be read as it is."""
+    """A table as Markdown, with aligned columns so that it is readable as text."""
     cells = [list(rows[0]), *([shown(value) for value in row.values()] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     head, *body = (_line(row, widths, str.ljust) for row in cells)

@@ -1,11 +1,11 @@
-"""Memory of a fold's process at the paper's size: what it takes to fit the flow, to generate, to fit the classifier.
+"""Memory of a fold's process at the paper's size, to train the flow, to generate, and to train the classifier.
 
     python -m benchmarks.fold_at_scale [--recipe train/paper.toml] [--gathers 48] [--at-once 8,16] [--set KEY=VALUE]
 
-One process goes the way of a fold, through its guard: the flow of the rare class is adapted, trained for one epoch of
-few gathers, measured, drawn and written as a SavedModel; gathers are generated with it; classifiers are fitted for a
-few steps, with each number of gathers at once, and grade the fold's test gathers. Gathers are noise. What is printed
-is the highest resident memory of each of these stages and the most of all; what earlier ones left counts.
+One process does the work of a fold, through its guard: the flow of the rare class is adapted, trained for one epoch of
+few gathers, measured, plotted and written as a SavedModel; gathers are generated with it; classifiers are trained for a
+few steps, with each number of gathers at once, and grade the fold's test gathers. Gathers are noise. It prints the peak
+resident memory of each stage, and of all; memory that earlier stages left in use counts.
 """
 
 import dataclasses
@@ -25,13 +25,13 @@ from glowseis.survey.size import parse_size
 
 def main(
     recipe: Annotated[Path, typer.Option(help="A study's recipe.")] = Path("train/paper.toml"),
-    gathers: Annotated[int, typer.Option(min=40, help="Gathers; about a ninth trains the flow, a step each.")] = 160,
-    at_once: Annotated[str, typer.Option(help="Gathers whose gradients are worked out at a time.")] = "8,16",
+    gathers: Annotated[int, typer.Option(min=40, help="Gathers; about a ninth train the flow, one step each.")] = 160,
+    at_once: Annotated[str, typer.Option(help="Gathers whose gradients are computed at once.")] = "8,16",
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps of each classifier.")] = 2,
-    added: Annotated[int, typer.Option(min=1, help="Gathers generated.")] = 4,
-    changes: Annotated[list[str] | None, typer.Option("--set", help="Changes of the recipe.")] = None,
+    added: Annotated[int, typer.Option(min=1, help="Gathers to generate.")] = 4,
+    changes: Annotated[list[str] | None, typer.Option("--set", help="Change a key of the recipe.")] = None,
 ) -> None:
-    """Measure the highest memory of a fold's process, stage by stage.
+    """Measure the peak memory of a fold's process, stage by stage.
 
     Example: python -m benchmarks.fold_at_scale --set survey.size=448x320 --set study.independent.size=448x320
     """
@@ -72,18 +72,18 @@ def main(
             stages.done(f"classifier fitted, {steps} steps, {word} gathers at once")
             fitting.probabilities(fold.of_rows(fold.test))
             stages.done(f"{len(fold.test)} gathers graded, {word} at once")
-    print(f"highest of all: {stages.highest_mb:.0f} MB")
+    print(f"peak of all stages: {stages.highest_mb:.0f} MB")
 
 
 class _Stages:
-    """Says what each stage took."""
+    """Prints the memory and time of each stage."""
 
     def __init__(self) -> None:
         self.highest_mb = 0.0
         self._since = time.monotonic()
 
     def done(self, stage: str) -> None:
-        """End a stage, and begin the next."""
+        """End a stage and begin the next."""
         now, highest_mb = time.monotonic(), highest_resident_mb()
         print(f"{highest_mb:6.0f} MB  {stage} ({now - self._since:.0f} s; {resident_mb():.0f} MB left)", flush=True)
         self.highest_mb, self._since = max(self.highest_mb, highest_mb), now

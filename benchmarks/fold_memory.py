@@ -2,9 +2,9 @@
 
     python -m benchmarks.fold_memory [--size 896x640] [--gathers 653,5223] [--added 40] [--steps 12]
 
-For each number of gathers a process of its own opens a survey of that many, checks it as a fold's guard does, makes the
-gathers of the arm pixel-mixing, and trains both arms' classifiers. Gathers are noise, unlike in every picture. What is
-printed is the highest resident memory of the process, without what the operating system keeps of the files.
+For each number of gathers, a process of its own opens a survey of that size, checks it as a fold's guard does, makes
+the gathers of the arm pixel-mixing, and trains both arms' classifiers. Gathers are noise, different in every image. It
+prints the peak resident memory of the process, without the operating system's cache of the files.
 """
 
 import multiprocessing
@@ -26,12 +26,12 @@ from glowseis.survey.size import parse_size
 def main(
     size: Annotated[str, typer.Option(help="Samples x traces.")] = "896x640",
     gathers: Annotated[str, typer.Option(help="Numbers of gathers, the smallest first.")] = "653,5223",
-    added: Annotated[int, typer.Option(min=1, help="Synthetic gathers.")] = 40,
+    added: Annotated[int, typer.Option(min=1, help="Number of synthetic gathers.")] = 40,
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps of each arm.")] = 12,
-    batch: Annotated[int, typer.Option(min=1, help="Gathers a step.")] = 4,
+    batch: Annotated[int, typer.Option(min=1, help="Gathers per step.")] = 4,
     alpha: Annotated[int, typer.Option(min=1, help="Width of the classifier.")] = 1,
 ) -> None:
-    """Compare the memory of a fold's process on few gathers with that on many.
+    """Compare the memory of a fold's process for few gathers with that for many.
 
     Example: python -m benchmarks.fold_memory --size 448x320 --gathers 500,2000
     """
@@ -40,7 +40,7 @@ def main(
     counts = [int(word) for word in words if word.isdecimal()]
     if len(counts) < len(words) or min(counts) < 100:
         raise InputError(f"--gathers {gathers}: write numbers from 100, such as 653,5223")
-    print(f"{size}, alpha {alpha}, batch {batch}, {steps} steps an arm, {added} synthetic gathers")
+    print(f"{size}, alpha {alpha}, batch {batch}, {steps} steps per arm, {added} synthetic gathers")
     for count in counts:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
@@ -49,11 +49,11 @@ def main(
             changes = [f"study.augmentations={added}", f"study.classifier.alpha={alpha}"]
             changes += [f"study.training.steps_per_epoch={steps}", "study.training.epochs=1"]
             changes += [f"study.training.batch={batch}"]
-            # A process that was forked would count this one's memory.
+            # A forked process would include this one's memory.
             with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
                 libraries_mb, fold_mb, peak_mb, seconds = pool.submit(_fold, folder, changes).result()
         print(
-            f"{count:6} gathers, {count * shape[0] * shape[1] / 1e6:6.0f} MB of pictures: highest resident memory "
+            f"{count:6} gathers, {count * shape[0] * shape[1] / 1e6:6.0f} MB of images: peak resident memory "
             f"{libraries_mb:5.0f} MB with libraries loaded, {fold_mb:5.0f} MB with the fold checked, {peak_mb:5.0f} MB "
             f"with both arms trained ({seconds:.0f} s)",
             flush=True,
@@ -61,7 +61,7 @@ def main(
 
 
 def _fold(folder: Path, changes: list[str]) -> tuple[float, float, float, float]:
-    """Highest memory in MB after each of three stages, and seconds of all."""
+    """Peak memory in MB after each of three stages, and the seconds of all."""
     started = time.monotonic()
     import_tensorflow()
     from eval.study.arms import ARM_CLASSES

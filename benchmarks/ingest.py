@@ -1,11 +1,11 @@
-"""Ingest against a bare segyio read of the same SEG-Y file.
+"""Speed of ingest compared with a bare segyio read of the same SEG-Y file.
 
     python benchmarks/ingest.py [--gathers 200] [--samples 876] [--traces 636] [--sample-format ibm] [--repetitions 7]
 
-The bare read is `segyio.open(...).trace.raw` in blocks of a shot. Ingest is all that the command does with a file:
-headers looked at, gathers read, rendered, written as records with their checksums. Both take turns, and medians are
-compared; the file is in the page cache, and the time is the processor's, so that other processes and more cores make no
-difference.
+The bare read is `segyio.open(...).trace.raw` in blocks of one shot. Ingest is all that the command does with a file: it
+looks at headers, reads gathers, renders them and writes them as records with checksums. The two alternate, and medians
+are compared; the file is in the page cache, and times are processor time, so that other processes and more cores make
+no difference.
 """
 
 import statistics
@@ -32,7 +32,7 @@ CODES = {"ibm": 1, "ieee": 5}
 
 
 def segy_file(path: Path, gathers: int, samples: int, traces: int, code: int) -> None:
-    """Write noise that decays, as SEG-Y by segyio."""
+    """Write decaying noise as SEG-Y with segyio."""
     spec = segyio.spec()
     spec.format, spec.samples, spec.tracecount = code, range(samples), gathers * traces
     generator = np.random.default_rng(0)
@@ -52,20 +52,20 @@ def segy_file(path: Path, gathers: int, samples: int, traces: int, code: int) ->
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Processor time that some work takes."""
+    """Processor time of some work."""
     start_s = time.process_time()
     work()
     return time.process_time() - start_s
 
 
 def main(
-    gathers: Annotated[int, typer.Option(help="Shots of the file.")] = 200,
-    samples: Annotated[int, typer.Option(help="Samples of a trace.")] = 876,
-    traces: Annotated[int, typer.Option(help="Traces of a shot.")] = 636,
+    gathers: Annotated[int, typer.Option(help="Shots in the file.")] = 200,
+    samples: Annotated[int, typer.Option(help="Samples per trace.")] = 876,
+    traces: Annotated[int, typer.Option(help="Traces per shot.")] = 636,
     sample_format: Annotated[str, typer.Option(help="ibm or ieee.")] = "ieee",
-    repetitions: Annotated[int, typer.Option(help="Passes of each; their medians are compared.")] = 7,
+    repetitions: Annotated[int, typer.Option(help="Passes each way; their medians are compared.")] = 7,
     folder: Annotated[
-        Path | None, typer.Option(help="Where to write; the system's temporary folder if left out.")
+        Path | None, typer.Option(help="Folder to write to; default: the system's temporary folder.")
     ] = None,
 ) -> None:
     """Compare the speed of ingest with that of a bare segyio read.
@@ -111,10 +111,12 @@ def main(
                 if repetition:
                     times[way].append(taken_s)
         speed = {way: gathers / statistics.median(taken) for way, taken in times.items()}
-        print(f"{gathers} gathers of {samples}x{traces}, {sample_format}; gathers a second of processor time, medians")
+        print(
+            f"{gathers} gathers of {samples}x{traces}, {sample_format}; gathers per second of processor time, medians"
+        )
         for way, value in speed.items():
             print(f"{way:12} {value:8.1f}")
-        print(f"ingest / bare segyio: {speed['ingest'] / speed['bare segyio']:.3f} per core (wanted: 0.25)")
+        print(f"ingest / bare segyio: {speed['ingest'] / speed['bare segyio']:.3f} per core (target: 0.25)")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What the flow's benchmarks measure, and how a process of its own is told and answers.
+"""The measurements of the flow's benchmarks, and how a measuring process gets its task and answers.
 
-Peak resident memory belongs to a process, so every measurement gets one: `python -m benchmarks.flow_ours TASK` or
-`python -m benchmarks.flow_peers TASK`, `TASK` being a `Task` as JSON. It prints one line of JSON. This module needs
-nothing but Python, because peers live in an environment of their own.
+Peak resident memory belongs to a process, so every measurement gets its own: `python -m benchmarks.flow_ours TASK` or
+`python -m benchmarks.flow_peers TASK`, where `TASK` is a `Task` as JSON. It prints one line of JSON. This module needs
+only Python, because peers run in an environment of their own.
 """
 
 import json
@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 OURS = ("ours stored", "ours reversible", "ours bfloat16")
-"""Activations stored; recomputed; stored, with conditioners in bfloat16."""
+"""Activations stored; activations recomputed; activations stored, with conditioners in bfloat16."""
 
 TUNED = " tuned"
 
 PEERS = ("normflows", "FrEIA", "normflows" + TUNED, "FrEIA" + TUNED)
-"""As their documentation has them; with all settings that were found to make them quicker."""
+"""The peers as in their documentation, and with all settings that were found to make them faster."""
 
 PRODUCT = "matrix product"
-"""Not a flow: what the machine can do at best."""
+"""Not a flow: the most that the machine can do."""
 
 Answer = dict[str, Any]
 
@@ -35,15 +35,15 @@ class Task:
     Attributes:
         contender: One of `OURS`, `PEERS`, or `PRODUCT`.
         what: `training`: seconds of the first step and of `count` more. `throughput`: seconds of `count` passes each of
-            encode, decode and generate. `product`: multiply-adds a second.
-        size: Samples and traces of the pictures.
+            encode, decode and generate. `product`: multiply-adds per second.
+        size: Samples and traces of the images.
         levels: Number of scales.
-        steps: Flow steps a level.
+        steps: Flow steps per level.
         filters: Channels of the conditioners' hidden layers.
-        attention_levels: Levels with attention, of ours; peers have none.
-        batch: Pictures a step.
-        count: Steps that are timed, without the first.
-        cores: Processor cores that the process has.
+        attention_levels: Levels with attention, in ours; peers have none.
+        batch: Images per step.
+        count: Number of timed steps, without the first.
+        cores: Processor cores of the process.
     """
 
     contender: str
@@ -59,24 +59,24 @@ class Task:
 
     @property
     def module(self) -> str:
-        """What measures it."""
+        """The module that measures it."""
         return "benchmarks.flow_peers" if self.contender in PEERS else "benchmarks.flow_ours"
 
     def as_json(self) -> str:
-        """The word that the process is given."""
+        """The argument of the process."""
         return json.dumps(asdict(self))
 
 
 def answer(measure: Callable[[Task], Answer]) -> None:
-    """Measure what the command line asks for, and print it with the process's highest memory."""
+    """Measure the task on the command line, and print the result with the process's peak memory."""
     words = json.loads(sys.argv[1])
     measured = measure(Task(**{**words, "size": tuple(words["size"])}))
     print(json.dumps({**measured, "peak_mb": highest_mb()}))
 
 
 def highest_mb() -> float:
-    """Highest resident memory of this process so far, framework included."""
-    # Not getrusage, whose figure a process inherits from the one that started it.
+    """Peak resident memory of this process so far, framework included."""
+    # Not getrusage: a process inherits its figure from its parent.
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024 / 1e6
 
@@ -92,6 +92,6 @@ def timed(count: int, work: Callable[[], object]) -> list[float]:
 
 
 def multiply_adds_per_second(product: Callable[[], object], side: int) -> float:
-    """Rate of a float32 product of two square matrices, the median of a few after one to warm up."""
+    """Rate of a float32 product of two square matrices, the median of a few after one warm-up."""
     product()
     return side**3 / statistics.median(timed(7, product))

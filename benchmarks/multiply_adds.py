@@ -7,13 +7,13 @@ from glowseis.models.glow import Glow
 
 
 def multiply_adds(flow: Glow) -> int:
-    """Multiply-adds of a picture's way to its latents.
+    """Multiply-adds from an image to its latents.
 
     Every kernel of a convolution or projection is applied at every position of its level; the mixing of channels is
-    one more; attention adds its scores and their weighted sum, each positions^2 x filters. Not counted are operations
-    of one number an element (activations, normalisation, coupling) and what an implementation adds of its own: kernels
-    of ones and zeros that move neighbours, matrices made of factors, activations recomputed. A training step has three
-    times as many: the gradients of inputs and of weights take as many as the forward pass each.
+    one more; attention adds its scores and their weighted sum, each positions^2 x filters. Element-wise operations
+    (activations, normalisation, coupling) are not counted, nor what an implementation adds: kernels of ones and zeros
+    that move neighbours, matrices made from factors, recomputed activations. A training step has three times as many:
+    the gradients of inputs and of weights each take as many as the forward pass.
 
     Args:
         flow: The flow, built.

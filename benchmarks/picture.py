@@ -14,7 +14,7 @@ SHOWN, GAIN = 5, 4
 
 
 def main(real: str, generated: str, out: str, label: str = "bad") -> None:
-    """Write the picture: each survey's first gathers of the label, with a gain about mid-grey."""
+    """Write the picture: the first gathers of the label from each survey, with a gain about mid-grey."""
     figure = Figure((2.3 * SHOWN, 6.6), layout="constrained")
     FigureCanvasAgg(figure)
     rows = figure.subplots(2, SHOWN, sharex=True, sharey=True)

@@ -1,11 +1,11 @@
-"""Reading records: glowseis's pipeline against a bare TFRecordDataset loop over the same bytes.
+"""Reading records: glowseis's pipeline compared with a bare TFRecordDataset loop over the same bytes.
 
     python benchmarks/reading.py [--gathers 300] [--size 896x640] [--repetitions 9] [--csv reading.csv]
 
-The bare loop gives unparsed records in their order; ours gives decoded pictures in a shuffled order. Both check every
-record's CRC. The ways take turns, so that whatever else the machine does hits all, and medians are compared; a pass
-goes over the records several times, because a machine that shares its cores stops a process for tenths of a second.
-The files are in the page cache: a disk slower than memory only brings the ways together.
+The bare loop returns unparsed records in order; ours returns decoded images in shuffled order. Both check every
+record's CRC. The ways alternate, so that other load on the machine affects all, and medians are compared; a pass goes
+over the records several times, because a machine with shared cores can stop a process for tenths of a second. The files
+are in the page cache: a slower disk would only reduce the difference.
 """
 
 import csv
@@ -45,7 +45,7 @@ def random_gathers(count: int, height: int, width: int) -> Iterator[Gather]:
 
 
 def gathers_per_second(count: int, dataset: Iterable[object]) -> float:
-    """Time one pass, several times over a dataset that was built before."""
+    """Time one pass, which goes several times over a dataset that is already built."""
     start = time.perf_counter()
     for _ in range(TIMES_A_PASS):
         for _ in dataset:
@@ -56,7 +56,7 @@ def gathers_per_second(count: int, dataset: Iterable[object]) -> float:
 def main(
     gathers: Annotated[int, typer.Option(help="Number of random gathers.")] = 300,
     size: Annotated[str, typer.Option(help="Samples x traces.")] = "896x640",
-    repetitions: Annotated[int, typer.Option(help="Passes of each; their medians are compared.")] = 9,
+    repetitions: Annotated[int, typer.Option(help="Passes each way; their medians are compared.")] = 9,
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Write every pass to this file.")] = None,
 ) -> None:
     """Compare the pipeline's speed with a bare TFRecordDataset loop.
@@ -79,8 +79,8 @@ def main(
         start = time.perf_counter()
         ways: dict[str, Iterable[object]] = {
             "bare TFRecordDataset": tf.data.TFRecordDataset(files),
-            "pictures, batch 1": image_batches(survey, rows, 1),
-            "pictures, batch 8": image_batches(survey, rows, 8),
+            "images, batch 1": image_batches(survey, rows, 1),
+            "images, batch 8": image_batches(survey, rows, 8),
             "training, batch 1": training_batches(survey, rows, 1, seed=0, epoch=0),
             "training, batch 8": training_batches(survey, rows, 8, seed=0, epoch=0),
         }
@@ -96,7 +96,7 @@ def main(
     for name, rate in rates.items():
         median = statistics.median(rate)
         print(f"{name:22} {median:8.0f} gathers/s   {median / bare:6.1%} of the bare loop")
-    print(f"building one of our datasets, once an epoch: {building_s:.2f} s")
+    print(f"building one of our datasets, once per epoch: {building_s:.2f} s")
     if csv_file:
         with csv_file.open("w", newline="") as file:
             writer = csv.writer(file)

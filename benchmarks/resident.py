@@ -1,21 +1,21 @@
-"""Resident memory of this process, and the highest since it was last asked to begin anew; Linux alone."""
+"""Resident memory of this process, and its peak since it was last reset; Linux only."""
 
 from pathlib import Path
 
 
 def resident_mb() -> float:
-    """Resident memory, without what the operating system keeps of the files that are read."""
+    """Resident memory, without the operating system's cache of the files that are read."""
     return _status_mb("VmRSS")
 
 
 def highest_resident_mb() -> float:
-    """The highest since the process began or since `reset_highest`."""
+    """The peak since the process began or since `reset_highest`."""
     return _status_mb("VmHWM")
 
 
 def reset_highest() -> None:
-    """Let the highest be the present one."""
-    # proc(5): 5 sets the peak of resident memory to what is resident.
+    """Reset the peak to the present memory."""
+    # proc(5): 5 resets the peak resident memory to the current one.
     Path("/proc/self/clear_refs").write_text("5")
 
 

@@ -1,4 +1,4 @@
-"""Gathers a second of the simulator at the paper's size: `python benchmarks/simulation.py [WORKERS] [COUNT]`."""
+"""Gathers per second of the simulator at the paper's size: `python benchmarks/simulation.py [WORKERS] [COUNT]`."""
 
 import resource
 import sys
@@ -8,7 +8,7 @@ from glowseis.survey.simulate import Acquisition, simulate_recordings
 
 
 def main() -> None:
-    """Simulate and print. The clock starts at the first gather, so that starting Python is left out."""
+    """Simulate, and print the speed. The clock starts at the first gather, so that starting Python does not count."""
     workers, count = (int(word) for word in (sys.argv[1:] + ["2", "200"][len(sys.argv) - 1 :])[:2])
     acquisition = Acquisition.of_size(896, 640)
     recordings = simulate_recordings(count, 1, acquisition, workers=workers)
@@ -18,11 +18,11 @@ def main() -> None:
     wall_s = time.perf_counter() - start_s
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     processor_s = sum(one.ru_utime + one.ru_stime for one in used)
-    print(f"{made / wall_s:.1f} gathers a second of 896x640 with {workers} workers ({made} in {wall_s:.1f} s)")
-    print(f"{processor_s / count:.3f} s of processor time a gather, starting Python included")
-    # Linux counts in kilobytes, and of children the largest one.
+    print(f"{made / wall_s:.1f} gathers of 896x640 per second with {workers} workers ({made} in {wall_s:.1f} s)")
+    print(f"{processor_s / count:.3f} s of processor time per gather, including starting Python")
+    # Linux counts in kilobytes, and for children gives the largest one.
     most_mb = [one.ru_maxrss / 1024 for one in used]
-    print(f"most memory: {most_mb[0]:.0f} MB here, {most_mb[1]:.0f} MB in a worker")
+    print(f"peak memory: {most_mb[0]:.0f} MB here, {most_mb[1]:.0f} MB in a worker")
 
 
 if __name__ == "__main__":

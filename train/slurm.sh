@@ -1,12 +1,12 @@
 #!/bin/bash
-# Train on the GPUs of several nodes of a Slurm cluster; from the checkout:
+# Train on the GPUs of several nodes of a Slurm cluster; run it from the checkout:
 #
 #     sbatch train/slurm.sh train/paper.toml --survey surveys/NAME
 #
-# One task a node, with all the node's GPUs. Two minutes before the time is up, and when the job is preempted, Slurm sends
-# SIGTERM: all workers stop after the same step, the chief saves, and the job is queued again to go on. The checkout, the
-# survey and the run's folder must be on a file system that all nodes see. On a trusted network only: the workers meet by
-# a secret, but then TensorFlow takes whoever comes.
+# There is one task per node, with all the node's GPUs. Two minutes before the time is up, and when the job is preempted,
+# Slurm sends SIGTERM: all workers stop after the same step, the chief saves, and the job is queued again to continue. The
+# checkout, the survey and the run's folder must be on a file system that all nodes see. Use it on a trusted network only:
+# the workers meet by a secret, but then TensorFlow accepts any connection.
 #SBATCH --job-name=glowseis
 #SBATCH --nodes=2
 #SBATCH --ntasks-per-node=1
@@ -19,9 +19,9 @@
 set -u
 
 export GLOWSEIS_SECRET="${GLOWSEIS_SECRET:-$(od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n')}"
-# A task that stopped with everything saved has status 75, which must not kill the others while they do the same. When one
-# is lost the others notice and end by themselves. Worker 0 may export for a while after the others have ended, so srun ends
-# what is left only an hour after the first of them has: a task that hangs holds its node for as long.
+# A task that stopped with everything saved has status 75, which must not kill the others while they do the same. If one is
+# lost the others notice and end by themselves. Worker 0 may export for a while after the others have ended, so srun ends
+# the remaining tasks only an hour after the first ended: a task that hangs holds its node for that long.
 srun --distribution=block --kill-on-bad-exit=0 --wait=3600 "${PYTHON:-python}" -m glowseis.train "$@" --cluster slurm
 status=$?
 if [ "$status" -eq 75 ]; then

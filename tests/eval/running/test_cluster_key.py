@@ -60,7 +60,7 @@ def test_no_key_is_put_where_others_could(tmp_path, what):
     done = made(tmp_path)
     assert done.returncode == 2 and not done.stdout
     assert done.stderr.startswith(
-        "secret.sh: cluster-secret: is no folder of yours that nobody else can open; remove it"
+        "secret.sh: cluster-secret: is not a folder of yours that nobody else can open; remove it"
     )
     assert not list(tmp_path.glob("*/*"))
 
