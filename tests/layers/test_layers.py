@@ -127,7 +127,7 @@ class NoGradient(layers.ActNorm):
 
 @pytest.mark.parametrize(
     ("layer", "message"),
-    [(Broken, "Jacobian"), (BadInverse, "input back"), (NoGradient, "no gradient"), (NoEffect, "is zero")],
+    [(Broken, "Jacobian"), (BadInverse, "return the input"), (NoGradient, "no gradient"), (NoEffect, "is zero")],
 )
 def test_the_check_finds_a_broken_map(layer, message):
     with pytest.raises(AssertionError, match=message):

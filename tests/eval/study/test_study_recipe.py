@@ -69,7 +69,7 @@ def test_a_studys_flows_have_phases_of_their_own_or_the_recipes(path):
         ("study=3", "study = 3: input should be a valid dictionary"),
         ("study.independent.size=64x32", "study.independent.size is 64x32, survey.size 32x32; give both the same"),
         ("study.independent.size=large", "study.independent.size 'large' is not samples x traces"),
-        ("study.independent.seed=1", "study.independent.seed is survey.seed, the same gathers again"),
+        ("study.independent.seed=1", "study.independent.seed equals survey.seed, which makes the same gathers"),
         ("phases.0.labels=['good', 'bad']", "the arm flow needs a flow of 'bad' gathers alone; give its phases as"),
         ("study.flow_rare=[]", None),
         ("flow.attention_levels=3", "flow.attention_levels = 3 is more than flow.levels"),
