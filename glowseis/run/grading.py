@@ -24,6 +24,9 @@ from glowseis.survey.wording import first_names, number_of
 FACTS = ("gather_id", "source", "sail_line", "shot", "cable")
 """What the table says of a gather before its grade."""
 
+MOST_SHORTFALL = 0.25
+"""A classifier of windows saw none that was padded: a gather that lacks more than this to fill one is unlike them."""
+
 WORST = ("worst_first_trace", "worst_last_trace", "worst_first_s", "worst_last_s")
 """Where the window lies that most speaks against a gather: its traces, counted from 1 in the order of the source, and
 its times after the shot, in seconds."""
@@ -37,7 +40,7 @@ class Graded:
         probabilities: Of the classes, in order of severity, float64 `[class]`.
         severity: Expected number of the class, 0 for the mildest.
         unlike: How unlike the training data it is, 1 at the threshold; None where the classifier cannot tell.
-        unlike_by: What is most unlike: `features`, `trace_spacing` or a figure of its picture, from
+        unlike_by: What is most unlike: `features`, `trace_spacing`, `size` or a figure of its picture, from
             `glowseis.survey.matching.statistics.STATISTICS`; empty where `unlike` is None.
         spacing: How far its trace spacing lies outside the trained range, 1 within it.
         windows: How many windows were judged.
@@ -309,7 +312,16 @@ def _unlike(classifier: SavedClassifier, one: Judged, spacing: float) -> tuple[f
     if classifier.unlikeness is None or one.seen.features is None:
         return None, ""
     by_spacing = ((spacing - 1) / (FARTHEST_SPACING - 1), "trace_spacing")
-    return max(classifier.unlikeness.of(one.seen.features, one.figures), by_spacing)
+    by_size = (_shortfall(one.gather, classifier) / MOST_SHORTFALL, "size")
+    return max(classifier.unlikeness.of(one.seen.features, one.figures), by_spacing, by_size)
+
+
+def _shortfall(gather: Gather, classifier: SavedClassifier) -> float:
+    """By what share a window is larger than a gather that is to fill it; 0 where none has to be padded."""
+    if classifier.profile is None or classifier.profile.window is None:
+        return 0.0
+    samples, traces = classifier.profile.window
+    return max(samples / gather.valid_samples, traces / gather.valid_traces, 1.0) - 1.0
 
 
 def _worst(one: Judged, bringing: Bringing) -> tuple[int, int, float, float]:

@@ -494,6 +494,16 @@ def test_what_is_unlike_the_training_is_told(knowing, tmp_path, command):
     assert table["unlike_by"][2] == "trace_spacing" and "trace_spacing" not in set(table["unlike_by"][:2])
 
 
+@pytest.mark.parametrize(("samples", "traces"), [(20, 16), (64, 10), (20, 10)])
+def test_a_gather_that_does_not_fill_a_window_is_unlike_the_training(knowing, samples, traces):
+    classifier = load_classifier(knowing.folder / "grader")
+    small, whole, nearly = grade_recordings(
+        classifier, [*line([1], samples, traces), *line([2], 32, 16), *line([3], 30, 15)]
+    )
+    assert small.unlike > 1 and small.unlike_by == "size"
+    assert whole.unlike_by != "size" and nearly.unlike <= 1
+
+
 def test_other_fractions_are_reckoned_with(knowing, tmp_path, command):
     words = ("classify", knowing.folder / "grader", knowing.survey.path)
     assert command(*words, "--out", tmp_path / "plain.csv").status == 0
