@@ -141,3 +141,18 @@ def test_options_of_traces_concern_files_of_traces(tmp_path):
     for options, name in ((ReadOptions(samples=5), "samples"), (ReadOptions(keep_auxiliary=True), "keep-auxiliary")):
         with pytest.raises(InputError, match=f"--{name} is for files of the formats segy and su"):
             ingest(Request([tmp_path / "a.npy"], options), tmp_path / "out")
+
+
+@pytest.mark.parametrize("ending", [".segy", ".su", ".h5"])
+def test_an_interval_given_for_all_sources_is_not_silent_about_those_that_have_one(tmp_path, ending):
+    if ending == ".h5":
+        path = tmp_path / "a.h5"
+        write_hdf5(path, [random_recording(1, 30, 24)])
+    else:
+        path = written(tmp_path, Line(), ending)
+    (own_s,) = {each.geometry.sample_interval_s for each in gathers_of(Request([path], size="64x32", fit="crop"), [])}
+    for asked_s in (own_s, 2 * own_s):
+        lines = []
+        list(gathers_of(Request([path], ReadOptions(sample_interval_s=asked_s), strict=True), lines))
+        told = f"gives a sample interval of {own_s * 1e3:g} ms; read with {asked_s * 1e3:g} ms, as --sample-interval"
+        assert any(told in line for line in lines) == (asked_s != own_s)

@@ -20,7 +20,7 @@ from glowseis.survey.formats.hdf5_layout import (
 )
 from glowseis.survey.formats.plausible import LARGEST_GATHER, check_expansion
 from glowseis.survey.formats.probe import survives
-from glowseis.survey.formats.source import ReadOptions, Remark, check_file
+from glowseis.survey.formats.source import ReadOptions, Remark, check_file, overridden_interval
 from glowseis.survey.gather import Recording, source_text
 
 CACHE_BYTES = 64_000_000
@@ -119,8 +119,8 @@ class Hdf5Source:
             yield from shapes
 
     def remarks(self) -> list[Remark]:
-        """None: whatever is odd in such a file is reported for its gathers."""
-        return []
+        """A sample interval that the user's replaces; whatever else is odd is reported for the gathers."""
+        return overridden_interval(self._intervals_s, self._options)
 
     def gathers(self) -> Iterator[Recording]:
         """One gather after another, with memory for one.

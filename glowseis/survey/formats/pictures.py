@@ -15,7 +15,7 @@ from glowseis.files import whole_folder
 from glowseis.survey.amplitudes.measured import is_one_sided
 from glowseis.survey.formats.axes import unknown_geometry
 from glowseis.survey.formats.plausible import check_expansion, check_sides
-from glowseis.survey.formats.source import ReadOptions, Remark, check_file, file_stem
+from glowseis.survey.formats.source import ReadOptions, Remark, check_file, file_stem, overridden_interval
 from glowseis.survey.gather import Gather, Geometry, Origin, Picture, Recording, source_text
 from glowseis.survey.store.index import COLUMNS, check_words, index_writer, read_index
 
@@ -144,8 +144,9 @@ class PictureSource:
         yield from self._shapes
 
     def remarks(self) -> list[Remark]:
-        """None: whatever is odd in such a file is reported for its gathers."""
-        return []
+        """A sample interval that the user's replaces; whatever else is odd is reported for the gathers."""
+        own_s = self._row().get("sample_interval_s", np.nan)
+        return overridden_interval([] if np.isnan(own_s) else [own_s], self._options)
 
     def gathers(self) -> Iterator[Recording | Picture]:
         """One picture after another: a recording of grey levels, float32, or a picture of our own.

@@ -1,7 +1,8 @@
 """What every reader of gathers is, and what users may tell a reader."""
 
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -111,6 +112,21 @@ def check_file(path: Path) -> None:
         path.open("rb").close()
     except OSError as wrong:
         raise InputError(f"{name}: cannot be opened ({wrong.strerror}); check its permissions") from None
+
+
+def overridden_interval(own_s: Iterable[float], options: ReadOptions) -> list[Remark]:
+    """Mention that a sample interval takes the place of the file's, which may be right: options are for all sources.
+
+    Args:
+        own_s: What the file gives, in seconds; nothing where it gives none.
+        options: What the user gave.
+    """
+    asked_s = options.sample_interval_s
+    others = [f"{one * 1e3:g}" for one in own_s if asked_s and not math.isclose(one, asked_s, rel_tol=1e-6)]
+    if not others or not asked_s:
+        return []
+    text = f"gives a sample interval of {' and '.join(others)} ms; read with {asked_s * 1e3:g} ms, as --sample-interval"
+    return [Remark("interval option", f"{text} says for all sources", is_warning=False)]
 
 
 def file_stem(path: Path) -> str:

@@ -24,7 +24,7 @@ from glowseis.survey.formats.segy_headers import (
 from glowseis.survey.formats.segy_origin import SegyOrigin
 from glowseis.survey.formats.segy_samples import decode
 from glowseis.survey.formats.shots_again import LOOKED_AT, advice, occurrences
-from glowseis.survey.formats.source import ReadOptions, Remark, file_stem
+from glowseis.survey.formats.source import ReadOptions, Remark, file_stem, overridden_interval
 from glowseis.survey.formats.trace_layout import FileFacts, open_file
 from glowseis.survey.formats.trace_looks import TraceLooks
 from glowseis.survey.formats.trace_mending import aligned, follows_weights, shifts, weigh
@@ -121,13 +121,7 @@ class TraceSource:
         """
         if self._options.sample_interval_s:
             return self._options.sample_interval_s
-        _ = self._runs
-        in_file_us = self.facts.interval_us
-        given = [(float(value), f"trace {trace + 1}") for value, trace in self._intervals_us.items() if value > 0]
-        if in_file_us > 0:
-            # Trace headers hold whole microseconds.
-            given = [each for each in given if abs(each[0] - in_file_us) >= 1]
-            given.insert(0, (in_file_us, "the file"))
+        given = self._given_intervals()
         if not given:
             raise InputError(
                 f"{self._name}: its headers give no sample interval; pass --sample-interval in milliseconds"
@@ -139,6 +133,17 @@ class TraceSource:
                 f"{other / 1e3:g} ms; pass --sample-interval in milliseconds"
             )
         return given[0][0] / 1e6
+
+    def _given_intervals(self) -> list[tuple[float, str]]:
+        """Different sample intervals that headers give, in microseconds, each with whose header it is."""
+        _ = self._runs
+        in_file_us = self.facts.interval_us
+        given = [(float(value), f"trace {trace + 1}") for value, trace in self._intervals_us.items() if value > 0]
+        if in_file_us > 0:
+            # Trace headers hold whole microseconds.
+            given = [each for each in given if abs(each[0] - in_file_us) >= 1]
+            given.insert(0, (in_file_us, "the file"))
+        return given
 
     def shapes(self) -> Iterator[tuple[int, int]]:
         """Samples and traces of each gather, from the headers alone.
@@ -156,7 +161,9 @@ class TraceSource:
     def remarks(self) -> list[Remark]:
         """What the headers of the file and its traces say against each other."""
         _ = self._runs
-        found = [*self.facts.remarks, *self._looks.remarks(self._ids.__getitem__)]
+        own_s = [value / 1e6 for value, _ in self._given_intervals()]
+        found = overridden_interval(own_s, self._options)
+        found += [*self.facts.remarks, *self._looks.remarks(self._ids.__getitem__)]
         if self._unweighted:
             named = f"{number_of(len(self._unweighted), 'gather')} ({first_names(self._unweighted)})"
             found.append(
