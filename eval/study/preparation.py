@@ -12,7 +12,7 @@ import numpy as np
 from eval.study.recipe import LATER, StudyRecipe
 from glowseis.errors import InputError
 from glowseis.files import is_writers, locked, read_record, write_json
-from glowseis.recipe import told
+from glowseis.recipe import identifying
 from glowseis.run.checks import check_has_survey
 from glowseis.run.own_survey import own_survey
 from glowseis.run.record import difference, record_of
@@ -206,7 +206,7 @@ def check_folder(folder: Path, recipe: StudyRecipe) -> None:
 
 def _told(recipe: Any) -> Any:
     """The part of a recipe that distinguishes one study from another: everything except `CHOICES`."""
-    recipe = told(recipe, LATER)
+    recipe = identifying(recipe, LATER)
     if not isinstance(recipe, dict) or not isinstance(recipe.get("study"), dict):
         return recipe
     study = {key: value for key, value in recipe["study"].items() if key not in CHOICES}

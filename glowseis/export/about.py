@@ -1,4 +1,4 @@
-"""What a SavedModel says of itself, read without TensorFlow."""
+"""What a SavedModel records about itself, read without TensorFlow."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from glowseis.files import read_json
 from glowseis.survey.matching.profile import Profile, profile_from, profile_lines
 
 TRAINED_ON = "trained_on"
-"""What it says it was trained on: a profile."""
+"""The key of what it was trained on, a profile."""
 
 
 def savedmodel_folder(path: Path) -> Path | None:
@@ -19,20 +19,20 @@ def savedmodel_folder(path: Path) -> Path | None:
         path: `savedmodels/NAME/VERSION`, or `savedmodels/NAME` for the newest version.
 
     Returns:
-        The version's folder; None where there is no SavedModel.
+        The version's folder; None if there is no SavedModel.
     """
     folder = (versions(path) or [path])[-1]
     return folder if (folder / "saved_model.pb").is_file() else None
 
 
 def read_about(folder: Path) -> dict[str, Any]:
-    """Read what a SavedModel says of itself.
+    """Read what a SavedModel records about itself.
 
     Args:
         folder: The version's folder.
 
     Raises:
-        InputError: It does not, or what it says cannot be read.
+        InputError: The record is missing or cannot be read.
     """
     try:
         about = read_json(folder / ABOUT)
@@ -44,7 +44,7 @@ def read_about(folder: Path) -> dict[str, Any]:
 
 
 def profile_in(about: dict[str, Any]) -> Profile | None:
-    """The profile in what a SavedModel says of itself; None where an older glowseis made it.
+    """The profile in a SavedModel's record; None if an older glowseis wrote it.
 
     Raises:
         KeyError, TypeError, ValueError: It cannot be read.
@@ -54,21 +54,19 @@ def profile_in(about: dict[str, Any]) -> Profile | None:
 
 
 def about_lines(folder: Path) -> list[str]:
-    """Say in plain words what a SavedModel is and what it was trained on.
+    """Describe in plain words what a SavedModel is and what it was trained on.
 
     Args:
         folder: The version's folder.
 
     Raises:
-        InputError: What it says of itself cannot be read.
+        InputError: Its record cannot be read.
     """
     about = read_about(folder)
     try:
         return [*_model(folder, about), *_training(about), *_figures(about)]
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as wrong:
-        raise InputError(
-            f"{folder}: its assets.extra/glowseis.json cannot be read ({wrong!r}); train it again"
-        ) from None
+        raise InputError(f"{folder}: assets.extra/glowseis.json cannot be read ({wrong!r}); train it again") from None
 
 
 def _model(folder: Path, about: dict[str, Any]) -> list[str]:
@@ -77,9 +75,9 @@ def _model(folder: Path, about: dict[str, Any]) -> list[str]:
     settings = ", ".join(f"{key} {value}" for key, value in section.items())
     versions = about.get("versions", {})
     if about["kind"] == "classifier":
-        what = f"a classifier ({', '.join(about['labels'])}) of pictures of {shape} samples x traces"
+        what = f"a classifier ({', '.join(about['labels'])}) for images of {shape} samples x traces"
     else:
-        what = f"a flow of pictures of {shape} samples x traces, for {about.get('label', 'unknown')} gathers"
+        what = f"a flow for images of {shape} samples x traces, for {about.get('label', 'unknown')} gathers"
     lines = [f"{folder}: {model_name(folder)}, {what}"]
     if settings:
         lines.append(f"  {settings}")
@@ -103,10 +101,10 @@ def _training(about: dict[str, Any]) -> list[str]:
         return lines
     rule = about.get("combination")
     if rule is None or not rule["fitted_on"]:
-        lines.append("gathers of several windows: mean of the windows' log-probabilities")
+        lines.append("gathers with several windows: mean of the windows' log-probabilities")
     else:
         lines.append(
-            f"gathers of several windows: a rule fitted to {rule['fitted_on']} validation gathers, applied in full "
+            f"gathers with several windows: a rule fitted to {rule['fitted_on']} validation gathers, applied in full "
             f"from {rule['windows']:g} windows"
         )
     measured = "measured" if about.get("unlike") else "not measured"

@@ -19,7 +19,7 @@ from glowseis.models.miniception import Miniception, from_grey_levels
 from glowseis.survey.matching.profile import Profile
 
 UNLIKE = Path("assets.extra") / "unlike.npz"
-"""Where a SavedModel keeps what training gathers are like."""
+"""Where a SavedModel keeps what its training gathers look like."""
 
 
 def export_classifier(
@@ -33,37 +33,37 @@ def export_classifier(
 ) -> None:
     """Write a classifier as a SavedModel that needs no glowseis to be loaded.
 
-    Its signatures take grey levels, uint8 `[N, time, trace, 1]`, of any number, height and width:
+    Its signatures take images, uint8 `[N, time, trace, 1]`, of any number, height and width:
 
-    - `classify(image) -> probabilities`, float32 `[N, class]`; `class_index`, int32 `[N]`, of the likeliest class;
+    - `classify(image) -> probabilities`, float32 `[N, class]`; `class_index`, int32 `[N]`, the likeliest class;
       `label`, string `[N]`, its name; `labels`, string `[class]`, the names of all classes in order of severity
-    - `features(image) -> features`, float32 `[N, 32 alpha]`, the activations before its last layer; with them
-      `probabilities` and `log_probabilities`, float32 `[N, class]`, so that a picture is looked at once
+    - `features(image) -> features`, float32 `[N, 32 alpha]`, the activations before its last layer; with
+      `probabilities` and `log_probabilities`, float32 `[N, class]`, so that one pass gives all three
 
     Args:
         model: The trained classifier.
         labels: Names of the classes, in order of severity.
-        folder: To be made: `savedmodels/NAME/VERSION`.
-        about: What it was made from, JSON; `image_shape` says at which size it was trained, `trained_on` on what (a
-            record of `glowseis.survey.matching.profile.Profile`).
-        combination: The rule for gathers of several windows; the mean when None.
-        unlikeness: What tells how far a gather is from the training data, if anything does.
+        folder: The folder to make: `savedmodels/NAME/VERSION`.
+        about: What it was made from, as JSON; `image_shape` is the size it was trained at, `trained_on` what it was
+            trained on (a record of `glowseis.survey.matching.profile.Profile`).
+        combination: The rule for gathers with several windows; the mean when None.
+        unlikeness: Measures how far a gather is from the training data; None if it cannot be measured.
 
     Raises:
-        InputError: Something stands at `folder` already.
+        InputError: `folder` exists already.
         OSError: The disk is full or not writable; nothing is left behind.
-        ValueError: There is not one label a class.
+        ValueError: There is not one label per class.
     """
     if len(labels) != model.classes:
         raise ValueError(f"there are {len(labels)} labels for {model.classes} classes")
-    told = {
+    record = {
         **about,
         "labels": list(labels),
         "combination": (combination or mean_of_windows(model.classes)).record(),
         "unlike": unlikeness is not None,
     }
     arrays = {UNLIKE: unlikeness.arrays()} if unlikeness else {}
-    write_savedmodel(_served(model, list(labels)), "classifier", folder, told, arrays)
+    write_savedmodel(_served(model, list(labels)), "classifier", folder, record, arrays)
 
 
 def _served(model: Miniception, labels: list[str]) -> tf.Module:
@@ -88,11 +88,11 @@ def _served(model: Miniception, labels: list[str]) -> tf.Module:
         }
 
     module = tf.Module()
-    # Only the variables are tracked, each once: the layers would bring them along again.
+    # Only the variables are tracked, each once: tracking the layers would save them twice.
     module.variables_of_the_classifier = [weight.value for weight in model.weights]
-    pictures = tf.TensorSpec((None, None, None, 1), tf.uint8, name="image")
-    module.classify = tf.function(classify, input_signature=[pictures], autograph=False)
-    module.features = tf.function(features, input_signature=[pictures], autograph=False)
+    images = tf.TensorSpec((None, None, None, 1), tf.uint8, name="image")
+    module.classify = tf.function(classify, input_signature=[images], autograph=False)
+    module.features = tf.function(features, input_signature=[images], autograph=False)
     return module
 
 
@@ -103,12 +103,12 @@ class SavedClassifier:
     Attributes:
         name: Its name and version, such as `classifier/1`.
         labels: Names of the classes, in order of severity.
-        size: Height in samples and width in traces of the pictures, or windows of such, that it was trained on.
+        size: Height in samples and width in traces of the images, or windows of them, that it was trained on.
         about: What it was made from.
         module: TensorFlow's module, with its signatures.
-        combination: The rule for gathers of several windows.
-        profile: What it was trained on; None where an older glowseis made it.
-        unlikeness: What tells how far a gather is from the training data; None where an older glowseis made it.
+        combination: The rule for gathers with several windows.
+        profile: What it was trained on; None if an older glowseis wrote it.
+        unlikeness: Measures how far a gather is from the training data; None if an older glowseis wrote it.
     """
 
     name: str
@@ -121,7 +121,7 @@ class SavedClassifier:
     unlikeness: Unlikeness | None = None
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """Grade pictures.
+        """Grade images.
 
         Args:
             images: Grey levels, uint8 `[gather, time, trace]`.
@@ -133,17 +133,17 @@ class SavedClassifier:
 
     @property
     def symmetries(self) -> tuple[str, ...]:
-        """What its training made it blind to, so that grades are means over mirror images (see `Symmetric`)."""
+        """Symmetries that its training removed: its grades are means over mirror images (see `Symmetric`)."""
         return tuple(map(str, self.about.get("symmetries", ())))
 
     def look(self, images: np.ndarray) -> Seen:
-        """Grade pictures, with what else can be said of them.
+        """Grade images, and return their features as well.
 
         Args:
-            images: Grey levels, uint8 `[picture, time, trace]`.
+            images: Grey levels, uint8 `[image, time, trace]`.
 
         Returns:
-            Probabilities and features; no features where the SavedModel does not give them.
+            Probabilities and features; no features if the SavedModel does not give them.
         """
         if "features" not in self.module.signatures:
             probabilities = self.probabilities(images)
@@ -153,7 +153,7 @@ class SavedClassifier:
 
 
 def load_classifier(path: str | Path) -> SavedClassifier:
-    """Load a classifier's SavedModel, whose code is run: load only models from people you trust.
+    """Load a classifier's SavedModel. Loading runs its code: load only models from people you trust.
 
     >>> import glowseis, numpy as np
     >>> classifier = glowseis.load_classifier("savedmodels/robust")
@@ -166,7 +166,7 @@ def load_classifier(path: str | Path) -> SavedClassifier:
         path: `savedmodels/NAME/VERSION`, or `savedmodels/NAME` for the newest version.
 
     Raises:
-        InputError: There is no such SavedModel, or it is damaged or no classifier of ours.
+        InputError: There is no such SavedModel, or it is damaged or not a classifier of glowseis.
     """
     folder, about, module = read_savedmodel(Path(path), "classifier")
     try:
@@ -174,7 +174,7 @@ def load_classifier(path: str | Path) -> SavedClassifier:
         labels = tuple(str(label) for label in about["labels"])
         known = module.signatures["classify"].structured_outputs["labels"].shape
         if min(height, width) < 1 or len(labels) != known[0]:
-            raise ValueError(f"it says {len(labels)} labels and pictures of {height}x{width}")
+            raise ValueError(f"it records {len(labels)} labels and images of {height}x{width}")
         rule = about.get("combination")
         combination = combination_from(rule, len(labels)) if rule else mean_of_windows(len(labels))
         profile = profile_in(about)

@@ -20,23 +20,23 @@ from glowseis.survey.matching.profile import Profile
 def export_flow(flow: Glow, folder: Path, about: dict[str, Any]) -> None:
     """Write a flow as a SavedModel that needs no glowseis to be loaded.
 
-    Its signatures take and give pictures as grey levels, uint8 `[N, time, trace, 1]`, with any N:
+    Its signatures take and return images, uint8 `[N, time, trace, 1]`, with any N:
 
     - `encode(image) -> latent_1 .. latent_L`, float32 `[N, time / 2^l, trace / 2^l, channel]`
     - `decode(latent_1 .. latent_L) -> image`
-    - `log_prob(image) -> log_prob` in nats of pictures in [0, 1), and `bits_per_dimension`, each `[N]`
-    - `sample(count, temperature, seed[2]) -> image`, stateless: the same seed gives the same pictures; an error for a
-      temperature that is no number, below 0 or infinite
+    - `log_prob(image) -> log_prob` in nats of images in [0, 1), and `bits_per_dimension`, each `[N]`
+    - `sample(count, temperature, seed[2]) -> image`, stateless: the same seed gives the same images; raises an error
+      if the temperature is NaN, below 0 or infinite
     - `interpolate(first, second, alpha[N]) -> image`, on a line between their latents
     - `interpolate_spherical(first, second, alpha[N]) -> image`, on an arc (see `glowseis.models.glow.between`)
 
     Args:
         flow: The trained flow.
-        folder: To be made: `savedmodels/NAME/VERSION`.
-        about: What it was made from; JSON.
+        folder: The folder to make: `savedmodels/NAME/VERSION`.
+        about: What it was made from, as JSON.
 
     Raises:
-        InputError: Something stands at `folder` already.
+        InputError: `folder` exists already.
         OSError: The disk is full or not writable; nothing is left behind.
     """
     flow.build()
@@ -45,7 +45,7 @@ def export_flow(flow: Glow, folder: Path, about: dict[str, Any]) -> None:
 
 
 def _served(flow: Glow) -> tf.Module:
-    pictures = tf.TensorSpec((None, *flow.image_shape), tf.uint8)
+    images = tf.TensorSpec((None, *flow.image_shape), tf.uint8)
     names = [f"latent_{level}" for level in range(1, flow.levels + 1)]
     latent_specs = {
         name: tf.TensorSpec((None, *shape), tf.float32, name=name)
@@ -80,15 +80,15 @@ def _served(flow: Glow) -> tf.Module:
         return function
 
     module = tf.Module()
-    # Only the variables are tracked, each once: the layers would bring them along again.
+    # Only the variables are tracked, each once: tracking the layers would save them twice.
     module.variables_of_the_flow = [weight.value for weight in flow.weights]
     alpha = tf.TensorSpec((None,), tf.float32)
-    module.encode = tf.function(encode, input_signature=[pictures])
+    module.encode = tf.function(encode, input_signature=[images])
     module.decode = tf.function(decode).get_concrete_function(**latent_specs)
-    module.log_prob = tf.function(log_prob, input_signature=[pictures])
+    module.log_prob = tf.function(log_prob, input_signature=[images])
     scalars = [tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.float32), tf.TensorSpec((2,), tf.int32)]
     module.sample = tf.function(sample, input_signature=scalars)
-    pair = [pictures, pictures, alpha]
+    pair = [images, images, alpha]
     module.interpolate = tf.function(interpolate("linear"), input_signature=pair)
     module.interpolate_spherical = tf.function(interpolate("spherical"), input_signature=pair)
     return module
@@ -102,8 +102,8 @@ class SavedFlow:
         name: Its name and version, such as `demo/1`.
         about: What it was made from.
         signatures: TensorFlow functions by name (see `export_flow`).
-        module: What keeps the variables alive.
-        profile: What it was trained on; None where an older glowseis made it.
+        module: TensorFlow's module, which keeps the variables alive.
+        profile: What it was trained on; None if an older glowseis wrote it.
     """
 
     name: str
@@ -114,32 +114,32 @@ class SavedFlow:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height in samples and width in traces of its pictures."""
+        """Height in samples and width in traces of its images."""
         time, trace, _ = self.about["image_shape"]
         return time, trace
 
 
 def load_flow(path: str | Path) -> SavedFlow:
-    """Load a flow's SavedModel, whose code is run: load only models from people you trust.
+    """Load a flow's SavedModel. Loading runs its code: load only models from people you trust.
 
     >>> import glowseis, numpy as np
     >>> flow = glowseis.load_flow("savedmodels/demo")
-    >>> pictures = np.zeros((2, *flow.size, 1), np.uint8)
-    >>> tuple(flow.signatures["log_prob"](image=pictures)["bits_per_dimension"].shape)
+    >>> images = np.zeros((2, *flow.size, 1), np.uint8)
+    >>> tuple(flow.signatures["log_prob"](image=images)["bits_per_dimension"].shape)
     (2,)
 
     Args:
         path: `savedmodels/NAME/VERSION`, or `savedmodels/NAME` for the newest version.
 
     Raises:
-        InputError: There is no such SavedModel, or it is damaged or no flow of ours.
+        InputError: There is no such SavedModel, or it is damaged or not a flow of glowseis.
     """
     folder, about, module = read_savedmodel(Path(path), "flow")
     try:
         flow = SavedFlow(model_name(folder), about, dict(module.signatures), module, profile_in(about))
         height, width = flow.size
         if not (height > 0 and width > 0):
-            raise ValueError(f"its pictures are {height}x{width}")
+            raise ValueError(f"its images are {height}x{width}")
     except (KeyError, TypeError, ValueError, AttributeError) as wrong:
         raise damaged(folder, "flow", wrong) from None
     return flow

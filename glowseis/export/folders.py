@@ -1,4 +1,4 @@
-"""Folders of SavedModels, looked at without TensorFlow, so that what is wrong with one is told at once."""
+"""Folders of SavedModels, checked without TensorFlow so that errors appear at once."""
 
 from pathlib import Path
 from typing import Any
@@ -8,11 +8,11 @@ from glowseis.files import read_json
 from glowseis.survey.store.survey import Survey
 
 ABOUT = Path("assets.extra") / "glowseis.json"
-"""Where a SavedModel says what it was made from; the folder is TensorFlow's for files that it does not read."""
+"""Where a SavedModel records what it was made from; TensorFlow does not read files in this folder."""
 
 
 def versions(path: Path) -> list[Path]:
-    """The version folders in `savedmodels/NAME`, by their numbers, the newest last; empty when there is none."""
+    """The version folders in `savedmodels/NAME`, by number, the newest last; empty if there are none."""
     entries = path.iterdir() if path.is_dir() else ()
     return sorted(
         (entry for entry in entries if entry.name.isdecimal() and entry.is_dir()), key=lambda entry: int(entry.name)
@@ -45,14 +45,14 @@ def model_name(folder: Path) -> str:
 
 
 def read_about(path: Path, kind: str) -> dict[str, Any]:
-    """What a SavedModel says that it was made from, if it says of itself what is asked for.
+    """Read what a SavedModel was made from, and make sure that it is of the right kind.
 
     Args:
         path: As for `version_folder`.
         kind: `flow` or `classifier`.
 
     Returns:
-        What it says; nothing where it cannot be read, which loading it tells better.
+        Its record; empty if it cannot be read, which loading it will report in more detail.
 
     Raises:
         InputError: There is no SavedModel, or it is one of another kind.
@@ -63,17 +63,17 @@ def read_about(path: Path, kind: str) -> dict[str, Any]:
     except (OSError, ValueError, TypeError):
         return {}
     if about.get("kind", kind) != kind:
-        raise InputError(f"{folder}: is a {about['kind']}, this needs a {kind}; name the SavedModel of a {kind}")
+        raise InputError(f"{folder}: a {about['kind']}, but this needs a {kind}; name the SavedModel of a {kind}")
     return about
 
 
 def check_flow(path: Path, survey: Survey, label: str | None = None) -> None:
-    """Make sure, without loading it, that a flow may make gathers of a survey.
+    """Make sure, without loading it, that a flow can make gathers of a survey.
 
     Args:
         path: As for `version_folder`.
         survey: The survey.
-        label: Which gathers are asked for; those that the flow was trained for when None.
+        label: Label of the wanted gathers; the label that the flow was trained for when None.
 
     Raises:
         InputError: There is no such flow, it is for another size, or the survey has no such gathers.
@@ -88,8 +88,8 @@ def check_fits(about: dict[str, Any], name: object, survey: Survey) -> None:
     """Make sure that a flow is for gathers of a survey's size.
 
     Args:
-        about: What its SavedModel says; where it names no size, nothing is checked.
-        name: What to call it in the error.
+        about: The record of its SavedModel; if it has no size, nothing is checked.
+        name: Its name in the error.
         survey: The survey.
 
     Raises:
@@ -101,6 +101,6 @@ def check_fits(about: dict[str, Any], name: object, survey: Survey) -> None:
         return
     if (height, width) != tuple(survey.size):
         raise InputError(
-            f"{name}: this SavedModel is for gathers of {height}x{width}, and {survey.path} has "
+            f"{name}: this SavedModel is for gathers of {height}x{width}, but those of {survey.path} are "
             f"{survey.size[0]}x{survey.size[1]}; train one on this survey"
         )

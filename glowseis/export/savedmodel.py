@@ -1,4 +1,4 @@
-"""What SavedModels of flows and classifiers share: how they are written, found and loaded."""
+"""What SavedModels of flows and classifiers share: writing, finding and loading them."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ KINDS = {
     "flow": ("encode", "decode", "log_prob", "sample", "interpolate", "interpolate_spherical"),
     "classifier": ("classify",),
 }
-"""Signatures that each kind of model has."""
+"""Signatures of each kind of model."""
 
 LATER = {"flow": (), "classifier": ("features",)}
 """Signatures that older SavedModels do not have."""
@@ -32,14 +32,14 @@ def write_savedmodel(
     """Write a module's functions as the signatures of its kind.
 
     Args:
-        module: With a function for each signature.
+        module: A module with a function for each signature.
         kind: One of `KINDS`.
-        folder: To be made: `savedmodels/NAME/VERSION`.
-        about: What it was made from; JSON.
-        arrays: Arrays that go with it, by the names of their `.npz` files in the folder.
+        folder: The folder to make: `savedmodels/NAME/VERSION`.
+        about: What it was made from, as JSON.
+        arrays: Arrays stored with it, by the names of their `.npz` files in the folder.
 
     Raises:
-        InputError: Something stands at `folder` already.
+        InputError: `folder` exists already.
         OSError: The disk is full or not writable; nothing is left behind.
     """
     signatures = {name: getattr(module, name) for name in (*KINDS[kind], *LATER[kind])}
@@ -56,41 +56,41 @@ def write_savedmodel(
 def read_savedmodel(path: Path, kind: str) -> tuple[Path, dict[str, Any], Any]:
     """Load a SavedModel and make sure that it has the signatures of a kind.
 
-    TensorFlow runs what is in it, which can be anything, files read and written included; only what it says of itself
-    (`glowseis.export.about`) is looked at without. Load models of people you trust alone.
+    TensorFlow runs the code in it, which can do anything, including reading and writing files. Only its record
+    (`glowseis.export.about`) is read without running code. Load only models from people you trust.
 
     Args:
         path: `savedmodels/NAME/VERSION`, or `savedmodels/NAME` for the newest version.
         kind: One of `KINDS`.
 
     Returns:
-        The version's folder, what it says of itself, and TensorFlow's module.
+        The version's folder, its record, and TensorFlow's module.
 
     Raises:
-        InputError: There is no such SavedModel, or it is damaged, of another kind, or none of ours.
+        InputError: There is no such SavedModel, or it is damaged, of another kind, or not made by glowseis.
     """
     folder = version_folder(path)
     try:
         about = read_json(folder / ABOUT)
         module = tf.saved_model.load(str(folder))
         found = set(module.signatures)
-    # Of damaged files TensorFlow complains in errors of many kinds.
+    # For damaged files TensorFlow raises errors of many kinds.
     except Exception as wrong:
         raise damaged(folder, kind, wrong) from None
     if set(KINDS[kind]) <= found:
         return folder, about, module
     for other, names in KINDS.items():
         if set(names) <= found:
-            raise InputError(f"{folder}: is a {other}, this needs a {kind}; name the SavedModel of a {kind}")
-    raise damaged(folder, kind, KeyError(f"it has not all of {', '.join(KINDS[kind])}"))
+            raise InputError(f"{folder}: a {other}, but this needs a {kind}; name the SavedModel of a {kind}")
+    raise damaged(folder, kind, KeyError(f"it lacks some of {', '.join(KINDS[kind])}"))
 
 
 def damaged(folder: Path, kind: str, wrong: Exception) -> InputError:
-    """The error that says that a folder holds no usable model.
+    """The error for a folder that holds no usable model.
 
     Args:
         folder: The folder.
-        kind: What was asked for.
+        kind: The kind of model that was expected.
         wrong: What went wrong.
     """
     reason = str(wrong).splitlines()[0] if str(wrong) else type(wrong).__name__

@@ -1,1 +1,1 @@
-"""From a classifier's probabilities for windows to the grade of their gather; NumPy and SciPy alone."""
+"""From a classifier's probabilities for windows to the grade of their gather; only NumPy and SciPy."""

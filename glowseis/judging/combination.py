@@ -1,4 +1,4 @@
-"""The rule that makes one gather's probabilities of those of its windows."""
+"""The rule that combines the probabilities of a gather's windows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,32 +7,32 @@ from typing import Any
 import numpy as np
 
 LARGEST_ODDS = 10.0
-"""Logarithms of odds are kept within this: a classifier is never as sure as it says."""
+"""Bound of log-odds: a classifier is never as sure as it claims."""
 
 TOP_SHARE = 0.25
-"""Share of the windows that speak most for a class, of which the third figure is the mean."""
+"""Share of the windows with the highest log-odds of a class, over which the third figure is the mean."""
 
 FIGURES = 3
 """Figures of a class: mean log-probability, and the largest log-odds and their mean over the top windows."""
 
 FEWEST = 10
-"""Gathers of each class, with several windows, from which on the rule is fitted."""
+"""Fewest gathers of each class, with several windows, to fit the rule to."""
 
 SPREAD = 1.0
-"""Spread about the mean's own weights that is expected of the fitted ones: what draws them there."""
+"""Expected spread of the fitted weights about those of the mean: the regularisation."""
 
 
 @dataclass(frozen=True)
 class Combination:
     """The rule: a weighted sum of a few figures of each class, then softmax.
 
-    Of a gather of one window the probabilities are the window's own, exactly. Of one with fewer windows than those that
-    the rule was fitted on it lies between that and the rule: the figures of few windows say less.
+    The probabilities of a gather of one window are exactly the window's own. With fewer windows than the rule was
+    fitted on, they lie between the mean and the rule, because the figures of few windows say less.
 
     Attributes:
-        weights: Of each class's figures and of 1, float64 `[class, FIGURES + 1]`.
-        windows: Live windows from which on the rule counts whole: the median of the gathers that it was fitted on.
-        fitted_on: Gathers that it was fitted on; 0: it is the mean of the windows' log-probabilities.
+        weights: Weights of each class's figures and of 1, float64 `[class, FIGURES + 1]`.
+        windows: Live windows from which the rule applies in full: the median of the gathers that it was fitted on.
+        fitted_on: Number of gathers that it was fitted on; 0 if it is the mean of the windows' log-probabilities.
     """
 
     weights: np.ndarray
@@ -43,8 +43,8 @@ class Combination:
         """Probabilities of a gather's classes.
 
         Args:
-            log_probabilities: Of its live windows, `[window, class]`.
-            weights: What each window counts, `[window]`.
+            log_probabilities: Those of its live windows, `[window, class]`.
+            weights: Weight of each window, `[window]`.
 
         Returns:
             float64 `[class]`, summing to 1.
@@ -58,12 +58,12 @@ class Combination:
         return np.exp(_log_softmax(logits))
 
     def record(self) -> dict[str, Any]:
-        """All of it as JSON."""
+        """The rule as JSON."""
         return {"weights": self.weights.tolist(), "windows": self.windows, "fitted_on": self.fitted_on}
 
 
 def mean_of_windows(classes: int) -> Combination:
-    """The rule that was fitted to nothing: the mean of the windows' log-probabilities, renormalised.
+    """The rule without fitting: the mean of the windows' log-probabilities, renormalised.
 
     Args:
         classes: Number of classes.
@@ -74,14 +74,14 @@ def mean_of_windows(classes: int) -> Combination:
 
 
 def combination_from(record: Mapping[str, Any], classes: int) -> Combination:
-    """Take a rule back from what `Combination.record` made.
+    """Restore a rule from what `Combination.record` made.
 
     Args:
         record: Its JSON.
         classes: Number of classes.
 
     Raises:
-        KeyError, TypeError, ValueError: It is none.
+        KeyError, TypeError, ValueError: It is not a rule.
     """
     weights = np.array(record["weights"], np.float64)
     if weights.shape != (classes, FIGURES + 1) or not np.isfinite(weights).all():
@@ -92,15 +92,15 @@ def combination_from(record: Mapping[str, Any], classes: int) -> Combination:
 def fit_combination(
     windows: Sequence[tuple[np.ndarray, np.ndarray]], classes: np.ndarray, fractions: np.ndarray
 ) -> Combination:
-    """Fit the rule to gathers that were not trained on: a multinomial logistic regression, drawn to the mean.
+    """Fit the rule to gathers that were not trained on: a multinomial logistic regression, shrunk towards the mean.
 
     Args:
-        windows: Of each gather, log-probabilities `[window, class]` and weights `[window]` of its live windows.
+        windows: For each gather, log-probabilities `[window, class]` and weights `[window]` of its live windows.
         classes: Class of each gather, `[gather]`.
-        fractions: What each class counted in training, `[class]`; the gathers are weighed to these.
+        fractions: Share of each class in the training, `[class]`; the gathers are weighted to match.
 
     Returns:
-        The rule; the mean where a class has fewer than `FEWEST` gathers of several windows.
+        The rule; the mean if a class has fewer than `FEWEST` gathers of several windows.
     """
     from scipy.optimize import minimize
 
@@ -138,11 +138,11 @@ def pooled(log_probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
     Args:
         log_probabilities: `[window, class]`.
-        weights: What each window counts in the means, `[window]`.
+        weights: Weight of each window in the means, `[window]`.
 
     Returns:
-        Of each class its weighted mean log-probability, its largest log-odds, the mean of these over the windows that
-        speak most for it, and 1; float64 `[class, FIGURES + 1]`.
+        For each class its weighted mean log-probability, its largest log-odds, their mean over the windows where they
+        are highest, and 1; float64 `[class, FIGURES + 1]`.
     """
     found = np.maximum(np.asarray(log_probabilities, np.float64), -2 * LARGEST_ODDS)
     others = np.log(np.maximum(-np.expm1(np.minimum(found, 0)), 1e-300))
@@ -153,7 +153,7 @@ def pooled(log_probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _share(windows: int, typical: float) -> float:
-    """How much of the rule counts in a gather of so many windows."""
+    """Share of the rule, as opposed to the mean, in a gather of this many windows."""
     return float(min(1.0, (windows - 1) / max(typical - 1, 1e-9)))
 
 

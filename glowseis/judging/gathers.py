@@ -1,4 +1,4 @@
-"""Gathers judged window by window."""
+"""Gathers are graded window by window."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from glowseis.survey.matching.statistics import picture_statistics
 
 @dataclass(frozen=True)
 class Seen:
-    """What a classifier makes of some windows.
+    """A classifier's output for some windows.
 
     Attributes:
         probabilities: float32 `[window, class]`.
         log_probabilities: Their logarithms, float32 `[window, class]`.
-        features: Activations before its last layer, float32 `[window, feature]`; None where it does not give them.
+        features: Activations before its last layer, float32 `[window, feature]`; None if it does not give them.
     """
 
     probabilities: np.ndarray
@@ -36,13 +36,13 @@ class Looker(Protocol):
 
 @dataclass(frozen=True)
 class Judged:
-    """A gather, with what was seen in its windows.
+    """A gather, with the classifier's output for its windows.
 
     Attributes:
-        gather: The gather, as it was brought.
+        gather: The gather, as matched to the classifier.
         windows: Its live windows.
-        seen: What the classifier makes of them.
-        figures: Figures of its picture, float64 `[figure]` (see `glowseis.survey.matching.statistics`).
+        seen: The classifier's output for them.
+        figures: Figures of its image, float64 `[figure]` (see `glowseis.survey.matching.statistics`).
     """
 
     gather: Gather
@@ -51,7 +51,7 @@ class Judged:
     figures: np.ndarray
 
     def worst_window(self) -> tuple[slice, slice]:
-        """Samples and traces, from 0, of the window of the highest severity, which most speaks against the gather."""
+        """Samples and traces, from 0, of the window with the highest severity."""
         row, column = self.windows.places[int(np.argmax(severity(self.seen.probabilities)))]
         height, width = self.windows.images.shape[1:]
         return (
@@ -63,17 +63,17 @@ class Judged:
 def judged(
     looker: Looker, gathers: Iterable[Gather], size: tuple[int, int], batch: int, most: int | None = None
 ) -> Iterator[Judged]:
-    """Look at gathers, at windows of several at a time.
+    """Run a classifier on gathers, in batches of windows that span gathers.
 
     Args:
         looker: The classifier.
-        gathers: As they were brought, of any size.
+        gathers: Gathers matched to the classifier, of any size.
         size: Samples and traces of a window.
         batch: Windows at a time; memory grows with it, and with the windows of one gather.
-        most: At most so many windows of a gather; all when None.
+        most: Most windows per gather; all when None.
 
     Yields:
-        The gathers, in their order.
+        The gathers, in order.
     """
     waiting: list[tuple[Gather, Windows]] = []
     count = 0
@@ -88,12 +88,12 @@ def judged(
 
 
 def gather_probabilities(seen: Seen, weights: np.ndarray, combination: Combination) -> np.ndarray:
-    """Probabilities of a gather's classes, float64 `[class]`; of a single window they are the window's own.
+    """Probabilities of a gather's classes, float64 `[class]`; for a single window, the window's own.
 
     Args:
-        seen: What the classifier makes of its windows.
-        weights: What each of them counts, `[window]`.
-        combination: The rule that makes one of several.
+        seen: The classifier's output for its windows.
+        weights: Weight of each of them, `[window]`.
+        combination: The rule that combines several windows.
     """
     if len(weights) == 1:
         return seen.probabilities[0].astype(np.float64)

@@ -1,4 +1,4 @@
-"""Probabilities for other class fractions than those that were trained on."""
+"""Probabilities for class fractions other than those of the training."""
 
 from collections.abc import Sequence
 
@@ -9,15 +9,15 @@ from glowseis.survey.matching.profile import Profile
 
 
 def reweighted(probabilities: np.ndarray, trained: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Bring probabilities from the class fractions of training to others, by Bayes' rule.
+    """Convert probabilities from the class fractions of the training to others, by Bayes' rule.
 
     Args:
         probabilities: `[..., class]`.
-        trained: Fractions that they stand for, `[class]`, all above 0.
-        wanted: Fractions that are to be expected, `[class]`.
+        trained: Fractions that they assume, `[class]`, all above 0.
+        wanted: Fractions to expect instead, `[class]`.
 
     Returns:
-        float64 `[..., class]`, summing to 1; as they were where all that is left of them is 0.
+        float64 `[..., class]`, summing to 1; unchanged where all new probabilities would be 0.
     """
     found = np.asarray(probabilities, np.float64)
     weighed = found * (np.asarray(wanted, np.float64) / np.asarray(trained, np.float64))
@@ -26,7 +26,7 @@ def reweighted(probabilities: np.ndarray, trained: np.ndarray, wanted: np.ndarra
 
 
 def parse_prior(text: str, labels: Sequence[str]) -> np.ndarray:
-    """Read fractions such as `66,31,2`, one a label, in any unit.
+    """Read fractions such as `66,31,2`, one per label, in any unit.
 
     Args:
         text: What the user gave.
@@ -36,7 +36,7 @@ def parse_prior(text: str, labels: Sequence[str]) -> np.ndarray:
         Fractions, float64 `[class]`, summing to 1.
 
     Raises:
-        InputError: They are no fractions of these labels.
+        InputError: They are not fractions of these labels.
     """
     try:
         values = np.array([float(part) for part in text.split(",")])
@@ -51,10 +51,10 @@ def parse_prior(text: str, labels: Sequence[str]) -> np.ndarray:
 
 
 def trained_fractions(name: str, profile: Profile | None, labels: Sequence[str]) -> np.ndarray:
-    """The class fractions that a classifier's probabilities stand for.
+    """The class fractions that a classifier's probabilities assume.
 
     Args:
-        name: The classifier's.
+        name: The classifier's name.
         profile: What it was trained on.
         labels: Its labels.
 
@@ -62,7 +62,7 @@ def trained_fractions(name: str, profile: Profile | None, labels: Sequence[str])
         Fractions, float64 `[class]`, all above 0.
 
     Raises:
-        InputError: It does not tell, or a class counted nothing.
+        InputError: They are not recorded, or a class had no weight.
     """
     fractions = profile.fractions if profile else None
     if not fractions or set(fractions) != set(labels):

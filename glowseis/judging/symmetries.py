@@ -1,4 +1,4 @@
-"""What says nothing of noise taken out of a grade: a picture and its mirror images are looked at together."""
+"""Grades that do not depend on symmetries which say nothing about noise: means over an image and its mirror images."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -10,10 +10,10 @@ from glowseis.survey.render import ZERO_LEVEL
 
 
 def turned_order(images: np.ndarray) -> np.ndarray:
-    """Pictures with their traces in the other order, grey levels uint8 `[picture, time, trace]`.
+    """Images with their traces in the other order, grey levels uint8 `[image, time, trace]`.
 
-    Mid-grey columns at either end, padding and dead traces alike, come to lie on the right, where padding lies. Turned
-    twice, a picture is as it was but for that.
+    Mid-grey columns at either end, whether padding or dead traces, end up on the right, where padding belongs. Turned
+    twice, an image is unchanged except for that.
     """
     live = (images != ZERO_LEVEL).any(axis=1)
     last = images.shape[2] - live[:, ::-1].argmax(axis=1)
@@ -23,9 +23,9 @@ def turned_order(images: np.ndarray) -> np.ndarray:
 
 
 def turned_polarity(images: np.ndarray) -> np.ndarray:
-    """Pictures of the other sign, about mid-grey; black becomes the lightest grey that there is.
+    """Images with their polarity reversed about mid-grey; black becomes the lightest grey.
 
-    Turned twice, a picture is as it was, but black is 1, as far from mid-grey as the lightest.
+    Turned twice, an image is unchanged, except that black is 1, as far from mid-grey as the lightest.
     """
     return np.minimum(2 * ZERO_LEVEL - images.astype(np.int16), 255).astype(np.uint8)
 
@@ -35,14 +35,15 @@ SYMMETRIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"trace_order": turn
 
 
 class Symmetric:
-    """A classifier that looks at every picture and at its mirror images, and gives the mean.
+    """A classifier that returns the mean over every image and its mirror images.
 
-    So a grade depends on none of them at all, where training alone makes it depend little. What a picture loses when
-    it is turned twice, it loses first: where dead traces at its ends lie, and how black differs from the lightest grey.
+    A grade then does not depend on them at all; training alone only makes it depend little. What an image loses when
+    it is turned twice is removed first: the place of dead traces at its ends, and the difference between black and the
+    lightest grey.
 
     Args:
         looker: The classifier.
-        names: Names from `SYMMETRIES`; others are left aside.
+        names: Names from `SYMMETRIES`; others are ignored.
     """
 
     def __init__(self, looker: Looker, names: Sequence[str]):

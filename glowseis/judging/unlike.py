@@ -1,4 +1,4 @@
-"""How far a gather is from those that a classifier was trained on; one in a hundred of the like lies beyond 1."""
+"""How far a gather is from those that a classifier was trained on; one in a hundred similar gathers lies beyond 1."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from glowseis.survey.matching.statistics import STATISTICS
 
 PERCENTILE = 99.0
-"""Per cent of the gathers that set a threshold which lie within it."""
+"""Percentage of the gathers that set a threshold which lie within it."""
 
 LEAST_SCORE = 3.0
 """Robust standard scores below this are ordinary."""
@@ -16,21 +16,21 @@ LEAST_SCORE = 3.0
 
 @dataclass(frozen=True)
 class Unlikeness:
-    """Distances from the training data, in a classifier's features and in simple figures of the picture.
+    """Distances from the training data, in a classifier's features and in simple figures of the image.
 
-    A window's distance is Mahalanobis' from the nearest class mean, under one covariance of all classes that is shrunk
-    as Ledoit and Wolf have it; a gather's is the median of its live windows'. A figure's score is its distance from the
-    median of training gathers, in robust standard deviations.
+    A window's distance is the Mahalanobis distance from the nearest class mean, under one covariance of all classes
+    with Ledoit and Wolf's shrinkage; a gather's is the median over its live windows. A figure's score is its distance
+    from the median of training gathers, in robust standard deviations.
 
     Attributes:
-        means: Of each class's features, float64 `[class, feature]`.
-        whitening: What makes the covariance of features the unit matrix, float64 `[feature, feature]`.
-        farthest: Distance that counts as 1, of a gather of one window and of one of `windows` or more, float64 `[2]`.
+        means: Means of each class's features, float64 `[class, feature]`.
+        whitening: The matrix that makes the covariance of features the identity, float64 `[feature, feature]`.
+        farthest: Distance that counts as 1, for a gather of one window and one of `windows` or more, float64 `[2]`.
         middles: Medians of the figures, float64 `[figure]`, in the order of `STATISTICS`.
-        spreads: Their robust standard deviations, likewise.
-        largest_score: Score that counts as 1, likewise.
-        windows: Windows of an ordinary gather of the training. The figures of a smaller one vary more; between one
-            window and these, thresholds change with the root of their number, as the spread of a mean does.
+        spreads: Their robust standard deviations, in the same form.
+        largest_score: Score that counts as 1, in the same form as `farthest`.
+        windows: Windows of a typical training gather. The figures of a smaller gather vary more; between one window and
+            these, thresholds change with the square root of their number, as the spread of a mean does.
 
     Source: Lee et al., A simple unified framework for detecting out-of-distribution samples, NeurIPS 2018, section 2.1;
     Ledoit and Wolf, A well-conditioned estimator for large-dimensional covariance matrices, 2004.
@@ -45,15 +45,15 @@ class Unlikeness:
     windows: float = 1.0
 
     def of(self, features: np.ndarray, figures: np.ndarray) -> tuple[float, str]:
-        """How unlike a gather is, and by what.
+        """How unlike a gather is, and in what.
 
         Args:
-            features: Of its live windows, `[window, feature]`.
-            figures: Of its picture, `[figure]`.
+            features: Features of its live windows, `[window, feature]`.
+            figures: Figures of its image, `[figure]`.
 
         Returns:
-            The larger of its distance in features and its score, each over what counts as 1; and `features`, or the
-            figure's name from `STATISTICS`. Above 1 its grade is not to be relied upon.
+            The larger of its distance in features and its score, each divided by what counts as 1; and `features`, or
+            the figure's name from `STATISTICS`. Above 1, do not rely on its grade.
         """
         scores, share = self.scores(figures), self._share_of_small(len(features))
         farthest, largest = (
@@ -63,7 +63,7 @@ class Unlikeness:
         return max((float(self.distance(features) / farthest), "features"), told)
 
     def _share_of_small(self, windows: int) -> float:
-        """How much the thresholds of a single window count."""
+        """Weight of the thresholds of a single window."""
         if windows >= self.windows:
             return 0.0
         least = self.windows**-0.5
@@ -79,19 +79,19 @@ class Unlikeness:
         return np.abs(figures - self.middles) / self.spreads
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All of it, to be stored."""
+        """The arrays to store."""
         return {name: np.asarray(value, np.float64) for name, value in vars(self).items()}
 
 
 def unlikeness_from(arrays: Mapping[str, np.ndarray], classes: int) -> Unlikeness:
-    """Take it back from what `Unlikeness.arrays` made.
+    """Restore it from what `Unlikeness.arrays` made.
 
     Args:
-        arrays: By name.
+        arrays: The arrays by name.
         classes: Number of classes.
 
     Raises:
-        KeyError, ValueError: They are none.
+        KeyError, ValueError: They are not the arrays of an `Unlikeness`.
     """
     means, whitening = arrays["means"], arrays["whitening"]
     width = means.shape[-1]
@@ -118,15 +118,15 @@ def fit_unlikeness(
     small: Sequence[tuple[np.ndarray, np.ndarray]],
     count: int,
 ) -> Unlikeness:
-    """Learn what training gathers are like.
+    """Learn what training gathers look like.
 
     Args:
-        features: Of windows of training gathers, `[window, feature]`.
+        features: Features of windows of training gathers, `[window, feature]`.
         classes: Class of each window's gather, `[window]`.
-        figures: Of the pictures of training gathers, `[gather, figure]`.
-        judging: Features of the windows, and figures, of the gathers that set the thresholds; not of training gathers.
-        small: The same of gathers of one window, which set the thresholds for such; those of `judging` do where there
-            are none.
+        figures: Figures of the images of training gathers, `[gather, figure]`.
+        judging: Features of the windows, and figures, of the gathers that set the thresholds; not training gathers.
+        small: The same for gathers of one window, which set the thresholds for gathers of that size; `judging` sets
+            them if there are none.
         count: Number of classes.
 
     Raises:
@@ -135,14 +135,14 @@ def fit_unlikeness(
     from sklearn.covariance import LedoitWolf
 
     if not len(features) or not judging:
-        raise ValueError("there are no gathers to learn from; give some")
+        raise ValueError("there are no gathers to learn from; pass at least one")
     features = np.asarray(features, np.float64)
     whole = features.mean(axis=0)
     means = np.stack(
         [features[classes == one].mean(axis=0) if (classes == one).any() else whole for one in range(count)]
     )
     covariance = LedoitWolf(assume_centered=True).fit(features - means[classes]).covariance_
-    # A feature that never stirred, as ReLU's may, must not be what decides: nothing spreads less than this.
+    # A feature that never varies, as one after ReLU may, must not decide: no spread is smaller than this.
     values, vectors = np.linalg.eigh(covariance)
     values = np.maximum(values, max(values.max(), 1e-12) * 1e-6)
     middles = np.median(figures, axis=0)
@@ -154,7 +154,7 @@ def fit_unlikeness(
 
 
 def _limits(made: Unlikeness, gathers: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float]:
-    """Distance and score beyond which, by either of them, one in a hundred gathers lies."""
+    """Thresholds of distance and score; one in a hundred gathers lies beyond one of them."""
     distances = np.array([made.distance(features) for features, _ in gathers])
     scores = np.array([made.scores(figures).max() for _, figures in gathers])
     farthest = max(float(np.percentile(distances, PERCENTILE)), 1e-6)

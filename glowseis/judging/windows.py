@@ -1,4 +1,4 @@
-"""A gather cut into the windows that a classifier looks at."""
+"""A gather cut into the windows that a classifier grades."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ from glowseis.survey.render import ZERO_LEVEL
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows of one gather, those without a live sample left out.
+    """Windows of one gather, without those that have no live sample.
 
     Attributes:
         images: Grey levels, uint8 `[window, time, trace]`.
         places: First row and column of each.
-        weights: How much of each holds live traces, float64 `[window]`, at most 1.
+        weights: Share of each that holds live traces, float64 `[window]`, at most 1.
     """
 
     images: np.ndarray
@@ -25,13 +25,13 @@ class Windows:
 
 
 def windows_of(gather: Gather, size: tuple[int, int], most: int | None = None) -> Windows:
-    """Cut a gather into windows that cover what was recorded; of its mirror image they are the mirror images.
+    """Cut a gather into windows that cover what was recorded; its mirror image gives mirrored windows.
 
     Args:
         gather: The gather.
         size: Samples and traces of a window.
-        most: At most so many windows, evenly spread over those that cover it; all when None. A few are not chosen alike
-            from the mirror image.
+        most: Most windows, evenly spread over those that cover it; all when None. With a limit, the windows of the
+            mirror image may differ.
 
     Returns:
         The windows; a gather without a live sample has one, of weight 1.
@@ -52,15 +52,15 @@ def windows_of(gather: Gather, size: tuple[int, int], most: int | None = None) -
 
 
 def _mirrored_places(valid: tuple[int, int], size: tuple[int, int]) -> list[tuple[int, int]]:
-    """First rows and columns of windows that cover a region, row by row, the same when the region is turned round."""
+    """First rows and columns of windows that cover a region, row by row, the same when the region is mirrored."""
     columns = _mirrored_starts(valid[1], size[1])
     return [(row, column) for row in window_starts(valid[0], size[0]) for column in columns]
 
 
 def _mirrored_starts(length: int, side: int) -> list[int]:
-    """Where windows begin so that they cover an axis evenly, as far from its start as others end from its end."""
+    """Where windows begin so that they cover an axis evenly and symmetrically."""
     last, count = max(length - side, 0), max(1, -(-length // side))
-    # A window in the middle would be half a trace aside: one more, and there is none.
+    # A window in the middle may be off by half a trace; with one more window there is no middle one.
     count += count % 2 and last % 2
     half = [int(number * last / (count - 1) + 0.5) for number in range(count // 2)]
     return [*half, *[last // 2] * (count % 2), *(last - start for start in reversed(half))]

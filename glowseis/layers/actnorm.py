@@ -1,4 +1,4 @@
-"""Activation normalisation: one scale and one bias a channel."""
+"""Activation normalisation: one scale and one bias per channel."""
 
 import keras
 from keras import ops
@@ -17,8 +17,8 @@ class ActNorm(InvertibleLayer):
     log-det: `-time * trace * sum(log_scale)`
 
     `adapt` sets both from data, so that every channel of `y` has zero mean and unit variance. It is an explicit pass
-    before training: at batch size one a first batch is too small to start from, and under a distribution strategy each
-    replica would start from its own.
+    before training: with batches of one, the first batch is too small to start from, and under a distribution strategy
+    each replica would start from its own.
 
     Shapes:
         x, y: `[batch, time, trace, channel]`; log_det: `[batch]`.

@@ -40,7 +40,7 @@ class _Conditioner(keras.layers.Layer):
         return (*input_shape[:-1], 2 * input_shape[-1])
 
     def _make_chain(self, channels_out: int) -> Sequence[keras.layers.Layer]:
-        """The layers, the last one of so many channels."""
+        """The layers; the last one has `channels_out` channels."""
         raise TypeError(f"{type(self).__name__} must define _make_chain(channels_out)")
 
     def _convolution(self, filters: int, size: int, activation: str, name: str) -> keras.layers.Layer:
@@ -61,7 +61,7 @@ class _Conditioner(keras.layers.Layer):
 class ConvolutionalConditioner(_Conditioner):
     """3x3 convolution, ReLU, 1x1 convolution, ReLU, layer normalisation, 3x3 convolution that starts at zero.
 
-    Where few channels come in, as in the first levels, the same is worked out as matrix products (`ThinConvolutions`).
+    With few input channels, as in the first levels, the same is computed as matrix products (`ThinConvolutions`).
 
     Args:
         filters: Channels of the hidden convolutions.
@@ -101,14 +101,14 @@ class AttentionConditioner(_Conditioner):
     Shapes:
         `[batch, time, trace, channel] -> [batch, time, trace, 2 * channel]`.
 
-    Source: the paper's sections 4 and 5.2, the last two levels; Vaswani et al. (2017). No residual runs around it.
+    Source: the paper's sections 4 and 5.2, the last two levels; Vaswani et al. (2017). It has no residual connection.
     """
 
     def __init__(self, filters: int = 96, heads: int = 4, **kwargs: Any):
         super().__init__(filters, **kwargs)
         if filters % heads:
             raise ValueError(
-                f"AttentionConditioner shares {filters} filters among {heads} heads; make filters a multiple of heads."
+                f"AttentionConditioner splits {filters} filters among {heads} heads; make filters a multiple of heads."
             )
         self.heads = heads
 

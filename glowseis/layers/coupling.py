@@ -11,7 +11,7 @@ from glowseis.layers.types import Shape, Tensor
 
 @keras.saving.register_keras_serializable("glowseis")
 class AffineCoupling(InvertibleLayer):
-    """Scale and shift the second half of the channels by a network of the first half.
+    """Scale and shift the second half of the channels by what a network makes of the first half.
 
     With `x1, x2` the halves, `raw, t = conditioner(x1)` and `log_s = scale_cap * tanh(raw / scale_cap)`:
 
@@ -21,8 +21,8 @@ class AffineCoupling(InvertibleLayer):
     log-det: `-sum(log_s)`
 
     Args:
-        conditioner: A layer from `[batch, time, trace, channel / 2]` to `[batch, time, trace, channel]`, zero at its
-            start, which makes the coupling the identity.
+        conditioner: A layer from `[batch, time, trace, channel / 2]` to `[batch, time, trace, channel]`. It should
+            start at zero, which makes the coupling the identity.
         scale_cap: Bound of the log-scale. An unbounded exponential is a known cause of NaN in the inverse.
 
     Shapes:
@@ -59,7 +59,7 @@ class AffineCoupling(InvertibleLayer):
         return ops.concatenate([kept, change_back(changed, log_scale, shift)], axis=-1), -sum_per_item(log_scale)
 
     def scale_and_shift(self, kept: Tensor) -> tuple[Tensor, Tensor]:
-        """What the network makes of the first half: `log_s` and `t`, each `[batch, time, trace, channel / 2]`."""
+        """What the network predicts from the first half: `log_s` and `t`, each `[batch, time, trace, channel / 2]`."""
         raw, shift = ops.split(ops.cast(self.conditioner(kept), self.variable_dtype), 2, axis=-1)
         return bounded_log_scale(raw, self.scale_cap), shift
 

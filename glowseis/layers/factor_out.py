@@ -1,4 +1,4 @@
-"""Factoring out: half of the channels leaves the flow at the end of a level."""
+"""Factoring out: half of the channels leave the flow at the end of a level."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from glowseis.layers.types import Mapped, Shape, Tensor
 
 @keras.saving.register_keras_serializable("glowseis")
 class FactorOut(InvertibleLayer):
-    """Split off half of the channels, standardised by what the other half says of it (Glow's split prior).
+    """Split off half of the channels, standardised by what the other half predicts of it (Glow's split prior).
 
     With `x1, x2` the halves, `mu, raw = conv3x3(x1)` and `log_sigma = scale_cap * tanh(raw / scale_cap)`:
 
@@ -30,7 +30,7 @@ class FactorOut(InvertibleLayer):
         log_det: `[batch]`.
 
     Raises:
-        ValueError: The number of channels is odd, or the layer is called backward before it was built.
+        ValueError: The number of channels is odd, or the layer is called backward before it is built.
 
     Source: the paper's section 4.4 ("factored out variables are standardized"); Kingma & Dhariwal (2018), "Glow", whose
     published code predicts mean and scale of the half that leaves.

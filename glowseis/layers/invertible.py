@@ -1,4 +1,4 @@
-"""The contract that every map of the flow keeps."""
+"""The contract that every map of the flow satisfies."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ class InvertibleLayer(keras.layers.Layer):
     tuple of tensors) and `log_det`, the logarithm of the absolute Jacobian determinant of the direction that was
     taken: shape `[batch]`, float32 or wider. The two directions' log-dets sum to zero.
 
-    Subclasses write `_forward(x)` and `_inverse(y)`; a method named `forward` would hide that of torch's modules.
+    Subclasses define `_forward(x)` and `_inverse(y)`; a method named `forward` would hide that of torch's modules.
     Weights are made in `build`, which receives the forward shape: a layer whose two sides differ in shape must be
     built, or called forward, before it is called backward.
 
-    Inputs are never cast, and mixed policies are refused: Keras would read weights and inputs as bfloat16, which no
-    flow survives. The network inside a coupling may have a mixed policy of its own, for training.
+    Inputs are never cast, and mixed policies are refused: Keras would read weights and inputs as bfloat16, which breaks
+    any flow. The network inside a coupling may have a mixed policy of its own, for training.
 
     Shapes:
         x: `[batch, time, trace, channel]` unless the layer says otherwise.
@@ -70,7 +70,7 @@ class InvertibleLayer(keras.layers.Layer):
 
 
 def check_precision(layer: keras.layers.Layer) -> None:
-    """Refuse a policy that a flow does not survive: mixed ones, and any below float32."""
+    """Refuse a policy that breaks a flow: mixed ones, and any below float32."""
     policy = layer.dtype_policy
     if policy.compute_dtype != policy.variable_dtype or policy.variable_dtype not in ("float32", "float64"):
         raise ValueError(
@@ -90,7 +90,7 @@ def bounded_log_scale(raw: Tensor, cap: float) -> Tensor:
 
 
 def even_channels(layer: keras.layers.Layer, shape: Shape) -> int:
-    """Number of channels of `shape`, or a ValueError when it cannot be split in halves."""
+    """Number of channels of `shape`; a ValueError if it cannot be split in halves."""
     channels = shape[-1]
     if channels % 2:
         raise ValueError(

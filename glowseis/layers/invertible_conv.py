@@ -19,8 +19,8 @@ class InvertibleConv1x1(InvertibleLayer):
     log-det: `-time * trace * sum(log_diagonal)`
 
     P is a fixed permutation, L unit lower triangular, U strictly upper triangular. W starts as a random rotation, so
-    the log-det starts at zero. In this form the log-det is a sum: no determinant, whose gradient fails on singular
-    matrices and which XLA has no kernel for.
+    the log-det starts at zero. In this form the log-det is a sum. It needs no determinant, whose gradient fails on
+    singular matrices and for which XLA has no kernel.
 
     Shapes:
         x, y: `[batch, time, trace, channel]`; log_det: `[batch]`.
@@ -76,7 +76,7 @@ def multiply_channels(x: Tensor, matrix: Tensor, bias: Tensor | None = None) -> 
         matrix: `[channel, channel]`.
         bias: `[channel]`; none when None.
     """
-    # As one matrix product: a product of rank four with rank two runs as many small ones.
+    # Flattened to one matrix product: a product of rank four with rank two runs as many small ones.
     product = ops.matmul(ops.reshape(x, (-1, matrix.shape[0])), matrix)
     return ops.reshape(product if bias is None else product + bias, ops.shape(x))
 

@@ -19,13 +19,13 @@ Step = Callable[[list[Tensor], Tensor], tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class Way:
-    """How the steps of a stack are run, such as compiled by the backend.
+    """How the steps of a stack are run, for example compiled by the backend.
 
     Attributes:
         forward: One step with one step's weights.
         inverse: Its inverse.
-        all_forward: All steps in order, with the stacked weights, each `[count, *shape]` in the order of the
-            template's; one `forward` after the other when None.
+        all_forward: All steps in order, with the stacked weights, each `[count, *shape]`, in the order of the
+            template's weights; if None, `forward` is called once per step.
     """
 
     forward: Step
@@ -35,7 +35,7 @@ class Way:
 
 @keras.saving.register_keras_serializable("glowseis")
 class StepStack(InvertibleLayer):
-    """`count` flow steps of one shape, their weights stacked along a leading axis.
+    """`count` flow steps of one shape, with their weights stacked along a leading axis.
 
     forward: `y = step[count - 1](... step[0](x))`
     log-det: the sum over the steps
@@ -43,9 +43,9 @@ class StepStack(InvertibleLayer):
     log-det: the sum over the inverses
 
     All steps of a level have the same shapes, so one template step runs them all, each time with its own slice of the
-    weights. Against one layer a step this makes an optimiser's update some twenty times smaller, and a backend that
-    compiles can trace the step once. FlowJAX's `Scan` is the precedent. Another way through the steps, compiled or
-    without stored activations for its gradient, is taken within `running`.
+    weights. Compared with one layer per step, an optimiser updates some twenty times fewer variables, and a backend
+    that compiles can trace the step once. FlowJAX's `Scan` is the precedent. `running` switches to another way through
+    the steps, compiled or without stored activations for the gradient.
 
     Args:
         step: The flow step to repeat; each repetition starts from its own random weights. It is copied by its
@@ -144,13 +144,13 @@ class StepStack(InvertibleLayer):
 
 
 class Template:
-    """A step that is run with weights from elsewhere.
+    """A step that is run with weights given from outside.
 
     Keras does not see into it: the step's own weights are never trained or saved.
 
     Args:
         step: The flow step, built before it is run.
-        input_shape: What it was built for.
+        input_shape: The shape it was built for.
     """
 
     def __init__(self, step: FlowStep, input_shape: Shape | None):
@@ -167,7 +167,7 @@ class Template:
             ValueError: The step is not built.
         """
         if self.input_shape is None:
-            raise ValueError("A stack's step is copied once the stack is built; build it, or call it, first.")
+            raise ValueError("A stack's step can be copied only once the stack is built; build it, or call it, first.")
         config = self.step.get_config()
         config["conditioner"]["config"]["dtype"] = policy
         step = type(self.step).from_config(config)
@@ -199,8 +199,8 @@ def in_order(step: Step, stacked: Sequence[Tensor], x: Tensor) -> tuple[Tensor, 
 
 
 def unstacked(stacked: Sequence[Tensor]) -> list[list[Tensor]]:
-    """Each step's weights of stacks of them."""
-    # Unstacked, not indexed: the gradient of an index is as large as the whole stack, for every step anew.
+    """Each step's weights, taken from the stacked weights."""
+    # Unstacked, not indexed: the gradient of each index would be as large as the whole stack.
     columns = [ops.unstack(weight, axis=0) for weight in stacked]
     return [list(values) for values in zip(*columns, strict=True)]
 

@@ -1,4 +1,4 @@
-"""The convolutional conditioner of a few channels, worked out as matrix products."""
+"""The convolutional conditioner of a few channels, computed as matrix products."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,19 +11,19 @@ from keras import ops
 from glowseis.layers.types import Tensor
 
 FEW_CHANNELS = 4
-"""Up to so many channels of input the products are quicker than convolutions (docs/performance.md)."""
+"""Up to this many input channels, matrix products are faster than convolutions (docs/performance.md)."""
 
 POSITIONS_AT_ONCE = 8960
-"""Positions whose hidden activations make a part: 3.4 MB of 96 channels."""
+"""Positions in one part: 3.4 MB of hidden activations with 96 channels."""
 
 _in_parts = ContextVar("in_parts", default=False)
 
 
 @contextmanager
 def working_in_parts(yes: bool) -> Iterator[None]:
-    """A context in which a part of many positions is worked on at a time, or not, by whatever is called or traced.
+    """A context in which many positions are, or are not, processed part by part, in whatever is called or traced.
 
-    A CPU is quicker with it, a GPU and XLA are not; without such a context no parts are made.
+    Parts are faster on a CPU, but not on a GPU or with XLA; without such a context there are no parts.
     """
     before = _in_parts.set(yes)
     try:
@@ -35,19 +35,19 @@ def working_in_parts(yes: bool) -> Iterator[None]:
 class ThinConvolutions:
     """Convolution, ReLU, 1x1 convolution, ReLU, layer normalisation, convolution: the same numbers, fewer passes.
 
-    The first levels of a flow have many positions and few channels, where convolutions from and to a few channels
-    leave a processor idle, and layer normalisation takes as long as they do. So here:
+    The first levels of a flow have many positions and few channels. There, convolutions from and to a few channels
+    leave a processor idle, and layer normalisation takes as long as they do. Instead:
 
-    - A 3x3 convolution of c channels gathers each position's `9 c` neighbours, then multiplies by a matrix. One to c
-      channels multiplies by a matrix first, into `9 c` columns, then adds each to the neighbour that it is for. Both
-      moves are convolutions with a kernel of ones and zeros.
+    - A 3x3 convolution of c channels gathers each position's `9 c` neighbours, then multiplies by a matrix. A
+      convolution to c channels first multiplies by a matrix, into `9 c` columns, then adds each column to its
+      neighbour. Both moves are convolutions with a kernel of ones and zeros.
     - Normalisation and the last convolution are one product. With `W` the convolution's matrix, `gamma` and `beta` the
       normalisation's weights and C the centring of a column, `normalised(h) W = h C(gamma W) / deviation(h) + beta W`:
-      no normalised activation is ever written.
-    - Within `working_in_parts`, a part of the positions is worked on at a time, whose hidden activations stay in a
-      CPU's caches.
+      normalised activations are never written to memory.
+    - Within `working_in_parts`, one part of the positions is processed at a time, so that its hidden activations stay
+      in a CPU's caches.
 
-    It uses the weights of the layers given, which are the reference for what it computes.
+    It uses the weights of the given layers, which are the reference for what it computes.
 
     Args:
         first: The 3x3 convolution, built, of few channels.
@@ -78,7 +78,7 @@ class ThinConvolutions:
         return columns + ops.cast(last.bias, columns.dtype)
 
     def _by_parts(self, function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-        """`function` of `x`, `[batch, time, trace, width]`, or of so many rows of it after another."""
+        """`function` of `x`, `[batch, time, trace, width]`, of all of it or of one block of rows after another."""
         _, time, trace, width = x.shape
         rows = next(rows for rows in range(time, 0, -1) if time % rows == 0 and rows * trace <= POSITIONS_AT_ONCE)
         if not _in_parts.get() or rows == time:
@@ -87,7 +87,7 @@ class ThinConvolutions:
         return ops.reshape(y, (-1, time, trace, y.shape[-1]))
 
     def _folded(self) -> tuple[Tensor, Tensor]:
-        """Matrix and bias of normalisation and last convolution together, in the normalisation's precision."""
+        """Matrix and bias of normalisation and last convolution combined, in the normalisation's precision."""
         _, _, normalization, last = self._layers
         gamma, beta = ops.convert_to_tensor(normalization.gamma), ops.convert_to_tensor(normalization.beta)
         matrix = ops.reshape(ops.transpose(last.kernel, (2, 0, 1, 3)), (last.kernel.shape[2], -1))
@@ -97,7 +97,7 @@ class ThinConvolutions:
 
 
 def _hidden_columns(neighbours: Tensor, weights: tuple[Tensor, ...], epsilon: float) -> Tensor:
-    """Columns for the neighbours, `[..., 9 * channel]`, of gathered neighbours of the same form."""
+    """Columns for the neighbours, `[..., 9 * channel]`, from gathered neighbours of the same shape."""
     first, first_bias, second, second_bias, last, last_bias = weights
     h = ops.relu(ops.matmul(ops.reshape(neighbours, (-1, first.shape[0])), first) + first_bias)
     h = ops.relu(ops.matmul(h, second) + second_bias)
@@ -108,9 +108,9 @@ def _hidden_columns(neighbours: Tensor, weights: tuple[Tensor, ...], epsilon: fl
 
 
 def _moments(h: Tensor, dtype: str) -> Tensor:
-    """Mean and mean square along the last axis, `[..., 2]`, in `dtype`; their gradient keeps `h` alone, in its own."""
+    """Mean and mean square along the last axis, `[..., 2]`, in `dtype`; the gradient stores only `h`, in its dtype."""
 
-    # One result, because Keras' custom gradient has room for no more on torch.
+    # One result, because Keras' custom gradient on torch allows only one.
     @ops.custom_gradient
     def moments(h: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
         def gradient(*arguments: Tensor, upstream: Tensor | None = None) -> Tensor:

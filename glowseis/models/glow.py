@@ -15,16 +15,16 @@ from glowseis.layers.types import Shape, Tensor
 from glowseis.models.grey_levels import GREY_LEVELS
 
 DEFAULT_PATH = "spherical"
-"""The way between latents that is taken when none is named (see `between`)."""
+"""The default path between latents (see `between`)."""
 
 CENTRE = 0.5
-"""Middle of the pictures' range [0, 1), which the flow subtracts; its log-det is zero."""
+"""Middle of the images' range [0, 1), which the flow subtracts; its log-det is zero."""
 
 OUT_OF_RANGE = (
-    "A flow is trained on pictures in [0, 1); among these are values outside it, or what is no number. Make them of "
+    "A flow is trained on images in [0, 1); these hold values outside that range, or NaN. Make them from "
     "grey levels with glowseis.models.grey_levels.dequantise."
 )
-"""What training says of other pictures. It lets exactly 1 pass, which is white divided by 255."""
+"""The error for other images. Exactly 1, which is white divided by 255, is let through."""
 
 
 @keras.saving.register_keras_serializable("glowseis")
@@ -46,10 +46,10 @@ class Glow(keras.Model):
     `glow(x)` returns `(latents, log_det)`, `glow(latents, inverse=True)` returns `(x, log_det)`.
 
     Args:
-        image_shape: `(time, trace, channel)` of the pictures.
+        image_shape: `(time, trace, channel)` of the images.
         levels: Number of scales.
-        steps: Flow steps a level: one number, or one a level.
-        filters: Channels of the conditioners' hidden layers: one number, or one a level.
+        steps: Flow steps per level: one number, or one per level.
+        filters: Channels of the conditioners' hidden layers: one number, or one per level.
         attention_levels: How many of the last levels have attention conditioners; the others are convolutional.
         heads: Attention heads.
         scale_cap: Bound of every log-scale that a network predicts.
@@ -60,7 +60,7 @@ class Glow(keras.Model):
         log_det: `[batch]`.
 
     Raises:
-        ValueError: Time or trace is not divisible by 2^levels, or a setting a level has not one value a level.
+        ValueError: Time or trace is not divisible by 2^levels, or a list of settings has not one value per level.
 
     Source: the paper's sections 4 and 5.2, whose sizes are the defaults.
     """
@@ -132,11 +132,11 @@ class Glow(keras.Model):
         return [*shapes[:-1], (last[0], last[1], 2 * last[2])]
 
     def call(self, x: Any, inverse: bool = False) -> tuple[Any, Tensor]:
-        """Map pictures to latents, or latents to pictures if `inverse`; return the result and its log-det."""
+        """Map images to latents, or latents to images if `inverse`; return the result and its log-det."""
         return self.decode_with_log_det(x) if inverse else self.encode_with_log_det(x)
 
     def encode_with_log_det(self, x: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-        """Latents of pictures in [0, 1), `[batch, time, trace, channel]`, and the log-det, `[batch]`."""
+        """Latents of images in [0, 1), `[batch, time, trace, channel]`, and the log-det, `[batch]`."""
         self.build()
         h = self.checked(x) - CENTRE
         log_det = ops.zeros((ops.shape(x)[0],), dtype=self.variable_dtype)
@@ -152,7 +152,7 @@ class Glow(keras.Model):
         return (*latents, h), log_det
 
     def decode_with_log_det(self, latents: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Pictures of latents, and the inverse's log-det."""
+        """Images decoded from latents, and the inverse's log-det."""
         self.build()
         *factored_out, h = self._latents(latents)
         log_det = ops.zeros((ops.shape(h)[0],), dtype=self.variable_dtype)
@@ -166,10 +166,10 @@ class Glow(keras.Model):
         return h + CENTRE, log_det
 
     def checked(self, x: Tensor) -> Tensor:
-        """Pictures in the flow's precision, or a ValueError that says what is wrong with them."""
+        """Images in the flow's precision, or a ValueError that says what is wrong with them."""
         if "int" in keras.backend.standardize_dtype(getattr(x, "dtype", "float32")):
             raise ValueError(
-                "Glow takes pictures in [0, 1); it received integers. Use glowseis.models.grey_levels.from_levels, or "
+                "Glow takes images in [0, 1); it received integers. Use glowseis.models.grey_levels.from_levels, or "
                 "dequantise from there to train."
             )
         x = ops.convert_to_tensor(x, dtype=self.variable_dtype)
@@ -185,34 +185,34 @@ class Glow(keras.Model):
         received = [tuple(tensor.shape[1:]) for tensor in tensors]
         if received != list(expected):
             raise ValueError(
-                f"This Glow is for pictures {self.image_shape}; it expects shapes (batch, *{list(expected)}) and "
+                f"This Glow is for images {self.image_shape}; it expects shapes (batch, *{list(expected)}) and "
                 f"received (batch, *{received})."
             )
 
     def encode(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Latents, a tuple with one tensor a level, of pictures in [0, 1), `[batch, time, trace, channel]`."""
+        """Latents, a tuple with one tensor per level, of images in [0, 1), `[batch, time, trace, channel]`."""
         return self.encode_with_log_det(x)[0]
 
     def decode(self, latents: Sequence[Tensor]) -> Tensor:
-        """Pictures, `[batch, time, trace, channel]`, of latents. Values outside [0, 1) are possible."""
+        """Images, `[batch, time, trace, channel]`, decoded from latents. Values outside [0, 1) are possible."""
         return self.decode_with_log_det(latents)[0]
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """Log-density in nats, `[batch]`, of pictures in [0, 1), `[batch, time, trace, channel]` (equation 8)."""
+        """Log-density in nats, `[batch]`, of images in [0, 1), `[batch, time, trace, channel]` (equation 8)."""
         latents, log_det = self.encode_with_log_det(x)
         for eps in latents:
             log_det = log_det - 0.5 * sum_per_item(ops.square(eps) + math.log(2 * math.pi))
         return log_det
 
     def bits_per_dimension(self, log_prob: Tensor) -> Tensor:
-        """Bits a grey value of 8-bit data from the log-density of `log_prob`: the paper's loss with c (equation 2)."""
+        """Bits per grey value of 8-bit data, from the log-density of `log_prob`: the loss with c of equation 2."""
         return math.log2(GREY_LEVELS) - log_prob / (math.prod(self.image_shape) * math.log(2))
 
     def sample(self, count: int, temperature: float = 1.0, seed: int | None = None) -> Tensor:
-        """Pictures, `[count, time, trace, channel]`, of standard normal latents times `temperature`.
+        """Images, `[count, time, trace, channel]`, decoded from standard normal latents times `temperature`.
 
         Raises:
-            ValueError: The temperature is no number, below 0 or infinite.
+            ValueError: The temperature is NaN, below 0 or infinite.
         """
         if not 0 <= temperature < math.inf:
             raise ValueError(f"temperature is {temperature}; give a number of at least 0, such as 0.7")
@@ -225,37 +225,37 @@ class Glow(keras.Model):
         )
 
     def interpolate(self, first: Tensor, second: Tensor, alpha: Tensor, path: str = DEFAULT_PATH) -> Tensor:
-        """Pictures on the way between two pictures' latents, at all scales (the paper's section 1).
+        """Images decoded from points between two images' latents, at all scales (the paper's section 1).
 
         Args:
-            first: Pictures in [0, 1), `[batch, time, trace, channel]`; the result at alpha 0.
-            second: Pictures in [0, 1), `[batch, time, trace, channel]`; the result at alpha 1.
+            first: Images in [0, 1), `[batch, time, trace, channel]`; the result at alpha 0.
+            second: Images in [0, 1), `[batch, time, trace, channel]`; the result at alpha 1.
             alpha: Weights of the second, `[batch]`.
             path: `spherical` or `linear` (see `between`).
 
         Returns:
-            Pictures `[batch, time, trace, channel]`.
+            Images `[batch, time, trace, channel]`.
         """
         return self.decode(between(self.encode(first), self.encode(second), alpha, path))
 
     def adapt(self, images: Iterable[Tensor], progress: Callable[[], None] | None = None) -> None:
-        """Set every ActNorm from data: steps in order, each from the whole set, which then goes through the step.
+        """Set every ActNorm from data: step by step, each from the whole set, which then passes through the step.
 
         Args:
-            images: Batches of pictures in [0, 1), each `[batch, time, trace, channel]`. One batch or many; all of them
+            images: Batches of images in [0, 1), each `[batch, time, trace, channel]`. One batch or many; all of them
                 are held in memory.
-            progress: Called after every step of the flow, to show that it goes on.
+            progress: Called after every step of the flow, to report progress.
 
         Raises:
-            ValueError: There are none, or one holds what is no number or outside [0, 1].
+            ValueError: There are none, or one holds NaN or values outside [0, 1].
 
-        Source: the paper's section 4.1. It is done once, before training.
+        Source: the paper's section 4.1. Call it once, before training.
         """
         self.build()
-        pictures = [ops.convert_to_numpy(self.checked(batch)) for batch in images]
-        if not pictures or not all(((batch >= 0) & (batch <= 1)).all() for batch in pictures):
-            raise ValueError(OUT_OF_RANGE if pictures else "adapt needs at least one batch of pictures")
-        batches = [batch - np.float32(CENTRE) for batch in pictures]
+        batches = [ops.convert_to_numpy(self.checked(batch)) for batch in images]
+        if not batches or not all(((batch >= 0) & (batch <= 1)).all() for batch in batches):
+            raise ValueError(OUT_OF_RANGE if batches else "adapt needs at least one batch of images")
+        batches = [batch - np.float32(CENTRE) for batch in batches]
         for squeeze, stack, factor_out in self._levels():
             batches = [ops.convert_to_numpy(squeeze(h)[0]) for h in batches]
             for index in range(stack.count):
@@ -283,15 +283,15 @@ class Glow(keras.Model):
 
 
 def between(first: Sequence[Tensor], second: Sequence[Tensor], alpha: Tensor, path: str = DEFAULT_PATH) -> list[Tensor]:
-    """Latents on the way from one picture's to another's.
+    """Latents on a path from one image's to another's.
 
-    linear: `(1 - alpha) first + alpha second`. Half-way between two independent pictures, of whose latents every number
-    has about unit variance, it is 0.7 as long as its ends: as if sampled at that temperature.
+    linear: `(1 - alpha) first + alpha second`. Half-way between two independent images, whose latents have about unit
+    variance, it is 0.7 times as long as its ends, as if sampled at that temperature.
     spherical: `(sin((1 - alpha) angle) first + sin(alpha angle) second) / sin(angle)`, the angle being that between all
-    latents of the two pictures. It keeps the length.
+    latents of the two images. It keeps the length.
 
     Args:
-        first: One tensor a level, `[batch, time, trace, channel]` each; the result at alpha 0.
+        first: One tensor per level, `[batch, time, trace, channel]` each; the result at alpha 0.
         second: As many; the result at alpha 1.
         alpha: Weights of the second, `[batch]`.
         path: `spherical` or `linear`.
@@ -309,7 +309,7 @@ def between(first: Sequence[Tensor], second: Sequence[Tensor], alpha: Tensor, pa
             sum(sum_per_item(a * b) for a, b in zip(left, right, strict=True))
             for left, right in ((first, second), (first, first), (second, second))
         )
-        # Away from 1, so that a picture and itself are on a line.
+        # Kept below 1, so that an image and itself are joined by a line.
         angle = ops.arccos(ops.clip(product / ops.sqrt(one * other), -1 + 1e-6, 1 - 1e-6))
         weights = ops.sin((1 - alpha) * angle) / ops.sin(angle), ops.sin(alpha * angle) / ops.sin(angle)
     else:
@@ -329,7 +329,7 @@ def _moments(batches: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 def _per_level(name: str, value: int | Sequence[int], levels: int) -> tuple[int, ...]:
     values = (int(value),) * levels if isinstance(value, int | Integral) else tuple(value)
     if len(values) != levels:
-        raise ValueError(f"{name} has {len(values)} values for {levels} levels; give one number, or one a level.")
+        raise ValueError(f"{name} has {len(values)} values for {levels} levels; give one number, or one per level.")
     return values
 
 
@@ -339,10 +339,10 @@ def _check_divisible(image_shape: tuple[int, ...], levels: int) -> None:
     time, trace, _ = image_shape
     unit = 2**levels
     if levels < 1:
-        raise ValueError(f"A flow has at least one level; levels is {levels}.")
+        raise ValueError(f"A flow needs at least one level; levels is {levels}.")
     if time % unit or trace % unit:
         padded = f"{-(-time // unit) * unit} x {-(-trace // unit) * unit}"
         raise ValueError(
-            f"Pictures of {time} x {trace} cannot be halved {levels} times: both sides must be divisible by "
+            f"Images of {time} x {trace} cannot be halved {levels} times: both sides must be divisible by "
             f"2^levels = {unit}. Pad them to {padded}, or use fewer levels."
         )

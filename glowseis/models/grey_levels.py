@@ -1,4 +1,4 @@
-"""Grey levels of 8-bit pictures, and the fractions in [0, 1) that a flow models.
+"""Grey levels of 8-bit images, and the fractions in [0, 1) that a flow models.
 
 A flow models grey level k as the interval [k, k + 1) / 256.
 """
@@ -13,7 +13,7 @@ GREY_LEVELS = 256
 
 
 def to_levels(x: Tensor) -> Tensor:
-    """Grey levels, a uint8 tensor, of pictures in [0, 1): `floor(256 x)`, clipped. Any shape."""
+    """Grey levels, a uint8 tensor, of images in [0, 1): `floor(256 x)`, clipped. Any shape."""
     return ops.cast(ops.clip(ops.floor(ops.convert_to_tensor(x) * GREY_LEVELS), 0, GREY_LEVELS - 1), "uint8")
 
 
@@ -23,10 +23,10 @@ def from_levels(image: Tensor) -> Tensor:
 
 
 def dequantise(levels: np.ndarray, seed: int | None = None) -> np.ndarray:
-    """Spread grey levels over their intervals, as a flow must be trained: `(k + u) / 256`, u uniform in [0, 1).
+    """Spread grey levels over their intervals, which a flow needs for training: `(k + u) / 256`, u uniform in [0, 1).
 
     Trained on the levels themselves, a flow piles up density on 256 values and learns nothing else. u has 16 bits,
-    which with the level's 8 are the 24 that float32 holds: `to_levels` gives every level back.
+    which with the level's 8 make the 24 that float32 holds: `to_levels` gives every level back.
 
     ```
     trainer.fit(dequantise(levels, seed=1), batch_size=8, epochs=10)
@@ -34,13 +34,13 @@ def dequantise(levels: np.ndarray, seed: int | None = None) -> np.ndarray:
 
     Args:
         levels: Grey levels, uint8 `[gather, time, trace]`, or with channels `[gather, time, trace, channel]`.
-        seed: Seed of u; drawn anew when None.
+        seed: Seed of u; random when None.
 
     Returns:
-        Pictures in [0, 1), float32 `[gather, time, trace, channel]`.
+        Images in [0, 1), float32 `[gather, time, trace, channel]`.
 
     Raises:
-        ValueError: They are no such array.
+        ValueError: The array has another dtype or shape.
 
     Source: the paper's section 3; Theis et al. (2016), "A note on the evaluation of generative models".
     """
@@ -51,5 +51,5 @@ def dequantise(levels: np.ndarray, seed: int | None = None) -> np.ndarray:
             f"{levels.dtype} of shape {levels.shape}"
         )
     fine = np.random.default_rng(seed).integers(0, 2**16, levels.shape, np.uint16)
-    pictures = (levels.astype(np.float32) * 2**16 + fine) * np.float32(2**-24)
-    return pictures if pictures.ndim == 4 else pictures[..., np.newaxis]
+    images = (levels.astype(np.float32) * 2**16 + fine) * np.float32(2**-24)
+    return images if images.ndim == 4 else images[..., np.newaxis]

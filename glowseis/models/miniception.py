@@ -10,7 +10,7 @@ from glowseis.layers.types import Shape, Tensor
 BLOCKS = 4
 
 JOINED = 8
-"""Up to so many filters a block's 3x3 and 5x5 convolutions are computed as one."""
+"""Up to this many filters, a block's 3x3 and 5x5 convolutions are computed as one."""
 
 
 @keras.saving.register_keras_serializable("glowseis")
@@ -21,7 +21,7 @@ class MiniceptionBlock(keras.layers.Layer):
     convolution whose channels are weighed by squeeze-and-excite. All convolutions have stride 1, SAME padding and ReLU.
 
     Args:
-        filters: Channels of each of the two convolutions side by side; the block gives twice as many.
+        filters: Channels of each of the two convolutions side by side; the block returns twice as many.
 
     Shapes:
         `[batch, time, trace, channel]` -> `[batch, time, trace, 2 filters]`
@@ -56,10 +56,10 @@ class MiniceptionBlock(keras.layers.Layer):
         return main + auxiliary * scale[:, None, None, :]
 
     def _side_by_side(self, x: Tensor) -> Tensor:
-        """What the 3x3 and the 5x5 convolution give, concatenated."""
+        """The results of the 3x3 and the 5x5 convolution, concatenated."""
         if self.filters > JOINED:
             return ops.concatenate([self.narrow(x), self.broad(x)], axis=-1)
-        # So few channels leave most of a processor's lanes idle: both are one 5x5 convolution, the 3x3 framed in zeros.
+        # So few channels leave most of a processor's lanes idle: compute both as one 5x5, the 3x3 padded with zeros.
         framed = ops.pad(self.narrow.kernel, ((1, 1), (1, 1), (0, 0), (0, 0)))
         kernel = ops.concatenate([framed, self.broad.kernel], axis=-1)
         bias = ops.concatenate([self.narrow.bias, self.broad.bias])
@@ -80,7 +80,7 @@ def _convolution(filters: int, size: int, name: str, dtype: keras.DTypePolicy) -
 
 @keras.saving.register_keras_serializable("glowseis")
 class OrdinalHead(keras.layers.Layer):
-    """One score against rising thresholds: a gather's class is the interval that its score falls in.
+    """One score compared with rising thresholds: a gather's class is the interval that its score falls in.
 
     P(class <= k) = sigmoid(threshold_k - score) / sigmoid(threshold_last - score), with
     threshold_k = threshold_1 + the sum of softplus(step_2) to softplus(step_k).
@@ -132,14 +132,14 @@ class Miniception(keras.Model):
     ((2, 3), True)
 
     Four blocks of rising width, a 5x5 max-pooling of stride 2 after each, then global average pooling, a dense layer
-    and the head. No batch normalisation and no dropout; Glorot initialisation. Any size of picture.
+    and the head. No batch normalisation and no dropout; Glorot initialisation. Images may have any size.
 
     Args:
         classes: Number of classes.
-        alpha: Width of the network; 4 is the default of the network's authors.
-        head: `softmax`, a logit a class; or `ordinal`, one score against rising trainable thresholds.
-        companded: Whether the first block sees the root of the amplitude's size, with its sign: noise of one grey level
-            is then 0.09 beside events of 1, not 0.008. Ours; the network's authors feed amplitudes as they are.
+        alpha: Width of the network; its authors' default is 4.
+        head: `softmax`, one logit per class; or `ordinal`, one score and rising trainable thresholds.
+        companded: Whether the first block sees the square root of the absolute amplitude, with its sign: noise of one
+            grey level is then 0.09 beside events of 1, not 0.008. Ours; the network's authors feed amplitudes as is.
 
     Shapes:
         `[batch, time, trace, 1]` in [-1, 1] -> probabilities `[batch, classes]`
@@ -148,7 +148,7 @@ class Miniception(keras.Model):
     """
 
     def __init__(self, classes: int = 3, alpha: int = 4, head: str = "softmax", companded: bool = False, **kwargs: Any):
-        # float32 whatever the global policy: so small a network gains nothing by less, and it repeats to the bit.
+        # float32 whatever the global policy: a lower precision gains nothing here, and results repeat bit for bit.
         super().__init__(**{"dtype": "float32", **kwargs})
         if classes < 2 or alpha < 1 or head not in ("softmax", "ordinal"):
             raise ValueError(
@@ -168,7 +168,7 @@ class Miniception(keras.Model):
             self.output_head = OrdinalHead(classes, name="ordinal", dtype=dtype)
 
     def build(self, input_shape: Shape = (None, None, None, 1)) -> None:
-        """Make the weights; they do not depend on the size of the pictures."""
+        """Make the weights; they do not depend on the size of the images."""
         shape = (None, None, None, 1)
         for block in self.blocks:
             block.build(shape)
@@ -178,10 +178,10 @@ class Miniception(keras.Model):
         self.built = True
 
     def features(self, x: Tensor) -> Tensor:
-        """What the head makes its classes of, the activations of the dense layer, `[batch, 32 alpha]`.
+        """The head's input: the activations of the dense layer, `[batch, 32 alpha]`.
 
         Raises:
-            ValueError: `x` holds integers, or is no batch of pictures with one channel.
+            ValueError: `x` holds integers, or is not a batch of images with one channel.
         """
         _check_pictures(x)
         if self.companded:
@@ -208,13 +208,13 @@ def _check_pictures(x: Tensor) -> None:
     dtype = keras.backend.standardize_dtype(x.dtype)
     if "int" in dtype or len(x.shape) != 4 or x.shape[-1] != 1:
         raise ValueError(
-            f"Miniception takes pictures in [-1, 1], [batch, time, trace, 1]; it received {dtype} of shape "
-            f"{tuple(x.shape)}. Make them of grey levels with glowseis.models.miniception.from_grey_levels."
+            f"Miniception takes images in [-1, 1], [batch, time, trace, 1]; it received {dtype} of shape "
+            f"{tuple(x.shape)}. Make them from grey levels with glowseis.models.miniception.from_grey_levels."
         )
 
 
 def from_grey_levels(levels: Tensor) -> Tensor:
-    """Grey levels as Miniception takes them: (level - 128) / 128, so that zero amplitude is 0.
+    """Scale grey levels for Miniception: (level - 128) / 128, so that zero amplitude is 0.
 
     Args:
         levels: uint8 `[batch, time, trace]` or `[batch, time, trace, 1]`.

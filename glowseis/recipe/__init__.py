@@ -3,7 +3,7 @@
 A recipe with a section `[classifier]` trains a classifier, any other a flow.
 """
 
-from glowseis.recipe.later import LATER, LATER_OF_CLASSIFIERS, told
+from glowseis.recipe.later import LATER, LATER_OF_CLASSIFIERS, identifying
 from glowseis.recipe.reading import read_recipe, read_toml
 from glowseis.recipe.sections import (
     AnyRecipe,
@@ -38,8 +38,8 @@ __all__ = [
     "Section",
     "SurveySection",
     "TrainingSection",
+    "identifying",
     "read_recipe",
     "read_toml",
     "refusing",
-    "told",
 ]

@@ -1,4 +1,4 @@
-"""Settings that were added when runs were kept already, and what tells one run from another all the same."""
+"""Settings that were added after runs had been stored, and the settings that still identify such a run."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,21 +11,21 @@ LATER: dict[str, Any] = {
     "survey.first_acquisition": 1,
     "survey.weather": 0.0,
 }
-"""Settings that came when runs were kept already, which do not name them, and the default each came with.
+"""Settings added after runs had been stored without them, and the default each had when it was added.
 
-A setting that is added to a recipe goes in here, unless what was kept before is no longer to count. Its value here
-stays, even if the default changes.
+Add every new setting of a recipe here, unless runs stored before it should no longer count as the same. Its value here
+never changes, even if the default does.
 """
 
 LATER_OF_CLASSIFIERS: dict[str, Any] = {"data.augment": [], "data.window": "", "classifier.companded": False}
-"""The same for recipes of classifiers alone: flows had `data.augment` from the start."""
+"""The same, only for recipes of classifiers: flows had `data.augment` from the start."""
 
 
-def told(settings: Any, later: Mapping[str, Any] | None = None) -> Any:
-    """The settings that tell one run from another: all but later ones that still have their first default.
+def identifying(settings: Any, later: Mapping[str, Any] | None = None) -> Any:
+    """The settings that identify a run: all except later ones that still have their first default.
 
     Args:
-        settings: A recipe as a dictionary, such as `model_dump` or `run.json` gives it; anything else is given back.
+        settings: A recipe as a dictionary, as `model_dump` or `run.json` gives it; anything else is returned as is.
         later: Later settings of sections that the caller adds to a recipe, as in `LATER`.
     """
     is_classifiers = isinstance(settings, dict) and "classifier" in settings
@@ -36,7 +36,7 @@ def told(settings: Any, later: Mapping[str, Any] | None = None) -> Any:
 
 
 def _without(settings: Any, keys: list[str], value: Any) -> Any:
-    """A copy without what stands at a place, if it is that value; it need not be there."""
+    """A copy without the setting at a place, if it has that value; it may be missing."""
     first, *rest = keys
     if not isinstance(settings, dict) or first not in settings:
         return settings

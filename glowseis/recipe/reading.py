@@ -1,4 +1,4 @@
-"""Recipes read from TOML files. What is wrong with one is told in a line that names the key and its value."""
+"""Recipes read from TOML files. An error is one line that names the key and its value."""
 
 import difflib
 import tomllib
@@ -12,30 +12,30 @@ from glowseis.errors import InputError
 from glowseis.recipe.sections import AnyRecipe, ClassifierRecipe, Recipe
 
 LARGEST_BYTES = 1_000_000
-"""Largest recipe; those that come with glowseis have a few thousand bytes."""
+"""Largest recipe in bytes; those that come with glowseis have a few thousand."""
 
 DEEPEST = 20
 """How deeply the values of a recipe may be nested."""
 
 ELSEWHERE = "study"
-"""A section that may stand beside a flow's, for another program to read: no part of the run, and not looked into."""
+"""A section that a flow's recipe may hold for another program: not part of the run, and not checked."""
 
-_TOO_DEEP = f"its values are nested too deeply; no setting is nested more than {DEEPEST} times"
-_TOO_LONG = "a whole number has too many digits; it must fit into 64 bits"
+_TOO_DEEP = f"its values are nested too deeply; nest no setting more than {DEEPEST} times"
+_TOO_LONG = "an integer has too many digits; it must fit into 64 bits"
 _SHOWN_CHARACTERS = 80
 
 AnyKind = TypeVar("AnyKind", bound=AnyRecipe)
 
 
 def read_recipe(path: Path, changes: list[str] | None = None) -> Recipe | ClassifierRecipe:
-    """Read a recipe, of a classifier if it has a section `[classifier]`, of a flow if not.
+    """Read a recipe: a classifier's if it has a section `[classifier]`, else a flow's.
 
     Args:
         path: A TOML file.
         changes: Changes such as `training.batch=2`, the value written as in TOML (a bare word is taken as text).
 
     Raises:
-        InputError: The file is missing, too large or no TOML, a key is unknown, a value is of the wrong type or out of
+        InputError: The file is missing, too large or not TOML, a key is unknown, a value is of the wrong type or out of
             range, or settings contradict each other.
     """
     values = _values(path, changes)
@@ -44,17 +44,17 @@ def read_recipe(path: Path, changes: list[str] | None = None) -> Recipe | Classi
         values.pop(ELSEWHERE, None)
         return _checked(path, values, Recipe)
     if both:
-        raise InputError(f"{path}: has {both[0]} and classifier; a recipe trains a flow or a classifier, not both")
+        raise InputError(f"{path}: has {both[0]} and classifier; remove one, a recipe trains a flow or a classifier")
     return _checked(path, values, ClassifierRecipe)
 
 
 def read_toml(path: Path, changes: list[str] | None, model: type[AnyKind]) -> AnyKind:
-    """Read a recipe of a certain kind; else as `read_recipe`.
+    """Read a recipe of a given kind, otherwise like `read_recipe`.
 
     Args:
         path: A TOML file.
         changes: As for `read_recipe`.
-        model: What it says.
+        model: Its kind.
 
     Raises:
         InputError: As `read_recipe`.
@@ -78,10 +78,10 @@ def _text(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(LARGEST_BYTES + 1)
         if len(content) > LARGEST_BYTES:
-            raise InputError(f"{path}: is larger than {LARGEST_BYTES:,} bytes, which no recipe is; name another file")
+            raise InputError(f"{path}: larger than {LARGEST_BYTES:,} bytes, so not a recipe; name another file")
         return content.decode("utf-8")
     except FileNotFoundError:
-        raise InputError(f"{path}: no such recipe; the recipes that come with glowseis lie in train/") from None
+        raise InputError(f"{path}: no such recipe; the recipes that come with glowseis are in train/") from None
     except OSError as wrong:
         raise InputError(f"{path}: cannot be read: {wrong.strerror}; name a TOML file") from None
     except UnicodeDecodeError as wrong:
@@ -89,7 +89,7 @@ def _text(path: Path) -> str:
 
 
 def _toml(text: str, where: str) -> dict[str, Any]:
-    """Values of a TOML text; where it is none, tomllib's error."""
+    """Values of a TOML text; raises tomllib's error if it is not TOML."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError:
@@ -97,12 +97,12 @@ def _toml(text: str, where: str) -> dict[str, Any]:
     except RecursionError:
         raise InputError(f"{where}: {_TOO_DEEP}") from None
     except ValueError:
-        # Python makes no number of more than 4,300 digits.
+        # Python refuses to convert numbers of more than 4,300 digits.
         raise InputError(f"{where}: {_TOO_LONG}") from None
 
 
 def _check_values(values: dict[str, Any], path: Path) -> None:
-    """Refuse values that TOML can write and nothing here can take: the checks after this one may go into them."""
+    """Refuse values that TOML allows but the later checks cannot handle."""
     level: list[Any] = [values]
     for _ in range(DEEPEST):
         nested = (one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list))
@@ -135,7 +135,7 @@ def _set(values: dict[str, Any], change: str) -> None:
             place = place[_index(section)] if isinstance(place, list) else place.setdefault(section, {})
         place[_index(last) if isinstance(place, list) else last] = value
     except (ValueError, IndexError, TypeError, AttributeError):
-        raise InputError(f"--set {change}: there is no such place in the recipe") from None
+        raise InputError(f"--set {change}: the recipe has no such key") from None
 
 
 def _index(text: str) -> int:
@@ -145,12 +145,12 @@ def _index(text: str) -> int:
 
 
 def _first_problem(wrong: ValidationError, values: dict[str, Any], kind: type[AnyRecipe]) -> str:
-    # Of a value that may be of several types, the deepest problem is that of the type which was meant.
+    # If a value may have several types, the deepest problem belongs to the type that was meant.
     problem = max(wrong.errors(), key=lambda one: len(one["loc"]))
     place = _place(problem, values)
     key = _short(".".join(place))
     if problem["type"] == "value_error":
-        # A check of ours: it names the keys below the section that it looked at.
+        # One of our own checks: it names the keys below the section that it checked.
         return ".".join([*place, str(problem["ctx"]["error"])])
     if problem["type"] == "extra_forbidden":
         known = _known_keys(kind, place[:-1])
@@ -162,12 +162,12 @@ def _first_problem(wrong: ValidationError, values: dict[str, Any], kind: type[An
 
 
 def _short(text: str) -> str:
-    """A text of a recipe's that may be of any length, for a line on a terminal."""
+    """Text from a recipe, which may be of any length, shortened for a line on a terminal."""
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}.."
 
 
 def _place(problem: Any, values: dict[str, Any]) -> list[str]:
-    """Keys that lead to a problem: pydantic's place without the names of a union's members, which are no keys."""
+    """Keys that lead to a problem: pydantic's location without the names of a union's members, which are not keys."""
     place: list[str] = []
     here: Any = values
     for number, part in enumerate(problem["loc"]):
@@ -180,7 +180,7 @@ def _place(problem: Any, values: dict[str, Any]) -> list[str]:
 
 
 def _known_keys(kind: type[AnyRecipe], place: list[str]) -> list[str]:
-    """Keys of the section that some keys lead to; a number leads into a list of sections."""
+    """Keys of the section at a path of keys; a number leads into a list of sections."""
     section: Any = kind
     for key in place:
         if not key.isdecimal():

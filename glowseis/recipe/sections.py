@@ -1,4 +1,4 @@
-"""The sections of recipes as pydantic models: types, ranges, and what contradicts what, whoever makes them."""
+"""The sections of recipes as pydantic models, which check types, ranges and contradictions."""
 
 import contextlib
 from collections.abc import Iterator
@@ -23,24 +23,24 @@ GradedAugmentation = Literal[
     "zero_level",
     "quantise",
 ]
-"""What `glowseis.survey.batches.augment_graded` can do."""
+"""The augmentations of `glowseis.survey.batches.augment_graded`."""
 
 
 class Section(BaseModel):
-    """Settings that belong together: strictly typed, nothing unknown, never changed."""
+    """Settings that belong together: strictly typed, without unknown keys, immutable."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 @contextlib.contextmanager
 def refusing(key: str = "") -> Iterator[None]:
-    """Within a check of a model's, turn an InputError into what pydantic takes for one.
+    """Within a model's check, turn an InputError into a ValueError, which pydantic reports.
 
     Args:
-        key: The key that the error does not name.
+        key: The key to name, if the error does not name it.
 
     Raises:
-        ValueError: With the same words.
+        ValueError: With the same message.
     """
     try:
         yield
@@ -49,7 +49,7 @@ def refusing(key: str = "") -> Iterator[None]:
 
 
 class SurveySection(Section):
-    """The survey that a recipe makes for itself when the command names none (see `glowseis.simulate`)."""
+    """The survey that a recipe simulates when the command names none (see `glowseis.simulate`)."""
 
     count: PositiveInt = 5223
     size: str = "896x640"
@@ -58,9 +58,9 @@ class SurveySection(Section):
     acquisitions: int = Field(default=0, ge=0)
     """How many acquisitions its gathers come from, drawn at random; 0 for the paper's."""
     first_acquisition: PositiveInt = 1
-    """Number of the first of them; acquisitions of different numbers differ."""
+    """Number of the first of them; acquisitions with different numbers differ."""
     weather: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """How far the weather along a line decides a gather's label: 0 not at all, 1 alone."""
+    """How far the weather along a line decides a gather's label: 0 not at all, 1 completely."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -75,9 +75,9 @@ class DataSection(Section):
     label: str = "bad"
     """The rare class: held out, measured and generated."""
     held_out: Fraction = 0.0
-    """Part of that class's gathers that no phase trains on."""
+    """Fraction of that class's gathers that no phase trains on."""
     augment: list[Literal["shift_time", "shift_trace", "polarity"]] = []
-    """Random changes of every training gather, drawn anew in every epoch."""
+    """Random changes of every training gather, drawn again in every epoch."""
 
 
 class FlowSection(Section):
@@ -106,7 +106,7 @@ class FlowSection(Section):
 
 
 class Phase(Section):
-    """A stretch of training: which classes, for how long, at which learning rate."""
+    """One phase of training: which classes, for how long, at which learning rate."""
 
     labels: list[str] = Field(min_length=1)
     epochs: PositiveInt
@@ -123,19 +123,19 @@ class TrainingSection(Section):
 
     batch: PositiveInt = 1
     clip_norm: NotNegative = 0.0
-    """Bound of the gradient's global norm; 0 leaves it alone."""
+    """Bound of the gradient's global norm; 0 does not clip."""
     weight_decay: NotNegative = 0.0
     """Decoupled weight decay (AdamW); 0 is plain Adam."""
     reversible: bool | Literal["auto"] = "auto"
-    """Whether the gradient recomputes activations from their results, a step of the flow after another, instead of
-    storing them: memory that does not grow with the flow's depth, for about a third more time. "auto": where stored
-    ones would take more than 2 GB."""
+    """Whether the gradient recomputes activations from their results, one flow step after another, instead of storing
+    them: memory does not grow with the flow's depth, for about a third more time. "auto": only if stored activations
+    would take more than 2 GB."""
     conditioners: Literal["float32", "bfloat16"] = "float32"
-    """Precision of the networks inside couplings while they are trained; bfloat16 stores its activations."""
+    """Precision of the networks inside couplings in training; bfloat16 requires stored activations."""
     adapt_gathers: PositiveInt = 16
     """Gathers that set ActNorm before the first step."""
     keep: Literal["best", "last"] = "best"
-    """Which weights become the SavedModel: those of the best held-out figure, or the last."""
+    """Which weights become the SavedModel: those with the best held-out figure, or the last."""
     evaluate_every_epochs: PositiveInt = 1
     pictures_every_epochs: PositiveInt = 10
     checkpoint_every_s: PositiveFloat = 60.0
@@ -151,21 +151,21 @@ class TrainingSection(Section):
 
 
 class ClassifierTraining(Section):
-    """How the classifier is fitted: by Adam, as the paper's section 5.3."""
+    """How the classifier is fitted: by Adam, as in the paper's section 5.3."""
 
     epochs: PositiveInt = 40
     batch: PositiveInt = 64
     at_once: int = Field(default=0, ge=0)
-    """Gathers of a batch whose gradients are worked out at a time, and that are graded at a time; memory grows with it.
-    The step is the same up to rounding. 0: the whole batch."""
+    """Gathers whose gradients are computed at a time, and that are graded at a time; memory grows with it. The step is
+    the same up to rounding. 0: the whole batch."""
     learning_rate: PositiveFloat = 1e-3
-    """Of the first epoch; "default hyper-parameters" are Adam's 1e-3, the network's authors' own runs had 1e-4."""
+    """That of the first epoch. "Default hyper-parameters" are Adam's 1e-3; the network's authors used 1e-4."""
     decay_per_epoch: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """What the learning rate is multiplied by from epoch to epoch; the authors' own runs had 0.999."""
+    """Factor of the learning rate from epoch to epoch; the network's authors used 0.999."""
     steps_per_epoch: int = Field(default=0, ge=0)
-    """Optimiser steps an epoch, the same whatever the number of gathers; 0: as many as a pass over them takes."""
+    """Optimiser steps per epoch, the same whatever the number of gathers; 0: as many as a pass over them takes."""
     class_weights: Literal["none", "balanced"] | list[NotNegative] = "none"
-    """What a class counts in the loss: all the same, in inverse proportion to its gathers, or as listed."""
+    """Weight of a class in the loss: equal, in inverse proportion to its gathers, or as listed."""
     patience: int = Field(default=0, ge=0)
     """Epochs without a lower validation loss after which training stops; 0 never stops early."""
     keep: Literal["best", "last"] = "last"
@@ -175,43 +175,43 @@ class ClassifierTraining(Section):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if isinstance(self.class_weights, list) and not any(self.class_weights):
-            raise ValueError("class_weights are all 0; give a class more than that")
+            raise ValueError("class_weights are all 0; give at least one class a weight above 0")
         return self
 
     def check_labels(self, labels: list[str], key: str) -> None:
-        """Make sure that listed class weights are as many as the labels.
+        """Make sure that a list of class weights has one per label.
 
         Args:
             labels: The classes; empty when they are not known yet.
-            key: Where these settings stand, for the error.
+            key: The section of these settings, for the error.
 
         Raises:
-            ValueError: They are more or fewer.
+            ValueError: There are more or fewer.
         """
         if labels and isinstance(self.class_weights, list) and len(self.class_weights) != len(labels):
             raise ValueError(f"{key}.class_weights has {len(self.class_weights)} values for {len(labels)} labels")
 
 
 class ClassifierData(Section):
-    """Which gathers the classifier learns, and which judge it."""
+    """Which gathers the classifier learns from, and which judge it."""
 
     labels: list[str] = []
-    """The classes in order of severity, the mildest first; all of the survey's, in its order, when empty."""
+    """The classes in order of severity, the mildest first; if empty, all of the survey's, in its order."""
     folds: str = ""
-    """File of `python -m glowseis.folds` that says which gathers train and which test; drawn by `test` when empty."""
+    """File of `python -m glowseis.folds` that says which gathers train and which test; if empty, `test` draws them."""
     fold: int = Field(default=0, ge=0)
     """Number of the fold in that file, from 0."""
     test: Fraction = 0.2
-    """Part of the gathers that is scored at the end and nothing else; not used with a file of folds."""
+    """Fraction of the gathers that is only scored at the end; not used with a file of folds."""
     validation: Fraction = 0.125
-    """Part of the other gathers that judges the weights after each epoch; not used with a file that names its own."""
+    """Fraction of the other gathers that judges the weights after each epoch; not used if the file names its own."""
     grouped: bool = False
-    """Whether the parts drawn here keep a sail line's gathers together; those of a file of grouped folds always do."""
+    """Whether the parts drawn here keep a sail line's gathers together; a file of grouped folds always does."""
     augment: list[GradedAugmentation] = []
-    """Random changes of every training gather that must not change its grade, drawn anew each time it is used."""
+    """Random changes of every training gather that must not change its grade, drawn again each time it is used."""
     window: str = ""
-    """Samples x traces, such as `256x128`, of the window that is cut out of a training gather each time it comes, at a
-    random place; whole pictures when empty."""
+    """Samples x traces, such as `256x128`, of the window that is cut at a random place from a training gather each time
+    it is used; the whole image if empty."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -230,11 +230,11 @@ class ClassifierSection(Section):
     """Width; its authors' default is 4."""
     head: Literal["softmax", "ordinal"] = "softmax"
     companded: bool = False
-    """Whether the network sees roots of amplitudes, so that faint noise counts beside loud events."""
+    """Whether the network sees square roots of amplitudes, so that faint noise counts beside loud events."""
 
 
 class AnyRecipe(Section):
-    """What all recipes have."""
+    """Settings of every recipe."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
     seed: int = Field(default=1, ge=0, lt=2**32)
@@ -242,7 +242,7 @@ class AnyRecipe(Section):
 
 
 class ClassifierRecipe(AnyRecipe):
-    """A whole run that trains a classifier."""
+    """The settings of a run that trains a classifier."""
 
     data: ClassifierData = ClassifierData()
     classifier: ClassifierSection
@@ -251,10 +251,10 @@ class ClassifierRecipe(AnyRecipe):
     @model_validator(mode="after")
     def _check(self) -> Self:
         data, training = self.data, self.training
-        # A file of folds may have validation gathers of its own; what it gives is seen when it is read.
+        # A file of folds may have validation gathers of its own; that is checked when it is read.
         if (training.keep == "best" or training.patience) and not data.validation and not data.folds:
             raise ValueError(
-                'training.keep = "best" and training.patience need gathers to judge by; set data.validation above 0, '
+                'training.keep = "best" and training.patience need validation gathers; set data.validation above 0, '
                 'or training.keep = "last" and training.patience = 0'
             )
         training.check_labels(data.labels, "training")
@@ -262,7 +262,7 @@ class ClassifierRecipe(AnyRecipe):
 
 
 class Recipe(AnyRecipe):
-    """A whole run that trains a flow."""
+    """The settings of a run that trains a flow."""
 
     data: DataSection = DataSection()
     flow: FlowSection = FlowSection()
@@ -273,7 +273,6 @@ class Recipe(AnyRecipe):
     def _check(self) -> Self:
         if self.training.keep == "best" and self.data.held_out == 0:
             raise ValueError(
-                'training.keep = "best" needs gathers to be judged on; set data.held_out above 0, or training.keep = '
-                '"last"'
+                'training.keep = "best" needs held-out gathers; set data.held_out above 0, or training.keep = "last"'
             )
         return self

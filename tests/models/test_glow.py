@@ -117,11 +117,11 @@ def test_pictures_and_latents_of_another_size_or_kind_are_named():
     flow = Glow(**SMALL)
     assert flow.sample(1).shape == (1, 16, 24, 1)
     np.testing.assert_allclose(flow.log_prob(np.full((1, 16, 24, 1), 0.5)).shape, (1,))
-    with pytest.raises(ValueError, match=r"for pictures \(16, 24, 1\)"):
+    with pytest.raises(ValueError, match=r"for images \(16, 24, 1\)"):
         flow.log_prob(np.zeros((1, 24, 16, 1), "float32"))
     with pytest.raises(ValueError, match="from_levels"):
         flow.log_prob(gathers(1)[..., None])
-    with pytest.raises(ValueError, match=r"for pictures \(16, 24, 1\)"):
+    with pytest.raises(ValueError, match=r"for images \(16, 24, 1\)"):
         flow.decode([np.zeros((1, 8, 12, 2)), np.zeros((1, 4, 6, 4))])
     with pytest.raises(ValueError, match="float32 or float64"):
         Glow(**SMALL, dtype="mixed_bfloat16")
@@ -172,7 +172,7 @@ def test_a_temperature_that_is_none_is_named(temperature):
 @pytest.mark.parametrize("spoil", [lambda x: 255 * x, lambda x: x - 1, lambda x: np.where(x == x.max(), np.nan, x)])
 def test_adapt_takes_nothing_but_pictures(spoil):
     flow, x = Glow(**SMALL), dequantised(gathers(2))
-    with pytest.raises(ValueError, match=r"pictures in \[0, 1\).*dequantise"):
+    with pytest.raises(ValueError, match=r"images in \[0, 1\).*dequantise"):
         flow.adapt([x, spoil(x)])
     with pytest.raises(ValueError, match="at least one batch"):
         flow.adapt([])

@@ -222,5 +222,5 @@ def test_settings_that_make_no_sense(settings):
     [np.zeros((1, 16, 16, 1), "uint8"), np.zeros((1, 16, 16), "float32"), np.zeros((1, 16, 16, 3), "float32")],
 )
 def test_pictures_of_another_kind_are_named(pictures):
-    with pytest.raises(ValueError, match=r"Miniception takes pictures in .*from_grey_levels"):
+    with pytest.raises(ValueError, match=r"Miniception takes images in .*from_grey_levels"):
         Miniception(classes=2, alpha=1).logits(pictures)
