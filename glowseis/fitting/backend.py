@@ -1,4 +1,4 @@
-"""The backend of Keras that fitting needs."""
+"""The Keras backend that fitting needs."""
 
 import keras
 
@@ -14,6 +14,6 @@ def require_tensorflow() -> None:
     backend = keras.backend.backend()
     if backend != "tensorflow":
         raise InputError(
-            f"Keras runs on {backend} here, and fitting needs TensorFlow; set KERAS_BACKEND=tensorflow before Keras is "
+            f"Keras runs on {backend} here, but fitting needs TensorFlow; set KERAS_BACKEND=tensorflow before Keras is "
             "imported (glowseis.layers and glowseis.models run on any backend)"
         )

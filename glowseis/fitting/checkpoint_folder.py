@@ -1,4 +1,4 @@
-"""A folder of TensorFlow's checkpoints by step, found by their own files whatever its pointer says."""
+"""A folder of TensorFlow checkpoints by step, found by their files, not by TensorFlow's pointer."""
 
 import json
 import re
@@ -8,19 +8,19 @@ import tensorflow as tf
 
 from glowseis.errors import InputError
 
-BEGIN_ANEW = "remove the run's folder to begin anew"
+BEGIN_ANEW = "remove the run's folder to start again"
 
 
 class CheckpointFolder:
-    """Checkpoints `ckpt-STEP` of one set of variables, the newest few of them.
+    """The newest few checkpoints `ckpt-STEP` of one set of variables.
 
-    TensorFlow writes each beside the former one and then its pointer, so that a killed writer leaves the former one in
-    place. The pointer is for TensorFlow's own functions; nothing here depends on it.
+    TensorFlow writes each beside the previous one and then updates its pointer, so that a killed writer leaves the
+    previous one in place. The pointer is for TensorFlow's own functions; nothing here depends on it.
 
     Args:
-        folder: Where they lie; made when the first is saved.
+        folder: Their folder; made when the first is saved.
         checkpoint: The variables.
-        count: How many are kept.
+        count: How many to keep.
     """
 
     def __init__(self, folder: Path, checkpoint: tf.train.Checkpoint, count: int):
@@ -31,18 +31,18 @@ class CheckpointFolder:
         self._manager: tf.train.CheckpointManager | None = None
 
     def path(self, step: int) -> Path:
-        """What the names of a checkpoint's files begin with."""
+        """Prefix of the names of a checkpoint's files."""
         return self._folder / f"ckpt-{step}"
 
     def steps(self) -> list[int]:
-        """Steps of which there is a checkpoint, whole or damaged, rising."""
+        """Steps that have a checkpoint, whole or damaged, in rising order."""
         return self._numbers(r"ckpt-(\d+)\.index")
 
     @property
     def lost(self) -> bool:
-        """Whether something says that checkpoints were kept here, and there is none.
+        """Whether there are traces of checkpoints but no checkpoint.
 
-        A writer that was killed in the first save, that after step 0, leaves nothing that says so.
+        A writer that was killed during the first save, after step 0, leaves no such trace.
         """
         there = self._pointer.exists() or any(self._numbers(r"ckpt-(\d+)\.data-.*"))
         return there and not self.steps()
@@ -56,35 +56,34 @@ class CheckpointFolder:
         return self._folder / "checkpoint"
 
     def restore(self, step: int) -> None:
-        """Bring the variables of a step back.
+        """Restore the variables of a step.
 
         Raises:
-            InputError: Its checkpoint is gone or damaged; the variables may be those of either, then.
+            InputError: Its checkpoint is gone or damaged; some variables may be restored and others not.
         """
         try:
-            # TensorFlow makes its counter when it is asked for; of one that it has not made by the time that a damaged
-            # file fails, it would complain at the process's end.
+            # TensorFlow makes its counter lazily; without one when a damaged file fails, it warns at the process's end.
             int(self._checkpoint.save_counter)
             self._checkpoint.restore(str(self.path(step))).assert_consumed()
-        # Of damaged files TensorFlow complains in errors of many kinds.
+        # For damaged files TensorFlow raises errors of many kinds.
         except Exception as wrong:
             reason = str(wrong).splitlines()[0] if str(wrong) else type(wrong).__name__
             raise InputError(f"{self.path(step)}: this checkpoint cannot be read ({reason}); {BEGIN_ANEW}") from None
         self._restored = step
 
     def save(self, step: int) -> None:
-        """Keep the variables as those after `step` steps; forget the oldest, or a damaged one."""
+        """Save the variables as those after `step` steps; remove the oldest checkpoint, or a damaged one."""
         if self._manager is None:
             self._manager = self._managed()
         self._manager.save(checkpoint_number=step)
 
     def _managed(self) -> tf.train.CheckpointManager:
-        """TensorFlow's manager, with a pointer that tells it of what is there."""
-        # What is newer than the state that was brought back is damaged, and is the first to go.
+        """TensorFlow's manager, with a pointer that lists the existing checkpoints."""
+        # Checkpoints newer than the restored state are damaged, and are the first to go.
         steps = sorted(self.steps(), key=lambda step: (step <= self._restored, step))
         self._pointer.unlink(missing_ok=True)
         if steps:
-            # TensorFlow's own function for this is deprecated, and says so on the terminal.
+            # TensorFlow's own function for this is deprecated and prints a warning.
             names = [json.dumps(self.path(step).name) for step in steps]
             lines = [f"model_checkpoint_path: {names[-1]}"]
             for number, name in enumerate(names, start=1):

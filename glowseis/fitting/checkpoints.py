@@ -1,4 +1,4 @@
-"""A run's state on disk, so that a stopped run goes on as if it had never been stopped."""
+"""A run's state on disk, so that a stopped run resumes as if it had never been stopped."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,20 +13,20 @@ from glowseis.fitting.checkpoint_folder import BEGIN_ANEW, CheckpointFolder
 class Checkpoints:
     """The last state of a run, and its best weights.
 
-    The last state holds weights, optimiser and the counters below, all that the rest of the run depends on: order and
-    noise of the data are functions of the seed and the epoch. The last two are kept: where the newer one is damaged,
-    the run goes on from the other and ends the same. So are the last two best weights, as the older state names the
-    older ones.
+    The last state holds weights, optimiser and the counters below. The rest of the run depends on nothing else: order
+    and noise of the data are functions of the seed and the epoch. The last two states are kept: if the newer one is
+    damaged, the run resumes from the other and ends the same. The last two best weights are kept too, because the older
+    state refers to the older ones.
 
     Args:
-        folder: Where they lie; made when missing.
-        model: Whose weights they are.
+        folder: Their folder; made if missing.
+        model: The model whose weights they hold.
         optimizer: Its optimiser, built.
-        identity: The run's, without which no state of another run is told from its own.
-        keeps: Whether anything is written; of processes that train together the chief alone does, the others count.
+        identity: The run's identity, which tells its states from those of another run.
+        keeps: Whether anything is written; of processes that train together only the chief writes, the others count.
 
     Attributes:
-        state: The variables of all that.
+        state: The variables of all this.
     """
 
     def __init__(
@@ -76,19 +76,19 @@ class Checkpoints:
 
     @property
     def last_good(self) -> str:
-        """Where the last state that was kept can be found, in words."""
+        """Where the last saved state is, in words."""
         if not self._last.steps():
             return "there is no checkpoint yet"
         return f"the last good checkpoint, after step {self.step}, is kept in {self.folder}"
 
     def restore(self, say: Callable[[str], None] | None = None) -> bool:
-        """Bring the last state back, the newest that is whole; False when there is none yet.
+        """Restore the newest state that is whole; return False if there is none yet.
 
         Args:
             say: Called with a line for each newer state that is damaged.
 
         Raises:
-            InputError: No state can be read though there were some, or they are another run's.
+            InputError: States exist but none can be read, or they are another run's.
         """
         first_problem = None
         for step in reversed(self._last.steps()):
@@ -96,7 +96,7 @@ class Checkpoints:
                 self._last.restore(step)
                 self._check_identity(self._last, step)
                 if self.best_step:
-                    # Now, not after hours of training: without them the run cannot end.
+                    # Checked now, not after hours of training: without them the run cannot end.
                     self.restore_best()
                     self._last.restore(step)
             except InputError as wrong:
@@ -104,16 +104,16 @@ class Checkpoints:
                 continue
             if first_problem is not None and say is not None:
                 said = str(first_problem).removesuffix(BEGIN_ANEW)
-                say(f"{said}going on from the newest that can, after step {step}")
+                say(f"{said}resuming from the newest readable one, after step {step}")
             return True
         if first_problem is not None:
             raise first_problem
         if self._last.lost or self._best.steps():
-            raise InputError(f"{self.folder}: the run's last state is gone; {BEGIN_ANEW}")
+            raise InputError(f"{self.folder}: the run's last state is missing; {BEGIN_ANEW}")
         return False
 
     def restore_best(self) -> None:
-        """Bring the best weights back.
+        """Restore the best weights.
 
         Raises:
             InputError: They cannot be read.
@@ -122,13 +122,13 @@ class Checkpoints:
         self._check_identity(self._best, self.best_step)
 
     def save(self, step: int) -> None:
-        """Keep the present state as that after `step` steps."""
+        """Save the current state as that after `step` steps."""
         self._step.assign(step)
         if self._keeps:
             self._last.save(step)
 
     def offer(self, step: int, figure: float) -> bool:
-        """Keep the present weights as the best if their figure is the lowest; tell whether it is."""
+        """Save the current weights as the best if their figure is the lowest; return whether it is."""
         if figure >= self.best_figure:
             return False
         if self._keeps:
@@ -138,6 +138,6 @@ class Checkpoints:
         return True
 
     def _check_identity(self, folder: CheckpointFolder, step: int) -> None:
-        # Classifiers' checkpoints of before 2026-11-27 name no run.
+        # Checkpoints of classifiers from before 2026-11-27 name no run.
         if self._run.numpy().decode() not in ("", self._identity):
-            raise InputError(f"{folder.path(step)}: this checkpoint is another run's; {BEGIN_ANEW}")
+            raise InputError(f"{folder.path(step)}: this checkpoint belongs to another run; {BEGIN_ANEW}")

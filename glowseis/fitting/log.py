@@ -10,13 +10,13 @@ from glowseis.survey.content.gather_plot import pixels_of_row
 
 
 class RunLog:
-    """Scalars and pictures for TensorBoard, and a progress bar; where there is no terminal, a line an epoch.
+    """Scalars and pictures for TensorBoard, and a progress bar; without a terminal, one line per epoch.
 
     Args:
         folder: Where the event files go.
         steps: Steps of the whole run.
         done: Steps that an earlier process did.
-        silent: Whether nothing is written or shown, as by all but the chief of processes that train together.
+        silent: Whether nothing is written or shown, as in all processes but the chief.
     """
 
     def __init__(self, folder: Path, steps: int, done: int, *, silent: bool = False):
@@ -34,7 +34,7 @@ class RunLog:
         Args:
             step: Its number.
             scalars: Values for TensorBoard by tag.
-            shown: What the progress bar says beside what it said before.
+            shown: Values to add to those in the progress bar.
         """
         self._scalars(step, scalars)
         self._shown |= shown
@@ -42,11 +42,11 @@ class RunLog:
         self._bar.update(1)
 
     def evaluation(self, step: int, scalars: dict[str, float], shown: dict[str, str]) -> None:
-        """Log what was measured at an epoch's end; arguments as those of `step`."""
+        """Log the measurements at an epoch's end; the arguments are those of `step`."""
         self._scalars(step, scalars)
         self._shown |= shown
         if self._bar.disable and not self._silent:
-            # Not a terminal, such as a batch system's log: a line an epoch instead of a bar.
+            # Not a terminal, for example a batch system's log: one line per epoch instead of a bar.
             print(
                 f"step {step} of {self._steps}:",
                 *(f"{name} {value}" for name, value in self._shown.items()),
@@ -60,7 +60,7 @@ class RunLog:
             tf.summary.image(name, image[np.newaxis])
 
     def pictures(self, step: int, rows: dict[str, np.ndarray]) -> None:
-        """Log rows of pictures, uint8 `[gather, time, trace, 1]` each; a row is shown side by side."""
+        """Log rows of gathers, uint8 `[gather, time, trace, 1]` each, as pictures side by side."""
         with self._writer.as_default(step):
             for name, images in rows.items():
                 tf.summary.image(f"gathers/{name}", pixels_of_row(list(images[..., 0]))[np.newaxis])

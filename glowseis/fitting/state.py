@@ -19,21 +19,21 @@ class State(Protocol):
         """The step of the best figure so far; 0 before the first."""
 
     def save(self, step: int) -> None:
-        """Keep the present state as that after `step` steps."""
+        """Save the current state as that after `step` steps."""
 
     def offer(self, step: int, figure: float) -> bool:
-        """Keep the present weights as the best if their figure is the lowest; tell whether it is."""
+        """Save the current weights as the best if their figure is the lowest; return whether it is."""
 
     def restore_best(self) -> None:
-        """Bring the best weights back."""
+        """Restore the best weights."""
 
     @property
     def last_good(self) -> str:
-        """Where the last state that was kept can be found, in words."""
+        """Where the last saved state is, in words."""
 
 
 class InMemory:
-    """The state of a fitting that nobody goes on with: the best weights alone."""
+    """The state of a fitting that is never resumed: only the best weights."""
 
     def __init__(self, model: keras.Model):
         self.step = self.best_step = 0
@@ -46,7 +46,7 @@ class InMemory:
         self.step = step
 
     def offer(self, step: int, figure: float) -> bool:
-        """Keep the present weights as the best if their figure is the lowest; tell whether it is."""
+        """Save the current weights as the best if their figure is the lowest; return whether it is."""
         if figure >= self._best:
             return False
         self._best, self.best_step, self._weights = figure, step, self._model.get_weights()
@@ -58,5 +58,5 @@ class InMemory:
         return "no checkpoint is kept"
 
     def restore_best(self) -> None:
-        """Bring the best weights back."""
+        """Restore the best weights."""
         self._model.set_weights(self._weights)

@@ -9,9 +9,9 @@ STOPPED = "stopped; everything is saved, run the same command again to continue"
 
 
 class Stopping:
-    """Turns SIGTERM and SIGINT into a request that the work asks for at safe places.
+    """Turns SIGTERM and SIGINT into a request that the work checks for at safe points.
 
-    Use as a context manager; the former handlers come back at its end. A second signal acts as it would without us.
+    Use as a context manager; the previous handlers are restored at its end. A second signal has its usual effect.
     """
 
     signals = (signal.SIGTERM, signal.SIGINT)
@@ -36,6 +36,6 @@ class Stopping:
             signal.signal(other, handler)
 
     def check(self) -> None:
-        """Leave by StoppedError if a signal came."""
+        """Raise StoppedError if a signal came."""
         if self.requested:
             raise StoppedError(STOPPED)

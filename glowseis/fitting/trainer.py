@@ -1,4 +1,4 @@
-"""The former address of `glowseis.FlowTrainer`, for scripts that were written before the rooms."""
+"""The former location of `glowseis.FlowTrainer`, for older scripts."""
 
 from glowseis.fitting.flow.trainer import FlowTrainer
 

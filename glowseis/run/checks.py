@@ -1,4 +1,4 @@
-"""What may be wrong with a recipe and its survey, told before anything slow begins."""
+"""Checks of a recipe and its survey that run before anything slow begins."""
 
 from pathlib import Path
 
@@ -9,17 +9,19 @@ CHECKOUT = Path(__file__).parent.parent.parent
 
 
 def check_has_survey(recipe: AnyRecipe, name: object) -> None:
-    """Make sure that a recipe says which survey it makes for itself.
+    """Make sure that a recipe describes the survey that it simulates.
 
     Args:
         recipe: The recipe.
-        name: What it is called, for the error.
+        name: Its name, for the error.
 
     Raises:
         InputError: It has no section `[survey]`.
     """
     if "survey" not in recipe.model_fields_set:
-        raise InputError(f"{name}: makes no survey of its own; pass --survey, such as one that glowseis.ingest made")
+        raise InputError(
+            f"{name}: no section [survey] says what to simulate; pass --survey, such as one that glowseis.ingest made"
+        )
 
 
 def check_size(recipe: Recipe, size: tuple[int, int], where: str) -> None:
@@ -44,10 +46,10 @@ def check_size(recipe: Recipe, size: tuple[int, int], where: str) -> None:
 
 
 def demo_recipe() -> Path:
-    """Where the demo's recipe is: below the current folder, or in the checkout.
+    """The path of the demo's recipe: below the current folder, or in the checkout.
 
     Raises:
-        InputError: It is in neither.
+        InputError: It is in neither place.
     """
     for folder in (Path("train"), CHECKOUT / "train"):
         if (folder / "demo.toml").is_file():

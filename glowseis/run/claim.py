@@ -1,4 +1,4 @@
-"""Who may write into a run's folder: one process, and of those that train together the chief for all."""
+"""Who may write into a run's folder: one process, or the chief of the processes that train together."""
 
 import contextlib
 import hashlib
@@ -15,17 +15,17 @@ from glowseis.run.record import RECORD, check_same, is_free
 from glowseis.run.result import RESULT
 
 OF_A_PROCESS = ("survey", "versions", "commit")
-"""What a record says that processes of one run need not have in common."""
+"""Parts of a record that processes of one run need not have in common."""
 
 
 @contextlib.contextmanager
 def claimed(folder: Path, record: dict[str, Any], say: Callable[[str], None]) -> Iterator[str]:
-    """Make the run's folder, or make sure that it holds this very run; keep other processes out.
+    """Make the run's folder, or make sure that it holds this same run; keep other processes out.
 
     Args:
-        folder: The run's; made when missing.
-        record: What tells the run from another (`glowseis.run.record.record_of`).
-        say: Called with a line when the run was begun with other versions.
+        folder: The run's folder; made if missing.
+        record: What identifies the run (`glowseis.run.record.record_of`).
+        say: Called with a line if the run was begun with other versions.
 
     Yields:
         The run's identity.
@@ -35,7 +35,7 @@ def claimed(folder: Path, record: dict[str, Any], say: Callable[[str], None]) ->
     """
     folder.mkdir(parents=True, exist_ok=True)
     busy = f"{folder}: another process is training there; wait for it or give another --out"
-    # A run that is done is read alone, by as many as like.
+    # A finished run is only read, by any number of processes.
     done = (folder / RESULT).exists()
     with contextlib.nullcontext() if done else locked(folder / ".lock", busy):
         if is_free(folder):
@@ -47,16 +47,16 @@ def claimed(folder: Path, record: dict[str, Any], say: Callable[[str], None]) ->
 def claimed_for_all(
     devices: Devices, folder: Path, record: dict[str, Any], say: Callable[[str], None]
 ) -> Iterator[str]:
-    """Claim a run's folder as `claimed` does, by the chief for all processes; the others never look into it.
+    """Claim a run's folder as `claimed` does, on the chief for all processes; the others never look into it.
 
     Args:
         devices: The processes.
-        folder: The run's; made when missing.
-        record: What tells the run from another.
-        say: Called with a line when the run was begun with other versions.
+        folder: The run's folder; made if missing.
+        record: What identifies the run.
+        say: Called with a line if the run was begun with other versions.
 
     Yields:
-        The run's identity; on all but the chief an empty text.
+        The run's identity; an empty text on all but the chief.
 
     Raises:
         InputError: As `claimed`, on the chief; or the processes were given different recipes or surveys.
@@ -66,8 +66,8 @@ def claimed_for_all(
     differing = devices.total([own != devices.of_chief(lambda: own)])[0]
     if differing:
         raise InputError(
-            f"{differing:.0f} of the {devices.workers} workers have another recipe or survey than worker 0; "
-            "start all of them with the same"
+            f"{differing:.0f} of the {devices.workers} workers have a different recipe or survey from worker 0; "
+            "start all workers with the same"
         )
     with contextlib.ExitStack() as stack:
         yield devices.on_chief(lambda: stack.enter_context(claimed(folder, record, say))) or ""

@@ -33,7 +33,7 @@ PREDICTIONS = "predictions.csv"
 
 
 class Scored(pydantic.BaseModel, strict=True):
-    """What is read of the scores of a part.
+    """The scores of a part, as far as they are read back.
 
     Attributes:
         support: Gathers of each class.
@@ -45,10 +45,10 @@ class Scored(pydantic.BaseModel, strict=True):
 
 
 class ClassifierResult(Result):
-    """What is read of the figures of a classifier's run; a part without gathers has no scores.
+    """The figures of a classifier's run, as far as they are read back; a part without gathers has no scores.
 
     Attributes:
-        step: The step whose weights are kept.
+        step: The step whose weights were kept.
         validation: Scores of the validation gathers.
         test: Scores of the test gathers.
     """
@@ -66,12 +66,12 @@ def train_classifier(
     say: Callable[[str], None],
     started: float,
 ) -> dict[str, Any]:
-    """Train a recipe's classifier on a survey, or go on where an earlier process stopped, score and export it.
+    """Train a recipe's classifier on a survey, or resume where an earlier process stopped, then score and export it.
 
     Args:
-        recipe: What to do.
+        recipe: What to train, and how.
         survey: The gathers.
-        folder: The run's folder; made when missing.
+        folder: The run's folder; made if missing.
         savedmodels: Where the SavedModel goes, as `NAME/VERSION` with the next free version.
         say: Called with lines for the user.
         started: When the command started, by `time.monotonic`.
@@ -109,7 +109,7 @@ def train_classifier(
         run = ClassifierRun(fitting, folder, stopping, identity, say)
         say(_plan(fitting, selection))
         if run.restored:
-            say(f"going on after step {run.checkpoints.step} of {fitting.steps}")
+            say(f"resuming after step {run.checkpoints.step} of {fitting.steps}")
         fitted = run.run()
         result: dict[str, Any] = {"step": fitted.step, "steps": fitted.steps}
         classes = {"training": training.classes, "validation": validation.classes, "test": test.classes}
@@ -162,8 +162,8 @@ def classifier_lines(result: dict[str, Any]) -> list[str]:
     for part in ("validation", "test"):
         if part in result:
             count = sum(result[part]["support"])
-            # The rule for windows is fitted to these, and mostly the weights are chosen on them.
-            flattered = ", optimistic, as they chose weights and rule" if part == "validation" else ""
+            # The rule for windows is fitted to these, and usually the weights are chosen on them.
+            flattered = ", optimistic because weights and rule were chosen on them" if part == "validation" else ""
             shown += [
                 f"{part}, {count:g} gathers{flattered} (weights of step {result['step']}), in percent:",
                 result[part]["text"],
@@ -175,14 +175,14 @@ def _plan(fitting: ClassifierFitting, selection: ClassifierSelection) -> str:
     counts = np.bincount(fitting.gathers.classes, minlength=len(selection.labels))
     of_each = ", ".join(f"{count} {label}" for label, count in zip(selection.labels, counts, strict=True))
     return (
-        f"classifier of {fitting.model.count_params():,} weights; {len(selection.training)} gathers to train on "
-        f"({of_each}); {len(selection.validation)} for validation, {len(selection.test)} for the test; "
+        f"classifier with {fitting.model.count_params():,} weights; {len(selection.training)} training gathers "
+        f"({of_each}), {len(selection.validation)} validation, {len(selection.test)} test; "
         f"{fitting.steps} steps"
     )
 
 
 def _fractions(fitting: ClassifierFitting) -> np.ndarray:
-    """What each class counted in training: its gathers' weights times its weight in the loss, summing to 1."""
+    """Share of each class in the training: its gathers' weights times its weight in the loss, summing to 1."""
     gathers, count = fitting.gathers, fitting.model.classes
     counts = np.bincount(gathers.classes, minlength=count)
     weights = class_weights(fitting.training.class_weights, counts) or [1.0] * count
@@ -197,7 +197,7 @@ def _write_predictions(
     found: dict[str, np.ndarray],
     classes: dict[str, np.ndarray],
 ) -> None:
-    """Write what gathers that were not trained on were graded, whole or not at all."""
+    """Write the probabilities of the gathers that were not trained on, whole or not at all."""
     labels = selection.labels
     rows = {"validation": selection.validation, "test": selection.test}
     tables = [
@@ -215,5 +215,5 @@ def _write_predictions(
     columns = ["gather_id", "part", "label", "grade", *(f"probability_{label}" for label in labels)]
     table = pd.concat(tables) if tables else pd.DataFrame(columns=columns)
     with whole_file(path, replace=True) as unfinished:
-        # Nine significant digits give a float32 back.
+        # Nine significant digits restore a float32 exactly.
         safe_table(table).to_csv(unfinished, index=False, float_format="%.9g", lineterminator="\n")

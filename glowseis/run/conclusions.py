@@ -1,4 +1,4 @@
-"""What is learned about a classifier after training: the rule for several windows, and what its data are like."""
+"""What is learned about a classifier after training: the rule for several windows, and what its data look like."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ from glowseis.survey.render import ZERO_LEVEL, is_live, render_recording
 from glowseis.survey.store.survey import Survey
 
 MOST_TRAINING = 240
-"""Training gathers, at most, that show what the data are like."""
+"""Most training gathers from which to learn what the data look like."""
 
 MOST_WINDOWS = 4
-"""Windows of each of them."""
+"""Most windows of each of them."""
 
 FEWEST_JUDGING = 20
-"""Validation gathers from which on they alone set the thresholds; fewer have training gathers beside them."""
+"""Fewest validation gathers that set the thresholds alone; if there are fewer, training gathers are added."""
 
 QUIET = 0.25
-"""Clip of a window, in that of its gather, below which it is none that anybody would record alone."""
+"""Clip of a window, relative to its gather's, below which it is too quiet to stand for a recording of its own."""
 
 SAMPLES_AT_ONCE = 1 << 20
-"""Samples of the windows that are looked at together: as memory has it, whatever their size."""
+"""Samples of the windows that are graded together, whatever their size; it bounds memory."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class Conclusions:
     """What was learned.
 
     Attributes:
-        combination: The rule that makes a gather's probabilities of those of its windows.
-        unlikeness: What tells how far a gather is from the training data.
-        probabilities: Of the gathers of the parts `validation` and `test` by that rule, float64 `[gather, class]`; a
-            part without gathers is left out.
+        combination: The rule that combines the probabilities of a gather's windows.
+        unlikeness: Measures how far a gather is from the training data.
+        probabilities: Probabilities of the gathers of the parts `validation` and `test` by that rule, float64
+            `[gather, class]`; a part without gathers is left out.
     """
 
     combination: Combination
@@ -58,8 +58,8 @@ class _Looking:
             logits = model.output_head(features)
             return tf.nn.softmax(logits), tf.nn.log_softmax(logits), features
 
-        pictures = [tf.TensorSpec((None, None, None), tf.uint8)]
-        self._look = tf.function(look, input_signature=pictures, autograph=False)
+        images = [tf.TensorSpec((None, None, None), tf.uint8)]
+        self._look = tf.function(look, input_signature=images, autograph=False)
 
     def look(self, images: np.ndarray) -> Seen:
         """Look at windows, grey levels uint8 `[window, time, trace]`."""
@@ -76,20 +76,20 @@ def conclude(
     say: Callable[[str], None],
     symmetries: Sequence[str] = (),
 ) -> Conclusions:
-    """Grade the gathers that were not trained on, whole, as `classify` will; learn on the way what it needs for that.
+    """Grade the gathers that were not trained on, whole, as `classify` does, and learn what it needs for that.
 
-    The rule is fitted to validation gathers. What training gathers are like is learned from some of them; how far one
-    may lie from that, from validation gathers, which the classifier has not seen, and from a window of each.
+    The rule is fitted to validation gathers. Some training gathers show what the data look like. How far a gather may
+    lie from them is learned from validation gathers, which the classifier has not seen, and from a window of each.
 
     Args:
-        model: The classifier, trained.
+        model: The trained classifier.
         survey: The gathers.
-        selection: Which of them trained it, and which did not.
+        selection: Which gathers trained it, and which did not.
         classes: Classes of the gathers of `training`, `validation` and `test`, `[gather]` each.
-        fractions: What each class counted in training, `[class]`.
+        fractions: Share of each class in the training, `[class]`.
         size: Samples and traces of the windows that it takes.
-        say: Called with a line where there is too little to fit the rule to.
-        symmetries: What its training made it blind to (see `glowseis.judging.symmetries`).
+        say: Called with a line if there are too few gathers to fit the rule to.
+        symmetries: Symmetries that its training removed (see `glowseis.judging.symmetries`).
 
     Raises:
         InputError: A record is damaged.
@@ -105,7 +105,7 @@ def conclude(
         [(one.seen.log_probabilities, one.weights) for one in validation], classes["validation"], fractions
     )
     if not combination.fitted_on and any(len(one.weights) > 1 for one in validation):
-        say("too few validation gathers of a class to fit a rule to: windows are combined by their mean")
+        say("too few validation gathers of a class to fit a rule; windows are combined by their mean")
     chosen = _spread(classes["training"], model.classes)
     training = list(map(_kept, seen(selection.training[chosen], MOST_WINDOWS)))
     judging = validation if len(validation) >= FEWEST_JUDGING else [*validation, *training]
@@ -129,7 +129,7 @@ def conclude(
 
 @dataclass(frozen=True)
 class _Kept:
-    """What is kept of a gather that was looked at: not its picture."""
+    """What is kept of a graded gather: everything except its image."""
 
     seen: Seen
     weights: np.ndarray
@@ -150,7 +150,7 @@ def _gathers(survey: Survey, rows: np.ndarray) -> Iterator[Gather]:
 
 
 def _piece(survey: Survey, row: int, size: tuple[int, int]) -> Gather | None:
-    """A window of a gather as a gather of its own, with its own clip; None where it is one, or holds a quiet part."""
+    """A window of a gather as a gather of its own, with its own clip; None if it is all of it, or quiet."""
     gather = survey.read(row)
     high, wide = gather.valid_samples - size[0], gather.valid_traces - size[1]
     if high < 0 or wide < 0 or not high + wide:
@@ -165,7 +165,7 @@ def _piece(survey: Survey, row: int, size: tuple[int, int]) -> Gather | None:
 
 
 def _spread(classes: np.ndarray, count: int) -> np.ndarray:
-    """Places of some gathers of each class, evenly spread: as many of each as there are, or as their share allows."""
+    """Places of some gathers of each class, evenly spread: all of them, or as many as the class's share allows."""
     most = max(1, MOST_TRAINING // count)
     places = [np.flatnonzero(classes == one) for one in range(count)]
     return np.sort(np.concatenate([each[_even(len(each), most)] for each in places]))

@@ -31,21 +31,21 @@ from glowseis.survey.store.survey import Survey
 JUDGED = frozenset(
     ("held_out", "held_out_bits", "patch_gaussian_bits", "rare_patch_gaussian_bits", "png_bits", "webp_bits")
 )
-"""Figures of held-out gathers: all are there, or none."""
+"""Figures of held-out gathers: either all are present, or none."""
 
 
 class FlowResult(Result):
-    """What is read of the figures of a flow's run; those of `JUDGED` are not there when nothing was held out.
+    """The figures of a flow's run, as far as they are read back; those of `JUDGED` are missing if nothing was held out.
 
     Attributes:
-        step: The step whose weights are kept.
-        round_trip_error: Of full scale.
-        held_out: Number of held-out gathers; all else is in bits a grey value.
-        held_out_bits: Of the flow.
-        patch_gaussian_bits: Of the rival fitted to all training gathers; None where there are too few.
-        rare_patch_gaussian_bits: Of the rival fitted to the rare ones alone; None where there are too few.
-        png_bits: Of lossless PNG.
-        webp_bits: Of lossless WebP.
+        step: The step whose weights were kept.
+        round_trip_error: As a fraction of full scale.
+        held_out: Number of held-out gathers; all figures below are in bits per grey value.
+        held_out_bits: The flow's.
+        patch_gaussian_bits: The baseline's, fitted to all training gathers; None if there are too few.
+        rare_patch_gaussian_bits: The baseline's, fitted only to the rare ones; None if there are too few.
+        png_bits: Lossless PNG's.
+        webp_bits: Lossless WebP's.
     """
 
     step: int
@@ -78,22 +78,22 @@ def train_flow(
     devices: Devices | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> dict[str, Any]:
-    """Train a recipe's flow on a survey, or go on where an earlier process stopped, and export it.
+    """Train a recipe's flow on a survey, or resume where an earlier process stopped, then export it.
 
     Args:
-        recipe: What to do.
+        recipe: What to train, and how.
         survey: The gathers.
-        folder: The run's folder; made when missing.
+        folder: The run's folder; made if missing.
         savedmodels: Where the SavedModel goes, as `NAME/VERSION` with the next free version.
         say: Called with lines for the user.
         started: When the command started, by `time.monotonic`.
         within: Rows to choose from, such as a fold's training gathers; all when None.
         held_out: Rows that judge the weights; drawn when None (see `glowseis.fitting.flow.selection.select`).
-        devices: What trains; one device when None.
-        callbacks: Keras callbacks that watch (see `glowseis.fitting.flow.fitting.FlowFitting.run`).
+        devices: The devices that train; one device when None.
+        callbacks: Keras callbacks that only watch (see `glowseis.fitting.flow.fitting.FlowFitting.run`).
 
     Returns:
-        The figures, as they stand in `result.json`; in processes other than the chief's, which write nothing, none.
+        The figures, as they stand in `result.json`; an empty dictionary on all processes but the chief.
 
     Raises:
         InputError: The folder holds another run or something else, or the survey does not suit the recipe.
@@ -104,9 +104,9 @@ def train_flow(
     say = say if devices.is_chief else _silently
     batch = devices.batch(recipe.training.batch)
     if devices.replicas > 1:
-        say(f"{devices.description}, {batch} gathers a step")
+        say(f"{devices.description}, {batch} gathers per step")
     if batch != recipe.training.batch:
-        say(f"training.batch = {recipe.training.batch} became {batch}, so that each device gets equally many")
+        say(f"training.batch = {recipe.training.batch} was raised to {batch}, so that all devices get equally many")
     selection = select(survey, recipe, within=within, held_out=held_out)
     check_size(recipe, survey.size, str(survey.path))
     chosen = None if within is None and held_out is None else _digest(survey, selection)
@@ -121,11 +121,11 @@ def train_flow(
         weights = sum(int(np.prod(weight.shape)) for weight in fitting.flow.trainable_weights)
         judging = len(selection.held_out)
         say(
-            f"flow of {weights:,} weights; {len(selection.training)} gathers to train on, "
+            f"flow with {weights:,} weights; {len(selection.training)} training gathers, "
             f"{len(selection.rare)} of them {recipe.data.label}; {judging} held out; {fitting.steps} steps"
         )
         if run.restored:
-            say(f"going on after step {run.checkpoints.step} of {fitting.steps}")
+            say(f"resuming after step {run.checkpoints.step} of {fitting.steps}")
         fitted = run.run(callbacks)
         if not devices.is_chief:
             return {}
@@ -150,10 +150,10 @@ def fitting_of(recipe: Recipe, survey: Survey, selection: Selection, devices: De
     """A recipe's fitting of a flow to a survey's gathers.
 
     Args:
-        recipe: What to do.
+        recipe: What to train, and how.
         survey: The gathers.
         selection: Which of them are trained on and held out.
-        devices: What trains; one device when None.
+        devices: The devices that train; one device when None.
 
     Raises:
         InputError: A phase has fewer gathers than there are devices.
@@ -166,7 +166,7 @@ def fitting_of(recipe: Recipe, survey: Survey, selection: Selection, devices: De
 
 
 def _silently(line: str) -> None:
-    """Say nothing: the chief speaks for all processes."""
+    """Print nothing: only the chief prints."""
 
 
 def _digest(survey: Survey, selection: Selection) -> str:
@@ -184,10 +184,10 @@ def flow_lines(result: dict[str, Any], label: str) -> list[str]:
             for name in ("patch_gaussian_bits", "rare_patch_gaussian_bits")
         )
         shown = [
-            f"bits a grey value of the {result['held_out']} held-out {label} gathers:",
+            f"bits per grey value of the {result['held_out']} held-out {label} gathers:",
             f"  flow                    {result['held_out_bits']:6.3f}   (weights of step {result['step']})",
             f"  Gaussian, 8x8 patches   {patches}   (fitted to all training gathers)",
-            f"                          {rare_patches}   (fitted to the {label} ones alone)",
+            f"                          {rare_patches}   (fitted to the {label} ones only)",
             f"  PNG, lossless           {result['png_bits']:6.3f}",
             f"  WebP, lossless          {result['webp_bits']:6.3f}",
         ]
@@ -199,7 +199,7 @@ def flow_lines(result: dict[str, Any], label: str) -> list[str]:
 
 
 def _figures(fitting: FlowFitting, fitted: Fitted) -> dict[str, Any]:
-    """Measure the kept weights, and the rivals on the same gathers."""
+    """Measure the kept weights, and the baselines on the same gathers."""
     survey, selection = fitting.survey, fitting.selection
     result: dict[str, Any] = {
         "step": fitted.step,

@@ -1,4 +1,4 @@
-"""Surveys and files graded by a trained classifier, and what came of it in plain words."""
+"""Surveys and files graded by a trained classifier, with the results in plain words."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -24,12 +24,12 @@ def grade_sources(
     """Grade the gathers of surveys, then of files.
 
     Args:
-        savedmodel: Where the classifier's SavedModel is.
+        savedmodel: Path of the classifier's SavedModel.
         surveys: The surveys.
-        files: The files, perhaps none, and how to read them, as `glowseis.run.graded_sources.look_at` gives it.
-        out: CSV file to be made, as by `glowseis.run.grading.grade`.
+        files: The files, perhaps none, and how to read them, as `glowseis.run.graded_sources.look_at` returns them.
+        out: The CSV file to make, as in `glowseis.run.grading.grade`.
         batch: Windows at a time; memory grows with it.
-        prior: Class fractions to be expected, such as `66,31,2`; those of the training when None.
+        prior: Class fractions to expect, such as `66,31,2`; those of the training when None.
 
     Returns:
         Lines for the user.
@@ -44,19 +44,19 @@ def grade_sources(
     bringing = bringing_for(classifier, files.fit, size, files.options.zero_level)
     if expected is not None:
         trained_fractions(classifier.name, classifier.profile, classifier.labels)
-    told: list[str] = []
-    gathers = _gathers(surveys, files, bringing, told)
+    lines: list[str] = []
+    gathers = _gathers(surveys, files, bringing, lines)
     grades = grade(classifier, gathers, out, bringing=bringing, batch=batch, prior=expected)
-    return [*told, *bringing.lines(), *grades.lines(classifier.name), *_lines(classifier, grades, expected, out)]
+    return [*lines, *bringing.lines(), *grades.lines(classifier.name), *_lines(classifier, grades, expected, out)]
 
 
-def _gathers(surveys: Sequence[Survey], files: Request, bringing: Bringing, told: list[str]) -> Iterator[Gather]:
-    """Gathers brought to the classifier; lines for the user come into `told`."""
+def _gathers(surveys: Sequence[Survey], files: Request, bringing: Bringing, lines: list[str]) -> Iterator[Gather]:
+    """Gathers matched to the classifier; lines for the user are added to `lines`."""
     for survey in surveys:
         yield from progress(survey_gathers(survey, bringing), len(survey), "grading")
     if files.sources:
         window = "x".join(map(str, bringing.window))
-        yield from gathers_of(replace(files, size=window, fit=bringing.fit or "pad"), told, bringing)
+        yield from gathers_of(replace(files, size=window, fit=bringing.fit or "pad"), lines, bringing)
 
 
 def _lines(classifier: SavedClassifier, grades: Grades, expected: np.ndarray | None, out: Path) -> Iterator[str]:

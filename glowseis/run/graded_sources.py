@@ -1,4 +1,4 @@
-"""What is to be graded, looked at before TensorFlow is loaded, so that what is wrong with it is told at once."""
+"""Checks of what is to be graded, made before TensorFlow is loaded so that errors appear at once."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,17 +15,17 @@ from glowseis.survey.store.survey import Survey, open_survey
 
 
 def look_at(savedmodel: Path, asked: Request) -> tuple[list[Survey], Request]:
-    """Open the surveys among some sources, and make sure that a classifier and the files are there.
+    """Open the surveys among the sources, and make sure that the classifier and the files exist.
 
     Args:
-        savedmodel: Where the classifier's SavedModel is.
-        asked: Surveys and files, and how to read files; an empty `fit` grades them whole, in windows.
+        savedmodel: Path of the classifier's SavedModel.
+        asked: Surveys and files, and how to read files; if `fit` is empty, they are graded whole, in windows.
 
     Returns:
         The surveys, and the same request for the files alone.
 
     Raises:
-        InputError: One is missing or cannot be what it is meant to be, or an option concerns none of them.
+        InputError: One is missing or of the wrong kind, or an option applies to none of them.
     """
     fit, size = asked.fit, asked.size
     if size:
@@ -37,9 +37,9 @@ def look_at(savedmodel: Path, asked: Request) -> tuple[list[Survey], Request]:
     surveys = [open_survey(source) for source in asked.sources if (source / MANIFEST).exists()]
     files = [source for source in asked.sources if not (source / MANIFEST).exists()]
     if asked.labels and not files:
-        raise InputError("--labels is for files; a survey has labels of its own, which ingest gave it")
+        raise InputError("--labels is for files; a survey has its own labels from ingest; leave --labels out")
     if fit and not files:
-        raise InputError("--fit is for files; a survey's gathers have its size already, leave it out")
+        raise InputError("--fit is for files; a survey's gathers have one size already; leave --fit out")
     read_about(savedmodel, "classifier")
     for file in source_files(files, asked.kind):
         check_file(file)

@@ -1,4 +1,4 @@
-"""Gathers graded with a trained classifier: brought to it, judged window by window, written as a table, scored."""
+"""Gathers graded by a trained classifier: matched to it, graded window by window, written as a table, scored."""
 
 import csv
 from collections.abc import Iterable, Iterator
@@ -22,14 +22,14 @@ from glowseis.survey.store.survey import Survey
 from glowseis.survey.wording import first_names, number_of
 
 FACTS = ("gather_id", "source", "sail_line", "shot", "cable")
-"""What the table says of a gather before its grade."""
+"""Columns of the table that describe a gather, before its grade."""
 
 MOST_SHORTFALL = 0.25
 """A classifier of windows saw none that was padded: a gather that lacks more than this to fill one is unlike them."""
 
 WORST = ("worst_first_trace", "worst_last_trace", "worst_first_s", "worst_last_s")
-"""Where the window lies that most speaks against a gather: its traces, counted from 1 in the order of the source, and
-its times after the shot, in seconds."""
+"""Columns for the window with the highest severity: its traces, counted from 1 in the order of the source, and its
+times after the shot, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,15 @@ class Graded:
     """A gather's grade.
 
     Attributes:
-        probabilities: Of the classes, in order of severity, float64 `[class]`.
-        severity: Expected number of the class, 0 for the mildest.
-        unlike: How unlike the training data it is, 1 at the threshold; None where the classifier cannot tell.
-        unlike_by: What is most unlike: `features`, `trace_spacing`, `size` or a figure of its picture, from
-            `glowseis.survey.matching.statistics.STATISTICS`; empty where `unlike` is None.
+        probabilities: Probabilities of the classes, in order of severity, float64 `[class]`.
+        severity: Expected class number, 0 for the mildest.
+        unlike: How unlike the training data it is, 1 at the threshold; None if the classifier cannot measure it.
+        unlike_by: What is most unlike: `features`, `trace_spacing`, `size` or a figure of its image, from
+            `glowseis.survey.matching.statistics.STATISTICS`; empty if `unlike` is None.
         spacing: How far its trace spacing lies outside the trained range, 1 within it.
-        windows: How many windows were judged.
-        worst: First and last trace, from 1, and first and last time, in seconds, of the worst of them; NaN times where
-            neither gather nor classifier tells the sample interval.
+        windows: Number of windows that were graded.
+        worst: First and last trace, from 1, and first and last time, in seconds, of the worst of them; the times are
+            NaN if neither gather nor classifier has a sample interval.
     """
 
     probabilities: np.ndarray
@@ -63,13 +63,13 @@ class Grades:
 
     Attributes:
         counts: Gathers by grade, in order of severity.
-        scores: Of the gathers with one of the classifier's labels; None where there is none.
-        unknown: Gathers by label that the classifier does not know.
-        seen: Gathers that are not scored, because one with their id trained the classifier or chose its weights.
-        synthetic: Gathers that are not scored, because they were never recorded.
+        scores: Scores of the gathers with one of the classifier's labels; None if there are none.
+        unknown: Numbers of gathers by label, for labels that the classifier does not know.
+        seen: Gathers not scored because one with the same id trained the classifier or chose its weights.
+        synthetic: Gathers not scored because they were never recorded.
         unlike: Names of gathers that are unlike the training data.
         spacings: Names of gathers whose traces lie much further apart, or closer, than those trained on.
-        several: Gathers of several windows.
+        several: Gathers with several windows.
     """
 
     counts: dict[str, int]
@@ -82,16 +82,16 @@ class Grades:
     several: int = 0
 
     def lines(self, name: str) -> list[str]:
-        """All but scores and counts, in plain words, for a terminal.
+        """Everything except scores and counts, in plain words, for a terminal.
 
         Args:
-            name: The classifier's.
+            name: The classifier's name.
         """
         lines = []
         total = number_of(sum(self.counts.values()), "gather")
         if self.seen:
             lines.append(
-                f"{number_of(self.seen, 'gather')} not scored: gathers of the same id trained {name} or chose its "
+                f"{number_of(self.seen, 'gather')} not scored: gathers with the same id trained {name} or chose its "
                 "weights"
             )
         if self.synthetic:
@@ -118,14 +118,14 @@ def bringing_for(
     size: tuple[int, int] | None = None,
     zero_level: float | None = None,
 ) -> Bringing:
-    """What brings gathers to a classifier.
+    """The steps that match gathers to a classifier.
 
     Args:
         classifier: The classifier.
-        fit: `pad`, `crop` or `resize` to bring gathers to one size, as for surveys. By default they are judged whole,
-            in windows; by a classifier that was trained on resized gathers alone, resized.
+        fit: `pad`, `crop` or `resize` to bring gathers to one size, as for surveys. By default they are graded whole,
+            in windows; a classifier that was trained only on resized gathers grades them resized.
         size: That size; the classifier's when None.
-        zero_level: What zero amplitude is in the numbers of files; measured when None.
+        zero_level: The value that stands for zero amplitude in files; measured when None.
     """
     profile = classifier.profile
     if not fit and profile and profile.window is None and set(profile.fits) == {"resize"}:
@@ -134,14 +134,14 @@ def bringing_for(
 
 
 def survey_gathers(survey: Survey, bringing: Bringing) -> Iterator[Gather]:
-    """Gathers of a survey, in its order, brought to a classifier.
+    """Gathers of a survey, in its order, matched to a classifier.
 
     Args:
         survey: The survey.
-        bringing: What brings them.
+        bringing: What matches them.
 
     Raises:
-        InputError: A record is damaged, or a gather cannot be brought.
+        InputError: A record is damaged, or a gather cannot be matched.
     """
     for row in range(len(survey)):
         yield bringing.gather(survey.read(row))
@@ -154,20 +154,20 @@ def graded(
     batch: int,
     prior: np.ndarray | None = None,
 ) -> Iterator[tuple[Gather, Graded]]:
-    """Grade gathers that were brought to a classifier.
+    """Grade gathers that were matched to a classifier.
 
     Args:
         classifier: What grades them.
-        gathers: As `bringing` gives them; those that it does not keep are left out.
-        bringing: What brought them.
+        gathers: Gathers from `bringing`; those that it does not keep are left out.
+        bringing: What matched them.
         batch: Windows at a time.
-        prior: Class fractions to be expected, `[class]`; those of the training when None.
+        prior: Class fractions to expect, `[class]`; those of the training when None.
 
     Yields:
-        The gathers with their grades, in their order.
+        The gathers with their grades, in order.
 
     Raises:
-        InputError: The classifier does not tell the fractions that it was trained on.
+        InputError: The classifier did not record the fractions that it was trained on.
     """
     trained = None if prior is None else trained_fractions(classifier.name, classifier.profile, classifier.labels)
     kept = (gather for gather in gathers if bringing.keeps(gather))
@@ -195,7 +195,7 @@ def graded(
 def grade_recordings(
     classifier: SavedClassifier, recordings: Iterable[Recording | Picture | Gather], batch: int = 16
 ) -> list[Graded]:
-    """Grade recordings or gathers in memory, as `classify` grades those of files and surveys.
+    """Grade recordings or gathers in memory, as `classify` does for files and surveys.
 
     Args:
         classifier: What grades them.
@@ -203,10 +203,10 @@ def grade_recordings(
         batch: Windows at a time.
 
     Returns:
-        Their grades, in their order.
+        Their grades, in order.
 
     Raises:
-        InputError: A recording cannot be brought to the classifier, or is too small to be judged.
+        InputError: A recording cannot be matched to the classifier, or is too small to be graded.
     """
     bringing = bringing_for(classifier)
     gathers = (bringing.gather(one) if isinstance(one, Gather) else bringing(one) for one in recordings)
@@ -228,15 +228,15 @@ def grade(
     """Grade gathers and write a table of their grades, whole or not at all.
 
     Recorded gathers with a label are scored. Gathers with the id of one that trained the classifier or chose its
-    weights are not, in whatever survey or file they are now.
+    weights are not, whatever survey or file they are in now.
 
     Args:
         classifier: What grades them.
-        gathers: The gathers, brought by `bringing`.
-        out: CSV file to be made: `FACTS`, the grade, the probability of each label, severity, `unlike` and `unlike_by`
-            (empty where the classifier does not tell), the number of windows, and `WORST` (times empty where they are
+        gathers: The gathers, matched by `bringing`.
+        out: The CSV file to make: `FACTS`, the grade, the probability of each label, severity, `unlike` and `unlike_by`
+            (empty if the classifier cannot measure them), the number of windows, and `WORST` (times are empty if
             unknown).
-        bringing: What brought them; nothing did when None.
+        bringing: What matched them; None if nothing did.
         batch: Windows at a time; memory grows with it.
         prior: As for `graded`.
 
@@ -244,11 +244,11 @@ def grade(
         Counts and scores.
 
     Raises:
-        InputError: The file is there already, a gather cannot be read, or none is left to grade.
+        InputError: The file exists already, a gather cannot be read, or none is left to grade.
         OSError: The disk is full or not writable; nothing is left behind.
     """
     bringing = bringing or bringing_for(classifier)
-    # Whatever their capitals, as in training.
+    # Ignoring case, as in training.
     numbers = {label.casefold(): number for number, label in enumerate(classifier.labels)}
     grades = Grades(dict.fromkeys(classifier.labels, 0))
     known = {name for part in ("training_ids", "validation_ids") for name in classifier.about.get(part, ())}
@@ -292,7 +292,7 @@ def _row(gather: Gather, label: str, one: Graded) -> list[object]:
     first, last, first_s, last_s = one.worst
     times = ["" if np.isnan(time_s) else f"{time_s:.6g}" for time_s in (first_s, last_s)]
     unlike = "" if one.unlike is None else f"{one.unlike:.4g}"
-    # Nine significant digits give a float32 back.
+    # Nine significant digits restore a float32 exactly.
     probabilities = [f"{value:.9g}" for value in one.probabilities]
     return [
         *facts,

@@ -1,4 +1,4 @@
-"""The survey that a recipe makes for itself."""
+"""The survey that a recipe simulates."""
 
 from pathlib import Path
 
@@ -11,15 +11,15 @@ from glowseis.survey.store.survey import Survey, open_survey
 
 
 def own_survey(section: SurveySection, folder: Path) -> Survey:
-    """The survey that a recipe makes for itself, made now unless it is there already; stopped, it goes on.
+    """Make the survey that a recipe describes, unless it exists already; a stopped simulation is resumed.
 
     Args:
-        section: The recipe's.
-        folder: Where it lies or goes.
+        section: The recipe's section `[survey]`.
+        folder: Its folder.
 
     Raises:
-        InputError: The folder holds another survey or something else, or the making of another one was stopped there.
-        StoppedError: It was interrupted; what is made is kept.
+        InputError: The folder holds another survey or something else, or another simulation was stopped there.
+        StoppedError: It was interrupted; what was made is kept.
     """
     about = {"simulator": {"version": SIMULATOR_VERSION, **section.model_dump()}}
     if not folder.exists() or not any(folder.iterdir()):
@@ -29,5 +29,5 @@ def own_survey(section: SurveySection, folder: Path) -> Survey:
         simulate_survey(simulation, folder, about)
     survey = open_survey(folder)
     if survey.manifest.about != about:
-        raise InputError(f"{folder}: is not the survey that the recipe describes; give it as --survey, or remove it")
+        raise InputError(f"{folder}: not the survey that the recipe describes; pass it as --survey, or remove it")
     return survey

@@ -1,4 +1,4 @@
-"""What a training needs before TensorFlow is loaded: its recipe, its folder looked at, its survey opened or made."""
+"""What a training needs before TensorFlow is loaded: its recipe, a checked folder, and its survey, opened or made."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from glowseis.survey.store.survey import Survey, open_survey
 
 @dataclass(frozen=True)
 class Ready:
-    """A training that may begin.
+    """A training that is ready to begin.
 
     Attributes:
         folder: The run's folder.
-        opened: The survey; None where processes train together and the chief has yet to make it.
-        make: Makes the recipe's own survey, unless it is there.
+        opened: The survey; None if several processes train and the chief has yet to make it.
+        make: Makes the recipe's own survey, unless it exists.
     """
 
     folder: Path
@@ -29,17 +29,17 @@ class Ready:
 
 
 def make_ready(recipe: AnyRecipe, survey: Path | None, out: Path | None, *, together: bool) -> Ready:
-    """Look at a run's folder and open its survey, or make it.
+    """Check a run's folder, and open or make its survey.
 
     Args:
-        recipe: What is trained.
+        recipe: What to train, and how.
         survey: The survey's folder; the recipe's own survey when None.
         out: The run's folder; by the recipe's name when None.
-        together: Whether several processes train; their chief alone looks at the folder and makes a survey, later.
+        together: Whether several processes train; then only their chief checks the folder and makes a survey, later.
 
     Raises:
-        InputError: The survey is none for this recipe, or the folder holds something else.
-        StoppedError: The making of the survey was interrupted; what is made is kept.
+        InputError: The survey does not suit this recipe, or the folder holds something else.
+        StoppedError: The simulation of the survey was interrupted; what was made is kept.
     """
     folder = out or Path("runs") / recipe.name
     make = partial(own_survey, recipe.survey, Path("surveys") / recipe.name)

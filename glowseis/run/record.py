@@ -1,4 +1,4 @@
-"""A run's record, `run.json`: what tells it from another run, and how two of them differ."""
+"""A run's record, `run.json`: what identifies the run, and how two records differ."""
 
 import functools
 import json
@@ -13,7 +13,7 @@ import pydantic
 
 from glowseis.errors import InputError
 from glowseis.files import is_writers, read_json
-from glowseis.recipe import AnyRecipe, told
+from glowseis.recipe import AnyRecipe, identifying
 from glowseis.survey.store.survey import Survey
 from glowseis.version import __version__
 
@@ -24,17 +24,17 @@ MEND = "give another --out or --set name=NAME, or remove it"
 
 
 class _Recorded(pydantic.BaseModel, strict=True):
-    """What is read of a record.
+    """A record, as far as it is read back.
 
     Attributes:
         run: The run's identity.
         recipe: Its settings.
         survey: Path of its survey.
         survey_checksum: The survey's checksum.
-        folds_checksum: That of the file of folds that the run depends on.
-        rows_checksum: Of the gathers that train and judge, when whoever began the run chose them.
-        batch: Gathers of a step, when devices made them more than the recipe says.
-        versions: Of Python and packages.
+        folds_checksum: Checksum of the file of folds that the run depends on.
+        rows_checksum: Checksum of the gathers that train and judge, if the caller chose them.
+        batch: Gathers per step, if the number of devices raised it above the recipe's.
+        versions: Versions of Python and packages.
     """
 
     run: str
@@ -54,14 +54,14 @@ def record_of(
     rows_checksum: str | None = None,
     batch: int | None = None,
 ) -> dict[str, Any]:
-    """What tells a run from another.
+    """What identifies a run.
 
     Args:
-        recipe: What to do.
+        recipe: What to train, and how.
         survey: The gathers.
-        folds_checksum: That of the folds which say what is trained on, if any.
-        rows_checksum: That of the gathers which train and judge, if whoever began the run chose them.
-        batch: Gathers of a step, if not the recipe's.
+        folds_checksum: Checksum of the folds that say what is trained on, if any.
+        rows_checksum: Checksum of the gathers that train and judge, if the caller chose them.
+        batch: Gathers per step, if not the recipe's.
     """
     packages = ("tensorflow", "keras", "numpy")
     optional = {"folds_checksum": folds_checksum, "rows_checksum": rows_checksum, "batch": batch}
@@ -81,9 +81,9 @@ def record_of(
 
 @functools.cache
 def commit() -> str | None:
-    """The checkout's commit, with `-dirty` when it was changed; None outside a checkout.
+    """The checkout's commit, with `-dirty` if it was changed; None outside a checkout.
 
-    It is that of when the process first asked: the checkout may move on while the code that it read works.
+    It is taken when the process first asks, because the checkout may change while the loaded code runs.
     """
     try:
         asked = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
@@ -94,16 +94,16 @@ def commit() -> str | None:
 
 
 def is_free(folder: Path) -> bool:
-    """Whether no run was begun in a folder; what a killed writer of its record leaves is none."""
+    """Whether no run was begun in a folder; files that a killed writer of the record left do not count."""
     return all(is_writers(entry) for entry in folder.iterdir())
 
 
 def check_folder(folder: Path, recipe: AnyRecipe, survey: Survey | None = None) -> None:
-    """Make sure that a folder is free, or holds a run of this recipe and survey; `check_same` looks at all the rest.
+    """Make sure that a folder is free, or holds a run of this recipe and survey; `check_same` checks the rest.
 
     Args:
-        folder: The run's.
-        recipe: What to do.
+        folder: The run's folder.
+        recipe: What to train, and how.
         survey: The gathers; not compared when None.
 
     Raises:
@@ -112,18 +112,18 @@ def check_folder(folder: Path, recipe: AnyRecipe, survey: Survey | None = None) 
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise InputError(f"{folder}: is not a folder; give another --out")
+        raise InputError(f"{folder}: not a folder; give another --out")
     if not is_free(folder):
         _check_settings(folder, recipe.model_dump(), survey.checksum if survey else None)
 
 
 def check_same(folder: Path, record: dict[str, Any], say: Callable[[str], None]) -> str:
-    """Make sure that a folder holds this very run.
+    """Make sure that a folder holds this same run.
 
     Args:
-        folder: The run's.
-        record: What tells the run from another (`record_of`).
-        say: Called with a line when the run was begun with other versions.
+        folder: The run's folder.
+        record: What identifies the run (`record_of`).
+        say: Called with a line if the run was begun with other versions.
 
     Returns:
         The run's identity.
@@ -133,19 +133,19 @@ def check_same(folder: Path, record: dict[str, Any], say: Callable[[str], None])
     """
     there = _check_settings(folder, record["recipe"], record["survey_checksum"])
     if there.folds_checksum != record.get("folds_checksum"):
-        raise InputError(f"{folder}: holds a run on other folds; {MEND}")
+        raise InputError(f"{folder}: holds a run with other folds; {MEND}")
     if there.rows_checksum != record.get("rows_checksum"):
         raise InputError(f"{folder}: holds a run on other gathers of that survey; {MEND}")
     of_recipe = record["recipe"]["training"]["batch"]
     batch, other_batch = record.get("batch") or of_recipe, there.batch or of_recipe
     if batch != other_batch:
         raise InputError(
-            f"{folder}: holds a run of {other_batch} gathers a step, which would be {batch} on as many devices; "
+            f"{folder}: holds a run with {other_batch} gathers per step, which would be {batch} on this many devices; "
             f"use a number of devices that divides {other_batch}, or give another --out"
         )
     upgraded = difference(there.versions, record["versions"])
     if upgraded:
-        say(f"{folder}: begun with other versions ({upgraded}); it may not end as it would have with those")
+        say(f"{folder}: begun with other versions ({upgraded}); its results may differ from a run with those")
     return there.run
 
 
@@ -164,12 +164,12 @@ def difference(old: Any, new: Any, place: str = "") -> str | None:
 
 
 def _check_settings(folder: Path, recipe: dict[str, Any], survey_checksum: str | None) -> _Recorded:
-    """Make sure that a folder holds a run of a recipe and a survey; give its record."""
+    """Make sure that a folder holds a run of a recipe and a survey; return its record."""
     try:
         there = _Recorded.model_validate(read_json(folder / RECORD))
     except (OSError, ValueError):
-        raise InputError(f"{folder}: is not the folder of a run; give another --out") from None
-    changed = difference(told(there.recipe), told(json.loads(json.dumps(recipe))))
+        raise InputError(f"{folder}: not the folder of a run; give another --out") from None
+    changed = difference(identifying(there.recipe), identifying(json.loads(json.dumps(recipe))))
     if changed:
         raise InputError(f"{folder}: holds a run of another recipe ({changed}); {MEND}")
     if survey_checksum not in (None, there.survey_checksum):

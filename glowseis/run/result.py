@@ -1,4 +1,4 @@
-"""What comes of a run: its SavedModel, exported once, and its figures in `result.json`."""
+"""The results of a run: its SavedModel, exported once, and its figures in `result.json`."""
 
 import contextlib
 import hashlib
@@ -18,12 +18,12 @@ RESULT = "result.json"
 
 
 class Result(pydantic.BaseModel, strict=True):
-    """What is read of the figures of any run; a run of one kind has more.
+    """The figures of any run, as far as they are read back; each kind of run has more.
 
     Attributes:
         savedmodel: Folder of its SavedModel.
         command_s: Seconds from the command's start to its end.
-        first_step_s: Seconds to its first step; not there when it had none to do.
+        first_step_s: Seconds to its first step; missing if it had none to do.
     """
 
     savedmodel: str
@@ -32,11 +32,11 @@ class Result(pydantic.BaseModel, strict=True):
 
 
 def read_result(folder: Path, kind: type[Result]) -> dict[str, Any]:
-    """Read the figures of a run that is done.
+    """Read the figures of a finished run.
 
     Args:
-        folder: The run's.
-        kind: What they must hold.
+        folder: The run's folder.
+        kind: The figures that must be present.
 
     Returns:
         The figures, as they stand in `result.json`.
@@ -54,14 +54,14 @@ def read_result(folder: Path, kind: type[Result]) -> dict[str, Any]:
 
 
 def finish(folder: Path, result: dict[str, Any], savedmodel: Path, started: float, first_step_at: float | None) -> None:
-    """Add to a run's figures where its SavedModel is, its checksum and what it took, and write them to `result.json`.
+    """Add the SavedModel's folder and checksum and the time taken to a run's figures; write them to `result.json`.
 
     Args:
-        folder: The run's.
+        folder: The run's folder.
         result: The figures; changed.
         savedmodel: The SavedModel's folder.
         started: When the command started, by `time.monotonic`.
-        first_step_at: When its first step was done, likewise; None when it had none to do.
+        first_step_at: When its first step was done, likewise; None if it had none to do.
     """
     result["savedmodel"] = str(savedmodel)
     result["savedmodel_sha256"] = folder_checksum(savedmodel)
@@ -84,9 +84,9 @@ def export_once(identity: str, folder: Path, export: Callable[[Path], None]) -> 
     """Write a run's SavedModel as the next version, unless this run did so before it was stopped.
 
     Args:
-        identity: The run's.
+        identity: The run's identity.
         folder: `savedmodels/NAME`.
-        export: Writes it to the version's folder.
+        export: Writes the SavedModel to the version's folder.
 
     Returns:
         The version's folder.
@@ -95,7 +95,7 @@ def export_once(identity: str, folder: Path, export: Callable[[Path], None]) -> 
     with locked(folder.parent / f".{folder.name}.lock", f"{folder}: another run is writing there", wait=True):
         there = versions(folder)
         for version in there:
-            # Another run's that is damaged says nothing of this one.
+            # A damaged one of another run does not matter here.
             with contextlib.suppress(InputError):
                 if (version / ABOUT).exists() and read_record(version / ABOUT).get("run") == identity:
                     return version

@@ -85,7 +85,7 @@ def test_only_quiet_rows_count():
     louder[100:] = 255
     louder[:, :50] = 0
     assert measure_noise(louder, quiet) == pytest.approx(measure_noise(image, quiet), nan_ok=True)
-    with pytest.raises(ValueError, match="larger picture"):
+    with pytest.raises(ValueError, match="larger image"):
         measure_noise(image, np.full(TRACES, 31))
 
 

@@ -194,7 +194,7 @@ def test_the_command_trains_grades_and_keeps(tmp_path, monkeypatch, command):
     assert {path.name for path in set(before) - set(kept)} == {"unseen.csv", "transfer.csv"}
 
     other = run("tiny.toml", "--count", 31, "--unseen", 4)
-    assert other.status == 2 and "is not the survey that the recipe describes" in other.error[0]
+    assert other.status == 2 and "not the survey that the recipe describes" in other.error[0]
     other = run("tiny.toml", "--count", 30, "--set", "training.epochs=2")
     assert other.status == 2 and "holds a run of another recipe (training.epochs was 1, now 2)" in other.error[0]
 

@@ -110,7 +110,7 @@ def test_a_run_goes_on_from_the_state_before_a_damaged_one_and_says_so(folder, d
     step, value, (said,) = restored(folder)
     assert (step, value) == (10, 10.0) and "\n" not in said
     assert "last/ckpt-20: this checkpoint cannot be read (" in said
-    assert said.endswith("); going on from the newest that can, after step 10")
+    assert said.endswith("); resuming from the newest readable one, after step 10")
     checkpoints, model = state_in(folder)
     checkpoints.restore()
     save(checkpoints, model, 15)
@@ -141,7 +141,7 @@ def test_a_run_whose_states_are_gone_does_not_begin_anew(folder, left):
     kept = set((folder / "last").glob(left))
     for path in set((folder / "last").iterdir()) - kept | set((folder / "best").iterdir()):
         path.unlink()
-    with pytest.raises(InputError, match="the run's last state is gone; remove the run's folder to begin anew"):
+    with pytest.raises(InputError, match="the run's last state is missing; remove the run's folder to start again"):
         state_in(folder)[0].restore()
 
 
@@ -180,5 +180,5 @@ def test_a_run_that_was_killed_in_its_first_save_begins(tmp_path):
 
 
 def test_the_state_of_another_run_is_told(folder):
-    with pytest.raises(InputError, match="this checkpoint is another run's"):
+    with pytest.raises(InputError, match="this checkpoint belongs to another run"):
         state_in(folder, identity="other")[0].restore()

@@ -123,13 +123,13 @@ def test_a_record_without_what_it_must_hold_is_told(run, value):
         elif key == "versions" and value == {"a": 1}:
             changed[key] = {"keras": 3}
         write_json(folder / RECORD, changed)
-        with pytest.raises(InputError, match=r"is not the folder of a run; give another --out"):
+        with pytest.raises(InputError, match=r"not the folder of a run; give another --out"):
             check_folder(folder, recipe, survey)
-        with pytest.raises(InputError, match=r"is not the folder of a run"), claimed(folder, record, print):
+        with pytest.raises(InputError, match=r"not the folder of a run"), claimed(folder, record, print):
             pass
     for content in (value, [whole]):
         write_json(folder / RECORD, content)
-        with pytest.raises(InputError, match="is not the folder of a run"):
+        with pytest.raises(InputError, match="not the folder of a run"):
             check_folder(folder, recipe, survey)
 
 

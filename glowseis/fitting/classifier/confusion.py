@@ -6,7 +6,7 @@ from glowseis.scoring import Scores
 
 
 def confusion_picture(judged: Scores) -> np.ndarray:
-    """Draw a confusion matrix: shares of each class by what it was graded as, with the numbers of gathers.
+    """Draw a confusion matrix: shares of each class by grade, with the numbers of gathers.
 
     Args:
         judged: The scores.

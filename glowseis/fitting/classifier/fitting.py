@@ -1,4 +1,4 @@
-"""Fitting the classifier: epochs of steps, validation, early stopping; with or without a folder."""
+"""Fitting the classifier: epochs of steps, validation, early stopping; with or without a run's folder."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -17,21 +17,21 @@ from glowseis.survey.batches.labelled import LabelledGathers, from_memory, in_wi
 from glowseis.survey.size import parse_size
 
 JUDGED_WINDOWS = 4
-"""Windows of a validation gather that judge the weights after each epoch, at most."""
+"""Most windows of a validation gather that judge the weights after each epoch."""
 
 __all__ = ["ClassifierFitting", "Epoch", "Fitted", "fit_classifier", "make_classifier", "predict"]
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What was measured at an epoch's end.
+    """Measurements at the end of an epoch.
 
     Attributes:
         step: Steps done.
-        loss: Mean training loss of the epoch's steps, of those in this process.
-        accuracy: Mean share of their batches that was graded rightly.
-        validation_loss: Mean cross-entropy of the validation gathers, without any weights; None without such.
-        validation: Their scores; None without such.
+        loss: Mean training loss of the epoch's steps in this process.
+        accuracy: Mean share of their batches that was graded correctly.
+        validation_loss: Mean cross-entropy of the validation gathers, unweighted; None if there are none.
+        validation: Their scores; None if there are none.
     """
 
     step: int
@@ -46,10 +46,10 @@ class Fitted:
     """A fitted classifier.
 
     Attributes:
-        model: With the weights that were to be kept.
-        step: The step that these weights are of.
+        model: The classifier with the kept weights.
+        step: The step of these weights.
         steps: Steps done in all.
-        epochs: What was measured at the end of each epoch of this process.
+        epochs: Measurements at the end of each epoch of this process.
     """
 
     model: Miniception
@@ -59,36 +59,36 @@ class Fitted:
 
 
 class Watcher:
-    """What a fitting tells while it runs; this one keeps silent. A subclass logs, saves or stops."""
+    """Hooks that a fitting calls while it runs; here they do nothing. A subclass logs, saves or stops."""
 
     def after_step(self, step: int, loss: float, accuracy: float, learning_rate: float) -> None:
         """Called after every optimiser step, counted from 1."""
 
     def after_epoch(self, epoch: Epoch, best: bool) -> None:
-        """Called when an epoch was measured; `best` says whether its weights are the best so far."""
+        """Called after an epoch was measured; `best` says whether its weights are the best so far."""
 
     def between_steps(self, step: int, last: bool) -> None:
-        """Called last after every step; it may save the state and leave by an error."""
+        """Called last after every step; it may save the state, or raise an error to stop."""
 
 
 class ClassifierFitting:
-    """A fitting, from its first step or the state's to its end.
+    """A fitting, from its first step, or from a restored state, to its end.
 
     An epoch is a pass over the gathers, or `training.steps_per_epoch` steps; the order of every pass, its windows and
     its augmentations are functions of the seed and the gather ids, so the same seed gives the same weights on the same
-    kind of processor. Where windows are trained on, a gather is judged by the mean log-probability of a few of its own.
+    kind of processor. If trained on windows, a gather is graded by the mean log-probability of a few of its windows.
 
     Args:
         model: The classifier, built; trained in place.
         gathers: What to train on, with the class of each.
         training: Epochs, batch, learning rate and what to keep.
         seed: Seed of the order, of windows and of augmentations.
-        data: Which augmentations and windows; its other settings play no part here.
+        data: Which augmentations and windows; its other settings are not used here.
         validation: Gathers that judge the weights after each epoch.
         labels: Names of the classes, in order of severity; numbers when None.
 
     Raises:
-        InputError: Fewer than two classes are there, a class is beyond the model's, or the best weights are wanted
+        InputError: There are fewer than two classes, a class is beyond the model's, or the best weights are to be kept
             without validation gathers.
     """
 
@@ -108,8 +108,8 @@ class ClassifierFitting:
         if len(counts) > model.classes or np.count_nonzero(counts) < 2:
             found = ", ".join(f"{count} of class {number}" for number, count in enumerate(counts) if count) or "none"
             raise InputError(
-                f"{gathers.path}: there are {found} to train a classifier of {model.classes} classes on; it needs "
-                "gathers of at least two of them, and of no others"
+                f"{gathers.path}: the training gathers of a classifier with {model.classes} classes are {found}; give "
+                "gathers of at least two of its classes and of no others"
             )
         if (training.keep == "best" or training.patience) and not (validation and len(validation)):
             raise InputError(
@@ -137,11 +137,11 @@ class ClassifierFitting:
         return self.training.epochs * self.steps_per_epoch
 
     def run(self, state: State | None = None, watcher: Watcher | None = None) -> Fitted:
-        """Train to the end; the model then has the weights that are to be kept.
+        """Train to the end; the model then has the kept weights.
 
         Args:
-            state: Where it begins and what it keeps; in memory, from the first step, when None.
-            watcher: Told of every step and epoch.
+            state: The state to start from and to save to; in memory, from the first step, when None.
+            watcher: Called after every step and epoch.
 
         Raises:
             FittingError: The loss or a weight is not finite.
@@ -186,14 +186,14 @@ class ClassifierFitting:
         return Fitted(self.model, state.best_step if best_kept else done, done, epochs)
 
     def probabilities(self, gathers: LabelledGathers) -> np.ndarray:
-        """Probabilities of the classes with the present weights, float32 `[gather, class]`.
+        """Probabilities of the classes with the current weights, float32 `[gather, class]`.
 
-        Where windows are trained on, those of a few windows of each gather: their geometric mean, whose sum is 1.
+        If trained on windows, the geometric mean over a few windows of each gather, normalised to 1.
         """
         return np.exp(self._log_probabilities(gathers))
 
     def require_finite_weights(self, step: int) -> None:
-        """Make sure that the present weights are worth keeping: a step's loss says nothing of what the step leaves.
+        """Make sure that the current weights are finite: a step's loss says nothing about the weights after it.
 
         Args:
             step: Steps done, for the error.
@@ -203,7 +203,7 @@ class ClassifierFitting:
         """
         if not all(np.isfinite(weight).all() for weight in self.model.get_weights()):
             raise FittingError(
-                f"step {step}: a weight of the classifier is not finite; lower training.learning_rate and train anew"
+                f"step {step}: a weight of the classifier is not finite; lower training.learning_rate and train again"
             )
 
     def _log_probabilities(self, gathers: LabelledGathers) -> np.ndarray:
@@ -236,7 +236,7 @@ class ClassifierFitting:
     def _require_finite(self, step: int, loss: float) -> None:
         if not math.isfinite(loss):
             raise FittingError(
-                f"step {step}: the classifier's loss is {loss:.4g}; lower training.learning_rate and train anew"
+                f"step {step}: the classifier's loss is {loss:.4g}; lower training.learning_rate and train again"
             )
 
 
@@ -260,12 +260,12 @@ def fit_classifier(
 
     Args:
         model: The classifier, built; trained in place.
-        gathers: What to train on: a set, or grey levels uint8 `[gather, time, trace]` and classes `[gather]`.
+        gathers: What to train on: a set, or images, uint8 `[gather, time, trace]`, and classes `[gather]`.
         training: Epochs, batch, learning rate and what to keep.
         seed: Seed of the order, of windows and of augmentations.
-        data: Which augmentations and windows; none and whole pictures when None.
-        validation: Gathers that judge the weights after each epoch, given likewise.
-        say: Called with a line an epoch.
+        data: Which augmentations and windows; no augmentation and whole images when None.
+        validation: Gathers that judge the weights after each epoch, in the same form.
+        say: Called with one line per epoch.
 
     Returns:
         The fitted classifier.
@@ -288,7 +288,7 @@ def class_weights(wanted: str | list[float], counts: np.ndarray) -> list[float] 
         counts: Training gathers of each class.
 
     Returns:
-        A weight a class, or None for none.
+        One weight per class, or None for none.
     """
     if wanted == "none":
         return None
@@ -300,15 +300,14 @@ def class_weights(wanted: str | list[float], counts: np.ndarray) -> list[float] 
 
 def words(epoch: Epoch) -> str:
     """An epoch's figures in a line."""
-    said = f"loss {epoch.loss:.4f}, accuracy {100 * epoch.accuracy:.1f}"
+    training = f"loss {epoch.loss:.4f}, accuracy {100 * epoch.accuracy:.1f}"
     if epoch.validation is None:
-        return said
+        return training
     f1 = ", ".join(
         f"{name} {100 * one:.1f}" for name, one in zip(epoch.validation.labels, epoch.validation.f1, strict=True)
     )
-    return (
-        f"{said}; validation: loss {epoch.validation_loss:.4f}, accuracy {100 * epoch.validation.accuracy:.1f}, F1 {f1}"
-    )
+    accuracy = 100 * epoch.validation.accuracy
+    return f"{training}; validation: loss {epoch.validation_loss:.4f}, accuracy {accuracy:.1f}, F1 {f1}"
 
 
 class _Saying(Watcher):

@@ -1,4 +1,4 @@
-"""What a classifier's run keeps and shows while it runs: checkpoints, TensorBoard, a progress bar."""
+"""What a classifier's run saves and shows while it runs: checkpoints, TensorBoard, a progress bar."""
 
 import time
 from collections.abc import Callable
@@ -12,18 +12,18 @@ from glowseis.fitting.stopping import Stopping
 
 
 class ClassifierRun(Watcher):
-    """A fitting in a run's folder, from its first or its last checkpoint to its end.
+    """A fitting in a run's folder, from its start or its last checkpoint to its end.
 
     Args:
-        fitting: What to do.
+        fitting: The fitting to run.
         folder: The run's folder, which gets `checkpoints/` and `logs/`.
-        stopping: Asked between steps.
-        identity: The run's, which its checkpoints name.
-        say: Called with a line when a damaged checkpoint is passed over.
+        stopping: Checked between steps.
+        identity: The run's identity, which its checkpoints hold.
+        say: Called with a line if a damaged checkpoint is skipped.
 
     Attributes:
         checkpoints: The state on disk.
-        restored: Whether an earlier process left a state, which is the present one then.
+        restored: Whether an earlier process left a state, which has then been restored.
         first_step_at: When this process had done its first step, by `time.monotonic`; None before.
     """
 
@@ -69,7 +69,7 @@ class ClassifierRun(Watcher):
         self._log.step(step, scalars, {"loss": f"{loss:.3f}"})
 
     def after_epoch(self, epoch: Epoch, best: bool) -> None:
-        """Keep the state with the best weights, so that it is never older than they are; log what was measured."""
+        """Save the state with the best weights, so that it is never older than they are; log the measurements."""
         if best:
             self._save(epoch.step)
         if epoch.validation is None or epoch.validation_loss is None:
@@ -86,7 +86,7 @@ class ClassifierRun(Watcher):
         self._log.picture(epoch.step, "confusion", confusion_picture(judged))
 
     def between_steps(self, step: int, last: bool) -> None:
-        """Keep the state when it is time and before leaving on a signal; the fitting itself keeps the last one."""
+        """Save the state when it is time, and before stopping on a signal; the fitting itself saves the last one."""
         due = time.monotonic() - self._saved_at > self._fitting.training.checkpoint_every_s
         if not last and (due or self._stopping.requested):
             self._save(step)

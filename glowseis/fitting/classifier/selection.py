@@ -1,4 +1,4 @@
-"""Which gathers of a survey a classifier trains on, which judge its weights, and which score it."""
+"""Which gathers of a survey train a classifier, which judge its weights, and which score it."""
 
 import json
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class ClassifierSelection:
         training: Rows to train on.
         validation: Rows that judge the weights; may be empty.
         test: Rows that are scored at the end; may be empty.
-        folds_checksum: That of the file of folds which drew them; None without such.
+        folds_checksum: Checksum of the file of folds that names them; None if there is none.
     """
 
     labels: tuple[str, ...]
@@ -33,7 +33,7 @@ class ClassifierSelection:
 
 
 def select_labelled(survey: Survey, recipe: ClassifierRecipe) -> ClassifierSelection:
-    """Choose training, validation and test gathers; synthetic and unlabelled ones take no part.
+    """Choose training, validation and test gathers; synthetic and unlabelled ones are left out.
 
     Raises:
         InputError: The survey lacks a label or has fewer than two, the file of folds does not suit it, or a part would
@@ -43,7 +43,9 @@ def select_labelled(survey: Survey, recipe: ClassifierRecipe) -> ClassifierSelec
     labels = tuple(data.labels or by_severity(survey.labels))
     if len(labels) < 2:
         there = f"only {labels[0]!r}" if labels else "none"
-        raise InputError(f"{survey.path}: a classifier needs gathers of at least two labels; there is {there}")
+        raise InputError(
+            f"{survey.path}: a classifier needs gathers of at least two labels, and there is {there}; label more"
+        )
     if not data.labels and (unknown := of_unknown_severity(labels)):
         raise InputError(
             f"{survey.path}: the severity of the label {unknown[0]!r} is unknown; pass --set 'data.labels=[...]' with "
@@ -53,7 +55,7 @@ def select_labelled(survey: Survey, recipe: ClassifierRecipe) -> ClassifierSelec
     if isinstance(recipe.training.class_weights, list) and len(recipe.training.class_weights) != len(labels):
         raise InputError(
             f"training.class_weights has {len(recipe.training.class_weights)} values for the labels "
-            f"{', '.join(labels)} of {survey.path}; give one a label"
+            f"{', '.join(labels)} of {survey.path}; give one per label"
         )
     wanted = np.intersect1d(survey.select(labels=labels), labelled_rows(survey))
     nothing = np.zeros(0, np.int64)
@@ -77,6 +79,6 @@ def select_labelled(survey: Survey, recipe: ClassifierRecipe) -> ClassifierSelec
             training, validation = hold_out(survey, training, data.validation, recipe.seed, grouped=grouped)
     if not len(validation) and (recipe.training.keep == "best" or recipe.training.patience):
         raise InputError(
-            'training.keep = "best" and training.patience need gathers to judge by; set data.validation above 0'
+            'training.keep = "best" and training.patience need validation gathers; set data.validation above 0'
         )
     return ClassifierSelection(labels, training, validation, test, checksum)

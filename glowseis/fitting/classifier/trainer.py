@@ -14,7 +14,7 @@ from glowseis.survey.batches.labelled import LabelledGathers, from_memory, in_or
 
 
 def make_classifier(classes: int, alpha: int, head: str, seed: int, companded: bool = False) -> Miniception:
-    """Miniception with weights drawn from a seed; one argument each as in the recipe's `[classifier]`."""
+    """Miniception with weights drawn from a seed; the arguments are those of the recipe's `[classifier]`."""
     keras.utils.set_random_seed(seed)
     model = Miniception(classes, alpha, head, companded)
     model.build()
@@ -22,24 +22,24 @@ def make_classifier(classes: int, alpha: int, head: str, seed: int, companded: b
 
 
 class ClassifierTrainer:
-    """Fits a classifier by weighted cross-entropy with Adam of Keras' default moments.
+    """Fits a classifier by weighted cross-entropy, with Adam and Keras' default moments.
 
     A batch's loss is the mean over its gathers of weight x class weight x -log p(class), as in Keras' `fit`.
 
     Args:
         model: The classifier, built.
-        learning_rate: Adam's, in the first epoch.
-        decay_per_epoch: What the learning rate is multiplied by from epoch to epoch.
+        learning_rate: Adam's learning rate in the first epoch.
+        decay_per_epoch: Factor of the learning rate from epoch to epoch.
         steps_per_epoch: Steps after which an epoch ends.
-        class_weights: What each class counts; all the same when None.
-        at_once: Gathers whose gradients are worked out at a time. The gradient of a batch is then the sum of those of
-            its parts, so that memory grows with the part and not with the batch; 0: the whole batch.
+        class_weights: Weight of each class; all equal when None.
+        at_once: Gathers whose gradients are computed at a time. The gradient of a batch is then the sum over its parts,
+            so that memory grows with the part and not with the batch; 0: the whole batch.
 
     Attributes:
         optimizer: Adam.
 
     Raises:
-        ValueError: There is not one class weight a class.
+        ValueError: There is not one class weight per class.
     """
 
     def __init__(
@@ -76,10 +76,10 @@ class ClassifierTrainer:
         Args:
             image: Grey levels, uint8 `[batch, time, trace]`.
             label: Numbers of the classes, int32 `[batch]`.
-            weight: What each gather counts, float32 `[batch]`.
+            weight: Weight of each gather, float32 `[batch]`.
 
         Returns:
-            Loss, and the share of the batch that was graded rightly before the step; scalars.
+            Loss, and the share of the batch that was graded correctly before the step; scalars.
         """
         loss, right = self._optimise(image, label, weight)
         return loss, right
@@ -91,14 +91,14 @@ class ClassifierTrainer:
         return loss, right
 
     def _whole(self, image: Tensor, label: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Loss, share that was graded rightly, and the gradients, of a batch."""
+        """Loss of a batch, share graded correctly, and gradients."""
         with tf.GradientTape() as tape:
             each, right = self._graded(image, label, weight)
             loss = tf.reduce_mean(each)
         return loss, tf.reduce_mean(right), tape.gradient(loss, self._values)
 
     def _in_parts(self, image: Tensor, label: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """The same, a part of the batch after another."""
+        """The same, one part of the batch after another."""
         count = tf.shape(image)[0]
 
         def add_part(start: Tensor, loss: Tensor, right: Tensor, *gradients: Tensor) -> tuple[Tensor, ...]:
@@ -110,8 +110,8 @@ class ClassifierTrainer:
             sums = [one + other for one, other in zip(gradients, more, strict=True)]
             return start + self._at_once, loss + share, right + tf.reduce_sum(right_here), *sums
 
-        # A loop, not parts written out one after another: TensorFlow would run those at the same time. Nothing is
-        # differentiated through it, so it keeps nothing of a part but the sums.
+        # A loop, not unrolled parts: TensorFlow would run those at the same time. Nothing differentiates through the
+        # loop, so it keeps only the sums of each part.
         _, loss, right, *gradients = tf.while_loop(
             lambda start, *sums: start < count,
             add_part,
@@ -121,7 +121,7 @@ class ClassifierTrainer:
         return loss, right / tf.cast(count, tf.float32), gradients
 
     def _graded(self, image: Tensor, label: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Each gather's weighted cross-entropy, and 1 where it was graded rightly, float32 `[gather]`."""
+        """Each gather's weighted cross-entropy, and 1 where it was graded correctly, float32 `[gather]`."""
         logits = self.model.logits(from_grey_levels(image))
         each = tf.nn.sparse_softmax_cross_entropy_with_logits(label, logits)
         right = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), label)
@@ -133,17 +133,17 @@ class ClassifierTrainer:
 
 
 class Predictor:
-    """Probabilities of a classifier with its present weights; traced once for all sizes of batch.
+    """Probabilities from a classifier with its current weights; traced once for all sizes of batch.
 
     Args:
         model: The classifier, built.
     """
 
     def __init__(self, model: Miniception):
-        pictures = [tf.TensorSpec((None, None, None), tf.uint8)]
+        images = [tf.TensorSpec((None, None, None), tf.uint8)]
         self._call = tf.function(
             lambda image: tf.nn.log_softmax(model.logits(from_grey_levels(image))),
-            input_signature=pictures,
+            input_signature=images,
             autograph=False,
         )
         self._classes = model.classes

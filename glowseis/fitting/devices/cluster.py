@@ -18,12 +18,12 @@ CONFIG = "TF_CONFIG"
 EXAMPLE = '{"cluster": {"worker": ["node1:23456", "node2:23456"]}, "task": {"type": "worker", "index": 0}}'
 
 SHOWN = 500
-"""Characters of it that a message shows."""
+"""Most characters of the variable that a message shows."""
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """Processes by their addresses.
+    """The addresses of the processes that train together.
 
     Attributes:
         addresses: `host:port` of each; the first is the chief's.
@@ -35,7 +35,7 @@ class Cluster:
 
     @property
     def workers(self) -> int:
-        """How many they are."""
+        """Number of processes."""
         return len(self.addresses)
 
 
@@ -43,7 +43,7 @@ def from_tf_config(environment: Mapping[str, str] = os.environ) -> Cluster | Non
     """The cluster that TF_CONFIG describes; None without it.
 
     Raises:
-        InputError: It is not as TensorFlow wants it.
+        InputError: It is not in TensorFlow's format.
     """
     text = environment.get(CONFIG, "")
     if not text.strip():
@@ -67,7 +67,7 @@ def from_tf_config(environment: Mapping[str, str] = os.environ) -> Cluster | Non
     if not sound:
         shown = f"{text[:SHOWN]}..." if len(text) > SHOWN else text
         raise InputError(
-            f"{CONFIG} is {shown!r}; it must name each worker once, and which this one is, such as {EXAMPLE}"
+            f"{CONFIG} is {shown!r}; it must name each worker once, and say which one this is, such as {EXAMPLE}"
         )
     return Cluster(tuple(addresses), number)
 
@@ -78,15 +78,15 @@ def _is_address(text: str) -> bool:
 
 
 def from_slurm(environment: Mapping[str, str] = os.environ) -> Cluster:
-    """The cluster of all tasks of the present Slurm step, as TensorFlow's resolver finds them.
+    """The cluster of all tasks of the current Slurm step, as TensorFlow's resolver finds them.
 
     Raises:
-        InputError: This is no task of a Slurm step.
+        InputError: This process is not a task of a Slurm step.
     """
     try:
         tasks = int(environment["SLURM_STEP_NUM_TASKS"])
-        # Jobs that share a node do not share ports. What the resolver says of GPUs is not used: Slurm gives each task
-        # its own, and without any the resolver fails; so it is told of one a task.
+        # Jobs that share a node must not share ports. The resolver's GPUs are not used, because Slurm gives each task
+        # its own; but without any the resolver fails, so it is given one per task.
         resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
             port_base=15_000 + int(environment["SLURM_JOB_ID"]) % 10_000,
             gpus_per_node=tasks,
@@ -97,10 +97,10 @@ def from_slurm(environment: Mapping[str, str] = os.environ) -> Cluster:
         number = int(environment["SLURM_PROCID"])
     except (KeyError, ValueError, RuntimeError) as wrong:
         raise InputError(
-            f"--cluster slurm: this is no task of a Slurm step ({str(wrong) or type(wrong).__name__}); start it by "
-            "srun, as train/slurm.sh does"
+            f"--cluster slurm: this is not a task of a Slurm step ({str(wrong) or type(wrong).__name__}); start it "
+            "with srun, as train/slurm.sh does"
         ) from None
-    # The resolver sorts node10 before node9; Slurm numbers its tasks the other way.
+    # The resolver sorts node10 before node9; Slurm numbers its tasks the other way round.
     addresses = sorted(addresses, key=lambda address: [_number(part) for part in re.split(r"(\d+)", address)])
     node = environment.get("SLURMD_NODENAME")
     if node and addresses[number].rpartition(":")[0] != node:
@@ -115,20 +115,20 @@ def _number(part: str) -> tuple[int, str]:
 
 
 def joined(cluster: Cluster, say: Callable[[str], None] = print) -> tf.distribute.Strategy:
-    """Wait for all processes of a cluster and give their common strategy.
+    """Wait for all processes of a cluster and return their common strategy.
 
     TensorFlow can do this only before it has done anything else.
 
     Args:
         cluster: The processes.
-        say: Called with a line when others let one wait.
+        say: Called with a line while this process waits for others.
 
     Raises:
         InputError: They do not meet, or cannot be joined.
     """
     meet(cluster.addresses, cluster.worker, say=say)
     task = {"type": "worker", "index": cluster.worker}
-    # By this resolver alone the strategy takes all the GPUs that the process sees.
+    # Only with this resolver does the strategy take all the GPUs that the process sees.
     os.environ[CONFIG] = json.dumps({"cluster": {"worker": list(cluster.addresses)}, "task": task})
     resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
     with _signals_end_the_process():
@@ -144,7 +144,7 @@ def joined(cluster: Cluster, say: Callable[[str], None] = print) -> tf.distribut
 
 @contextmanager
 def _signals_end_the_process() -> Iterator[None]:
-    """While TensorFlow joins them, Python's handlers would not be run, and there is nothing to save yet."""
+    """Let signals end the process: Python's handlers do not run while TensorFlow joins, and nothing needs saving."""
     former = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield

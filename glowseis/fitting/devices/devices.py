@@ -1,4 +1,4 @@
-"""The devices that train together: one, several of a machine, or several machines."""
+"""The devices that train together: one, several in one machine, or several machines."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,20 +23,20 @@ LOST = (
     tf.errors.FailedPreconditionError,
     tf.errors.InternalError,
 )
-"""What TensorFlow raises, by the moment, on those that are left when a process of a cluster is gone."""
+"""What TensorFlow raises on the other processes when one of a cluster is gone; it depends on the moment."""
 
 
 def deterministic_kernels() -> None:
-    """Ask for kernels that repeat: a GPU's fastest ones add up in any order; a resumed run would end elsewhere."""
+    """Use deterministic kernels: a GPU's fastest ones sum in any order, so a resumed run would end differently."""
     if tf.config.list_physical_devices("GPU"):
         tf.config.experimental.enable_op_determinism()
 
 
 @dataclass(frozen=True)
 class Devices:
-    """The devices of a run, and what its processes tell each other; without arguments, one device.
+    """The devices of a run, and the communication between its processes; without arguments, one device.
 
-    A worker is a process, a replica a device with its copy of the weights. The chief, worker 0, alone writes.
+    A worker is a process, a replica a device with its copy of the weights. Only the chief, worker 0, writes.
 
     Args:
         strategy: TensorFlow's, in whose scope weights and optimiser are made.
@@ -67,17 +67,17 @@ class Devices:
         return self.worker == 0
 
     def batch(self, gathers: int) -> int:
-        """Gathers of a step over all devices: as many as wanted, or a few more, so that all get equally many."""
+        """Gathers per step over all devices: as many as given, or a few more, so that all get equally many."""
         return -(-gathers // self.replicas) * self.replicas
 
     def on_each(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """A TensorFlow function that runs on every device with its share (`shares`).
 
         Args:
-            function: What runs there; its results must be the same on all, as those of an all-reduce are.
+            function: The function to run; its results must be the same on all devices, like those of an all-reduce.
 
         Returns:
-            A function of the same meaning.
+            A function that takes the shares of all devices.
         """
         if self.replicas == 1:
             return tf.function(function)
@@ -89,10 +89,10 @@ class Devices:
         return tf.function(run)
 
     def shares(self, values: Sequence[Any]) -> Any:
-        """What a function of `on_each` takes.
+        """The argument of a function from `on_each`.
 
         Args:
-            values: One for each of this process's devices, in order.
+            values: One value for each of this process's devices, in order.
         """
         if self.replicas == 1:
             return values[0]
@@ -106,7 +106,7 @@ class Devices:
         own = np.asarray(values, np.float64)
         if self.workers == 1:
             return own
-        # Of a process with several devices the first speaks for all.
+        # In a process with several devices, the first contributes for all.
         silent = [np.zeros_like(own)] * (len(self.own_replicas) - 1)
         return self._sum(self.shares([tf.constant(value) for value in (own, *silent)])).numpy()
 
@@ -114,13 +114,13 @@ class Devices:
     def _sum(self) -> Callable[[Any], tf.Tensor]:
         def add(value: tf.Tensor) -> tf.Tensor:
             context = tf.distribute.get_replica_context()
-            # An argument has no device yet, which the reduction asks for.
+            # An argument has no device yet, and the reduction needs one.
             return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.identity(value))
 
         return self.on_each(add)
 
     def on_chief(self, work: Callable[[], Result]) -> Result | None:
-        """Do on the chief what only one may do, while the others wait; None on those.
+        """Run work on the chief alone while the others wait; returns None on the others.
 
         Raises:
             Exception: On the chief, what the work raised.
@@ -139,16 +139,16 @@ class Devices:
         if wrong is not None:
             raise wrong
         if verdict:
-            raise StoppedError(STOPPED) if verdict == 2 else FittingError("worker 0 cannot go on; it says why")
+            raise StoppedError(STOPPED) if verdict == 2 else FittingError("worker 0 cannot go on; see its output")
         return result
 
     def of_chief(self, measure: Callable[[], float | None]) -> float:
-        """What the chief measures, on all; raises as `on_chief`."""
+        """The chief's measurement, returned on all processes; raises like `on_chief`."""
         value = self.on_chief(measure)
         return float(self.total([0.0 if value is None else value])[0])
 
     def follow_chief(self, variables: Sequence[tf.Variable]) -> None:
-        """Give variables the chief's values; float64 holds those of all narrower types, and counters, exactly."""
+        """Set variables to the chief's values; float64 holds values of all narrower types, and counters, exactly."""
         if self.workers == 1:
             return
         values = [variable.numpy() for variable in variables]
@@ -158,11 +158,11 @@ class Devices:
             variable.assign(flat.reshape(value.shape).astype(value.dtype))
 
     @contextmanager
-    def noticing_the_lost(self, state: Callable[[], str] = lambda: "the run goes on where it was") -> Iterator[None]:
-        """A context in which the loss of another process ends this one with a line.
+    def noticing_the_lost(self, state: Callable[[], str] = lambda: "the run resumes where it was") -> Iterator[None]:
+        """A context in which the loss of another process ends this one with a one-line error.
 
         Args:
-            state: Says from where the run will go on.
+            state: Says where the run will resume.
 
         Raises:
             FittingError: Another process is gone.
@@ -173,20 +173,20 @@ class Devices:
             if self.workers == 1:
                 raise
             raise FittingError(
-                f"a worker of this run is gone (worker {self.worker} of {self.workers} noticed: "
-                f"{_reason(wrong)}); start all of them again, {state()}"
+                f"a worker of this run is gone (noticed by worker {self.worker} of {self.workers}: "
+                f"{_reason(wrong)}); start all workers again; {state()}"
             ) from None
 
 
 def _reason(wrong: tf.errors.OpError) -> str:
-    """What TensorFlow says, without the place in its graph."""
+    """TensorFlow's message, without the place in its graph."""
     lines = [line.strip() for line in wrong.message.splitlines()]
     passed = ("Graph execution error", "Detected at", "File ", "[[", "Traceback", "Additional GRPC")
     return next((line[:160] for line in lines if line and not line.startswith(passed)), type(wrong).__name__)
 
 
 def devices_of(cluster: Cluster | None = None) -> Devices:
-    """The devices that a process is to use: those of all processes of a cluster, else all GPUs here, else one.
+    """The devices to use: those of all processes of a cluster, else all GPUs of this machine, else one device.
 
     Args:
         cluster: The processes; it must be joined before TensorFlow does anything else.
@@ -206,7 +206,7 @@ def devices_of(cluster: Cluster | None = None) -> Devices:
 
 
 def mean_over_replicas(values: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-    """Means over all devices of what each has, in the function that runs on each; of one device the values themselves.
+    """Means of values over all devices, in the function that runs on each; for one device, the values themselves.
 
     Args:
         values: Tensors, such as gradients of a loss that is the mean over a device's share.
@@ -214,29 +214,29 @@ def mean_over_replicas(values: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     context = tf.distribute.get_replica_context()
     if context.num_replicas_in_sync == 1:
         return list(values)
-    # What comes out of a called step has no device, which the reduction asks for.
+    # The result of a called step has no device, and the reduction needs one.
     return list(context.all_reduce(tf.distribute.ReduceOp.MEAN, [tf.identity(one) for one in values]))
 
 
 def for_the_optimizer(gradients: Sequence[tf.Tensor], optimizer: Any) -> list[tf.Tensor]:
-    """What a Keras optimiser must be given on each device, that it apply gradients which are reduced already.
+    """Gradients to pass to a Keras optimiser on each device so that it applies ones that are already reduced.
 
-    It clips what it is given and then adds it up over the devices. So the whole gradient is clipped here, and each
-    device gives an equal part of it, of which the optimiser's own clipping leaves everything.
+    The optimiser clips its gradients and then sums them over the devices. So the whole gradient is clipped here, and
+    each device passes an equal part of it, which the optimiser's own clipping does not change.
 
     Args:
         gradients: Those of the whole batch, the same on all devices.
         optimizer: The Keras optimiser.
 
     Raises:
-        ValueError: It clips each gradient apart, which would be done to the parts.
+        ValueError: It clips each gradient separately, which would apply to the parts.
     """
     replicas = tf.distribute.get_replica_context().num_replicas_in_sync
     if replicas == 1:
         return list(gradients)
     if optimizer.clipnorm or optimizer.clipvalue:
         raise ValueError(
-            "An optimiser on several devices clips by global_clipnorm alone; leave out clipnorm, clipvalue."
+            "An optimiser on several devices can clip only by global_clipnorm; leave out clipnorm and clipvalue."
         )
     if optimizer.global_clipnorm:
         gradients, _ = tf.clip_by_global_norm(gradients, optimizer.global_clipnorm)

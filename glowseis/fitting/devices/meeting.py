@@ -1,11 +1,11 @@
 """The processes of a cluster meet before TensorFlow joins them.
 
-TensorFlow waits for the others in silence and without an end, and no signal's handler runs meanwhile. So the processes
-first find each other by a few lines over TCP, at the address that TensorFlow will use: worker 0 listens, the others say
-who they are, and when all have come it lets them go on.
+TensorFlow waits for the others silently and forever, and no signal handler runs meanwhile. So the processes first find
+each other over TCP, at the address that TensorFlow will use: worker 0 listens, the others say who they are, and when
+all have arrived it lets them go on.
 
-Both sides show that they know a secret, without telling it, by a hash of a challenge that the other one draws; nothing
-else that comes is believed. What TensorFlow does at that address afterwards is not protected so.
+Each side proves that it knows a shared secret, without sending it, by a keyed hash of a challenge that the other side
+draws; anything else is ignored. What TensorFlow does at that address afterwards is not protected in this way.
 """
 
 import contextlib
@@ -24,20 +24,20 @@ from typing import Any, NamedTuple
 from glowseis.errors import InputError
 
 SECRET = "GLOWSEIS_SECRET"
-"""The environment variable that all processes of a cluster have alike."""
+"""The environment variable with the secret, the same for all processes of a cluster."""
 
 SHORTEST_SECRET = 16
 
 WAIT_S = 600.0
-"""How long processes wait for each other."""
+"""Seconds that processes wait for each other."""
 
 SAY_AFTER_S = 15.0
-"""After so long they say for whom."""
+"""Seconds after which they print whom they are waiting for."""
 
 ASK_AGAIN_S = 0.2
 
 LET_IN_S = 2.0
-"""How long worker 0 listens to one that has come; the others wait their turn."""
+"""Seconds that worker 0 listens to a new connection; others wait their turn."""
 
 GO, NO, UNKNOWN = b"go", b"no", b"unknown"
 
@@ -51,18 +51,18 @@ def meet(
     say: Callable[[str], None] = lambda line: None,
     environment: Mapping[str, str] = os.environ,
 ) -> None:
-    """Wait until all processes of a cluster are there.
+    """Wait until all processes of a cluster have arrived.
 
     Args:
         addresses: `host:port` of each, the first worker 0's.
-        worker: Number of this one.
-        wait_s: How long to wait.
-        say: Called with a line when it takes longer.
-        environment: Where the secret is, unless this one is alone.
+        worker: Number of this process.
+        wait_s: Seconds to wait.
+        say: Called with a line if it takes long.
+        environment: Environment variables with the secret; not needed by a single process.
 
     Raises:
-        InputError: There is no secret, or worker 0 has another; somebody did not come, has other addresses or the same
-            number; or this address is in use or none of this machine's.
+        InputError: There is no secret, or worker 0 has a different one; a worker did not arrive, or has different
+            addresses or the same number as another; or the address is in use or not one of this machine's.
     """
     if len(addresses) > 1:
         secret = _secret(environment)
@@ -77,14 +77,14 @@ def _secret(environment: Mapping[str, str]) -> bytes:
     secret = environment.get(SECRET, "").strip()
     if len(secret) < SHORTEST_SECRET:
         raise InputError(
-            f"{SECRET} is {'too short' if secret else 'not set'}: workers know each other by it; set it to the same "
-            f"{SHORTEST_SECRET} random characters or more for all of them, such as those of: openssl rand -hex 32"
+            f"{SECRET} is {'too short' if secret else 'not set'}: workers recognise each other by it; set it to the "
+            f"same {SHORTEST_SECRET} or more random characters for all workers, for example from: openssl rand -hex 32"
         )
     return os.fsencode(secret)
 
 
 def _proof(secret: bytes, challenge: bytes, word: bytes) -> bytes:
-    """What only one who knows the secret can say to a challenge, beside a word that it means."""
+    """The answer to a challenge, together with a word, that only a process with the secret can give."""
     return hmac.digest(secret, challenge + b" " + word, "sha256").hex().encode()
 
 
@@ -98,19 +98,19 @@ def _place(address: str) -> tuple[str, int]:
     try:
         host.encode("idna")
     except UnicodeError:
-        raise InputError(f"{address}: is no host's name; give worker 0 an address that it has") from None
+        raise InputError(f"{address}: not a host name; give worker 0 an address that it has") from None
     return host.strip("[]"), int(port)
 
 
 def _listening(addresses: Sequence[str]) -> list[socket.socket]:
-    """Sockets that listen at worker 0's address, and nowhere else."""
+    """Sockets that listen only at worker 0's address."""
     servers: list[socket.socket] = []
     errors: list[int] = []
     for family, place in _places(addresses):
         try:
             servers.append(socket.create_server(place, family=family, backlog=128))
             servers[-1].setblocking(False)
-        # A name may have an address more than the machine has.
+        # A name may have more addresses than the machine.
         except OSError as wrong:
             errors.append(wrong.errno or 0)
     if errno.EADDRINUSE in errors or not servers:
@@ -118,13 +118,13 @@ def _listening(addresses: Sequence[str]) -> list[socket.socket]:
             server.close()
         reason = os.strerror(errno.EADDRINUSE if errno.EADDRINUSE in errors else errors[0])
         raise InputError(
-            f"worker 0 cannot listen at {addresses[0]} ({reason}); give it an address of its machine, and a free port"
+            f"worker 0 cannot listen at {addresses[0]} ({reason}); give it an address of its machine and a free port"
         )
     return servers
 
 
 def _places(addresses: Sequence[str]) -> list[tuple[int, tuple[Any, ...]]]:
-    """What worker 0's address is here: often two, of IPv4 and of IPv6."""
+    """Worker 0's address on this machine: often two, IPv4 and IPv6."""
     host, port = _place(addresses[0])
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -134,7 +134,7 @@ def _places(addresses: Sequence[str]) -> list[tuple[int, tuple[Any, ...]]]:
         ) from None
     local = all(ipaddress.ip_address(str(place[0]).partition("%")[0]).is_loopback for *_, place in found)
     if local and len({address.rpartition(":")[0] for address in addresses}) > 1:
-        # Debian has a host take its own name for 127.0.1.1, at which no other one reaches it.
+        # On Debian a host resolves its own name to 127.0.1.1, where no other host can reach it.
         return [(socket.AF_INET, ("", port)), (socket.AF_INET6, ("", port))]
     return list(dict.fromkeys((family, place) for family, *_, place in found))
 
@@ -150,17 +150,17 @@ class _Patience:
         waited, whom = time.monotonic() - self._started, ", ".join(missing)
         if waited > self._wait_s:
             raise InputError(
-                f"worker {worker} waited {self._wait_s:.0f} s for {whom} in vain; start all workers, at addresses that "
-                "they can reach"
+                f"worker {worker} waited {self._wait_s:.0f} s for {whom} in vain; start all workers, with addresses "
+                "that they can reach"
             )
         if waited > SAY_AFTER_S and not self._said:
             self._said = True
-            self._say(f"worker {worker} waits for {whom}")
+            self._say(f"worker {worker} is waiting for {whom}")
         time.sleep(ASK_AGAIN_S)
 
 
 class _Arrived(NamedTuple):
-    """A worker that worker 0 knows, and what it must be answered."""
+    """A worker that worker 0 has recognised, and the challenge to answer."""
 
     socket: socket.socket
     challenge: bytes
@@ -176,19 +176,19 @@ class _Chief:
         self._servers = _listening(addresses)
 
     def missing(self) -> list[int]:
-        """Who has not come; when nobody is missing, all may go on."""
-        # Who left may be here again, and who came may have left.
+        """Workers that have not arrived; when none is missing, all may go on."""
+        # A worker that left may be back, and one that arrived may have left.
         self._drop_those_that_left()
-        # Strangers who keep arriving must not keep it from looking at its clock.
+        # Limited, so that strangers who keep arriving cannot stop it from checking the time.
         for one in itertools.islice(self._arriving(), len(self._addresses)):
             self._let_in(one)
         self._drop_those_that_left()
         missing = [number for number in range(1, len(self._addresses)) if number not in self._there]
         if not missing:
-            # One that dies just now cannot be told; the others may have been let go on already.
+            # A worker that dies right now goes unnoticed: the others may have been let go on already.
             for each in self._there.values():
                 self._answer(each, GO)
-            # Whoever closes first keeps the port busy for a while; it must not be this one, which TensorFlow needs.
+            # The side that closes first keeps its port busy for a while; not this one, because TensorFlow needs it.
             for each in self._there.values():
                 each.socket.settimeout(5.0)
                 with contextlib.suppress(OSError):
@@ -221,7 +221,7 @@ class _Chief:
                 raise TypeError(said)
             if type(number) is not int or not 0 < number < len(addresses):
                 raise ValueError(said)
-        # Whoever looks at an open port is no worker.
+        # Something that only probes an open port is not a worker.
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             one.close()
             return
@@ -234,20 +234,20 @@ class _Chief:
             self._answer(each, NO)
         one.close()
         what = "is there twice" if same else f"has other addresses ({', '.join(addresses)})"
-        raise InputError(f"worker {number} {what}; give all workers the same addresses, and each a number of its own")
+        raise InputError(f"worker {number} {what}; give all workers the same addresses and each its own number")
 
     def _answer(self, one: _Arrived, word: bytes) -> None:
         with contextlib.suppress(OSError):
             one.socket.sendall(word + b" " + _proof(self._secret, one.challenge, word) + b"\n")
 
     def close(self) -> None:
-        """Leave."""
+        """Close the connections."""
         for one in [*(each.socket for each in self._there.values()), *self._servers]:
             one.close()
 
 
 class _Other:
-    """Another worker: tells worker 0 that it is there, and waits until it may go on."""
+    """Any other worker: tells worker 0 that it has arrived, and waits until it may go on."""
 
     def __init__(self, addresses: Sequence[str], worker: int, secret: bytes):
         self._chief = _place(addresses[0])
@@ -258,7 +258,7 @@ class _Other:
         self._socket: socket.socket | None = None
 
     def missing(self) -> list[int]:
-        """Worker 0, while it has not said that all are there."""
+        """Worker 0, until it has said that all have arrived."""
         try:
             if self._socket is None:
                 self._socket = self._introduced()
@@ -273,23 +273,23 @@ class _Other:
             answer = b""
         self.close()
         if answer == UNKNOWN:
-            raise InputError(f"worker 0 has another {SECRET}; give all workers the same")
+            raise InputError(f"worker 0 has another {SECRET}; give all workers the same one")
         word, _, proof = answer.partition(b" ")
-        # Whoever else answers there is not worker 0, or no longer.
+        # Anything else that answers there is not worker 0, or no longer.
         if not hmac.compare_digest(proof, _proof(self._secret, self._challenge, word)):
             return [0]
         if word == NO:
             raise InputError(
-                "worker 0 says that a worker has other addresses, or that two have one number; give all workers the "
-                "same addresses, and each a number of its own"
+                "worker 0 reports that a worker has different addresses, or that two have the same number; give all "
+                "workers the same addresses and each its own number"
             )
         return [] if word == GO else [0]
 
     def _introduced(self) -> socket.socket:
-        """A connection at which this worker has said who it is."""
+        """A connection on which this worker has introduced itself."""
         one = socket.create_connection(self._chief, timeout=2.0)
         try:
-            # Worker 0 may have to listen to somebody else first.
+            # Worker 0 may have to listen to other workers first.
             one.settimeout(4 * LET_IN_S)
             with one.makefile("rb") as lines:
                 asked = lines.readline(LONGEST_LINE).rstrip(b"\n")
@@ -303,14 +303,14 @@ class _Other:
         return one
 
     def close(self) -> None:
-        """Leave."""
+        """Close the connections."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
 
 
 def _lines(one: socket.socket, count: int, deadline: float) -> list[bytes]:
-    """The first lines that a socket gives, all of them before a time by `time.monotonic`."""
+    """The first lines from a socket, received before a deadline by `time.monotonic`."""
     heard = b""
     while heard.count(b"\n") < count:
         if len(heard) > count * LONGEST_LINE:

@@ -1,1 +1,1 @@
-"""Fitting the flow: its train step, how its steps are run, schedules, the resumable loop, its baselines."""
+"""Fitting the flow: its train step, how its steps run, schedules, the resumable loop, its baselines."""

@@ -1,4 +1,4 @@
-"""What a flow's bits per dimension must beat: lossless picture formats and a Gaussian on patches."""
+"""Baselines for a flow's bits per dimension: lossless picture formats and a Gaussian on patches."""
 
 import io
 from collections.abc import Iterable
@@ -11,11 +11,11 @@ PATCH = 8
 
 
 def lossless_bits(images: np.ndarray, kind: str) -> float:
-    """Bits per pixel of pictures in a lossless format at its hardest setting.
+    """Bits per pixel of images in a lossless format at its strongest setting.
 
     Args:
         images: Grey levels, uint8 `[gather, time, trace]`.
-        kind: `PNG` or `WEBP`. WebP knows no grey pictures; three equal channels cost it next to nothing.
+        kind: `PNG` or `WEBP`. WebP has no grey mode, but three equal channels cost next to nothing.
     """
     return 8 * float(np.sum([_bytes(image, kind) for image in images])) / images.size
 
@@ -30,10 +30,10 @@ def _bytes(image: np.ndarray, kind: str) -> int:
 
 
 def patch_gaussian_bits(training: Iterable[np.ndarray], held_out: np.ndarray, seed: int = 0) -> float | None:
-    """Bits per dimension of a full-covariance Gaussian on 8 x 8 patches of dequantised pictures.
+    """Bits per dimension of a full-covariance Gaussian on 8 x 8 patches of dequantised images.
 
-    It is fitted to every patch of the training pictures at strides of four, and measured on the patches that tile the
-    held-out ones; what does not fill a patch at the bottom and the right is left out.
+    It is fitted to the patches of the training images at a stride of four, and measured on the patches that tile the
+    held-out ones; incomplete patches at the bottom and the right are left out.
 
     Args:
         training: Grey levels of one gather after another, uint8 `[time, trace]` each.
@@ -41,12 +41,12 @@ def patch_gaussian_bits(training: Iterable[np.ndarray], held_out: np.ndarray, se
         seed: Seed of the dequantisation noise.
 
     Returns:
-        Bits per dimension; None where the pictures give too few patches for a covariance, or are smaller than one.
+        Bits per dimension; None if there are too few patches for a covariance, or the images are smaller than one.
     """
     if min(held_out.shape[1:]) < PATCH:
         return None
     random = np.random.default_rng(seed)
-    # Picture by picture: the patches of a full survey fill no memory.
+    # Image by image, so that the patches of a full survey never fill memory.
     count, total, products = 0, np.zeros(PATCH**2), np.zeros((PATCH**2, PATCH**2))
     for image in training:
         patches = _patches(image, PATCH // 2, random)
@@ -67,7 +67,7 @@ def patch_gaussian_bits(training: Iterable[np.ndarray], held_out: np.ndarray, se
 
 
 def _patches(image: np.ndarray, stride: int, random: np.random.Generator) -> np.ndarray:
-    """Dequantised patches of a picture, float64 `[patch, 64]`, about mid-grey."""
+    """Dequantised patches of an image, float64 `[patch, 64]`, about mid-grey."""
     windows = np.lib.stride_tricks.sliding_window_view(image, (PATCH, PATCH))[::stride, ::stride]
     levels = windows.reshape(-1, PATCH**2).astype(np.float64)
     return levels - 128 + random.uniform(size=levels.shape)

@@ -1,4 +1,4 @@
-"""How TensorFlow runs the steps of a flow: called or written out, with stored activations or without."""
+"""How TensorFlow runs the steps of a flow: called or written out, with or without stored activations."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,22 +17,22 @@ Precision = Literal["float32", "bfloat16"]
 
 
 class Steps:
-    """Ways of running a flow's steps, taken within `running`; the flow itself stays as it is.
+    """Ways of running a flow's steps, used within `running`; the flow itself does not change.
 
     Args:
         flow: The flow, built.
         reversible: Whether training recomputes activations instead of storing them.
-        conditioners: Precision of the networks inside couplings in training. All else, and all that is not training,
-            stays as the flow is.
+        conditioners: Precision of the networks inside couplings in training. Everything else keeps the flow's
+            precision.
         written_out: Whether every step is written out in the graph, for XLA. XLA inlines all calls anyway; given calls,
-            it takes what a step's forward function hands to its backward function for constants of the compilation,
-            and compiles anew in every training step. Else the step of each level is traced once, as a function
+            it treats what a step's forward function passes to its backward function as constants of the compilation,
+            and compiles again in every training step. If False, the step of each level is traced once, as a function
             that is called: inlined, the 90 steps of the paper's flow make one graph of tens of thousands of operations,
             whose optimisation alone takes longer than a training step.
 
     Raises:
-        ValueError: Another precision; or both reversible and bfloat16: rounded to 8 bits, a network gives other numbers
-            for the input that was worked out than for the one that was.
+        ValueError: The precision is unknown; or both reversible and bfloat16: rounded to 8 bits, a network gives
+            different results for the recomputed input and for the original one.
     """
 
     def __init__(
@@ -61,9 +61,9 @@ class Steps:
 
     @contextmanager
     def running(self, training: bool = False) -> Iterator[None]:
-        """A context in which the flow is run this way, as training runs it if `training`.
+        """A context in which the flow is run this way; as in training if `training`.
 
-        Gradients are worked out within it too.
+        Compute gradients within it too.
         """
         with ExitStack() as contexts:
             contexts.enter_context(working_in_parts(self._in_parts))
@@ -84,12 +84,12 @@ def _training_way(
 
 
 def stored_bytes(flow: Glow, batch: int) -> int:
-    """About how much the activations take that training with stored ones keeps, in bytes."""
+    """Approximate bytes of the activations that training stores when it does not recompute them."""
     hidden = sum(
         steps * filters * time * trace
         for steps, filters, (time, trace, _) in zip(flow.steps, flow.filters, flow.latent_shapes, strict=True)
     )
-    # Measured on the paper's flow: some four tensors of a step's hidden size, in float32.
+    # Measured on the paper's flow: about four tensors of a step's hidden size, in float32.
     return batch * hidden * 4 * 4
 
 

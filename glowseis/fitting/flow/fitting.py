@@ -1,4 +1,4 @@
-"""Fitting the flow: phases of epochs, measured, and the same to the bit wherever a fitting takes up again."""
+"""Fitting the flow: phases of epochs with measurements; the result is the same bit for bit wherever it resumes."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -24,16 +24,16 @@ from glowseis.survey.batches.images import batches, epoch_order, fixed_batches, 
 from glowseis.survey.store.survey import Survey
 
 ROUND_TRIP_BOUND = 1e-3
-"""Largest |decode(encode(x)) - x| of a usable flow, of full scale: half of what would change a grey level."""
+"""Largest |decode(encode(x)) - x| of a usable flow, relative to full scale: half of what would change a grey level."""
 
 ROUND_TRIP_GATHERS = 2
 
 MUCH_BYTES = 2 << 30
-"""Activations that take more than this are recomputed rather than stored, unless the settings say otherwise."""
+"""Activations that would take more bytes than this are recomputed, unless the settings say otherwise."""
 
 
 def make_flow(section: FlowSection, size: tuple[int, int], seed: int) -> Glow:
-    """A flow for pictures of a size, with weights drawn from a seed.
+    """Make a flow for images of a size, with weights drawn from a seed.
 
     Raises:
         ValueError: The size is not divisible by 2^levels.
@@ -45,7 +45,7 @@ def make_flow(section: FlowSection, size: tuple[int, int], seed: int) -> Glow:
 
 
 def recompute(training: TrainingSection, flow: Glow, batch: int) -> bool:
-    """Whether a training of so many gathers a device recomputes activations instead of storing them."""
+    """Whether training with this many gathers per device recomputes activations instead of storing them."""
     if training.reversible == "auto":
         return training.conditioners == "float32" and stored_bytes(flow, batch) > MUCH_BYTES
     return training.reversible
@@ -53,15 +53,15 @@ def recompute(training: TrainingSection, flow: Glow, batch: int) -> bool:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What was measured at an epoch's end.
+    """Measurements at the end of an epoch.
 
     Attributes:
-        number: Epochs done, through the phases.
+        number: Epochs done, over all phases.
         step: Steps done.
-        bits: Mean bits per dimension of the epoch's steps, of those in this process.
+        bits: Mean bits per dimension of the epoch's steps in this process.
         gradient_norm: Mean norm of their gradients.
-        round_trip_error: Largest |decode(encode(x)) - x|, of full scale; None where nothing was due to be measured.
-        held_out_bits: Mean bits per dimension of the held-out gathers; None likewise, or without such.
+        round_trip_error: Largest |decode(encode(x)) - x|, relative to full scale; None if not measured.
+        held_out_bits: Mean bits per dimension of the held-out gathers; None if not measured, or if there are none.
     """
 
     number: int
@@ -77,8 +77,8 @@ class Fitted:
     """A fitted flow.
 
     Attributes:
-        flow: With the weights that were to be kept.
-        step: The step that these weights are of.
+        flow: The flow with the kept weights.
+        step: The step of these weights.
         steps: Steps done in all.
     """
 
@@ -88,10 +88,10 @@ class Fitted:
 
 
 class Watcher:
-    """What a fitting tells while it runs; this one keeps silent. A subclass logs, saves or stops."""
+    """Hooks that a fitting calls while it runs; here they do nothing. A subclass logs, saves or stops."""
 
     def while_adapting(self) -> None:
-        """Called after every step of the flow whose ActNorm was set, before training; it may leave by an error."""
+        """Called before training, after the ActNorm of each flow step was set; it may raise an error to stop."""
 
     def after_step(self, step: int, bits: float, gradient_norm: float, learning_rate: float) -> None:
         """Called after every optimiser step, counted from 1."""
@@ -100,27 +100,27 @@ class Watcher:
         """Called at an epoch's end; `best` says whether its weights are the best so far."""
 
     def between_steps(self, step: int, last: bool) -> None:
-        """Called last after every step; it may keep the state and leave by an error."""
+        """Called last after every step; it may save the state, or raise an error to stop."""
 
 
 class FlowFitting:
-    """A fitting, from its first step or the state's to its end.
+    """A fitting, from its first step, or from a restored state, to its end.
 
-    On several devices a step's batch is shared by them; of several processes each has a FlowFitting, all decide alike,
-    and the chief alone judges and keeps.
+    Several devices share each step's batch. Each of several processes has its own FlowFitting; all make the same
+    decisions, and only the chief evaluates and saves.
 
     Args:
         flow: The flow, made in the scope of the devices' strategy; trained in place.
         survey: The gathers.
         selection: Which of them are trained on and held out.
-        phases: Classes, epochs and learning rates, one after the other.
-        training: Batch, clipping, when to measure and what to keep.
+        phases: Classes, epochs and learning rates, one phase after another.
+        training: Batch, clipping, when to evaluate and what to keep.
         seed: Seed of order, noise and augmentation.
         augment: Names of random changes of every training gather.
-        devices: What trains; one device when None.
+        devices: The devices that train; one device when None.
 
     Attributes:
-        batch: Gathers of a step, over all devices.
+        batch: Gathers per step, over all devices.
 
     Raises:
         InputError: A phase has fewer gathers than there are devices.
@@ -144,13 +144,13 @@ class FlowFitting:
         self._seed, self._augment = seed, augment
         fewest = min(len(rows) for rows in selection.phases)
         if fewest < self.devices.replicas:
-            # Said now, not when a phase begins after hours.
+            # Raised now, not hours later when the phase begins.
             raise InputError(
-                f"{survey.path}: a phase's {fewest} gathers cannot be shared by {self.devices.replicas} devices; use "
-                "fewer devices"
+                f"{survey.path}: a phase with {fewest} gathers cannot be shared by {self.devices.replicas} devices; "
+                "use fewer devices"
             )
         self.planned = plan(phases, [len(rows) for rows in selection.phases], self.batch)
-        # A step's function is called many times: making one of its own for each call takes seconds and gains nothing.
+        # A step's function is called many times; specialising it for each call takes seconds and gains nothing.
         tf.config.optimizer.set_experimental_options({"function_optimization": False})
         with self.devices.strategy.scope():
             recomputes = recompute(training, flow, self.batch // self.devices.replicas)
@@ -178,15 +178,15 @@ class FlowFitting:
         watcher: Watcher | None = None,
         callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> Fitted:
-        """Train to the end; the flow then has the weights that are to be kept.
+        """Train to the end; the flow then has the kept weights.
 
         Args:
-            state: Where it begins and what it keeps; in memory, from the first step, when None.
-            watcher: Told of every step and epoch.
-            callbacks: Keras callbacks, told in every process of training, epochs (numbered through the phases) and
+            state: The state to start from and to save to; in memory, from the first step, when None.
+            watcher: Called after every step and epoch.
+            callbacks: Keras callbacks, called in every process for training, epochs (numbered over all phases) and
                 batches. An epoch's logs are the means of its steps and, when it was evaluated,
-                `val_bits_per_dimension`. They watch: the phases say how long a fitting is, so `stop_training` is not
-                heeded.
+                `val_bits_per_dimension`. They only watch: the phases decide how long a fitting is, so `stop_training`
+                is ignored.
 
         Raises:
             FittingError: The loss is not finite, the flow no longer inverts, or another process is gone.
@@ -194,9 +194,9 @@ class FlowFitting:
         """
         self._state, watcher = state or self._state, watcher or Watcher()
         told = keras.callbacks.CallbackList(list(callbacks), model=self.trainer)
-        with self.devices.noticing_the_lost(lambda: f"the run goes on after step {self._state.step}"):
+        with self.devices.noticing_the_lost(lambda: f"the run resumes after step {self._state.step}"):
             if not self._state.step:
-                # Statistics of float32 pictures differ between kinds of processors; so one sets ActNorm for all.
+                # Statistics of float32 images differ between kinds of processors, so the chief sets ActNorm for all.
                 self.devices.on_chief(lambda: self._adapt(watcher))
                 self.devices.follow_chief([weight.value for weight in self.flow.weights])
                 self.keep(0)
@@ -209,19 +209,19 @@ class FlowFitting:
         return Fitted(self.flow, self._state.best_step if best_kept else self.steps, self.steps)
 
     def keep(self, step: int) -> None:
-        """Keep the present state, in all processes, as that after `step` steps, if the flow inverts.
+        """Save the current state, in all processes, as that after `step` steps, if the flow inverts.
 
         Raises:
-            FittingError: It does not, or the chief cannot keep it.
+            FittingError: It does not, or the chief cannot save it.
         """
-        # The loss of a step says nothing of the weights that the step leaves behind; only good ones are kept.
+        # The loss of a step says nothing about the weights after it; only good ones are saved.
         self._require_invertible(step, self.devices.of_chief(self.round_trip_error))
         self.devices.on_chief(lambda: self._state.save(step))
         if not self.devices.is_chief:
             self._state.save(step)
 
     def held_out_bits(self) -> float | None:
-        """Mean bits per dimension of the held-out gathers with the present weights; None when there are none."""
+        """Mean bits per dimension of the held-out gathers with the current weights; None if there are none."""
         rows = self.selection.held_out
         if not len(rows):
             return None
@@ -231,7 +231,7 @@ class FlowFitting:
         return float(np.mean([np.mean(self._bits(x)) for x in batches(self.survey, dataset)]))
 
     def round_trip_error(self) -> float:
-        """Largest |decode(encode(x)) - x| over a few gathers, of full scale."""
+        """Largest |decode(encode(x)) - x| over a few gathers, relative to full scale."""
         return float(np.max(np.abs(self._round_trip(self._judged) - self._judged)))
 
     def _there_and_back(self, x: Tensor) -> Tensor:
@@ -273,7 +273,7 @@ class FlowFitting:
             watcher.between_steps(done, last)
 
     def _left(self, done: int) -> Iterator[tuple[int, int, Any]]:
-        """What is left after so many steps: each step's batch, with the first and the last step of its epoch."""
+        """The steps left after `done` steps: each one's batch, with the first and the last step of its epoch."""
         for phase, rows in zip(self.planned, self.selection.phases, strict=True):
             for epoch in range(phase.phase.epochs):
                 start = phase.start + epoch * phase.steps_per_epoch
@@ -283,9 +283,9 @@ class FlowFitting:
                         yield start, end, x
 
     def _shares(self, rows: np.ndarray, epoch: int, skip: int) -> Iterator[Any]:
-        """Batches of an epoch, those of all of this process's devices together."""
+        """Batches of an epoch for all of this process's devices together."""
         replicas = self.devices.replicas
-        # The number of an epoch's first step names it: unique in a fitting, whatever its phases.
+        # An epoch is identified by the number of its first step, which is unique in a fitting whatever its phases.
         datasets = [
             training_batches(
                 self.survey,
@@ -328,7 +328,7 @@ class FlowFitting:
     def _require_invertible(self, step: int, error: float) -> None:
         if error <= ROUND_TRIP_BOUND:
             return
-        # Before the first step there is only ActNorm to blame, which a set without variation blows up.
+        # Before the first step only ActNorm can be the cause: gathers without variation blow it up.
         cure = "lower the phase's learning_rate or flow.scale_cap" if step else "raise training.adapt_gathers"
         raise FittingError(
             f"step {step}: the flow does not invert: |decode(encode(x)) - x| reaches {error:.3g} of full scale, more "
@@ -337,7 +337,7 @@ class FlowFitting:
 
 
 def _logs(epoch: Epoch) -> dict[str, float]:
-    """What callbacks of Keras are told at an epoch's end."""
+    """What Keras callbacks receive at an epoch's end."""
     logs = {"bits_per_dimension": epoch.bits, "gradient_norm": epoch.gradient_norm}
     return logs if epoch.held_out_bits is None else {**logs, "val_bits_per_dimension": epoch.held_out_bits}
 

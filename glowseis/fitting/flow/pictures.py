@@ -1,4 +1,4 @@
-"""What a flow makes of gathers while it is trained, to be looked at."""
+"""Pictures of what a flow makes of gathers while it is trained."""
 
 import numpy as np
 import tensorflow as tf
@@ -17,8 +17,8 @@ class Pictures:
     """Real, reconstructed, interpolated and sampled gathers, side by side.
 
     Args:
-        trainer: Whose flow makes them.
-        images: Real pictures, uint8 `[gather, time, trace]`, at least two.
+        trainer: The trainer whose flow makes them.
+        images: Real gathers, uint8 `[gather, time, trace]`, at least two.
     """
 
     def __init__(self, trainer: FlowTrainer, images: np.ndarray):
@@ -42,7 +42,7 @@ class Pictures:
         self._make = make
 
     def rows(self) -> dict[str, np.ndarray]:
-        """Pictures by name, uint8 `[gather, time, trace, 1]` each."""
+        """Rows of gathers by name, uint8 `[gather, time, trace, 1]` each."""
         names = ("reconstructed", "interpolated", "sampled")
         made = zip(names, self._make(self._noise), strict=True)
         return {"real": self._images} | {name: np.asarray(to_levels(images)) for name, images in made}

@@ -1,4 +1,4 @@
-"""Gradients of a stack of flow steps without its activations: each step's input is worked out from its output."""
+"""Gradients of a stack of flow steps without stored activations: each step's input is recomputed from its output."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,10 +11,10 @@ from glowseis.layers.types import Tensor
 
 
 def reversible_steps(stack: StepStack) -> Step:
-    """A way through a stack's steps whose gradient needs its output alone.
+    """A way through a stack's steps whose gradient needs only its output.
 
-    Going back, a step's network is evaluated once, for the step's inverse and for the gradient both. The steps are
-    loops of TensorFlow's: written out in one graph, the operations of many steps are interleaved and their activations
+    In the backward pass a step's network is evaluated once, for both the step's inverse and the gradient. The steps run
+    in TensorFlow loops: written out in one graph, the operations of many steps are interleaved and their activations
     pile up.
 
     Args:
@@ -59,7 +59,7 @@ def reversible_steps(stack: StepStack) -> Step:
 
             return (y, log_det), gradient
 
-        # Tensors: variables that a custom gradient sees, it wants to treat by itself.
+        # Tensors, because a custom gradient requires special treatment of variables that it sees.
         y, log_det = steps(x, *map(tf.convert_to_tensor, stacked))
         return y, log_det
 
@@ -73,7 +73,7 @@ def _slice(stacked: Sequence[Tensor], index: Tensor) -> list[Tensor]:
 def _back(
     template: Template, values: list[Tensor], y: Tensor, dy: Tensor, dlog_det: Tensor
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
-    """One step's input, its gradient, and the gradients of the step's trainable weights, from those of its output."""
+    """One step's input, its gradient, and the gradients of its trainable weights, from the output and its gradient."""
     step = template.step
     trainable = [value for value, weight in zip(values, step.weights, strict=True) if weight.trainable]
     with template.with_weights(values):

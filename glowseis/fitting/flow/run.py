@@ -1,4 +1,4 @@
-"""What a flow's run keeps and shows while it runs: checkpoints, TensorBoard, a progress bar."""
+"""What a flow's run saves and shows while it runs: checkpoints, TensorBoard, a progress bar."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -16,25 +16,25 @@ from glowseis.survey.batches.images import images
 
 
 class FlowRun(Watcher):
-    """A fitting in a run's folder, from its first or its last checkpoint to its end.
+    """A fitting in a run's folder, from its start or its last checkpoint to its end.
 
-    Of several processes each has one; the chief alone writes and reads checkpoints.
+    Each of several processes has one; only the chief writes and reads checkpoints.
 
     Args:
-        fitting: What to do.
+        fitting: The fitting to run.
         folder: The run's folder, which gets `checkpoints/` and `logs/`.
-        stopping: Asked between steps.
-        identity: The run's, which its checkpoints name.
-        say: Called with a line when a damaged checkpoint is passed over.
+        stopping: Checked between steps.
+        identity: The run's identity, which its checkpoints hold.
+        say: Called with a line if a damaged checkpoint is skipped.
 
     Attributes:
-        fitting: What is done.
+        fitting: The fitting.
         checkpoints: The state on disk.
-        restored: Whether an earlier process left a state, which is the present one then.
+        restored: Whether an earlier process left a state, which has then been restored.
         first_step_at: When this process had done its first step, by `time.monotonic`; None before.
 
     Raises:
-        InputError: No checkpoint of the run's can be read though there were some.
+        InputError: The run has checkpoints but none can be read.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class FlowRun(Watcher):
             self._log.close()
 
     def while_adapting(self) -> None:
-        """Leave on a signal: there is nothing to keep yet."""
+        """Stop on a signal: there is nothing to save yet."""
         self._stopping.check()
 
     def after_step(self, step: int, bits: float, gradient_norm: float, learning_rate: float) -> None:
@@ -95,7 +95,7 @@ class FlowRun(Watcher):
         self._log.step(step, scalars, {"bits": f"{bits:.3f}"})
 
     def after_epoch(self, epoch: Epoch, best: bool) -> None:
-        """Keep the state with the best weights, so that it is never older than they are; log what was measured."""
+        """Save the state with the best weights, so that it is never older than they are; log the measurements."""
         if best:
             self._save(epoch.step)
         if epoch.round_trip_error is not None:
@@ -109,9 +109,9 @@ class FlowRun(Watcher):
             self._log.pictures(epoch.step, self._pictures.rows())
 
     def between_steps(self, step: int, last: bool) -> None:
-        """Keep the state when it is time and before leaving on a signal; the fitting itself keeps the last one."""
+        """Save the state when it is time, and before stopping on a signal; the fitting itself saves the last one."""
         due = time.monotonic() - self._saved_at > self.fitting.training.checkpoint_every_s
-        # A signal to any process stops all of them after the same step; the chief's clock says when to save.
+        # A signal to any process stops all of them after the same step; the chief's clock decides when to save.
         stop, due = self._devices.total([self._stopping.requested, due and self._devices.is_chief]) > 0
         if not last and (stop or due):
             self._save(step)

@@ -1,4 +1,4 @@
-"""The learning rate: warm-up and polynomial decay, phase after phase."""
+"""The learning rate: warm-up and polynomial decay in each phase."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class PlannedPhase:
     Attributes:
         phase: The recipe's settings.
         start: Number of steps before it.
-        steps_per_epoch: Steps an epoch, from the number of gathers and the batch.
+        steps_per_epoch: Steps per epoch, from the number of gathers and the batch.
     """
 
     phase: Phase
@@ -27,7 +27,7 @@ class PlannedPhase:
 
     @property
     def end(self) -> int:
-        """Number of steps when it is done."""
+        """Number of steps at its end."""
         return self.start + self.phase.epochs * self.steps_per_epoch
 
 
@@ -40,7 +40,7 @@ class WarmUpThenDecay(keras.optimizers.schedules.LearningRateSchedule):
 
     Args:
         maximum: Highest learning rate.
-        steps: Steps in all.
+        steps: Total number of steps.
         warmup_steps: Steps of the warm-up.
         power: Power of the decay; the paper does not state it, 1 is our reading.
         end: Learning rate after the last step; the paper does not state it, 0 is our reading.
@@ -71,11 +71,11 @@ class WarmUpThenDecay(keras.optimizers.schedules.LearningRateSchedule):
 
 @keras.saving.register_keras_serializable("glowseis")
 class InSequence(keras.optimizers.schedules.LearningRateSchedule):
-    """Schedules one after the other.
+    """Schedules in sequence.
 
     Args:
         schedules: Each counts its own steps from 0.
-        starts: The step at which each begins, rising from 0.
+        starts: The step at which each begins, in rising order from 0.
     """
 
     def __init__(self, schedules: Sequence[WarmUpThenDecay], starts: Sequence[int]):
@@ -101,13 +101,13 @@ class InSequence(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def plan(phases: Sequence[Phase], gathers: Sequence[int], batch: int) -> list[PlannedPhase]:
-    """Place phases one after the other.
+    """Place phases one after another.
 
     Args:
         phases: The recipe's phases.
         gathers: Number of training gathers of each.
-        batch: Gathers a step. What is left over at an epoch's end waits for another epoch; a phase with fewer gathers
-            than a batch makes one smaller batch of them.
+        batch: Gathers per step. Gathers that do not fill a batch at the end of an epoch are left out of that epoch; a
+            phase with fewer gathers than a batch makes one smaller batch of them.
     """
     planned: list[PlannedPhase] = []
     for phase, count in zip(phases, gathers, strict=True):

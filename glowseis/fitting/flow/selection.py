@@ -11,7 +11,7 @@ from glowseis.survey.splits.parts import labelled_rows
 from glowseis.survey.store.survey import Survey
 
 HELD_OUT_EPOCH = -2
-"""The epoch whose order says which gathers are held out; training counts from 0 and evaluation uses -1."""
+"""The epoch number whose order decides which gathers are held out; training counts from 0 and evaluation uses -1."""
 
 
 @dataclass(frozen=True)
@@ -34,20 +34,20 @@ class Selection:
 def select(
     survey: Survey, recipe: Recipe, *, within: np.ndarray | None = None, held_out: np.ndarray | None = None
 ) -> Selection:
-    """Choose training and held-out gathers; a function of the recipe's seed and the gather ids.
+    """Choose training and held-out gathers. The choice depends only on the recipe's seed and the gather ids.
 
-    Synthetic gathers take no part: one may be a child of what is held out.
+    Synthetic gathers are left out, because one may be a child of a held-out gather.
 
     Args:
         survey: The gathers.
-        recipe: What to do.
+        recipe: What to train, and how.
         within: Rows to choose from, such as a fold's training gathers; all when None.
-        held_out: Rows of the recipe's label that no phase trains on and that judge the weights; drawn from `within` by
-            `data.held_out` when None.
+        held_out: Rows of the recipe's label that no phase trains on and that judge the weights; when None, the fraction
+            `data.held_out` is drawn from `within`.
 
     Raises:
-        InputError: The survey lacks a label, or has fewer than two training gathers of the recipe's; or a row that is
-            to be held out has another label or is synthetic.
+        InputError: The survey lacks a label, or has fewer than two training gathers of the recipe's label; or a row of
+            `held_out` has another label or is synthetic.
     """
     label = recipe.data.label
     recorded = labelled_rows(survey)
@@ -63,27 +63,27 @@ def select(
         other = np.setdiff1d(held_out, every_rare)
         if len(other):
             raise InputError(
-                f"{survey.path}: gather {survey.index['gather_id'].iat[other[0]]} is to be held out and no recorded "
-                f"gather labelled {label!r}; hold out such ones"
+                f"{survey.path}: gather {survey.index['gather_id'].iat[other[0]]} cannot be held out: it is not a "
+                f"recorded gather labelled {label!r}; choose others"
             )
     left = np.setdiff1d(rare, held_out)
     if len(left) < 2:
         raise InputError(
             f"{survey.path}: {len(rare)} recorded gathers are labelled {label!r} and {len(rare) - len(left)} of them "
-            "are held out; training and interpolation need at least two: label more, or lower data.held_out"
+            "are held out; training and interpolation need at least two more: label more, or lower data.held_out"
         )
     if recipe.training.keep == "best" and not len(held_out):
         raise InputError(
-            f'{survey.path}: training.keep = "best" needs gathers to be judged on, and none is held out; hold some '
-            'out, or set training.keep = "last"'
+            f'{survey.path}: training.keep = "best" needs held-out gathers, and there are none; raise data.held_out, '
+            'or set training.keep = "last"'
         )
     free = np.setdiff1d(recorded, held_out)
     phases = [np.intersect1d(survey.select(labels=phase.labels), free) for phase in recipe.phases]
     for phase, rows in zip(recipe.phases, phases, strict=True):
         if not len(rows):
             raise InputError(
-                f"{survey.path}: no gather to train on is labelled {' or '.join(map(repr, phase.labels))}; leave that "
-                "phase out"
+                f"{survey.path}: no training gather is labelled {' or '.join(map(repr, phase.labels))}; remove that "
+                "phase"
             )
     training = np.unique(np.concatenate(phases))
     return Selection(phases, training, left, held_out)

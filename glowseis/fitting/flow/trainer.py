@@ -1,4 +1,4 @@
-"""The flow as a Keras model that can be fitted."""
+"""A Keras model that fits a flow."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -28,20 +28,20 @@ class FlowTrainer(keras.Model):
     >>> len(history.history["bits_per_dimension"])
     2
 
-    `fit`, `evaluate` and our own loop all use its `train_step` and `test_step`. Batches are dequantised 8-bit pictures,
+    `fit`, `evaluate` and our own loop all use its `train_step` and `test_step`. Batches are dequantised 8-bit images,
     float32 `[batch, time, trace, channel]` in [0, 1), as `glowseis.survey.batches.images` makes them of a survey and
-    `glowseis.models.grey_levels.dequantise` of an array. The bits are told as `bits_per_dimension`, and as `loss` to
-    callbacks such as EarlyStopping.
+    `glowseis.models.grey_levels.dequantise` of an array. The bits are reported as `bits_per_dimension`, and as `loss`
+    for callbacks such as EarlyStopping.
 
     Args:
-        flow: The flow; wrapping and compiling it changes nothing of it but that it is built. ActNorm must have been
-            adapted (`Glow.adapt`) or restored before the first step.
+        flow: The flow; wrapping and compiling builds it but changes nothing else. ActNorm must be adapted
+            (`Glow.adapt`) or restored before the first step.
         reversible: Whether the gradient recomputes activations from the latents instead of storing them, so that memory
             does not grow with the number of steps.
-        conditioners: Precision of the networks inside couplings in training, `float32` or `bfloat16`. The latter is
-            quicker, and cannot be reversible. What is measured and exported is float32.
+        conditioners: Precision of the networks inside couplings in training, `float32` or `bfloat16`. bfloat16 is
+            faster, but cannot be reversible. Evaluation and export use float32.
 
-    Made in the scope of a MirroredStrategy or MultiWorkerMirroredStrategy, it trains on several devices: a step's
+    If made in the scope of a MirroredStrategy or MultiWorkerMirroredStrategy, it trains on several devices: a step's
     gradient is that of the whole batch, clipped as a whole by the optimiser's `global_clipnorm`. To keep the flow, save
     `flow`, or export it (`glowseis.export`); saving the trainer keeps its optimiser too.
 
@@ -50,7 +50,7 @@ class FlowTrainer(keras.Model):
 
     def __init__(self, flow: Glow, reversible: bool = False, conditioners: Precision = "float32", **kwargs: Any):
         require_tensorflow()
-        # Never autocast: dequantised pictures do not survive a mixed global policy.
+        # Never autocast: a mixed global policy would destroy dequantised images.
         super().__init__(**{"dtype": flow.dtype_policy, "autocast": False, **kwargs})
         self.flow = flow
         self.reversible = reversible
@@ -68,29 +68,29 @@ class FlowTrainer(keras.Model):
 
         Args:
             optimizer: A Keras optimiser, or its name.
-            jit_compile: Compile with XLA. Off by default, also on a GPU: it takes long for a deep flow. Compiled steps
-                do not look at the values of the pictures.
+            jit_compile: Compile with XLA. Off by default, also on a GPU, because it takes long for a deep flow.
+                Compiled steps do not check the values of the images.
         """
         self._steps = self._ways(written_out=jit_compile)
         super().compile(optimizer=optimizer, jit_compile=jit_compile)
         with self.distribute_strategy.scope():
-            # Not in the first step, after whose failure TensorFlow makes no variables any more.
+            # Not in the first step: if that fails, TensorFlow no longer makes variables.
             self.optimizer.build(self.flow.trainable_variables)
 
     def build(self, input_shape: Shape | None = None) -> None:
-        """Nothing to make: the flow made its weights."""
+        """Do nothing: the flow has made its weights."""
 
     def running(self) -> AbstractContextManager[None]:
-        """A context in which the flow, called or traced, is run as this trainer runs it: the same, sooner."""
+        """A context in which the flow, called or traced, runs as in this trainer: same results, faster."""
         return self._steps.running()
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """What an epoch starts anew."""
+        """Metrics that are reset every epoch."""
         return [self.bits, self.gradient_norm]
 
     def call(self, x: Tensor) -> Tensor:
-        """Bits per dimension of each picture, `[batch]`."""
+        """Bits per dimension of each image, `[batch]`."""
         with self.running():
             return self._bits(x)
 
@@ -98,7 +98,7 @@ class FlowTrainer(keras.Model):
         return self.flow.bits_per_dimension(self.flow.log_prob(x))
 
     def gradients(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The batch's mean bits per dimension, and its gradients, of all devices' batches together."""
+        """Mean bits per dimension of all devices' batches together, and its gradients."""
         variables = self.flow.trainable_variables
         with self._steps.running(training=True):
             with tf.GradientTape() as tape:
@@ -130,10 +130,10 @@ class FlowTrainer(keras.Model):
         return {self.bits.name: bits, "loss": bits}
 
     def _checked(self, data: Tensor) -> Tensor:
-        """A batch that can be trained on; an error that says what is wrong with any other."""
+        """The batch, if it can be trained on; otherwise raises an error that says why not."""
         if isinstance(data, (tuple, list, dict)):
             raise ValueError(
-                "FlowTrainer is fitted to pictures alone, and received something with them. Leave it out, for example "
+                "FlowTrainer trains on images alone, but received something else with them. Drop it, for example "
                 "with dataset.map(lambda image, label: image)."
             )
         x = self.flow.checked(data)
@@ -144,7 +144,7 @@ class FlowTrainer(keras.Model):
         """Keras' `fit`.
 
         Raises:
-            ValueError: The pictures are of another size or kind, or not in [0, 1).
+            ValueError: The images have another size or type, or are not in [0, 1).
         """
         with _in_a_line():
             return super().fit(*args, **kwargs)
@@ -153,7 +153,7 @@ class FlowTrainer(keras.Model):
         """Keras' `evaluate`: the mean bits per dimension, a number unless `return_dict`.
 
         Raises:
-            ValueError: As `fit`.
+            ValueError: As in `fit`.
         """
         with _in_a_line():
             found = super().evaluate(*args, **kwargs)
@@ -186,7 +186,7 @@ class FlowTrainer(keras.Model):
 
 @contextmanager
 def _in_a_line() -> Iterator[None]:
-    """What a step finds wrong with the values of a batch, without TensorFlow's account of its graph."""
+    """Reduce errors about a batch's values to one line, without TensorFlow's description of its graph."""
     try:
         yield
     except tf.errors.InvalidArgumentError as wrong:

@@ -193,7 +193,10 @@ def test_a_flow_may_be_given_the_rows_to_choose_from(folder, study):
     drawn = select(study.survey, recipe, within=within)
     assert set(drawn.held_out) <= set(rare) and len(drawn.held_out) == round(0.25 * len(rare))
     good = np.flatnonzero(labels == "good")[:1]
-    for rows, message in ((good, "is to be held out and no recorded gather labelled 'bad'"), ([], "none is held out")):
+    for rows, message in (
+        (good, "not a recorded gather labelled 'bad'"),
+        ([], "held-out gathers, and there are none"),
+    ):
         with pytest.raises(InputError, match=message):
             select(study.survey, recipe, within=within, held_out=np.array(rows, int))
     with pytest.raises(InputError, match="at least two"):

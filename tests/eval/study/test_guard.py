@@ -467,5 +467,5 @@ def test_another_flow_in_place_of_the_folds_is_refused(fold, tmp_path):
     (run / "result.json").unlink()
     shutil.rmtree(run / "checkpoints")
     shutil.copytree(tmp_path / "run" / "checkpoints", run / "checkpoints")
-    with pytest.raises(InputError, match="this checkpoint is another run's; remove the run's folder"):
+    with pytest.raises(InputError, match="this checkpoint belongs to another run; remove the run's folder"):
         Fold(fold.study, "stratified", 0).flow("rare")

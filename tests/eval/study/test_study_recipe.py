@@ -75,7 +75,7 @@ def test_a_studys_flows_have_phases_of_their_own_or_the_recipes(path):
         ("flow.attention_levels=3", "flow.attention_levels = 3 is more than flow.levels"),
         ("study.curve.counts=[0]", "study.curve.counts = [0]; name a number above 0 among them"),
         ("study.training.class_weights=[1.0]", "study.training.class_weights has 1 values for 3 labels"),
-        ("study.training.class_weights=[0.0, 0, 0]", "study.training.class_weights are all 0; give a class more"),
+        ("study.training.class_weights=[0.0, 0, 0]", "study.training.class_weights are all 0; give at least one"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_place_and_value(path, change, message):
@@ -221,7 +221,7 @@ def test_folds_of_another_survey_are_told(tmp_path):
     (tmp_path / "other").mkdir()
     prepare(study.recipe, tmp_path / "other", tmp_path / "second")
     (tmp_path / "other" / "folds" / "grouped.json").write_bytes((tmp_path / "folds" / "grouped.json").read_bytes())
-    with pytest.raises(InputError, match=r"grouped\.json: made for another survey than .*second"):
+    with pytest.raises(InputError, match=r"grouped\.json: made for a survey other than .*second"):
         prepare(study.recipe, tmp_path / "other", tmp_path / "second")
 
 
@@ -230,7 +230,7 @@ def test_folds_of_another_survey_are_told(tmp_path):
     [
         ((30, 20, 4), ("study.folds=5",), "4 recorded gathers are labelled 'bad', too few for 5 folds; label more, or"),
         ((30, 3, 20), ("study.folds=5",), "3 recorded gathers are labelled 'medium', too few for 5 folds"),
-        ((30, 20), (), "no gather is labelled 'bad'; labels there: good (30), medium (20)"),
+        ((30, 20), (), "no gather is labelled 'bad'; choose from its labels: good (30), medium (20)"),
         ((30, 20, 2), ("study.kinds=['stratified']",), "1 bad gathers for 2 parts, each of which must have some"),
         ((30, 20, 4), ("study.kinds=['stratified']", "study.validation=0.45"), "has 1 bad gathers to train on"),
     ],

@@ -390,7 +390,7 @@ def test_weights_that_the_last_step_spoils_are_never_kept(survey, tmp_path, monk
 @pytest.mark.parametrize("classes", [[1, 1, 1], [0, 1, 3], []])
 def test_classes_that_cannot_be_trained_on(classes):
     images = np.zeros((len(classes), 8, 8), np.uint8)
-    with pytest.raises(InputError, match="needs gathers of at least two of them"):
+    with pytest.raises(InputError, match="give gathers of at least two of its classes"):
         fit_classifier(
             make_classifier(3, 1, "softmax", 1), (images, np.array(classes, np.int32)), ClassifierTraining(), 1
         )

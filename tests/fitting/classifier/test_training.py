@@ -81,7 +81,7 @@ def last_step(run):
 def test_a_finished_run_says_what_it_reached(graded, trained):
     result = figures(trained.run)
     assert result["steps"] == STEPS and 1 <= result["step"] <= STEPS and result["step"] % 9 == 0
-    assert "72 gathers to train on (36 good, 24 medium, 12 bad); 18 for validation, 30 for the test" in trained.out
+    assert "72 training gathers (36 good, 24 medium, 12 bad), 18 validation, 30 test" in trained.out
     assert result["test"]["support"] == [15, 10, 5] and result["test"]["accuracy"] > 0.8
     assert result["test"]["text"] in trained.out and "SavedModel: savedmodels/grader/1" in trained.out
     table = pd.read_csv(trained.run / "predictions.csv")
@@ -118,7 +118,7 @@ def test_a_run_that_was_killed_and_stopped_ends_with_the_same_weights(graded, tr
     at = last_step(run)
     assert at < STEPS
     done = finish(start(*words, folder=tmp_path))
-    assert done.status == 0 and f"going on after step {at} of {STEPS}" in done.out
+    assert done.status == 0 and f"resuming after step {at} of {STEPS}" in done.out
     assert figures(run) == figures(trained.run)
     assert (run / "predictions.csv").read_bytes() == (trained.run / "predictions.csv").read_bytes()
     for one in (f"runs/grader/checkpoints/last/ckpt-{STEPS}", "savedmodels/grader/1/variables/variables"):
@@ -242,7 +242,7 @@ def test_grouped_parts_share_no_sail_line(graded):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (["data.labels=['good','awful']"], "no gather is labelled 'awful'; labels there: good"),
+        (["data.labels=['good','awful']"], "no gather is labelled 'awful'; choose from its labels: good"),
         (["data.folds=nowhere.json"], "nowhere.json: no such file; make one with python -m glowseis.folds"),
         (["training.class_weights=[1, 2]"], "training.class_weights has 2 values for the labels good, medium, bad of"),
     ],
@@ -258,7 +258,7 @@ def test_folds_of_another_survey_are_refused(graded, tmp_path, command):
     write_folds(tmp_path / "folds.json", make_folds(other, "stratified", 3))
     words = ("--survey", graded.path, "--out", tmp_path / "run", "--set", f"data.folds={tmp_path / 'folds.json'}")
     done = command("train", graded.recipe, *words)
-    assert done.status == 2 and len(done.error) == 1 and "made for another survey than" in done.error[0]
+    assert done.status == 2 and len(done.error) == 1 and "made for a survey other than" in done.error[0]
     assert not (tmp_path / "run").exists()
 
 
@@ -267,21 +267,21 @@ def test_a_survey_of_one_class_or_none_is_refused(graded, tmp_path, command, lab
     graded_survey(tmp_path / "survey", counts=(10,), labels=labels)
     done = command("train", graded.recipe, "--survey", tmp_path / "survey", "--out", tmp_path / "run")
     assert done.status == 2 and len(done.error) == 1
-    assert f"a classifier needs gathers of at least two labels; there is {there}" in done.error[0]
+    assert f"a classifier needs gathers of at least two labels, and there is {there}" in done.error[0]
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("flow.levels=3", "has flow and classifier; a recipe trains a flow or a classifier, not both"),
+        ("flow.levels=3", "has flow and classifier; remove one, a recipe trains a flow or a classifier"),
         ("classifier.width=3", "unknown key classifier.width; known here: alpha, head"),
         ("classifier.head=linear", "classifier.head = 'linear': input should be 'softmax' or 'ordinal'"),
         ("training.epoch=3", "unknown key training.epoch; did you mean epochs?"),
         ("data.held_out=0.1", "unknown key data.held_out; known here: labels, folds"),
         ("data.labels=['bad']", "name at least two labels, each once"),
         ("data.labels=['bad','bad']", "name at least two labels, each once"),
-        ("data.validation=0", 'training.keep = "best" and training.patience need gathers to judge by'),
+        ("data.validation=0", 'training.keep = "best" and training.patience need validation gathers'),
         ("training.class_weights=[0,0]", "training.class_weights are all 0"),
         ("training.class_weights=heavy", "training.class_weights = 'heavy'"),
         ("training.decay_per_epoch=1.5", "training.decay_per_epoch = 1.5: input should be less than or equal to 1"),

@@ -167,12 +167,12 @@ def test_two_workers_train_stop_lose_one_and_go_on(tiny, tmp_path):
     robbed[1].communicate()
     assert end.status == 1, end.error
     assert len(end.error) == 1 and "a worker of this run is gone" in end.error[0], end.error
-    assert "noticed: " in end.error[0] and "Graph execution error" not in end.error[0], end.error
-    assert "start all of them again, the run goes on after step" in end.error[0]
+    assert "noticed by " in end.error[0] and "Graph execution error" not in end.error[0], end.error
+    assert "start all workers again; the run resumes after step" in end.error[0]
 
     ends = [finish(process) for process in workers()]
     assert [end.status for end in ends] == [0, 0], [end.error for end in ends]
-    assert "going on after step" in ends[0].out and not ends[1].out.strip()
+    assert "resuming after step" in ends[0].out and not ends[1].out.strip()
     assert (tmp_path / "savedmodels" / "tiny" / "1" / "saved_model.pb").exists()
 
 
@@ -226,7 +226,7 @@ def test_workers_on_plain_hosts_are_started_and_stopped_together(tiny, tmp_path)
     assert stopped.returncode == 75 and said.count("everything is saved") == 2, said
     again = started()
     said, _ = again.communicate(timeout=240)
-    assert again.returncode == 0 and "going on after step" in said, said
+    assert again.returncode == 0 and "resuming after step" in said, said
 
 
 WORKER = """#!/bin/sh
@@ -321,7 +321,7 @@ def test_too_few_gathers_for_the_devices_are_told_at_once(tiny):
         replicas = 50
 
     recipe, survey = read_recipe(tiny.recipe), open_survey(tiny.survey)
-    with pytest.raises(InputError, match=r"a phase's 9 gathers cannot be shared by 50 devices"):
+    with pytest.raises(InputError, match=r"a phase with 9 gathers cannot be shared by 50 devices"):
         fitting_of(recipe, survey, select(survey, recipe), Many())
 
 
@@ -355,5 +355,5 @@ def test_a_bad_tf_config_is_told_in_a_line(text):
 
 
 def test_slurm_without_a_step_is_told_in_a_line():
-    with pytest.raises(InputError, match="--cluster slurm: this is no task of a Slurm step"):
+    with pytest.raises(InputError, match="--cluster slurm: this is not a task of a Slurm step"):
         from_slurm({})

@@ -63,7 +63,7 @@ def test_nobody_waits_for_ever_and_all_say_for_whom(addresses, monkeypatch):
     )
     assert chief.startswith(f"worker 0 waited 6 s for {addresses[2]} in vain; start all workers")
     assert other.startswith(f"worker 1 waited 12 s for {addresses[0]} in vain")
-    assert sorted(said) == [f"worker 0 waits for {addresses[2]}", f"worker 1 waits for {addresses[0]}"]
+    assert sorted(said) == [f"worker 0 is waiting for {addresses[2]}", f"worker 1 is waiting for {addresses[0]}"]
 
 
 def test_one_that_left_is_waited_for_again(addresses):
@@ -148,15 +148,15 @@ def test_those_that_do_not_belong_together_are_told(addresses, twice):
         lambda: time.sleep(1) or meet(strange, 1 if twice else 2, wait_s=10),
     )
     wanted = "worker 1 is there twice" if twice else "worker 2 has other addresses ("
-    assert chief.startswith(wanted) and chief.endswith("each a number of its own")
-    assert first.startswith("worker 0 says that a worker has other addresses, or that two have one number")
-    assert second.startswith("worker 0 says")
+    assert chief.startswith(wanted) and chief.endswith("each its own number")
+    assert first.startswith("worker 0 reports that a worker has different addresses, or that two have the same number")
+    assert second.startswith("worker 0 reports")
 
 
 @pytest.mark.parametrize("number", [0, 1])
 @pytest.mark.parametrize("secret", [None, "", "short"])
 def test_a_secret_is_needed(addresses, secret, number):
-    message = "GLOWSEIS_SECRET is (not set|too short): workers know each other by it; set it to the same 16 random"
+    message = "GLOWSEIS_SECRET is (not set|too short): workers recognise each other by it; set it to the same"
     with pytest.raises(InputError, match=message):
         meet(addresses, number, wait_s=5, environment={} if secret is None else {meeting.SECRET: secret})
     meet(addresses[:1], 0, environment={})
@@ -169,7 +169,7 @@ def test_another_secret_is_told_to_the_one_that_has_it(addresses):
         lambda: meet(two, 1, wait_s=30, environment={meeting.SECRET: "another long random text"}),
         lambda: time.sleep(2) or meet(two, 1, wait_s=30),
     )
-    assert wrong == "worker 0 has another GLOWSEIS_SECRET; give all workers the same"
+    assert wrong == "worker 0 has another GLOWSEIS_SECRET; give all workers the same one"
     assert chief is None and right is None
 
 
@@ -250,7 +250,7 @@ def test_it_listens_at_the_address_given_alone(addresses, monkeypatch):
 
 
 def test_an_address_that_no_host_can_have_is_told_at_once():
-    with pytest.raises(InputError, match=r"^a\.\.b:1: is no host's name; give worker 0 an address"):
+    with pytest.raises(InputError, match=r"^a\.\.b:1: not a host name; give worker 0 an address"):
         meet(["a..b:1", "localhost:2"], 1, wait_s=60)
 
 
@@ -271,7 +271,7 @@ def test_another_who_answers_for_worker_0_is_not_it(addresses):
 
 def test_a_port_in_use_is_told(addresses):
     message = (
-        r"worker 0 cannot listen at localhost:\d+ \(Address already in use\); give it an address of its machine, and"
+        r"worker 0 cannot listen at localhost:\d+ \(Address already in use\); give it an address of its machine and"
     )
     with socket.create_server(("", int(addresses[0].split(":")[1]))), pytest.raises(InputError, match=message):
         meet(addresses, 0, wait_s=5)

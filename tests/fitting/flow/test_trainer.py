@@ -104,13 +104,13 @@ def test_pictures_that_cannot_be_trained_on_are_named_and_leave_no_trace():
     labelled = tf.data.Dataset.from_tensor_slices((good, np.zeros(4))).batch(2)
     wrong = {
         "received integers. Use glowseis.models.grey_levels.from_levels, or dequantise": gathers(4)[..., None],
-        "for pictures (16, 24, 1); it expects shapes (batch, *[(16, 24, 1)]) and received (batch, *[(16, 24)])": good[
+        "for images (16, 24, 1); it expects shapes (batch, *[(16, 24, 1)]) and received (batch, *[(16, 24)])": good[
             ..., 0
         ],
         "received (batch, *[(16, 24, 3)])": np.repeat(good, 3, axis=-1),
-        "received something with them": labelled,
-        "among these are values outside it, or what is no number": 255 * good,
-        "values outside it": np.where(good == good.max(), np.nan, good),
+        "received something else with them": labelled,
+        "these hold values outside that range, or NaN": 255 * good,
+        "values outside that range": np.where(good == good.max(), np.nan, good),
     }
     for words, pictures in wrong.items():
         for use in (trainer.fit, trainer.evaluate):
@@ -145,7 +145,7 @@ def test_another_precision_of_conditioners_is_named(precision):
 
 def test_another_backend_is_named(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(InputError, match="Keras runs on jax here, and fitting needs TensorFlow; set KERAS_BACKEND"):
+    with pytest.raises(InputError, match="Keras runs on jax here, but fitting needs TensorFlow; set KERAS_BACKEND"):
         FlowTrainer(Glow(**TINY))
     with pytest.raises(InputError, match="Keras runs on jax here"):
         ClassifierTrainer(make_classifier(2, 1, "softmax", 1), 1e-3)
