@@ -1,1 +1,1 @@
-"""Surveys: what a gather is, where gathers come from, and how they lie on disk. NumPy and tf.data; no model."""
+"""Surveys: what a gather is, where gathers come from, and how they are stored. NumPy and tf.data; no model."""

@@ -1,4 +1,4 @@
-"""Texts of users in CSV files, which spreadsheets open: none may be taken for a formula."""
+"""Users' texts in CSV files, which spreadsheets open: none may be taken for a formula."""
 
 import re
 from typing import TYPE_CHECKING
@@ -7,34 +7,34 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMULA = re.compile(r"'*[=+\-@\t\r]")
-"""What a formula begins with; behind apostrophes it is one that was marked as text, or looks like it."""
+"""The beginning of a formula; after apostrophes it is one that was marked as text, or looks like one."""
 
 NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
 
 
 def safe_cell(text: str) -> str:
-    """Mark a text that a spreadsheet would take for a formula by an apostrophe in front, as spreadsheets do themselves.
+    """Mark a text that a spreadsheet would take for a formula with a leading apostrophe, as spreadsheets do.
 
     Args:
-        text: The text; what is a number is none to be marked.
+        text: The text; numbers are not marked.
     """
     return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
 
 
 def cell_text(cell: str) -> str:
-    """The text of a cell that `safe_cell` gave.
+    """The text of a cell that `safe_cell` wrote.
 
     Args:
-        cell: What is in the file; texts that were never marked, as in older files, stay as they are.
+        cell: The cell in the file; texts that were never marked, as in older files, do not change.
     """
     return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell
 
 
 def safe_table(table: "pd.DataFrame") -> "pd.DataFrame":
-    """A table to be written as CSV, its texts as `safe_cell` gives them.
+    """A table to write as CSV, its texts as `safe_cell` returns them.
 
     Args:
-        table: Any; column names and the index are cells as well.
+        table: Any table; column names and the index are cells too.
 
     Returns:
         A copy.

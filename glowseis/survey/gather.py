@@ -1,4 +1,4 @@
-"""One marine shot gather: its picture, its geometry and its label."""
+"""One marine shot gather: its image, its geometry and its label."""
 
 import os
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class Geometry:
         receiver_y_m: Receiver coordinates, float64 `[trace]`, in metres.
         start_s: Time of the first sample after the shot, in seconds.
 
-    What a source does not tell is NaN; a shot or line that it does not tell is 0.
+    What a source does not give is NaN; a shot or line that it does not give is 0.
     """
 
     sail_line: int
@@ -47,21 +47,21 @@ class Geometry:
 
 
 UNKNOWN_PARENT = "?"
-"""What `Origin.parents` names where a gather is synthetic and its parents are not told; no gather can have this id."""
+"""The parent of a synthetic gather whose parents are unknown; no gather can have this id."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """How a synthetic gather was made: all that is needed to make it again.
+    """How a synthetic gather was made: everything needed to make it again.
 
     Attributes:
-        parents: Gather ids, the first of which gives the geometry and the valid region; `UNKNOWN_PARENT` alone where
-            they were lost; none of a recorded gather.
-        alpha: Weight of the second parent, 0 to 1; of a prior sample, the temperature.
+        parents: Gather ids, the first of which gives the geometry and the valid region; only `UNKNOWN_PARENT` if they
+            were lost; empty for a recorded gather.
+        alpha: Weight of the second parent, 0 to 1; for a prior sample, the temperature.
         seed: Seed of the draw of pairs and alphas, or of latents.
-        model: Name and version of the SavedModel, or what else made it.
-        path: Way between the parents' latents, `linear` or `spherical`; `prior` of a sample that lies between none;
-            `pixels` where grey levels were mixed.
+        model: Name and version of the SavedModel, or of whatever else made it.
+        path: Path between the parents' latents, `linear` or `spherical`; `prior` for a sample without parents; `pixels`
+            if grey levels were mixed.
     """
 
     parents: tuple[str, ...] = ()
@@ -73,19 +73,19 @@ class Origin:
 
 @dataclass(frozen=True)
 class Recording:
-    """A gather as it was recorded or simulated, before it becomes a picture.
+    """A gather as it was recorded or simulated, before it becomes an image.
 
     Attributes:
         gather_id: Stable name, unique in a survey, such as `line0001-shot00012-cable3`.
-        amplitude: Pressure, float32 `[time, trace]`, in the units of the source; float64 where 32 bits would lose it
-            beside its constant.
+        amplitude: Pressure, float32 `[time, trace]`, in the units of the source; float64 if a large constant would hide
+            it in 32 bits.
         label: One of a survey's labels, or `""` when unlabelled.
         geometry: Where and when.
-        source: The file or simulator it came from, printable; `source_text` makes it of a path.
+        source: The file or simulator it came from, printable; `source_text` makes it from a path.
         origin: How it was made, when synthetic.
         mended: What its reader mended, counted by the names of `glowseis.survey.amplitudes.mending.MENDINGS`.
-        one_zero: Whether all its traces have one zero, as those of a picture have.
-        middle: What zero is where no constant was added: mid-grey where amplitudes are grey levels.
+        one_zero: Whether all its traces have the same zero, as in a picture.
+        middle: The value of zero if no constant was added: mid-grey if amplitudes are grey levels.
     """
 
     gather_id: str
@@ -101,14 +101,14 @@ class Recording:
 
 @dataclass(frozen=True)
 class Picture:
-    """A gather that we have rendered before; pictures of others are recordings of grey levels.
+    """A gather from a picture that glowseis wrote; other pictures are recordings of grey levels.
 
     Attributes:
         gather_id: Stable name, unique in a survey.
         image: Grey levels, uint8 `[time, trace]`; zero amplitude is 128.
         label: One of a survey's labels, or `""` when unlabelled.
-        geometry: Where and when, as far as it is known.
-        source: The file that it came from, printable.
+        geometry: Where and when, as far as known.
+        source: The file it came from, printable.
         origin: How it was made, when synthetic.
         mended: What its reader mended, counted by the names of `glowseis.survey.amplitudes.mending.MENDINGS`.
     """
@@ -124,7 +124,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Gather:
-    """A gather as a picture of a survey's size.
+    """A gather as an image of a survey's size.
 
     Attributes:
         gather_id: Stable name, unique in a survey.
@@ -134,16 +134,16 @@ class Gather:
             resized. Times and distances are always those of the recording.
         source: The file or simulator it came from.
         clip_amplitude: Amplitude that is rendered as white, in the units of the source.
-        valid_samples: Rows of the picture that hold recorded samples; padding follows below.
-        valid_traces: Columns of the picture that hold recorded traces; padding follows on the right.
-        fit: What brought the recording to the picture's size: `pad`, `crop` where a window was cut, or `resize`.
-        recorded_shape: Samples and traces of the recording before that; None where they are the valid region.
+        valid_samples: Rows of the image that hold recorded samples; padding follows below.
+        valid_traces: Columns of the image that hold recorded traces; padding follows on the right.
+        fit: How the recording was brought to the image's size: `pad`, `crop` if a window was cut, or `resize`.
+        recorded_shape: Samples and traces of the recording before that; None if they are the valid region.
         origin: How it was made, when synthetic.
-        dead_traces: Recorded traces that carry nothing: of one value throughout, or broken.
+        dead_traces: Recorded traces without signal: of one value throughout, or broken.
         broken_traces: Traces that had NaN or infinite samples and were set to zero.
-        zero_amplitude: What was taken from the recording as its zero, in the units of the source, float32: one for each
-            of its traces, or a single 0 where nothing was taken.
-        mended: What was mended by its reader and as it was rendered, counted by the names of
+        zero_amplitude: The zero that was subtracted from the recording, in the units of the source, float32: one for
+            each of its traces, or a single 0 if nothing was subtracted.
+        mended: What its reader and rendering mended, counted by the names of
             `glowseis.survey.amplitudes.mending.MENDINGS`.
     """
 
@@ -165,12 +165,12 @@ class Gather:
 
 
 def source_text(path: Path) -> str:
-    r"""A path as printable text: bytes that are no UTF-8 and control characters become escapes such as `\r`.
+    r"""A path as printable text: bytes that are not UTF-8 and control characters become escapes such as `\r`.
 
     Args:
         path: Any path.
 
     Returns:
-        What can be written to a CSV file, a record and a terminal.
+        Text that can be written to a CSV file, a record and a terminal.
     """
     return visible(os.fsencode(path).decode("utf-8", "backslashreplace"))

@@ -8,16 +8,16 @@ Thing = TypeVar("Thing")
 
 
 def progress(things: Iterable[Thing], count: int | None, doing: str, start: int = 0) -> Iterator[Thing]:
-    """Show on a terminal how many gathers have come; elsewhere errors stay one line.
+    """Show on a terminal how many gathers are done; elsewhere show nothing, so that errors stay one line.
 
     Args:
-        things: What passes through, one a gather.
-        count: How many there will be, with those that were done before; None when that is not known.
+        things: The items to pass through, one per gather.
+        count: How many there will be, including those done before; None if unknown.
         doing: A word for what is done with them.
         start: How many were done before.
 
     Yields:
-        The same things.
+        The same items.
     """
     from tqdm import tqdm
 

@@ -1,4 +1,4 @@
-"""The former address of `glowseis.open_survey`, for scripts that were written before the rooms."""
+"""The former location of `glowseis.open_survey`, for older scripts."""
 
 from glowseis.survey.store.survey import open_survey
 

@@ -1,4 +1,4 @@
-"""From recorded amplitudes to an 8-bit picture and back."""
+"""From recorded amplitudes to an 8-bit image and back."""
 
 import dataclasses
 import math
@@ -15,10 +15,10 @@ ZERO_LEVEL = 128
 """Grey level of zero amplitude and of padding, exactly."""
 
 GUESSED_FROM = 4096
-"""Samples that a gather's clip is guessed from before it is found."""
+"""Samples from which a gather's clip is first guessed."""
 
 TRACES_AT_ONCE = 128
-"""Traces that are turned into columns of a picture at once: 128 of 900 samples are half a megabyte."""
+"""Traces that are rendered at once: 128 traces of 900 samples are half a megabyte."""
 
 FLOAT_MAX = np.finfo(np.float32).max
 
@@ -29,7 +29,7 @@ FITS = ("pad", "crop", "resize")
 def render(
     gather: Recording | Picture, height: int, width: int, fit: str = "pad", zero_level: float | None = None
 ) -> Gather:
-    """Turn a gather of any source into a picture of a survey's size; see `render_recording` and `render_picture`."""
+    """Turn a gather of any source into an image of a survey's size; see `render_recording` and `render_picture`."""
     if isinstance(gather, Picture):
         return render_picture(gather, height, width, fit)
     return render_recording(gather, height, width, fit, zero_level)
@@ -38,27 +38,27 @@ def render(
 def render_recording(
     recording: Recording, height: int, width: int, fit: str = "pad", zero_level: float | None = None
 ) -> Gather:
-    """Turn a recording into a picture of a survey's size.
+    """Turn a recording into an image of a survey's size.
 
-    Zero is measured, and what is no signal becomes zero, as `amplitudes.measured.measure` says. The clip c is the
-    amplitude that 4 % of the absolute values about zero exceed, wild and dead traces left aside, and
+    Zero is measured, and samples without signal become zero, as `amplitudes.measured.measure` explains. The clip c is
+    the amplitude that 4 % of the absolute values about zero exceed, ignoring wild and dead traces, and
     `level = 128 + 128 a / c`, rounded and kept within 0..255, so that zero is 128 whatever the clip. Rows and columns
     beyond the recording are 128. A trace with a NaN or infinite sample is broken: all of it becomes zero.
 
     Args:
         recording: Amplitudes `[time, trace]` and their geometry.
-        height: Rows of the picture, in samples.
-        width: Columns of the picture, in traces.
+        height: Rows of the image, in samples.
+        width: Columns of the image, in traces.
         fit: `pad`: the recording must fit. `crop`: the window of the first samples and traces is kept. `resize`: the
-            amplitudes are resampled to the picture's size by Lanczos' filter, which keeps what would alias away.
-        zero_level: What zero is in the recording's units, where it is known; measured when None.
+            amplitudes are resampled to the image's size by Lanczos' filter, which prevents aliasing.
+        zero_level: Zero in the recording's units, if it is known; measured when None.
 
     Returns:
-        The picture with its clip and zero amplitudes, its valid region, the number of its dead and broken traces, and
-        what was mended. One without a live trace is 128 everywhere.
+        The image with its clip and zero amplitudes, its valid region, the number of its dead and broken traces, and
+        what was mended. Without a live trace it is 128 everywhere.
 
     Raises:
-        InputError: The recording has no samples or traces, does not fit, or its middle is no zero.
+        InputError: The recording has no samples or traces, does not fit, or its middle is not a zero.
         ValueError: `fit` is unknown.
     """
     fit = _checked_fit(recording, recording.amplitude.shape, (height, width), fit)
@@ -85,7 +85,7 @@ def render_recording(
     image = np.full((height, width), ZERO_LEVEL, np.uint8)
     samples, traces = amplitude.shape
     for part in _parts(traces):
-        # Division first: 128 a may exceed the largest float32, a / c does only where the picture is white anyway.
+        # Division first: 128 a may exceed the largest float32, but a / c does so only where the image is white anyway.
         with np.errstate(over="ignore"):
             level = amplitude[:, part] / clip_amplitude
             level *= ZERO_LEVEL
@@ -105,16 +105,16 @@ def render_recording(
 
 
 def render_picture(picture: Picture, height: int, width: int, fit: str = "pad") -> Gather:
-    """Bring a picture of our own, whose zero is 128, to a survey's size.
+    """Bring one of our own pictures, whose zero is 128, to a survey's size.
 
     Args:
         picture: Grey levels and what is known of their geometry.
-        height: Rows of the picture, in samples.
-        width: Columns of the picture, in traces.
+        height: Rows of the image, in samples.
+        width: Columns of the image, in traces.
         fit: As for `render_recording`.
 
     Returns:
-        The picture with clip amplitude 128, so that an amplitude is its grey level less 128; a trace that is 128
+        The image with clip amplitude 128, so that an amplitude is its grey level minus 128; a trace that is 128
         throughout counts as dead.
 
     Raises:
@@ -134,32 +134,32 @@ def render_picture(picture: Picture, height: int, width: int, fit: str = "pad") 
 
 
 def check_middle(measured: Measured, recording: Recording, zero_level: float | None) -> None:
-    """Make sure that a gather's zero is a middle of its samples.
+    """Make sure that a gather's zero lies in the middle of its samples.
 
     Args:
         measured: What was measured.
         recording: The gather.
-        zero_level: The zero that was given; None where it was measured.
+        zero_level: The given zero; None if it was measured.
 
     Raises:
-        InputError: It is none.
+        InputError: It does not.
     """
     if not measured.is_one_sided:
         return
     where = f"gather {recording.gather_id} of {recording.source}"
     if zero_level is None:
         raise InputError(
-            f"{where}: its samples lie on one side of their middle, as absolute values and envelopes do; give "
-            "amplitudes, or say what zero is with --zero-level"
+            f"{where}: its samples lie on one side of their middle, like absolute values or envelopes; give "
+            "amplitudes, or give zero with --zero-level"
         )
     raise InputError(
-        f"{where}: all of its samples lie far on one side of --zero-level {zero_level:g}; give the number that is zero "
+        f"{where}: all of its samples lie far on one side of --zero-level {zero_level:g}; give the value of zero "
         "amplitude, or leave it out to have it measured"
     )
 
 
 def trace_states(amplitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Tell which traces carry nothing.
+    """Find the traces without signal.
 
     Args:
         amplitude: Amplitudes `[time, trace]`.
@@ -174,7 +174,7 @@ def trace_states(amplitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _sums_and_broken(amplitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sums of traces, and which have a NaN or infinite sample."""
-    # A sum is finite only where all that it adds is; one that merely grew too large is looked at again.
+    # A sum is finite only if all its terms are; one that merely grew too large is checked again.
     with np.errstate(over="ignore", invalid="ignore"):
         sums = amplitude.sum(axis=0)
     suspect = ~np.isfinite(sums)
@@ -184,29 +184,29 @@ def _sums_and_broken(amplitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def is_live(gather: Gather) -> bool:
-    """Tell whether any trace of a picture carries anything.
+    """Whether any trace of a gather carries a signal.
 
     Args:
-        gather: The picture.
+        gather: The gather.
     """
     return bool((gather.image != ZERO_LEVEL).any())
 
 
 def amplitudes(gather: Gather) -> np.ndarray:
-    """Bring a picture back to amplitudes, `(level - 128) c / 128 + zero`; what was clipped stays clipped.
+    """Convert an image back to amplitudes, `(level - 128) c / 128 + zero`; clipped samples stay clipped.
 
-    One that was resized comes back to the shape of its recording, without what the resampling took. Fill values,
-    broken samples and what else was mended come back as zero.
+    A resized image returns to the shape of its recording, without what the resampling removed. Fill values, broken
+    samples and everything else that was mended return as zero.
 
     Args:
-        gather: A picture with its clip amplitude, its zero and its valid region.
+        gather: An image with its clip amplitude, its zero and its valid region.
 
     Returns:
         Amplitudes in the units of the source, float32 `[valid_samples, valid_traces]`, or `[time, trace]` of the
-        recording where it was resized.
+        recording if it was resized.
     """
     image = gather.image[: gather.valid_samples, : gather.valid_traces]
-    # Division by 128 is exact here, while the smallest clips have no 128th in float32.
+    # Division by 128 is exact here, while the smallest clips divided by 128 underflow in float32.
     amplitude = (image.astype(np.float32) - ZERO_LEVEL) / ZERO_LEVEL * np.float32(gather.clip_amplitude)
     if gather.fit == "resize" and gather.recorded_shape:
         amplitude = _resized(amplitude, gather.recorded_shape)
@@ -214,11 +214,11 @@ def amplitudes(gather: Gather) -> np.ndarray:
 
 
 def _clip_amplitude(amplitude: np.ndarray, dead: float = 0.0) -> np.float32:
-    """Amplitude that 4 % exceed, the share of dead traces left aside; the largest if that is 0; 1 if all are 0."""
+    """Amplitude that 4 % exceed, ignoring the share of dead traces; the largest if that is 0; 1 if all are 0."""
     value = amplitude.ravel(order="K")
     # Dead traces are zero, and those zeros are the first.
     silent = min(round(dead * value.size), value.size - 1)
-    # As np.quantile(np.abs(value), 1 - CLIPPED_FRACTION, method="higher"), which reckons the rank in float32.
+    # Like np.quantile(np.abs(value), 1 - CLIPPED_FRACTION, method="higher"), which computes the rank in float32.
     rank = silent + int(np.ceil((value.size - silent - 1) * np.float32(1 - CLIPPED_FRACTION)))
     clip_amplitude = _ranked_size(value, min(rank, value.size - 1))
     return np.float32(clip_amplitude or np.abs(value).max() or 1.0)
@@ -227,8 +227,8 @@ def _clip_amplitude(amplitude: np.ndarray, dead: float = 0.0) -> np.float32:
 def _ranked_size(value: np.ndarray, rank: int) -> np.float32:
     """The absolute value at a rank from the smallest, of which few are larger.
 
-    Only those above a guess from a sample are taken out and sorted, which is far faster than a partition of all, and
-    no second array as large as the gather is made.
+    Only values above a guess from a sample are extracted and sorted, which is far faster than partitioning all of them
+    and needs no second array as large as the gather.
     """
     above = value.size - rank
     sample = np.abs(value[:: max(1, value.size // GUESSED_FROM)])
@@ -241,7 +241,7 @@ def _ranked_size(value: np.ndarray, rank: int) -> np.float32:
 
 
 def _checked_fit(gather: Recording | Picture, shape: tuple[int, ...], size: tuple[int, int], fit: str) -> str:
-    """What has to be done to a gather; `pad` where it has the size already."""
+    """How to fit a gather; `pad` if it has the size already."""
     if fit not in FITS:
         raise ValueError(f"fit is {fit!r}; choose one of {', '.join(FITS)}")
     samples, traces = shape
@@ -260,7 +260,7 @@ def _checked_fit(gather: Recording | Picture, shape: tuple[int, ...], size: tupl
 
 
 def _is_near(is_loud: np.ndarray, width: int) -> np.ndarray:
-    """Which columns of a resized picture lie near a loud trace, so far as the filter reaches."""
+    """Columns of a resized image within the filter's reach of a loud trace."""
     traces = len(is_loud)
     reach = math.ceil(3 * max(1.0, width / traces))
     column = np.rint((np.flatnonzero(is_loud) + 0.5) * width / traces - 0.5).astype(int)
@@ -278,7 +278,7 @@ def _resized(amplitude: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Amplitudes resampled to another shape; Pillow's filter widens with the reduction, so that nothing aliases."""
     from PIL import Image
 
-    # A power of two, exact: what Lanczos' filter adds beyond the largest amplitude must not leave float32.
+    # A power of two, which is exact: the overshoot of Lanczos' filter must not exceed float32.
     largest = float(np.abs(amplitude).max())
     scale = math.frexp(largest)[1] if largest else 0
     small = np.ldexp(amplitude, -scale)
@@ -289,7 +289,7 @@ def _resized(amplitude: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _parts(traces: int) -> Iterator[slice]:
-    """Some traces at a time, which the processor's cache holds."""
+    """Blocks of traces that fit into the processor's cache."""
     for first in range(0, traces, TRACES_AT_ONCE):
         yield slice(first, min(first + TRACES_AT_ONCE, traces))
 
@@ -297,7 +297,7 @@ def _parts(traces: int) -> Iterator[slice]:
 def _gather(
     gather: Recording | Picture, image: np.ndarray, valid: tuple[int, ...], fit: str, shape: tuple[int, ...]
 ) -> Gather:
-    """A gather of a picture, of which the first `valid` rows and columns are not padded; its source has a shape."""
+    """A gather from an image whose first `valid` rows and columns are not padding; `shape` is that of its source."""
     valid_samples, valid_traces = valid
     return Gather(
         gather_id=gather.gather_id,

@@ -1,4 +1,4 @@
-"""The order of labels: which of two is the worse grade. Capitals make no difference."""
+"""The order of labels: which of two is the worse grade. Case is ignored."""
 
 from collections.abc import Iterable
 
@@ -9,21 +9,21 @@ def by_severity(labels: Iterable[str]) -> tuple[str, ...]:
     """Put labels in order.
 
     Args:
-        labels: Labels, in any order and capitals.
+        labels: Labels, in any order and case.
 
     Returns:
-        Each once: the paper's classes, the mildest first, then all others, whose severity is unknown, by the alphabet.
+        Each once: the paper's classes, the mildest first, then all others, of unknown severity, alphabetically.
     """
     return tuple(sorted(set(labels), key=lambda label: (_rank(label), label)))
 
 
 def of_unknown_severity(labels: Iterable[str]) -> list[str]:
-    """Labels that are none of the paper's classes, so that nothing tells how severe they are, by the alphabet."""
+    """Labels that are none of the paper's classes, so that their severity is unknown, alphabetically."""
     return [label for label in by_severity(labels) if _rank(label) == len(LABELS)]
 
 
 def alike(label: str, others: Iterable[str]) -> str | None:
-    """The first label among others that differs from one in capitals alone; None when there is none."""
+    """The first label among others that differs from one only in case; None if there is none."""
     return next((other for other in others if other != label and other.casefold() == label.casefold()), None)
 
 

@@ -1,4 +1,4 @@
-"""Sizes of pictures as users write them: samples by traces, such as `896x640`."""
+"""Sizes of images as users write them: samples by traces, such as `896x640`."""
 
 import re
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from glowseis.errors import InputError
 
 LARGEST = 32_768
-"""Longest side of a picture, in samples or traces; more is a slip of the keyboard, not a gather."""
+"""Longest side of an image, in samples or traces; more is a typing error, not a gather."""
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -35,7 +35,7 @@ def enclosing_size(shapes: Iterable[tuple[int, int]], multiple: int = 64) -> tup
 
     Args:
         shapes: Samples and traces of each gather; at least one.
-        multiple: What both sides are divisible by; 64 = 2^6 suits a flow of six levels.
+        multiple: Divisor of both sides; 64 = 2^6 suits a flow of six levels.
 
     Returns:
         Height in samples and width in traces.

@@ -1,9 +1,9 @@
-"""Counts and names as lines for people say them."""
+"""Counts and names in messages."""
 
 from collections.abc import Sequence
 
 NAMED = 4
-"""Things that a line names."""
+"""Most things that a line names."""
 
 
 def number_of(count: int, thing: str) -> str:
@@ -20,8 +20,8 @@ def first_names(names: Sequence[str], count: int | None = None) -> str:
     """The first few names, and how many more there are.
 
     Args:
-        names: Some of them at least.
-        count: How many there are in all; as many as `names` when None.
+        names: At least some of them.
+        count: How many there are in total; as many as `names` when None.
     """
     more = (len(names) if count is None else count) - NAMED
     return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")

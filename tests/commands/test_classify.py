@@ -135,7 +135,7 @@ def test_gathers_that_were_trained_on_are_not_scored(graded, tmp_path, command, 
     }
     export_classifier(graded.model, LABELS, tmp_path / "own" / "1", about)
     done = command("classify", tmp_path / "own", graded.survey.path, "--out", tmp_path / "grades.csv")
-    assert done.status == 0 and "30 gathers not scored: gathers of the same id trained own/1" in done.out
+    assert done.status == 0 and "30 gathers not scored: gathers with the same id trained own/1" in done.out
     assert "of the 7 labelled gathers" in done.out and "37 gathers graded by own/1" in done.out
 
 
@@ -212,7 +212,7 @@ def test_a_survey_of_another_size_is_graded_in_windows(graded, tmp_path, command
         (("survey", "--fit", "crop"), "--fit is for files"),
         (("survey", "--prior", "66,31,2"), "--prior needs the class fractions that grader/1 was trained on"),
         (("survey", "--prior", "66,31"), "--prior 66,31: give one number of at least 0 for each of good, medium, bad"),
-        (("survey", "--labels", "labels.csv"), "--labels is for files; a survey has labels of its own"),
+        (("survey", "--labels", "labels.csv"), "--labels is for files; a survey has its own labels"),
         (("survey", "--out", "taken.csv"), "taken.csv: exists already"),
     ],
 )
@@ -242,17 +242,19 @@ def test_a_flow_is_no_classifier_and_a_classifier_no_flow(graded, tmp_path, comm
     flow = Glow((24, 16, 1), levels=1, steps=1, filters=4, attention_levels=0)
     flow.build()
     export_flow(flow, tmp_path / "flow" / "1", {"label": "bad"})
-    with pytest.raises(InputError, match=r"flow/1: is a flow, this needs a classifier; name the SavedModel of a class"):
+    with pytest.raises(
+        InputError, match=r"flow/1: a flow, but this needs a classifier; name the SavedModel of a class"
+    ):
         load_classifier(tmp_path / "flow")
     with pytest.raises(
-        InputError, match=r"grader/1: is a classifier, this needs a flow; name the SavedModel of a flow"
+        InputError, match=r"grader/1: a classifier, but this needs a flow; name the SavedModel of a flow"
     ):
         load_flow(graded.folder / "grader")
     done = command("classify", tmp_path / "flow", graded.survey.path, "--out", tmp_path / "grades.csv")
-    assert done.status == 2 and len(done.error) == 1 and "is a flow, this needs a classifier" in done.error[0]
+    assert done.status == 2 and len(done.error) == 1 and "a flow, but this needs a classifier" in done.error[0]
     words = ("--survey", graded.survey.path, "--out", tmp_path / "new.segy")
     done = command("generate", graded.folder / "grader", *words)
-    assert done.status == 2 and len(done.error) == 1 and "is a classifier, this needs a flow" in done.error[0]
+    assert done.status == 2 and len(done.error) == 1 and "a classifier, but this needs a flow" in done.error[0]
 
 
 def about_with(**changes):
@@ -332,7 +334,10 @@ def test_a_savedmodel_of_before_there_were_features(graded, tmp_path, command, m
     path.write_text(json.dumps(about))
     assert list(load_classifier(tmp_path / "old").module.signatures) == ["classify"]
     done = command("classify", tmp_path / "old", graded.survey.path, "--out", tmp_path / "grades.csv")
-    assert done.status == 0 and "old/1 does not say what it was trained on, as an older glowseis made it" in done.out
+    assert (
+        done.status == 0
+        and "old/1 does not record what it was trained on, because an older glowseis made it" in done.out
+    )
     table = pd.read_csv(tmp_path / "grades.csv")
     np.testing.assert_allclose(table.filter(like="probability_"), graded.found, atol=1e-6)
     assert table[["unlike", "unlike_by"]].isna().all().all()
@@ -381,9 +386,7 @@ def test_validation_gathers_are_graded_as_classify_grades_them(knowing, tmp_path
     )
     assert "test" not in knowing.concluded.probabilities
     assert (table["unlike"][30:] <= 1).mean() > 0.9
-    assert knowing.told == [
-        "too few validation gathers of a class to fit a rule to: windows are combined by their mean"
-    ]
+    assert knowing.told == ["too few validation gathers of a class to fit a rule; windows are combined by their mean"]
 
 
 def line(shots, samples=64, traces=32, interval_s=0.008, **changes):
@@ -441,7 +444,7 @@ def test_a_window_of_a_gather_is_not_unlike_it(knowing):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"interval_s": 0.016}, "has a sample interval of 16 ms, and grader/1 was trained at 8 ms"),
+        ({"interval_s": 0.016}, "has a sample interval of 16 ms, but grader/1 was trained at 8 ms"),
         (
             {"interval_s": 0.001},
             "fewer than the 16 samples of 8 ms that grader/1 needs (their sample interval is 1 ms)",
@@ -472,7 +475,9 @@ def test_pictures_are_taken_to_have_the_interval_of_the_training(knowing, tmp_pa
         PIL.Image.fromarray(image).save(tmp_path / f"{number}.png")
     pictures = [tmp_path / f"{number}.png" for number in range(2)]
     done = command("classify", knowing.folder / "grader", *pictures, "--out", tmp_path / "grades.csv")
-    assert done.status == 0 and "2 gathers without a sample interval are taken to have 8 ms; pass --sample" in done.out
+    assert (
+        done.status == 0 and "2 gathers without a sample interval are assumed to have 8 ms; pass --sample" in done.out
+    )
     words = (*pictures, "--sample-interval", 4, "--out", tmp_path / "others.csv")
     done = command("classify", knowing.folder / "grader", *words)
     assert done.status == 0 and "2 gathers resampled from 4 ms to 8 ms" in done.out
@@ -541,7 +546,7 @@ def test_describe_tells_what_a_classifier_was_trained_on(knowing, tmp_path, comm
         done = command("describe", path)
         assert done.status == 0 and len(done.out.splitlines()) < 24
         for told in (
-            "a classifier (good, medium, bad) of pictures of 32x16 samples x traces",
+            "a classifier (good, medium, bad) for images of 32x16 samples x traces",
             "trained on: 30 gathers",
             "windows of 32x16 cut from 64x32",
             "sample interval: 8 ms",

@@ -138,7 +138,11 @@ def test_wrong_words_are_told_in_one_line(name, words, message, tmp_path):
         ("generate", ("model", "--survey", "s", "--out", "new", "--count", "many"), "Invalid value for '--count'"),
         ("generate", ("model", "--survey", "s", "--out", "README.md"), "README.md: no format ends in .md"),
         ("generate", ("model", "--survey", "s", "--out", "docs"), "docs: the folder is not empty; give another --out"),
-        ("train", ("train/window.toml",), "train/window.toml: makes no survey of its own; pass --survey"),
+        (
+            "train",
+            ("train/window.toml",),
+            "train/window.toml: no section [survey] says what to simulate; pass --survey",
+        ),
     ],
 )
 def test_bad_input_is_told_without_loading_tensorflow(name, words, message):
@@ -205,8 +209,8 @@ def test_a_command_that_ends_well_has_status_0():
         ("generate", ("savedmodels/none", "--survey", "{survey}", "--out", "new"), "none: no SavedModel there"),
         ("generate", ("{model}", "--survey", "{survey}/none", "--out", "new"), "none: no such survey"),
         ("generate", ("{model}", "--survey", "{survey}", "--out", "new", "--label", "ugly"), "labelled 'ugly'"),
-        ("generate", ("{model}", "--survey", "{large}", "--out", "new"), "is for gathers of 64x64, and"),
-        ("generate", ("{other}", "--survey", "{survey}", "--out", "new"), "is a classifier, this needs a flow"),
+        ("generate", ("{model}", "--survey", "{large}", "--out", "new"), "is for gathers of 64x64, but"),
+        ("generate", ("{other}", "--survey", "{survey}", "--out", "new"), "a classifier, but this needs a flow"),
         ("generate", ("{model}", "--survey", "{survey}", "--out", "{survey}"), "the folder is not empty"),
         (
             "generate",
@@ -214,7 +218,7 @@ def test_a_command_that_ends_well_has_status_0():
             "exists already; give another --out",
         ),
         ("classify", ("savedmodels/none", "{table}.csv", "--out", "new.csv"), "none: no SavedModel there"),
-        ("classify", ("{model}", "{table}.csv", "--out", "new.csv"), "is a flow, this needs a classifier"),
+        ("classify", ("{model}", "{table}.csv", "--out", "new.csv"), "a flow, but this needs a classifier"),
         ("classify", ("{other}", "none.segy", "--out", "new.csv"), "none.segy: no such file"),
         ("classify", ("{other}", "{table}.csv", "--out", "new.csv"), "table.csv: has 0 bytes"),
         ("train", ("train/window.toml", "--survey", "none"), "none: no such survey"),
@@ -223,7 +227,7 @@ def test_a_command_that_ends_well_has_status_0():
             ("train/demo.toml", "--set", "survey.size=112x81"),
             "survey.size: gathers of 112x81 cannot be halved",
         ),
-        ("train", ("train/demo.toml", "--survey", "{survey}", "--out", "{survey}"), "is not the folder of a run"),
+        ("train", ("train/demo.toml", "--survey", "{survey}", "--out", "{survey}"), "not the folder of a run"),
         ("train", ("train/demo.toml", "--survey", "{survey}", "--out", "{run}"), "holds a run of another recipe (seed"),
         (
             "train",

@@ -308,7 +308,7 @@ def test_command_with_bad_surveys(tmp_path, command):
     assert command("describe", survey.path).status == 0
     done = command("describe", survey.path, "--verify", "--out", tmp_path / "out")
     assert done.status == 2 and len(done.error) == 1
-    assert f"{shard}: differs from its checksum; copy the survey again or make it anew" in done.error[0]
+    assert f"{shard}: differs from its checksum; copy the survey again or make it again" in done.error[0]
     shard.write_bytes(shard.read_bytes()[:100] + b"x" + shard.read_bytes()[101:])
     done = command("describe", survey.path, "--out", tmp_path / "out")
     assert done.status == 2 and "is damaged: its checksum differs" in done.error[0] and len(done.error) == 1

@@ -109,8 +109,8 @@ def test_gathers_that_training_held_out_are_no_parents(trained, parents):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"sample_interval_s": 0.004}, "a sample interval of 4 ms, and tiny/1 was trained at 8 ms"),
-        ({"offset_m": -(150 + 99.0 * np.arange(28)).astype(np.float32)}, "a trace every 99 m, and tiny/1 was trained"),
+        ({"sample_interval_s": 0.004}, "a sample interval of 4 ms, but tiny/1 was trained at 8 ms"),
+        ({"offset_m": -(150 + 99.0 * np.arange(28)).astype(np.float32)}, "a trace every 99 m, but tiny/1 was trained"),
     ],
 )
 def test_a_survey_of_another_kind_than_was_trained_on_is_refused(trained, tmp_path, command, changes, message):
@@ -241,7 +241,10 @@ def test_a_labels_gathers_alone_are_parents(generate, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--out", "new", "--label", "ugly"), "no gather is labelled 'ugly'; labels there: good (12), bad (12)"),
+        (
+            ("--out", "new", "--label", "ugly"),
+            "no gather is labelled 'ugly'; choose from its labels: good (12)",
+        ),
         (
             ("--out", "new.xyz"),
             "new.xyz: no format ends in .xyz; name a .segy, .h5 or .npy file or a folder, or give --format",

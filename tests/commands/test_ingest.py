@@ -101,7 +101,7 @@ def test_bad_input_is_one_line(tmp_path, source):
         ((tmp_path / "empty.segy", "--out", out), "has 0 bytes"),
         ((tmp_path / "text.segy", "--out", out), "not SEG-Y"),
         ((source, tmp_path / "cut.segy", "--out", out), "cut.segy: cut short"),
-        ((tmp_path / "full", "--out", out), "is a folder without a file that ends in .segy"),
+        ((tmp_path / "full", "--out", out), "no file in this folder ends in .segy"),
         ((tmp_path / "dead.segy", "--out", out), "no gather is left to write: 1 without a live trace"),
         ((source, "--out", tmp_path / "full"), "not empty"),
         ((source, "--out", source), "exists already"),
@@ -118,7 +118,7 @@ def test_bad_input_is_one_line(tmp_path, source):
         ((source, "--out", out, "--format", "gif"), "choose one of segy, su, hdf5, numpy, pictures"),
         ((source, "--out", out, "--labels", tmp_path / "none.csv"), "none.csv: no such file"),
         ((source, "--out", out, "--sample-interval", "inf"), "give 0.01 to 500"),
-        ((source, "--out", out, "--sample-interval", "0"), "--sample-interval 0 is no sample interval"),
+        ((source, "--out", out, "--sample-interval", "0"), "--sample-interval 0 is not a sample interval"),
         ((source, "--out", out, "--sample-interval", "0.004"), "in milliseconds"),
         ((source, "--out", out, "--sample-interval", "4000"), "in milliseconds"),
         ((source, "--out", out, "--sample-interval", "nan"), "in milliseconds"),
@@ -194,7 +194,7 @@ def test_broken_and_dead_traces_are_told_and_gathers_without_a_live_one_left_out
     lines = output.splitlines()
     wanted = f"2 traces of 1 gather with NaN or infinite samples, set to zero: {name(0)} (2, first trace 6)"
     assert wanted in lines
-    assert f"1 trace of 1 gather with nothing but zeros, kept: {name(1)} (1, first trace 10)" in lines
+    assert f"1 trace of 1 gather with only zeros, kept: {name(1)} (1, first trace 10)" in lines
     assert f"1 gather left out, without a live trace: {name(2)}" in lines
     survey = open_survey(tmp_path / "out")
     assert survey.index["gather_id"].tolist() == [name(0), name(1), name(3)]
@@ -213,8 +213,8 @@ def test_numbers_beyond_32_bits_are_broken(tmp_path):
 def test_resize_warns_of_the_nyquist_frequency(tmp_path, source):
     status, output, errors = ingest(source, "--out", tmp_path / "out", "--size", "35x30", "--fit", "resize")
     assert (status, errors) == (0, [])
-    line = "warning: 15 gathers resized from 70 to 35 rows: a row is 16 ms where it was 8, the Nyquist frequency "
-    assert f"{line}31.25 Hz where it was 62.5" in output.splitlines()
+    line = "warning: 15 gathers resized from 70 to 35 rows: a row is 16 ms instead of 8, the Nyquist frequency "
+    assert f"{line}31.25 Hz instead of 62.5" in output.splitlines()
     assert "to 35x30: 15 resized" in output
     gather = open_survey(tmp_path / "out").read(4)
     assert (gather.fit, gather.recorded_shape) == ("resize", (70, 60)) and len(gather.geometry.offset_m) == 60
@@ -238,7 +238,7 @@ def test_sources_of_one_name_get_their_folders_in_front(tmp_path):
     assert names[2:5] == [f"day-2-line-line3-shot{shot}-cable2" for shot in range(3)]
     assert names[5:7] == ["day-2-line3-shot0", "day-2-line3-shot1"]
     assert names[7:] == [f"{parent}-other-gather1", f"{parent}-other-gather1-2"]
-    assert f"1 gather renamed, as their ids were taken: {parent}-other-gather1-2" in output
+    assert f"1 gather renamed because their ids were taken: {parent}-other-gather1-2" in output
 
 
 def test_labels_from_a_table(tmp_path, source):

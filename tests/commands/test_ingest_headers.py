@@ -24,8 +24,8 @@ def test_mended_traces_are_one_line_a_kind(tmp_path):
     names = "a-shot1001: 1, a-shot1002: 1, a-shot1003: 1, a-shot1004: 1 and 3 more"
     assert f"auxiliary traces left out: 7 in 7 gathers ({names}); --keep-auxiliary keeps them" in lines
     assert "traces declared dead by their header, set to zero: 3 in 1 gather (a-shot1004: 3)" in lines
-    assert f"traces shifted to one start time, as their delays differ: 7 in 7 gathers ({names})" in lines
-    assert not any("nothing but zeros" in line or line.startswith("warning") for line in lines)
+    assert f"traces shifted to one start time because their delays differ: 7 in 7 gathers ({names})" in lines
+    assert not any("only zeros" in line or line.startswith("warning") for line in lines)
     told = []
     assert len(list(gathers_of(Request([path]), told))) == 7
     assert set(told) < set(lines) and len(told) == 4
@@ -37,7 +37,7 @@ def test_dead_traces_that_no_header_declares_are_told_beside_others(tmp_path):
     amplitude[[5, 6]] = 0
     path = written(tmp_path, line.with_words(trid=np.where(line.number == 9, 2, 1)), amplitude=amplitude)
     lines = ingest(Request([path]), tmp_path / "out")
-    assert "2 traces of 1 gather with nothing but zeros, kept: a-shot1001 (2)" in lines
+    assert "2 traces of 1 gather with only zeros, kept: a-shot1001 (2)" in lines
 
 
 def test_a_kind_is_one_line_for_many_files(tmp_path):
@@ -47,8 +47,8 @@ def test_a_kind_is_one_line_for_many_files(tmp_path):
         paths.append(path.rename(tmp_path / f"line{number}.segy"))
     lines = ingest(Request([*paths]), tmp_path / "out")
     (warning,) = (line for line in lines if line.startswith("warning: "))
-    assert warning.startswith(f"warning: {paths[0]}: channel numbers (TraceNumber) come back within 2 gathers")
-    assert warning.endswith(f" (likewise {', '.join(map(str, paths[1:5]))} and 2 more)")
+    assert warning.startswith(f"warning: {paths[0]}: channel numbers (TraceNumber) repeat within 2 gathers")
+    assert warning.endswith(f" (also {', '.join(map(str, paths[1:5]))} and 2 more)")
 
 
 def test_strict_refuses_what_would_be_a_warning(tmp_path):
@@ -95,9 +95,9 @@ def test_strict_leaves_sound_files_alone(tmp_path):
 @pytest.mark.parametrize(
     ("interval_us", "message"),
     [
-        (4, r"0.004 ms \(4 microseconds\), which no marine recording has; if 4 ms is meant pass --sample-interval 4"),
-        (2, "if 2 ms is meant pass --sample-interval 2"),
-        (16, "if 16 ms is meant pass --sample-interval 16, or --sample-interval 0.016 if it is right"),
+        (4, r"0.004 ms \(4 microseconds\), which no marine recording has; if you meant 4 ms, pass --sample-interval 4"),
+        (2, "if you meant 2 ms, pass --sample-interval 2"),
+        (16, "if you meant 16 ms, pass --sample-interval 16, or --sample-interval 0.016 if it is right"),
         (99, "0.099 ms .*; pass --sample-interval, or --sample-interval 0.099 if it is right"),
     ],
 )
@@ -113,7 +113,7 @@ def test_intervals_in_another_unit(tmp_path, ending, interval_us, message):
 def test_intervals_of_revision_two_in_another_unit(tmp_path, interval_us, meant):
     binary = {(3501, "B"): 2, (3273, "d"): interval_us, (3217, "H"): 0}
     path = written(tmp_path, Line().with_words(dt=0), binary=binary)
-    with pytest.raises(InputError, match=f"if {meant} ms is meant pass --sample-interval {meant}"):
+    with pytest.raises(InputError, match=f"if you meant {meant} ms, pass --sample-interval {meant}"):
         ingest(Request([path]), tmp_path / "out")
 
 
@@ -121,7 +121,7 @@ def test_intervals_of_other_formats_in_another_unit(tmp_path):
     recording = random_recording(1)
     object.__setattr__(recording.geometry, "sample_interval_s", 4.0)
     write_hdf5(tmp_path / "a.h5", [recording])
-    with pytest.raises(InputError, match=r"a.h5: gives a sample interval of 4000 ms .* if 4 ms is meant"):
+    with pytest.raises(InputError, match=r"a.h5: has a sample interval of 4000 ms .* if you meant 4 ms"):
         ingest(Request([tmp_path / "a.h5"]), tmp_path / "out")
 
 

@@ -272,7 +272,7 @@ def test_the_command_goes_on_after_every_kind_of_end(tmp_path):
                 time.sleep(0.02)
             printed, error = process.communicate(timeout=60)
         assert process.returncode == status and told in error and len(error.splitlines()) <= 1
-        assert f"going on after {done} of {count} gathers" in printed or not done
+        assert f"resuming after {done} of {count} gathers" in printed or not done
         assert not out.exists()
         # Of what was finished by then at most the last gather is not whole.
         assert count > finished(out) >= done + 40
@@ -284,7 +284,7 @@ def test_the_command_goes_on_after_every_kind_of_end(tmp_path):
         done = min(done, written)
     with simulating(out, *words) as process:
         printed, error = process.communicate(timeout=120)
-    assert process.returncode == 0 and error == "" and f"going on after {done} of" in printed
+    assert process.returncode == 0 and error == "" and f"resuming after {done} of" in printed
     with simulating(tmp_path / "other", *words) as process:
         assert process.wait(120) == 0
     assert content(out) == content(tmp_path / "other")

@@ -71,7 +71,7 @@ def test_command_writes_segy_beside_the_records(tmp_path):
         (("--count", "0"), "at least 1"),
         (("--seed", "-1"), "at least 0"),
         (("--noise", "waves=1"), "there is no kind 'waves'"),
-        (("--noise", "swell=loud"), "no number"),
+        (("--noise", "swell=loud"), "not a number"),
         (("--noise", "tug=2", "--noise", "swell=0"), "with noise swell=0 tug=2 hardly any gathers are bad"),
     ],
 )
@@ -219,7 +219,7 @@ def test_a_full_disk_keeps_what_is_finished(tmp_path, monkeypatch, command):
     assert "run the same command again to continue" in done.error[0]
     monkeypatch.setattr(segy_beside, "segy_writer", segy_writer)
     done = command("simulate", "--out", tmp_path / "survey", *words)
-    assert done.status == 0 and "going on after 3 of 6 gathers" in done.out
+    assert done.status == 0 and "resuming after 3 of 6 gathers" in done.out
     assert command("simulate", "--out", tmp_path / "other", *words).status == 0
     first, second = (
         {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("survey", "other")

@@ -118,7 +118,7 @@ def test_a_run_that_was_killed_and_stopped_ends_with_the_same_weights(tiny, trai
     assert at < STEPS and not (tmp_path / "savedmodels").exists()
 
     done = finish(start(*words, folder=tmp_path))
-    assert done.status == 0 and f"going on after step {at} of {STEPS}" in done.out
+    assert done.status == 0 and f"resuming after step {at} of {STEPS}" in done.out
     assert figures(run) == figures(trained.run)
     last = Path("checkpoints") / "last" / f"ckpt-{STEPS}"
     assert same(weights(run / last), weights(trained.run / last))
@@ -140,7 +140,7 @@ def test_a_finished_run_is_not_trained_again(tiny, trained, command, monkeypatch
     before = {path: path.stat().st_mtime_ns for path in trained.folder.rglob("*") if path.is_file()}
     done = command("train", tiny.recipe, "--survey", tiny.survey)
     assert done.status == 0 and "this run is done" in done.out
-    assert trained.out.split("bits a grey value")[1] == done.out.split("bits a grey value")[1]
+    assert trained.out.split("bits per grey value")[1] == done.out.split("bits per grey value")[1]
     assert before == {path: path.stat().st_mtime_ns for path in trained.folder.rglob("*") if path.is_file()}
 
 
@@ -350,14 +350,22 @@ def test_a_full_disk_stops_the_run_in_one_line(tiny, tmp_path, monkeypatch, comm
     [
         ("run", ("--set", "training.batch=2"), "holds a run of another recipe (training.batch was 3, now 2); give"),
         ("run", ("--set", "phases.0.epochs=2"), "holds a run of another recipe (phases.0.epochs was"),
-        ("thesis", (), "is not the folder of a run; give another --out"),
+        ("thesis", (), "not the folder of a run; give another --out"),
         (
             "nothing",
             ("--set", "flow.levels=6", "--set", "flow.steps=1"),
             "cannot be halved 6 times; make the survey with",
         ),
-        ("nothing", ("--set", "data.label=ugly"), "no gather is labelled 'ugly'; labels there: good (12), bad (12)"),
-        ("nothing", ("--set", "phases.1.labels=['fine']"), "no gather is labelled 'fine'; labels there: good (12)"),
+        (
+            "nothing",
+            ("--set", "data.label=ugly"),
+            "no gather is labelled 'ugly'; choose from its labels: good",
+        ),
+        (
+            "nothing",
+            ("--set", "phases.1.labels=['fine']"),
+            "no gather is labelled 'fine'; choose from its labels",
+        ),
         ("nothing", ("--set", "data.held_out=0.9"), "gathers are labelled 'bad' and 11 of them are held out"),
         ("nothing", ("--survey", "nowhere"), "nowhere: no such survey"),
         ("nothing", ("--set", "training.batch=x"), "training.batch = 'x': input should be a valid integer"),
@@ -428,7 +436,7 @@ def test_a_recipe_makes_its_own_survey(tiny, tmp_path, monkeypatch, command):
     again = own_survey.own_survey(section, tmp_path / "own")
     assert again.checksum == survey.checksum
     other = section.model_copy(update={"seed": 2})
-    with pytest.raises(InputError, match="is not the survey that the recipe describes"):
+    with pytest.raises(InputError, match="not the survey that the recipe describes"):
         own_survey.own_survey(other, tmp_path / "own")
 
 

@@ -1,1 +1,1 @@
-"""What in recorded amplitudes is signal: zeros, fill values, wild traces, and the names for what was mended."""
+"""Which recorded amplitudes are signal: zeros, fill values, wild traces, and the names of what was mended."""

@@ -1,8 +1,8 @@
-"""Fill values: numbers that stand where nothing was recorded, such as -999.25, 1e30, -32768 or a last sample held.
+"""Fill values: numbers written where nothing was recorded, such as -999.25, 1e30, -32768 or a repeated last sample.
 
-No list of them is kept, for they are told by what no recording does: a value comes back exactly, far more often than
-those beside it, and its neighbours in time know nothing of it. The rails of a recorder that saturated come back
-exactly too, but in pairs, one on each side of zero, or with samples beside them that are nearly as large.
+There is no list of them; they are recognised by behaviour that no recording has: a value recurs exactly, far more often
+than values close to it, and unrelated to its neighbours in time. The rails of a saturated recorder recur exactly too,
+but in pairs, one on each side of zero, or next to samples that are nearly as large.
 """
 
 from dataclasses import dataclass
@@ -12,38 +12,38 @@ import numpy as np
 from glowseis.survey.amplitudes.trace_zeros import TRACE
 
 SAMPLED = 4096
-"""Samples that a gather is judged by before it is looked at as a whole."""
+"""Samples by which a gather is checked before all of it is."""
 
 TIMES = 8
-"""A value stands out that comes so often in the sample, and so many times as often as all but one of the four beside
-it."""
+"""A value stands out if it occurs this often in the sample, and this many times as often as all but one of the four
+values next to it."""
 
 EVEN = 1.5
-"""Times as far from zero that one end of amplitudes may be as the other without a further look."""
+"""Largest ratio of the distances of both ends of the amplitudes from zero that needs no further check."""
 
 AWAY_LEVELS = 8
-"""Grey levels that a fill value is away from zero; the middle of a sample is nearer than that to the value of mutes."""
+"""Least distance of a fill value from zero, in grey levels; the middle of a sample is closer to the value of mutes."""
 
 HELD_LEVELS = 0.5
-"""Grey levels that a held value is away from the zero of its trace."""
+"""Least distance of a held value from the zero of its trace, in grey levels."""
 
 FAR = 30
-"""Clips that a sample is away from zero to be looked at though it is rare."""
+"""Distance from zero, in clips, from which a sample is checked even if it is rare."""
 
 BEYOND = 1e6
-"""Times a trace's median amplitude that no recorder reaches: a fill value even if it comes but once."""
+"""Multiple of a trace's median amplitude that no recorder reaches: a fill value even if it occurs only once."""
 
 RARE = 3
-"""Times that a value far away comes to be a fill value."""
+"""How often a value far from zero must occur to be a fill value."""
 
 ALIKE = 5
-"""Times as often that one rail may come as the other."""
+"""Largest ratio of the counts of both rails."""
 
 MOST, NEAR = 4, 16
-"""Values that stand out among those near them, at most: within that fraction of what most samples span."""
+"""Most values that stand out among those near them, within that fraction of the range of most samples."""
 
 RUN = 16
-"""Equal samples at an end of a trace that are no signal."""
+"""Fewest equal samples at an end of a trace that are not signal."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,13 @@ class Sample:
     """Some thousand samples of a gather.
 
     Attributes:
-        zero: The middle of those that do not stand out; the value that stands out beside it, as that of a mute does,
-            where there is one.
-        clip: What 4 % of them exceed, about zero; 0 where all are zero.
-        is_even: Whether the two ends are about as far from zero, but for one sample in a thousand.
-        is_exact: Whether zero is such a value.
-        step: Least difference between two values, of numbers in steps; 0 of others.
-        standing_out: Values that come back exactly, none of them zero, the commonest first.
+        zero: The middle of those that do not stand out; or the value that stands out next to it, as that of a mute
+            does, if there is one.
+        clip: The distance from zero that 4 % of them exceed; 0 if all are zero.
+        is_even: Whether both ends are about equally far from zero, except for one sample in a thousand.
+        is_exact: Whether zero is such a value that stands out.
+        step: Smallest difference between two values, if they are in steps; otherwise 0.
+        standing_out: Values that recur exactly, without zero, the commonest first.
     """
 
     zero: float
@@ -68,20 +68,20 @@ class Sample:
     standing_out: np.ndarray
 
     def is_away(self, values: np.ndarray) -> np.ndarray:
-        """Tell which values are far enough from zero to be fill values."""
+        """Whether values are far enough from zero to be fill values."""
         return np.abs(values - self.zero) > max(AWAY_LEVELS * self.clip / 128, 2 * self.step)
 
     @property
     def held_away(self) -> float:
-        """How far a held value is from the zero of its trace, at least."""
+        """Least distance of a held value from the zero of its trace."""
         return max(HELD_LEVELS * self.clip / 128, 2 * self.step)
 
 
 def places(live: np.ndarray, samples: int) -> tuple[np.ndarray, np.ndarray]:
-    """Choose the samples that a gather is judged by, evenly over its traces and times.
+    """Choose the samples by which a gather is checked, evenly over its traces and times.
 
     Args:
-        live: Numbers of its traces that are worth a look, at least one.
+        live: Numbers of its traces to check, at least one.
         samples: Samples of a trace.
 
     Returns:
@@ -89,7 +89,7 @@ def places(live: np.ndarray, samples: int) -> tuple[np.ndarray, np.ndarray]:
     """
     size = samples * len(live)
     step = max(1, size // SAMPLED)
-    # Rows would repeat early if step and samples had a common factor.
+    # Rows would repeat too soon if step and samples had a common factor.
     while np.gcd(step, samples) > 1:
         step += 1
     number = np.arange(0, size, step)
@@ -97,12 +97,12 @@ def places(live: np.ndarray, samples: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def judge(values: np.ndarray, clipped_fraction: float, zero: float | None = None) -> Sample:
-    """Find the middle of a sample and what stands out of it.
+    """Find the middle of a sample and the values that stand out.
 
     Args:
         values: Amplitudes, finite, in any order.
-        clipped_fraction: Share of them that a clip leaves beyond itself.
-        zero: Their zero, where it is known; their middle when None.
+        clipped_fraction: Share of them beyond the clip.
+        zero: Their zero, if known; their middle when None.
 
     Returns:
         What was found.
@@ -118,12 +118,12 @@ def judge(values: np.ndarray, clipped_fraction: float, zero: float | None = None
     if out.any():
         out[out] = counts[out] >= TIMES * _around(single, counts, np.flatnonzero(out))
     usual = ordered[~np.repeat(out, counts)] if out.any() else ordered
-    # Where hardly anything else is left, that is the gather.
+    # If hardly anything else is left, these values are the gather itself.
     usual = usual if 10 * len(usual) > len(ordered) else ordered
     is_exact = zero is not None
     middle = ordered[len(ordered) // 2]
     if not is_exact and out[np.searchsorted(single, middle)] and usual is not ordered:
-        # Of numbers in coarse steps the zero itself may stand out; a fill value lies beside the others or beyond them.
+        # With coarse steps, zero itself may stand out; a fill value lies next to the others or beyond them.
         quarter = len(usual) // 4
         is_exact = bool(usual[quarter] <= middle <= usual[-1 - quarter])
         zero = middle if is_exact else None
@@ -143,7 +143,7 @@ def judge(values: np.ndarray, clipped_fraction: float, zero: float | None = None
 
 
 def _beside(counts: np.ndarray) -> np.ndarray:
-    """Second largest of the four counts beside each: two values that come often may be next to each other."""
+    """Second largest of the four neighbouring counts of each: two frequent values may be next to each other."""
     around = np.concatenate([[0, 0], counts, [0, 0]])
     one, two, three, four = around[:-4], around[1:-3], around[3:-1], around[4:]
     larger = np.minimum(np.maximum(one, two), np.maximum(three, four))
@@ -151,9 +151,9 @@ def _beside(counts: np.ndarray) -> np.ndarray:
 
 
 def _around(single: np.ndarray, counts: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """How often values near some come that are not the few commonest there, at least once.
+    """How often values near some occur that are not the few commonest there, at least 1.
 
-    Traces in coarser steps than others, such as weighted ones, have values that come back between values that do not.
+    Traces in coarser steps than others, such as weighted ones, have values that recur between values that do not.
     """
     total = counts.cumsum()
     low, high = single[np.searchsorted(total, [0.05 * total[-1], 0.95 * total[-1]])]
@@ -173,11 +173,11 @@ def repeated(amplitude: np.ndarray, suspect: np.ndarray, sample: Sample) -> np.n
 
     Args:
         amplitude: Amplitudes `[time, trace]`, finite.
-        suspect: Traces whose mean is not zero, bool `[trace]`: rare values are looked for there.
-        sample: What a sample of them says.
+        suspect: Traces whose mean is not zero, bool `[trace]`, in which rare values are searched for.
+        sample: A sample of them.
 
     Returns:
-        Where they are, bool `[time, trace]`; None where there are none.
+        Where they are, bool `[time, trace]`; None if there are none.
     """
     candidates, found = list(sample.standing_out), None
     if sample.clip and suspect.any():
@@ -190,10 +190,10 @@ def repeated(amplitude: np.ndarray, suspect: np.ndarray, sample: Sample) -> np.n
             found = np.zeros(amplitude.shape, bool)
             found[:, suspect] = beyond
     if not sample.step:
-        # Numbers without steps hardly come back, and the outermost least of all.
+        # Numbers without steps hardly recur, and the outermost least of all.
         ends = (amplitude.min(), amplitude.max())
         candidates += [end for end in ends if end not in candidates and np.count_nonzero(amplitude == end) >= RARE]
-    # From the outside, for rails are the outermost of what is recorded; dead traces are zero already.
+    # From the outside in, because rails are the outermost recorded values; dead traces are zero already.
     candidates = [value for value in candidates if value != sample.zero]
     candidates.sort(key=lambda value: -abs(value - sample.zero))
     counts = {value: np.count_nonzero(amplitude == value) for value in candidates}
@@ -208,7 +208,7 @@ def repeated(amplitude: np.ndarray, suspect: np.ndarray, sample: Sample) -> np.n
 
 
 def _far(amplitude: np.ndarray, sample: Sample) -> list:
-    """Values far from zero, alone there, that come back exactly, too rare for the sample; the commonest few."""
+    """Isolated values far from zero that recur exactly but are too rare for the sample; the commonest few."""
     far = amplitude[np.abs(amplitude - sample.zero) > FAR * sample.clip]
     values, counts = np.unique(far, return_counts=True)
     often = np.flatnonzero(counts >= RARE)
@@ -219,11 +219,11 @@ def _far(amplitude: np.ndarray, sample: Sample) -> list:
 
 
 def _beyond(amplitude: np.ndarray, reach: np.ndarray, sample: Sample) -> np.ndarray | None:
-    """Samples that are beyond what any recorder reaches beside the rest of their trace."""
+    """Samples beyond what any recorder reaches, compared with the rest of their trace."""
     limit = BEYOND * sample.clip
     traces = np.flatnonzero(reach > limit)
     size = np.abs(amplitude[:, traces] - sample.zero)
-    # A whole trace may be so much louder than the others.
+    # A whole trace may be that much louder than the others.
     beyond = size > np.maximum(BEYOND * np.median(size, axis=0), limit) if len(traces) else size > 0
     if not beyond.any():
         return None
@@ -233,11 +233,11 @@ def _beyond(amplitude: np.ndarray, reach: np.ndarray, sample: Sample) -> np.ndar
 
 
 def _is_paired(value: float, counts: dict, zero: float) -> bool:
-    """Tell whether a value, the outermost on its side of zero, has another on the other side, about as often: rails.
+    """Whether a value, the outermost on its side of zero, has an equally frequent one on the other side: rails.
 
     Args:
         value: The value.
-        counts: How often it and others come.
+        counts: How often it and others occur.
         zero: Zero.
     """
     shares = {other: (float(other) - zero) / (float(value) - zero) for other in counts}
@@ -247,7 +247,7 @@ def _is_paired(value: float, counts: dict, zero: float) -> bool:
 
 
 def _is_continued(amplitude: np.ndarray, here: np.ndarray, value: float, zero: float) -> bool:
-    """Tell whether samples beside runs of a value are mostly between it and zero: a rail that a wave runs against."""
+    """Whether samples next to runs of a value are mostly between it and zero: a rail that a wave runs into."""
     begins, ends = here[1:] & ~here[:-1], here[:-1] & ~here[1:]
     beside = np.concatenate([amplitude[:-1][begins], amplitude[1:][ends]])
     share = (beside - zero) / (value - zero)
@@ -255,7 +255,7 @@ def _is_continued(amplitude: np.ndarray, here: np.ndarray, value: float, zero: f
 
 
 def _is_reached(amplitude: np.ndarray, counts: dict, value: float, sample: Sample) -> bool:
-    """Tell whether a gather's largest value is a rail: the other end comes back too, or amplitudes lead up to it."""
+    """Whether a gather's largest value is a rail: the other end recurs too, or amplitudes lead up to it."""
     ends = amplitude.min(), amplitude.max()
     end, other = ends if value < sample.zero else ends[::-1]
     if value != end:
@@ -270,18 +270,18 @@ def _is_reached(amplitude: np.ndarray, counts: dict, value: float, sample: Sampl
 
 
 def held(amplitude: np.ndarray, mean: np.ndarray, live: np.ndarray, sample: Sample) -> np.ndarray | None:
-    """Find values that are held from the beginning of a trace, or to its end, and are not the gather's zero.
+    """Find values that are repeated from the beginning of a trace, or to its end, and are not the gather's zero.
 
-    Mutes are among them where the rest of their trace has a zero of its own.
+    Mutes are among them if the rest of their trace has a different zero.
 
     Args:
         amplitude: Amplitudes `[time, trace]`, finite.
         mean: Their means, `[trace]`.
-        live: Which traces are worth a look, bool `[trace]`.
-        sample: What a sample of them says.
+        live: Traces to check, bool `[trace]`.
+        sample: A sample of them.
 
     Returns:
-        Where they are, bool `[time, trace]`; None where there are none.
+        Where they are, bool `[time, trace]`; None if there are none.
     """
     if len(amplitude) < TRACE:
         return None
@@ -301,7 +301,7 @@ def held(amplitude: np.ndarray, mean: np.ndarray, live: np.ndarray, sample: Samp
 
 
 def _held(trace: np.ndarray, sample: Sample) -> int:
-    """How many samples of a trace hold its first value, 0 where that is a rail; its zero may well be set to zero."""
+    """How many samples of a trace repeat its first value, 0 if that is a rail; its own zero may be set to zero."""
     value = trace[0]
     length = int(np.argmax(trace != value))
     rest = trace[length:]

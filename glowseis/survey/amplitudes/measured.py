@@ -1,4 +1,4 @@
-"""What of a recording is signal: its zero is measured and taken away, and what is no signal is set to zero."""
+"""The signal in a recording: its zero is measured and subtracted, and everything that is not signal is set to zero."""
 
 import math
 from dataclasses import dataclass
@@ -10,52 +10,52 @@ from glowseis.survey.amplitudes.loudness import is_of_two_scales, loudness, wild
 from glowseis.survey.amplitudes.trace_zeros import AGREED_LEVELS, LARGE, TRACE, are_constants, trace_zeros
 
 CLIPPED_FRACTION = 0.04
-"""Share of the samples beyond the clip: 2 % of them black and 2 % white, as the published gathers show."""
+"""Share of the samples beyond the clip: 2 % of them black and 2 % white, as in the published gathers."""
 
 MEASURED_FROM = 256
-"""Samples of a gather below which its zero is taken to be 0, as a median of so few says little."""
+"""Gathers with fewer samples are assumed to have zero at 0, because a median of so few says little."""
 
 NO_LEVELS = 0.2
-"""Grey levels that a gather's middle may be away from 0 and still be taken for it."""
+"""Grey levels by which a gather's middle may differ from 0 and still count as 0."""
 
 TOLD_LEVELS = 0.5
-"""Grey levels from which the removal of a constant is told: less does not show."""
+"""Grey levels from which the removal of a constant is reported: less is invisible."""
 
 MEDIAN = 1.25
-"""Standard error of a median, in that of a mean of as many."""
+"""Standard error of a median, relative to that of a mean of as many values."""
 
 SOME = 64
-"""Samples of a trace that tell how noisy and how loud it is."""
+"""Samples of a trace from which its noise and loudness are estimated."""
 
 PILED, PILED_APART = 2.7, 1.5
-"""Mean deviations that the nearer end of samples piled up against it is away, and how much farther the other is."""
+"""For samples piled up at one end: its largest distance in mean deviations, and how much farther the other end is."""
 
 PILED_SHARE = 0.75
-"""Share of the traces that are so where a gather is."""
+"""Share of such traces from which a gather counts as one-sided."""
 
 OUTSIDE = 0.1
-"""Part of the range of a gather's values by which a zero that was given may lie outside of it."""
+"""Fraction of the range of a gather's values by which a given zero may lie outside it."""
 
 PILED_TRACES, PILED_SAMPLES = 24, 128
-"""Traces, and samples of each, that tell whether they are so."""
+"""Traces, and samples of each, that are checked for this."""
 
 JUDGED_FROM = 4096
-"""Samples of a gather from which its zero must be a middle."""
+"""Fewest samples of a gather for which its zero must be a middle."""
 
 FLOAT_MAX = np.finfo(np.float32).max
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A recording, measured.
+    """A measured recording.
 
     Attributes:
-        amplitude: Amplitudes about zero, float32 `[time, trace]`; zero where there is no signal. They are those that
-            were given where nothing had to be changed.
-        zero: What was taken from each trace, float32 `[trace]`; 0 alone, `[]`, where nothing was.
-        is_loud: Which traces the clip is not to be measured by, bool `[trace]`; None where there are none.
-        is_one_sided: Whether zero is no middle: nearly all samples lie on one side of it; where it was given, all of
-            them, and far away.
+        amplitude: Amplitudes about zero, float32 `[time, trace]`; zero where there is no signal. It is the given array
+            if nothing had to be changed.
+        zero: What was subtracted from each trace, float32 `[trace]`; a scalar 0, `[]`, if nothing was.
+        is_loud: Traces to ignore when the clip is measured, bool `[trace]`; None if there are none.
+        is_one_sided: Whether zero is not a middle: nearly all samples lie on one side of it, or, if it was given, all
+            of them, and far away.
         mended: What was mended, by the names of `glowseis.survey.amplitudes.mending.MENDINGS`.
     """
 
@@ -76,27 +76,27 @@ def measure(
     one_zero: bool = False,
     middle: float = 0.0,
 ) -> Measured:
-    """Measure a recording and take away what is no signal.
+    """Measure a recording and remove everything that is not signal.
 
     1. Broken and dead traces become zero.
-    2. Fill values are found as `glowseis.survey.amplitudes.fill_values` says.
-    3. The zero of the gather is the value of mutes, or the median of the means of its traces; the median of samples
-       where the two are apart, or the steps between values are coarse. A trace of 64 samples or more whose mean is more
-       than a grey level away from that has its own, a mean to which spikes add little.
-    4. Zeros are taken away, and fill values set to zero.
-    5. Wild traces are found, as `loudness` in this room says, so that the clip can be measured without them.
+    2. Fill values are found (see `glowseis.survey.amplitudes.fill_values`).
+    3. The zero of the gather is the value of mutes, or the median of the means of its traces; or the median of samples
+       if the two differ, or the steps between values are coarse. A trace of 64 samples or more whose mean is more than
+       a grey level away from that has its own zero, a mean that spikes hardly affect.
+    4. Zeros are subtracted, and fill values set to zero.
+    5. Wild traces are found (see `loudness` in this package), so that the clip can be measured without them.
 
     Args:
-        amplitude: Amplitudes `[time, trace]`, of any kind of real number; it is not changed.
+        amplitude: Amplitudes `[time, trace]`, of any real type; not changed.
         broken: Traces with a NaN or infinite sample, bool `[trace]`.
         dead: Traces that are broken or have one value throughout, bool `[trace]`.
-        zero: The zero of all traces, where it is known; measured when None.
-        sums: Sums of its traces, `[trace]`, where they are known.
-        one_zero: Whether all traces have the gather's zero.
-        middle: What zero is where no constant was added, such as mid-grey of a picture.
+        zero: The zero of all traces, if known; measured when None.
+        sums: Sums of its traces, `[trace]`, if known.
+        one_zero: Whether all traces share the gather's zero.
+        middle: The value of zero if no constant was added, such as mid-grey in a picture.
 
     Returns:
-        What was found. A gather of fewer than 256 samples is taken as it is.
+        The measured recording. A gather of fewer than 256 samples is not changed.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         own = amplitude.astype(np.float64 if amplitude.dtype == np.float64 else np.float32, copy=False)
@@ -135,13 +135,13 @@ def measure(
 
 
 def constant_traces(amplitude: np.ndarray) -> np.ndarray:
-    """Tell which traces have one value throughout, zero or another.
+    """Find the traces that have one value throughout, zero or another.
 
     Args:
         amplitude: Amplitudes `[time, trace]`.
 
     Returns:
-        Which do, bool `[trace]`; in a gather of fewer than 256 samples, or of one a trace, those of zeros.
+        Which do, bool `[trace]`; in a gather of fewer than 256 samples, or with one per trace, those of zeros.
     """
     first, samples = amplitude[0], len(amplitude)
     if amplitude.size < MEASURED_FROM or samples == 1:
@@ -153,9 +153,9 @@ def constant_traces(amplitude: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Found:
-    """Zeros `[trace]` and the gather's, a grey level, what noise brings about, and where no signal is `[time, trace]`.
+    """Zeros `[trace]` and the gather's, a grey level, what noise can cause, and where no signal is `[time, trace]`.
 
-    Mutes are among that; `filled` is how many traces have fill values.
+    That includes mutes; `filled` is how many traces have fill values.
     """
 
     zeros: np.ndarray
@@ -179,7 +179,7 @@ def _find(own: np.ndarray, dead: np.ndarray, given: float | None, sums: np.ndarr
     suspect = ~dead & ~(np.abs(mean - sample.zero) <= np.maximum(sample.clip / 128, error))
     fill = repeated(own, suspect, sample)
     if fill is not None and fill[place].all():
-        # What is everywhere is the gather, as where it is black and white.
+        # Values that are everywhere are the gather itself, for example if it is black and white.
         fill = None
     filled: np.ndarray | None = None
     if fill is not None:
@@ -191,7 +191,7 @@ def _find(own: np.ndarray, dead: np.ndarray, given: float | None, sums: np.ndarr
     if mutes is not None and (mutes if fill is None else mutes | fill)[place].all():
         mutes = None
     if mutes is not None:
-        # A mute is set to zero like a fill value, but is none.
+        # A mute is set to zero like a fill value, but does not count as one.
         away = mutes & sample.is_away(own)
         filled = away if filled is None else filled | away
         fill = mutes if fill is None else fill | mutes
@@ -209,7 +209,7 @@ def _find(own: np.ndarray, dead: np.ndarray, given: float | None, sums: np.ndarr
         signal = len(own) if fill is None else (~fill).sum(axis=0)
         off = np.flatnonzero(live & ~(np.abs(mean - zero) <= level) & (signal >= TRACE))
         found = trace_zeros(own, fill, mean, off, np.abs(mean[off] - zero) > error[off], level)
-        # In coarse steps nothing less can be told.
+        # With coarse steps nothing smaller can be resolved.
         apart = np.abs(found - zero) > max(level / 2, 1.5 * sample.step)
         zeros[off[apart]] = found[apart]
     traces = int(filled.any(axis=0).sum()) if filled is not None else 0
@@ -217,16 +217,16 @@ def _find(own: np.ndarray, dead: np.ndarray, given: float | None, sums: np.ndarr
 
 
 def _chance(errors: np.ndarray) -> float:
-    """How far the median of the means of traces may be from zero by chance, by how far each of them may be."""
+    """How far the median of the means of traces may be from zero by chance, given how far each of them may be."""
     return MEDIAN * float(np.median(errors)) / math.sqrt(len(errors))
 
 
 def _middle(
     own: np.ndarray, fill: np.ndarray | None, mean: np.ndarray, live: np.ndarray, sample: Sample, level: float
 ) -> float:
-    """The zero of a gather: the median of its traces' means, as sound has no mean, where that agrees with its median.
+    """The zero of a gather: the median of its traces' means (sound has no mean), if that agrees with its median.
 
-    Of values in steps as coarse as grey levels it is the median itself, one of them.
+    For values in steps as coarse as grey levels it is the median itself, one of them.
     """
     if sample.step >= level / 2:
         signal = live & np.ones_like(own, bool) if fill is None else live & ~fill
@@ -237,15 +237,15 @@ def _middle(
 
 
 def is_one_sided(amplitude: np.ndarray, dead: np.ndarray | None = None) -> bool:
-    """Tell whether a gather is no amplitudes about a middle but absolute values, an envelope, or ink on white paper.
+    """Whether a gather is not amplitudes about a middle but absolute values, an envelope, or ink on white paper.
 
-    It is so when in three of four traces samples are piled up against the same end: that is less than 2.7 mean
-    deviations away from the mean, and the other end more than 1.5 times as far. Both ends of noise are 3.4 or more
-    away, those of a wave that saturates are both near.
+    That is the case if in three of four traces the samples are piled up at the same end: it is less than 2.7 mean
+    deviations away from the mean, and the other end more than 1.5 times as far. For noise both ends are 3.4 or more
+    away; for a saturated wave both are close.
 
     Args:
         amplitude: Amplitudes or grey levels `[time, trace]`.
-        dead: Traces that are not to be looked at, bool `[trace]`.
+        dead: Traces to ignore, bool `[trace]`.
     """
     live = np.arange(amplitude.shape[1]) if dead is None else np.flatnonzero(~dead)
     some = amplitude[:: max(1, len(amplitude) // PILED_SAMPLES), live[:: max(1, len(live) // PILED_TRACES)]]
@@ -261,7 +261,7 @@ def is_one_sided(amplitude: np.ndarray, dead: np.ndarray | None = None) -> bool:
 
 
 def _is_outside(own: np.ndarray, dead: np.ndarray) -> bool:
-    """Tell whether zero lies outside of a gather's values; what was set to zero is none of them."""
+    """Whether zero lies outside a gather's values; samples that were set to zero do not count."""
     some = own[_some_samples(own)][:, ~dead]
     some = some[some != 0]
     if not len(some):
@@ -271,12 +271,12 @@ def _is_outside(own: np.ndarray, dead: np.ndarray) -> bool:
 
 
 def _some_samples(own: np.ndarray) -> slice:
-    """Samples of each trace that tell how noisy and how loud it is."""
+    """The samples of each trace from which its noise and loudness are estimated."""
     return np.s_[:: max(1, len(own) // SOME)]
 
 
 def _error(own: np.ndarray, sample: Sample) -> np.ndarray:
-    """How far from zero the means of traces may be by the noise in them, without their spikes: three deviations."""
+    """How far noise without spikes may move the means of traces from zero: three deviations."""
     some = own[_some_samples(own)] - own.dtype.type(sample.zero)
     np.clip(some, -2 * sample.clip, 2 * sample.clip, out=some)
     some *= some
@@ -284,14 +284,14 @@ def _error(own: np.ndarray, sample: Sample) -> np.ndarray:
 
 
 def _means(own: np.ndarray, fill: np.ndarray | None, sums: np.ndarray | None = None) -> np.ndarray:
-    """Means of traces without their fill values; of traces without such from their sums, where these are known."""
+    """Means of traces without their fill values; from their sums, if known, for traces without any."""
     where, count = (True, len(own)) if fill is None else (~fill, np.maximum((~fill).sum(axis=0), 1))
     sums = own.sum(axis=0, where=where) if sums is None or fill is not None else sums
     return (sums if np.isfinite(sums).all() else own.sum(axis=0, dtype=np.float64, where=where)) / count
 
 
 def _level(values: np.ndarray) -> float:
-    """A grey level, of the clip that a sample has about the means of its traces."""
+    """A grey level, from the clip of a sample about the means of its traces."""
     size = np.abs(values)
     size = size[np.isfinite(size)]
     if not len(size):
@@ -301,7 +301,7 @@ def _level(values: np.ndarray) -> float:
 
 
 def _about(own: np.ndarray, zeros: np.ndarray, dead: np.ndarray, fill: np.ndarray | None) -> np.ndarray:
-    """Amplitudes about the zeros of their traces, in 32 bits, and zero where no signal is; a copy if they change."""
+    """Amplitudes about the zeros of their traces, in 32 bits, and zero where there is no signal; a copy if changed."""
     if zeros.any():
         about = own - zeros.astype(own.dtype)
         if np.abs(zeros).max() > LARGE:
@@ -316,7 +316,7 @@ def _about(own: np.ndarray, zeros: np.ndarray, dead: np.ndarray, fill: np.ndarra
 
 
 def _kept(zeros: np.ndarray) -> np.ndarray:
-    """Zeros as a gather keeps them."""
+    """Zeros as a gather stores them."""
     return zeros.astype(np.float32) if zeros.any() else np.zeros((), np.float32)
 
 

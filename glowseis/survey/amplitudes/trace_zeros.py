@@ -1,21 +1,21 @@
-"""Zeros of single traces, where a constant was added to some of them or to each another."""
+"""Zeros of single traces, if a constant was added to some of them or a different one to each."""
 
 import numpy as np
 
 TRACE = 64
-"""Samples of a trace that its own zero can be told from; of fewer it is the gather's."""
+"""Fewest samples of a trace for a zero of its own; with fewer it is the gather's."""
 
 AGREED_LEVELS = 4
-"""Grey levels that a mean may be apart from one without spikes, or from a median: more is the work of spikes."""
+"""Grey levels by which a mean may differ from one without spikes, or from a median: more is caused by spikes."""
 
 SPIKE_LEVELS = 2
-"""Grey levels by which the largest sample of a trace may move its mean without a further look."""
+"""Grey levels by which the largest sample of a trace may move its mean without a further check."""
 
 REACH_LEVELS = 256
-"""Grey levels about the middle of a trace beyond which a sample is a spike, where it moves the mean."""
+"""Grey levels about the middle of a trace beyond which a sample that moves the mean is a spike."""
 
 LARGE = 1e30
-"""Amplitudes of which sums, or removal of a constant, may leave the range of 32 bits."""
+"""Amplitudes whose sums, or whose difference from a constant, may exceed the range of 32 bits."""
 
 
 def trace_zeros(
@@ -28,15 +28,15 @@ def trace_zeros(
 ) -> np.ndarray:
     """Find the zeros of some traces.
 
-    A zero is the mean, as sound has none. Where single samples move it, it is the mean of samples that are kept within
-    two clips about the median of a few of them.
+    A zero is the mean, because sound has none. If single samples move it, it is the mean of samples limited to two
+    clips about the median of a few of them.
 
     Args:
         amplitude: Amplitudes `[time, trace]`.
-        fill: Where no signal is, bool `[time, trace]`; None where all is signal.
+        fill: Where there is no signal, bool `[time, trace]`; None if all is signal.
         mean: Means of the traces' signal, `[trace]`.
-        traces: Numbers of the traces that are meant, from 0.
-        suspect: Which of them have a mean that noise would not bring about, bool.
+        traces: Numbers of the traces, from 0.
+        suspect: Which of them have a mean that noise would not cause, bool.
         level: A grey level.
 
     Returns:
@@ -59,18 +59,18 @@ def trace_zeros(
 
 
 def are_constants(amplitude: np.ndarray, fill: np.ndarray | None, zeros: np.ndarray, error: np.ndarray) -> np.ndarray:
-    """Tell which zeros of traces stand for a constant that was added: noise of low frequency has one as well.
+    """Find which zeros of traces are an added constant; low-frequency noise has a mean too.
 
     A constant is more than the mean of noise, and moves each quarter of a trace by as much.
 
     Args:
         amplitude: Amplitudes about the zeros `[time, trace]`.
-        fill: Where no signal is, bool `[time, trace]`; None where all is signal.
-        zeros: What was taken away, `[trace]`.
-        error: How large zeros are that noise brings about, `[trace]`.
+        fill: Where there is no signal, bool `[time, trace]`; None if all is signal.
+        zeros: What was subtracted, `[trace]`.
+        error: How large zeros from noise can be, `[trace]`.
 
     Returns:
-        Which do, bool `[trace]`.
+        Which are, bool `[trace]`.
     """
     samples = len(amplitude)
     found = np.abs(zeros) > error

@@ -1,1 +1,1 @@
-"""From records to batches by tf.data. The only room of surveys that imports TensorFlow."""
+"""From records to batches, with tf.data. The only part of `glowseis.survey` that imports TensorFlow."""

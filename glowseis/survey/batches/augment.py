@@ -1,7 +1,7 @@
-"""Small changes of a picture, for classes of few gathers.
+"""Small changes of an image, for classes of few gathers.
 
-They keep amplitudes, frequencies, slopes and noise, but what comes in at a border is a mirror image, times and offsets
-move a little, and every event may turn its sign: such a gather was not recorded, it only looks much like one that was.
+They keep amplitudes, frequencies, slopes and noise, but a mirror image comes in at a border, times and offsets move a
+little, and every event may change its sign: such a gather was not recorded, it only looks like one that was.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 SHIFTED_BY = 8
-"""Largest shift, in samples or traces: what events move by between near shots."""
+"""Largest shift, in samples or traces: as much as events move between neighbouring shots."""
 
 
 def _shift(image: tf.Tensor, valid: tf.Tensor, key: tf.Tensor, axis: int) -> tf.Tensor:
@@ -22,7 +22,7 @@ def _shift(image: tf.Tensor, valid: tf.Tensor, key: tf.Tensor, axis: int) -> tf.
 
 
 def _polarity(image: tf.Tensor, valid: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
-    """Turn half of the gathers about mid-grey, which keeps zero and padding; level 0 becomes 255."""
+    """Reverse the polarity of half of the gathers about mid-grey, which keeps zero and padding; level 0 becomes 255."""
     del valid
     turned = tf.cast(tf.minimum(256 - tf.cast(image, tf.int32), 255), tf.uint8)
     return tf.where(tf.random.stateless_uniform([], key, 0, 2, tf.int32, alg="philox") == 1, turned, image)

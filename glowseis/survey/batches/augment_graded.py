@@ -1,9 +1,9 @@
-"""Random changes of pictures that must not change their grade, for the training of classifiers.
+"""Random changes of images that must not change their grade, for training classifiers.
 
-They are differences between acquisitions that say nothing about noise: the level of zero, gains, the clip, polarity,
-the record's start, the sample interval, the order of traces, missing traces. All work on a batch, every gather by
-numbers of its own (`order.uniforms`), so that what a gather becomes depends neither on its batch nor on where a run
-takes up again. They change the valid region alone.
+They imitate differences between acquisitions that say nothing about noise: the level of zero, gains, the clip,
+polarity, the record's start, the sample interval, the order of traces, missing traces. All work on a batch, with
+separate random numbers for each gather (`order.uniforms`), so that the result for a gather depends neither on its batch
+nor on where a run resumes. They change only the valid region.
 """
 
 from collections.abc import Callable, Collection
@@ -16,11 +16,10 @@ DRAWS = 8
 """Numbers that each change draws for a gather, uniform in [0, 1)."""
 
 SHIFTED_BY_SAMPLES = 16
-"""Largest shift in time: 128 ms at 8 ms, 32 ms at 2 ms. What comes in is the mirror image of what is there, with its
-noise."""
+"""Largest shift in time: 128 ms at 8 ms, 32 ms at 2 ms. A mirror image of the data, with its noise, comes in."""
 
 STRETCHED_BY = 0.05
-"""Largest change of the sample interval, as a part of it."""
+"""Largest change of the sample interval, as a fraction of it."""
 
 GAIN = (0.8, 1.25)
 """Least and largest factor of `gain` at the first and at the last sample; it is linear between them."""
@@ -29,19 +28,19 @@ CLIPPED = (0.01, 0.08)
 """Least and largest share of samples beyond the clip."""
 
 DROPPED_RUNS, DROPPED_PART = 3, 0.03
-"""Most runs of neighbouring traces that are missing, and the longest run as a part of the traces (at least one)."""
+"""Most runs of missing neighbouring traces, and the longest run as a fraction of the traces (at least one)."""
 
 ZERO_MOVED_BY = 8.0
-"""Largest shift of the zero level, in grey levels; published pictures have it 2 to 3 beside 128."""
+"""Largest shift of the zero level, in grey levels; in published images it is 2 to 3 away from 128."""
 
 COARSEST = 1
-"""Bits of a grey level's eight that `quantise` takes at most; what makes a gather bad is a few levels strong."""
+"""Most of a grey level's eight bits that `quantise` removes; the noise of a bad gather is a few levels strong."""
 
 Change = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 def _trace_order(amplitude: tf.Tensor, valid: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
-    """Reverse the traces of half of the gathers, so that the near trace is at the other end."""
+    """Reverse the traces of half of the gathers, so that the near trace moves to the other end."""
     trace, count = tf.range(amplitude.shape[2], dtype=tf.int64), valid[:, 1:]
     turned = (drawn[:, :1] < 0.5) & (trace < count)
     return tf.gather(amplitude, tf.where(turned, count - 1 - trace, trace), axis=2, batch_dims=1)
@@ -63,7 +62,7 @@ def _resample_time(amplitude: tf.Tensor, valid: tf.Tensor, drawn: tf.Tensor) -> 
     """Give the gathers other sample intervals, by cubic convolution of six points.
 
     Source: Keys 1981, "Cubic convolution interpolation for digital image processing", its kernel of third order. It has
-    no sines, so that a sample comes out alike wherever in a vector the processor has it.
+    no sines, so the result for a sample does not depend on its place in a processor's vector.
     """
     place = tf.range(amplitude.shape[1], dtype=tf.float32) * (1.0 + (2.0 * drawn[:, :1] - 1.0) * STRETCHED_BY)
     first = tf.floor(place)
@@ -84,7 +83,7 @@ def _resample_time(amplitude: tf.Tensor, valid: tf.Tensor, drawn: tf.Tensor) -> 
 
 
 def _gain(amplitude: tf.Tensor, valid: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
-    """Scale by a factor that changes along the record, as another spreading correction would."""
+    """Scale by a factor that changes along the record, like a different spreading correction."""
     del valid
     first, last = (GAIN[0] + drawn[:, number : number + 1] * (GAIN[1] - GAIN[0]) for number in (0, 1))
     along = tf.range(amplitude.shape[1], dtype=tf.float32) / max(amplitude.shape[1] - 1, 1)
@@ -92,20 +91,20 @@ def _gain(amplitude: tf.Tensor, valid: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor
 
 
 def _clip(amplitude: tf.Tensor, valid: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
-    """Scale and saturate as if another share of the samples were beyond the clip.
+    """Scale and saturate as if a different share of the samples were beyond the clip.
 
-    Where sizes are distributed exponentially, which recordings come near, the clip goes with the logarithm of the
-    share. What a rendering saturated already stays level when the clip is raised.
+    If absolute amplitudes are distributed exponentially, as they nearly are in recordings, the clip is proportional to
+    the logarithm of the share. Samples that rendering saturated stay level when the clip is raised.
     """
     del valid
     share = CLIPPED[0] + drawn[:, 0] * (CLIPPED[1] - CLIPPED[0])
-    # In the wider type, so that rounding of the logarithm cannot show in a grey level.
+    # In the wider type, so that rounding of the logarithm cannot change a grey level.
     factor = tf.math.log(tf.constant(CLIPPED_FRACTION, tf.float64)) / tf.math.log(tf.cast(share, tf.float64))
     return tf.clip_by_value(amplitude * _each(tf.cast(factor, tf.float32)), -128.0, 127.0)
 
 
 def _drop_traces(amplitude: tf.Tensor, valid: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
-    """Let a few runs of traces be missing in half of the gathers: zero, as dead traces are."""
+    """Remove a few runs of traces in half of the gathers: they become zero, like dead traces."""
     traces = tf.cast(valid[:, 1:], tf.float32)
     trace = tf.range(amplitude.shape[2], dtype=tf.float32)
     runs = 1.0 + tf.floor(drawn[:, 1:2] * DROPPED_RUNS)
@@ -118,7 +117,7 @@ def _drop_traces(amplitude: tf.Tensor, valid: tf.Tensor, drawn: tf.Tensor) -> tf
 
 
 def _zero_level(amplitude: tf.Tensor, valid: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
-    """Move zero to another grey level; traces that are zero throughout stay, as dead ones do in grading."""
+    """Move zero to another grey level; traces of zeros do not change, like dead ones in grading."""
     del valid
     live = tf.reduce_any(amplitude != 0.0, axis=1, keepdims=True)
     return tf.where(live, amplitude + _each((2.0 * drawn[:, 0] - 1.0) * ZERO_MOVED_BY), amplitude)
@@ -144,19 +143,19 @@ GRADED_AUGMENTATIONS: dict[str, Change] = {
     "quantise": _quantise,
 }
 """Changes by name: (amplitudes in grey levels about zero, float32 `[batch, time, trace]`, valid samples and traces,
-int64 `[batch, 2]`, numbers drawn, float32 `[batch, DRAWS]`) -> amplitudes. They are applied in this order: traces
-are dropped once zero has moved, so that they are exactly mid-grey, as where gathers are graded."""
+int64 `[batch, 2]`, numbers drawn, float32 `[batch, DRAWS]`) -> amplitudes. They are applied in this order: traces are
+dropped after zero has moved, so that they are exactly mid-grey, as in grading."""
 
 
 def augmented(image: tf.Tensor, valid: tf.Tensor, drawn: tf.Tensor, names: Collection[str]) -> tf.Tensor:
-    """Change pictures.
+    """Change images.
 
     Args:
         image: Grey levels, uint8 `[batch, time, trace]`.
         valid: Samples and traces of their valid regions, int64 `[batch, 2]`; beyond them is padding, which stays.
-        drawn: Numbers drawn for each change of `GRADED_AUGMENTATIONS` that is wanted, in that order, float32
+        drawn: Numbers drawn for each of the named changes, in the order of `GRADED_AUGMENTATIONS`, float32
             `[change, batch, DRAWS]`.
-        names: Which are wanted.
+        names: Names of the changes.
 
     Returns:
         Grey levels, uint8 `[batch, time, trace]`.
@@ -172,12 +171,12 @@ def augmented(image: tf.Tensor, valid: tf.Tensor, drawn: tf.Tensor, names: Colle
 
 
 def _each(numbers: tf.Tensor) -> tf.Tensor:
-    """A number a gather, for all its samples: `[batch, 1, 1]`."""
+    """One number per gather, for all its samples: `[batch, 1, 1]`."""
     return numbers[:, tf.newaxis, tf.newaxis]
 
 
 def _rows(amplitude: tf.Tensor, places: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
-    """Rows at some places, int64 `[batch, time]`, mirrored at the ends of the valid regions."""
+    """Rows at the given places, int64 `[batch, time]`, mirrored at the ends of the valid regions."""
     last = valid[:, :1] - 1
     mirrored = last - tf.abs(last - tf.abs(places))
     return tf.gather(amplitude, tf.clip_by_value(mirrored, 0, last), axis=1, batch_dims=1)

@@ -1,9 +1,9 @@
-"""From records to batches by tf.data: order, dequantisation, augmentation, sharing among workers.
+"""From records to batches, with tf.data: order, dequantisation, augmentation, sharing among workers.
 
-Order and noise are pure functions of (seed, epoch, gather id): the same whatever the batch size, the number
-of workers, the shards, or where in an epoch a run takes up again. A gather that is given several times, to
-weigh more, has its own place and noise each time. Records are read where the index says they
-lie, so an epoch is shuffled as a whole without a buffer, and memory does not grow with the survey.
+Order and noise are pure functions of (seed, epoch, gather id): the same whatever the batch size, the number of workers,
+the shards, or where in an epoch a run resumes. A gather that is given several times, to weigh more, has its own place
+and noise each time. Records are read at their places in the index, so an epoch is shuffled as a whole without a buffer,
+and memory does not grow with the survey.
 """
 
 import contextlib
@@ -20,18 +20,18 @@ from glowseis.survey.batches.order import digest, id_order, numbered_names
 from glowseis.survey.store.survey import Survey
 
 FIXED_EPOCH = -1
-"""Epoch of the noise of evaluation: training, which counts from 0, never draws it."""
+"""Epoch number of the noise for evaluation, which training, counting from 0, never uses."""
 
 READ_AT_ONCE = 8
-"""Gathers that are read by one call into Python, at least."""
+"""Fewest gathers that one call into Python reads."""
 
 
 class Placed(Protocol):
-    """What is read and lies somewhere, such as a survey."""
+    """Something with a path that is read, such as a survey."""
 
     @property
     def path(self) -> object:
-        """Where it lies, for errors."""
+        """Its path, for errors."""
 
 
 def training_batches(
@@ -48,23 +48,23 @@ def training_batches(
 ) -> tf.data.Dataset:
     """Batches of one epoch, shuffled and dequantised.
 
-    A worker takes every `workers`-th gather of the epoch's order. Every batch is full, so that a compiled
-    step sees one shape: gathers left over at an epoch's end are dropped (other ones in every epoch), unless
-    there is no full batch. All workers get equally many batches.
+    A worker takes every `workers`-th gather of the epoch's order. Every batch is full, so that a compiled step sees one
+    shape: gathers left over at an epoch's end are dropped (different ones in every epoch), unless there is no full
+    batch. All workers get equally many batches.
 
     Args:
         survey: Where to read.
-        rows: Row numbers of the gathers to train on; one may come several times.
-        batch: Gathers a batch of one worker.
+        rows: Row numbers of the gathers to train on; they may repeat.
+        batch: Gathers per batch of one worker.
         seed: Seed of order, noise and augmentation.
         epoch: Number of the epoch, from 0.
         worker: Number of this worker, from 0.
         workers: Number of workers.
-        skip: Batches of this epoch that were done already.
+        skip: Number of batches of this epoch that are done already.
         augment: Names from `AUGMENTATIONS`; none when None.
 
     Returns:
-        Pictures in [0, 1), float32 `[batch, time, trace, 1]`: (level + u) / 256 with u uniform in [0, 1).
+        Images in [0, 1), float32 `[batch, time, trace, 1]`: (level + u) / 256 with u uniform in [0, 1).
 
     Raises:
         InputError: There are no gathers, fewer than workers, or an augmentation is unknown.
@@ -72,7 +72,7 @@ def training_batches(
     """
     if batch < 1 or workers < 1 or not 0 <= worker < workers:
         raise ValueError(
-            f"batch is {batch}, worker {worker} of {workers}; give at least 1 of batch and workers, and count the "
+            f"batch is {batch}, worker {worker} of {workers}; batch and workers must be at least 1; count the "
             "workers from 0"
         )
     if epoch < 0 or skip < 0:
@@ -99,11 +99,11 @@ def fixed_batches(survey: Survey, rows: np.ndarray, batch: int, seed: int) -> tf
     Args:
         survey: Where to read.
         rows: Row numbers.
-        batch: Gathers a batch; the last one may be smaller.
+        batch: Gathers per batch; the last one may be smaller.
         seed: Seed of the noise.
 
     Returns:
-        Pictures in [0, 1), float32 `[batch, time, trace, 1]`.
+        Images in [0, 1), float32 `[batch, time, trace, 1]`.
     """
     return _dequantised(survey, rows, _names(survey, rows), batch, seed, FIXED_EPOCH)
 
@@ -114,17 +114,17 @@ def image_batches(survey: Survey, rows: np.ndarray, batch: int) -> tf.data.Datas
     Args:
         survey: Where to read.
         rows: Row numbers.
-        batch: Gathers a batch; the last one may be smaller.
+        batch: Gathers per batch; the last one may be smaller.
 
     Returns:
-        Pairs of pictures, uint8 `[batch, time, trace]`, and ids, string `[batch]`, in the order given.
+        Pairs of images, uint8 `[batch, time, trace]`, and ids, string `[batch]`, in the order given.
     """
     ids = survey.index["gather_id"].to_numpy(str)[rows]
     return _read(survey, rows, batch, {"gather_id": ids}, lambda image, extra: (image, extra["gather_id"]))
 
 
 def images(survey: Survey, rows: np.ndarray) -> np.ndarray:
-    """Pictures of a small set, all in memory: `Survey.read_images`, 573 kB a gather at 896 x 640.
+    """Images of a small set, all in memory: `Survey.read_images`, 573 kB per gather at 896 x 640.
 
     Args:
         survey: Where to read.
@@ -141,20 +141,20 @@ def images(survey: Survey, rows: np.ndarray) -> np.ndarray:
 
 @contextlib.contextmanager
 def reading(survey: Placed) -> Iterator[None]:
-    """Turn what TensorFlow says about a damaged survey into one line that names shard, record and gather.
+    """Turn TensorFlow's errors about a damaged survey into one line that names shard, record and gather.
 
-    Put it around whatever consumes a dataset of this module, such as `fit`.
+    Put it around code that consumes a dataset of this module, such as `fit`.
 
     Args:
         survey: The survey that is read.
 
     Raises:
-        InputError: A record is damaged, or a shard is gone or was cut short since the survey was opened.
+        InputError: A record is damaged, or a shard was removed or cut short after the survey was opened.
     """
     try:
         yield
     except tf.errors.OpError as wrong:
-        # The Survey's own error comes back as text inside TensorFlow's.
+        # The Survey's own error is text inside TensorFlow's.
         said = re.search(rf"{InputError.__name__}: (.*)", wrong.message)
         if said is None:
             wrong.add_note(f"while the survey {survey.path} was read")
@@ -188,7 +188,7 @@ def epoch_order(survey: Survey, rows: np.ndarray, seed: int, epoch: int) -> np.n
     """Rows in the order of an epoch: sorted by the hash of (seed, epoch, gather id).
 
     Args:
-        survey: Whose rows they are.
+        survey: The survey of the rows.
         rows: Row numbers, in any order.
         seed: Seed of the order.
         epoch: Number of the epoch.
@@ -219,11 +219,10 @@ def _read(
     *,
     full: bool = False,
 ) -> tf.data.Dataset:
-    """Batches of what `finish` makes of pictures and of what goes with their rows, in the order given.
+    """Batches of what `finish` makes of images and the data of their rows, in the order given.
 
-    A call into Python costs more than the read that it asks for, and so does each further stage of tf.data: so
-    small batches are read several at once, finished in the same stage, and taken apart after. Python's lock is
-    free while the file is read.
+    A call into Python costs more than the read itself, and so does each stage of tf.data. So several small batches are
+    read at once, finished in the same stage, and split afterwards. Python's lock is released while the file is read.
     """
     at_once = max(READ_AT_ONCE // batch, 1) * batch
 
@@ -235,7 +234,7 @@ def _read(
     dataset = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     dataset = dataset.rebatch(batch, drop_remainder=full).prefetch(max(2, at_once // batch))
     options = tf.data.Options()
-    # The rows are shared out here, by worker; TensorFlow must not share them out once more.
+    # The rows are divided among workers here; TensorFlow must not divide them again.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return dataset.with_options(options)
 
@@ -255,26 +254,25 @@ def _dequantised(
     extra = {purpose: _keys(names, purpose, seed, epoch) for purpose in ("noise", *augment)}
     extra["valid"] = survey.index[["valid_samples", "valid_traces"]].to_numpy(np.int64)[rows]
 
-    def picture(one: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> tf.Tensor:
+    def finished(one: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> tf.Tensor:
         image, drawn = one
         for name, change in AUGMENTATIONS.items():
             if name in augment:
                 image = change(image, drawn["valid"], drawn[name])
         return dequantise(image, drawn["noise"])[..., tf.newaxis]
 
-    def pictures(image: tf.Tensor, drawn: dict[str, tf.Tensor]) -> tf.Tensor:
+    def finish(image: tf.Tensor, drawn: dict[str, tf.Tensor]) -> tf.Tensor:
         signature = tf.TensorSpec((*survey.size, 1), tf.float32)
-        return tf.map_fn(picture, (image, drawn), fn_output_signature=signature)
+        return tf.map_fn(finished, (image, drawn), fn_output_signature=signature)
 
-    return _read(survey, rows, batch, extra, pictures, full=full)
+    return _read(survey, rows, batch, extra, finish, full=full)
 
 
 def dequantise(image: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
     """Spread grey levels over their intervals: (level + u) / 256, u uniform in [0, 1).
 
-    u has 16 bits, which with the level's 8 are the 24 that float32 holds: the sum is exact, stays below 1,
-    and `floor(256 x)` gives every level back. A u of more bits would be rounded up into the next level at
-    times.
+    u has 16 bits, which with the level's 8 make the 24 that float32 holds: the sum is exact, stays below 1, and
+    `floor(256 x)` gives every level back. A u with more bits would sometimes be rounded up into the next level.
 
     Args:
         image: Grey levels, uint8, any shape.

@@ -1,7 +1,7 @@
-"""Labelled gathers as a classifier takes them, wherever their pictures lie, and their batches by tf.data.
+"""Labelled gathers for a classifier, in memory or on disk, and their batches, with tf.data.
 
-Which gathers a step takes is a pure function of (seed, step, gather ids): the same from records and from memory, and
-wherever a run takes up again. Records are read a batch at a time, so memory does not grow with the survey.
+The gathers of a step are a pure function of (seed, step, gather ids): the same from records and from memory, and
+wherever a run resumes. Records are read a batch at a time, so memory does not grow with the survey.
 """
 
 import functools
@@ -18,22 +18,22 @@ from glowseis.survey.matching.windows import cut_window, drawn_window, few_windo
 from glowseis.survey.store.survey import Survey
 
 WINDOWS = "window"
-"""What windows' places are drawn for (`glowseis.survey.batches.order.uniforms`)."""
+"""The purpose for which places of windows are drawn (`glowseis.survey.batches.order.uniforms`)."""
 
 
 @dataclass(frozen=True)
 class LabelledGathers:
-    """Pictures with their classes. A gather may come several times, to weigh more.
+    """Images with their classes. A gather may be repeated, to weigh more.
 
     Attributes:
         ids: Gather ids, `[gather]`.
         classes: Numbers of their labels, int32 `[gather]`.
-        weights: What each counts in the loss, float32 `[gather]`.
+        weights: Weight of each in the loss, float32 `[gather]`.
         size: Height in samples and width in traces.
-        read: Gives the pictures at some places of these arrays, uint8 `[place, time, trace]`.
-        parents: Ids of each gather's parents, tuples of text, object `[gather]`; empty ones of recorded gathers.
+        read: Returns the images at some places of these arrays, uint8 `[place, time, trace]`.
+        parents: Ids of each gather's parents, tuples of text, object `[gather]`; empty for recorded gathers.
         valid: Samples and traces of their valid regions, int64 `[gather, 2]`; beyond them is padding.
-        path: Where they lie, for errors.
+        path: Their path, for errors.
     """
 
     ids: np.ndarray
@@ -54,7 +54,7 @@ def from_survey(survey: Survey, rows: np.ndarray, labels: Sequence[str]) -> Labe
 
     Args:
         survey: Where to read.
-        rows: Row numbers; one may come several times.
+        rows: Row numbers; they may repeat.
         labels: Names of the classes, in order of severity.
 
     Returns:
@@ -69,7 +69,7 @@ def from_survey(survey: Survey, rows: np.ndarray, labels: Sequence[str]) -> Labe
     for row, label in zip(rows, found, strict=True):
         if label not in numbers:
             raise InputError(
-                f"{survey.path}: gather {survey.index['gather_id'].iat[row]} is labelled {label!r}, none of "
+                f"{survey.path}: gather {survey.index['gather_id'].iat[row]} is labelled {label!r}, not one of "
                 f"{', '.join(labels)}; choose gathers by their labels"
             )
     return LabelledGathers(
@@ -91,21 +91,21 @@ def from_memory(
     parents: Sequence[tuple[str, ...]] | np.ndarray | None = None,
     valid: np.ndarray | None = None,
 ) -> LabelledGathers:
-    """Labelled gathers whose pictures are in memory.
+    """Labelled gathers whose images are in memory.
 
     Args:
         images: Grey levels, uint8 `[gather, time, trace]`.
         classes: Numbers of their labels, `[gather]`.
         ids: Gather ids, `[gather]`, on which the order depends; `gather-0`, `gather-1`, ... when None.
-        parents: Ids of each gather's parents, `[gather]`; all gathers were recorded when None.
-        valid: Samples and traces of their valid regions, `[gather, 2]`; whole pictures when None.
+        parents: Ids of each gather's parents, `[gather]`; None if all gathers were recorded.
+        valid: Samples and traces of their valid regions, `[gather, 2]`; whole images when None.
 
     Returns:
         The gathers, each of weight 1.
 
     Raises:
-        ValueError: The pictures are no grey levels, or there is not one class, one id and, if given, one tuple of
-            parents and one valid region a picture.
+        ValueError: The images are not grey levels, or there is not one class, one id and, if given, one tuple of
+            parents and one valid region per image.
     """
     if images.dtype != np.uint8 or images.ndim != 3:
         raise ValueError(f"images are {images.dtype} of shape {images.shape}; give uint8 [gather, time, trace]")
@@ -132,10 +132,10 @@ def together(parts: Sequence[LabelledGathers]) -> LabelledGathers:
     """Several sets as one, such as a survey's gathers and synthetic ones.
 
     Args:
-        parts: The sets; their pictures have one size.
+        parts: The sets; their images must have one size.
 
     Returns:
-        One set, the parts one after the other.
+        One set, the parts one after another.
 
     Raises:
         InputError: The sizes differ.
@@ -144,7 +144,7 @@ def together(parts: Sequence[LabelledGathers]) -> LabelledGathers:
         if part.size != parts[0].size:
             one, other = ("x".join(map(str, each.size)) for each in (parts[0], part))
             raise InputError(
-                f"{part.path}: its gathers are {other}, those of {parts[0].path} {one}; make them one size"
+                f"{part.path}: its gathers are {other}, those of {parts[0].path} {one}; bring them to one size"
             )
     starts = np.cumsum([0, *(len(part) for part in parts)])
 
@@ -171,7 +171,7 @@ def together(parts: Sequence[LabelledGathers]) -> LabelledGathers:
 
 
 def parents_of(survey: Survey) -> np.ndarray:
-    """Ids of the parents of each of a survey's gathers, tuples of text, object `[gather]`; empty ones if recorded."""
+    """Ids of the parents of each of a survey's gathers, tuples of text, object `[gather]`; empty if recorded."""
     return _objects(tuple(names.split(";")) if names else () for names in survey.index["parents"])
 
 
@@ -186,10 +186,10 @@ def in_windows(gathers: LabelledGathers, size: tuple[int, int], most: int) -> tu
     Args:
         gathers: Whole gathers.
         size: Samples and traces of a window.
-        most: Windows of a gather, at most.
+        most: Most windows per gather.
 
     Returns:
-        The windows, and whose each is, places in `gathers`, int64 `[window]`, in rising order.
+        The windows, and the gather of each as a place in `gathers`, int64 `[window]`, in rising order.
     """
     windows = [few_windows((int(region[0]), int(region[1])), size, most) for region in gathers.valid]
     owner = np.repeat(np.arange(len(gathers)), [len(places) for places in windows])
@@ -210,7 +210,7 @@ def in_windows(gathers: LabelledGathers, size: tuple[int, int], most: int) -> tu
 
 
 def _cut(gathers: LabelledGathers, places: np.ndarray, starts: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Windows of gathers, uint8 `[window, time, trace]`, with memory for one whole picture; neighbours share it."""
+    """Windows of gathers, uint8 `[window, time, trace]`, with memory for one whole image; neighbours share it."""
     result = np.empty((len(places), *size), np.uint8)
     at, image = -1, None
     for window, place, start in zip(result, places, starts, strict=True):
@@ -226,7 +226,7 @@ def _left(valid: np.ndarray, starts: np.ndarray, size: tuple[int, int]) -> np.nd
 
 
 def _objects(tuples: Iterable[tuple[str, ...]]) -> np.ndarray:
-    """An array of tuples, which NumPy would make a table of when they have one length."""
+    """An array of tuples, which NumPy would otherwise make a table if they have one length."""
     every = list(tuples)
     result = np.empty(len(every), object)
     result[:] = every
@@ -234,7 +234,7 @@ def _objects(tuples: Iterable[tuple[str, ...]]) -> np.ndarray:
 
 
 def steps_per_pass(gathers: LabelledGathers, batch: int) -> int:
-    """Steps in which every gather comes once; the last batch may be smaller."""
+    """Steps in one pass over the gathers; the last batch may be smaller."""
     return -(-len(gathers) // batch)
 
 
@@ -248,22 +248,22 @@ def training_steps(
     augment: Collection[str] = (),
     window: tuple[int, int] | None = None,
 ) -> tf.data.Dataset:
-    """The batches of a training run: pass after pass over the gathers, each in an order of its own.
+    """The batches of a training run: pass after pass over the gathers, each in a different order.
 
-    Windows and augmentations are drawn anew in every pass, from the seed, the pass and the gather's id alone.
+    Windows and augmentations are drawn again in every pass, only from the seed, the pass and the gather's id.
 
     Args:
         gathers: What to train on.
-        batch: Gathers a step; the last of a pass may be smaller.
+        batch: Gathers per step; the last of a pass may be smaller.
         seed: Seed of the order, of windows and of augmentations.
         steps: Steps of the whole run.
-        first: Steps that were done already.
+        first: Number of steps that are done already.
         augment: Names from `GRADED_AUGMENTATIONS`.
-        window: Samples and traces of the one window that is cut out of a gather each time it comes, at a random place
-            of its valid region; whole pictures when None.
+        window: Samples and traces of the window that is cut at a random place of a gather's valid region each time it
+            is used; whole images when None.
 
     Returns:
-        Triples of pictures, uint8 `[batch, time, trace]`, classes, int32 `[batch]`, and weights, float32 `[batch]`.
+        Triples of images, uint8 `[batch, time, trace]`, classes, int32 `[batch]`, and weights, float32 `[batch]`.
 
     Raises:
         InputError: There are no gathers, or an augmentation is unknown.
@@ -279,7 +279,7 @@ def training_steps(
     wanted = [name for name in GRADED_AUGMENTATIONS if name in augment]
     names = numbered_names(gathers.ids)
     length = steps_per_pass(gathers, batch)
-    # Batches are read side by side, at the turn of a pass those of two.
+    # Batches are read in parallel, across the boundary of two passes too.
     order = functools.lru_cache(maxsize=4)(lambda number: id_order(names, seed, number))
 
     def read(step: int) -> _Read:
@@ -295,7 +295,7 @@ def training_steps(
 
 
 def in_order(gathers: LabelledGathers, batch: int) -> tf.data.Dataset:
-    """Batches for evaluation: every gather, in the order given, as it is; else as `training_steps`."""
+    """Batches for evaluation: every gather, in the order given, unchanged; otherwise like `training_steps`."""
 
     def read(step: int) -> _Read:
         places = np.arange(step * batch, min((step + 1) * batch, len(gathers)))
@@ -314,7 +314,7 @@ def in_order(gathers: LabelledGathers, batch: int) -> tf.data.Dataset:
 def _pictures(
     gathers: LabelledGathers, places: np.ndarray, window: tuple[int, int] | None, drawn: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures of gathers, or a window of each at the place that was drawn, with their valid regions."""
+    """Images of gathers, or a window of each at the place that was drawn, with their valid regions."""
     valid = gathers.valid[places]
     if window is None:
         return gathers.read(places), valid
@@ -326,13 +326,13 @@ def _pictures(
 
 
 _Read = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-"""A batch: pictures, classes, weights, valid regions, numbers drawn for augmentations."""
+"""A batch: images, classes, weights, valid regions, numbers drawn for augmentations."""
 
 
 def _batches(
     read: Callable[[int], _Read], steps: range, size: tuple[int, int], augment: Collection[str]
 ) -> tf.data.Dataset:
-    """Batches as `read` gives them; one call into Python a batch, in other threads than training."""
+    """Batches as `read` returns them; one call into Python per batch, in threads other than training's."""
 
     def batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         kinds = (tf.uint8, tf.int32, tf.float32, tf.int64, tf.float32)

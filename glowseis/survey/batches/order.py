@@ -8,11 +8,11 @@ import numpy as np
 
 
 def numbered_names(gather_ids: Iterable[str]) -> list[str]:
-    """Gather ids, those that came before with the number of times that they did: names for `id_order`."""
+    """Gather ids, repeated ones with the number of earlier occurrences: names for `id_order`."""
     before: Counter[str] = Counter()
     names = []
     for gather_id in gather_ids:
-        # No id has such a sign in it.
+        # No id contains this character.
         names.append(f"{gather_id}#{before[gather_id]}" if before[gather_id] else gather_id)
         before[gather_id] += 1
     return names
@@ -25,12 +25,12 @@ def id_order(names: list[str], seed: int, epoch: int) -> np.ndarray:
 
 
 def digest(purpose: str, seed: int, epoch: int, name: str) -> bytes:
-    """What an epoch draws for a gather, 16 bytes; another purpose draws anew."""
+    """16 bytes that an epoch draws for a gather; another purpose draws different ones."""
     return hashlib.blake2b(f"{purpose}/{seed}/{epoch}/{name}".encode(), digest_size=16).digest()
 
 
 def uniforms(purpose: str, seed: int, epoch: int, names: Sequence[str], count: int) -> np.ndarray:
-    """What an epoch draws for gathers, numbers uniform in [0, 1), float32 `[name, count]`; at most 16 of each."""
+    """Uniform numbers in [0, 1) that an epoch draws for gathers, float32 `[name, count]`; at most 16 for each."""
     joined = b"".join(
         hashlib.blake2b(f"{purpose}/{seed}/{epoch}/{name}".encode(), digest_size=4 * count).digest() for name in names
     )

@@ -27,25 +27,25 @@ from glowseis.survey.store.scanning import scan
 from glowseis.survey.store.survey import Survey
 
 UNLABELLED = "unlabelled"
-"""Stands in tables for gathers without a label."""
+"""The label in tables of gathers without one."""
 
 QUANTILES = (0.05, 0.5, 0.95)
 
 
 @dataclass(frozen=True)
 class Description:
-    """A survey described.
+    """The description of a survey.
 
     Attributes:
         survey: The survey.
-        gathers: One row a gather: `gather_id`, `label` (`unlabelled` when it has none), `sail_line`, `recorded_traces`,
+        gathers: One row per gather: `gather_id`, `label` (`unlabelled` if it has none), `sail_line`, `recorded_traces`,
             `recorded_samples`, `clip_amplitude`, whether it is `synthetic`, the shares of `black` and `white` pixels of
             its valid region, the `median` and `deviation` of its grey levels, and its `dead` and `broken` traces.
         levels: Pixels of each grey level in the valid regions, int64 `[label, 256]`, in the order of `labels`.
         exact: Rows of groups of gathers whose valid regions are equal.
-        near: Pairs that differ by less than recording again would make them.
-        compared: How many pairs were compared for that.
-        candidates: How many pairs were worth comparing.
+        near: Pairs that differ by less than two recordings would.
+        compared: Number of pairs that were compared for this.
+        candidates: Number of pairs that were worth comparing.
         verified: Whether the shards' checksums were compared as well.
     """
 
@@ -60,19 +60,19 @@ class Description:
 
     @property
     def labels(self) -> list[str]:
-        """Labels in use, the paper's first, and `unlabelled` where there are such gathers."""
+        """Labels in use, the paper's first, and `unlabelled` if there are such gathers."""
         used = [*self.survey.labels]
         return [*used, UNLABELLED] if (self.gathers["label"] == UNLABELLED).any() else used
 
     @property
     def contradictions(self) -> list[list[int]]:
-        """Rows of duplicates, equal or near, that have several labels."""
+        """Rows of duplicates, exact or near, that have different labels."""
         labels = self.survey.index["label"]
         groups = families(len(self.survey), self.exact, self.near)
         return [rows for rows in groups if len(set(labels.iloc[rows]) - {""}) > 1]
 
     def by_label(self) -> pd.DataFrame:
-        """One row a label: gathers, synthetic ones, and means over gathers of what `gathers` has of grey levels."""
+        """One row per label: gathers, synthetic ones, and means over gathers of the grey-level columns of `gathers`."""
         grouped = self.gathers.groupby("label", sort=False)
         clip = grouped["clip_amplitude"].quantile(np.array(QUANTILES)).unstack()
         table = pd.DataFrame(
@@ -92,7 +92,7 @@ class Description:
         return table.reindex(self.labels)
 
     def by_line(self) -> pd.DataFrame:
-        """One row a sail line: gathers per label."""
+        """One row per sail line: gathers per label."""
         table = self.gathers.groupby(["sail_line", "label"]).size().unstack(fill_value=0)
         return table.reindex(columns=self.labels, fill_value=0)
 
@@ -101,7 +101,7 @@ class Description:
         return self.gathers["recorded_traces"].value_counts().sort_index()
 
     def mended(self) -> dict[str, tuple[int, int]]:
-        """Of each kind of mending, in the order of `MENDINGS`, how many traces, and in how many gathers."""
+        """For each kind of mending, in the order of `MENDINGS`, how many traces, and in how many gathers."""
         counts: dict[str, list[int]] = {name: [] for name in MENDINGS}
         for text in self.survey.index["mended"]:
             for word in text.split():
@@ -110,12 +110,12 @@ class Description:
         return {name: (sum(found), len(found)) for name, found in counts.items() if found}
 
     def largest_zero(self) -> float:
-        """The largest zero that was taken from a gather, in clips."""
+        """The largest zero that was subtracted from a gather, in clips."""
         index = self.survey.index
         return float((index["zero_amplitude"].abs() / index["clip_amplitude"]).max())
 
     def duplicates(self) -> pd.DataFrame:
-        """One row a pair: the gathers, their labels, whether they are equal, and how a near one differs."""
+        """One row per pair: the gathers, their labels, whether they are equal, and how a near duplicate differs."""
         names, labels = self.survey.index["gather_id"], self.survey.index["label"]
         pairs = [(rows[0], row, "equal", 0, 1.0, 0.0) for rows in self.exact for row in rows[1:]]
         pairs += [(*pair.rows, "near", pair.shift_samples, pair.gain, pair.difference) for pair in self.near]
@@ -136,14 +136,14 @@ class Description:
         return pd.DataFrame(rows, columns=columns)
 
     def example(self, label: str) -> int:
-        """Row of a label's example: the recorded gather whose grey levels deviate as much as the label's median one."""
+        """Row of a label's example: the recorded gather whose grey-level deviation is the label's median."""
         own = self.gathers[self.gathers["label"] == label]
         own = own[~own["synthetic"]] if not own["synthetic"].all() else own
         off = np.abs(own["deviation"] - own["deviation"].median())
         return int(own.index.to_numpy()[np.argmin(off.to_numpy())])
 
     def summary(self) -> dict[str, Any]:
-        """Everything in numbers, JSON."""
+        """Everything in numbers, as JSON."""
         survey = self.survey
         told = {"glowseis", "size", "rendering", "sources", "about"}
         interval_ms = survey.index["sample_interval_s"] * 1e3
@@ -173,13 +173,13 @@ def describe(
 ) -> Description:
     """Describe a survey, reading each record once.
 
-    Memory for about 1.7 kB a gather, and a gather a worker.
+    It needs about 1.7 kB of memory per gather, and one gather per worker.
 
     Args:
         survey: The survey.
         verify: Whether to compare the shards' checksums; the records' always are.
         seen: Called after each gather.
-        workers: Threads that read; 0 takes one for each core.
+        workers: Threads that read; 0 uses one for each core.
 
     Returns:
         The description.
@@ -211,7 +211,7 @@ def describe(
             levels[of_label[row]] += found
             seen()
 
-    # Each of our threads would wait for all of the matrix library's, which takes longer than the product itself.
+    # Each of our threads would wait for all threads of the matrix library, which takes longer than the product itself.
     with threadpool_limits(1, "blas"):
         scan(survey, look, shards=verify, workers=workers)
     exact = exact_duplicates(digests)
@@ -223,7 +223,7 @@ def describe(
 
 
 def parents(survey: Survey) -> set[str]:
-    """Ids of the gathers that synthetic ones were made of."""
+    """Ids of the gathers that synthetic ones were made from."""
     return {name for names in survey.index["parents"] for name in names.split(";")} - {"", UNKNOWN_PARENT}
 
 
@@ -246,7 +246,7 @@ def _counts(values: Sequence[Any] | pd.Series) -> dict[str, int]:
 
 
 def _plain(row: pd.Series) -> dict[str, float | None]:
-    """Numbers that JSON has, counts as whole ones."""
+    """Numbers that JSON supports, counts as integers."""
     values = {str(name): float(value) for name, value in row.items()}
     return {
         name: (int(value) if value.is_integer() else float(f"{value:.6g}")) if np.isfinite(value) else None

@@ -17,14 +17,14 @@ from glowseis.survey.gather import source_text
 from glowseis.survey.wording import number_of
 
 SHOWN = 20
-"""Rows of a long table that are printed; the files have them all."""
+"""Most rows of a table that are printed; the files have all of them."""
 
 BAR = 40
 """Length of the longest bar."""
 
 
 def description_lines(description: Description) -> list[str]:
-    """A description as lines for a terminal; of long tables, what `write_description` writes whole is left out.
+    """A description as lines for a terminal; long tables are shortened, and `write_description` writes them whole.
 
     Args:
         description: The description.
@@ -57,7 +57,7 @@ def description_lines(description: Description) -> list[str]:
     for name, (traces_mended, count) in description.mended().items():
         lines.append(f"mended: {traces_mended} {MENDINGS.get(name, name)}, in {count} gathers")
     if largest := description.largest_zero():
-        lines.append(f"zeros that were taken from gathers: up to {100 * largest:.3g} % of the clip")
+        lines.append(f"zeros that were subtracted from gathers: up to {100 * largest:.3g} % of the clip")
     synthetic = int(gathers["synthetic"].sum())
     if synthetic:
         models = _listed(sorted(set(survey.index["model"]) - {""}))
@@ -130,10 +130,10 @@ def write_description(description: Description, out: Path) -> None:
 
     Args:
         description: The description.
-        out: Folder to be made.
+        out: Folder to make.
 
     Raises:
-        InputError: Something stands there already, or a record is damaged.
+        InputError: The folder exists already, or a record is damaged.
         OSError: The disk is full or not writable; nothing is left behind.
     """
     with whole_folder(out) as folder:
@@ -151,7 +151,7 @@ def _table(table: pd.DataFrame) -> str:
 
 
 def _shares(values: pd.Series) -> str:
-    """Different values with their numbers, the most frequent first."""
+    """Distinct values with their counts, the most frequent first."""
     counts = values.value_counts()
     if len(counts) == 1:
         return f"{counts.index[0]} (all gathers)"

@@ -1,13 +1,13 @@
-"""Gathers that are in a survey twice: equal ones, and ones that differ by less than recording again would make them.
+"""Gathers that are in a survey twice: equal ones, and ones that differ by less than two recordings would.
 
-Neighbouring shots and cables see the same geology: in simulated lines their pictures correlate by 0.98 to 0.998. What
-tells them apart is their noise, which no two recordings share. Two pictures are near duplicates when, after a shift of
+Neighbouring shots and cables see the same geology: in simulated lines their images correlate by 0.98 to 0.998. What
+distinguishes them is their noise, which no two recordings share. Two images are near duplicates if, after a shift of
 at most two samples and the best gain between 0.5 and 2, the pixels that neither clips differ by less than one grey
-level and by less than 5 % of the picture, both root mean square. Rounding to grey levels makes 0.3 to 0.4 of a level;
+level and by less than 5 % of the image, both root mean square. Rounding to grey levels makes 0.3 to 0.4 of a level;
 the ambient noise of two good gathers 2.8.
 
-Comparing all pairs so would take days. A sketch of 128 numbers a gather, a random projection that keeps angles to some
-per cent (Johnson and Lindenstrauss, 1984), says which pairs are worth it.
+Comparing all pairs in this way would take days. A sketch of 128 numbers per gather, a random projection that keeps
+angles to within a few per cent (Johnson and Lindenstrauss, 1984), tells which pairs are worth comparing.
 """
 
 import hashlib
@@ -25,16 +25,16 @@ LARGEST_SHIFT = 2
 """Samples by which a near duplicate may be shifted."""
 
 LARGEST_DIFFERENCE, LARGEST_SHARE = 1.0, 0.05
-"""Difference of near duplicates, root mean square: grey levels, and a share of the picture's own."""
+"""Difference of near duplicates, root mean square: grey levels, and a share of the image's own."""
 
 LARGEST_GAIN = 2.0
-"""Gain between near duplicates, either way."""
+"""Largest gain between near duplicates, in either direction."""
 
 CANDIDATE_COSINE = 0.998
-"""Sketches whose angle is larger are not compared. A gain of 1.1, which clips other pixels, is just within."""
+"""Pairs of sketches at a larger angle are not compared. A gain of 1.1, which clips other pixels, is just within."""
 
 LARGEST_WORK = 10_000_000_000
-"""Pixels that are compared at most; of more candidates the most alike are."""
+"""Most pixels that are compared; if there are more candidates, the most similar are compared."""
 
 _TIMES, _TRACES = 16, 8
 _BLOCK_BYTES = 64_000_000
@@ -42,12 +42,12 @@ _BLOCK_BYTES = 64_000_000
 
 @dataclass(frozen=True)
 class NearDuplicate:
-    """Two gathers that differ by less than recording again would make them.
+    """Two gathers that differ by less than two recordings would.
 
     Attributes:
         rows: Their row numbers.
         shift_samples: Samples by which the second one comes later.
-        gain: What the second one is multiplied by to be the first.
+        gain: Factor that turns the second one into the first.
         difference: Root mean square of what is left, in grey levels.
     """
 
@@ -58,10 +58,10 @@ class NearDuplicate:
 
 
 class Sketcher:
-    """Makes sketches of gathers of one size: unit vectors whose angles are nearly those of the pictures.
+    """Makes sketches of gathers of one size: unit vectors whose angles are nearly those of the images.
 
-    A sketch is A (x - 128) B, x the valid region without its last two samples, A and B matrices of random signs; and as
-    much of x from its second and from its third sample on.
+    A sketch is A (x - 128) B, with x the valid region without its last two samples and A and B matrices of random
+    signs; and the same for x shifted to begin at its second and its third sample.
 
     Attributes:
         length: Numbers of a sketch, for each shift.
@@ -81,7 +81,7 @@ class Sketcher:
             valid: Grey levels of the valid region, uint8 `[time, trace]`.
 
         Returns:
-            float32 `[LARGEST_SHIFT + 1, 128]`, a shift each; zero where nothing differs from mid-grey.
+            float32 `[LARGEST_SHIFT + 1, 128]`, one row per shift; zero where nothing differs from mid-grey.
         """
         projected = (valid.astype(np.float32) - ZERO_LEVEL) @ self._traces[: valid.shape[1]]
         samples = max(len(projected) - LARGEST_SHIFT, 0)
@@ -96,7 +96,7 @@ def exact_duplicates(digests: Sequence[bytes]) -> list[list[int]]:
     """Group gathers whose digests are equal.
 
     Args:
-        digests: One a gather.
+        digests: One per gather.
 
     Returns:
         Row numbers of each group of at least two, in the order of their first ones.
@@ -108,10 +108,10 @@ def exact_duplicates(digests: Sequence[bytes]) -> list[list[int]]:
 
 
 def equal_gathers(survey: Survey, rows: np.ndarray) -> list[list[int]]:
-    """Group gathers whose pictures are equal, without reading them all: equal ones have the same clip amplitude.
+    """Group gathers whose images are equal, without reading them all: equal ones have the same clip amplitude.
 
     Args:
-        survey: Where they are.
+        survey: The survey.
         rows: Gathers to compare with each other.
 
     Returns:
@@ -131,7 +131,7 @@ def equal_gathers(survey: Survey, rows: np.ndarray) -> list[list[int]]:
 
 
 def candidates(sketches: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of gathers whose sketches are alike.
+    """Pairs of gathers with similar sketches.
 
     Args:
         sketches: float32 `[gather, shift, 128]`.
@@ -139,7 +139,7 @@ def candidates(sketches: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.n
 
     Returns:
         Rows and shift of each pair, int64 `[pair, 3]`, the second gather being the one that comes later by the shift;
-        and the cosine of each, the most alike first.
+        and the cosine of each, the most similar first.
     """
     found, cosines = [np.zeros((0, 3), np.int64)], [np.zeros(0, np.float32)]
     first = sketches[rows, 0]
@@ -149,7 +149,7 @@ def candidates(sketches: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.n
         for start in range(0, len(rows), block):
             cosine = first[start : start + block] @ later.T
             one, other = np.nonzero(cosine > CANDIDATE_COSINE)
-            # Unshifted pairs come twice, and each gather is alike to itself.
+            # Unshifted pairs occur twice, and each gather is similar to itself.
             kept = (one + start < other) if not shift else (one + start != other)
             one, other = one[kept], other[kept]
             found.append(np.stack([rows[one + start], rows[other], np.full(len(one), shift)], axis=1))
@@ -162,10 +162,10 @@ def candidates(sketches: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.n
 def near_duplicates(
     survey: Survey, sketches: np.ndarray, exact: Sequence[Sequence[int]]
 ) -> tuple[list[NearDuplicate], int, int]:
-    """Find the near duplicates of a survey; of gathers that are equal the first one stands for all.
+    """Find the near duplicates of a survey; the first of several equal gathers represents all of them.
 
     Args:
-        survey: Where pictures of candidates are read.
+        survey: The survey from which images of candidates are read.
         sketches: float32 `[gather, shift, 128]`.
         exact: Rows of groups of equal gathers.
 
@@ -180,7 +180,7 @@ def near_duplicates(
     pairs, _ = candidates(sketches, rows)
     height, width = survey.size
     compared = pairs[: max(1, LARGEST_WORK // (height * width))]
-    # Pairs of one gather follow each other, so that it is read once.
+    # Pairs with the same first gather are consecutive, so that it is read once.
     compared = compared[np.lexsort((compared[:, 1], compared[:, 0]))]
     found: dict[tuple[int, int], NearDuplicate] = {}
     for (one, other, shift), first, second in _read_pairs(survey, compared):
@@ -189,13 +189,13 @@ def near_duplicates(
         if found_here is None or (rows_here in found and found[rows_here].difference <= found_here[1]):
             continue
         gain, difference = found_here
-        # The first sample of the one that comes later is the earlier one's `shift`th.
+        # The first sample of the later one is sample `shift` of the earlier one.
         found[rows_here] = NearDuplicate((one, other), shift, gain, difference)
     return [found[key] for key in sorted(found)], len(compared), len(pairs)
 
 
 def compare(first: np.ndarray, second: np.ndarray, shift: int = 0) -> tuple[float, float] | None:
-    """Tell whether two pictures are near duplicates by the rule above.
+    """Whether two images are near duplicates by the rule above.
 
     Args:
         first: Grey levels of the valid region, uint8 `[time, trace]`.
@@ -203,7 +203,7 @@ def compare(first: np.ndarray, second: np.ndarray, shift: int = 0) -> tuple[floa
         shift: Samples by which the second one comes later.
 
     Returns:
-        Gain and difference, root mean square in grey levels; None when they are not.
+        Gain and difference, root mean square in grey levels; None if they are not.
     """
     samples = min(len(first), len(second) - shift)
     traces = min(first.shape[1], second.shape[1])
@@ -258,7 +258,7 @@ def valid_region(gather: Gather) -> np.ndarray:
 
 
 def _read_pairs(survey: Survey, pairs: np.ndarray) -> Iterator[tuple[tuple[int, int, int], np.ndarray, np.ndarray]]:
-    """Pictures of pairs, one pair after another; the last first one is kept."""
+    """Images of pairs, one pair after another; the first image is kept for the next pair."""
     last, first = -1, np.zeros((0, 0), np.uint8)
     for one, other, shift in pairs.tolist():
         if one != last:

@@ -43,17 +43,17 @@ def plot_gather(
             array of those. By default a gather's own clip, 128 for grey levels, and what 4 % of amplitudes exceed.
         sample_interval_s: Time between two samples, in seconds; the gather's own when None.
         offset_m: Offsets `[trace]`, in metres; the gather's own when None.
-        title: What stands above.
+        title: The title above the plot.
 
     Returns:
         The axes.
 
     Raises:
-        ValueError: The array has not two sides, or the clip is not above 0.
+        ValueError: The array is not two-dimensional, or the clip is not above 0.
     """
     amplitude, largest, geometry = _amplitude(gather)
     if amplitude.ndim != 2 or not amplitude.size:
-        raise ValueError(f"an array of shape {amplitude.shape} is no gather; give one [time, trace]")
+        raise ValueError(f"an array of shape {amplitude.shape} is not a gather; give one [time, trace]")
     if clip is not None and not clip > 0:
         raise ValueError(f"clip is {clip}; give an amplitude above 0")
     if axes is None:

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_BARS = 40
-"""More different widths than these are drawn as a histogram."""
+"""With more distinct widths than this, a histogram is drawn."""
 
 MOST_EXAMPLES, EXAMPLES_A_ROW = 12, 4
-"""Labels of which an example and grey levels are drawn, and examples side by side."""
+"""Most labels with an example and grey levels, and examples side by side."""
 
 PIXELS_AN_INCH = 200
 
@@ -26,7 +26,7 @@ def draw(description: Description, folder: Path) -> list[str]:
 
     Args:
         description: What to draw.
-        folder: Where the pictures go; it must be there.
+        folder: The folder for the pictures; it must exist.
 
     Returns:
         The names of the files.
@@ -41,7 +41,7 @@ def draw(description: Description, folder: Path) -> list[str]:
     drawings = {"labels": _labels, "widths": _widths, "examples": _examples, "levels": _levels}
     names = []
     for name, drawing in drawings.items():
-        # No pyplot: it wants a display, and keeps figures.
+        # No pyplot: it needs a display, and keeps figures.
         figure = Figure(layout="constrained")
         FigureCanvasAgg(figure)
         drawing(description, figure)

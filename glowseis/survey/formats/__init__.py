@@ -1,1 +1,1 @@
-"""Files that gathers come from and go to, one format a module."""
+"""Files that gathers are read from and written to, one format per module."""

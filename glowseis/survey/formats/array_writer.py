@@ -15,7 +15,7 @@ def write_array(out: Path, recordings: Iterable[Recording], size: tuple[int, int
     """Write recordings as one array, whole or not at all, with memory for one.
 
     Args:
-        out: The `.npy` file to be made: float32 `[gather, time, trace]`, zero beyond a recording.
+        out: The `.npy` file to make: float32 `[gather, time, trace]`, zero beyond a recording.
         recordings: What to write, one after another.
         size: Samples and traces that hold them all.
 
@@ -33,8 +33,8 @@ def write_array(out: Path, recordings: Iterable[Recording], size: tuple[int, int
             samples, traces = recording.amplitude.shape
             if samples > size[0] or traces > size[1]:
                 raise InputError(
-                    f"gather {recording.gather_id} has {samples} samples x {traces} traces, the first ones "
-                    f"{size[0]}x{size[1]}, and an array has gathers of one size; write HDF5"
+                    f"gather {recording.gather_id} has {samples} samples x {traces} traces, but the first ones have "
+                    f"{size[0]}x{size[1]}, and an array needs gathers of one size; write HDF5"
                 )
             amplitude = np.zeros(size, "<f4")
             amplitude[:samples, :traces] = recording.amplitude
@@ -42,7 +42,7 @@ def write_array(out: Path, recordings: Iterable[Recording], size: tuple[int, int
             count += 1
         if not count:
             raise InputError(f"{out}: there are no gathers to write; check the sources")
-        # NumPy leaves room in a header for the first side to grow.
+        # NumPy leaves room in the header for the first side to grow.
         file.seek(0)
         _write_header(file, (count, *size))
     return count

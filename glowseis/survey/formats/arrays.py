@@ -20,21 +20,21 @@ from glowseis.survey.formats.source import ReadOptions, Remark, check_file
 from glowseis.survey.gather import Recording, source_text
 
 SHOWN = 12
-"""Names that a message lists."""
+"""Most names that a message lists."""
 
 
 class ArraySource:
-    """A NumPy file, looked at: one array `[gather, trace, time]` in any order, or one gather.
+    """An opened NumPy file: one array `[gather, trace, time]` in any order, or one gather.
 
     Attributes:
         path: The file.
 
     Args:
         path: The file, `.npy` or `.npz`.
-        options: Axes and sample interval, which these files do not say, and for `.npz` the array's name.
+        options: Axes and sample interval, which these files do not record, and for `.npz` the array's name.
 
     Raises:
-        InputError: Not such a file, damaged, of other things than real numbers, or the options do not fit it.
+        InputError: It is not such a file, is damaged or does not hold real numbers, or the options do not fit it.
     """
 
     def __init__(self, path: Path, options: ReadOptions):
@@ -43,15 +43,13 @@ class ArraySource:
         self._options = options
         self._member = _member(path, options.dataset) if zipfile.is_zipfile(path) else None
         if self._member is None and options.dataset:
-            raise InputError(f"{source_text(path)}: holds one array without a name; leave --dataset out")
+            raise InputError(f"{source_text(path)}: its only array has no name; leave --dataset out")
         with self._stream() as stream:
             self._header = _Header(path, stream)
             held = self._header.start + self._header.bytes
             there = path.stat().st_size if self._member is None else self._member.file_size
             if held != there:
-                raise InputError(
-                    f"{source_text(path)}: has {there} bytes where its header speaks of {held}; copy it again"
-                )
+                raise InputError(f"{source_text(path)}: has {there} bytes, but its header says {held}; copy it again")
         what = "the array" if self._member is None else f"array {self._member.filename.removesuffix('.npy')!r}"
         check_expansion(path, held, what)
         self._axes: Axes = array_axes(path, self._header.shape, options.axes, what)
@@ -61,11 +59,11 @@ class ArraySource:
         """Time between two samples, in seconds, as the user gave it.
 
         Raises:
-            InputError: The user did not.
+            InputError: The user did not give it.
         """
         if self._options.sample_interval_s is None:
             raise InputError(
-                f"{source_text(self.path)}: NumPy files give no sample interval; pass --sample-interval in milliseconds"
+                f"{source_text(self.path)}: NumPy files have no sample interval; pass --sample-interval in milliseconds"
             )
         return self._options.sample_interval_s
 
@@ -75,14 +73,14 @@ class ArraySource:
             yield self._axes.samples_and_traces
 
     def remarks(self) -> list[Remark]:
-        """None: whatever is odd in such a file is reported for its gathers."""
+        """None: problems in such a file are reported for its gathers."""
         return []
 
     def gathers(self) -> Iterator[Recording]:
         """One gather after another, with memory for one.
 
         Raises:
-            InputError: The file was changed since it was opened, or the array's checksum in a .npz file is wrong.
+            InputError: The file changed after it was opened, or the array's checksum in a .npz file is wrong.
         """
         interval_s = self.interval_s
         with contextlib.ExitStack() as stack:
@@ -94,7 +92,7 @@ class ArraySource:
                 file.flush()
             header = self._header
             order: Literal["F", "C"] = "F" if header.fortran else "C"
-            with _told(self.path):
+            with _one_line_errors(self.path):
                 array = np.memmap(file, header.dtype, "r", header.start, header.shape, order)
 
             def read(number: int) -> np.ndarray:
@@ -106,7 +104,7 @@ class ArraySource:
     @contextlib.contextmanager
     def _stream(self) -> Iterator[IO[bytes]]:
         """The array's bytes with their header."""
-        with _told(self.path), contextlib.ExitStack() as stack:
+        with _one_line_errors(self.path), contextlib.ExitStack() as stack:
             if self._member is None:
                 yield stack.enter_context(self.path.open("rb"))
             else:
@@ -115,20 +113,23 @@ class ArraySource:
 
 
 class _Header:
-    """What a .npy file begins with."""
+    """The header of a .npy file."""
 
     def __init__(self, path: Path, stream: IO[bytes]):
         magic = stream.read(len(np.lib.format.MAGIC_PREFIX))
         stream.seek(0)
         if magic.startswith(b"PK"):
-            raise InputError(f"{source_text(path)}: a .npz file without its end; copy it again")
+            raise InputError(f"{source_text(path)}: the end of this .npz file is missing; copy it again")
         version = np.lib.format.read_magic(stream)
         if version not in READERS:
             raise ValueError(f"version {version} of the format is unknown")
         self.shape, self.fortran, self.dtype = READERS[version](stream)
         self.start = stream.tell()
         if not amplitude_kind(self.dtype):
-            raise InputError(f"{source_text(path)}: holds {_kind(self.dtype)}, amplitudes are integers or real numbers")
+            raise InputError(
+                f"{source_text(path)}: holds {_kind(self.dtype)}, but amplitudes are integers or real numbers; choose "
+                "another array"
+            )
         if any(side < 0 for side in self.shape):
             raise ValueError("a side is negative")
         self.bytes = math.prod(self.shape) * self.dtype.itemsize
@@ -150,35 +151,35 @@ def _kind(dtype: np.dtype) -> str:
 
 
 def _member(path: Path, name: str | None) -> zipfile.ZipInfo:
-    """The array of a .npz file that is meant."""
-    with _told(path), zipfile.ZipFile(path) as archive:
+    """The selected array of a .npz file."""
+    with _one_line_errors(path), zipfile.ZipFile(path) as archive:
         there = {
             info.filename.removesuffix(".npy"): info for info in archive.infolist() if info.filename.endswith(".npy")
         }
     names = ", ".join(sorted(map(repr, there))[:SHOWN]) or "none"
     if name is None:
         if len(there) != 1:
-            raise InputError(f"{source_text(path)}: choose one of its arrays with --dataset; there are {names}")
+            raise InputError(f"{source_text(path)}: choose one of its arrays with --dataset: {names}")
         (member,) = there.values()
         return member
     if name not in there:
-        raise InputError(f"{source_text(path)}: has no array {name!r}; choose with --dataset, there are {names}")
+        raise InputError(f"{source_text(path)}: has no array {name!r}; choose one with --dataset: {names}")
     return there[name]
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Say in one line what NumPy and zipfile say of a file that they cannot read."""
+def _one_line_errors(path: Path) -> Iterator[None]:
+    """Turn NumPy's and zipfile's errors about a file that they cannot read into one line."""
     try:
         yield
     except InputError:
         raise
     except OSError as wrong:
-        # A disk without room for the temporary file says nothing of this one.
+        # A full disk, without room for the temporary file, is not this file's fault.
         if wrong.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         raise InputError(f"{source_text(path)}: cannot be read ({wrong.strerror or wrong}); copy it again") from None
-    # Damaged headers are evaluated as Python's literals, and fail with errors of every kind.
+    # Damaged headers are evaluated as Python literals, and fail with errors of every kind.
     except Exception as wrong:
         told = " ".join(str(wrong).split())[:200]
         raise InputError(f"{source_text(path)}: cannot be read as a NumPy file ({told}); write it again") from None

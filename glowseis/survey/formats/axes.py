@@ -1,4 +1,4 @@
-"""Gathers in arrays of others: which axis is which, and geometry where there is none."""
+"""Gathers in arrays that others wrote: which axis is which, and geometry where there is none."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,20 +18,20 @@ AXES = {3: ("gather", "trace", "time"), 2: ("trace", "time")}
 
 
 SAMPLED = 4096
-"""Numbers that tell whether 32 bits are enough."""
+"""Numbers that decide whether 32 bits are enough."""
 
 STEPS = 1000
-"""Steps of 32 bits that the middle four fifths of amplitudes take up at least."""
+"""Fewest float32 steps that the middle four fifths of the amplitudes must span."""
 
 FLOAT_MAX = np.finfo(np.float32).max
 
 
 @dataclass(frozen=True)
 class Axes:
-    """Where gathers lie in an array.
+    """How gathers lie in an array.
 
     Attributes:
-        names: What each axis is.
+        names: The name of each axis.
         shape: The array's shape.
     """
 
@@ -40,7 +40,7 @@ class Axes:
 
     @property
     def gathers(self) -> int:
-        """How many gathers there are."""
+        """Number of gathers."""
         return self.shape[self.names.index("gather")] if "gather" in self.names else 1
 
     @property
@@ -52,11 +52,11 @@ class Axes:
         """Read one gather.
 
         Args:
-            array: What lies so.
+            array: The array.
             number: Which gather, from 0.
 
         Returns:
-            Amplitudes `[time, trace]`, float32; float64 where 32 bits would lose them beside a constant. Numbers too
+            Amplitudes `[time, trace]`, float32; float64 if a large constant would hide them in 32 bits. Numbers too
             large for 32 bits become infinite.
         """
         place = tuple(number if name == "gather" else slice(None) for name in self.names)
@@ -66,7 +66,7 @@ class Axes:
 
 
 def narrowed(values: np.ndarray) -> np.ndarray:
-    """Give numbers 32 bits, unless these are too few: large constants hide amplitudes that 64 bits still have.
+    """Convert numbers to 32 bits, unless these are too few: large constants hide amplitudes that 64 bits still show.
 
     Args:
         values: Real numbers of any kind.
@@ -88,28 +88,26 @@ def narrowed(values: np.ndarray) -> np.ndarray:
 
 
 def array_axes(path: Path, shape: Sequence[int], names: str | None, what: str) -> Axes:
-    """Match what a user says of an array's axes with its shape.
+    """Match the axes that a user names with an array's shape.
 
     Args:
         path: The file.
         shape: The array's shape.
         names: Names of the axes, such as `gather,trace,time`.
-        what: What to call the array.
+        what: The array's name in messages.
 
     Returns:
         The axes.
 
     Raises:
-        InputError: They are not said, unknown, or not as many as the array's, or no gathers have such sides.
+        InputError: They are missing, unknown or not as many as the array's, or no gathers have such sides.
     """
     sides = "x".join(map(str, shape))
     if len(shape) not in AXES:
         raise InputError(f"{source_text(path)}: {what} has {len(shape)} axes ({sides}); gathers have 2 or 3")
     wanted = AXES[len(shape)]
     if not names:
-        raise InputError(
-            f"{source_text(path)}: {what} has the shape {sides}; say which axis is which: {_choices(shape)}"
-        )
+        raise InputError(f"{source_text(path)}: {what} has the shape {sides}; name its axes: {_choices(shape)}")
     given = tuple(name.strip().lower() for name in names.split(","))
     if sorted(given) != sorted(wanted):
         raise InputError(
@@ -118,14 +116,14 @@ def array_axes(path: Path, shape: Sequence[int], names: str | None, what: str) -
         )
     axes = Axes(given, tuple(map(int, shape)))
     if not axes.gathers:
-        raise InputError(f"{source_text(path)}: {what} has no gathers, its shape is {sides}; leave it out")
+        raise InputError(f"{source_text(path)}: {what} has no gathers (its shape is {sides}); leave it out")
     check_gathers(path, axes.gathers)
     check_sides(path, *axes.samples_and_traces)
     return axes
 
 
 def _choices(shape: Sequence[int]) -> str:
-    """Orders of the axes that are likely, each with what the sides would be then; for people."""
+    """The likely orders of the axes, each with what the sides would be, in words."""
     *gathers, first, last = shape
     if not gathers:
         return (
@@ -143,13 +141,13 @@ def _choices(shape: Sequence[int]) -> str:
 def array_recordings(
     path: Path, axes: Axes, interval_s: float, options: ReadOptions, read: Callable[[int], np.ndarray]
 ) -> Iterator[Recording]:
-    """Read the gathers of an array one after another; nothing is known of their places.
+    """Read the gathers of an array one after another, with unknown geometry.
 
     Args:
         path: The file.
-        axes: Where gathers lie in it.
+        axes: How gathers lie in it.
         interval_s: Time between two samples, in seconds.
-        options: Whose label every gather gets.
+        options: Options whose label every gather gets.
         read: Reads a gather by its number, from 0.
 
     Yields:
@@ -169,7 +167,7 @@ def unknown_geometry(shot: int, traces: int, interval_s: float) -> Geometry:
     Args:
         shot: Its running number.
         traces: Number of its traces.
-        interval_s: Time between two samples, in seconds; NaN when that is unknown too.
+        interval_s: Time between two samples, in seconds; NaN if that is unknown too.
     """
     nowhere = np.full(traces, np.nan)
     return Geometry(
@@ -187,9 +185,9 @@ def unknown_geometry(shot: int, traces: int, interval_s: float) -> Geometry:
 
 
 def amplitude_kind(dtype: np.dtype) -> bool:
-    """Tell whether numbers of a kind can be amplitudes: integers and floats, of any size.
+    """Whether numbers of a type can be amplitudes: integers and floats of any size.
 
     Args:
-        dtype: The kind.
+        dtype: The type.
     """
     return dtype.kind in "iuf"

@@ -1,4 +1,4 @@
-"""Headers of some whole gathers, and what holds for each of them, without a loop over traces."""
+"""Headers of some whole gathers, and values per gather, computed without a loop over traces."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,7 +10,7 @@ from glowseis.survey.formats.segy_headers import Word, values
 
 @dataclass
 class GatherRuns:
-    """Traces of some gathers, one gather behind another.
+    """Traces of some gathers, one gather after another.
 
     Attributes:
         headers: Bytes of trace headers, uint8 `[trace, 240]`.
@@ -37,24 +37,24 @@ class GatherRuns:
             self._words[key] = values(self.headers, word, self.order)
         return self._words[key]
 
-    def steps(self, told: np.ndarray) -> np.ndarray:
-        """Differences from the trace before in the gather, `[trace]`; 0 at its first."""
-        steps = np.empty_like(told)
-        np.subtract(told[1:], told[:-1], out=steps[1:])
+    def steps(self, numbers: np.ndarray) -> np.ndarray:
+        """Differences from the previous trace of the gather, `[trace]`; 0 at its first."""
+        steps = np.empty_like(numbers)
+        np.subtract(numbers[1:], numbers[:-1], out=steps[1:])
         steps[self.starts] = 0
         return steps
 
-    def low(self, told: np.ndarray) -> np.ndarray:
+    def low(self, numbers: np.ndarray) -> np.ndarray:
         """Smallest value of each gather, `[gather]`."""
-        return np.minimum.reduceat(told, self.starts)
+        return np.minimum.reduceat(numbers, self.starts)
 
-    def high(self, told: np.ndarray) -> np.ndarray:
+    def high(self, numbers: np.ndarray) -> np.ndarray:
         """Largest value of each gather, `[gather]`."""
-        return np.maximum.reduceat(told, self.starts)
+        return np.maximum.reduceat(numbers, self.starts)
 
-    def sum(self, told: np.ndarray) -> np.ndarray:
+    def sum(self, numbers: np.ndarray) -> np.ndarray:
         """Sum over each gather, `[gather]`."""
-        return np.add.reduceat(told, self.starts)
+        return np.add.reduceat(numbers, self.starts)
 
     def count(self, marked: np.ndarray) -> np.ndarray:
         """Marked traces of each gather, int64 `[gather]`."""
@@ -64,6 +64,6 @@ class GatherRuns:
         """Whether a trace of each gather is marked, bool `[gather]`."""
         return np.logical_or.reduceat(marked, self.starts)
 
-    def spread(self, told: np.ndarray) -> np.ndarray:
-        """What holds for each gather, for each of its traces, `[trace]`."""
-        return np.repeat(told, self.lengths)
+    def spread(self, numbers: np.ndarray) -> np.ndarray:
+        """Values of each gather, repeated for each of its traces, `[trace]`."""
+        return np.repeat(numbers, self.lengths)

@@ -1,4 +1,4 @@
-"""HDF5 files as sources: our own layout, and arrays of others."""
+"""HDF5 files as sources: our own layout, and arrays that others wrote."""
 
 import contextlib
 import math
@@ -24,33 +24,33 @@ from glowseis.survey.formats.source import ReadOptions, Remark, check_file, over
 from glowseis.survey.gather import Recording, source_text
 
 CACHE_BYTES = 64_000_000
-"""Chunks kept unpacked: enough for the gathers that share one, little beside TensorFlow."""
+"""Memory for unpacked chunks: enough for the gathers that share one, little compared with TensorFlow."""
 
 INTERVALS = {"sample_interval_s": 1.0, "sample_interval_ms": 1e-3}
-"""Attributes that give a sample interval, and their unit in seconds."""
+"""Attributes that hold a sample interval, and their unit in seconds."""
 
 SHOWN = 12
-"""Arrays that a message lists."""
+"""Most arrays that a message lists."""
 
 MOST_LINKS = 64
-"""Names and links that one name may lead through."""
+"""Most names and links that one name may lead through."""
 
 
 class Hdf5Source:
-    """An HDF5 file, looked at: of our own layout, or one array `[gather, trace, time]` in any order, or one gather.
+    """An opened HDF5 file: in our own layout, or with one array `[gather, trace, time]` in any order, or one gather.
 
     Attributes:
         path: The file.
 
     Args:
         path: The file.
-        options: For files of others the array's path in the file, unless there is one alone, and its axes; a sample
-            interval where no attribute `sample_interval_s` or `sample_interval_ms` of the array, or of a group that it
-            is in, gives it.
+        options: For files that others wrote, the array's path in the file, unless it is the only one, and its axes; and
+            a sample interval, unless an attribute `sample_interval_s` or `sample_interval_ms` of the array, or of a
+            group that it is in, gives it.
 
     Raises:
-        InputError: Not such a file, damaged, of other things than real numbers, kept in other files, or the options do
-            not fit it.
+        InputError: It is not such a file, is damaged, does not hold real numbers, or keeps its data in other files, or
+            the options do not fit it.
     """
 
     def __init__(self, path: Path, options: ReadOptions):
@@ -60,15 +60,15 @@ class Hdf5Source:
         self._name: str | None = options.dataset
         self._axes: Axes | None = None
         self._intervals_s: list[float] = []
-        # On some damaged files the library crashes or never comes back.
+        # On some damaged files the library crashes or hangs.
         if not survives(self._try):
             raise InputError(f"{source_text(path)}: is damaged so that the HDF5 library breaks on it; copy it again")
         self._look()
 
     def _look(self) -> None:
-        """Find out what the file holds."""
+        """Find out what the file contains."""
         with self._open() as file:
-            # Read as an array alone, its gathers would lose what they are made of.
+            # Read as a plain array, its gathers would lose their origin.
             if self._options.dataset in (None, "amplitude", "/amplitude") and _is_own(file):
                 for name in ARRAY_NAMES:
                     _check_array(self.path, _found(self.path, file, name))
@@ -81,7 +81,7 @@ class Hdf5Source:
             self._intervals_s = _intervals_s(self.path, array)
 
     def _try(self) -> None:
-        """Look, find every chunk and read a gather."""
+        """Open the file, find every chunk and read a gather."""
         self._look()
         with self._open() as file:
             for name in [self._name] if self._axes else ARRAY_NAMES:
@@ -91,10 +91,10 @@ class Hdf5Source:
 
     @property
     def interval_s(self) -> float | None:
-        """Time between two samples, in seconds; None where our own layout says that it is unknown.
+        """Time between two samples, in seconds; None if our own layout says that it is unknown.
 
         Raises:
-            InputError: The file gives several, or a file of others none.
+            InputError: The file gives several, or a file that others wrote gives none.
         """
         if self._options.sample_interval_s is not None:
             return self._options.sample_interval_s
@@ -144,9 +144,9 @@ class Hdf5Source:
     def _open(self) -> Iterator[Any]:
         import h5py
 
-        with _told(self.path):
+        with _one_line_errors(self.path):
             if not h5py.is_hdf5(self.path):
-                raise InputError(f"{source_text(self.path)}: is no HDF5 file, or its beginning is lost; copy it again")
+                raise InputError(f"{source_text(self.path)}: not an HDF5 file, or its beginning is lost; copy it again")
             with h5py.File(self.path, "r", rdcc_nbytes=CACHE_BYTES, locking="best-effort") as file:
                 yield file
 
@@ -157,9 +157,9 @@ def _is_own(file: Any) -> bool:
 
 
 def _attribute(place: Any, name: str, kinds: str) -> Any:
-    """An attribute's one value, if it has one of fixed length and of a kind.
+    """An attribute's single value, if it has a fixed length and one of the given types.
 
-    Those of variable length are not read: where a file is damaged the library may never come back from them.
+    Attributes of variable length are not read: in a damaged file the library may hang on them.
     """
     if name not in place.attrs:
         return None
@@ -170,13 +170,13 @@ def _attribute(place: Any, name: str, kinds: str) -> Any:
 
 
 def _only_array(path: Path, file: Any) -> str:
-    """Name of the only array of a file that may hold gathers."""
+    """Name of the file's only array that may hold gathers."""
     import h5py
 
     found: dict[str, tuple[int, ...]] = {}
 
     def look(name: str, item: Any) -> None:
-        # Types that NumPy does not know are no amplitudes.
+        # Types that NumPy does not know cannot be amplitudes.
         with contextlib.suppress(TypeError):
             if isinstance(item, h5py.Dataset) and item.ndim in (2, 3) and amplitude_kind(item.dtype):
                 found[f"/{name}"] = item.shape
@@ -187,31 +187,29 @@ def _only_array(path: Path, file: Any) -> str:
     there = [f"{name} ({'x'.join(map(str, shape))})" for name, shape in found.items()]
     more = f" and {len(there) - SHOWN} more" if len(there) > SHOWN else ""
     raise InputError(
-        f"{source_text(path)}: choose an array with --dataset; of two or three axes there are "
+        f"{source_text(path)}: choose an array with --dataset; those with two or three axes are "
         f"{', '.join(there[:SHOWN]) or 'none'}{more}"
     )
 
 
 def _array(path: Path, file: Any, name: str) -> Any:
-    """An array of a file of others, after a look at what it is and where it is kept."""
+    """An array of a file that others wrote, after checking its type and where it is stored."""
     import h5py
 
     what = f"{source_text(path)}: {name!r}"
     array = _found(path, file, name)
     if array is None:
-        raise InputError(f"{what} is not in the file; leave --dataset out to see what is")
+        raise InputError(f"{what} is not in the file; leave --dataset out to see what is there")
     if not isinstance(array, h5py.Dataset):
-        raise InputError(f"{what} is no array; leave --dataset out to see the arrays of the file")
+        raise InputError(f"{what} is not an array; leave --dataset out to see the arrays of the file")
     _check_array(path, array)
     if not amplitude_kind(array.dtype):
-        raise InputError(
-            f"{what} holds {array.dtype}, amplitudes are integers or real numbers; choose another --dataset"
-        )
+        raise InputError(f"{what} holds {array.dtype}, not integers or real numbers; choose another --dataset")
     return array
 
 
 def _found(path: Path, file: Any, name: str) -> Any:
-    """What a name leads to within a file, None where that is nothing; another file is not so much as opened."""
+    """What a name leads to within a file; None if it leads nowhere. Other files are never opened."""
     import h5py
 
     place, ahead = file, name.split("/")[::-1]
@@ -224,7 +222,7 @@ def _found(path: Path, file: Any, name: str) -> Any:
         link = place.get(part, getlink=True) if isinstance(place, h5py.Group) else None
         if isinstance(link, h5py.ExternalLink):
             other = source_text(Path(link.filename))
-            raise InputError(f"{source_text(path)}: {name!r} lies in another file, {other}; read that one")
+            raise InputError(f"{source_text(path)}: {name!r} is in another file, {other}; read that one")
         if isinstance(link, h5py.SoftLink):
             place = file if link.path.startswith("/") else place
             ahead += link.path.split("/")[::-1]
@@ -232,18 +230,18 @@ def _found(path: Path, file: Any, name: str) -> Any:
             return None
         else:
             place = place[part]
-    raise InputError(f"{source_text(path)}: {name!r} leads in a circle of links; write the file again")
+    raise InputError(f"{source_text(path)}: {name!r} leads into a loop of links; write the file again")
 
 
 def _check_array(path: Path, array: Any) -> None:
-    """Refuse arrays that are kept elsewhere, or would take more memory than the file's size can account for."""
+    """Refuse arrays stored in other files, or larger in memory than the file's size can account for."""
     import h5py
 
     if not isinstance(array, h5py.Dataset):
         return
     name = f"array {array.name!r}"
     if array.is_virtual or array.external:
-        raise InputError(f"{source_text(path)}: {name} is kept in other files; copy it into one file, as h5repack does")
+        raise InputError(f"{source_text(path)}: {name} is stored in other files; copy it into one file with h5repack")
     if array.shape is None:
         raise InputError(f"{source_text(path)}: {name} is empty; choose another --dataset")
     size = array.dtype.itemsize
@@ -253,13 +251,13 @@ def _check_array(path: Path, array: Any) -> None:
     # A chunk is unpacked as a whole.
     if chunk > LARGEST_GATHER:
         raise InputError(
-            f"{source_text(path)}: {name} is kept in chunks of {chunk:,} numbers, at most {LARGEST_GATHER:,} are read; "
-            "write it in smaller ones, as h5repack does"
+            f"{source_text(path)}: {name} is stored in chunks of {chunk:,} numbers, but at most {LARGEST_GATHER:,} are "
+            "read; write it in smaller chunks, for example with h5repack"
         )
 
 
 def _intervals_s(path: Path, array: Any) -> list[float]:
-    """The sample interval that an array's attributes give, or those of a group that it is in."""
+    """The sample interval in the attributes of an array, or of a group that it is in."""
     place = array
     while True:
         for name, unit_s in INTERVALS.items():
@@ -267,7 +265,7 @@ def _intervals_s(path: Path, array: Any) -> list[float]:
                 value = _attribute(place, name, "iuf")
                 if value is None or not 0 < float(value) * unit_s < np.inf:
                     raise InputError(
-                        f"{source_text(path)}: attribute {name} of {place.name!r} is no sample interval; pass "
+                        f"{source_text(path)}: attribute {name} of {place.name!r} is not a sample interval; pass "
                         "--sample-interval"
                     )
                 return [float(value) * unit_s]
@@ -277,13 +275,13 @@ def _intervals_s(path: Path, array: Any) -> list[float]:
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Say in one line what the HDF5 library says of a file that it cannot read."""
+def _one_line_errors(path: Path) -> Iterator[None]:
+    """Turn the HDF5 library's errors about a file that it cannot read into one line."""
     try:
         yield
     except InputError:
         raise
-    # It tells damage by errors of nearly every kind.
+    # It reports damage by errors of nearly every kind.
     except Exception as wrong:
         text = " ".join(str(wrong).split())[:200]
-        raise InputError(f"{source_text(path)}: is damaged, HDF5 cannot read it ({text}); copy it again") from None
+        raise InputError(f"{source_text(path)}: damaged; HDF5 cannot read it ({text}); copy it again") from None

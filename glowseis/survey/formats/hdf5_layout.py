@@ -1,4 +1,4 @@
-"""Our own layout of gathers in HDF5, both ways: arrays with a row a gather, padded to the largest one.
+"""Our own layout of gathers in HDF5, read and written: arrays with a row per gather, padded to the largest one.
 
 ```
 /                 attributes: format "glowseis gathers", version, maker
@@ -9,9 +9,8 @@
 /gather_id /label /source /parents /model /path                     UTF-8 text [gather]
 ```
 
-Units stand in the attribute `units` of each array that has one. Every chunk carries a checksum. Text has a fixed
-length, attributes as well: what HDF5 keeps of variable length has no checksum, and where it is damaged the library may
-never come back.
+The attribute `units` of an array holds its unit, if it has one. Every chunk has a checksum. Text has a fixed length, in
+attributes too: HDF5 keeps no checksums of data of variable length, and if that is damaged the library may hang.
 """
 
 import contextlib
@@ -33,7 +32,7 @@ from glowseis.survey.store.index import check_words
 FORMAT, VERSION = "glowseis gathers", 1
 
 TEXTS = {"gather_id": 800, "label": 400, "source": 8192, "parents": 1624, "model": 1024, "path": 16}
-"""Bytes of UTF-8 that have a place."""
+"""Bytes of UTF-8 that each text may take."""
 
 COUNTS = {"samples": "<i4", "traces": "<i4"}
 
@@ -54,7 +53,7 @@ NUMBERS = COUNTS | PLACES | MAKING
 ARRAY_NAMES = ("amplitude", *NUMBERS, *ARRAYS, *TEXTS)
 
 PADDING = {"channel": 0, "offset_m": np.nan, "receiver_x_m": np.nan, "receiver_y_m": np.nan}
-"""What lies beyond a gather's traces."""
+"""Fill values beyond a gather's traces."""
 
 ROWS = 64
 """Rows of a chunk of the small arrays."""
@@ -67,7 +66,7 @@ def write_hdf5(path: Path, recordings: Iterable[Recording], maker: str = "") -> 
     """Write recordings, whole or not at all, with memory for one.
 
     Args:
-        path: The file to be made.
+        path: The file to make.
         recordings: What to write, one after another, of any shapes.
         maker: What made them, for the file's attributes.
 
@@ -98,27 +97,27 @@ def write_hdf5(path: Path, recordings: Iterable[Recording], maker: str = "") -> 
 
 
 def check_layout(path: Path, file: Any) -> None:
-    """Make sure that a file that says it has our layout has all of it.
+    """Make sure that a file marked as having our layout is complete.
 
     Args:
         path: The file.
-        file: It, opened.
+        file: The opened file.
 
     Raises:
-        InputError: An array is missing, or of another type or length than the others, or a gather has no place in it.
+        InputError: An array is missing or of the wrong type or length, or a gather does not fit into it.
     """
     version = file.attrs.get("version")
     if not isinstance(version, np.integer) or version != VERSION:
-        raise InputError(f"{source_text(path)}: has version {version} of our layout, this glowseis reads {VERSION}")
+        raise InputError(f"{source_text(path)}: has version {version} of our layout, but this glowseis reads {VERSION}")
     kinds = {"amplitude": "<f4"} | NUMBERS | ARRAYS | {name: f"|S{size}" for name, size in TEXTS.items()}
     shape = np.shape(file["amplitude"])
     for name, kind in kinds.items():
         wanted = shape if name == "amplitude" else (shape[0], shape[2]) if name in ARRAYS else (shape[0],)
         found = file.get(name)
         if len(shape) != 3 or found is None or found.dtype != np.dtype(kind) or found.shape != wanted:
-            raise InputError(f"{source_text(path)}: its array {name} is missing or of another kind; write it again")
+            raise InputError(f"{source_text(path)}: its array {name} is missing or of the wrong type; write it again")
     if not shape[0]:
-        raise InputError(f"{source_text(path)}: there are no gathers in it; leave it out")
+        raise InputError(f"{source_text(path)}: it has no gathers; leave it out")
     check_gathers(path, shape[0])
     samples, traces = file["samples"][:].astype(np.int64), file["traces"][:].astype(np.int64)
     if np.any(samples > shape[1]) or np.any(traces > shape[2]):
@@ -130,31 +129,31 @@ def check_layout(path: Path, file: Any) -> None:
 
 
 def layout_shapes(file: Any) -> list[tuple[int, int]]:
-    """Samples and traces of each gather of a file of our layout.
+    """Samples and traces of each gather of a file in our layout.
 
     Args:
-        file: It, opened and checked.
+        file: The opened and checked file.
     """
     return list(zip(file["samples"][:].tolist(), file["traces"][:].tolist(), strict=True))
 
 
 def layout_intervals_s(file: Any) -> list[float]:
-    """The different sample intervals of a file of our layout, in seconds; unknown ones are left out.
+    """The different sample intervals of a file in our layout, in seconds; unknown ones are left out.
 
     Args:
-        file: It, opened and checked.
+        file: The opened and checked file.
     """
     found = np.unique(file["sample_interval_s"][:])
     return [float(value) for value in found[~np.isnan(found)]]
 
 
 def read_layout(path: Path, file: Any, options: ReadOptions) -> Iterator[Recording]:
-    """Read the recordings of a file of our layout with all that was written.
+    """Read the recordings of a file in our layout with everything that was written.
 
     Args:
         path: The file.
-        file: It, opened and checked.
-        options: A label or sample interval to be had instead of the file's.
+        file: The opened and checked file.
+        options: A label or sample interval to use instead of the file's.
 
     Yields:
         One recording after another.
@@ -185,10 +184,10 @@ def read_layout(path: Path, file: Any, options: ReadOptions) -> Iterator[Recordi
 
 
 class _FullDisk(io.FileIO):
-    """A file that takes what it is given even when the disk does not, and tells afterwards.
+    """A file that accepts all writes even when the disk fails, and reports the failure afterwards.
 
-    A library that cannot write what it holds back cannot close its file either, and goes on complaining to the end of
-    the process.
+    A library that cannot write its buffers cannot close its file either, and keeps raising errors until the end of the
+    process.
     """
 
     def __init__(self, path: Path):
@@ -215,20 +214,20 @@ class _FullDisk(io.FileIO):
             return size or 0
 
     def flush(self) -> None:
-        """Do nothing: what is written is with the system already."""
+        """Do nothing: written data is with the operating system already."""
 
     def check(self) -> None:
-        """Raise what went wrong.
+        """Raise the error that occurred, if any.
 
         Raises:
-            OSError: Something did.
+            OSError: Writing failed.
         """
         if self._wrong:
             raise self._wrong
 
 
 def _new_file(disk: _FullDisk) -> Any:
-    """An empty HDF5 file without a time in it, which h5py's own `File` gives the root."""
+    """An empty HDF5 file without a time stamp, which h5py's `File` would give the root."""
     import h5py
 
     making = h5py.h5p.create(h5py.h5p.FILE_CREATE)
@@ -236,7 +235,7 @@ def _new_file(disk: _FullDisk) -> Any:
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
     access.set_fileobj_driver(h5py.h5fd.fileobj_driver, disk)
     access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
-    # The format of version 1.10 has checksums over all that describes the arrays.
+    # The format of version 1.10 has checksums of all metadata of the arrays.
     access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
     return h5py.File(h5py.h5f.create(b"gathers", h5py.h5f.ACC_TRUNC, fcpl=making, fapl=access))
 
@@ -273,7 +272,7 @@ def _writer(file: Any, first: tuple[int, ...]) -> Callable[[Recording], None]:
 
 
 def _values(recording: Recording) -> dict[str, Any]:
-    """What a recording's row has in each array."""
+    """A recording's row in each array."""
     geometry, origin = recording.geometry, recording.origin
     values: dict[str, Any] = {"amplitude": recording.amplitude}
     values |= dict(zip(COUNTS, recording.amplitude.shape, strict=True))
@@ -285,7 +284,7 @@ def _values(recording: Recording) -> dict[str, Any]:
         values[name] = text.encode()
         if len(values[name]) > TEXTS[name]:
             raise InputError(
-                f"gather {recording.gather_id}: its {name} has {len(values[name])} bytes, an HDF5 file of ours holds "
+                f"gather {recording.gather_id}: its {name} has {len(values[name])} bytes, but our HDF5 files hold "
                 f"{TEXTS[name]}; give it a shorter one"
             )
     return values
@@ -298,7 +297,7 @@ def _text_kind(size: int) -> Any:
 
 
 def _put_text(place: Any, texts: dict[str, str]) -> None:
-    """Give a file or array attributes of fixed length; empty ones have no place."""
+    """Give a file or array attributes of fixed length; empty ones are left out."""
     for name, text in texts.items():
         if text:
             place.attrs.create(name, text.encode(), dtype=_text_kind(len(text.encode())))

@@ -1,9 +1,9 @@
-"""Whether the gathers that one header word makes are shots, by what the other words say.
+"""Checks, using the other header words, whether the gathers formed by one word are shots.
 
-The words of a trace header say the same thing several times: a shot by its number and by where its source was, a
-channel by its number, its offset and its receiver. A file in which they contradict each other is read wrongly, most
-often because another word tells the shots or the cables apart. That word is looked for among those that change exactly
-where the contradiction is, so that what is suggested does mend it.
+The words of a trace header give the same information several times: a shot by its number and its source's position, a
+channel by its number, its offset and its receiver. If they contradict each other, the file is read wrongly, most often
+because another word tells the shots or the cables apart. That word is looked for among those that change exactly where
+the contradiction is, so that following the suggestion resolves it.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ from glowseis.survey.formats.trace_order import along, jumps, motion, repeats, r
 from glowseis.survey.wording import first_names, number_of
 
 TOLERANCE_M = 1.0
-"""A source that is rounded differently from trace to trace does not move."""
+"""A source that differs by no more than this from trace to trace is rounded differently but does not move."""
 
 LEAST_TRACES = 3
 """Fewest traces of a gather that may be a section."""
@@ -41,35 +41,35 @@ SORTED_BY = {
     8: "midpoint",
     9: "conversion point",
 }
-"""What TraceSortingCode, bytes 3229-3230 of the file header, says of files that hold no shots."""
+"""Meanings of TraceSortingCode, bytes 3229-3230 of the file header, in files that do not hold shots."""
 
 MIDPOINT, STACKED = 2, 4
 """Codes of these."""
 
 COMPONENTS = range(11, 18)
-"""Trace identification codes of multicomponent sensors: pressure, three axes, and these turned."""
+"""Trace identification codes of multicomponent sensors: pressure, three axes, and rotated axes."""
 
 SWAPPED = 256
-"""What a code of one byte is multiplied by where its two bytes are swapped."""
+"""Factor of a one-byte code whose two bytes are swapped."""
 
 SCALARS = (0, 1, 10, 100, 1000, 10_000)
-"""What SourceGroupScalar may be, or its negative."""
+"""Allowed values of SourceGroupScalar, or of its negative."""
 
 FACTORS = {
     1 / 0.3048: "as feet are to metres",
     0.3048: "as metres are to feet",
 } | {float(10**power): "as a wrong SourceGroupScalar makes it" for power in (-4, -3, -2, -1, 1, 2, 3, 4)}
-"""By what factor distances and offsets disagree where one of them is in another unit."""
+"""Factors between distances and offsets if one of them is in another unit, with the reason in words."""
 
 
 class HeaderChecks:
-    """Looks at the trace headers of a file as they come, whole gathers at a time, with memory for these alone.
+    """Checks the trace headers of a file as they are read, some whole gathers at a time, with memory only for these.
 
     Args:
         order: Byte order of the headers, `>` or `<`.
-        keys: Words that make the gathers: of the shot, and of line and cable where they do.
+        keys: Words that form the gathers: the shot, and line and cable if used.
         channel: Word of the channel.
-        sorting: The file header's TraceSortingCode; 0 where there is none.
+        sorting: The file header's TraceSortingCode; 0 if there is none.
         unit_m: Unit of lengths, in metres.
     """
 
@@ -90,7 +90,7 @@ class HeaderChecks:
         self._unnumbered = Unnumbered(self._shot, channel, self._keys)
 
     def look(self, gathers: GatherRuns) -> None:
-        """Look at some gathers.
+        """Check some gathers.
 
         Args:
             gathers: Headers of whole gathers, without those of auxiliary traces.
@@ -124,15 +124,15 @@ class HeaderChecks:
             self._note_distances(gathers, still & known, offset, places)
 
     def remarks(self, named: Callable[[int], str]) -> list[Remark]:
-        """Tell what was found.
+        """Report what was found.
 
         Args:
-            named: Gives the id of the gather of a run.
+            named: Returns the id of a run's gather.
 
         Returns:
-            A remark for each kind.
+            A remark for each kind of finding.
         """
-        # Of several gathers whose offsets are blank nothing says that they are sections; a file that is one may be.
+        # Nothing shows that several gathers with blank offsets are sections; a file that is one such gather may be one.
         stacked = self._blank_stacked if self._gathers == self._blank_stacked.count == 1 else self._stacked
         find_shots = "pass --shot-header with the word that tells shots apart"
         find_cables = (
@@ -148,7 +148,7 @@ class HeaderChecks:
         codes = ", ".join(map(str, sorted(self._component_codes)))
         told = {
             "single": (self._single, f"{singles} have one trace: {single_mend}"),
-            "moving": (self._moving, f"the source moves within %s, which may be several shots each: {moving_mend}"),
+            "moving": (self._moving, f"the source moves within %s, each of which may be several shots: {moving_mend}"),
             "restless": (
                 self._restless,
                 f"the source moves from trace to trace within %s{self._restless.about}: not shots; sort the traces by "
@@ -160,11 +160,11 @@ class HeaderChecks:
             ),
             "cables": (
                 self._cables,
-                f"{self._cables.about} within %s, which may be several cables each: {cables_mend}",
+                f"{self._cables.about} within %s, each of which may be several cables: {cables_mend}",
             ),
             "interleaved": (
                 self._interleaved,
-                f"{self._channel.name} is the same for several traces in a row of %s, as where cables alternate: "
+                f"{self._channel.name} is the same for several consecutive traces of %s, as if cables alternate: "
                 f"sort the traces by cable, then {find_cables}",
             ),
             "components": (
@@ -192,7 +192,7 @@ class HeaderChecks:
                 remarks.append(Remark(kind, text.replace("%s", f"{number_of(found.count, 'gather')} ({names})")))
         unnumbered = self._unnumbered.remarks(named) if self._sorting != STACKED else []
         remarks += unnumbered
-        # Code 2 is what some writers put into every file: a word that counts shots says more.
+        # Some writers put code 2 into every file: a word that counts shots is better evidence.
         outdone = self._sorting == MIDPOINT and bool(
             unnumbered or self._shot.byte not in (TraceField.FieldRecord, TraceField.CDP)
         )
@@ -203,7 +203,7 @@ class HeaderChecks:
         return remarks + self._scalar_remarks()
 
     def _note_single(self, gathers: GatherRuns) -> None:
-        """Gathers of one trace: which word would make shots of them."""
+        """Gathers of one trace: which word would form shots from them."""
         single = gathers.lengths == 1
         if not self._single.add(gathers, single) or 2 * np.count_nonzero(single) <= len(single):
             return
@@ -229,7 +229,7 @@ class HeaderChecks:
             cdp, offset = whole.word(TraceField.CDP), whole.word(TraceField.offset)
             again = 2 * np.count_nonzero(whole.steps(cdp)) <= total
             if cdp.any() and again and (whole.steps(cdp) != 0).any():
-                self._single.about = "the traces are sorted by midpoint (CDP), sort them by shot"
+                self._single.about = "the traces are sorted by midpoint (CDP); sort them by shot"
             elif cdp.any() and (offset == offset[0]).all() and (whole.steps(cdp)[1:] != 0).all():
                 self._single.about = "CDP counts on and the offset stays, as in stacked or common-offset sections"
             elif offset.any() and (offset == offset[0]).all():
@@ -263,10 +263,10 @@ class HeaderChecks:
         offset: np.ndarray,
         receiver: Sequence[np.ndarray],
     ) -> None:
-        """Gathers of one source in which channels, offsets or receivers begin anew."""
+        """Gathers of one source in which channels, offsets or receivers start again."""
         channel = gathers.word(self._channel)
-        found = [(*repeats(gathers, channel), f"channel numbers ({self._channel.name}) come back")]
-        for told, what in ((offset, "offsets begin anew"), (along(gathers, receiver), "receivers begin anew")):
+        found = [(*repeats(gathers, channel), f"channel numbers ({self._channel.name}) repeat")]
+        for told, what in ((offset, "offsets start again"), (along(gathers, receiver), "receivers start again")):
             found.append((*restarts(gathers, told), what))
         found.append((*jumps(gathers, channel), f"channel numbers ({self._channel.name}) jump"))
         left = still.copy()
@@ -295,13 +295,13 @@ class HeaderChecks:
 
     @staticmethod
     def _tell_apart(gathers: GatherRuns, which: np.ndarray, marks: np.ndarray, words: Sequence[int]) -> bool:
-        """Whether one of some words changes exactly where traces are marked."""
+        """Whether one of these words changes exactly where traces are marked."""
         trial = Found()
         trial.keep_words(gathers, which, marks, words)
         return bool(trial.words)
 
     def _note_components(self, gathers: GatherRuns) -> np.ndarray:
-        """Gathers in which traces are several components, as sensors on the sea floor record them, bool `[gather]`."""
+        """Gathers with traces of several components, as sensors on the sea floor record them, bool `[gather]`."""
         codes = gathers.word(TraceField.TraceIdentificationCode)
         codes = np.where(codes % SWAPPED, codes, codes // SWAPPED)
         component = np.isin(codes, COMPONENTS)
@@ -314,7 +314,7 @@ class HeaderChecks:
         return mixed
 
     def _restart_of_shots(self, gathers: GatherRuns, which: np.ndarray, marks: np.ndarray) -> bool:
-        """Whether a word that numbers shots changes where channels begin anew, in gathers whose source is unknown."""
+        """Whether a word that numbers shots changes where channels start again, in gathers whose source is unknown."""
         trial = Found(words=self._restarting.words)
         words = [byte for byte in SHOT_NUMBERS if byte not in self._keys]
         trial.keep_words(gathers, which, marks, words)
@@ -324,7 +324,7 @@ class HeaderChecks:
         return self._restarting.add(gathers, which)
 
     def _note_zeros(self, gathers: GatherRuns, which: np.ndarray) -> np.ndarray:
-        """Gathers of unknown source whose shot number is 0 while another word numbers shots; gives the others."""
+        """Note gathers of unknown source with shot number 0 while another word numbers shots; return the others."""
         number = gathers.word(self._shot)
         zeros = which & (gathers.high(number) == 0) & (gathers.low(number) == 0)
         for byte in SHOT_NUMBERS:
@@ -336,7 +336,7 @@ class HeaderChecks:
         return which
 
     def _note_stacked(self, gathers: GatherRuns, which: np.ndarray, known: np.ndarray, offset: np.ndarray) -> None:
-        """Gathers of one offset in which CDP counts on; an offset of 0 may be one that nobody filled in."""
+        """Gathers of one offset in which CDP counts on; an offset of 0 may just be blank."""
         cdp = gathers.count(gathers.steps(gathers.word(TraceField.CDP)) != 0)
         which = which & (gathers.lengths >= LEAST_TRACES) & (cdp == gathers.lengths - 1)
         channel = gathers.word(self._channel)
@@ -364,16 +364,14 @@ class HeaderChecks:
             return [Remark("scalar", text)]
         if len({(abs(value), value < 0) if abs(value) > 1 else (1, False) for value in self._scalars}) > 1:
             seen = ", ".join(f"{value} ({number_of(count, 'trace')})" for value, count in sorted(self._scalars.items()))
-            text = (
-                f"{where} differs from trace to trace: {seen}; coordinates are doubtful, write the file again with one"
-            )
+            text = f"{where} differs from trace to trace: {seen}; coordinates are doubtful; write it again with one"
             return [Remark("scalars", text)]
         return []
 
     def _note_distances(
         self, gathers: GatherRuns, which: np.ndarray, offset: np.ndarray, places: Sequence[np.ndarray]
     ) -> None:
-        """Gathers whose offsets are not the distances between source and receiver."""
+        """Gathers whose offsets differ from the distances between source and receiver."""
         source_x, source_y, receiver_x, receiver_y = places
         which = which & (gathers.any(receiver_x != 0) | gathers.any(receiver_y != 0))
         told = gathers.sum(np.abs(offset).astype(np.float64))

@@ -1,4 +1,4 @@
-"""What was found in the headers of gathers, and which header word would mend it."""
+"""Findings in the headers of gathers, and the header word that would resolve them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ SHOT_WORDS: tuple[int, ...] = (*SHOT_NUMBERS, TraceField.CDP, CABLE, TraceField.
 """Words that may tell shots apart, the likeliest first."""
 
 SOURCE_WORDS: tuple[int, ...] = (TraceField.SourceX, TraceField.SourceY)
-"""Where the source is: what tells shots apart if nothing else does."""
+"""Words of the source's position, which tells shots apart if nothing else does."""
 
 LINE_WORDS: tuple[int, ...] = (SAIL_LINE,)
 """Words that may tell sail lines apart."""
@@ -49,18 +49,18 @@ CABLE_WORDS: tuple[int, ...] = (
 COORDINATES = (TraceField.SourceX, TraceField.SourceY, TraceField.GroupX, TraceField.GroupY)
 
 SHOWN = 8
-"""Gathers that are kept by number."""
+"""Most gathers whose numbers are kept."""
 
 
 @dataclass
 class Found:
-    """Gathers of one kind.
+    """Gathers with one kind of finding.
 
     Attributes:
         count: How many there are.
         runs: Numbers of the first few.
         words: Lowest and highest value of the words that tell their parts apart, by byte; None before any was tried.
-        about: What else is to be said of them, by the first.
+        about: Further words about them, from the first.
     """
 
     count: int = 0
@@ -69,7 +69,7 @@ class Found:
     about: str = ""
 
     def add(self, gathers: GatherRuns, which: np.ndarray) -> bool:
-        """Count some gathers in.
+        """Add some gathers.
 
         Args:
             gathers: Gathers.
@@ -84,13 +84,13 @@ class Found:
         return len(chosen) > 0
 
     def keep_words(self, gathers: GatherRuns, which: np.ndarray, marks: np.ndarray, words: Iterable[int]) -> None:
-        """Of the words, keep those that change where traces are marked, and only there.
+        """Keep the words that change exactly where traces are marked.
 
         Args:
             gathers: Gathers.
             which: Those of them in which words must do so, bool `[gather]`.
             marks: Traces before which something changes, bool `[trace]`.
-            words: First bytes of the words to be tried.
+            words: First bytes of the words to try.
         """
         inside = gathers.spread(which)
         kept = {}
@@ -103,18 +103,18 @@ class Found:
         self.words = kept
 
     def suggestion(self, option: str) -> str:
-        """Name the word that mends it, with what it holds.
+        """Name the word that resolves it, with the values it holds.
 
         Args:
             option: The option that takes it.
 
         Returns:
-            Words for people; empty where there is none.
+            A sentence part; empty if there is no such word.
         """
         for byte, (low, high) in (self.words or {}).items():
             name = word_name(byte)
             if byte in COORDINATES:
-                return f"no word but {name} tells them apart, which holds {low} to {high}; try --{option} {name}"
+                return f"only {name} tells them apart, it holds {low} to {high}; try --{option} {name}"
             if byte in LINE_WORDS and option == "shot-header":
                 option = "line-header"
             return f"{name} holds {low} to {high}; try --{option} {name.removeprefix('byte ')}"
@@ -122,7 +122,7 @@ class Found:
 
 
 def word_name(byte: int) -> str:
-    """What people and options call a word.
+    """The name of a word in messages and options.
 
     Args:
         byte: Its first byte.

@@ -1,4 +1,4 @@
-"""Shots without numbers: files whose headers all hold one shot number, so that several shots may be one gather."""
+"""Shots without numbers: files whose headers all hold one shot number, so that a gather may be several shots."""
 
 from collections.abc import Callable
 
@@ -19,25 +19,25 @@ COUNTING_WORDS: tuple[int, ...] = (
     TraceField.TRACE_SEQUENCE_LINE,
     TraceField.TRACE_SEQUENCE_FILE,
 )
-"""Words that may count shots where none of the usual ones does, the likeliest first."""
+"""Words that may count shots if none of the usual ones does, the likeliest first."""
 
 OTHER_WORDS: tuple[int, ...] = (TraceField.CDP_TRACE, CABLE, SAIL_LINE)
-"""Words that may count shots, but rather count cables or lines."""
+"""Words that may count shots, but more likely count cables or lines."""
 
 LEAST_RUN = 3
 """Fewest traces, on average, between two changes of a word that counts shots."""
 
 LEAST_CHANNELS = 8
-"""The same where channels count on through the whole gather: within one shot a CDP may hold a few channels."""
+"""The same if channels count on through the whole gather: within one shot a CDP may hold a few channels."""
 
 
 class Unnumbered:
-    """Looks for gathers of unknown source that may be several shots, as the whole file has one shot number.
+    """Looks for gathers of unknown source that may be several shots, because the whole file has one shot number.
 
     Args:
         shot: Word of the shot.
         channel: Word of the channel.
-        keys: First bytes of the words that make gathers.
+        keys: First bytes of the words that form gathers.
     """
 
     def __init__(self, shot: Word, channel: Word, keys: set[int]):
@@ -52,16 +52,16 @@ class Unnumbered:
         self._numbers |= {int(number.min()), int(number.max())}
 
     def restart(self, gathers: GatherRuns, which: np.ndarray, marks: np.ndarray, what: str) -> bool:
-        """Note gathers in which channels, offsets or receivers begin anew.
+        """Note gathers in which channels, offsets or receivers start again.
 
         Args:
             gathers: Gathers.
             which: Those in which they do, of unknown source, bool `[gather]`.
             marks: Traces at which they do, bool `[trace]`.
-            what: What begins anew.
+            what: What starts again.
 
         Returns:
-            Whether that is a matter of shots: all shot numbers are 0, and a word counts shots.
+            Whether shots are the reason: all shot numbers are 0, and a word counts shots.
         """
         if self._numbers != {0}:
             return False
@@ -74,7 +74,7 @@ class Unnumbered:
         return self._found.add(gathers, which)
 
     def restart_unexplained(self, gathers: GatherRuns, which: np.ndarray, what: str) -> bool:
-        """The same where no word tells the parts apart, neither as shots nor as cables."""
+        """The same if no word tells the parts apart, neither as shots nor as cables."""
         if self._numbers != {0}:
             return False
         self._found.words = {}
@@ -84,11 +84,11 @@ class Unnumbered:
     def look(self, gathers: GatherRuns, which: np.ndarray, offset: np.ndarray) -> None:
         """Note gathers whose headers do not show that they are one shot.
 
-        One whose offsets differ is; one whose channels count on is, unless a word counts runs of them.
+        A gather with different offsets is one shot; so is one whose channels count on, unless a word counts runs.
 
         Args:
             gathers: Gathers.
-            which: Those of unknown source in which nothing begins anew, bool `[gather]`.
+            which: Those of unknown source in which nothing starts again, bool `[gather]`.
             offset: Offsets, int64 `[trace]`.
         """
         which = which & (gathers.lengths >= LEAST_RUN) & (gathers.low(offset) == gathers.high(offset))
@@ -115,10 +115,10 @@ class Unnumbered:
         self._found.words = words
 
     def remarks(self, named: Callable[[int], str]) -> list[Remark]:
-        """Tell what was found, if the whole file has one shot number.
+        """Report what was found, if the whole file has one shot number.
 
         Args:
-            named: Gives the id of the gather of a run.
+            named: Returns the id of a run's gather.
         """
         if len(self._numbers) != 1 or not self._found.count:
             return []
@@ -128,14 +128,14 @@ class Unnumbered:
             "word, or --trace-header with the word in which channels count on if it is one shot"
         )
         text = (
-            f"{self._shot.name} is {min(self._numbers)} in all traces, so that several shots may lie together in "
+            f"{self._shot.name} is {min(self._numbers)} in all traces, so several shots may lie together in "
             f"{number_of(self._found.count, 'gather')} ({names}){self._found.about}: {mend}"
         )
         return [Remark("unnumbered", text)]
 
 
 def _one_way(gathers: GatherRuns, told: np.ndarray) -> np.ndarray:
-    """How often values change within each gather, int64 `[gather]`; 0 where they do so both ways."""
+    """How often values change within each gather, int64 `[gather]`; 0 if they change in both directions."""
     steps = gathers.steps(told)
     up, down = gathers.count(steps > 0), gathers.count(steps < 0)
     return np.where((up > 0) & (down > 0), 0, up + down)

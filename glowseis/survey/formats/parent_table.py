@@ -1,4 +1,4 @@
-"""The table beside a file that has no place for ids and parents: how each of its synthetic gathers was made."""
+"""The table beside a file that cannot hold ids and parents: how each of its synthetic gathers was made."""
 
 import contextlib
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ from glowseis.survey.gather import UNKNOWN_PARENT, Origin, Recording, source_tex
 from glowseis.survey.store.index import COLUMNS, check_words, is_id, read_index
 
 NUMBER = "gather_number"
-"""The column that says which gather of an array a row speaks of, from 1."""
+"""The column with the number of a row's gather in an array, from 1."""
 
 LONGEST_HEADER = 10_000
 """Characters of the names of all columns; ours have fewer."""
@@ -23,13 +23,13 @@ def rows_by(file: Path, column: str) -> dict[int, dict[str, Any]] | None:
 
     Args:
         file: The table.
-        column: The column that says which gather of the file a row speaks of.
+        column: The column that identifies a row's gather in the file.
 
     Returns:
-        Its rows by that column; None of no table, or of others'.
+        Its rows by that column; None if there is no table, or others wrote it.
 
     Raises:
-        InputError: Two rows speak of one gather, or it begins as a table of ours and goes on otherwise.
+        InputError: Two rows are about the same gather, or it begins like one of our tables but continues differently.
     """
     if not file.is_file():
         return None
@@ -41,10 +41,10 @@ def rows_by(file: Path, column: str) -> dict[int, dict[str, Any]] | None:
         by_number = {int(row[column]): row for row in rows}
     except (ValueError, KeyError, OverflowError, OSError):
         if _begins_as_ours(file, column):
-            raise InputError(f"{source_text(file)}: is damaged, it cannot be read as a table; copy it again") from None
+            raise InputError(f"{source_text(file)}: damaged; it cannot be read as a table; copy it again") from None
         return None
     if len(by_number) < len(rows):
-        raise InputError(f"{source_text(file)}: has a {column} twice; copy it again")
+        raise InputError(f"{source_text(file)}: has two rows with the same {column}; copy it again")
     return by_number
 
 
@@ -55,15 +55,15 @@ def _begins_as_ours(file: Path, column: str) -> bool:
 
 
 def told_by_row(recording: Recording, row: dict[str, Any], file: Path) -> Recording:
-    """Add to a gather what its row says; an id that no survey takes is left aside.
+    """Add a row's values to its gather; an id that a survey would refuse is ignored.
 
     Args:
-        recording: The gather; a label that it has stays.
+        recording: The gather; if it has a label, that is kept.
         row: Its row.
         file: The table.
 
     Raises:
-        InputError: A word in the row is none that a survey takes.
+        InputError: A word in the row is not allowed in a survey.
     """
     parents = tuple(filter(None, row["parents"].split(";"))) or (UNKNOWN_PARENT,)
     found = replace(
@@ -80,7 +80,7 @@ def told_by_row(recording: Recording, row: dict[str, Any], file: Path) -> Record
 
 
 def told_by_table(path: Path, count: int, recordings: Iterable[Recording]) -> Iterator[Recording]:
-    """Add to the gathers of an array what the table beside it says, where there is one.
+    """Add the values of the table beside an array, if there is one, to its gathers.
 
     Args:
         path: The array's file.
@@ -88,14 +88,14 @@ def told_by_table(path: Path, count: int, recordings: Iterable[Recording]) -> It
         recordings: The gathers.
 
     Raises:
-        InputError: The table is that of another file.
+        InputError: The table belongs to another file.
     """
     file = table_of(path)
     rows = rows_by(file, NUMBER)
     if rows is not None and sorted(rows) != list(range(1, count + 1)):
         raise InputError(
-            f"{source_text(file)}: has rows of other gathers than the {count} of {source_text(path)}; put the table of "
-            "that file in its place, or remove it"
+            f"{source_text(file)}: its rows do not match the {count} gathers of {source_text(path)}; replace it with "
+            "the table of that file, or remove it"
         )
     for number, recording in enumerate(recordings, start=1):
         yield told_by_row(recording, rows[number], file) if rows else recording

@@ -1,4 +1,4 @@
-"""Gathers as grey pictures: PNG files for eyes and other software; PNG, JPEG and TIFF files of others as sources."""
+"""Gathers as grey pictures: PNG files for viewing and other software; PNG, JPEG and TIFF files as sources."""
 
 import contextlib
 import functools
@@ -22,7 +22,7 @@ from glowseis.survey.store.index import COLUMNS, check_words, index_writer, read
 TABLE = "gathers.csv"
 
 TOLD = ("gather_id", "label", "parents", "alpha", "seed", "model", "path")
-"""What a picture of our own says of itself, and the table beside it as well."""
+"""What one of our own pictures records about itself, as does the table beside it."""
 
 DEEP = ("I;16", "I;16L", "I;16B", "I;16N")
 """Pillow's modes of one grey channel of more than eight bits."""
@@ -33,37 +33,37 @@ CLEAR = ("LA", "PA", "RGBA", "La", "RGBa")
 """Modes with transparency."""
 
 COLOURED, CHROMA = 0.02, 24
-"""Share of the pixels, and how far apart their red, green and blue may be: more is colour that means something, not the
+"""Share of the pixels, and how far apart their red, green and blue may be: more than this is meaningful colour, not the
 little that JPEG adds to grey."""
 
 REACH = 8
-"""Times as far as the other side of zero that one side may reach: a picture beyond has its zero at black or white."""
+"""Largest ratio between the ranges on both sides of zero: beyond it, a picture has its zero at black or white."""
 
 FRAME = 8
-"""Grey levels, of 256, that a row or column of a frame spans at most, and that it is away from zero."""
+"""Grey levels, of 256, that a row or column of a frame spans at most, and its distance from zero."""
 
 WIDE = 16
-"""Traces of which some row is of one level by a line or margin alone, not by chance."""
+"""Fewest traces at which a row of one level must be a line or margin, not chance."""
 
 PHOTOMETRIC, BITS, ORIENTATION = 262, 258, 274
-"""Tags of TIFF, the last of EXIF too."""
+"""TIFF tags; the last is used by EXIF too."""
 
 
 def write_pictures(folder: Path, gathers: Iterable[Gather]) -> int:
-    """Write one 8-bit grey PNG a gather, its valid region alone, and `gathers.csv`; whole or not at all.
+    """Write one 8-bit grey PNG per gather, only its valid region, and `gathers.csv`; whole or not at all.
 
-    A PNG's text chunks say which gather it is and, of a synthetic one, how it was made, so that a picture that went
-    astray can still be told from a recorded one.
+    A PNG's text chunks identify its gather and, if that is synthetic, say how it was made, so that a stray picture can
+    still be told from a recorded one.
 
     Args:
-        folder: Folder to be made.
+        folder: Folder to make.
         gathers: What to write, one after another.
 
     Returns:
         The number of pictures.
 
     Raises:
-        InputError: The output exists, there are no gathers, or one has a bad id or label, or an id given twice.
+        InputError: The output exists, there are no gathers, or one has a bad id or label, or a repeated id.
         OSError: The disk is full or not writable; nothing is left behind.
     """
     seen: set[str] = set()
@@ -94,12 +94,12 @@ def _text(gather: Gather) -> PngImagePlugin.PngInfo:
 
 
 class PictureSource:
-    """A picture file, looked at: PNG, JPEG or TIFF; each page of a TIFF file is a gather.
+    """An opened picture file: PNG, JPEG or TIFF; each page of a TIFF file is a gather.
 
-    Rows are samples, columns traces. Grey levels are amplitudes about a zero that rendering measures, whatever their
-    depth; their zero must be a middle, so that a white ground, a frame and colours are refused. What is transparent is
-    zero. Pictures of our own are kept as they are, with id, label and origin, and where `gathers.csv` lies beside them
-    line, shot, cable and times.
+    Rows are samples, columns are traces. Grey levels of any depth are amplitudes about a zero that rendering measures.
+    Zero must be a middle grey, so a white background, a frame and colours are refused. Transparent pixels are zero. Our
+    own pictures are kept as they are, with id, label and origin, and if `gathers.csv` is beside them also with line,
+    shot, cable and times.
 
     Attributes:
         path: The file.
@@ -107,11 +107,11 @@ class PictureSource:
 
     Args:
         path: The file.
-        options: Label, and the sample interval where it is known.
+        options: Label, and the sample interval if it is known.
         first_shot: Shot number of the first picture whose shot is unknown.
 
     Raises:
-        InputError: Not such a file, damaged, animated, or of numbers that are no grey levels.
+        InputError: It is not such a file, is damaged or animated, or its numbers are not grey levels.
     """
 
     def __init__(self, path: Path, options: ReadOptions, first_shot: int = 1):
@@ -121,7 +121,7 @@ class PictureSource:
         self._first_shot = first_shot
         with self._open() as image:
             if image.format != "TIFF" and getattr(image, "n_frames", 1) > 1:
-                raise InputError(f"{source_text(path)}: has several frames; save each as a picture")
+                raise InputError(f"{source_text(path)}: has several frames; save each as a separate picture")
             self._shapes = [(image.height, image.width) for image in _pages(image)]
             self._own = _words(image).get("gather_id", "")
         for samples, traces in self._shapes:
@@ -135,7 +135,7 @@ class PictureSource:
 
     @property
     def interval_s(self) -> float | None:
-        """Time between two samples, in seconds, as user or table give it; None where neither does."""
+        """Time between two samples, in seconds, from the user or the table; None if neither gives it."""
         interval_s = self._options.sample_interval_s or self._row().get("sample_interval_s", np.nan)
         return None if np.isnan(interval_s) else interval_s
 
@@ -149,20 +149,20 @@ class PictureSource:
         return overridden_interval([] if np.isnan(own_s) else [own_s], self._options)
 
     def gathers(self) -> Iterator[Recording | Picture]:
-        """One picture after another: a recording of grey levels, float32, or a picture of our own.
+        """One picture after another: a recording of grey levels, float32, or one of our own pictures.
 
         Raises:
-            InputError: It is damaged, its numbers are no grey levels, or are not about a middle.
+            InputError: It is damaged, or its numbers are not grey levels or not centred on a middle grey.
         """
         with self._open() as image:
             if image.format == "PNG":
-                # Decoding stops with the last row and looks at no checksum.
+                # Decoding stops with the last row and checks no checksum.
                 image.verify()
         with self._open() as image:
             for number, page in enumerate(_pages(image), start=1):
                 levels = _levels(self.path, page)
                 middle = 1 << (15 if levels.dtype == np.uint16 else 7)
-                # One that was saved again is still known by the table beside it.
+                # One that was saved again is still identified by the table beside it.
                 is_own = bool(self._own or self._row())
                 if not is_own or levels.dtype != np.uint8:
                     if self._options.zero_level is None:
@@ -174,7 +174,7 @@ class PictureSource:
 
     def _picture(self, levels: np.ndarray, middle: int, number: int, text: dict[str, str]) -> Recording | Picture:
         row = self._row()
-        # A picture that was saved again may have lost what it said of itself.
+        # A picture that was saved again may have lost its text chunks.
         text = {name: str(row[name]) for name in TOLD if row.get(name, "") != ""} | text
         page = f"-page{number}" if self.pages > 1 else ""
         name = text.get("gather_id", f"{file_stem(self.path)}{page}")
@@ -203,7 +203,7 @@ class PictureSource:
         return picture
 
     def _row(self) -> dict[str, Any]:
-        """What the table beside a picture of our own says of it, by its gather id, else by the name of its file."""
+        """The row of one of our own pictures in the table beside it, by gather id, else by file name."""
         table = self.path.parent / TABLE
         if not table.is_file():
             return {}
@@ -213,7 +213,7 @@ class PictureSource:
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[Any]:
-        with warnings.catch_warnings(), _told(self.path):
+        with warnings.catch_warnings(), _one_line_errors(self.path):
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(self.path, formats=("PNG", "JPEG", "TIFF")) as image:
@@ -221,9 +221,9 @@ class PictureSource:
 
 
 def _words(image: Any) -> dict[str, str]:
-    """What a PNG of our own says of itself; nothing of others, whose words may mean anything.
+    """The text chunks of one of our own PNGs; empty for others, whose text may mean anything.
 
-    It stands before the pixels, so that they need not be read; Pillow's `text` would read them.
+    They precede the pixels, which need not be read; Pillow's `text` would read them.
     """
     if image.format != "PNG" or not isinstance(image.info.get("gather_id"), str):
         return {}
@@ -241,14 +241,14 @@ def _pages(image: Any) -> Iterator[Any]:
 
 
 def _levels(path: Path, image: Any) -> np.ndarray:
-    """A picture's grey levels `[time, trace]`: uint8, float32 where something is transparent, or uint16."""
+    """A picture's grey levels `[time, trace]`: uint8, uint16, or float32 if something is transparent."""
     name = source_text(path)
     tags = dict(image.tag_v2) if image.format == "TIFF" else {}
     if (tags.get(ORIENTATION) or image.getexif().get(ORIENTATION) or 1) != 1:
         raise InputError(f"{name}: has an EXIF orientation other than upright; save it upright")
     if image.mode in DEEP or (image.mode == "I" and image.format == "PNG"):
         level = np.asarray(image).astype(np.uint16)
-        # Pillow turns pictures round whose white is 0, but not these.
+        # Pillow inverts pictures whose white is 0, but not these.
         return 2 ** tags.get(BITS, (16,))[0] - 1 - level if tags.get(PHOTOMETRIC) == 0 else level
     if image.mode not in FLAT + CLEAR:
         raise InputError(
@@ -265,32 +265,32 @@ def _levels(path: Path, image: Any) -> np.ndarray:
     if alpha is None or (alpha == 1).all():
         return grey
     if not alpha.any():
-        raise InputError(f"{name}: is transparent throughout; leave it out")
+        raise InputError(f"{name}: completely transparent; leave it out")
     zero = np.median(grey[alpha > alpha.max() / 2])
     return zero + (grey - zero) * alpha
 
 
 def _check_colours(name: str, colours: np.ndarray, alpha: np.ndarray | None) -> None:
-    """Refuse colours that mean something: positive and negative amplitudes are alike in luminance."""
+    """Refuse meaningful colours: positive and negative amplitudes may have the same luminance."""
     apart = colours.max(axis=-1) - colours.min(axis=-1)
     seen = apart > CHROMA if alpha is None else (apart > CHROMA) & (alpha > 0)
     if seen.mean() > COLOURED:
         raise InputError(
-            f"{name}: is in colour, and brightness does not tell positive from negative amplitudes; save it as grey "
+            f"{name}: in colour, and brightness does not tell positive from negative amplitudes; save it as grey "
             "levels about mid-grey, or its amplitudes as a NumPy array"
         )
 
 
 def _check_middle(path: Path, levels: np.ndarray) -> None:
-    """Refuse pictures whose grey levels are not amplitudes about a middle, or lie in a frame."""
+    """Refuse pictures whose grey levels are not centred on a middle grey, or that have a frame."""
     name = source_text(path)
     zero = np.median(levels)
     about = levels.astype(np.float32) - zero
-    # Twelve bits may lie in sixteen.
+    # Twelve-bit levels may be stored in sixteen bits.
     span = FRAME * max(1.0, np.ptp(about) / 256)
     rows = [row for row in (about[0], about[-1]) if _is_edge(row, span)]
     columns = [column for column in (about[:, 0], about[:, -1]) if _is_edge(column, span)]
-    # A column may be a dead trace; no time is black or white in all traces.
+    # A column may be a dead trace, but no row is black or white in all traces.
     ends = about.min() + span, about.max() - span
     is_lined = len(about[0]) >= WIDE and any(not ends[0] < row[0] < ends[1] for row in rows)
     if is_lined or (rows and columns):
@@ -300,20 +300,20 @@ def _check_middle(path: Path, levels: np.ndarray) -> None:
     low, high = np.quantile(about, [0.001, 0.999])
     if REACH * min(-low, high) < max(-low, high) or is_one_sided(about):
         raise InputError(
-            f"{name}: its grey levels ({levels.min():g} to {levels.max():g}) are not about a middle: most are near "
-            f"{zero:g}, as on a white or black ground; save it as grey levels about mid-grey, or its amplitudes as a "
-            "NumPy array, or say what zero is with --zero-level"
+            f"{name}: its grey levels ({levels.min():g} to {levels.max():g}) are not centred on zero: most are near "
+            f"{zero:g}, as on a white or black background; save it as grey levels about mid-grey, or its amplitudes as "
+            "a NumPy array, or give zero with --zero-level"
         )
 
 
 def _is_edge(edge: np.ndarray, span: int) -> bool:
-    """Tell whether a row or column about zero has one level away from it."""
+    """Whether a row or column relative to zero has a single level away from zero."""
     return bool(np.ptp(edge) <= span and np.abs(edge).min() > span)
 
 
 @functools.lru_cache(maxsize=4)
 def _table(file: Path, changed_ns: int, size_bytes: int) -> dict[str, dict[str, Any]]:
-    """Rows of a table that `write_pictures` wrote, by gather id; none of a table of others."""
+    """Rows of a table that `write_pictures` wrote, by gather id; empty for any other table."""
     try:
         rows = [{str(name): value for name, value in row.items()} for row in read_index(file).to_dict("records")]
         ours = [row for row in rows if {"file", *COLUMNS} <= set(row)]
@@ -323,13 +323,13 @@ def _table(file: Path, changed_ns: int, size_bytes: int) -> dict[str, dict[str, 
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Say in one line what Pillow says of a file that it cannot read."""
+def _one_line_errors(path: Path) -> Iterator[None]:
+    """Turn Pillow's errors about a file that it cannot read into one line."""
     try:
         yield
     except InputError:
         raise
-    # It tells damage by errors of nearly every kind.
+    # It reports damage by errors of nearly every kind.
     except Exception as wrong:
         text = " ".join(str(wrong).replace(repr(str(path)), "it").split())[:200]
         raise InputError(f"{source_text(path)}: cannot be read as PNG, JPEG or TIFF ({text}); save it again") from None

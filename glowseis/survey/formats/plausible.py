@@ -1,4 +1,4 @@
-"""What a file can plausibly hold: a damaged or malicious header must not decide how much memory is taken."""
+"""What a file can plausibly hold: a damaged or malicious header must not decide how much memory is used."""
 
 from pathlib import Path
 
@@ -7,26 +7,26 @@ from glowseis.survey.gather import source_text
 from glowseis.survey.size import LARGEST
 
 ALWAYS_BYTES = 16_000_000
-"""So much is no matter, whatever the file's size."""
+"""This many bytes are always acceptable, whatever the file's size."""
 
 EXPANSION = 100
-"""Amplitudes are packed two- or threefold, half empty ones somewhat more; what unpacks to more is no gathers."""
+"""Amplitudes compress two- or threefold, half-empty ones somewhat more; data that unpack to more are not gathers."""
 
 
 LARGEST_GATHER = 1 << 27
-"""Samples of a gather in all its traces, 512 MiB as float32; more is a header that does not tell gathers apart."""
+"""Most samples of a gather in all its traces, 512 MiB as float32; with more, a header does not separate gathers."""
 
 MOST_GATHERS = 1 << 22
-"""Gathers of a file; what is known of each before amplitudes are read must fit in memory."""
+"""Most gathers of a file; what is read of each before its amplitudes must fit in memory."""
 
 
 def check_expansion(path: Path, held_bytes: int, what: str) -> None:
-    """Refuse what would unpack to far more than the file's size.
+    """Refuse data that would unpack to far more than the file's size.
 
     Args:
         path: The file.
-        held_bytes: Bytes that it says it holds.
-        what: What of it, for the message.
+        held_bytes: Bytes that it claims to hold.
+        what: The part in question, for the message.
 
     Raises:
         InputError: It is not plausible.
@@ -34,13 +34,13 @@ def check_expansion(path: Path, held_bytes: int, what: str) -> None:
     size = path.stat().st_size
     if held_bytes > max(ALWAYS_BYTES, EXPANSION * size):
         raise InputError(
-            f"{source_text(path)}: {what} would take {held_bytes / 1e6:,.0f} MB, the file has {size / 1e6:,.1f} MB; it "
-            "is damaged or mostly empty, copy it again or write its gathers alone"
+            f"{source_text(path)}: {what} would take {held_bytes / 1e6:,.0f} MB, but the file has {size / 1e6:,.1f} "
+            "MB; it is damaged or mostly empty: copy it again or write only its gathers"
         )
 
 
 def check_sides(path: Path, samples: int, traces: int) -> None:
-    """Refuse a gather with a side that is no gather's, or too large to be held in memory.
+    """Refuse a gather with an impossible side, or one too large for memory.
 
     Args:
         path: The file.
@@ -48,32 +48,32 @@ def check_sides(path: Path, samples: int, traces: int) -> None:
         traces: Its traces.
 
     Raises:
-        InputError: A side is 0 or longer than 32768, or both together are too many samples.
+        InputError: A side is 0 or longer than 32768, or the gather has too many samples.
     """
     if not (1 <= samples <= LARGEST and 1 <= traces <= LARGEST):
         raise InputError(
             f"{source_text(path)}: a gather would have {samples} samples and {traces} traces; each must be between 1 "
-            f"and {LARGEST}, check --axes and --dataset"
+            f"and {LARGEST}; check --axes and --dataset"
         )
     if samples * traces > LARGEST_GATHER:
         raise InputError(
             f"{source_text(path)}: a gather would have {samples} samples and {traces} traces, {samples * traces:,} in "
-            f"all; at most {LARGEST_GATHER:,} are read, check --axes and --dataset or cut the gather"
+            f"all; at most {LARGEST_GATHER:,} are read; check --axes and --dataset or cut the gather"
         )
 
 
 def check_gathers(path: Path, gathers: int) -> None:
-    """Refuse a file of more gathers than any has.
+    """Refuse a file with an implausible number of gathers.
 
     Args:
         path: The file.
-        gathers: How many it says it holds.
+        gathers: How many it claims to hold.
 
     Raises:
         InputError: There are too many.
     """
     if gathers > MOST_GATHERS:
         raise InputError(
-            f"{source_text(path)}: would have {gathers:,} gathers, at most {MOST_GATHERS:,} are read; check --axes and "
+            f"{source_text(path)}: would have {gathers:,} gathers; at most {MOST_GATHERS:,} are read; check --axes and "
             "--dataset, or write several files"
         )

@@ -1,4 +1,4 @@
-"""Work that may crash the process, tried in another one first."""
+"""Work that may crash the process, first tried in another one."""
 
 import faulthandler
 import os
@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 
 def survives(work: Callable[[], object], patience_s: int = 60) -> bool:
-    """Try in a copy of this process whether some work comes to an end.
+    """Try in a copy of this process whether some work finishes.
 
     Args:
-        work: What to try; what it makes is lost. An error that it raises is an end like any other.
-        patience_s: Seconds after which it is taken never to come back.
+        work: What to try; its results are lost. Raising an error counts as finishing.
+        patience_s: Seconds after which it is considered to hang.
 
     Returns:
         Whether neither a signal nor the clock ended it.
@@ -22,7 +22,7 @@ def survives(work: Callable[[], object], patience_s: int = 60) -> bool:
     sys.stdout.flush()
     sys.stderr.flush()
     with warnings.catch_warnings():
-        # Threads of this process do not matter: the copy does nothing but the work, and never returns from here.
+        # Threads of this process do not matter: the copy only does the work, and never returns from here.
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if not child:

@@ -1,10 +1,10 @@
 """Whether samples make sense as what a file says they are.
 
-A code that is wrong, or the other byte order, still gives numbers. What betrays them is how many bits they would take:
-sound amplitudes are near each other, those of a wrong reading jump over the whole range of exponents or integers. IBM
-and IEEE floats of one byte order differ by little; there the first hexadecimal digit of the fraction decides, which IBM
-floats never let be 0 (they are normalised to base 16) and IEEE floats do once in a dozen. Floats, or integers of the
-other signedness, that are taken for integers are told by a gap about zero.
+A wrong format code or byte order still gives numbers, but these would take too many bits: true amplitudes are close to
+each other, while those of a wrong reading jump over the whole range of exponents or integers. IBM and IEEE floats of
+one byte order differ little; there the first hexadecimal digit of the fraction decides, which is never 0 in IBM floats
+(they are normalised to base 16) but about once in a dozen IEEE floats. Floats, or integers of the other signedness,
+that are read as integers are recognised by a gap about zero.
 """
 
 from collections.abc import Sequence
@@ -15,20 +15,20 @@ import numpy as np
 from glowseis.survey.formats.segy_samples import FORMATS, IBM, IEEE, SampleFormat
 
 FEWEST = 64
-"""Samples other than zero that a judgement takes."""
+"""Non-zero samples needed for a decision."""
 
 FEWEST_KINDS = 8
-"""Different samples of a trace that tells anything, and the two commonest are half of all at most: a square wave, as
-saturated traces are, tells nothing."""
+"""Fewest different samples of a usable trace, whose two commonest values are at most half of all: a square wave, such
+as a saturated trace, is not evidence."""
 
 MARGIN_BITS = 3.0
-"""Bits a sample that another reading must save."""
+"""Bits per sample that another reading must save."""
 
 FEWEST_HOLLOW = 200
-"""Integers that the missing of small ones is judged by."""
+"""Fewest integers to decide whether small ones are missing."""
 
 FEWEST_EXPONENTS, FEWEST_DIGITS = 4, 20
-"""Exponents of IEEE floats, and floats whose first digit is 1, that the digits are judged by."""
+"""Fewest exponents of IEEE floats, and floats whose first digit is 1, to decide by the digits."""
 
 
 class Reading(NamedTuple):
@@ -38,7 +38,7 @@ class Reading(NamedTuple):
     order: str
 
     def __str__(self) -> str:
-        """Words for people."""
+        """The reading in words."""
         if self.form.size_bytes == 1:
             return self.form.text
         return f"{'big' if self.order == '>' else 'little'}-endian {self.form.text}"
@@ -47,7 +47,7 @@ class Reading(NamedTuple):
 def better_reading(
     samples: np.ndarray, declared: Reading, *, other_formats: bool = True, other_orders: bool = True
 ) -> Reading | None:
-    """Look for a reading under which samples make sense, when they make none as declared.
+    """Look for a reading under which samples make sense, if they do not as declared.
 
     Args:
         samples: Bytes of some traces, uint8 `[trace, samples x size]`.
@@ -56,7 +56,7 @@ def better_reading(
         other_orders: Whether the byte order may be wrong.
 
     Returns:
-        The better reading; None when the declared one will do, or when there are too few samples to tell.
+        The better reading; None if the declared one is fine, or there are too few samples to tell.
     """
     size = declared.form.size_bytes
     words = samples.view(f">u{size}").astype(f"u{size}")
@@ -66,11 +66,11 @@ def better_reading(
     orders: Sequence[str] = (declared.order, *(("<" if declared.order == ">" else ">",) if other_orders else ()))
     forms = [each for each in FORMATS if each.size_bytes == size] if other_formats else [declared.form]
     readings = [Reading(form, order) for order in orders[: 1 if size == 1 else 2] for form in forms]
-    # A wrong reading gives any number there is, NaN and infinity too.
+    # A wrong reading gives any numbers, NaN and infinity included.
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         cost = {reading: bits_a_sample(words, reading) for reading in readings}
     best = min(cost, key=lambda reading: cost[reading])
-    # Bits without any order make sense as nothing, not even as loud integers.
+    # Random bits make no sense in any format, not even as loud integers.
     enough = cost[best] <= min(cost[declared] - MARGIN_BITS, 8 * size - 1)
     chosen = best if enough and not _twins(best, declared) else declared
     if other_formats and chosen.form is not IBM and chosen.form.kind[0] in "iu":
@@ -81,35 +81,35 @@ def better_reading(
 
 
 def _is_telling(trace: np.ndarray) -> bool:
-    """Whether a trace can be judged by."""
+    """Whether a trace is usable as evidence."""
     kinds, counts = np.unique(trace[trace != 0], return_counts=True)
     return len(kinds) >= FEWEST_KINDS and bool(np.sort(counts)[-2:].sum() <= counts.sum() / 2)
 
 
 def _twins(one: Reading, other: Reading) -> bool:
-    """Whether two readings are IBM and IEEE floats of one byte order, which bits do not tell apart."""
+    """Whether two readings are IBM and IEEE floats of one byte order, which bit counts do not distinguish."""
     return one.order == other.order and {one.form, other.form} == {IBM, IEEE}
 
 
 def bits_a_sample(words: np.ndarray, reading: Reading) -> float:
-    """Say how many bits a sample would take, to its last digit, if a reading were right.
+    """How many bits a sample would take, to its last digit, if a reading were right.
 
-    Each trace is coded as values or as differences of neighbours, whichever takes less, under a Cauchy density whose
-    scale is their median size: spikes cost little. Digits that are 0 in nearly all samples cost nothing.
+    Each trace is coded as values or as differences of neighbours, whichever is shorter, under a Cauchy density scaled
+    by their median size, so that spikes cost little. Digits that are 0 in nearly all samples cost nothing.
 
     Args:
         words: Big-endian words, unsigned `[trace, sample]`.
-        reading: What they are taken for.
+        reading: How they are read.
 
     Returns:
-        Bits; the median over traces.
+        Bits, the median over traces.
     """
     words = words if reading.order == ">" else words.byteswap()
     value, step, fraction = _decoded(words, reading.form)
     finite = np.isfinite(value)
     width = 8.0 * words.itemsize
     odd = ~finite
-    # A sound file has one kind of NaN; many kinds are something else that is taken for floats.
+    # A valid file has one kind of NaN; many kinds are something else read as floats.
     many_kinds = len(np.unique(words[odd])) > 4
     zeros = np.where(fraction != 0, _trailing_zeros(fraction), 64)
     costs = []
@@ -131,7 +131,7 @@ def bits_a_sample(words: np.ndarray, reading: Reading) -> float:
 
 
 def _bits(value: np.ndarray, grain: np.ndarray, good: np.ndarray) -> float:
-    """Bits of those values that are good, at a grain each, whose binary logarithm is given."""
+    """Bits of the good values, each to a precision whose binary logarithm is given."""
     size = np.abs(value[good])
     some = np.sort(size[size > 0])
     if not some.size:
@@ -142,7 +142,7 @@ def _bits(value: np.ndarray, grain: np.ndarray, good: np.ndarray) -> float:
 
 
 def _decoded(words: np.ndarray, form: SampleFormat) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Values, binary logarithms of the steps between neighbouring values, and fractions whose last digits count."""
+    """Values, binary logarithms of the steps between neighbouring values, and fractions whose last digits matter."""
     if form is IBM:
         exponent = 4 * ((words >> 24 & 0x7F).astype(np.int64) - 64) - 24
         fraction = words & 0xFFFFFF
@@ -168,7 +168,7 @@ def _trailing_zeros(words: np.ndarray) -> np.ndarray:
 
 
 def _not_integers(words: np.ndarray, reading: Reading, cost: dict[Reading, float]) -> SampleFormat | None:
-    """Tell what integers are instead if there are loud ones of both signs and none about zero."""
+    """What integers really are, if there are loud ones of both signs and none about zero."""
     words = words if reading.order == ">" else words.byteswap()
     words = words[words != 0]
     if not _is_hollow(words, reading.form):
@@ -187,7 +187,7 @@ def _not_integers(words: np.ndarray, reading: Reading, cost: dict[Reading, float
 
 
 def _is_hollow(words: np.ndarray, form: SampleFormat) -> bool:
-    """Whether integers have both signs and large values but next to none that are small, as no recording has."""
+    """Whether integers have both signs and large values but almost no small ones, unlike any recording."""
     value = words.view(form.kind).astype(np.float64)
     if form.kind[0] == "u":
         value -= 2.0 ** (8 * form.size_bytes - 1)
@@ -198,7 +198,7 @@ def _is_hollow(words: np.ndarray, form: SampleFormat) -> bool:
 
 
 def _ibm_or_ieee(words: np.ndarray, reading: Reading, cost: dict[Reading, float]) -> SampleFormat:
-    """Tell IBM floats from IEEE floats by the first hexadecimal digit of the fraction."""
+    """Distinguish IBM from IEEE floats by the first hexadecimal digit of the fraction."""
     words = words if reading.order == ">" else words.byteswap()
     other = Reading(IEEE if reading.form is IBM else IBM, reading.order)
     exponent = words >> 23 & 0xFF
@@ -206,7 +206,7 @@ def _ibm_or_ieee(words: np.ndarray, reading: Reading, cost: dict[Reading, float]
     digit = words >> 20 & 0xF
     counts = np.bincount(digit, minlength=16)
     if reading.form is IBM:
-        # Zeros with an exponent are no sign of IEEE floats.
+        # Zeros with an exponent are not evidence of IEEE floats.
         unnormalised = np.count_nonzero((digit == 0) & (words & 0xFFFFFF != 0))
         wrong = unnormalised >= 5 and unnormalised > 0.02 * len(words) and cost[other] <= cost[reading] + 2
     else:

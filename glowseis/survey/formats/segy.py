@@ -1,8 +1,8 @@
 """SEG-Y files, revisions 0, 1 and 2, gather by gather.
 
-Byte positions count from 1 as the standard does (SEG Technical Standards Committee, "SEG-Y_r1.0", 2002; "SEG-Y_r2.0",
-2017). segyio names the words and converts IBM floats; blocks of whole traces are read here, for headers and samples of
-a shot are then one read, and because segyio knows nothing of revision 2's longer traces and further headers.
+Byte positions count from 1, as in the standard (SEG Technical Standards Committee, "SEG-Y_r1.0", 2002; "SEG-Y_r2.0",
+2017). segyio names the words and converts IBM floats. Blocks of whole traces are read here, so that headers and samples
+of a shot take one read, and because segyio does not support revision 2's longer traces and additional headers.
 """
 
 import math
@@ -41,28 +41,28 @@ __all__ = ["SegySource", "segy_writer", "write_segy"]
 HEAD_BYTES = TEXT_BYTES + BINARY_BYTES
 
 BYTE_ORDERS = {b"\1\2\3\4": ">", b"\4\3\2\1": "<"}
-"""What revision 2 has in bytes 3297-3300: 16909060."""
+"""Bytes 3297-3300 in revision 2: 16909060."""
 
 FIRST_EXTENSION_COUNT = 157
-"""Where the first further trace header says how many there are."""
+"""Where the first additional trace header says how many there are."""
 
 LAST_STANZA = re.compile(r"\(\(\s*SEG:\s*EndText\s*\)\)", re.IGNORECASE)
 
 MOST_STANZAS = 4096
-"""Text headers of 3200 bytes that are looked through for the last one."""
+"""Most text headers of 3200 bytes that are searched for the last one."""
 
 
 class SegySource(TraceSource):
-    """A SEG-Y file, shot by shot; how gathers are told apart and named stands in TraceSource.
+    """A SEG-Y file, shot by shot; TraceSource explains how gathers are separated and named.
 
-    Revision 2's further trace headers, extended text headers, long traces and trailers are taken from the file header.
-    Traces must agree on their number of samples and lie where the file header says; what is left at the end is told
-    (`trace_lengths`). Samples must make sense as what the header says they are (`sample_plausibility`), unless
-    `ReadOptions` says what they are.
+    Revision 2's additional trace headers, extended text headers, long traces and trailers are taken from the file
+    header. Traces must agree on their number of samples and lie where the file header says; bytes left over at the end
+    are reported (`trace_lengths`). Samples must make sense as what the header says they are (`sample_plausibility`),
+    unless `ReadOptions` says what they are.
 
     Args:
         path: The file.
-        options: What the user says of it.
+        options: What the user states about it.
 
     Raises:
         InputError: The file is missing, empty, cut short or not SEG-Y, or its samples are not what its header says.
@@ -98,7 +98,7 @@ class _BinaryHeader:
 
     @property
     def interval_us(self) -> float:
-        """Time between two samples, 0 where it is not told."""
+        """Time between two samples, 0 if it is not given."""
         if self.revision == 2:
             extended = float(struct.unpack_from(f"{self.order}d", self.head, 3272)[0])
             if math.isfinite(extended) and 1e-3 <= extended <= 1e9:
@@ -110,26 +110,26 @@ class _BinaryHeader:
         """240-byte headers of a trace after the first."""
         if self.revision < 2:
             return 0
-        # Revision 2.1 took half of the word for the type of survey.
+        # Revision 2.1 uses half of the word for the type of survey.
         return self.word(3507, "H") if self.minor else self.word(3507, "I")
 
 
 def _facts(path: Path, options: ReadOptions) -> FileFacts:
-    """Find out what a file is."""
+    """Find out what kind of SEG-Y a file is."""
     said = byte_order(options)
     form = sample_format(options.sample_format) if options.sample_format else None
     head = read_some(path, 0, HEAD_BYTES)
     if len(head) < HEAD_BYTES:
         raise InputError(
-            f"{source_text(path)}: has {len(head)} bytes, SEG-Y begins with {HEAD_BYTES} bytes of headers; "
+            f"{source_text(path)}: has {len(head)} bytes, but SEG-Y begins with {HEAD_BYTES} bytes of headers; "
             "copy it again"
         )
     wrong: InputError | None = None
     for order in _orders(path, head, form, said):
         binary = _BinaryHeader(head, order)
-        declared = form or BY_CODE[binary.word(BinField.Format, "h")]
+        stated = form or BY_CODE[binary.word(BinField.Format, "h")]
         try:
-            layout, remarks = _layout(path, binary, Reading(declared, said or order), options.samples)
+            layout, remarks = _layout(path, binary, Reading(stated, said or order), options.samples)
         except InputError as this:
             wrong = wrong or this
             continue
@@ -155,17 +155,17 @@ def _orders(path: Path, head: bytes, form: SampleFormat | None, said: str | None
 
 
 def _layout(path: Path, binary: _BinaryHeader, reading: Reading, samples: int | None) -> tuple[Layout, list[Remark]]:
-    """Where the traces lie, by the file header and the file's length, and what is odd about that.
+    """Where the traces lie, by the file header and the file's length, with remarks.
 
     Args:
         path: The file.
         binary: Its header.
         reading: What its samples are.
-        samples: Samples of a trace, where the user says so.
+        samples: Samples of a trace, if the user gives them.
     """
-    told = samples or binary.samples
+    stated = samples or binary.samples
     starts = list(_starts(path, binary))
-    found = [_traces(path, binary, reading, told, start_bytes) for start_bytes in starts] if told else []
+    found = [_traces(path, binary, reading, stated, start_bytes) for start_bytes in starts] if stated else []
     right = [each for each in found if each.fits]
     right = right or [each for each in found if each.layout.traces > 0 and (samples or lies_so(path, each.layout))]
     if right:
@@ -182,10 +182,10 @@ def _layout(path: Path, binary: _BinaryHeader, reading: Reading, samples: int | 
             left_bytes = path.stat().st_size - layout.start_bytes - count * layout.trace_bytes
             after = after_the_last(path, layout, left_bytes)
             return layout, [after] if after else []
-    if not told:
+    if not stated:
         raise InputError(
-            f"{source_text(path)}: not SEG-Y, or its headers say 0 samples a trace; pass --samples if you know how "
-            "many they are"
+            f"{source_text(path)}: not SEG-Y, or its headers say 0 samples per trace; pass --samples if you know "
+            "the number"
         )
     raise InputError(found[0].wrong)
 
@@ -193,7 +193,7 @@ def _layout(path: Path, binary: _BinaryHeader, reading: Reading, samples: int | 
 def _by_traces(
     path: Path, binary: _BinaryHeader, reading: Reading, starts: Sequence[int]
 ) -> tuple[Layout, list[Remark]] | None:
-    """Where the traces lie by their own number of samples, if the file header gives none; None if nowhere."""
+    """Where the traces lie by their own number of samples, if the file header gives none; None if they do not fit."""
     for start_bytes in starts:
         here = np.frombuffer(read_some(path, start_bytes, TRACE_HEADER_BYTES), np.uint8)[None]
         if here.size < TRACE_HEADER_BYTES:
@@ -205,10 +205,10 @@ def _by_traces(
         if not found.layout.traces or not lies_so(path, found.layout):
             continue
         if not binary.samples:
-            text = f"its file header says 0 samples a trace, its trace headers {other}, which is used"
+            text = f"its file header says 0 samples per trace, its trace headers {other}, which is used"
             return found.layout, [*found.remarks, Remark("no samples", text, is_warning=False)]
         raise InputError(
-            f"{source_text(path)}: its file header says {binary.samples} samples a trace, its trace headers {other}, "
+            f"{source_text(path)}: its file header says {binary.samples} samples per trace, its trace headers {other}, "
             f"and only {other} fits the file; pass --samples {other} (or --samples {binary.samples}, if the trace "
             "headers are wrong)"
         )
@@ -216,20 +216,20 @@ def _by_traces(
 
 
 def _check_said(path: Path, layout: Layout) -> None:
-    """Refuse a number of samples that fits neither the file nor its trace headers, where theirs fits both."""
+    """Refuse a number of samples that fits neither the file nor its trace headers, if theirs fits both."""
     header = np.frombuffer(read_some(path, layout.start_bytes, TRACE_HEADER_BYTES), np.uint8)[None]
-    told = int(values(header, TraceField.TRACE_SAMPLE_COUNT, layout.header_order)[0])
-    other = replace(layout, samples=told)
+    stated = int(values(header, TraceField.TRACE_SAMPLE_COUNT, layout.header_order)[0])
+    other = replace(layout, samples=stated)
     other = replace(other, traces=(path.stat().st_size - layout.start_bytes) // other.trace_bytes)
-    if told not in (0, layout.samples) and other.traces > 1 and lies_so(path, other):
+    if stated not in (0, layout.samples) and other.traces > 1 and lies_so(path, other):
         raise InputError(
-            f"{source_text(path)}: --samples {layout.samples} does not fit the file: its trace headers say {told} and "
-            f"lie that far apart; pass --samples {told}"
+            f"{source_text(path)}: --samples {layout.samples} does not fit the file: its trace headers say {stated} "
+            f"and are that far apart; pass --samples {stated}"
         )
 
 
 class _Traces(NamedTuple):
-    """Traces from some place on: whether they fill the file as its header says, or what is odd or wrong."""
+    """Traces from some place on: whether they fill the file as its header says, and what is odd or wrong."""
 
     layout: Layout
     fits: bool
@@ -242,15 +242,15 @@ def _traces(path: Path, binary: _BinaryHeader, reading: Reading, samples: int, s
     name, room_bytes = source_text(path), path.stat().st_size - start_bytes
     header_bytes = TRACE_HEADER_BYTES * (1 + binary.further_headers)
     layout = Layout(samples, 0, reading, binary.order, start_bytes, header_bytes)
-    told = trailers = 0
+    stated = trailers = 0
     if binary.revision == 2:
-        told, trailers = binary.word(3513, "Q"), binary.word(3529, "i")
-    if told:
-        left = room_bytes - told * layout.trace_bytes
+        stated, trailers = binary.word(3513, "Q"), binary.word(3529, "i")
+    if stated:
+        left = room_bytes - stated * layout.trace_bytes
         fits = left >= 0 and (left == trailers * TEXT_BYTES or (trailers < 0 and left % TEXT_BYTES == 0))
-        layout = replace(layout, traces=told if fits else max(room_bytes // layout.trace_bytes, 0))
+        layout = replace(layout, traces=stated if fits else max(room_bytes // layout.trace_bytes, 0))
         wrong = (
-            f"{name}: cut short or not SEG-Y: {told} traces of {samples} samples and {trailers} trailers are not "
+            f"{name}: cut short or not SEG-Y: {stated} traces of {samples} samples and {trailers} trailers are not "
             f"{room_bytes} bytes; copy it again"
         )
     elif trailers < 0:
@@ -260,28 +260,26 @@ def _traces(path: Path, binary: _BinaryHeader, reading: Reading, samples: int, s
     else:
         traces, left = divmod(room_bytes - trailers * TEXT_BYTES, layout.trace_bytes)
         fits = left == 0 and traces > 0
-        # Trailers that leave a broken trace are doubted first.
+        # If a trace is broken, the number of trailers is doubted first.
         layout = replace(layout, traces=traces if fits else max(room_bytes // layout.trace_bytes, 0))
         wrong = f"{name}: cut short or not SEG-Y: "
         if layout.traces:
             wrong += f"{max(traces, 0)} whole traces of {samples} samples, then {left} bytes; copy it again, or pass "
-            wrong += f"--samples {samples} to read what is whole, or another number if that is wrong"
+            wrong += f"--samples {samples} to read what is whole, or another number if this is wrong"
         else:
             wrong += f"a trace of {samples} samples takes {layout.trace_bytes} bytes, and after its headers come "
             wrong += f"{max(room_bytes, 0)}; copy it again, or pass --samples if {samples} is wrong"
-    return _Traces(*_ended(path, layout, room_bytes, told, fits), wrong)
+    return _Traces(*_ended(path, layout, room_bytes, stated, fits), wrong)
 
 
-def _ended(path: Path, layout: Layout, room_bytes: int, told: int, fits: bool) -> tuple[Layout, bool, list[Remark]]:
-    """Leave out what is no trace at the end, and say so."""
+def _ended(path: Path, layout: Layout, room_bytes: int, stated: int, fits: bool) -> tuple[Layout, bool, list[Remark]]:
+    """Leave out bytes at the end that are not a trace, and report them."""
     if not layout.traces:
         return layout, fits, []
-    if told and not fits:
-        text = (
-            f"its header says {told} traces, but {layout.traces} whole ones are there; copy it again if some are lost"
-        )
+    if stated and not fits:
+        text = f"its header says {stated} traces, but it has {layout.traces} whole ones; copy it again if some are lost"
         return layout, fits, [Remark("cut", text)]
-    padding = 0 if told else padding_traces(path, layout)
+    padding = 0 if stated else padding_traces(path, layout)
     layout = replace(layout, traces=layout.traces - padding)
     if fits and not padding:
         return layout, fits, []
@@ -296,7 +294,7 @@ def _starts(path: Path, binary: _BinaryHeader) -> Iterator[int]:
         yield start_bytes
         return
     if not binary.revision:
-        # These bytes are nobody's in revision 0.
+        # These bytes are unassigned in revision 0.
         yield HEAD_BYTES
     if count >= 0:
         yield HEAD_BYTES + count * TEXT_BYTES
@@ -304,7 +302,7 @@ def _starts(path: Path, binary: _BinaryHeader) -> Iterator[int]:
         yield _after_last_stanza(path)
     elif binary.revision:
         raise InputError(
-            f"{source_text(path)}: cut short or not SEG-Y: its header tells {count} extended text headers; "
+            f"{source_text(path)}: cut short or not SEG-Y: its header says {count} extended text headers; "
             "write it again"
         )
 
@@ -324,7 +322,7 @@ def _after_last_stanza(path: Path) -> int:
 
 
 def _check_text(path: Path, binary: _BinaryHeader, layout: Layout) -> None:
-    """Refuse a header that takes traces for text."""
+    """Refuse a file whose header declares text headers where traces are."""
     if layout.start_bytes == HEAD_BYTES:
         return
     there = np.frombuffer(read_some(path, HEAD_BYTES, TRACE_HEADER_BYTES), np.uint8)[None]
@@ -332,14 +330,14 @@ def _check_text(path: Path, binary: _BinaryHeader, layout: Layout) -> None:
     interval_us = values(there, TraceField.TRACE_SAMPLE_INTERVAL, layout.header_order)[0]
     if samples == layout.samples and interval_us == round(binary.interval_us):
         raise InputError(
-            f"{source_text(path)}: its header tells of extended text headers where traces are; write it again without"
+            f"{source_text(path)}: its header declares extended text headers where traces are; write it again without"
         )
 
 
 def _checked(
     path: Path, binary: _BinaryHeader, layout: Layout, options: ReadOptions, remarks: list[Remark]
 ) -> FileFacts:
-    """Compare what the file header says with trace headers and samples."""
+    """Compare the file header with trace headers and samples."""
     headers, samples = some_traces(path, layout)
     order = _trace_header_order(path, layout, headers, options)
     if order != layout.header_order:
@@ -350,10 +348,10 @@ def _checked(
     if layout.header_bytes > TRACE_HEADER_BYTES:
         further = layout.header_bytes // TRACE_HEADER_BYTES - 1
         at = layout.start_bytes + TRACE_HEADER_BYTES + FIRST_EXTENSION_COUNT - 1
-        told = struct.unpack(f"{order}H", read_some(path, at, 2))[0]
-        if told not in (0, further):
+        stated = struct.unpack(f"{order}H", read_some(path, at, 2))[0]
+        if stated not in (0, further):
             raise InputError(
-                f"{source_text(path)}: trace 1 has {told} further headers, the file header says {further}; "
+                f"{source_text(path)}: trace 1 has {stated} additional headers, but the file header says {further}; "
                 "all traces must have as many: write it again"
             )
     check_reading(path, samples, layout.reading, options)
@@ -371,11 +369,11 @@ def _checked(
 
 
 def _trace_header_order(path: Path, layout: Layout, headers: np.ndarray, options: ReadOptions) -> str:
-    """Byte order of the trace headers: the file header's, unless their samples are right in the other one only."""
+    """Byte order of the trace headers: the file header's, unless their numbers of samples are right in the other."""
     here = layout.header_order
     other = "<" if here == ">" else ">"
-    told = {order: values(headers, TraceField.TRACE_SAMPLE_COUNT, order) for order in (here, other)}
-    if not (told[other] == layout.samples).all() or (told[here] == layout.samples).any():
+    stated = {order: values(headers, TraceField.TRACE_SAMPLE_COUNT, order) for order in (here, other)}
+    if not (stated[other] == layout.samples).all() or (stated[here] == layout.samples).any():
         return here
     if options.byte_order is None:
         raise InputError(
@@ -387,30 +385,30 @@ def _trace_header_order(path: Path, layout: Layout, headers: np.ndarray, options
 
 
 def _other_lengths(layout: Layout, headers: np.ndarray) -> list[Remark]:
-    """What trace headers say against the number of samples that the file's length proves."""
-    told = values(headers, TraceField.TRACE_SAMPLE_COUNT, layout.header_order)
-    # A first trace that says the same makes another number an error.
-    if layout.samples >= 2**16 or told[0] in (0, layout.samples):
+    """Remarks on trace headers that contradict the number of samples proven by the file's length."""
+    stated = values(headers, TraceField.TRACE_SAMPLE_COUNT, layout.header_order)
+    # If the first trace agrees, another number is an error.
+    if layout.samples >= 2**16 or stated[0] in (0, layout.samples):
         return []
     return [
         Remark(
             "samples",
-            f"its first trace says {told[0]} samples (bytes 115-116), its file header {layout.samples}, which fits the "
-            f"file's length and is used; pass --samples {told[0]} if that is wrong",
+            f"its first trace says {stated[0]} samples (bytes 115-116), its file header {layout.samples}, which fits "
+            f"the file's length and is used; pass --samples {stated[0]} if that is wrong",
             is_warning=False,
         )
     ]
 
 
 def _check_lengths(path: Path, layout: Layout, headers: np.ndarray) -> None:
-    """Refuse a number of samples that fits the file by chance, where the traces tell another that fits as well."""
-    told = int(values(headers[:1], TraceField.TRACE_SAMPLE_COUNT, layout.header_order)[0])
-    if told in (0, layout.samples) or layout.samples >= 2**16:
+    """Refuse a number of samples that fits the file by chance, if the traces give another that fits as well."""
+    stated = int(values(headers[:1], TraceField.TRACE_SAMPLE_COUNT, layout.header_order)[0])
+    if stated in (0, layout.samples) or layout.samples >= 2**16:
         return
-    trace_bytes = layout.header_bytes + told * layout.reading.form.size_bytes
+    trace_bytes = layout.header_bytes + stated * layout.reading.form.size_bytes
     if layout.traces * layout.trace_bytes % trace_bytes:
         return
     raise InputError(
-        f"{source_text(path)}: its file header says {layout.samples} samples a trace, its first trace {told}, and the "
-        f"file's length fits both; pass --samples {told} or --samples {layout.samples}"
+        f"{source_text(path)}: its file header says {layout.samples} samples per trace, its first trace {stated}, and "
+        f"the file's length fits both; pass --samples {stated} or --samples {layout.samples}"
     )

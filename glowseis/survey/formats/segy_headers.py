@@ -1,7 +1,7 @@
-"""Words of SEG-Y's trace headers: where they are, and what they say of a gather's geometry.
+"""Words of SEG-Y's trace headers: where they are, and the geometry of a gather that they give.
 
 Byte numbers are segyio's `TraceField`, which count from 1 as the standard does (SEG Technical Standards Committee,
-"SEG-Y_r1.0", 2002; "SEG-Y_r2.0", 2017). Seismic Unix has the same words under names of its own.
+"SEG-Y_r1.0", 2002; "SEG-Y_r2.0", 2017). Seismic Unix has the same words under different names.
 """
 
 import itertools
@@ -19,16 +19,16 @@ TRACE_HEADER_BYTES = 240
 FEET_M = 0.3048
 
 CABLE, SAIL_LINE = TraceField.UnassignedInt1, TraceField.UnassignedInt2
-"""Where our own files keep what the standard has no place for; the text header says so."""
+"""Where our own files keep what the standard has no word for; the text header says so."""
 
 MARK = "GLOWSEIS: CABLE IN BYTES 233-236, SAIL LINE IN BYTES 237-240"
 
 ANGLES = {2: 1_296_000, 3: 360, 4: 3_600_000}
-"""CoordinateUnits that are no lengths, with their full circle: seconds of arc, degrees, degrees minutes seconds.
-Field files say so of metres too, such as the Viking Graben's: what goes beyond the circle is a length."""
+"""CoordinateUnits that are not lengths, with their full circle: seconds of arc, degrees, degrees minutes seconds.
+Some field files, such as the Viking Graben's, use them for metres too: values beyond the circle are lengths."""
 
 TIME_SCALARS = (1, 10, 100, 1000, 10_000)
-"""What bytes 215-216 may say, or its negative."""
+"""Allowed values of bytes 215-216, or of their negative."""
 
 
 class Word(NamedTuple):
@@ -46,7 +46,7 @@ def _named() -> dict[str, int]:
 
 
 NAMED = _named()
-"""Byte numbers by segyio's and by Seismic Unix' names."""
+"""Byte numbers by segyio's and by Seismic Unix names."""
 
 _STARTS = sorted(set(NAMED.values()))
 _SIZES = {here: after - here for here, after in itertools.pairwise([*_STARTS, TRACE_HEADER_BYTES + 1])}
@@ -57,8 +57,8 @@ def header_word(name: str | int) -> Word:
     """Find a word of the trace header.
 
     Args:
-        name: segyio's name such as `FieldRecord`, Seismic Unix' such as `fldr`, or a byte number from 1 to 237. Where
-            no word of the standard begins, four bytes are one signed integer.
+        name: segyio's name, such as `FieldRecord`, the Seismic Unix name, such as `fldr`, or a byte number from 1 to
+            237. If no word of the standard begins there, four bytes are read as a signed integer.
 
     Returns:
         The word.
@@ -98,12 +98,12 @@ def places(headers: np.ndarray, order: str, unit_m: float, zero_is_unknown: bool
         headers: Their bytes, uint8 `[trace, 240]`.
         order: `>` or `<`.
         unit_m: Unit of lengths, in metres.
-        zero_is_unknown: Whether a CoordinateUnits of 0 says that there are no coordinates, as in our own files.
+        zero_is_unknown: Whether a CoordinateUnits of 0 means that there are no coordinates, as in our own files.
 
     Returns:
         `offset_m`, `source_x_m`, `source_y_m`, `receiver_x_m` and `receiver_y_m` as a Geometry has them. Coordinates
-        that are angles are NaN, for nothing here can use them, as are coordinates of several traces that are all 0, and
-        offsets likewise: writers leave at 0 what they do not know.
+        that are angles are NaN, because nothing here can use them. So are coordinates, and offsets, that are 0 on all
+        of several traces: writers leave unknown values at 0.
     """
     scale = coordinate_scale(headers, order)
     fields = (TraceField.SourceX, TraceField.SourceY, TraceField.GroupX, TraceField.GroupY)
@@ -127,7 +127,7 @@ def places(headers: np.ndarray, order: str, unit_m: float, zero_is_unknown: bool
 
 
 def coordinate_scale(headers: np.ndarray, order: str) -> np.ndarray:
-    """What SourceGroupScalar multiplies coordinates by.
+    """The factors by which SourceGroupScalar multiplies coordinates.
 
     Args:
         headers: Bytes of trace headers, uint8 `[trace, 240]`.
@@ -141,7 +141,7 @@ def coordinate_scale(headers: np.ndarray, order: str) -> np.ndarray:
 
 
 def are_angles(headers: np.ndarray, order: str, coordinates: Sequence[np.ndarray] | np.ndarray) -> bool:
-    """Tell whether coordinates are angles, by the first trace's CoordinateUnits.
+    """Whether coordinates are angles, by the first trace's CoordinateUnits.
 
     Args:
         headers: Bytes of trace headers, uint8 `[trace, 240]`.
@@ -158,7 +158,7 @@ def delays_ms(headers: np.ndarray, order: str, scaled: bool) -> np.ndarray:
     Args:
         headers: Bytes of trace headers, uint8 `[trace, 240]`.
         order: `>` or `<`.
-        scaled: Whether bytes 215-216 scale times, as from revision 1 on.
+        scaled: Whether bytes 215-216 scale times, as in revision 1 and later.
 
     Returns:
         DelayRecordingTime, float64 `[trace]`.
@@ -172,7 +172,7 @@ def delays_ms(headers: np.ndarray, order: str, scaled: bool) -> np.ndarray:
 
 
 def field_name(field: int) -> str:
-    """Say what segyio and the standard's readers call a trace header word.
+    """The name of a trace header word in segyio and in the standard.
 
     Args:
         field: Its byte number.

@@ -1,8 +1,8 @@
-"""What the text header of a SEG-Y file of ours says of how its gathers were made, and the table of parents beside it.
+"""How the gathers of our own SEG-Y files were made: the text header, and the table of parents beside the file.
 
-SEG-Y has no place for a gather's id and parents. `generate` writes them to a table, a row for each FieldRecord, and the
-text header says that the gathers are synthetic and what the table is called. Gathers of such a file never count as
-recorded: without the table their parents are unknown.
+SEG-Y cannot hold a gather's id and parents. `generate` writes them to a table, a row for each FieldRecord, and the text
+header says that the gathers are synthetic and names the table. Gathers of such a file never count as recorded, even if
+the table is missing and their parents are unknown.
 """
 
 import re
@@ -24,12 +24,12 @@ from glowseis.survey.render import CLIPPED_FRACTION
 
 SYNTHETIC = "SYNTHETIC GATHERS, NOT RECORDED"
 SIMULATED = "SIMULATED BY GLOWSEIS"
-"""What the text header begins with."""
+"""The beginning of the text header."""
 
 MAKER, TABLE = "MODEL, SEED AND PATH: ", "PARENTS, ALPHA, SEED AND MODEL OF EACH: "
 
 RECORD = "field_record"
-"""The table's column that says which gather of the file a row speaks of."""
+"""The table's column that identifies a row's gather in the file."""
 
 WORDS = {
     RECORD: TraceField.FieldRecord,
@@ -37,10 +37,10 @@ WORDS = {
     "shot": TraceField.EnergySourcePoint,
     "cable": CABLE,
 }
-"""Where a trace header has what the table has in these columns."""
+"""The trace header words with the values of these columns of the table."""
 
 CARD_CHARACTERS, NUMBER_CHARACTERS = 80, 4
-"""Lines of a text header, and the `C12 ` before each."""
+"""Lines of a text header, and the prefix of each, such as `C12 `."""
 
 
 def synthetic_text(maker: str, path: Path) -> list[str]:
@@ -72,7 +72,7 @@ def simulated_text(seed: int) -> list[str]:
 
 @dataclass(frozen=True)
 class SegyOrigin:
-    """How the gathers of a SEG-Y file were made, as its text header says.
+    """How the gathers of a SEG-Y file were made, according to its text header.
 
     Attributes:
         path: The file.
@@ -84,23 +84,23 @@ class SegyOrigin:
 
     @property
     def is_synthetic(self) -> bool:
-        """Whether its gathers were made of others."""
+        """Whether its gathers were made from others."""
         return any(SYNTHETIC in line.upper() for line in self.lines)
 
     def told(self, recording: Recording, headers: np.ndarray, order: str) -> Recording:
-        """Add to a gather what header and table say of it.
+        """Add the values of header and table to a gather.
 
         Args:
-            recording: The gather as its traces tell it.
+            recording: The gather as read from its traces.
             headers: Its trace headers' bytes, uint8 `[trace, 240]`.
             order: Their byte order, `>` or `<`.
 
         Returns:
-            The gather: of a simulated one the source says so, of a synthetic one the origin; where there is a table, id
-            and label are the table's, unless it has a label already; an id that no survey takes is left aside.
+            The gather. The source says if it is simulated, the origin if it is synthetic. If there is a table, id and
+            label come from it, unless the gather has a label already; an id that a survey would refuse is ignored.
 
         Raises:
-            InputError: The table has no row for it, or the row speaks of another gather.
+            InputError: The table has no row for it, or the row is about another gather.
         """
         simulated = next((line for line in self.lines if line.upper().startswith(SIMULATED)), "")
         if simulated:
@@ -116,35 +116,35 @@ class SegyOrigin:
         record = int(there[RECORD][0])
         if np.any(there[RECORD] != record):
             raise InputError(
-                f"{source_text(self.path)}: a gather has FieldRecords {record} and others, which count synthetic "
-                "gathers; leave --shot-header out"
+                f"{source_text(self.path)}: a gather has FieldRecords {record} and others, but FieldRecord counts "
+                "synthetic gathers; leave --shot-header out"
             )
         row = rows.get(record)
         if row is None:
             raise self._wrong(file, f"has no row for {RECORD} {record}")
         for name in ("sail_line", "shot", "cable"):
             if row[name] != there[name][0]:
-                raise self._wrong(file, f"has {RECORD} {record} of {name} {row[name]}, which is {there[name][0]} there")
+                raise self._wrong(file, f"says {name} {row[name]} for {RECORD} {record}, the file {there[name][0]}")
         return told_by_row(recording, row, file)
 
     @property
     def missing_table(self) -> str:
-        """Name of the table that a synthetic file lacks; nothing where there is one, or none is needed."""
+        """Name of the table that a synthetic file lacks; empty if it exists, or none is needed."""
         return (self._table_name or table_of(self.path).name) if self.is_synthetic and self._table is None else ""
 
     def _wrong(self, file: Path, what: str) -> InputError:
         return InputError(
-            f"{source_text(file)}: {what}; it is not the table of {source_text(self.path)}: put that one in its place, "
+            f"{source_text(file)}: {what}; it is not the table of {source_text(self.path)}: replace it with that one, "
             "or remove it"
         )
 
     @property
     def _table_name(self) -> str:
-        """What the text header calls the table."""
+        """The table's name in the text header."""
         return self._after(TABLE)
 
     def _after(self, start: str) -> str:
-        """What follows some words in the text header, to the end of its lines; a long one goes on in the next."""
+        """The text after some words in the text header; a long one continues on the next line."""
         lines = iter(self.lines)
         for line in lines:
             if line.upper().startswith(start.rstrip()):
@@ -156,7 +156,7 @@ class SegyOrigin:
 
     @cached_property
     def _unknown(self) -> Origin:
-        """What is known of a gather's making without the table."""
+        """What is known of a gather's origin without the table."""
         maker = re.fullmatch(r"(.+?), seed (\d{1,18}), (\w{1,16}) path\b.*", self._after(MAKER), re.IGNORECASE)
         if not maker or not maker[1].isprintable():
             return Origin((UNKNOWN_PARENT,))
@@ -190,7 +190,7 @@ class SegyOrigin:
 
 
 def origin_of(path: Path, head: bytes) -> SegyOrigin:
-    """What the text header of a SEG-Y file says of how its gathers were made.
+    """Read from the text header of a SEG-Y file how its gathers were made.
 
     Args:
         path: The file.
@@ -207,5 +207,5 @@ def origin_of(path: Path, head: bytes) -> SegyOrigin:
 
 
 def _printed(text: str) -> str:
-    """A text as a text header holds it, without blanks: lines are broken at them."""
+    """A text as in a text header but without blanks, because lines are broken at them."""
     return re.sub(r"\s", "", text.encode("cp037", "replace").decode("cp037"))

@@ -10,7 +10,7 @@ from glowseis.errors import InputError
 
 
 class SampleFormat(NamedTuple):
-    """A sample format: SEG-Y's code, the name that users give, NumPy's type without byte order, words for people."""
+    """A sample format: SEG-Y's code, the name in options, NumPy's type without byte order, the name in messages."""
 
     code: int
     name: str
@@ -39,7 +39,7 @@ FORMATS = tuple(
         (16, "uint8", "u1", "unsigned 8-bit integers"),
     )
 )
-"""What segyio decodes too. Not read: fixed point with gain (4, obsolete) and the three-byte integers (7, 15)."""
+"""The formats that can be read. Not read: fixed point with gain (4, obsolete) and three-byte integers (7, 15)."""
 
 BY_CODE = {each.code: each for each in FORMATS}
 IBM, IEEE = BY_CODE[1], BY_CODE[5]
@@ -49,10 +49,10 @@ def sample_format(name: str) -> SampleFormat:
     """Find a sample format.
 
     Args:
-        name: Such as `ibm` or `ieee`, or SEG-Y's code.
+        name: Its name, such as `ibm` or `ieee`, or SEG-Y's code.
 
     Returns:
-        It.
+        The format.
 
     Raises:
         InputError: There is no such format.
@@ -65,16 +65,16 @@ def sample_format(name: str) -> SampleFormat:
 
 
 def decode(block: np.ndarray, form: SampleFormat, order: str, out: np.ndarray) -> None:
-    """Turn samples into float32. Those too large for it become infinite; whoever renders them names the trace.
+    """Convert samples to float32. Those too large for it become infinite; rendering reports the trace.
 
     Args:
         block: Bytes of traces without their headers, uint8 `[trace, samples x size]`; rows may lie apart.
-        form: What they are.
+        form: Their format.
         order: `>` or `<`.
-        out: Where they go, float32 `[trace, sample]`, contiguous.
+        out: The array to fill, float32 `[trace, sample]`, contiguous.
     """
     if form is IBM:
-        # segyio takes big-endian words and works in place.
+        # segyio needs big-endian words and works in place.
         out.view("u4")[:] = block.view("u4") if order == ">" else block.view("u4").byteswap()
         segyio.tools.native(out.reshape(-1), IBM.code, copy=False)
     else:

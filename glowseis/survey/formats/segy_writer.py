@@ -22,7 +22,7 @@ COORDINATE_SCALAR = -100
 """Coordinates are written in centimetres."""
 
 ROUNDED = 0.01
-"""Part of a sample by which rounding to what a header holds may move a gather in time."""
+"""Largest part of a sample by which rounding for a header may shift a gather in time."""
 
 
 def write_segy(
@@ -30,24 +30,24 @@ def write_segy(
 ) -> int:
     """Write recordings as SEG-Y revision 1, IEEE float, whole or not at all, with memory for one recording.
 
-    Offsets are whole metres, as the standard has them; coordinates are kept to the centimetre. Where none is known
-    (all are NaN) they are 0 and their unit is 0, which our reader takes for unknown in our own files. Bytes 215-216
-    divide a first sample's time that is no whole number of milliseconds; it is rounded by a hundredth of a sample at
-    most. Offsets that are unknown are 0.
+    Offsets are whole metres, as in the standard; coordinates are kept to the centimetre. If no coordinate is known (all
+    are NaN), they are 0 and their unit is 0, which our reader takes as unknown in our own files. Bytes 215-216 divide a
+    first sample's time that is not a whole number of milliseconds; it is rounded by at most a hundredth of a sample.
+    Unknown offsets are 0.
 
     Args:
-        path: The file to be made.
+        path: The file to make.
         recordings: What to write, one after another; all with as many samples and the same sample interval.
-        text_lines: What the text header says, 36 lines at most; long ones are broken.
-        numbered: FieldRecord counts the recordings from 1, so that several of one shot stay apart, and
-            EnergySourcePoint keeps the shot; otherwise both are the shot.
+        text_lines: Lines of the text header, at most 36; long ones are broken.
+        numbered: Whether FieldRecord counts the recordings from 1, so that several of one shot stay separate, and
+            EnergySourcePoint holds the shot; otherwise both hold the shot.
 
     Returns:
         The number of recordings.
 
     Raises:
         InputError: The output exists, there are no recordings, they differ in samples or sample interval, or a value
-            has no place in SEG-Y.
+            does not fit into SEG-Y.
         OSError: The disk is full or not writable; nothing is left behind.
     """
     count = 0
@@ -64,12 +64,12 @@ def write_segy(
 def segy_writer(
     file: BinaryIO, text_lines: Sequence[str] = (), *, numbered: bool = False
 ) -> Callable[[Recording], None]:
-    """Write recordings one by one to a file that is open, as `write_segy` does.
+    """Write recordings one by one to an open file, as `write_segy` does.
 
     Args:
-        file: Where to write: empty, or at the end of gathers alike that were written there before.
-        text_lines: What the text header says.
-        numbered: What FieldRecord is.
+        file: The file to write to: empty, or at the end of similar gathers that were written before.
+        text_lines: Lines of the text header.
+        numbered: As in `write_segy`.
 
     Returns:
         A function that writes a recording. It raises InputError and OSError as `write_segy` does.
@@ -97,7 +97,7 @@ def segy_writer(
 def _text_header(lines: Sequence[str]) -> bytes:
     broken = [part for line in lines for part in textwrap.wrap(line, 76)]
     if len(broken) > 36:
-        raise ValueError(f"the text header would have {len(broken)} lines; 36 at most have a place in it")
+        raise ValueError(f"the text header would have {len(broken)} lines; it holds at most 36")
     numbered = dict(enumerate(broken, start=1)) | {38: MARK, 39: "SEG Y REV1", 40: "END TEXTUAL HEADER"}
     return segyio.tools.create_text_header(numbered).encode("cp037", "replace")
 
@@ -106,16 +106,16 @@ def _binary_header(recording: Recording) -> bytes:
     samples, traces = recording.amplitude.shape
     interval_us = recording.geometry.sample_interval_s * 1e6
     if not 1 <= samples <= 2**15 - 1:
-        raise InputError(f"gather {recording.gather_id} has {samples} samples, SEG-Y holds 1 to 32767; cut it")
+        raise InputError(f"gather {recording.gather_id} has {samples} samples, but SEG-Y holds 1 to 32767; cut it")
     if math.isnan(interval_us):
         raise InputError(
-            f"gather {recording.gather_id}: its sample interval is unknown, and SEG-Y takes none such; ingest it with "
+            f"gather {recording.gather_id}: its sample interval is unknown, but SEG-Y needs one; ingest it with "
             "--sample-interval, or write HDF5"
         )
     if not 1 <= round(interval_us) <= 2**15 - 1 or abs(interval_us - round(interval_us)) > 1e-3:
         raise InputError(
-            f"gather {recording.gather_id}: a sample interval of {interval_us:g} microseconds has no place in SEG-Y, "
-            "which takes whole ones up to 32767; resample it"
+            f"gather {recording.gather_id}: a sample interval of {interval_us:g} microseconds does not fit into SEG-Y, "
+            "which holds whole ones up to 32767; resample it"
         )
     header = np.zeros(BINARY_BYTES, np.uint8)
     words = {
@@ -143,7 +143,7 @@ def _check_alike(recording: Recording, first: Recording) -> None:
     if found != wanted:
         raise InputError(
             f"gather {recording.gather_id} has {found[0]} samples of {found[1] * 1e3:g} ms, the ones before it "
-            f"{wanted[0]} of {wanted[1] * 1e3:g} ms; a SEG-Y file holds one kind, write them to separate files"
+            f"{wanted[0]} of {wanted[1] * 1e3:g} ms; a SEG-Y file cannot mix them: write separate files"
         )
 
 
@@ -168,11 +168,11 @@ WORDS = {
     CABLE: ">i4",
     SAIL_LINE: ">i4",
 }
-"""Trace header words that we write."""
+"""Trace header words that are written."""
 
 
 def _traces(recording: Recording, before: int, field_record: int) -> bytes:
-    """A recording's traces with their headers; `before` traces precede them in the file."""
+    """A recording's traces with their headers; `before` is the number of traces before them in the file."""
     geometry = recording.geometry
     samples, traces = recording.amplitude.shape
     number = np.arange(1, traces + 1) + before
@@ -216,7 +216,7 @@ def _traces(recording: Recording, before: int, field_record: int) -> bytes:
         limits = np.iinfo(kind)
         if not np.all((np.asarray(values[field]) >= limits.min) & (np.asarray(values[field]) <= limits.max)):
             raise InputError(
-                f"gather {recording.gather_id}: its {field_name(field)} has no place in a SEG-Y header; check it"
+                f"gather {recording.gather_id}: its {field_name(field)} does not fit into a SEG-Y header; check it"
             )
         block[str(field)] = values[field]
     block["amplitude"] = recording.amplitude.T
@@ -224,9 +224,9 @@ def _traces(recording: Recording, before: int, field_record: int) -> bytes:
 
 
 def _delay(recording: Recording) -> tuple[int, int]:
-    """DelayRecordingTime and what divides it: milliseconds, or a fraction of them where these are not whole.
+    """DelayRecordingTime and its divisor: milliseconds, or a fraction of them if they are not whole.
 
-    What no fraction holds is rounded, if that moves it by less than a hundredth of a sample.
+    A time that no fraction holds is rounded, if that shifts it by less than a hundredth of a sample.
     """
     start_ms, interval_ms = recording.geometry.start_s * 1e3, recording.geometry.sample_interval_s * 1e3
     best: tuple[float, int, int] | None = None
@@ -240,6 +240,6 @@ def _delay(recording: Recording) -> tuple[int, int]:
     if best and best[0] <= ROUNDED * interval_ms:
         return best[1], -best[2] if best[2] > 1 else 1
     raise InputError(
-        f"gather {recording.gather_id}: a first sample at {start_ms:g} ms has no place in a SEG-Y header; cut it at a "
-        "whole millisecond below 32768"
+        f"gather {recording.gather_id}: a first sample at {start_ms:g} ms does not fit into a SEG-Y header; cut it at "
+        "a whole millisecond below 32768"
     )

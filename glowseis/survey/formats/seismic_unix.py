@@ -29,13 +29,13 @@ from glowseis.survey.gather import source_text
 
 
 class SeismicUnixSource(TraceSource):
-    """A Seismic Unix file, shot by shot; how gathers are told apart and named stands in TraceSource.
+    """A Seismic Unix file, shot by shot; TraceSource explains how gathers are separated and named.
 
     The byte order is the one in which the first trace's number of samples (`ns`) fits the file's length.
 
     Args:
         path: The file.
-        options: What the user says of it.
+        options: What the user states about it.
 
     Raises:
         InputError: The file is missing, empty, cut short or not Seismic Unix, or its samples are not what they should
@@ -49,14 +49,14 @@ class SeismicUnixSource(TraceSource):
 
 
 def _layout(path: Path, options: ReadOptions) -> tuple[Layout, list[Remark]]:
-    """Where the traces lie, and what is left behind them."""
+    """Where the traces lie, and what is left after them."""
     name, said = source_text(path), byte_order(options)
     form = sample_format(options.sample_format) if options.sample_format else IEEE
     head = read_some(path, 0, TRACE_HEADER_BYTES)
     size_bytes = path.stat().st_size
     if len(head) < TRACE_HEADER_BYTES:
         raise InputError(
-            f"{name}: has {size_bytes} bytes, a Seismic Unix trace begins with {TRACE_HEADER_BYTES}; copy it again"
+            f"{name}: has {size_bytes} bytes, but a Seismic Unix trace header has {TRACE_HEADER_BYTES}; copy it again"
         )
     first = np.frombuffer(head, np.uint8)[None]
     fitting: list[Layout] = []
@@ -69,7 +69,7 @@ def _layout(path: Path, options: ReadOptions) -> tuple[Layout, list[Remark]]:
             layout = replace(layout, traces=traces - padding_traces(path, layout))
             (ending if left else fitting).append(layout)
     if not fitting:
-        # One trace alone shows nothing, and a wrong order hardly fits several.
+        # A single trace is no evidence, and a wrong order hardly fits several.
         fitting = [each for each in ending if options.samples or (each.traces > 1 and lies_so(path, each))]
     for layout in [] if fitting else ending:
         # Traces of several lengths, or other bytes after traces of one.
@@ -86,7 +86,7 @@ def _layout(path: Path, options: ReadOptions) -> tuple[Layout, list[Remark]]:
     ]
     layout = (right or fitting)[0]
     if len(right) > 1:
-        # The number of samples reads the same both ways or fits by chance; the interval is a small number of either.
+        # The number of samples is the same in both orders or fits by chance; the interval is small in the right order.
         right.sort(key=lambda each: values(first, TraceField.TRACE_SAMPLE_INTERVAL, each.header_order)[0] or 2**16)
         layout = right[0]
     after = after_the_last(path, layout, size_bytes - layout.traces * layout.trace_bytes)
@@ -95,13 +95,13 @@ def _layout(path: Path, options: ReadOptions) -> tuple[Layout, list[Remark]]:
 
 
 def _why_not(path: Path, first: np.ndarray, size_bytes: int, said: str | None) -> str:
-    """Say why a file's length fits its first trace in no byte order."""
+    """The reason why a file's length fits its first trace in no byte order."""
     name = source_text(path)
     told = {order: int(values(first, TraceField.TRACE_SAMPLE_COUNT, order)[0]) for order in ("<", ">")}
     if not any(told.values()):
         return f"{name}: not Seismic Unix, or its first trace says 0 samples (ns, bytes 115-116); pass --samples"
     most = " or ".join(dict.fromkeys(str(told[order]) for order in ([said] if said else ["<", ">"])))
     return (
-        f"{name}: cut short or not Seismic Unix: {size_bytes} bytes are no whole number of traces of {most} samples; "
-        "copy it again, or give SEG-Y files the ending .segy"
+        f"{name}: cut short or not Seismic Unix: {size_bytes} bytes are not a whole number of traces of {most} "
+        "samples; copy it again, or give SEG-Y files the extension .segy"
     )

@@ -1,4 +1,4 @@
-"""Shot numbers that come back later in a file: shots torn apart, or lines that each count from the beginning."""
+"""Shot numbers that repeat later in a file: shots that are split up, or lines that each count from the beginning."""
 
 from collections.abc import Sequence
 
@@ -8,9 +8,9 @@ from glowseis.survey.formats.header_findings import COORDINATES, LINE_WORDS, SHO
 from glowseis.survey.formats.segy_headers import Word, values
 
 LOOKED_AT = 4096
-"""Gathers of a file, from its beginning, by which it is judged why numbers come back."""
+"""Gathers at the beginning of a file that are used to decide why numbers repeat."""
 
-TORN = "if shots are torn apart, sort the traces by shot or pass --shot-header"
+TORN = "if shots are split up, sort the traces by shot or pass --shot-header"
 
 
 def occurrences(numbers: np.ndarray) -> np.ndarray:
@@ -34,21 +34,21 @@ def occurrences(numbers: np.ndarray) -> np.ndarray:
 def advice(
     numbers: np.ndarray, first: np.ndarray, last: np.ndarray, order: str, keys: Sequence[Word], channel: Word
 ) -> str:
-    """Tell why shot numbers come back, and the option that mends it.
+    """Explain why shot numbers repeat, and name the option that resolves it.
 
-    A shot that is torn apart has one source and each of its channels once. Where the source is another, or where it is
-    unknown and the first channel the same, it is another shot.
+    A shot that is split up has one source and each of its channels once. If the source differs, or is unknown while the
+    first channel is the same, it is another shot.
 
     Args:
         numbers: Line, shot and cable of each gather, int64 `[gather, 3]`.
         first: Headers of their first traces, uint8 `[gather, 240]`.
-        last: Headers of their last traces, likewise.
+        last: Headers of their last traces, in the same form.
         order: Byte order, `>` or `<`.
-        keys: Words that make the gathers.
+        keys: Words that form the gathers.
         channel: Word of the channel.
 
     Returns:
-        Words for people.
+        The advice.
     """
     _, before, which = np.unique(numbers, axis=0, return_index=True, return_inverse=True)
     again = np.flatnonzero(occurrences(numbers) > 1)
@@ -72,10 +72,10 @@ def advice(
         name = word_name(byte)
         option = "line-header" if is_line else "shot-header"
         return (
-            "numbers begin again, as on another sail line: "
+            "numbers start again, as on another sail line: "
             f"{name} holds {told.min()} to {told.max()}; try --{option} {name.removeprefix('byte ')}"
         )
     return (
-        "numbers begin again, as on another sail line: pass --line-header with the word that tells lines apart, or "
-        "make a file of each line"
+        "numbers start again, as on another sail line: pass --line-header with the word that tells lines apart, or "
+        "make a file for each line"
     )

@@ -1,4 +1,4 @@
-"""What every reader of gathers is, and what users may tell a reader."""
+"""The interface of every reader of gathers, and the options of readers."""
 
 import math
 import re
@@ -13,22 +13,22 @@ from glowseis.survey.gather import Picture, Recording, source_text
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What a user says of a source that the file does not say, or says wrongly. A reader takes what concerns it.
+    """What a user states about a source because the file does not, or is wrong. A reader uses what applies to it.
 
     Attributes:
         label: Label of every gather, or `""`.
         sample_interval_s: Time between two samples, in seconds; the file's own when None.
-        shot_header: What tells shots apart: the name of a trace header word, or its byte number.
-        trace_header: Where the channel is, named likewise.
-        cable_header: What tells the cables of a shot apart, named likewise; None when they are not mixed.
-        line_header: Where the sail line is, named likewise; None takes the file header's.
-        sample_format: What the samples are, instead of what the file says, such as `ibm` or `ieee`.
-        byte_order: `big` or `little`, instead of what the file seems to be.
-        samples: Samples of each trace, instead of what the file says.
-        keep_auxiliary: Whether traces that their header calls auxiliary are channels all the same.
-        dataset: Which array of a file with several holds the gathers.
-        axes: Meaning of that array's axes, such as `gather,trace,time`.
-        zero_level: What zero amplitude is in the file's numbers; measured when None.
+        shot_header: The word that tells shots apart: the name of a trace header word, or its byte number.
+        trace_header: The word of the channel, in the same form.
+        cable_header: The word that tells the cables of a shot apart, in the same form; None if they are not mixed.
+        line_header: The word of the sail line, in the same form; None for the file header's.
+        sample_format: Format of the samples, such as `ibm` or `ieee`, instead of what the file says.
+        byte_order: `big` or `little`, instead of the detected one.
+        samples: Samples per trace, instead of what the file says.
+        keep_auxiliary: Whether traces marked as auxiliary are kept as channels.
+        dataset: The array with the gathers in a file with several.
+        axes: The array's axes, such as `gather,trace,time`.
+        zero_level: The value that stands for zero amplitude in the file; measured when None.
     """
 
     label: str = ""
@@ -48,12 +48,12 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class Remark:
-    """What a user should hear of a file.
+    """Something a user should know about a file.
 
     Attributes:
-        kind: A word for what it is about; remarks of one kind on several files are one line.
-        text: What was seen, and the option that mends it; without the file's name.
-        is_warning: Whether the file may be read wrongly; `--strict` refuses it then.
+        kind: A word for its subject; remarks of one kind on several files share one line.
+        text: What was found, and the option that resolves it; without the file's name.
+        is_warning: Whether the file may be read wrongly; then `--strict` refuses it.
     """
 
     kind: str
@@ -62,7 +62,7 @@ class Remark:
 
 
 class Source(Protocol):
-    """A file of gathers that was opened and looked at; nothing but its headers was read.
+    """An opened file of gathers, of which only headers have been read.
 
     Attributes:
         path: The file.
@@ -72,17 +72,17 @@ class Source(Protocol):
 
     @property
     def interval_s(self) -> float | None:
-        """Time between two samples, in seconds; None when neither file nor user tells it.
+        """Time between two samples, in seconds; None if neither file nor user gives it.
 
         Raises:
-            InputError: The file tells several, or none where its format must.
+            InputError: The file gives several, or none although its format requires one.
         """
 
     def shapes(self) -> Iterator[tuple[int, int]]:
-        """Samples and traces of each gather that `gathers` would give, without reading amplitudes."""
+        """Samples and traces of each gather that `gathers` would yield, without reading amplitudes."""
 
     def remarks(self) -> list[Remark]:
-        """What the user should hear of the file: once it was opened, and anew once its gathers were read."""
+        """What the user should know about the file; may be more once its gathers have been read."""
 
     def gathers(self) -> Iterator[Recording | Picture]:
         """One gather after another, with memory for one.
@@ -93,19 +93,19 @@ class Source(Protocol):
 
 
 def check_file(path: Path) -> None:
-    """Make sure that a source is a file with something in it.
+    """Make sure that a source is a file and not empty.
 
     Args:
         path: The file.
 
     Raises:
-        InputError: It is missing, empty, something else, or may not be read.
+        InputError: It is missing, empty, not a file, or may not be read.
     """
     name = source_text(path)
     if not path.exists():
         raise InputError(f"{name}: no such file; check its name")
     if not path.is_file():
-        raise InputError(f"{name}: is not a file; give files of gathers")
+        raise InputError(f"{name}: not a file; give files of gathers")
     if not path.stat().st_size:
         raise InputError(f"{name}: has 0 bytes; copy it again")
     try:
@@ -130,7 +130,7 @@ def overridden_interval(own_s: Iterable[float], options: ReadOptions) -> list[Re
 
 
 def file_stem(path: Path) -> str:
-    """A file's name without its ending, as part of gather ids.
+    """A file's name without its extension, as part of gather ids.
 
     Args:
         path: The file.

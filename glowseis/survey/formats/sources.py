@@ -1,4 +1,4 @@
-"""Files of gathers, whatever their format, opened for reading."""
+"""Files of gathers in any format, opened for reading."""
 
 import os
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ ENDINGS = {
     "numpy": (".npy", ".npz"),
     "pictures": (".png", ".jpg", ".jpeg", ".tif", ".tiff"),
 }
-"""Formats that can be read, and how their files' names end, in capitals too."""
+"""Formats that can be read, and the extensions of their files; upper case works too."""
 
 TRACES, ARRAYS = ("segy", "su"), ("hdf5", "numpy")
 
@@ -31,23 +31,23 @@ CONCERNS = {
     "dataset": ARRAYS,
     "axes": ARRAYS,
 }
-"""Formats that an option speaks of."""
+"""Formats that each option applies to."""
 
 
 def open_source(path: Path, options: ReadOptions, kind: str | None = None, first_shot: int = 1) -> Source:
-    """Open a file of gathers and look at its headers.
+    """Open a file of gathers and read its headers.
 
     Args:
         path: The file.
         options: What the file does not say, or says wrongly.
-        kind: Its format, from `ENDINGS`; by its ending when None, and SEG-Y where that is unknown.
-        first_shot: Shot number of its first gather, in formats that have none.
+        kind: Its format, from `ENDINGS`; when None, by its extension, or SEG-Y if that is unknown.
+        first_shot: Shot number of its first gather, in formats without shot numbers.
 
     Returns:
-        The file, looked at.
+        The opened file.
 
     Raises:
-        InputError: The format is unknown, or the file cannot be read as such.
+        InputError: The format is unknown, or the file cannot be read in it.
     """
     kind = check_kind(kind) or _kind(path)
     if kind == "su":
@@ -79,7 +79,7 @@ def open_source(path: Path, options: ReadOptions, kind: str | None = None, first
 
 
 def open_sources(paths: Sequence[Path], options: ReadOptions, kind: str | None = None) -> list[Source]:
-    """Open files of gathers, and those in folders.
+    """Open files of gathers, including those in folders.
 
     Args:
         paths: Files and folders.
@@ -87,10 +87,10 @@ def open_sources(paths: Sequence[Path], options: ReadOptions, kind: str | None =
         kind: As for `open_source`.
 
     Returns:
-        The files, looked at. Pictures of unknown shots count them on from one file to the next.
+        The opened files. Pictures without shot numbers are numbered on from one file to the next.
 
     Raises:
-        InputError: As `source_files` and `open_source`, or an option concerns none of the files.
+        InputError: As `source_files` and `open_source`, or an option applies to none of the files.
     """
     opened = []
     pages = 0
@@ -104,14 +104,14 @@ def open_sources(paths: Sequence[Path], options: ReadOptions, kind: str | None =
 
 
 def source_files(paths: Sequence[Path], kind: str | None = None) -> list[Path]:
-    """List files, and of folders those whose ending is known, in the order of their names.
+    """List files, and the files in folders whose extension is known, in the order of their names.
 
     Args:
-        paths: Files and folders; of these no folders inside.
-        kind: A format; of folders its files alone when given.
+        paths: Files and folders; folders inside these are not searched.
+        kind: A format; if given, only its files are listed from folders.
 
     Returns:
-        The files, all different.
+        The files, each once.
 
     Raises:
         InputError: A folder has no such file, or a file is given twice.
@@ -126,13 +126,13 @@ def source_files(paths: Sequence[Path], kind: str | None = None) -> list[Path]:
         there = [file for file in there if (_kind(file) == kind if kind else _kind(file))]
         if not there:
             endings = ENDINGS[kind] if kind else [ending for each in ENDINGS.values() for ending in each]
-            raise InputError(f"{source_text(path)}: is a folder without a file that ends in {' '.join(endings)}")
+            raise InputError(f"{source_text(path)}: no file in this folder ends in {' '.join(endings)}; name another")
         files += there
     seen: set[str] = set()
     for file in files:
         place = os.path.realpath(file)
         if place in seen:
-            raise InputError(f"{source_text(file)}: is given twice; give each source once")
+            raise InputError(f"{source_text(file)}: given twice; give each source once")
         seen.add(place)
     return files
 
@@ -144,7 +144,7 @@ def check_kind(kind: str | None) -> str | None:
         kind: Its name, or nothing.
 
     Returns:
-        The name; None where there is none.
+        The name; None if none was given.
 
     Raises:
         InputError: It is unknown.
@@ -155,12 +155,12 @@ def check_kind(kind: str | None) -> str | None:
 
 
 def _check_concerned(options: ReadOptions, kinds: set[str]) -> None:
-    """Refuse what would be left aside."""
+    """Refuse options that would be ignored."""
     for name, concerned in CONCERNS.items():
         if getattr(options, name) != getattr(ReadOptions(), name) and not kinds & set(concerned):
             raise InputError(
-                f"--{name.replace('_', '-')} is for files of the formats {' and '.join(concerned)}, and there are none "
-                "among the sources; leave it out"
+                f"--{name.replace('_', '-')} is for files of the formats {' and '.join(concerned)}, but the sources "
+                "have none; leave it out"
             )
 
 

@@ -1,4 +1,4 @@
-"""What gathers can be written as, told from a name before any of them is made."""
+"""Formats that gathers can be written in, chosen by name before any gather is made."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -8,7 +8,7 @@ from glowseis.files import check_output
 
 
 class Format(StrEnum):
-    """What can be written."""
+    """Formats that can be written."""
 
     SEGY = "segy"
     HDF5 = "hdf5"
@@ -22,19 +22,19 @@ ENDINGS = {
     Format.HDF5: (".h5", ".hdf5", ".hdf"),
     Format.NUMPY: (".npy",),
 }
-"""How the names of files end, in capitals too; a name without an ending is a survey's folder."""
+"""Extensions of files; upper case works too. A name without an extension is a survey's folder."""
 
 
 def target_format(out: Path, kind: str | None = None, *, synthetic: bool = True) -> Format:
-    """The format to write, once it is clear that nothing stands in its place.
+    """Choose the format to write, and make sure that nothing exists there yet.
 
     Args:
-        out: File or folder to be made.
-        kind: A name of `Format`; by the ending of `out` when None.
-        synthetic: Whether a table of parents goes beside it, if the format needs one.
+        out: File or folder to make.
+        kind: A name of `Format`; by the extension of `out` when None.
+        synthetic: Whether a table of parents is written beside it, if the format needs one.
 
     Raises:
-        InputError: No format is called so or ends so, or something stands there already.
+        InputError: The format or extension is unknown, or something exists there already.
     """
     if kind and kind not in list(Format):
         raise InputError(f"format {kind!r} is unknown; choose one of {', '.join(Format)}")
@@ -48,7 +48,7 @@ def target_format(out: Path, kind: str | None = None, *, synthetic: bool = True)
 
 
 def table_of(path: Path) -> Path:
-    """Where the table goes that says how the synthetic gathers of a SEG-Y or NumPy file were made.
+    """The path of the table that says how the synthetic gathers of a SEG-Y or NumPy file were made.
 
     Args:
         path: The file.

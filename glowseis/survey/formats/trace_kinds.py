@@ -1,8 +1,8 @@
-"""What a trace is, by its identification code: a channel, an auxiliary trace, or one that is declared dead.
+"""Kinds of traces by their identification code: a channel, an auxiliary trace, or one that is declared dead.
 
 The codes are bytes 29-30 of the trace header (SEG Technical Standards Committee, "SEG-Y_r2.0", 2017, table 3; Seismic
-Unix has the first of them too). Codes that the standard leaves to writers are taken for channels, for revision 0 knew
-no other code of theirs. A code whose bytes are swapped, such as 256 for 1, is read as what it was meant to be.
+Unix has the first of them too). Codes that the standard leaves to writers count as channels, because revision 0 had no
+other codes for them. A code with swapped bytes, such as 256 for 1, is read as it was meant.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from segyio import TraceField
 from glowseis.survey.formats.segy_headers import values
 
 CHANNEL, AUXILIARY, DEAD, FOREIGN = range(4)
-"""A channel; what is recorded beside them; a dead or dummy trace; a code that the standard does not know."""
+"""A channel; an auxiliary trace; a dead or dummy trace; a code that the standard does not define."""
 
 AUXILIARY_CODES = (*range(4, 11), *range(18, 25), *range(26, 35))
 """Time break, uphole, sweep, timing, water break, near and far gun signatures; vibrators and pairs of times, depths
@@ -43,7 +43,7 @@ def trace_codes(headers: np.ndarray, order: str) -> np.ndarray:
 
 
 def trace_kinds(codes: np.ndarray) -> np.ndarray:
-    """Tell what traces are.
+    """The kinds of traces.
 
     Args:
         codes: Their identification codes, int64 `[trace]`.

@@ -1,4 +1,4 @@
-"""Where traces and samples lie in a file, and looks at a few of them before any is read."""
+"""Where traces and samples lie in a file, and checks of a few of them before the rest is read."""
 
 import os
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from glowseis.survey.gather import source_text
 ORDERS = {"big": ">", "little": "<"}
 
 LOOKED_AT, SAMPLES_LOOKED_AT = 16, 512
-"""Traces, spread over a file, and samples of each that a reading is judged by."""
+"""Traces, spread over a file, and samples of each that are used to check a reading."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Layout:
     Attributes:
         samples: Samples of each trace.
         traces: Number of traces.
-        reading: What the samples are.
+        reading: Format and byte order of the samples.
         header_order: Byte order of the trace headers, `>` or `<`.
         start_bytes: Where the first trace header begins.
         header_bytes: Length of a trace's headers, several of 240 bytes in revision 2.
@@ -46,17 +46,17 @@ class Layout:
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What holds for a file as a whole.
+    """Properties of a file as a whole.
 
     Attributes:
         layout: Where its traces lie.
-        interval_us: Time between two samples, in microseconds; 0 when it is not told.
-        sail_line: Number of the sail line, 0 when it is not told.
+        interval_us: Time between two samples, in microseconds; 0 if it is not given.
+        sail_line: Number of the sail line, 0 if it is not given.
         unit_m: Unit of lengths, in metres.
         is_own: Whether we wrote the file.
         scaled_times: Whether bytes 215-216 of trace headers scale times.
-        sorting: How the file header says that traces are sorted (TraceSortingCode); 0 when it is not told.
-        remarks: What its user should hear of its length.
+        sorting: How traces are sorted according to the file header (TraceSortingCode); 0 if it is not given.
+        remarks: What the user should know about its length.
     """
 
     layout: Layout
@@ -79,14 +79,14 @@ def open_file(path: Path) -> int:
         Its descriptor.
 
     Raises:
-        InputError: There is none, it is no file, or it may not be read.
+        InputError: It is missing, not a file, or may not be read.
     """
     if path.is_dir():
-        raise InputError(f"{source_text(path)}: is a folder; give files")
+        raise InputError(f"{source_text(path)}: a folder; give files")
     if not path.exists():
         raise InputError(f"{source_text(path)}: no such file; check its name")
     if not path.is_file():
-        raise InputError(f"{source_text(path)}: is no file on a disk; copy it to one")
+        raise InputError(f"{source_text(path)}: not a regular file; copy it to a disk")
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as wrong:
@@ -94,7 +94,7 @@ def open_file(path: Path) -> int:
 
 
 def read_some(path: Path, start_bytes: int, length_bytes: int) -> bytes:
-    """Read a part of a file, as much of it as there is.
+    """Read a part of a file, or as much of it as exists.
 
     Args:
         path: The file.
@@ -149,13 +149,13 @@ def some_traces(path: Path, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
 
 
 def check_reading(path: Path, samples: np.ndarray, declared: Reading, options: ReadOptions) -> None:
-    """Refuse samples that make no sense as what the file says, unless the user says the same.
+    """Refuse samples that make no sense as declared by the file, unless the user declares the same.
 
     Args:
         path: The file.
-        samples: Bytes of some traces, as `some_traces` gives them.
-        declared: What they are taken for.
-        options: What the user says; a format or byte order that is said is not doubted.
+        samples: Bytes of some traces, as `some_traces` returns them.
+        declared: The declared reading.
+        options: What the user states; a given format or byte order is not doubted.
 
     Raises:
         InputError: Another reading makes sense.
@@ -173,16 +173,16 @@ def check_reading(path: Path, samples: np.ndarray, declared: Reading, options: R
         passed.append(f"--byte-order {order_name(better.order)}")
         kept.append(f"--byte-order {order_name(declared.order)}")
     raise InputError(
-        f"{source_text(path)}: its samples make no sense as {declared}, which its headers say, but do as {better}; "
+        f"{source_text(path)}: its samples make no sense as {declared}, as its headers declare, but do as {better}; "
         f"pass {' and '.join(passed)} (or {' and '.join(kept)}, if the headers are right)"
     )
 
 
 def byte_order(options: ReadOptions) -> str | None:
-    """Byte order that the user says.
+    """The byte order that the user gives.
 
     Args:
-        options: What the user says.
+        options: What the user states.
 
     Returns:
         `>`, `<` or None.
@@ -198,7 +198,7 @@ def byte_order(options: ReadOptions) -> str | None:
 
 
 def order_name(order: str) -> str:
-    """Say a byte order.
+    """The name of a byte order.
 
     Args:
         order: `>` or `<`.

@@ -1,8 +1,8 @@
-"""How many whole traces a file holds, and what lies behind them.
+"""How many whole traces a file holds, and what follows them.
 
-A file whose length is no whole number of traces was cut short, or has something after its last trace, as tapes are
-filled up with zeros. It is read as far as its traces go where their headers show that they lie where they are looked
-for: a wrong number of samples would shift every trace but the first.
+A file whose length is not a whole number of traces was cut short, or has something after its last trace, such as the
+zeros that pad tapes. Its whole traces are read if their headers are where they should be: a wrong number of samples
+would shift every trace but the first.
 """
 
 from pathlib import Path
@@ -19,29 +19,29 @@ from glowseis.survey.gather import source_text
 PIECE_BYTES = 1 << 20
 
 FEWEST = 2
-"""Traces of one length that show what it is."""
+"""Traces of one length that are enough to establish it."""
 
 
 def lies_so(path: Path, layout: Layout) -> bool:
-    """Whether trace headers lie where a layout says, as all that are looked at give its number of samples.
+    """Whether trace headers lie where a layout says: all those checked give its number of samples.
 
     Args:
         path: The file.
-        layout: Where its traces may lie; one at least.
+        layout: Where its traces may lie; at least one.
     """
     headers, _ = some_traces(path, layout)
     return any((values(headers, TraceField.TRACE_SAMPLE_COUNT, order) == layout.samples).all() for order in "<>")
 
 
 def samples_told(path: Path, layout: Layout) -> tuple[int, int]:
-    """Follow traces from the first on as long as their headers give a layout's number of samples.
+    """Follow traces from the first as long as their headers give a layout's number of samples.
 
     Args:
         path: The file.
         layout: Where its traces may lie.
 
     Returns:
-        How many do, and the number that the next one gives instead; 0 where there is no whole header.
+        How many do, and the number that the next one gives instead; 0 if it has no whole header.
     """
     count = 0
     while True:
@@ -56,7 +56,7 @@ def samples_told(path: Path, layout: Layout) -> tuple[int, int]:
 
 
 def check_one_length(path: Path, layout: Layout) -> int:
-    """Count the traces from the first on that a layout fits, and refuse a file in which one of another length follows.
+    """Count the traces from the first that fit a layout, and refuse a file in which one of another length follows.
 
     Args:
         path: The file.
@@ -66,7 +66,7 @@ def check_one_length(path: Path, layout: Layout) -> int:
         How many traces give its number of samples.
 
     Raises:
-        InputError: After two or more of these comes one of another length, and one more where that ends.
+        InputError: Two or more of these are followed by one of another length, with another trace where that ends.
     """
     count, other = samples_told(path, layout)
     if count < FEWEST or not other:
@@ -80,13 +80,13 @@ def check_one_length(path: Path, layout: Layout) -> int:
     if told in (other, layout.samples) or end_bytes == path.stat().st_size:
         raise InputError(
             f"{source_text(path)}: trace {count + 1} has {other} samples (bytes 115-116), the first one "
-            f"{layout.samples}; traces must have one length: copy the file again, or write it with one"
+            f"{layout.samples}; all traces must have one length: copy the file again, or write it with one"
         )
     return count
 
 
 def padding_traces(path: Path, layout: Layout) -> int:
-    """Count the traces at the end that are nothing but zeros, headers included, where the first header is not.
+    """Count the traces at the end that are all zeros, headers included, if the first header is not.
 
     Args:
         path: The file.
@@ -106,22 +106,22 @@ def padding_traces(path: Path, layout: Layout) -> int:
 
 
 def after_the_last(path: Path, layout: Layout, left_bytes: int) -> Remark | None:
-    """Say what lies behind the last trace.
+    """Describe what follows the last trace.
 
     Args:
         path: The file.
         layout: Where its traces lie.
-        left_bytes: Bytes from their end to the file's.
+        left_bytes: Bytes from their end to the end of the file.
 
     Returns:
-        A remark; None where nothing is left.
+        A remark; None if nothing is left.
     """
     if not left_bytes:
         return None
     start_bytes = layout.start_bytes + layout.traces * layout.trace_bytes
     after = f"after its last whole trace, number {layout.traces},"
     if _are_zeros(path, start_bytes, left_bytes):
-        text = f"{left_bytes} bytes of zeros {after} are not read; tapes are padded so"
+        text = f"{left_bytes} bytes of zeros {after} are not read; tapes are padded like this"
         return Remark("padding", text, is_warning=False)
     if TRACE_HEADER_BYTES <= left_bytes < layout.trace_bytes:
         headers = np.frombuffer(read_some(path, start_bytes, TRACE_HEADER_BYTES), np.uint8)[None]
@@ -135,7 +135,7 @@ def after_the_last(path: Path, layout: Layout, left_bytes: int) -> Remark | None
     if left_bytes >= layout.trace_bytes:
         return Remark(
             "cut",
-            f"{left_bytes} bytes {after} are not read, for no trace header begins there; copy the file again if traces "
+            f"{left_bytes} bytes {after} are not read, as no trace header begins there; copy the file again if traces "
             "are missing",
         )
     return Remark(
@@ -145,7 +145,7 @@ def after_the_last(path: Path, layout: Layout, left_bytes: int) -> Remark | None
 
 
 def _are_zeros(path: Path, start_bytes: int, length_bytes: int) -> bool:
-    """Whether a part of a file is nothing but zeros."""
+    """Whether a part of a file is all zeros."""
     for start in range(start_bytes, start_bytes + length_bytes, PIECE_BYTES):
         if any(read_some(path, start, min(PIECE_BYTES, start_bytes + length_bytes - start))):
             return False

@@ -1,7 +1,7 @@
-"""What the trace headers of a file say of its traces, looked at once before any amplitude is read.
+"""What the trace headers of a file say about its traces, read once before any amplitude is.
 
-Which traces are auxiliary or declared dead, which have weighting factors, when they begin; and whether that is to be
-believed, for words that nobody fills hold anything.
+Which traces are auxiliary or declared dead, which have weighting factors, when they begin; and whether to believe that,
+because unused words may hold anything.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ from glowseis.survey.formats.trace_mending import LARGEST_WEIGHT
 from glowseis.survey.wording import first_names, number_of
 
 TRIED = 16
-"""Traces that are declared dead whose samples are looked at, where most of a file are."""
+"""Dead traces whose samples are checked if most of a file are declared dead."""
 
 OFFSET, COORDINATES = slice(36, 40), slice(72, 88)
 """Bytes of the offset and of the source's and receiver's coordinates."""
@@ -28,12 +28,12 @@ OFFSET, COORDINATES = slice(36, 40), slice(72, 88)
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen of some gathers.
+    """What the headers of some gathers say.
 
     Attributes:
         traces: Traces without auxiliary ones, int64 `[gather]`.
-        delays_ms: Earliest and latest first sample of these, without dead and blank ones, float64 `[gather, 2]`.
-        all_delays_ms: The same with those that are declared dead, in case their code is not believed.
+        delays_ms: Earliest and latest first sample of these, ignoring dead and blank ones, float64 `[gather, 2]`.
+        all_delays_ms: The same including those declared dead, in case their code is not believed.
     """
 
     traces: np.ndarray
@@ -42,22 +42,22 @@ class Seen:
 
 
 class TraceLooks:
-    """Looks at the trace headers of a file, some whole gathers after others.
+    """Reads the trace headers of a file, some whole gathers at a time.
 
     A trace that is declared dead becomes zero, unless more than half of the file's traces are and some of them hold
-    data: then the code means nothing. Weighting factors are powers of two; where one is beyond 31 none is believed.
+    data: then the code is ignored. Weighting factors are powers of two; if one is beyond 31, all are ignored.
 
     Args:
-        facts: What holds for the file.
-        keys: Words that make its gathers, the shot's first.
+        facts: Properties of the file.
+        keys: Words that form its gathers, the shot's first.
         channel: Word of the channel.
-        keep_auxiliary: Whether auxiliary traces are channels.
-        without_channels: Whether that is so because the file has no others.
+        keep_auxiliary: Whether auxiliary traces are kept as channels.
+        without_channels: Whether they are kept because the file has no other traces.
 
     Attributes:
         has_dead: Whether traces that are declared dead become zero.
-        has_weights: Whether there are weighting factors to be applied.
-        alone: Gathers of auxiliary traces alone: the first few names, and how many.
+        has_weights: Whether there are weighting factors to apply.
+        alone: Gathers that have only auxiliary traces: the first few names, and how many.
     """
 
     def __init__(
@@ -83,11 +83,11 @@ class TraceLooks:
         self._doubted: list[Remark] = []
 
     def without_auxiliary(self) -> "TraceLooks":
-        """The same for a file whose traces are all called auxiliary, so that the code means nothing."""
+        """The same for a file whose traces are all marked as auxiliary, so that the code is ignored."""
         return TraceLooks(self._facts, self._keys, self._channel, True, True)
 
     def look(self, headers: np.ndarray, starts: np.ndarray, first: int) -> Seen:
-        """Look at the headers of some gathers.
+        """Read the headers of some gathers.
 
         Args:
             headers: Their bytes, uint8 `[trace, 240]`.
@@ -121,19 +121,19 @@ class TraceLooks:
         return Seen(traces, self._extremes_ms(headers, starts, auxiliary, dead) if dead.any() else every_ms, every_ms)
 
     def left_out(self, headers: np.ndarray) -> np.ndarray:
-        """Which traces are not read, bool `[trace]`."""
+        """Traces that are not read, bool `[trace]`."""
         return (trace_kinds(trace_codes(headers, self._order)) == AUXILIARY) & (not self._keep_auxiliary)
 
     def declared_dead(self, headers: np.ndarray) -> np.ndarray:
-        """Which traces become zero, bool `[trace]`."""
+        """Traces that become zero, bool `[trace]`."""
         return (trace_kinds(trace_codes(headers, self._order)) == DEAD) & self.has_dead
 
     def weights(self, headers: np.ndarray) -> np.ndarray:
-        """By which power of two samples are to be divided, int64 `[trace]`."""
+        """The powers of two by which samples must be divided, int64 `[trace]`."""
         return values(headers, TraceField.TraceWeightingFactor, self._order)
 
     def delays_ms(self, headers: np.ndarray) -> np.ndarray:
-        """Times of first samples of a gather, float64 `[trace]`; dead and blank traces begin as the first other.
+        """Times of first samples of a gather, float64 `[trace]`; dead and blank traces begin with the first other.
 
         Args:
             headers: Bytes of the headers of its traces that are read, uint8 `[trace, 240]`.
@@ -146,10 +146,10 @@ class TraceLooks:
         return found_ms
 
     def decide(self, holds_data: Callable[[Sequence[int]], bool]) -> None:
-        """Decide what to believe, once all headers were looked at.
+        """Decide what to believe, once all headers have been read.
 
         Args:
-            holds_data: Tells whether one of some traces has a sample other than zero.
+            holds_data: Returns whether any of some traces has a sample other than zero.
         """
         kept = self._traces - self._auxiliary
         self._doubted = []
@@ -159,7 +159,7 @@ class TraceLooks:
             self._doubted.append(
                 Remark(
                     "declared dead",
-                    f"{self._dead} of {number_of(kept, 'trace')} are declared dead {self._told(DEAD)} but hold data; "
+                    f"{self._dead} of {number_of(kept, 'trace')} are declared dead {self._seen(DEAD)} but hold data; "
                     "they are kept",
                 )
             )
@@ -175,10 +175,10 @@ class TraceLooks:
             )
 
     def remarks(self, ids: Callable[[int], str]) -> list[Remark]:
-        """Tell what was found.
+        """Report what was found.
 
         Args:
-            ids: Gives the id of a gather by its number.
+            ids: Returns the id of a gather by its number.
         """
         found = list(self._doubted)
         if self._without_channels:
@@ -186,7 +186,7 @@ class TraceLooks:
                 Remark(
                     "auxiliary",
                     f"all of its {number_of(self._traces, 'trace')} are auxiliary by their trace identification "
-                    f"{self._told(AUXILIARY)}, and kept as channels; pass --keep-auxiliary if that is right",
+                    f"{self._seen(AUXILIARY)}, and kept as channels; pass --keep-auxiliary if that is right",
                 )
             )
         elif 2 * self._auxiliary > self._traces:
@@ -194,23 +194,23 @@ class TraceLooks:
                 Remark(
                     "auxiliary",
                     f"{self._auxiliary} of its {number_of(self._traces, 'trace')} are auxiliary by their trace "
-                    f"identification {self._told(AUXILIARY)}, and left out; pass --keep-auxiliary if they are channels",
+                    f"identification {self._seen(AUXILIARY)}, and left out; pass --keep-auxiliary if they are channels",
                 )
             )
         names, count = self.alone
         if count:
-            text = f"{number_of(count, 'gather')} of auxiliary traces alone {self._told(AUXILIARY)} left out: "
+            text = f"{number_of(count, 'gather')} with only auxiliary traces {self._seen(AUXILIARY)} left out: "
             text += f"{first_names(names, count)}; --keep-auxiliary keeps them"
             found.append(Remark("auxiliary alone", text, is_warning=False))
         foreign = sum(self._codes[FOREIGN].values())
         if 0 < foreign < self._traces:
             text = f"{number_of(foreign, 'trace')} with a trace identification that the standard does not define "
-            text += f"{self._told(FOREIGN)}, kept as channels"
+            text += f"{self._seen(FOREIGN)}, kept as channels"
             found.append(Remark("foreign", text, is_warning=False))
         return found + (self._checks.remarks(ids) if self._checks else [])
 
-    def _told(self, kind: int) -> str:
-        """Codes of a kind that were seen."""
+    def _seen(self, kind: int) -> str:
+        """The codes of a kind that were found."""
         return f"(bytes 29-30: {first_names([str(code) for code in sorted(self._codes[kind])])})"
 
     def _count_codes(self, codes: np.ndarray, kinds: np.ndarray) -> None:
@@ -224,7 +224,7 @@ class TraceLooks:
     ) -> np.ndarray:
         """Earliest and latest first sample of each gather, in milliseconds, `[gather, 2]`.
 
-        Dead traces and blank ones do not count, in gathers that have others.
+        Dead and blank traces are ignored in gathers that have others.
         """
         if not values(headers, TraceField.DelayRecordingTime, self._order).any():
             return np.zeros((len(starts), 2))
@@ -241,7 +241,7 @@ class TraceLooks:
 
     @staticmethod
     def _blank(headers: np.ndarray, starts: np.ndarray, auxiliary: np.ndarray | None = None) -> np.ndarray:
-        """Traces without offset and coordinates in gathers where others, not auxiliary, have some, bool `[trace]`."""
+        """Traces without offset and coordinates in gathers where other channels have some, bool `[trace]`."""
         places = np.ascontiguousarray(headers[:, COORDINATES]).view(np.uint64)
         offset = np.ascontiguousarray(headers[:, OFFSET]).view(np.uint32)[:, 0]
         blank = (places[:, 0] | places[:, 1] | offset) == 0
@@ -251,7 +251,7 @@ class TraceLooks:
         return blank & np.repeat(np.logical_or.reduceat(placed, starts), np.diff(np.append(starts, len(headers))))
 
     def _check(self, headers: np.ndarray, starts: np.ndarray, traces: np.ndarray, aside: np.ndarray) -> None:
-        """Check what the other traces say; not those without a place in a gather where others have one."""
+        """Check the other traces, except those without a position in gathers where others have one."""
         assert self._checks
         aside = aside | self._blank(headers, starts)
         lengths = np.diff(np.append(starts, len(headers)))

@@ -1,20 +1,20 @@
-"""What the headers of traces ask to be done to their samples: zeroed, weighted, shifted to one start."""
+"""Changes to samples that trace headers ask for: zeroing, weighting, shifting to a common start."""
 
 import numpy as np
 
 LARGEST_WEIGHT = 31
-"""TraceWeightingFactor counts powers of two; beyond this it is some other number."""
+"""TraceWeightingFactor counts powers of two; a number beyond this means something else."""
 
 
 def follows_weights(amplitude: np.ndarray, weights: np.ndarray) -> bool:
-    """Tell whether amplitudes agree with their weighting factors.
+    """Whether amplitudes agree with their weighting factors.
 
-    Neighbouring traces of a gather are about as loud as each other. Where the factor changes from one trace to the
-    next, loudness must change with it; where it does not, the samples are in their unit already.
+    Neighbouring traces of a gather are about equally loud. Where the factor changes from one trace to the next, the
+    loudness of the stored samples must change with it; if it does not, the samples are weighted already.
 
     Args:
-        amplitude: Samples as they are stored, float32 `[trace, time]`.
-        weights: TraceWeightingFactor N of each trace, whose samples are to be multiplied by 2^-N.
+        amplitude: Samples as stored, float32 `[trace, time]`.
+        weights: TraceWeightingFactor N of each trace, whose samples must be multiplied by 2^-N.
 
     Returns:
         Whether weighting makes neighbours more alike, or leaves them as they are.
@@ -45,7 +45,7 @@ def weigh(amplitude: np.ndarray, weights: np.ndarray) -> int:
 
 
 def shifts(delay_ms: np.ndarray, interval_s: float) -> np.ndarray:
-    """Samples by which traces begin after the first of them, rounded to whole ones.
+    """Samples by which traces begin later than the earliest of them, rounded to whole ones.
 
     Args:
         delay_ms: Times of first samples, float64 `[trace]`.
@@ -58,7 +58,7 @@ def shifts(delay_ms: np.ndarray, interval_s: float) -> np.ndarray:
 
 
 def aligned(amplitude: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """Put traces on one time axis that begins with the first of them and ends with the last; what is missing is zero.
+    """Put traces on one time axis that begins with the earliest and ends with the latest; missing samples are zero.
 
     Args:
         amplitude: Samples, float32 `[trace, time]`.

@@ -1,4 +1,4 @@
-"""How the traces of gathers follow one another: where the source moves, and where channels or offsets begin anew."""
+"""How the traces of gathers follow one another: where the source moves, and where channels or offsets start again."""
 
 from collections.abc import Sequence
 
@@ -7,22 +7,22 @@ import numpy as np
 from glowseis.survey.formats.gather_runs import GatherRuns
 
 LEAST_RUN = 3
-"""Fewest traces of a run between two gaps in the channel numbers."""
+"""Fewest traces in a run between two gaps in the channel numbers."""
 
 LEAST_GAP = 20
-"""Channels that may be missing in a row before it is a gap."""
+"""Most consecutive channels that may be missing without being a gap."""
 
 
 def motion(
     gathers: GatherRuns, source: Sequence[np.ndarray], scale: np.ndarray, tolerance: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find where the source moves: its words do, and what they are scaled to. Scalars that differ move nothing.
+    """Find where the source moves: both its words and its scaled position change. Different scalars alone do not count.
 
     Args:
         gathers: Gathers.
         source: Its coordinates as the headers hold them, int64 `[trace]` each.
-        scale: What they are multiplied by, float64 `[trace]`.
-        tolerance: By how much they may differ.
+        scale: Their factors, float64 `[trace]`.
+        tolerance: How much they may differ.
 
     Returns:
         Traces before which it moves, bool `[trace]`, and gathers within which it does, bool `[gather]`.
@@ -39,14 +39,14 @@ def motion(
 
 
 def repeats(gathers: GatherRuns, channel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find channel numbers that come back within a gather.
+    """Find channel numbers that repeat within a gather.
 
     Args:
         gathers: Gathers.
         channel: Channel numbers, int64 `[trace]`.
 
     Returns:
-        Gathers in which one does, bool `[gather]`, and traces at which numbers begin anew, bool `[trace]`.
+        Gathers in which one does, bool `[gather]`, and traces at which numbers start again, bool `[trace]`.
     """
     steps = gathers.steps(channel)
     up, down = gathers.count(steps > 0), gathers.count(steps < 0)
@@ -62,34 +62,34 @@ def repeats(gathers: GatherRuns, channel: np.ndarray) -> tuple[np.ndarray, np.nd
     return np.bincount(owner[order][1:][same], minlength=len(gathers.runs)) > 0, against
 
 
-def restarts(gathers: GatherRuns, told: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find values that run one way and jump back by more than half their range.
+def restarts(gathers: GatherRuns, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find values that run in one direction and jump back by more than half their range.
 
-    A single value that is off jumps back and forth, and is none.
+    A single outlier jumps back and forth, and does not count.
 
     Args:
         gathers: Gathers.
-        told: Offsets or coordinates, `[trace]`.
+        numbers: Offsets or coordinates, `[trace]`.
 
     Returns:
-        Gathers in which they do, bool `[gather]`, and traces at which they begin anew, bool `[trace]`.
+        Gathers in which they do, bool `[gather]`, and traces at which they start again, bool `[trace]`.
     """
-    steps = gathers.steps(told)
+    steps = gathers.steps(numbers)
     up, down = gathers.count(steps > 0), gathers.count(steps < 0)
     mixed = (up > 0) & (down > 0)
     if not mixed.any():
-        return np.zeros(len(mixed), bool), np.zeros(len(told), bool)
-    half = gathers.spread((gathers.high(told) - gathers.low(told)) / 2)
+        return np.zeros(len(mixed), bool), np.zeros(len(numbers), bool)
+    half = gathers.spread((gathers.high(numbers) - gathers.low(numbers)) / 2)
     onward = steps * gathers.spread(np.sign(up - down))
     back, forth = onward < -half, onward > half
     net = gathers.count(back) - gathers.count(forth)
-    # A last trace alone is one that is off, not a run.
+    # A single last trace is an outlier, not a run.
     last = gathers.starts + gathers.lengths - 1
     return mixed & (net - back[last] > 0), back
 
 
 def jumps(gathers: GatherRuns, channel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find channel numbers with gaps that are longer than what lies between them.
+    """Find channel numbers with gaps that are longer than the runs between them.
 
     Args:
         gathers: Gathers.
@@ -108,14 +108,14 @@ def jumps(gathers: GatherRuns, channel: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def along(gathers: GatherRuns, receiver: Sequence[np.ndarray]) -> np.ndarray:
-    """Choose the axis along which the receivers of each gather are spread most.
+    """Choose the axis along which the receivers of each gather spread most.
 
     Args:
         gathers: Gathers.
         receiver: Their coordinates on two axes, `[trace]` each.
 
     Returns:
-        Those on that axis, `[trace]`.
+        Their coordinates on that axis, `[trace]`.
     """
     wide = [gathers.high(each) - gathers.low(each) for each in receiver]
     return np.where(gathers.spread(wide[0] >= wide[1]), receiver[0], receiver[1])

@@ -1,4 +1,4 @@
-"""Gathers from files that are traces of one length, one behind another: what SEG-Y and Seismic Unix have in common."""
+"""Gathers from files of traces of one length, one after another: the common part of SEG-Y and Seismic Unix."""
 
 import contextlib
 import os
@@ -33,10 +33,10 @@ from glowseis.survey.size import LARGEST
 from glowseis.survey.wording import NAMED, first_names, number_of
 
 BLOCK_BYTES = 1 << 20
-"""Traces are read in blocks that stay in the processor's cache until they are decoded."""
+"""Bytes of a block of traces, which stays in the processor's cache until it is decoded."""
 
 ENOUGH = 4
-"""Gathers of a file from which one that is shorter than all others stands out."""
+"""Fewest gathers of a file in which one that is shorter than all others stands out."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class _Runs:
         edges: First trace of each and one past its last, int64 `[gather, 2]`.
         numbers: Line, shot and cable, int64 `[gather, 3]`.
         traces: Traces that are read, without auxiliary ones, int64 `[gather]`.
-        delays_ms: Earliest and latest first sample of these, without dead and blank ones, float64 `[gather, 2]`.
-        all_delays_ms: The same with those that are declared dead.
+        delays_ms: Earliest and latest first sample of these, ignoring dead and blank ones, float64 `[gather, 2]`.
+        all_delays_ms: The same including those declared dead.
     """
 
     edges: np.ndarray
@@ -61,14 +61,14 @@ class _Runs:
 class TraceSource:
     """A file of traces, gather by gather.
 
-    Neighbouring traces of one shot number are one gather, in the order of the file, as are those of one sail line or
-    cable where `ReadOptions` says where these stand; in files of our own making, of one sail line, shot and cable. Its
-    id is `STEM-shotNUMBER`, with `-cableNUMBER` after it where cables are told apart; an id that comes back later in
-    the file gets `-2`, `-3` and so on after it.
+    Consecutive traces with one shot number form a gather, in the order of the file. If `ReadOptions` names words for
+    sail line or cable, these must agree too; in our own files, sail line, shot and cable always must. The gather's id
+    is `STEM-shotNUMBER`, followed by `-cableNUMBER` if cables are separated; an id that repeats later in the file gets
+    `-2`, `-3` and so on.
 
     Attributes:
         path: The file.
-        facts: What holds for it as a whole.
+        facts: Its properties as a whole.
     """
 
     def __init__(self, path: Path, options: ReadOptions, facts: FileFacts):
@@ -88,12 +88,12 @@ class TraceSource:
 
     @property
     def is_synthetic(self) -> bool:
-        """Whether its gathers were made of others."""
+        """Whether its gathers were made from others."""
         return self._origin is not None and self._origin.is_synthetic
 
     @property
     def missing_table(self) -> str:
-        """Name of the table of parents that synthetic gathers lack; nothing where it is there, or none is needed."""
+        """Name of the table of parents that synthetic gathers lack; empty if it exists, or none is needed."""
         return self._origin.missing_table if self._origin else ""
 
     def numbers(self) -> np.ndarray:
@@ -101,13 +101,13 @@ class TraceSource:
         return self._runs.numbers
 
     def word_values(self, name: str) -> np.ndarray:
-        """What a word of the trace headers holds.
+        """The values of a word of the trace headers.
 
         Args:
             name: Its name or byte number.
 
         Returns:
-            Each of its values once, in order, int64 `[value]`.
+            Its distinct values, in order, int64 `[value]`.
         """
         word, order = header_word(name), self.facts.layout.header_order
         return np.unique(np.concatenate([np.unique(values(headers, word, order)) for _, headers in self._headers()]))
@@ -117,7 +117,7 @@ class TraceSource:
         """Time between two samples, in seconds.
 
         Raises:
-            InputError: The headers give none, or several.
+            InputError: The headers give none or several.
         """
         if self._options.sample_interval_s:
             return self._options.sample_interval_s
@@ -129,7 +129,7 @@ class TraceSource:
         if len(given) > 1:
             (one, here), (other, there) = given[:2]
             raise InputError(
-                f"{self._name}: the header of {here} gives a sample interval of {one / 1e3:g} ms, that of {there} "
+                f"{self._name}: the header of {here} gives a sample interval of {one / 1e3:g} ms, but that of {there} "
                 f"{other / 1e3:g} ms; pass --sample-interval in milliseconds"
             )
         return given[0][0] / 1e6
@@ -152,14 +152,14 @@ class TraceSource:
             Samples, traces.
 
         Raises:
-            InputError: The file cannot be read, or too many traces in a row have one shot number.
+            InputError: The file cannot be read, or too many consecutive traces have one shot number.
         """
         runs = self._runs
         for traces, longer in zip(runs.traces.tolist(), self._longer.tolist(), strict=True):
             yield self.facts.layout.samples + longer, traces
 
     def remarks(self) -> list[Remark]:
-        """What the headers of the file and its traces say against each other."""
+        """Contradictions within the headers of the file and its traces."""
         _ = self._runs
         own_s = [value / 1e6 for value, _ in self._given_intervals()]
         found = overridden_interval(own_s, self._options)
@@ -176,7 +176,7 @@ class TraceSource:
         return found + self._shorter_ends() + self._shots_again()
 
     def _shorter_ends(self) -> list[Remark]:
-        """A first or last gather with fewer traces than all others, which agree: the file may be a piece of one."""
+        """A first or last gather with fewer traces than all others, which agree: the file may be a piece of another."""
         traces = self._runs.traces
         if len(traces) < ENOUGH or (traces[1:-1] != traces[1]).any():
             return []
@@ -191,7 +191,7 @@ class TraceSource:
         return [Remark("shorter", text)]
 
     def _shots_again(self) -> list[Remark]:
-        """Gathers of a shot that came before; synthetic ones have the shots of their parents."""
+        """Gathers of a shot that came earlier; synthetic ones are skipped: they have the shots of parents."""
         numbers = self._runs.numbers
         again = np.flatnonzero(occurrences(numbers) > 1)
         if not len(again) or self.is_synthetic:
@@ -211,10 +211,10 @@ class TraceSource:
         """One gather after another, with memory for one.
 
         Yields:
-            Recordings with their geometry; feet become metres. Amplitudes lie trace by trace in memory.
+            Recordings with their geometry; feet are converted to metres. Amplitudes lie trace by trace in memory.
 
         Raises:
-            InputError: As `shapes`; the headers give no sample interval or several.
+            InputError: As `shapes`, or the headers give no sample interval or several.
         """
         interval_s = self.interval_s
         runs = self._runs
@@ -260,7 +260,7 @@ class TraceSource:
     def _mended(
         self, amplitude: np.ndarray, headers: np.ndarray, number: int, interval_s: float
     ) -> tuple[np.ndarray, dict[str, int]]:
-        """Do to amplitudes `[trace, time]` what their headers ask for; the counts are named as in `MENDINGS`."""
+        """Apply to amplitudes `[trace, time]` what their headers ask for; the counts are named as in `MENDINGS`."""
         changed = {}
         if self._looks.has_dead:
             dead = self._looks.declared_dead(headers)
@@ -290,7 +290,7 @@ class TraceSource:
 
     @cached_property
     def _longer(self) -> np.ndarray:
-        """Samples by which gathers become longer, as their traces begin at several times, int64 `[gather]`."""
+        """Samples by which gathers become longer because their traces begin at different times, int64 `[gather]`."""
         first, last = self._runs.delays_ms.T
         if (first == last).all():
             return np.zeros(len(first), np.int64)
@@ -303,7 +303,7 @@ class TraceSource:
             raise InputError(
                 f"{self._name}: traces {begin + 1} to {end}, one gather, begin between {first[number]:g} and "
                 f"{last[number]:g} ms (DelayRecordingTime), further apart than a trace is long; correct the times and "
-                "write the file again, or pass --shot-header if they are several shots"
+                "write the file again, or pass --shot-header if it is several shots"
             )
         return longer
 
@@ -318,17 +318,17 @@ class TraceSource:
 
     @cached_property
     def _runs(self) -> _Runs:
-        """Look at every trace header once; twice where all of them are called auxiliary."""
+        """Read every trace header once, or twice if all of them are marked as auxiliary."""
         runs = self._found_runs()
         if not len(runs.traces):
             self._looks = self._looks.without_auxiliary()
             runs = self._found_runs()
         self._looks.decide(self._holds_data)
-        # Where the code of dead traces is not believed, their times count like all others.
+        # If the code of dead traces is ignored, their times count like all others.
         return runs if self._looks.has_dead else replace(runs, delays_ms=runs.all_delays_ms)
 
     def _found_runs(self) -> _Runs:
-        """The gathers that have a trace which is no auxiliary one."""
+        """The gathers that have a trace that is not auxiliary."""
         edges: list[np.ndarray] = []
         numbers: list[np.ndarray] = []
         traces: list[np.ndarray] = []
@@ -355,13 +355,13 @@ class TraceSource:
 
     @property
     def _shot_of_gathers(self) -> Word:
-        """Where the shot is: in our own files FieldRecord may count gathers, and EnergySourcePoint has it."""
+        """The word of the shot: in our own files FieldRecord may count gathers, and EnergySourcePoint has the shot."""
         if self.facts.is_own and self._shot.byte == TraceField.FieldRecord:
             return header_word("EnergySourcePoint")
         return self._shot
 
     def _whole_gathers(self) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """First trace, headers and starts of some gathers after others, each whole."""
+        """First trace, headers and starts of blocks of whole gathers."""
         told = [word for word in (self._line, self._shot, self._cable) if word]
         order, traces = self.facts.layout.header_order, self.facts.layout.traces
         kept = np.empty((0, TRACE_HEADER_BYTES), np.uint8)
@@ -406,12 +406,12 @@ class TraceSource:
         most = min(LARGEST, LARGEST_GATHER // samples)
         number = values(headers[start : start + 1], self._shot, self.facts.layout.header_order)[0]
         raise InputError(
-            f"{self._name}: more than {most} traces in a row have {self._options.shot_header} {number}; "
+            f"{self._name}: more than {most} consecutive traces have {self._options.shot_header} {number}; "
             "pass --shot-header with the header word that tells shots apart"
         )
 
     def _check_samples(self, headers: np.ndarray, first: int) -> None:
-        """Headers that tell the number of samples must all tell the same: else the file is damaged or not as read."""
+        """Check that all headers with a number of samples agree; otherwise the file is damaged or read wrongly."""
         layout = self.facts.layout
         told = values(headers, TraceField.TRACE_SAMPLE_COUNT, layout.header_order)
         if first == 0:
@@ -421,11 +421,11 @@ class TraceSource:
             trace = int(np.argmax(wrong))
             raise InputError(
                 f"{self._name}: trace {first + trace + 1} has {told[trace]} samples, the first one {layout.samples}; "
-                "traces must have one length: copy the file again, or write it with one"
+                "all traces must have one length: copy the file again, or write it with one"
             )
 
     def _headers(self) -> Iterator[tuple[int, np.ndarray]]:
-        """First trace and headers of block after block."""
+        """First trace and headers, block after block."""
         layout = self.facts.layout
         at_once = max(1, BLOCK_BYTES // TRACE_HEADER_BYTES)
         with self._opened() as file:
@@ -441,7 +441,7 @@ class TraceSource:
                 yield first, headers
 
     def _blocks(self, file: int, first: int, last: int) -> Iterator[tuple[int, int, np.ndarray]]:
-        """First trace, one past the last, and bytes `[trace, byte]` of some traces after another."""
+        """First trace, one past the last, and bytes `[trace, byte]`, block after block."""
         layout = self.facts.layout
         at_once = max(1, BLOCK_BYTES // layout.trace_bytes)
         memory = np.empty((min(at_once, last - first), layout.trace_bytes), np.uint8)
@@ -457,7 +457,7 @@ class TraceSource:
             while done < len(memory):
                 count = os.preadv(file, [memory[done:].data], start_bytes + done)
                 if not count:
-                    raise InputError(f"{self._name}: became shorter while it was read; copy it again")
+                    raise InputError(f"{self._name}: shrank while it was read; copy it again")
                 done += count
         except OSError as wrong:
             raise InputError(

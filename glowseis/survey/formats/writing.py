@@ -1,4 +1,4 @@
-"""Gathers written to files for others, whatever the format: the counterpart of `sources`."""
+"""Gathers written to files in any format: the counterpart of `sources`."""
 
 import contextlib
 import itertools
@@ -32,14 +32,14 @@ def write_gathers(
     >>> glowseis.write_gathers("new.segy", glowseis.simulate_gathers(3, size="112x80"))
     3
 
-    Files hold amplitudes in the units of the source, of a gather's valid region: 256 levels up to its clip. Synthetic
-    gathers stay known as such: by a table beside SEG-Y and NumPy files, and inside of all others.
+    Files hold the amplitudes of a gather's valid region in the units of the source: 256 levels up to its clip.
+    Synthetic gathers stay marked as such: in a table beside SEG-Y and NumPy files, and inside all other files.
 
     Args:
-        out: File or folder to be made: `.segy`, `.sgy`, `.h5`, `.hdf5`, `.npy`, or no ending for a survey's folder.
+        out: File or folder to make: `.segy`, `.sgy`, `.h5`, `.hdf5`, `.npy`, or no extension for a survey's folder.
         gathers: Gathers or recordings, or an array `[gather, time, trace]` or `[time, trace]`: grey levels if it is
             uint8, else amplitudes.
-        kind: `segy`, `hdf5`, `numpy`, `pictures` (a folder of PNG files) or `survey`, whatever `out` ends in.
+        kind: `segy`, `hdf5`, `numpy`, `pictures` (a folder of PNG files) or `survey`, whatever the extension of `out`.
         sample_interval_s: Time between two samples of an array, in seconds; SEG-Y needs it.
         maker: What made synthetic gathers; model, seed and path by default.
 
@@ -47,7 +47,7 @@ def write_gathers(
         The number of gathers.
 
     Raises:
-        InputError: Something stands at `out`, there are no gathers, or the format has no place for one.
+        InputError: `out` exists already, there are no gathers, or one does not fit into the format.
         OSError: The disk is full or not writable; nothing is left behind.
     """
     out = Path(out)
@@ -88,7 +88,7 @@ def _picture(gather: Gather | Recording, size: tuple[int, int]) -> Gather:
 
 
 def _recording(gather: Gather | Recording) -> Recording:
-    """A gather as a recording of the shape that was recorded."""
+    """A gather as a recording in the recorded shape."""
     if isinstance(gather, Recording):
         return gather
     return Recording(gather.gather_id, amplitudes(gather), gather.label, gather.geometry, gather.source, gather.origin)
@@ -130,7 +130,7 @@ def _write_segy(out: Path, gathers: Gathers, first: Gather | Recording, maker: s
         simulated = re.match(r"glowseis simulator .*?\bseed (\d+)", first.source)
         text = simulated_text(int(simulated[1])) if simulated else []
         return write_segy(out, map(_recording, _alike(gathers, first)), text)
-    with _told(_alike(gathers, first), table_of(out), RECORD) as recordings:
+    with _with_table(_alike(gathers, first), table_of(out), RECORD) as recordings:
         return write_segy(out, recordings, synthetic_text(maker, out), numbered=True)
 
 
@@ -141,7 +141,7 @@ def _write_numpy(out: Path, gathers: Gathers, first: Gather | Recording, maker: 
     size = max(shape[0], _size(first)[0]), max(shape[1], _size(first)[1])
     if not maker:
         return write_array(out, map(_recording, _alike(gathers, first)), size)
-    with _told(_alike(gathers, first), table_of(out), NUMBER) as recordings:
+    with _with_table(_alike(gathers, first), table_of(out), NUMBER) as recordings:
         return write_array(out, recordings, size)
 
 
@@ -155,7 +155,7 @@ WRITERS: dict[Format, Callable[[Path, Gathers, Gather | Recording, str], int]] =
 
 
 def _alike(gathers: Gathers, first: Gather | Recording) -> Iterator[Gather | Recording]:
-    """Gathers of one making, as a file's header or table speaks of them all."""
+    """Gathers of one origin, because the file's header or table describes all of them."""
     wanted = first.origin
     for gather in gathers:
         origin = gather.origin
@@ -163,14 +163,14 @@ def _alike(gathers: Gathers, first: Gather | Recording) -> Iterator[Gather | Rec
             (origin.model, origin.seed, origin.path) != (wanted.model, wanted.seed, wanted.path)
         ):
             raise InputError(
-                f"gather {gather.gather_id} was made in another way than {first.gather_id} (recorded, or synthetic by "
-                "another model, seed or path); write them to different files, or all to one HDF5 file or survey"
+                f"gather {gather.gather_id} has another origin than {first.gather_id} (recorded, or synthetic with "
+                "another model, seed or path); write them to separate files, or all to one HDF5 file or survey"
             )
         yield gather
 
 
 @contextlib.contextmanager
-def _told(gathers: Gathers, table: Path, column: str) -> Iterator[Iterator[Recording]]:
+def _with_table(gathers: Gathers, table: Path, column: str) -> Iterator[Iterator[Recording]]:
     """Gathers as recordings for the block to write to a file, with a row each in a table.
 
     With the last recording the table gets its name, before the file does: a file without it would pass for recorded. A

@@ -1,4 +1,4 @@
-"""From files of gathers to a survey, with a report of all that was done to them on the way."""
+"""From files of gathers to a survey, with a report of everything that was done to them."""
 
 import itertools
 import math
@@ -36,28 +36,28 @@ from glowseis.survey.store.manifest import MANIFEST
 from glowseis.survey.store.survey import open_survey, write_survey
 
 SHORTEST_MS, LONGEST_MS = 0.01, 500.0
-"""Sample intervals that users may give: what lies beyond was meant in seconds or microseconds."""
+"""Sample intervals that users may give; others were meant in seconds or microseconds."""
 
 SHORTEST_TOLD_MS, ODD_MS = 0.1, 20.0
-"""Least sample interval that is believed without being asked for, and the longest that no marine recording exceeds."""
+"""Shortest sample interval in a file that is believed, and the longest of any marine recording."""
 
 MEANT_MS = (0.25, 16.0)
-"""Where a sample interval lies that was written in another unit."""
+"""Range of a sample interval that was written in another unit."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is to become a survey, and how.
+    """What to make into a survey, and how.
 
     Attributes:
         sources: Files of gathers, and folders of them.
-        options: What the files do not say, or say wrongly; its label is for gathers that `labels` gives none.
-        kind: Format of all the files; by their endings when None.
-        size: Samples x traces of the pictures, such as `896x640`; multiples of 64 that hold all gathers when empty.
+        options: What the files do not say, or say wrongly; its label is for gathers without one in `labels`.
+        kind: Format of all the files; by their extensions when None.
+        size: Samples x traces of the images, such as `896x640`; multiples of 64 that hold all gathers when empty.
         fit: `pad`, `crop` or `resize`.
-        labels: A CSV file of labels; what it says goes before the options' label, and that before a file's own.
+        labels: A CSV file of labels; these override the options' label, which overrides a file's own.
         labelled_only: Whether gathers without a label are left out.
-        strict: Whether what would be a warning is an error.
+        strict: Whether warnings are errors.
     """
 
     sources: Sequence[Path]
@@ -70,7 +70,7 @@ class Request:
     strict: bool = False
 
     def about(self) -> dict[str, Any]:
-        """All of it, for the manifest."""
+        """The request as JSON, for the manifest."""
         labels = source_text(self.labels) if self.labels else None
         chosen = {"format": self.kind, "size": self.size, "fit": self.fit, "labels": labels}
         said = {"labelled_only": self.labelled_only, "strict": self.strict}
@@ -78,21 +78,21 @@ class Request:
 
 
 def ingest(request: Request, out: Path) -> list[str]:
-    """Make a survey of files of gathers, whole or not at all, with memory for one gather.
+    """Make a survey from files of gathers, whole or not at all, with memory for one gather.
 
-    Gather ids are those of the sources, with the folder's name in front where several sources are called the same; one
-    that is taken all the same gets `-2`, `-3` and so on after it. A trace with a NaN or infinite sample becomes zero; a
-    gather without a live trace is left out.
+    Gather ids are those of the sources, preceded by the folder's name if several sources have the same name; an id that
+    is still taken gets `-2`, `-3` and so on. A trace with a NaN or infinite sample becomes zero; a gather without a
+    live trace is left out.
 
     Args:
         request: What to read, and how.
-        out: Folder to be made.
+        out: Folder to make.
 
     Returns:
         What was done, line by line.
 
     Raises:
-        InputError: Anything that was asked for or is read makes no sense; nothing is left behind.
+        InputError: A setting or an input is wrong; nothing is left behind.
         OSError: The disk is full or not writable; nothing is left behind.
     """
     check_output(out)
@@ -113,25 +113,25 @@ def read_gathers(
     strict: bool = False,
     **options: Any,
 ) -> list[Gather]:
-    """Read files of any format that `ingest` reads, or surveys, into memory.
+    """Read files in any format that `ingest` reads, or surveys, into memory.
 
     >>> import glowseis
     >>> gathers = glowseis.read_gathers("line12.segy", label="good")
     >>> gathers[0].image.shape, gathers[0].image.dtype, gathers[0].geometry.sample_interval_s
     ((64, 64), dtype('uint8'), 0.008)
 
-    Gathers are pictures of 256 levels; `glowseis.survey.render.amplitudes` gives amplitudes back, clipped. What looks
-    wrong in a file is a warning of Python's.
+    Gathers are images of 256 levels; `glowseis.survey.render.amplitudes` converts them back to clipped amplitudes.
+    Problems in a file are Python warnings.
 
     Args:
         sources: A file, a folder of files, a survey, or several of these.
         labels: A CSV file of labels.
-        size: Samples x traces of the pictures, such as `896x640` or `(896, 640)`; multiples of 64 that hold all
+        size: Samples x traces of the images, such as `896x640` or `(896, 640)`; multiples of 64 that hold all
             gathers when empty.
         fit: `pad`, `crop` or `resize`.
-        kind: Format of all the files: `segy`, `su`, `hdf5`, `numpy` or `pictures`; by their endings when None.
+        kind: Format of all the files: `segy`, `su`, `hdf5`, `numpy` or `pictures`; by their extensions when None.
         labelled_only: Whether gathers without a label are left out.
-        strict: Whether a warning is an error.
+        strict: Whether warnings are errors.
         options: What the files do not say, or say wrongly, by the names of
             `glowseis.survey.formats.source.ReadOptions`, such as `sample_interval_s=0.002`.
 
@@ -139,7 +139,7 @@ def read_gathers(
         The gathers of the surveys, then those of the files, 0.6 MB each at 896 x 640.
 
     Raises:
-        InputError: Anything that was asked for or is read makes no sense.
+        InputError: A setting or an input is wrong.
         TypeError: There is no such option.
     """
     given = [Path(sources)] if isinstance(sources, str | Path) else [Path(source) for source in sources]
@@ -163,19 +163,19 @@ def read_gathers(
 def gathers_of(
     request: Request, told: list[str], bring: Callable[[Recording | Picture], Gather] | None = None
 ) -> Iterator[Gather]:
-    """Read files of gathers as pictures, as `ingest` would write them, with memory for one gather.
+    """Read files of gathers as images, as `ingest` would write them, with memory for one gather.
 
     Args:
         request: What to read, and how.
-        told: Gets lines on what was done to them, once the last was read.
-        bring: Makes a picture of a gather, of any size; as the request says when None. Files may then have several
+        told: A list to which lines on what was done are added once the last gather is read.
+        bring: Makes an image of any size from a gather; when None, the request decides. With it, files may have several
             sample intervals.
 
     Yields:
         The gathers, one after another.
 
     Raises:
-        InputError: Anything that was asked for or is read makes no sense.
+        InputError: A setting or an input is wrong.
     """
     opened = _open(request, mixed=bring is not None)
     tally = Tally()
@@ -186,7 +186,7 @@ def gathers_of(
 
 @dataclass(frozen=True)
 class _Opened:
-    """Files that were looked at: all that is known before amplitudes are read."""
+    """Opened files: everything known before amplitudes are read."""
 
     sources: Sequence[Source]
     table: LabelTable | None
@@ -204,13 +204,13 @@ def _open(request: Request, *, mixed: bool = False) -> _Opened:
     interval_s = _check_intervals(sources, mixed=mixed)
     shapes = [shape for source in sources for shape in source.shapes()]
     if request.strict:
-        # Headers are told of before hours of reading.
+        # Warnings about headers come before hours of reading.
         refuse_warnings(_remark_lines(sources))
     return _Opened(sources, table, shapes, wanted or enclosing_size(shapes), interval_s)
 
 
 def _remark_lines(sources: Sequence[Source]) -> list[str]:
-    """What is to be said of the files, each kind once."""
+    """Remarks on the files, each kind once."""
     found = [(source, remark) for source in sources for remark in (*_interval_remarks(source), *source.remarks())]
     return remark_lines(found)
 
@@ -228,7 +228,7 @@ def _warnings(request: Request, opened: _Opened) -> list[str]:
 
 
 def _check(request: Request) -> tuple[int, int] | None:
-    """The size that is asked for, once all that can be told from the words alone was checked."""
+    """The requested size, after checking everything that can be checked without files."""
     check_kind(request.kind)
     if request.fit not in FITS:
         raise InputError(f"--fit {request.fit} is unknown; choose {', '.join(FITS[:-1])} or {FITS[-1]}")
@@ -238,35 +238,37 @@ def _check(request: Request) -> tuple[int, int] | None:
         check_label(request.options.label)
     zero_level = request.options.zero_level
     if zero_level is not None and not math.isfinite(zero_level):
-        raise InputError(f"--zero-level {zero_level:g} is no amplitude; give a number, such as 128, or leave it out")
+        raise InputError(
+            f"--zero-level {zero_level:g} is not an amplitude; give a number, such as 128, or leave it out"
+        )
     interval_s = request.options.sample_interval_s
     if interval_s is not None and not SHORTEST_MS <= interval_s * 1e3 <= LONGEST_MS:
         raise InputError(
-            f"--sample-interval {interval_s * 1e3:g} is no sample interval in milliseconds; give {SHORTEST_MS:g} to "
+            f"--sample-interval {interval_s * 1e3:g} is not a sample interval in milliseconds; give {SHORTEST_MS:g} to "
             f"{LONGEST_MS:g}, such as 2"
         )
     return parse_size(request.size) if request.size else None
 
 
 def _check_interval(source: Source, interval_s: float) -> None:
-    """Refuse an interval that a file gives and that was meant in another unit."""
+    """Refuse an interval in a file that was meant in another unit."""
     interval_ms = interval_s * 1e3
     # Attributes of 32 bits are not exact.
     if SHORTEST_TOLD_MS * (1 - 1e-6) <= interval_ms <= LONGEST_MS * (1 + 1e-6):
         return
     meant = [interval_ms * factor for factor in (1e3, 1e-3, 1e6, 1e-6)]
     meant = [each for each in meant if MEANT_MS[0] <= each <= MEANT_MS[1]]
-    mend = f"if {meant[0]:g} ms is meant pass --sample-interval {meant[0]:g}" if meant else "pass --sample-interval"
+    mend = f"if you meant {meant[0]:g} ms, pass --sample-interval {meant[0]:g}" if meant else "pass --sample-interval"
     if SHORTEST_MS <= interval_ms < SHORTEST_TOLD_MS:
         mend += f", or --sample-interval {interval_ms:g} if it is right"
     raise InputError(
-        f"{source_text(source.path)}: gives a sample interval of {interval_ms:g} ms ({interval_s * 1e6:g} "
+        f"{source_text(source.path)}: has a sample interval of {interval_ms:g} ms ({interval_s * 1e6:g} "
         f"microseconds), which no marine recording has; {mend}"
     )
 
 
 def _check_intervals(sources: Sequence[Source], *, mixed: bool = False) -> float | None:
-    """The sample interval that all sources share, unless they may differ; pictures may leave it unknown."""
+    """The sample interval that all sources share, unless they may differ; images may leave it unknown."""
     known = [(source, source.interval_s) for source in sources]
     given = [(source, interval_s) for source, interval_s in known if interval_s is not None]
     for source, interval_s in given:
@@ -275,7 +277,7 @@ def _check_intervals(sources: Sequence[Source], *, mixed: bool = False) -> float
         if not mixed and not math.isclose(interval_s, given[0][1], rel_tol=1e-6):
             first = source_text(given[0][0].path)
             raise InputError(
-                f"{source_text(source.path)} has samples every {interval_s * 1e3:g} ms, {first} every "
+                f"{source_text(source.path)} has samples every {interval_s * 1e3:g} ms, but {first} every "
                 f"{given[0][1] * 1e3:g} ms; make a survey of each, or pass --sample-interval if a header is wrong"
             )
     return given[0][1] if given else None
@@ -295,7 +297,7 @@ def _gathers(
         name = _free(f"{prefixes.get(source.path, '')}{found.gather_id}", taken, tally)
         taken[name] = None
         shot = (source.path, found.geometry.sail_line, found.geometry.shot, found.geometry.cable)
-        # Synthetic gathers have the shots of their parents; headers tell of others beforehand.
+        # Synthetic gathers have the shots of their parents; others are reported from the headers beforehand.
         if shot in shots and not found.origin.parents and not isinstance(source, Headed):
             tally.again.append(name)
         shots.add(shot)
@@ -323,9 +325,9 @@ def _gathers(
         check_some_fit(table, sources, request.options, list(itertools.islice(taken, 4)))
     if not kept:
         reasons = [(len(tally.lifeless), "without a live trace"), (len(tally.unlabelled), "without a label")]
-        told = ", ".join(f"{number} {reason}" for number, reason in reasons if number) or "the sources hold none"
+        told = ", ".join(f"{number} {reason}" for number, reason in reasons if number) or "the sources have none"
         if broken := sum(number for number, _ in tally.broken.values()):
-            told += f" ({broken} traces have NaN or infinite samples: right --sample-format and --byte-order?)"
+            told += f" ({broken} traces have NaN or infinite samples: check --sample-format and --byte-order)"
         raise InputError(f"no gather is left to write: {told}; check the sources and labels")
     tally.remarks = _remark_lines(sources)
     if request.strict:
@@ -334,7 +336,7 @@ def _gathers(
 
 
 def _prefixes(sources: Sequence[Source]) -> dict[Path, str]:
-    """What goes in front of the ids of sources that are called the same."""
+    """Prefixes for the ids of sources that have the same name."""
     alike = Counter(file_stem(source.path) for source in sources)
     folders = {source.path: re.sub(r"[^\w.-]+", "-", source.path.absolute().parent.name) for source in sources}
     return {
@@ -354,7 +356,7 @@ def _free(name: str, taken: Container[str], tally: Tally) -> str:
 
 
 def _count_traces(found: Recording | Picture, name: str, gather: Gather, tally: Tally) -> None:
-    """Note which traces of a gather carry nothing; most have none, and are not looked at again."""
+    """Note the traces of a gather that carry no signal; most gathers have none, and are not searched again."""
     if not gather.dead_traces:
         return
     if isinstance(found, Picture):

@@ -1,4 +1,4 @@
-"""Whether a table of labels and files of gathers belong together; told before amplitudes are read where headers do."""
+"""Whether a table of labels and files of gathers match; checked before amplitudes are read if headers suffice."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,15 +12,15 @@ from glowseis.survey.gather import source_text
 from glowseis.survey.ingestion.label_table import LabelTable, place_of
 
 SHOT_WORDS = ("FieldRecord", "EnergySourcePoint", "ShotPoint", "CDP", "TRACE_SEQUENCE_FILE")
-"""Words of trace headers that may hold what a table calls a shot, the likeliest first."""
+"""Words of trace headers that may hold a table's shot numbers, the likeliest first."""
 
 NAMED = 3
-"""Cells that a message shows."""
+"""Most cells that a message shows."""
 
 
 @runtime_checkable
 class Headed(Protocol):
-    """A file whose headers tell line, shot and cable of its gathers, as SEG-Y's do.
+    """A file whose headers give line, shot and cable of its gathers, such as SEG-Y.
 
     Attributes:
         path: The file.
@@ -30,29 +30,29 @@ class Headed(Protocol):
 
     @property
     def is_synthetic(self) -> bool:
-        """Whether its gathers were made of others."""
+        """Whether its gathers were made from others."""
 
     def numbers(self) -> np.ndarray:
         """Line, shot and cable of each gather, int64 `[gather, 3]`."""
 
     def word_values(self, name: str) -> np.ndarray:
-        """What a header word holds, each value once, int64 `[value]`."""
+        """The distinct values of a header word, int64 `[value]`."""
 
     def remarks(self) -> list[Remark]:
-        """What its user should hear of it."""
+        """What the user should know about it."""
 
 
 def look_ahead(table: LabelTable, sources: Sequence[Source], options: ReadOptions) -> None:
-    """Match rows with the gathers of files whose headers say line, shot and cable.
+    """Match rows with the gathers of files whose headers give line, shot and cable.
 
     Args:
         table: The labels; what matches counts as found.
         sources: All files, opened.
-        options: What the user said of them.
+        options: What the user stated about them.
 
     Raises:
-        InputError: As `LabelTable.find`; a row by shot fits a shot and one that comes later in its file; or no row fits
-            any gather, and all files say enough to tell.
+        InputError: As `LabelTable.find`; or a row by shot fits a shot and another that comes later in its file; or no
+            row fits any gather, and all files give enough to decide.
     """
     if "gather_id" in table.keys:
         return
@@ -80,16 +80,16 @@ def look_ahead(table: LabelTable, sources: Sequence[Source], options: ReadOption
 
 
 def check_some_fit(table: LabelTable, sources: Sequence[Source], options: ReadOptions, ids: Sequence[str] = ()) -> None:
-    """Make sure that some row was found, once all gathers were looked up.
+    """Make sure that some row was found, after all gathers were looked up.
 
     Args:
         table: The labels.
         sources: The files that the gathers came from, opened.
-        options: What the user said of them.
+        options: What the user stated about them.
         ids: The first gather ids.
 
     Raises:
-        InputError: No row fits any gather; says what the table has and what the gathers have, and what may mend it.
+        InputError: No row fits any gather; the message says what the table and the gathers have, and what may help.
     """
     if table.found:
         return
@@ -104,21 +104,21 @@ def check_some_fit(table: LabelTable, sources: Sequence[Source], options: ReadOp
 
 
 def _twice(table: LabelTable, source: Headed, line: int, shot: int, cable: int) -> str:
-    """What to say of a row that fits two gathers of one file with others between."""
+    """The message for a row that fits two gathers of one file with others between."""
     row = table.rows[table.key("", source.path, line, shot, cable)]
-    told = f"{source_text(table.path)}, row {row}: shot {shot} comes twice in {source_text(source.path)}, with others "
+    told = f"{source_text(table.path)}, row {row}: shot {shot} occurs twice in {source_text(source.path)}, with others "
     found = next((remark.text for remark in source.remarks() if remark.kind == "again"), "")
     why = found.partition("; ")[2]
     return f"{told}between, and the row fits both; {why and f'{why}, or '}label by gather_id"
 
 
 def _reason(table: LabelTable, number: int, sources: Sequence[Source], options: ReadOptions, ids: Sequence[str]) -> str:
-    """Why a column's cells are none of the gathers', and how to mend that; nothing where some are."""
+    """Why a column's cells match no gather, and what to do; empty if some do."""
     name = table.keys[number]
     cells = {key[number] for key in table.labels}
     if name == "gather_id":
         there = f", the gathers' {_listed(ids)}" if ids else ""
-        return f"its gather ids are {_shown(table, number)}{there}; take them from a survey's gathers.csv"
+        return f"its gather ids are {_shown(table, number)}{there}; copy them from a survey's gathers.csv"
     if name == "file":
         names = _listed([source.path.name for source in sources])
         right = cells & {place_of(source.path) for source in sources}
@@ -130,7 +130,7 @@ def _reason(table: LabelTable, number: int, sources: Sequence[Source], options: 
     told = f"its {name}s are {_range(wanted)}, the gathers' {_range(np.array([low, high]))}"
     traces = [source for source in sources if isinstance(source, Headed)]
     if not traces:
-        return f"{told}, which are counted, as the files give none; use a column file or gather_id"
+        return f"{told}, which are counted because the files have none; use a column file or gather_id"
     told += f" ({options.shot_header})" if name == "shot" else ""
     word = _better_word(wanted, traces, options)[0] if name == "shot" else ""
     advice = f"{word}; try --shot-header {word.split()[0]}" if word else f"name their word by --{name}-header"
@@ -138,7 +138,7 @@ def _reason(table: LabelTable, number: int, sources: Sequence[Source], options: 
 
 
 def _better_word(wanted: np.ndarray, sources: Sequence[Headed], options: ReadOptions) -> tuple[str, int]:
-    """The header word that holds most of some shot numbers, with its range, and how many; nothing where none does."""
+    """The header word that holds most of some shot numbers, with its range, and how many; empty if none does."""
     best, most = "", 0
     for word in SHOT_WORDS:
         if word == options.shot_header:
@@ -151,13 +151,13 @@ def _better_word(wanted: np.ndarray, sources: Sequence[Headed], options: ReadOpt
 
 
 def _otherwise(table: LabelTable) -> str:
-    """What to say where no column is wrong by itself."""
+    """The message if no column is wrong by itself."""
     first = table.describe(next(iter(table.labels)))
     return f"no gather matches a row in all columns, such as {first}; compare with a survey's gathers.csv"
 
 
 def _shown(table: LabelTable, number: int) -> str:
-    """The first cells of a column as they are written."""
+    """The first cells of a column as written."""
     return _listed(list(dict.fromkeys(words[number] for words in table.words.values())))
 
 

@@ -17,30 +17,30 @@ from glowseis.survey.severity import alike
 from glowseis.survey.store.index import check_label
 
 KEYS = ("gather_id", "file", "line", "shot", "cable")
-"""Columns that say which gathers a row speaks of."""
+"""Columns that identify the gathers of a row."""
 
 ALIASES = {"sail_line": "line"}
-"""What `gathers.csv` calls them."""
+"""Their names in `gathers.csv`."""
 
 Key = tuple[str | int, ...]
 
 
 @dataclass
 class LabelTable:
-    """Labels by the columns that a CSV file has.
+    """Labels by the key columns of a CSV file.
 
-    Rows that name neither a file nor a gather id speak of recorded gathers: a synthetic one has the line, shot and
-    cable of its first parent.
+    Rows that name neither a file nor a gather id apply to recorded gathers only, because a synthetic one has the line,
+    shot and cable of its first parent.
 
     Attributes:
         path: The file.
         keys: Those of `KEYS` that it has; a gather must match a row in all of them.
-        labels: Label of each combination of keys, `""` where the cell is empty.
-        words: The cells of these columns, as they are written.
-        rows: The first row that says each, as spreadsheets count.
-        repeated: Rows that say again what another one says.
+        labels: Label of each combination of keys, `""` if the cell is empty.
+        words: The cells of these columns, as written.
+        rows: The first row of each, as spreadsheets count.
+        repeated: Rows that repeat another one.
         found: Combinations that a gather matched, with the file and sail line of the first that did.
-        remark: What may be wrong with the way that rows and gathers match, or nothing.
+        remark: What may be wrong with the match of rows and gathers, or empty.
         seen: Lowest and highest line, shot and cable of the gathers that were looked up.
     """
 
@@ -61,20 +61,20 @@ class LabelTable:
             gather_id: Its id.
             file: The source it came from.
             geometry: Where and when.
-            synthetic: Whether it was made of others.
+            synthetic: Whether it was made from others.
 
         Returns:
-            Its label; `""` where the cell is empty, None where there is no row.
+            Its label; `""` if the cell is empty, None if there is no row.
 
         Raises:
-            InputError: The row that matches has matched a gather of another file or sail line, which it does not tell.
+            InputError: The matching row has matched a gather of another file or sail line, which it does not name.
         """
         return self.match(gather_id, file, geometry.sail_line, geometry.shot, geometry.cable, synthetic=synthetic)
 
     def match(
         self, gather_id: str, file: Path, line: int, shot: int, cable: int, *, synthetic: bool = False
     ) -> str | None:
-        """Look up a gather by its line, shot and cable; else as `find`."""
+        """Look up a gather by its line, shot and cable; otherwise like `find`."""
         if synthetic and not self.tells_synthetic:
             return None
         numbers = {"line": line, "shot": shot, "cable": cable}
@@ -90,7 +90,7 @@ class LabelTable:
         return label
 
     def key(self, gather_id: str, file: Path, line: int, shot: int, cable: int) -> Key:
-        """What a gather has in the table's columns; arguments as those of `match`."""
+        """A gather's values in the table's columns; the arguments are those of `match`."""
         values: dict[str, str | int] = {"line": line, "shot": shot, "cable": cable}
         if "gather_id" in self.keys:
             values["gather_id"] = _composed(gather_id)
@@ -100,16 +100,16 @@ class LabelTable:
 
     @property
     def tells_synthetic(self) -> bool:
-        """Whether a row can speak of a synthetic gather."""
+        """Whether a row can apply to a synthetic gather."""
         return "file" in self.keys or "gather_id" in self.keys
 
     def _check_one(self, key: Key, first: tuple[Path, int], other: tuple[Path, int]) -> None:
-        """Refuse a row by shot that speaks of two files or sail lines without a word."""
+        """Refuse a row by shot that matches two files or sail lines without naming one."""
         if "gather_id" in self.keys or first == other:
             return
         (first_file, first_line), (file, line) = first, other
         where = f"{source_text(self.path)}, row {self.rows[key]}: {self.describe(key)} fits gathers of several"
-        # A row for a whole file, or for a whole sail line, means all of it.
+        # A row for a whole file or a whole sail line means all of it.
         if "line" not in self.keys and first_line != line and not ("file" in self.keys and "shot" not in self.keys):
             raise InputError(f"{where} sail lines, {first_line} and {line}; add a column line that says which is meant")
         whole_line = "line" in self.keys and "shot" not in self.keys and line
@@ -128,7 +128,7 @@ class LabelTable:
         return [self.describe(key) for key, label in self.labels.items() if not label]
 
     def describe(self, key: Key) -> str:
-        """What a row speaks of, as text.
+        """The gathers of a row, as text.
 
         Args:
             key: Its keys.
@@ -137,11 +137,11 @@ class LabelTable:
 
 
 def read_labels(path: Path, sources: Sequence[Path]) -> LabelTable:
-    """Read labels and the columns that say which gathers they belong to.
+    """Read labels and the columns that identify their gathers.
 
     The file has a header with `label` and one or more of `gather_id`, `file`, `line`, `shot` and `cable`; other columns
-    are left aside, as is what comes before the header, such as a title. A file is named as on the command line, by its
-    path from the current folder or from the table's, or by its name alone.
+    are ignored, and so is anything before the header, such as a title. A file is named as on the command line, by its
+    path from the current folder or from the table's folder, or by its name alone.
 
     Args:
         path: The CSV file, as `read_table` takes it.
@@ -158,13 +158,13 @@ def read_labels(path: Path, sources: Sequence[Path]) -> LabelTable:
     names = [ALIASES.get(name, name) for name in rows.columns]
     repeated = sorted({name for name in names if name in (*KEYS, "label") and names.count(name) > 1})
     if repeated:
-        raise InputError(f"{source_text(path)}: has the column {repeated[0]} twice; leave one out")
+        raise InputError(f"{source_text(path)}: has the column {repeated[0]} twice; remove one")
     rows.columns = pd.Index(names)
     keys = tuple(name for name in KEYS if name in names)
     if "label" not in names or not keys:
         missing = "no column label" if "label" not in names else f"none of the columns {', '.join(KEYS)}"
         there = ", ".join(map(repr, names[:12]))
-        raise InputError(f"{source_text(path)}: has {missing}, its header names {there}; add it")
+        raise InputError(f"{source_text(path)}: has {missing} (its header names {there}); add it")
     table = LabelTable(path, keys)
     checked: set[str] = set()
     files = _Files(path, sources)
@@ -180,7 +180,7 @@ def read_labels(path: Path, sources: Sequence[Path]) -> LabelTable:
             except InputError as wrong:
                 raise InputError(f"{where}: {wrong}") from None
             if other := alike(label, checked):
-                raise InputError(f"{where}: label {label!r} is {other!r} elsewhere; write both alike")
+                raise InputError(f"{where}: label {label!r} is {other!r} elsewhere; use one spelling")
             checked.add(label)
         table.words.setdefault(key, cells)
         former = table.labels.get(key)
@@ -203,7 +203,7 @@ def read_labels(path: Path, sources: Sequence[Path]) -> LabelTable:
 
 
 def _is_header(names: Sequence[str]) -> bool:
-    """Whether a row of a table, in small letters, names its columns."""
+    """Whether a row of a table, in lower case, names its columns."""
     return "label" in names and any(ALIASES.get(name, name) in KEYS for name in names)
 
 
@@ -219,7 +219,7 @@ class _Files:
         self._known: dict[str, str] = {}
 
     def place(self, where: str, cell: str) -> str:
-        """The one source that a cell means, or the cell as it is where it means none."""
+        """The one source that a cell means, or the cell unchanged if it means none."""
         if cell not in self._known:
             self._known[cell] = self._find(where, cell)
         return self._known[cell]
@@ -231,27 +231,25 @@ class _Files:
                 return place
         named = self._named.get(_composed(cell), set())
         if len(named) > 1:
-            raise InputError(
-                f"{where}: {len(named)} sources are called {cell!r}; write the path of the one that is meant"
-            )
+            raise InputError(f"{where}: {len(named)} sources are called {cell!r}; give the path of the right one")
         return next(iter(named), cell)
 
 
 def _value(where: str, name: str, cell: str, files: _Files) -> str | int:
     if not cell:
-        raise InputError(f"{where}: its {name} is empty; fill it in or leave the row out")
+        raise InputError(f"{where}: its {name} is empty; fill it in or remove the row")
     if name == "file":
         return files.place(where, cell)
     if name == "gather_id":
         return _composed(cell)
-    # Spreadsheets like to write 12.0.
+    # Spreadsheets may write 12.0.
     if not re.fullmatch(r"[+-]?[0-9]{1,18}(\.0*)?", cell):
         raise InputError(f"{where}: {name} {cell!r} is not a whole number; correct it")
     return int(cell.partition(".")[0])
 
 
 def place_of(path: Path) -> str:
-    """One name for a file, whatever way leads to it.
+    """One name for a file, whatever path leads to it.
 
     Args:
         path: The file.
@@ -260,15 +258,15 @@ def place_of(path: Path) -> str:
 
 
 def _path(cell: str) -> Path:
-    """The path that a cell names, though the file system's encoding may be another than the table's UTF-8."""
+    """The path that a cell names; the file system's encoding may differ from the table's UTF-8."""
     return Path(os.fsdecode(cell.encode("utf-8", "surrogateescape")))
 
 
 def _text(name: str) -> str:
-    """A file's name as a table in UTF-8 would say it."""
+    """A file's name as written in a UTF-8 table."""
     return os.fsencode(name).decode("utf-8", "surrogateescape")
 
 
 def _composed(text: str) -> str:
-    """Accents as one character: file systems and spreadsheets differ."""
+    """Accented letters as one character: file systems and spreadsheets differ."""
     return unicodedata.normalize("NFC", text)

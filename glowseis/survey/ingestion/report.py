@@ -1,4 +1,4 @@
-"""What an ingest tells of its gathers: counts of all that was done to them, the first few by name."""
+"""The report of an ingest: counts of everything that was done to its gathers, the first few by name."""
 
 import math
 from collections import Counter
@@ -15,21 +15,21 @@ from glowseis.survey.wording import first_names as _first
 from glowseis.survey.wording import number_of as _number
 
 LISTED = 12
-"""Gathers that the report's table lists; the index lists all."""
+"""Most gathers that the report's table lists; the index lists all."""
 
 NAMED = 4
-"""Gathers that a line names."""
+"""Most gathers that a line names."""
 
 WARNING = "warning: "
-"""How lines begin that `--strict` makes errors."""
+"""The beginning of lines that `--strict` makes errors."""
 
 KEPT_BY = {"auxiliary": "--keep-auxiliary keeps them"}
-"""What to pass where a kind of mending is not wanted."""
+"""The option that turns off a kind of mending."""
 
 
 @dataclass
 class Mended:
-    """How often something was mended: traces, gathers, and the first of these with the number of their traces."""
+    """How often something was mended: traces, gathers, and the first gathers with the number of their traces."""
 
     traces: int = 0
     gathers: int = 0
@@ -43,18 +43,18 @@ class Tally:
     Attributes:
         fits: How many were padded, cropped, resized, or had the size.
         largest: Largest sides of those that were cropped.
-        broken: Traces with NaN or infinite samples of each gather that has some: how many, and the first, from 1.
-        dead: Traces that are zero throughout, in the same form; without a first where others are declared dead.
-        lifeless: Gathers that were left out, as they have no live trace.
-        unlabelled: Gathers that were left out, as they have no label.
-        without_row: Gathers that the label table has no row for.
-        again: Gathers of a line, shot and cable that came before in their file.
-        renamed: Gathers whose id was taken, under their new ids.
-        nowhere: Number of gathers without coordinates, by their source.
+        broken: Traces with NaN or infinite samples, by gather: how many, and the first, from 1.
+        dead: Traces of zeros, in the same form; without a first if others are declared dead.
+        lifeless: Gathers left out because they have no live trace.
+        unlabelled: Gathers left out because they have no label.
+        without_row: Gathers without a row in the label table.
+        again: Gathers of a line, shot and cable that came earlier in their file.
+        renamed: New ids of gathers whose id was taken.
+        nowhere: Number of gathers without coordinates, by source.
         mended: What was mended, by the names of `glowseis.survey.amplitudes.mending.MENDINGS`.
-        remarks: Lines on the files as wholes.
-        synthetic: How many gathers were made of others.
-        orphans: Number of those whose parents are unknown, by their file and the table that it lacks.
+        remarks: Lines about whole files.
+        synthetic: Number of gathers that were made from others.
+        orphans: Number of those whose parents are unknown, by file and the table that it lacks.
     """
 
     fits: Counter[str] = field(default_factory=Counter)
@@ -73,7 +73,7 @@ class Tally:
     orphans: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def add(self, gather: Gather, size: tuple[int, int]) -> None:
-        """Count a gather in.
+        """Add a gather.
 
         Args:
             gather: What goes into the survey.
@@ -87,7 +87,7 @@ class Tally:
             self.nowhere[gather.source] += 1
 
     def add_mended(self, name: str, counts: Mapping[str, int]) -> None:
-        """Count in what was mended in a gather.
+        """Add what was mended in a gather.
 
         Args:
             name: Its id.
@@ -101,7 +101,7 @@ class Tally:
                 mended.first.append(f"{name}: {count}")
 
     def add_origin(self, origin: Origin, source: Source) -> None:
-        """Count a gather in that may be synthetic.
+        """Add a gather that may be synthetic.
 
         Args:
             origin: How it was made.
@@ -113,12 +113,12 @@ class Tally:
 
 
 def summary(survey: Survey, tally: Tally, table: LabelTable | None) -> list[str]:
-    """Tell what a survey holds and what was done to its gathers.
+    """Describe what a survey holds and what was done to its gathers.
 
     Args:
         survey: What was made.
-        tally: What was counted on the way.
-        table: Labels that were given, if any.
+        tally: The counts.
+        table: The given labels, if any.
 
     Returns:
         Lines for a terminal.
@@ -132,19 +132,19 @@ def summary(survey: Survey, tally: Tally, table: LabelTable | None) -> list[str]
 
 
 def treatment(tally: Tally, size: tuple[int, int] | None, table: LabelTable | None) -> list[str]:
-    """Tell what was done to gathers of files.
+    """Describe what was done to gathers of files.
 
     Args:
-        tally: What was counted on the way.
-        size: Height in samples and width in traces of the pictures; None where each has its own.
-        table: Labels that were given, if any.
+        tally: The counts.
+        size: Height in samples and width in traces of the images; None if each has its own.
+        table: The given labels, if any.
 
     Returns:
         Lines for a terminal.
     """
     lines = [*(_fits(tally, size) if size else []), *tally.remarks]
     for kind, what in MENDINGS.items():
-        # What brings gathers to a model reports that itself.
+        # The code that matches gathers to a model reports that itself.
         told_elsewhere = size is None and kind in ("reordered", "resampled")
         if (mended := tally.mended.get(kind)) and not told_elsewhere:
             line = f"{what}: {mended.traces} in {_number(mended.gathers, 'gather')} "
@@ -152,7 +152,7 @@ def treatment(tally: Tally, size: tuple[int, int] | None, table: LabelTable | No
             lines.append(f"{line}; {KEPT_BY[kind]}" if kind in KEPT_BY else line)
     for traces, what in (
         (tally.broken, "NaN or infinite samples, set to zero"),
-        (tally.dead, "nothing but zeros, kept"),
+        (tally.dead, "only zeros, kept"),
     ):
         if traces:
             count = sum(number for number, _ in traces.values())
@@ -164,7 +164,7 @@ def treatment(tally: Tally, size: tuple[int, int] | None, table: LabelTable | No
     for names, what in (
         (tally.lifeless, "left out, without a live trace"),
         (tally.unlabelled, "left out, without a label"),
-        (tally.renamed, "renamed, as their ids were taken"),
+        (tally.renamed, "renamed because their ids were taken"),
     ):
         if names:
             lines.append(f"{_number(len(names), 'gather')} {what}: {_first(names)}")
@@ -189,13 +189,13 @@ def treatment(tally: Tally, size: tuple[int, int] | None, table: LabelTable | No
 
 
 def remark_lines(found: Sequence[tuple[Source, Remark]]) -> list[str]:
-    """Tell what is to be said of files, each kind once.
+    """Format the remarks on files, each kind once.
 
     Args:
-        found: Remarks and the files that they are on.
+        found: Files and their remarks.
 
     Returns:
-        A line for each kind, with the first file's words.
+        A line for each kind, with the first file's text.
     """
     kinds: dict[str, list[tuple[Source, Remark]]] = {}
     for source, remark in found:
@@ -205,13 +205,13 @@ def remark_lines(found: Sequence[tuple[Source, Remark]]) -> list[str]:
         source, remark = each[0]
         line = f"{WARNING if remark.is_warning else ''}{source_text(source.path)}: {remark.text}"
         if others := [source_text(source.path) for source, _ in each[1:]]:
-            line += f" (likewise {_first(others)})"
+            line += f" (also {_first(others)})"
         lines.append(line)
     return lines
 
 
 def refuse_warnings(lines: Sequence[str]) -> None:
-    """Make warnings errors, as `--strict` asks.
+    """Turn warnings into errors, for `--strict`.
 
     Args:
         lines: Lines for a terminal.
@@ -230,8 +230,8 @@ def resize_warnings(shapes: Sequence[tuple[int, int]], height: int, interval_s: 
 
     Args:
         shapes: Samples and traces of the recordings.
-        height: Rows of the pictures.
-        interval_s: Time between two samples, in seconds, where it is known.
+        height: Rows of the images.
+        interval_s: Time between two samples, in seconds; None if unknown.
 
     Returns:
         A line for each number of samples that is not the height, the commonest first, few in all.
@@ -242,11 +242,11 @@ def resize_warnings(shapes: Sequence[tuple[int, int]], height: int, interval_s: 
         step = samples / height
         line = f"warning: {_number(count, 'gather')} resized from {samples} to {height} rows: "
         if interval_s is None:
-            line += f"a row is {step:.4g} samples, and the Nyquist frequency {1 / step:.4g} of what it was"
+            line += f"a row is {step:.4g} samples, and the Nyquist frequency {1 / step:.4g} times the original"
         else:
             line += (
-                f"a row is {step * interval_s * 1e3:.4g} ms where it was {interval_s * 1e3:g}, the Nyquist frequency "
-                f"{0.5 / interval_s / step:.4g} Hz where it was {0.5 / interval_s:.4g}"
+                f"a row is {step * interval_s * 1e3:.4g} ms instead of {interval_s * 1e3:g}, the Nyquist frequency "
+                f"{0.5 / interval_s / step:.4g} Hz instead of {0.5 / interval_s:.4g}"
             )
         lines.append(line)
     if len(counts) > NAMED:
@@ -279,7 +279,7 @@ def _fits(tally: Tally, size: tuple[int, int]) -> list[str]:
 
 
 def _labels(table: LabelTable, tally: Tally) -> list[str]:
-    """What did not fit between gathers and their labels."""
+    """Mismatches between gathers and their labels."""
     name = source_text(table.path)
     lines = [f"warning: {name}: {table.remark}"] if table.remark else []
     for found, what in (

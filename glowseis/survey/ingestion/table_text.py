@@ -1,4 +1,4 @@
-"""Tables that users type or export, as text: CSV files in the ways that spreadsheets write them."""
+"""Tables that users type or export, as text: CSV files in the variants that spreadsheets write."""
 
 import codecs
 import csv
@@ -17,10 +17,10 @@ from glowseis.survey.gather import source_text
 SEPARATORS = ",;\t"
 
 BEFORE_HEADER = 20
-"""Rows among which the header is looked for."""
+"""Rows in which the header is searched for."""
 
 END = "\x1e"
-"""A row that no table has."""
+"""A row that no table contains."""
 
 MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
@@ -29,68 +29,68 @@ MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
     codecs.BOM_UTF8: "utf-8-sig",
 }
-"""Byte order marks and what they begin; UTF-32's little-endian one begins as UTF-16's does."""
+"""Byte order marks and their encodings; the little-endian mark of UTF-32 begins like that of UTF-16."""
 
 SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[ ,;\t]*(?:\r\n|\r|\n|$)', re.IGNORECASE)
-"""What Excel takes in a first line for the separator of all others."""
+"""A first line that tells Excel the separator of all other lines."""
 
 WORKBOOKS = {
-    "xl/": "is an Excel workbook",
-    "content.xml": "is a LibreOffice or OpenOffice spreadsheet",
-    "Index/": "is a Numbers spreadsheet",
+    "xl/": "an Excel workbook",
+    "content.xml": "a LibreOffice or OpenOffice spreadsheet",
+    "Index/": "a Numbers spreadsheet",
 }
-"""What is in the zip archives that spreadsheets are."""
+"""Files in the zip archives of spreadsheets."""
 
 BEGINNINGS = {
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "is an Excel workbook, of the old kind or with a password",
-    b"\x1f\x8b": "is packed by gzip",
-    b"%PDF": "is a PDF file",
-    b"<?xml": "is XML",
-    b"<html": "is a web page",
-    b"<!DOCTYPE": "is a web page",
-    b"<table": "is a web page",
-    b"{\\rtf": "is a text document",
-    b"PAR1": "is a Parquet file",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an Excel workbook in the old format or with a password",
+    b"\x1f\x8b": "compressed with gzip",
+    b"%PDF": "a PDF file",
+    b"<?xml": "XML",
+    b"<html": "a web page",
+    b"<!DOCTYPE": "a web page",
+    b"<table": "a web page",
+    b"{\\rtf": "a text document",
+    b"PAR1": "a Parquet file",
 }
-"""What other files begin with; some programs write a web page and call it .xls."""
+"""The beginnings of other files; some programs write a web page and call it .xls."""
 
 LARGEST_BYTES = 1 << 26
-"""Size of a table, several million rows."""
+"""Largest table in bytes, several million rows."""
 
 MOST_ROWS = 1 << 22
-"""Rows of a table, empty ones as well."""
+"""Most rows of a table, including empty ones."""
 
 AS_CSV = "save it as CSV"
 
 
 def read_table(path: Path, is_header: Callable[[Sequence[str]], bool]) -> pd.DataFrame:
-    """Read a CSV file's rows as text, without blanks around the cells.
+    """Read the rows of a CSV file as text, without blanks around the cells.
 
-    Cells are separated by commas, semicolons or tabs, or by what a first line such as `sep=;` says. The header is the
-    first row that is one by some separator; blank lines, a title or comments may come before it. Cells that a row has
-    beyond the header must be empty. The text is UTF-8, or UTF-16 as Excel writes "Unicode text".
+    Cells are separated by commas, semicolons or tabs, or as a first line such as `sep=;` says. The header is the first
+    row that is one with any separator; blank lines, a title or comments may precede it. Cells beyond the header must be
+    empty. The text is UTF-8, or UTF-16 as in Excel's "Unicode text".
 
     Args:
         path: The file.
-        is_header: Tells whether a row, in small letters, is a header.
+        is_header: Returns whether a row, in lower case, is a header.
 
     Returns:
-        One row a line, blank ones included, with the numbers that spreadsheets give them; the columns are named by the
-        header in small letters.
+        One row per line, blank ones included, numbered as in spreadsheets; the columns are named by the header in lower
+        case.
 
     Raises:
-        InputError: It is missing, too large, a workbook or something else than CSV, or its rows do not fit its header.
+        InputError: It is missing, too large, a workbook or otherwise not CSV, or its rows do not fit its header.
     """
     name = source_text(path)
     if not path.exists():
         raise InputError(f"{name}: no such file; check its name")
     if not path.is_file():
-        raise InputError(f"{name}: is not a file; give --labels a CSV file")
+        raise InputError(f"{name}: not a file; give --labels a CSV file")
     size = path.stat().st_size
     if size > LARGEST_BYTES:
         raise InputError(
-            f"{name}: has {size / 1e6:,.0f} MB, a table of labels at most {LARGEST_BYTES / 1e6:.0f}; keep the columns "
-            "that name gathers and their labels, as CSV"
+            f"{name}: has {size / 1e6:,.0f} MB; a table of labels has at most {LARGEST_BYTES / 1e6:.0f}; keep only the "
+            "columns that name gathers and their labels, as CSV"
         )
     # Some programs write the byte order mark twice.
     text = _text(path, name).lstrip("\ufeff")
@@ -98,7 +98,7 @@ def read_table(path: Path, is_header: Callable[[Sequence[str]], bool]) -> pd.Dat
     if said:
         text = text[said.end() :]
     if not text.strip():
-        raise InputError(f"{name}: is empty; it needs a header and rows, such as gather_id,label")
+        raise InputError(f"{name}: empty; it needs a header and rows, such as gather_id,label")
     first, separator = _header(text, said.group(1) if said else SEPARATORS, is_header)
     rows = _rows(text, separator, name)
     header = _trimmed(rows[first])
@@ -109,13 +109,13 @@ def read_table(path: Path, is_header: Callable[[Sequence[str]], bool]) -> pd.Dat
 
 
 def _header(text: str, separators: str, is_header: Callable[[Sequence[str]], bool]) -> tuple[int, str]:
-    """Where the header is, counted from 0, and the separator by which it is one; else the first row with anything."""
+    """The header's row, counted from 0, and its separator; if there is none, the first row that is not empty."""
     starts = {separator: _first_rows(text, separator) for separator in separators}
     for number in range(BEFORE_HEADER):
         for separator, rows in starts.items():
             if number < len(rows) and is_header([cell.lower() for cell in rows[number]]):
                 return number, separator
-    # No row is one: the first is shown, divided as far as it goes.
+    # No row is a header: the first is shown, split into as many cells as possible.
     filled = {
         separator: next((number for number, row in enumerate(rows) if row), 0) for separator, rows in starts.items()
     }
@@ -124,7 +124,7 @@ def _header(text: str, separators: str, is_header: Callable[[Sequence[str]], boo
 
 
 def _first_rows(text: str, separator: str) -> list[list[str]]:
-    """The rows among which the header is looked for; those before the first that cannot be read by this separator."""
+    """The rows in which the header is searched for, up to the first that cannot be read with this separator."""
     rows: list[list[str]] = []
     try:
         for row in itertools.islice(csv.reader(io.StringIO(text, newline=""), delimiter=separator), BEFORE_HEADER):
@@ -143,13 +143,13 @@ def _rows(text: str, separator: str, name: str) -> list[list[str]]:
         for row in csv.reader(itertools.chain(lines, [END]), delimiter=separator):
             rows.append(row)
             if len(rows) > MOST_ROWS:
-                raise InputError(f"{name}: has more than {MOST_ROWS:,} rows; remove those that are empty")
+                raise InputError(f"{name}: has more than {MOST_ROWS:,} rows; remove empty ones")
     except (csv.Error, ValueError, TypeError) as wrong:
         told = f"{name}, row {len(rows) + 1}: cannot be read as CSV ({wrong}); save it as CSV in UTF-8"
         raise InputError(told) from None
     if rows[-1] != [END]:
         raise InputError(
-            f"{name}, row {len(rows)}: cannot be read as CSV, for a quotation mark is never closed; close or remove it"
+            f"{name}, row {len(rows)}: cannot be read as CSV: a quotation mark is never closed; close or remove it"
         )
     return rows[:-1]
 
@@ -159,8 +159,8 @@ def _fitted(row: Sequence[str], header: Sequence[str], where: str) -> list[str]:
     cells = _trimmed(row)
     if len(cells) > len(header):
         raise InputError(
-            f"{where}: has {len(cells)} cells, more than the header's {len(header)}, the last is {cells[-1][:40]!r}; "
-            "remove it, or put cells that hold the separator in quotation marks"
+            f"{where}: has {len(cells)} cells, more than the header's {len(header)}; the last is {cells[-1][:40]!r}; "
+            "remove it, or put cells that contain the separator in quotation marks"
         )
     return [*cells, *[""] * (len(header) - len(cells))]
 
@@ -174,7 +174,7 @@ def _trimmed(row: Sequence[str]) -> list[str]:
 
 
 def _text(path: Path, name: str) -> str:
-    """All of a file, if it is text."""
+    """The content of a file, if it is text."""
     content = path.read_bytes()
     kind = _other_kind(path, content)
     if kind:
@@ -183,16 +183,14 @@ def _text(path: Path, name: str) -> str:
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError:
-        raise InputError(
-            f"{name}: is not {encoding.removesuffix('-sig').upper()} text; save it as CSV in UTF-8"
-        ) from None
+        raise InputError(f"{name}: not {encoding.removesuffix('-sig').upper()} text; save it as CSV in UTF-8") from None
     if "\0" in text:
-        raise InputError(f"{name}: holds NUL characters, which no CSV file does; save it as CSV in UTF-8")
+        raise InputError(f"{name}: contains NUL characters, so not CSV; save it as CSV in UTF-8")
     return text
 
 
 def _other_kind(path: Path, content: bytes) -> str:
-    """What a file is by its content, where that is something else than text; nothing where it may be."""
+    """What a file is by its content, if that is not text; empty if it may be text."""
     if content.startswith(b"PK\x03\x04"):
         try:
             with zipfile.ZipFile(path) as archive:
@@ -200,6 +198,6 @@ def _other_kind(path: Path, content: bytes) -> str:
         except (OSError, ValueError, zipfile.BadZipFile):
             names = []
         inside = (what for part, what in WORKBOOKS.items() if any(one.startswith(part) for one in names))
-        return next(inside, "is a zip archive")
+        return next(inside, "a zip archive")
     start = content[:64].lstrip()
     return next((what for begin, what in BEGINNINGS.items() if start[: len(begin)].lower() == begin.lower()), "")

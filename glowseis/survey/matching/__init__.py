@@ -1,1 +1,1 @@
-"""What a model was trained on, and how gathers of any source are brought to it."""
+"""What a model was trained on, and how gathers from any source are matched to it."""

@@ -1,4 +1,4 @@
-"""Gathers of any source brought to what a model was trained on: sample interval, order of traces, windows."""
+"""Gathers from any source matched to what a model was trained on: sample interval, order of traces, windows."""
 
 import dataclasses
 import math
@@ -18,33 +18,33 @@ from glowseis.survey.render import ZERO_LEVEL, check_middle, render, trace_state
 from glowseis.survey.wording import first_names, number_of
 
 COARSEST = 1.25
-"""A gather whose sample interval is more than so many times the one trained at lacks frequencies that were learned."""
+"""A gather whose sample interval is more than this many times the trained one lacks frequencies that were learned."""
 
 FEWEST_SAMPLES, FEWEST_TRACES = 32, 16
-"""What a gather must have to be judged, samples after resampling and live traces; half a window where that is less."""
+"""What a gather needs to be graded, samples after resampling and live traces; or half a window if that is less."""
 
 LOUD = ("wild", "two_scales")
-"""Mendings that are found anew in what was resampled."""
+"""Mendings that are found again in what was resampled."""
 
 
 @dataclass
 class Bringing:
-    """Brings gathers to what a model was trained on, and counts what it did to them.
+    """Matches gathers to what a model was trained on, and counts the changes.
 
     Args:
-        name: The model's, for errors.
-        profile: What it was trained on; gathers are left as they are when None.
-        window: Samples and traces of the pictures that it takes.
-        zero_level: What zero amplitude is in the numbers of files; measured when None.
-        fit: How a gather gets that size: whole, in windows, when empty; else `pad`, `crop` or `resize`, as for surveys.
+        name: The model's name, for errors.
+        profile: What it was trained on; gathers are not changed when None.
+        window: Samples and traces of the images that it takes.
+        zero_level: The value that stands for zero amplitude in files; measured when None.
+        fit: How a gather gets that size: `pad`, `crop` or `resize`, as for surveys; if empty, whole, in windows.
 
     Attributes:
-        resampled: Gathers by the sample interval that they came with, in seconds.
-        reordered: Gathers whose traces were put in order.
-        assumed: Gathers that do not tell their sample interval, or whose model does not; they were left as they are.
-        left_out: Why gathers were not kept, by their sources and names.
-        orders: For gathers that were put in order or resized, the number that the trace of each column has in its
-            source, from 0, likewise; whoever has used the first of a name takes it out.
+        resampled: Number of gathers by their original sample interval, in seconds.
+        reordered: Number of gathers whose traces were sorted.
+        assumed: Number of gathers without a known sample interval, theirs or the model's; they were not resampled.
+        left_out: Why gathers were not kept, by source and name.
+        orders: For gathers that were sorted or resized, the number of each column's trace in the source, from 0, by
+            source and name; code that has used the first of a name removes it.
     """
 
     name: str
@@ -60,27 +60,27 @@ class Bringing:
 
     @property
     def interval_s(self) -> float | None:
-        """The sample interval that gathers are brought to, in seconds; None where the model does not tell."""
+        """The sample interval to which gathers are resampled, in seconds; None if the model does not record it."""
         return self.profile.interval_s[1] if self.profile and self.profile.interval_s else None
 
     def __call__(self, found: Recording | Picture) -> Gather:
-        """Bring what was read from a file.
+        """Match a gather that was read from a file.
 
         Args:
-            found: The gather as it was recorded, or as somebody rendered it.
+            found: The gather as recorded, or as rendered earlier.
 
         Returns:
-            The gather as a picture: of its own size, or of the window's where `fit` says how.
+            The gather as an image: in its own size, or in the window's size if `fit` is set.
 
         Raises:
-            InputError: It cannot be brought.
+            InputError: It cannot be matched.
         """
         recorded_s = found.geometry.sample_interval_s
         order = self._order(found, _shape(found)[1])
         ordered = found if order is None else _ordered(found, order)
         brought = self._resampled(ordered)
         size = self.window if self.fit else _shape(brought)
-        # What was resampled is about zero already.
+        # Resampled amplitudes are about zero already.
         zero_level = self.zero_level if brought is ordered else 0.0
         made = render(brought, *size, self.fit or "pad", zero_level)
         if made.fit == "resize":
@@ -90,16 +90,16 @@ class Bringing:
         return self._checked(made, recorded_s)
 
     def gather(self, gather: Gather) -> Gather:
-        """Bring a gather of a survey, which is a picture already.
+        """Match a gather of a survey, which is an image already.
 
         Args:
             gather: The gather.
 
         Returns:
-            The gather, with a picture of its valid region alone where anything was to be done.
+            The gather, with an image of only its valid region if anything was changed.
 
         Raises:
-            InputError: It cannot be brought.
+            InputError: It cannot be matched.
         """
         columns = None
         if gather.fit == "resize":
@@ -122,7 +122,7 @@ class Bringing:
         return self._checked(render(made, *_shape(made), "pad", 0.0), recorded_s)
 
     def keeps(self, gather: Gather) -> bool:
-        """Whether a gather that was brought is to be judged."""
+        """Whether a matched gather can be graded."""
         return _key(gather) not in self.left_out
 
     def lines(self) -> list[str]:
@@ -130,8 +130,8 @@ class Bringing:
         lines = []
         if self.profile is None:
             lines.append(
-                f"{self.name} does not say what it was trained on, as an older glowseis made it: gathers were graded "
-                "at their own sample interval and in their own order; train it again to have them brought to it"
+                f"{self.name} does not record what it was trained on, because an older glowseis made it: gathers were "
+                "graded at their own sample interval and in their own order; train it again to have them matched to it"
             )
         for interval_s, count in sorted(self.resampled.items()):
             lines.append(
@@ -144,13 +144,13 @@ class Bringing:
         if self.assumed:
             if self.interval_s is None:
                 lines.append(
-                    f"{number_of(self.assumed, 'gather')} graded without resampling: {self.name} does not say at which "
-                    "sample interval it was trained"
+                    f"{number_of(self.assumed, 'gather')} graded without resampling: {self.name} does not record the "
+                    "sample interval that it was trained at"
                 )
             else:
                 verb = "is" if self.assumed == 1 else "are"
                 lines.append(
-                    f"{number_of(self.assumed, 'gather')} without a sample interval {verb} taken to have "
+                    f"{number_of(self.assumed, 'gather')} without a sample interval {verb} assumed to have "
                     f"{self._trained()}; pass --sample-interval if that is wrong"
                 )
         for reason in dict.fromkeys(self.left_out.values()):
@@ -162,14 +162,14 @@ class Bringing:
         return milliseconds(self.interval_s or math.nan)
 
     def _resampled(self, found: Recording | Picture) -> Recording | Picture:
-        # Resizing by itself changes the interval to that of the pictures that were trained on.
+        # Resizing alone changes the interval to that of the images that were trained on.
         if self.fit == "resize":
             return found
         wanted_s = self._wanted(found.gather_id, found.source, found.geometry)
         return found if wanted_s is None else self._at(found, wanted_s)
 
     def _wanted(self, name: str, source: str, geometry: Geometry) -> float | None:
-        """The interval to resample to; None where there is nothing to do."""
+        """The interval to resample to; None if there is nothing to do."""
         interval_s, trained = geometry.sample_interval_s, self.profile.interval_s if self.profile else None
         if not interval_s > 0 or not math.isfinite(interval_s) or trained is None:
             if self.profile is not None:
@@ -180,7 +180,7 @@ class Bringing:
             return None
         if interval_s > COARSEST * high_s:
             raise InputError(
-                f"gather {name} of {source} has a sample interval of {milliseconds(interval_s)}, and {self.name} was "
+                f"gather {name} of {source} has a sample interval of {milliseconds(interval_s)}, but {self.name} was "
                 f"trained at {milliseconds(middle_s)}: it looks at noise up to {0.5 / middle_s:.4g} Hz, and the gather "
                 f"has nothing above {0.5 / interval_s:.4g} Hz; train a classifier on such gathers, or pass "
                 "--sample-interval if the file is wrong"
@@ -188,7 +188,7 @@ class Bringing:
         return middle_s
 
     def _at(self, found: Recording | Picture, wanted_s: float) -> Recording:
-        """Resample a gather, once what is no signal has become zero: a filter would spread it."""
+        """Resample a gather after setting everything that is not signal to zero, because a filter would spread it."""
         interval_s = found.geometry.sample_interval_s
         if isinstance(found, Picture):
             grey = found.image.astype(np.float32) - ZERO_LEVEL
@@ -207,7 +207,7 @@ class Bringing:
         amplitude = resampled_in_time(measured.amplitude, interval_s, wanted_s)
         amplitude[:, broken] = np.nan
         self.resampled[round(interval_s, 9)] += 1
-        # Which traces are loud is found again when the clip is measured.
+        # Loud traces are found again when the clip is measured.
         mended = Counter({name: count for name, count in measured.mended.items() if name not in LOUD})
         return Recording(
             gather_id=found.gather_id,
@@ -221,7 +221,7 @@ class Bringing:
         )
 
     def _order(self, found: Recording | Picture | Gather, traces: int) -> np.ndarray | None:
-        """The traces in the order that the model knows; None where there is nothing to do."""
+        """The traces in the order that the model knows; None if there is nothing to do."""
         order = order_of_offsets(found.geometry.offset_m, self.profile.order if self.profile else "unknown")
         if order is None or len(order) != traces:
             return None
@@ -233,14 +233,14 @@ class Bringing:
             self.orders.setdefault(_key(gather), deque()).append(order)
 
     def _checked(self, gather: Gather, recorded_s: float) -> Gather:
-        """Note it where there is too little of a gather to judge; make sure that it is one of a shot."""
+        """Note whether a gather is too small to grade; make sure that it is a shot gather."""
         where = f"gather {gather.gather_id} of {gather.source}"
         distance = np.abs(np.asarray(gather.geometry.offset_m[: gather.valid_traces], np.float64))
         if len(distance) >= FEWEST_TRACES and np.isfinite(distance).all() and np.ptp(distance) < 1.0:
             raise InputError(
-                f"{where} has {len(distance)} traces at one offset, {distance[0]:.5g} m, as a stacked or common-offset "
-                f"section has, but {self.name} grades shot gathers; give shot gathers, or pass --shot-header with the "
-                "word that tells shots apart"
+                f"{where} has {len(distance)} traces at one offset, {distance[0]:.5g} m, like a stacked or "
+                f"common-offset section, but {self.name} grades shot gathers; give shot gathers, or pass --shot-header "
+                "with the word that tells shots apart"
             )
         samples = min(FEWEST_SAMPLES, self.window[0] // 2)
         traces = min(FEWEST_TRACES, self.window[1] // 2)
@@ -277,16 +277,16 @@ def traces_taken(geometry: Geometry, order: np.ndarray | slice) -> Geometry:
 
     Args:
         geometry: The geometry.
-        order: Their numbers, from 0, in the order wanted, int64 `[trace]`; or a slice.
+        order: Their numbers, from 0, in the wanted order, int64 `[trace]`; or a slice.
     """
     arrays = ("channel", "offset_m", "receiver_x_m", "receiver_y_m")
     return dataclasses.replace(geometry, **{name: getattr(geometry, name)[order] for name in arrays})
 
 
 def _as_resized(gather: Gather) -> tuple[Gather, np.ndarray]:
-    """A resized gather with the interval of its rows and the offsets of its columns in place of the recording's.
+    """A resized gather with the interval of its rows and the offsets of its columns instead of the recording's.
 
-    The trace that each column is nearest to comes beside it.
+    The trace closest to each column is returned with it.
     """
     samples, traces = gather.recorded_shape or gather.image.shape
     columns = np.linspace(0, traces - 1, gather.valid_traces).round().astype(np.int64)

@@ -1,4 +1,4 @@
-"""What a model was trained on: the facts of its training gathers that another gather must share to be judged by it."""
+"""What a model was trained on: the properties of its training gathers that a gather must share to be graded by it."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,10 +15,10 @@ Range = tuple[float, float, float]
 """Smallest value, median, largest."""
 
 MOST_PICTURES = 64
-"""Pictures that are measured."""
+"""Most images that are measured."""
 
 SAME_ORDER = 0.98
-"""Share of the gathers from which on an order is said to be theirs."""
+"""Share of the gathers from which an order counts as theirs."""
 
 ORDERS = {
     "near": "near trace first",
@@ -31,14 +31,14 @@ ORDERS = {
 
 @dataclass(frozen=True)
 class Profile:
-    """What a model was trained on; what no gather told is None.
+    """What a model was trained on; properties that no gather gave are None.
 
     Attributes:
-        gathers: How many gathers.
-        labels: How many of each label, the mildest first.
-        fractions: What each label counted in training, summing to 1: its share of the gathers times its weight in the
-            loss. The classifier's probabilities are those of gathers in these fractions. None for a flow.
-        interval_s: Time between two rows of the pictures, in seconds.
+        gathers: Number of gathers.
+        labels: Number of each label, the mildest first.
+        fractions: Share of each label in the training, summing to 1: its share of the gathers times its weight in the
+            loss. The classifier's probabilities assume these fractions. None for a flow.
+        interval_s: Time between two rows of the images, in seconds.
         spacing_m: Distance between two columns, in metres.
         order: A name from `ORDERS`.
         offset_m: Distance from the source, without its sign, in metres: smallest and largest.
@@ -46,12 +46,12 @@ class Profile:
         record_s: Length of the record, in seconds.
         samples: Rows that hold samples.
         traces: Columns that hold traces.
-        size: Rows and columns of the survey's pictures.
-        window: Rows and columns of the windows that were trained on; None where it was whole pictures.
+        size: Rows and columns of the survey's images.
+        window: Rows and columns of the windows that were trained on; None if it was whole images.
         fits: How many gathers were padded, cropped or resized to the size, by `Gather.fit`.
-        rendering: How amplitudes became grey levels.
+        rendering: How amplitudes were rendered as grey levels.
         made_by: Which simulator made the gathers, with its version, or `recorded`.
-        pictures: Figures of some pictures, by the names of `STATISTICS`.
+        pictures: Figures of some images, by the names of `STATISTICS`.
     """
 
     gathers: int
@@ -73,18 +73,18 @@ class Profile:
     pictures: dict[str, Range]
 
     def record(self) -> dict[str, Any]:
-        """All of it as JSON."""
+        """The profile as JSON."""
         return asdict(self)
 
 
 def profile_from(record: Mapping[str, Any]) -> Profile:
-    """Take a profile back from what `Profile.record` made.
+    """Restore a profile from what `Profile.record` made.
 
     Args:
-        record: Its JSON; fields that this version does not know are left aside.
+        record: Its JSON; fields that this version does not know are ignored.
 
     Raises:
-        KeyError, TypeError, ValueError: It is none.
+        KeyError, TypeError, ValueError: It is not a profile.
     """
 
     def three(values: Sequence[float]) -> Range:
@@ -140,7 +140,7 @@ def profile_of(
     """Find out what some gathers of a survey have in common.
 
     Args:
-        survey: Where they are.
+        survey: The survey.
         rows: Their row numbers.
         labels: Their labels in order of severity; the survey's when None.
         fractions: As `Profile.fractions`.
@@ -178,7 +178,7 @@ def profile_of(
 
 
 def picture_intervals_s(index: pd.DataFrame) -> np.ndarray:
-    """Time between two rows of pictures, float64 `[gather]`, NaN where it is unknown; resizing has changed it.
+    """Time between two rows of images, float64 `[gather]`, NaN if unknown; resizing has changed it.
 
     Args:
         index: Rows of a survey's index.
@@ -189,7 +189,7 @@ def picture_intervals_s(index: pd.DataFrame) -> np.ndarray:
 
 
 def picture_spacings_m(index: pd.DataFrame) -> np.ndarray:
-    """Distance between two columns of pictures, float64 `[gather]`, NaN where it is unknown.
+    """Distance between two columns of images, float64 `[gather]`, NaN if unknown.
 
     Args:
         index: Rows of a survey's index.
@@ -202,7 +202,7 @@ def picture_spacings_m(index: pd.DataFrame) -> np.ndarray:
 
 
 def profile_lines(profile: Profile) -> list[str]:
-    """Say a profile in plain words, for a terminal.
+    """Describe a profile in plain words, for a terminal.
 
     Args:
         profile: The profile.
@@ -217,7 +217,7 @@ def profile_lines(profile: Profile) -> list[str]:
     done = {"pad": "padded", "crop": "cropped", "resize": "resized"}
     fits = ", ".join(f"{count} {done.get(fit, fit)}" for fit, count in profile.fits.items())
     lines += [
-        f"  pictures: {taken}{size} samples x traces ({fits}); recorded: {words(profile.samples, 1, ' samples')} x "
+        f"  images: {taken}{size} samples x traces ({fits}); recorded: {words(profile.samples, 1, ' samples')} x "
         f"{words(profile.traces, 1, ' traces')}",
         f"  sample interval: {words(profile.interval_s, 1e3, ' ms')}",
         f"  record: {words(profile.record_s, 1, ' s')} long, starting at {words(profile.start_s, 1, ' s')}",
@@ -228,14 +228,14 @@ def profile_lines(profile: Profile) -> list[str]:
     if profile.pictures and profile.interval_s:
         hertz = [profile.pictures[f"frequency_{share}"][1] / profile.interval_s[1] for share in (10, 50, 90)]
         lines.append(
-            f"  median picture: 10 / 50 / 90 % of the power below {' / '.join(f'{one:.0f}' for one in hertz)} Hz, "
+            f"  median image: 10 / 50 / 90 % of the power below {' / '.join(f'{one:.0f}' for one in hertz)} Hz, "
             f"RMS {profile.pictures['rms'][1]:.3g} grey levels"
         )
     return lines
 
 
 def words(values: Range | None, factor: float = 1.0, unit: str = "") -> str:
-    """A range in words, such as `8 ms` or `6.25 to 25 m (median 12.5)`; `unknown` where there is none."""
+    """A range in words, such as `8 ms` or `6.25 to 25 m (median 12.5)`; `unknown` if there is none."""
     if values is None:
         return "unknown"
     low, middle, high = (f"{factor * value:.5g}" for value in values)
@@ -290,5 +290,5 @@ def _measured(survey: Survey, row: int) -> np.ndarray:
 
 
 def _spread(count: int, most: int) -> np.ndarray:
-    """At most so many places of an array, evenly spread."""
+    """At most `most` places of an array, evenly spread."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))

@@ -1,14 +1,14 @@
-"""Recordings resampled in time, behind an anti-alias filter."""
+"""Recordings resampled in time, after an anti-alias filter."""
 
 from fractions import Fraction
 
 import numpy as np
 
 FINEST_S = 1e-9
-"""Sample intervals are taken as multiples of this, so that 4 ms and 8 ms give exactly 1 : 2."""
+"""Sample intervals are rounded to multiples of this, so that 4 ms and 8 ms give exactly 1 : 2."""
 
 LARGEST_TERM = 2000
-"""Largest number in a ratio of two intervals; a thousand samples are then off by less than a hundredth of one."""
+"""Largest number in a ratio of two intervals; over a thousand samples the error is below a hundredth of one."""
 
 HALF_LENGTH = 24
 """Reach of the filter to either side, in samples of the coarser of the two intervals."""
@@ -17,16 +17,15 @@ PASSED = 0.91
 """Middle of the filter's edge, as a fraction of the lower Nyquist frequency: flat to 0.82 of it, nothing above it."""
 
 KAISER_BETA = 7.0
-"""The filter's window: what it keeps back is 70 dB down."""
+"""The filter's window: its stop band is 70 dB down."""
 
 
 def resampled_in_time(amplitude: np.ndarray, interval_s: float, wanted_s: float) -> np.ndarray:
     """Resample the traces of a gather to another sample interval.
 
-    The filter is symmetric, so that nothing moves in time: the first sample stays where it is, and none lies behind the
-    last one that was recorded. Ends are mirrored, and each trace's median is set aside meanwhile, so that neither a
-    constant nor an end rings. A trace with a NaN or infinite sample becomes NaN throughout, one that is constant stays
-    so exactly.
+    The filter is symmetric, so that nothing moves in time: the first sample stays in place, and none lies after the
+    last recorded one. Ends are mirrored, and each trace's median is removed for the filter, so that neither a constant
+    nor an end rings. A trace with a NaN or infinite sample becomes NaN throughout; a constant one stays exactly so.
 
     Args:
         amplitude: Amplitudes, `[time, trace]`.
@@ -37,7 +36,7 @@ def resampled_in_time(amplitude: np.ndarray, interval_s: float, wanted_s: float)
         Amplitudes, float32 `[time, trace]`.
 
     Raises:
-        ValueError: An interval is not above 0, or the two are further apart than any two of recordings are.
+        ValueError: An interval is not above 0, or the two are further apart than those of any recordings.
     """
     from scipy.signal import firwin, resample_poly
 
@@ -58,14 +57,14 @@ def resampled_in_time(amplitude: np.ndarray, interval_s: float, wanted_s: float)
 
 
 def ratio(interval_s: float, wanted_s: float) -> tuple[int, int]:
-    """The ratio of two sample intervals in smallest whole numbers.
+    """The ratio of two sample intervals in lowest terms.
 
     Args:
-        interval_s: The interval that is there, in seconds.
+        interval_s: The present interval, in seconds.
         wanted_s: The wanted one, in seconds.
 
     Returns:
-        Samples of the result that take as long as how many of the recording's: (1, 2) from 4 to 8 ms.
+        Numbers of samples, of the result and of the recording, that take equally long: (1, 2) from 4 to 8 ms.
 
     Raises:
         ValueError: As `resampled_in_time`.

@@ -12,23 +12,23 @@ SAME_INTERVAL = 0.01
 """Relative difference up to which two sample intervals count as one."""
 
 FARTHEST_SPACING = 2.5
-"""Factor beyond the trained range of trace spacings from which on slopes are no longer those that were learned."""
+"""Factor beyond the trained range of trace spacings from which slopes are no longer those that were learned."""
 
 
 def check_trained_on(
     name: str, profile: Profile | None, interval_s: np.ndarray, spacing: np.ndarray, where: object
 ) -> None:
-    """Make sure that gathers match what a model was trained on, where nothing brings them to it.
+    """Make sure that gathers already match what a model was trained on.
 
     Args:
-        name: The model's.
+        name: The model's name.
         profile: What it was trained on; nothing is checked when None.
         interval_s: Their sample intervals, in seconds, NaN where unknown.
         spacing: Their trace spacings, in metres, NaN where unknown.
-        where: What they are in, for the error.
+        where: Where they are, for the error.
 
     Raises:
-        InputError: Their sample interval or trace spacing is another.
+        InputError: Their sample interval or trace spacing differs.
     """
     if profile is None:
         return
@@ -37,24 +37,24 @@ def check_trained_on(
         other = interval_s[(interval_s < low * (1 - SAME_INTERVAL)) | (interval_s > high * (1 + SAME_INTERVAL))]
         if len(other):
             raise InputError(
-                f"{where}: has gathers with a sample interval of {milliseconds(other[0])}, and {name} was trained at "
+                f"{where}: has gathers with a sample interval of {milliseconds(other[0])}, but {name} was trained at "
                 f"{milliseconds(profile.interval_s[1])}; give the survey that it was trained on, or train one on this"
             )
     if profile.spacing_m:
         factors = spacing_factor(spacing, profile)
         if len(factors) and np.nanmax(factors, initial=0) > FARTHEST_SPACING:
             raise InputError(
-                f"{where}: has gathers with a trace every {spacing[np.nanargmax(factors)]:.4g} m, and {name} was "
+                f"{where}: has gathers with a trace every {spacing[np.nanargmax(factors)]:.4g} m, but {name} was "
                 f"trained with one every {profile.spacing_m[1]:.4g} m; give the survey that it was trained on, or "
                 "train one on this"
             )
 
 
 def spacing_factor(spacing: np.ndarray | float | None, profile: Profile | None) -> np.ndarray:
-    """How far trace spacings lie outside of those that were trained on: 1 within them, 2 at half or twice; float64.
+    """How far trace spacings lie outside those that were trained on: 1 within them, 2 at half or twice; float64.
 
     Args:
-        spacing: In metres; NaN or None where it is unknown, which counts as within.
+        spacing: In metres; NaN or None if unknown, which counts as within.
         profile: What the model was trained on.
     """
     values = np.asarray(np.nan if spacing is None else spacing, np.float64)
@@ -65,15 +65,15 @@ def spacing_factor(spacing: np.ndarray | float | None, profile: Profile | None) 
 
 
 def gather_spacing_factor(gather: Gather, profile: Profile | None) -> float:
-    """The same of one gather that was brought."""
+    """The same for one matched gather."""
     return float(spacing_factor(spacing_m(gather.geometry.offset_m[: gather.valid_traces]), profile))
 
 
 def spacing_m(offset_m: np.ndarray) -> float | None:
-    """Distance between two traces of a gather, in metres; None where its offsets do not tell.
+    """Distance between two traces of a gather, in metres; None if its offsets do not give it.
 
     Args:
-        offset_m: Offsets, `[trace]`, in any order; on both sides of a source in the middle of different signs.
+        offset_m: Offsets, `[trace]`, in any order; with different signs on both sides of a source in the middle.
     """
     offset = np.asarray(offset_m, np.float64)
     if len(offset) < 2 or not np.isfinite(offset).all():

@@ -1,4 +1,4 @@
-"""Simple figures of a gather's picture: what a change of rendering, band or cable moves first."""
+"""Simple figures of a gather's image, which a change of rendering, band or cable affects first."""
 
 import numpy as np
 
@@ -14,19 +14,19 @@ STATISTICS = {
     "lateral_correlation": 0.05,
     "live_share": 0.1,
 }
-"""Names of the figures, and the spread that each is granted at least. `frequency_P`: below it lie P % of the power, in
-cycles a sample; `rms` in grey levels; `zero_share`: samples of exactly 128; `clipped_share`: samples that are black or
+"""Names of the figures, and the least spread assumed for each. `frequency_P`: P % of the power lie below it, in cycles
+per sample; `rms` in grey levels; `zero_share`: samples of exactly 128; `clipped_share`: samples that are black or
 white; `lateral_correlation`: of neighbouring traces; `live_share`: traces that are not 128 throughout."""
 
 
 def picture_statistics(image: np.ndarray) -> np.ndarray:
-    """Measure a picture.
+    """Measure an image.
 
     Args:
         image: Grey levels of its valid region, uint8 `[time, trace]`.
 
     Returns:
-        The figures in the order of `STATISTICS`, float64 `[figure]`. What needs a live trace, or two, is 0 without.
+        The figures in the order of `STATISTICS`, float64 `[figure]`. One that needs a live trace, or two, is 0 without.
     """
     live = (image != ZERO_LEVEL).any(axis=0)
     levels = image[:, live].astype(np.float32) - ZERO_LEVEL
@@ -47,7 +47,7 @@ def picture_statistics(image: np.ndarray) -> np.ndarray:
 
 
 def _frequencies(levels: np.ndarray) -> np.ndarray:
-    """Frequencies below which 10, 50 and 90 % of the power lie, in cycles a sample."""
+    """Frequencies below which 10, 50 and 90 % of the power lie, in cycles per sample."""
     power = (np.abs(np.fft.rfft(levels - levels.mean(axis=0), axis=0)) ** 2).sum(axis=1)
     total = np.cumsum(power)
     if not total[-1] > 0:

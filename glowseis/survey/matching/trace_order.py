@@ -3,32 +3,32 @@
 import numpy as np
 
 LONG_RUN = 8
-"""Traces in a row, on average, whose offsets rise or fall from which on a gather is several cables, not in disorder."""
+"""Average length of runs of rising or falling offsets from which a gather is several cables, not in disorder."""
 
 ALIKE = 0.9
-"""Rank correlation of offset and place, at least this for offsets that rise or fall on the whole."""
+"""Least rank correlation of offset and place for offsets that rise or fall overall."""
 
 MOST_ODD = 0.1
-"""Share of traces whose offsets may be far from their neighbours', as single wrong headers are."""
+"""Share of traces whose offsets may be far from their neighbours', because of single wrong headers."""
 
 WIDEST_TURN = 0.2
-"""Part of the offsets' range beyond which a rise or fall is never jitter."""
+"""Fraction of the offsets' range beyond which a rise or fall is never jitter."""
 
 
 def order_of_offsets(offset_m: np.ndarray, wanted: str) -> np.ndarray | None:
     """Find the order of traces that a model knows.
 
-    Traces with a blank header (offset 0 or none, where others have one) say nothing and stay beside their neighbours
-    in the file. A gather whose offsets rise or fall on the whole, apart from jitter and single wrong headers, is turned
-    round as it is where the model wants the other direction. Gathers in disorder are sorted. One whose offsets rise and
-    fall in few long runs is several cables, or has the source in its middle; it is left as it is.
+    Traces with a blank header (offset 0 or none, while others have one) are ignored and stay next to their neighbours
+    in the file. A gather whose offsets rise or fall overall, apart from jitter and single wrong headers, is reversed if
+    the model needs the other direction. Gathers in disorder are sorted. One whose offsets rise and fall in few long
+    runs is several cables, or has the source in its middle; it is not changed.
 
     Args:
         offset_m: Offsets, `[trace]`, of any sign.
-        wanted: A name from `ORDERS`; a gather in order stays as it is where it is neither `near` nor `far`.
+        wanted: A name from `ORDERS`; if it is neither `near` nor `far`, a gather in order is not changed.
 
     Returns:
-        Numbers of the traces in that order, int64 `[trace]`; None where they are in it, or are not told.
+        Numbers of the traces in that order, int64 `[trace]`; None if they are in it already, or offsets are unknown.
     """
     distance = np.abs(np.asarray(offset_m, np.float64))
     told = np.flatnonzero(~_blank(distance))
@@ -43,13 +43,13 @@ def order_of_offsets(offset_m: np.ndarray, wanted: str) -> np.ndarray | None:
         return None
     place = np.empty(len(known), np.int64)
     place[np.argsort(-known if wanted == "far" else known, kind="stable")] = np.arange(len(known))
-    # A blank trace follows the one before it in the file; the first ones come before the one after them.
+    # A blank trace follows its predecessor in the file; blank first traces precede their successor.
     before = np.searchsorted(told, np.arange(len(distance)), side="right") - 1
     return np.argsort(place[np.maximum(before, 0)], kind="stable")
 
 
 def _blank(distance: np.ndarray) -> np.ndarray:
-    """Traces without an offset, bool `[trace]`. A single 0 that carries on the others' spacing is an offset."""
+    """Traces without an offset, bool `[trace]`. A single 0 that continues the others' spacing is an offset."""
     blank = ~np.isfinite(distance) | (distance == 0)
     others = np.unique(distance[~blank])
     single = np.count_nonzero(distance == 0) == 1
@@ -59,13 +59,13 @@ def _blank(distance: np.ndarray) -> np.ndarray:
 
 
 def _direction(distance: np.ndarray) -> tuple[int, int]:
-    """Tell which way distances run on the whole.
+    """The overall direction of distances.
 
     Args:
         distance: Absolute offsets, finite, not all the same, `[trace]`.
 
     Returns:
-        1 where they rise, -1 where they fall, 0 where they do neither; and how often they turn.
+        1 if they rise, -1 if they fall, 0 if neither; and how often they turn.
     """
     steps = np.diff(distance)
     if (steps >= 0).all() or (steps <= 0).all():
@@ -73,7 +73,7 @@ def _direction(distance: np.ndarray) -> tuple[int, int]:
     jitter = np.median(np.abs(np.diff(steps))) * 1.4826 / 6**0.5 if len(steps) > 1 else 0.0
     least = min(3 * np.median(np.abs(steps[steps != 0])) + 5 * jitter, WIDEST_TURN * np.ptp(distance))
     odd = np.abs(distance - _usual(distance)) > least
-    # So many are no single wrong headers: it is disorder.
+    # This many are not single wrong headers but disorder.
     kept = distance[~odd] if np.count_nonzero(odd) <= MOST_ODD * len(distance) else distance
     turns = _turns(kept, least)
     if turns == 0 and abs(alike := _rank_correlation(kept)) >= ALIKE:

@@ -1,4 +1,4 @@
-"""Windows of native samples, cut from pictures that are larger."""
+"""Windows of native samples, cut from larger images."""
 
 from collections.abc import Sequence
 
@@ -8,21 +8,21 @@ from glowseis.survey.render import ZERO_LEVEL
 
 
 def window_starts(length: int, side: int) -> list[int]:
-    """Where windows begin along one axis so that they cover it, evenly spread and overlapping as little as may be.
+    """Where windows begin along one axis so that they cover it, evenly spread and overlapping as little as possible.
 
     Args:
         length: Samples or traces of the valid region.
         side: Samples or traces of a window.
 
     Returns:
-        First places in rising order; 0 alone where the window is as long as the region or longer.
+        First places in rising order; only 0 if the window is as long as the region or longer.
     """
     count = max(1, -(-length // side))
     return [round(number * (length - side) / (count - 1)) if count > 1 else 0 for number in range(count)]
 
 
 def window_places(valid: tuple[int, int], size: tuple[int, int]) -> list[tuple[int, int]]:
-    """First rows and columns of the windows that cover a picture's valid region.
+    """First rows and columns of the windows that cover an image's valid region.
 
     Args:
         valid: Samples and traces of the region, which begins at row 0 and column 0.
@@ -36,7 +36,7 @@ def window_places(valid: tuple[int, int], size: tuple[int, int]) -> list[tuple[i
 
 
 def cut_window(image: np.ndarray, place: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
-    """Cut one window out of a picture; beyond the picture it is mid-grey.
+    """Cut one window out of an image; beyond the image it is mid-grey.
 
     Args:
         image: Grey levels, uint8 `[time, trace]`.
@@ -53,15 +53,15 @@ def cut_window(image: np.ndarray, place: tuple[int, int], size: tuple[int, int])
 
 
 def few_windows(valid: tuple[int, int], size: tuple[int, int], most: int) -> list[tuple[int, int]]:
-    """The places of a few windows, spread evenly over those that cover a picture's valid region.
+    """The places of a few windows, spread evenly over those that cover an image's valid region.
 
     Args:
         valid: Samples and traces of the region, which begins at row 0 and column 0.
         size: Samples and traces of a window.
-        most: How many, at most.
+        most: The largest number of windows.
 
     Returns:
-        Pairs of first row and first column; of several, first and last window among them.
+        Pairs of first row and first column; if several, including the first and the last window.
     """
     places = window_places(valid, size)
     if len(places) <= most:
@@ -70,7 +70,7 @@ def few_windows(valid: tuple[int, int], size: tuple[int, int], most: int) -> lis
 
 
 def drawn_window(valid: tuple[int, int], size: tuple[int, int], drawn: Sequence[float]) -> tuple[int, int]:
-    """A window's place anywhere in a picture's valid region, all alike.
+    """A random window's place in an image's valid region, all places equally likely.
 
     Args:
         valid: Samples and traces of the region, which begins at row 0 and column 0.
@@ -78,7 +78,7 @@ def drawn_window(valid: tuple[int, int], size: tuple[int, int], drawn: Sequence[
         drawn: Two numbers, uniform in [0, 1).
 
     Returns:
-        First row and first column; 0 where the window is as long as the region or longer.
+        First row and first column; 0 if the window is as long as the region or longer.
     """
     row, column = (
         int(float(number) * (max(length - side, 0) + 1))

@@ -1,6 +1,6 @@
 """Marine shot gathers made from geometry, geology and noise, with labels.
 
-It imports NumPy and SciPy alone, so that worker processes start fast.
+It imports only NumPy and SciPy, so that worker processes start fast.
 """
 
 from glowseis.survey.simulate.acquisition import Acquisition, acquisitions

@@ -42,16 +42,16 @@ class Position:
 
 @dataclass(frozen=True)
 class Acquisition:
-    """A towed-streamer survey whose gathers fill a picture of a given size.
+    """A towed-streamer survey whose gathers fill an image of a given size.
 
     A smaller size is a smaller acquisition: one row stays 8 ms and one column 12.5 m, while record, cable,
     near offset and water depth shrink together, as in a shallow-water high-resolution survey. Shrinking the
-    picture instead would take the signal away (8 ms to 64 ms leaves 7.8 Hz). Sizes much wider than the paper's for
-    their height have channels closer together, so that the direct wave stays on the record.
+    image instead would remove the signal (8 ms to 64 ms leaves 7.8 Hz). Sizes much wider relative to their height than
+    the paper's have channels closer together, so that the direct wave stays on the record.
 
     Attributes:
-        height: Rows of the picture that a gather is to fill.
-        width: Columns of that picture.
+        height: Rows of the image that a gather fills.
+        width: Columns of that image.
         samples: Samples recorded on a trace.
         fewest_traces: Fewest traces of a gather; the far end of a cable loses some.
         most_traces: Most traces of a gather.
@@ -61,20 +61,20 @@ class Acquisition:
         sail_lines: Lines of the survey.
         shots_per_line: Shots of a line.
         cables: Streamers behind the vessel.
-        number: Which of the drawn acquisitions it is; 0 is the paper's.
+        number: Number of the drawn acquisition; 0 is the paper's.
         near_offset_m: Distance from the source to the first channel, in metres; it differs a little from line to line.
         source_depth_m: Depth of the guns, in metres.
         streamer_depth_m: Mean depth of the cables, in metres.
         water_s: Least and most two-way time to the sea floor, in seconds; a line has one.
         refractor_s: Least and most two-way time from the sea floor to the refractor, in seconds.
         refractor_velocity_m_s: Least and most velocity of the refractor.
-        directivity: Power of the cosine of the angle at the sea surface by which arrays weaken what arrives slantwise.
-        quality: Factor of the earth's quality factors: below 1 it absorbs more.
+        directivity: Power of the cosine of the angle at the sea surface by which arrays weaken oblique arrivals.
+        quality: Factor of the earth's quality factors; below 1 it absorbs more.
         signature: The source's pulse.
         recorder: How gathers are recorded and prepared.
         sea: How swell shakes the cables.
-        weather: How much of a gather's label comes with the weather of its line and hour: 0 is none, every gather has
-            its own; 1 is all, bad gathers cluster on few stretches of few lines.
+        weather: How far the weather of its line and hour decides a gather's label: 0 not at all, every gather has its
+            own; 1 completely, bad gathers cluster on few stretches of few lines.
     """
 
     height: int
@@ -104,11 +104,11 @@ class Acquisition:
 
     @classmethod
     def of_size(cls, height: int, width: int) -> "Acquisition":
-        """The acquisition whose gathers fill a picture of this size; 896 x 640 is the paper's (section 5.1).
+        """The acquisition whose gathers fill an image of this size; 896 x 640 is the paper's (section 5.1).
 
         Args:
-            height: Rows of the picture, 48 to 896.
-            width: Columns of the picture, 32 to 640.
+            height: Rows of the image, 48 to 896.
+            width: Columns of the image, 32 to 640.
 
         Returns:
             The acquisition.
@@ -141,7 +141,7 @@ class Acquisition:
     def drawn(cls, height: int, width: int, number: int) -> "Acquisition":
         """An acquisition whose water, source, cable, recorder and processing are drawn at random.
 
-        Records may be shorter and cables shorter than the picture, down to a third of its height and a sixth of its
+        Records and cables may be shorter than the image, down to a third of its height and a sixth of its
         width. Ranges are those of the trade (Dondurur 2018) and wide enough to hold the published gathers of both
         acquisitions that show some: water of 0.12 to 3.4 s two-way at the paper's size, sources and cables towed at 4
         to 10 m and 5 to 25 m, pulses from 3 to 24 Hz up to 40 to 58 Hz, channels 6.25 to 25 m apart, amplitudes
@@ -150,9 +150,9 @@ class Acquisition:
         80 kN).
 
         Args:
-            height: Rows of the picture, 48 to 896.
-            width: Columns of the picture, 32 to 640.
-            number: Which one, from 1; the same number is the same acquisition, at another size a smaller one.
+            height: Rows of the image, 48 to 896.
+            width: Columns of the image, 32 to 640.
+            number: Its number, from 1; the same number gives the same acquisition, scaled to the size.
 
         Returns:
             The acquisition.
@@ -164,7 +164,7 @@ class Acquisition:
             raise InputError(f"acquisition {number}: give a number of at least 1")
         whole = cls.of_size(height, width)
         random = np.random.default_rng([_ACQUISITION_STREAM, number])
-        # As many numbers are drawn whatever they give, so that one acquisition has its traits at any size.
+        # The same amount of numbers is always drawn, so that an acquisition has the same traits at any size.
         long, wide = random.random(2) < (0.45, 0.4)
         samples = max(round(whole.samples * (1.0 if long else random.uniform(0.34, 1.0))), SMALLEST_HEIGHT * 3 // 4)
         traces = max(round(whole.most_traces * (1.0 if wide else random.uniform(0.16, 1.0))), SMALLEST_WIDTH * 3 // 4)
@@ -228,7 +228,7 @@ class Acquisition:
 
         Args:
             index: Number of the gather in the labelled set, from 0.
-            seed: Seed of the survey. An index beyond the survey's last gather starts a fresh draw.
+            seed: Seed of the survey. An index beyond the survey's last gather starts a new draw.
 
         Returns:
             Line, shot and cable.
@@ -239,7 +239,7 @@ class Acquisition:
         return Position(LINES_APART * self.number + line + 1, shot + 1, cable + 1)
 
     def line_y_m(self, sail_line: int) -> float:
-        """Coordinate across the lines at which the vessel sails.
+        """Cross-line coordinate at which the vessel sails.
 
         Args:
             sail_line: Number of the line.
@@ -247,7 +247,7 @@ class Acquisition:
         Returns:
             The coordinate, in metres.
         """
-        # Each acquisition's own first line lies where the paper's does: far from it, no header would hold the place.
+        # Each acquisition's first line lies where the paper's does: further away, no header could hold its coordinates.
         number = sail_line - self.number * LINES_APART
         return 6_500_000.0 + number * self.cables * self.scale * _FULL_CABLE_SPACING_M / 2
 
@@ -303,9 +303,9 @@ def acquisitions(
     """The acquisitions of a survey.
 
     Args:
-        height: Rows of the pictures.
-        width: Columns of the pictures.
-        count: How many are drawn; 0 is the paper's alone.
+        height: Rows of the images.
+        width: Columns of the images.
+        count: How many are drawn; 0 for only the paper's.
         first: Number of the first drawn one.
         weather: See `Acquisition`.
 
@@ -323,7 +323,7 @@ def acquisitions(
     if not count:
         return (replace(Acquisition.of_size(height, width), weather=weather),)
     drawn = (Acquisition.drawn(height, width, number) for number in range(first, first + count))
-    # They share a survey's lines; of many each has one, so that to keep a line together keeps an acquisition together.
+    # They share a survey's lines. With many, each has one, so that keeping lines together keeps acquisitions together.
     lines = max(1, round(Acquisition.sail_lines / count))
     return tuple(replace(one, weather=weather, sail_lines=lines) for one in drawn)
 

@@ -62,7 +62,7 @@ class Earth:
 
 @lru_cache(maxsize=128)
 def earth_of_line(seed: int, sail_line: int, acquisition: Acquisition) -> Earth:
-    """The ground under a sail line. Lines differ, and a line has one earth whatever its gathers' labels.
+    """The ground under a sail line. Lines differ, and a line has the same earth whatever its gathers' labels.
 
     In the paper's acquisition velocities rise from 1,650 m/s under the sea floor to 2,400 m/s over a refractor of about
     2,740 m/s (the head wave's 0.57 rows a trace), then slowly to 3,600 m/s. Densities follow Gardner's rule with a
@@ -117,7 +117,7 @@ def earth_of_line(seed: int, sail_line: int, acquisition: Acquisition) -> Earth:
     density = np.concatenate([[1030.0], 310.0 * sediment**0.25 * (1.0 + random.normal(0.0, 0.025, count))])
     density[1] = random.uniform(1850.0, 2150.0)
 
-    # The quality factor scales with the earth, so that a small survey keeps the full one's frequencies.
+    # The quality factor scales with the earth, so that a small survey keeps the frequencies of the full one.
     quality = np.where(top_s < refractor_s / scale, 140.0, 240.0) * scale * random.uniform(0.85, 1.15)
     quality *= acquisition.quality
     decay_s = np.concatenate([[0.0], np.cumsum(time_s[1:] / quality[:-1])])
@@ -130,7 +130,7 @@ def earth_of_line(seed: int, sail_line: int, acquisition: Acquisition) -> Earth:
     structure_s = scale * np.array([0.030, 0.012, 0.006, 0.0]) * (0.25 + 1.6 * depth[:, None])
     structure_s = structure_s * random.uniform(0.6, 1.4, (count, _STRUCTURES))
     structure_s[:, -1] = 0.0012 * random.uniform(0.3, 1.5, count)
-    # Every bounce in the water repeats the sea floor's shape, so its small one stays small.
+    # Every bounce in the water repeats the sea floor's shape, so its relief stays small.
     structure_s[0, -1] = 0.0002
 
     line_m = acquisition.shots_per_line * acquisition.shot_interval_m

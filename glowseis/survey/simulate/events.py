@@ -1,7 +1,7 @@
-"""The seismic part of a gather: everything that the air guns set off, and nothing else.
+"""The seismic part of a gather: only what the air guns cause.
 
 Arrival times and strengths are those of rays through flat layers, shifted by the structure along the line.
-`wavelet.py` makes pressure of them.
+`wavelet.py` turns them into pressure.
 """
 
 from dataclasses import replace
@@ -97,11 +97,11 @@ def reflections(
         acquisition: Gives the record length.
 
     Returns:
-        The strongest arrivals, none of them after the record.
+        The strongest arrivals within the record.
     """
     count = earth.time_s.size
     velocity = earth.velocity_m_s
-    # The middle of the spread stands for the whole of it; what differs along the cable is in the shifts.
+    # The middle of the spread represents all of it; differences along the cable are in the shifts.
     middle = shift_s[:, shift_s.shape[1] // 2]
     interval_s = np.maximum(earth.time_s + np.diff(middle, prepend=0.0), 0.2 * earth.time_s)
     zero_offset_s = np.cumsum(interval_s)
@@ -271,13 +271,13 @@ def _at_offsets(
 
 
 def streamer_depth_m(geometry: Geometry, acquisition: Acquisition) -> np.ndarray:
-    """Depths of the channels, a metre about what is set: depth controllers keep the cable, but not exactly.
+    """Depths of the channels, within about a metre of the set depth, which depth controllers keep only roughly.
 
-    It is set for a line, drifts along it and from cable to cable, and undulates along the cable.
+    The depth is set for a line, drifts along it and from cable to cable, and undulates along the cable.
 
     Args:
         geometry: Line, shot, cable and channels.
-        acquisition: Gives the depth that is set.
+        acquisition: Gives the set depth.
 
     Returns:
         Depths `[trace]`, in metres.
@@ -296,7 +296,7 @@ def streamer_depth_m(geometry: Geometry, acquisition: Acquisition) -> np.ndarray
 def _with_ghosts(arrivals: Arrivals, acquisition: Acquisition, depth_m: np.ndarray) -> Arrivals:
     """Add the echoes at the sea surface above the source, the receiver and both, 2 h cos(angle) / c later.
 
-    What arrives at an angle is weakened as the arrays of guns and hydrophones do.
+    Oblique arrivals are weakened, as by the arrays of guns and hydrophones.
     """
     cosine = np.sqrt(np.maximum(1.0 - (arrivals.slowness_s_m * WATER_VELOCITY_M_S) ** 2, 0.0))
     strength = arrivals.strength * cosine**acquisition.directivity

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 MUTES = ("none", "top", "water")
-"""What is set to zero: nothing; all before the direct wave; all before the sea floor's reflection."""
+"""What is set to zero: nothing; everything before the direct wave; everything before the sea floor's reflection."""
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,8 @@ class Signature:
         low_hz: Corner of the low-cut, in hertz.
         low_order: Steepness of the low-cut: the amplitude falls as the frequency to this power.
         high_hz: Corner of the high-cut, in hertz.
-        corner_hz: From where the spectrum falls, in hertz.
-        slope: How steeply: 0 is flat, 1 falls as the square of the frequency.
+        corner_hz: Frequency from which the spectrum falls, in hertz.
+        slope: How steeply it falls: 0 is flat, 1 falls as the square of the frequency.
         bubble: Strength of the bubble's first collapse before it is smoothed; 0 is a tuned array's ideal.
         bubble_s: Its delay, in seconds.
     """
@@ -56,16 +56,16 @@ class Recorder:
 
     Attributes:
         start_s: Time of the first sample after the shot, in seconds.
-        gain_power: Amplitudes are multiplied by time to this power; 0 leaves them as they were.
-        polarity: 1, or -1 where pressure is recorded with its sign turned.
-        hum_hz: Frequency of the mains that leak in, in hertz; 0 is none.
+        gain_power: Amplitudes are multiplied by time to this power; 0 does not change them.
+        polarity: 1, or -1 if pressure is recorded with reversed sign.
+        hum_hz: Frequency of mains hum, in hertz; 0 for none.
         hum_microbar: Its root mean square, before the gain.
-        ambient: Factor of the noise that is on every trace.
-        bits: Word length of the samples; 0 is floating point.
-        clipped_share: Share of the samples that were clipped already; 0 is none.
-        constant: What is added to every sample, as a share of the amplitude that 4 % exceed.
+        ambient: Factor of the noise on every trace.
+        bits: Word length of the samples; 0 for floating point.
+        clipped_share: Share of the samples that were clipped already; 0 for none.
+        constant: Constant added to every sample, as a share of the amplitude that 4 % exceed.
         far_first: Whether the farthest trace comes first.
-        missing: Chance that a trace is not there.
+        missing: Chance that a trace is missing.
         mute: One of `MUTES`.
     """
 

@@ -1,13 +1,13 @@
 """How a person would grade a gather's noise: good, medium or bad.
 
-The rule looks at the noise that was put in. Swell noise counts by the root mean square that its bands add to
-the gather, so by how loud and how wide they are; loud narrow columns make a gather medium but never bad, so
-that no threshold on amplitude alone can tell the classes. A judge is not exact: each look multiplies what is
-seen by a random factor, and gathers near a threshold are graded either way.
+The rule uses the noise that was added. Swell noise counts by the root mean square that its bands add to the gather,
+that is, by how loud and how wide they are. Loud narrow columns make a gather medium but never bad, so that no threshold
+on amplitude alone can separate the classes. A judge is not exact: each judgement multiplies the noise by a random
+factor, and gathers near a threshold may get either label.
 
-To have the asked-for fractions exactly in expectation, a gather's label is drawn first and its noise after
-it, again and again until the judge gives that label. That is the noise's distribution given the label,
-whatever the fractions. The earth and the geometry take no part in it, so they tell nothing of the label.
+To have exactly the requested fractions in expectation, a gather's label is drawn first and its noise afterwards,
+repeatedly until the judge gives that label. That is the noise's distribution given the label, whatever the fractions.
+The earth and the geometry do not depend on the label, so they reveal nothing about it.
 """
 
 import math
@@ -20,7 +20,7 @@ from glowseis.survey.simulate.plan import NoisePlan, draw_any_noise
 from glowseis.survey.simulate.settings import NoiseSettings
 
 PAPER_FRACTIONS = (66.68, 31.54, 1.76)
-"""Per cent of good, medium and bad gathers (section 5.1 of the paper)."""
+"""Percentages of good, medium and bad gathers (section 5.1 of the paper)."""
 
 BAD_SWELL_MICROBAR = 1.2
 MEDIUM_SWELL_MICROBAR = 0.55
@@ -29,7 +29,7 @@ MEDIUM_ANOMALOUS_SHARE = 0.015
 ANOMALOUS_MICROBAR = 20.0
 """One per cent of anomalous traces weighs as much as this many hundredths of a microbar of swell."""
 MOST_ANOMALOUS_MICROBAR = 0.6
-"""What anomalous traces weigh at most: without swell they never make a gather bad."""
+"""Largest weight of anomalous traces: without swell they never make a gather bad."""
 JUDGE_SPREAD = 0.2
 """Standard deviation of the logarithm of the factor by which a judge over- or underestimates noise."""
 
@@ -49,7 +49,7 @@ def check_fractions(fractions: tuple[float, float, float]) -> tuple[float, ...]:
         The shares.
 
     Raises:
-        InputError: Not three finite numbers of at least 0 with a positive sum.
+        InputError: They are not three finite numbers of at least 0 with a positive sum.
     """
     total = sum(fractions)
     right = len(fractions) == len(LABELS) and all(0.0 <= part < math.inf for part in fractions)
@@ -60,7 +60,7 @@ def check_fractions(fractions: tuple[float, float, float]) -> tuple[float, ...]:
 
 
 def check_settings(shares: tuple[float, ...], traces: int, settings: NoiseSettings) -> None:
-    """Make sure that every label that is asked for can come about.
+    """Make sure that every requested label can occur.
 
     Args:
         shares: Shares of the labels, in the order of `LABELS`.
@@ -87,14 +87,14 @@ def check_settings(shares: tuple[float, ...], traces: int, settings: NoiseSettin
 def judge(plan: NoisePlan, swell_factor: float = 1.0, columns_factor: float = 1.0) -> str:
     """The label of a gather with this noise.
 
-    Bad: swell, with anomalous traces weighed in, above `BAD_SWELL_MICROBAR`. Otherwise medium: swell above
+    Bad: swell, including weighted anomalous traces, above `BAD_SWELL_MICROBAR`. Otherwise medium: swell above
     `MEDIUM_SWELL_MICROBAR`, columns above `MEDIUM_COLUMNS_MICROBAR`, more anomalous traces than
     `MEDIUM_ANOMALOUS_SHARE`, or a module with cross-feed. Otherwise good. Ambient noise and what other vessels and
     the own one add play no part.
 
     Args:
         plan: The noise.
-        swell_factor: By how much this judge overestimates swell and anomalies; 1 is the rule itself.
+        swell_factor: Factor by which this judge overestimates swell and anomalies; 1 is the rule itself.
         columns_factor: The same for loud columns.
 
     Returns:
@@ -115,7 +115,7 @@ def judge(plan: NoisePlan, swell_factor: float = 1.0, columns_factor: float = 1.
 
 
 def draw_noise(label: str, traces: int, random: np.random.Generator, settings: NoiseSettings = _ALL_ON) -> NoisePlan:
-    """Noise of a gather to which a judge gives this label.
+    """Draw the noise of a gather to which a judge gives this label.
 
     Args:
         label: One of `LABELS`.

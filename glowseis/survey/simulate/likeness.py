@@ -1,6 +1,6 @@
-"""How much a picture looks like a marine shot gather: where its events lie, how grey it is, what its noise is like.
+"""How much an image looks like a marine shot gather: where its events lie, how grey it is, what its noise is like.
 
-Everything is measured on 8-bit pictures, uint8 `[time, trace]`, so that published pictures can be measured by the
+Everything is measured on 8-bit images, uint8 `[time, trace]`, so that published images can be measured by the
 same functions as simulated ones. Rows are samples and columns are traces; both count from 0.
 """
 
@@ -23,13 +23,13 @@ NOISY_FACTOR = 2.0
 _NARROWEST_BAND = 3
 _WIDEST_GAP = 1
 _LOUDEST_SHARE = 0.05
-# Grey levels are whole numbers: what is fainter than rounding cannot be told from it.
+# Grey levels are whole numbers: anything fainter than rounding cannot be distinguished from it.
 _ROUNDING = 12.0**-0.5
 
 
 @dataclass(frozen=True)
 class Events:
-    """Where the events of a picture lie, in rows, and their slopes, in rows a trace.
+    """Where the events of an image lie, in rows, and their slopes, in rows per trace.
 
     Attributes:
         direct_row: Onset of the direct wave at trace 0.
@@ -54,11 +54,11 @@ class Events:
 
 @dataclass(frozen=True)
 class GreyLevels:
-    """Statistics of a picture's grey levels.
+    """Statistics of an image's grey levels.
 
     Attributes:
-        black_percent: Per cent of black pixels, level 0.
-        white_percent: Per cent of white pixels, level 255.
+        black_percent: Percentage of black pixels, level 0.
+        white_percent: Percentage of white pixels, level 255.
         median: Median level.
         deviation: Standard deviation as a share of full scale, 255.
     """
@@ -73,15 +73,15 @@ class GreyLevels:
 class Noise:
     """Noise before the first arrivals.
 
-    What noisy traces tell is NaN where there is none.
+    Values that need noisy traces are NaN if there are none.
 
     Attributes:
         level: Root mean square, in grey levels.
         background: Median over traces of their root mean square, in grey levels.
-        bands: How many bands of noisy traces.
+        bands: Number of bands of noisy traces.
         narrowest: Traces of the narrowest band.
         widest: Traces of the widest one.
-        noisy_percent: Per cent of the traces that lie in bands.
+        noisy_percent: Percentage of the traces that lie in bands.
         loudest_ratio: Root mean square of the loudest trace over the background's.
         peak_hz: Frequency at which the loudest noisy traces are loudest.
         low_hz: Frequency below which a tenth of their power lies.
@@ -106,37 +106,37 @@ def first_rows(image: np.ndarray, least: float = 8.0) -> np.ndarray:
     """First row of every trace that differs from mid-grey by more than some levels.
 
     Args:
-        image: A picture, uint8 `[time, trace]`; without noise, or with noise fainter than `least`.
+        image: An image, uint8 `[time, trace]`; without noise, or with noise fainter than `least`.
         least: Levels.
 
     Returns:
-        Rows, int `[trace]`; the number of rows where there is none.
+        Rows, int `[trace]`; the number of rows if there is none.
     """
     seen = np.abs(image.astype(np.int16) - ZERO_LEVEL) > least
     return np.where(seen.any(axis=0), seen.argmax(axis=0), image.shape[0])
 
 
 def measure_events(image: np.ndarray) -> Events:
-    """Pick the events of a picture of the full acquisition without noise.
+    """Pick the events of an image of the full acquisition without noise.
 
     The direct wave and the sea-floor reflection are hyperbolas. That of the direct wave is fitted to first arrivals
-    and drawn on to the far end, where later events hide it; that of the sea floor has the same asymptote.
+    and extended to the far end, where later events hide it; that of the sea floor has the same asymptote.
 
     Args:
-        image: A picture, uint8 `[time, trace]`, recorded traces alone.
+        image: An image, uint8 `[time, trace]`, only recorded traces.
 
     Returns:
         Rows and slopes.
 
     Raises:
-        ValueError: The picture has fewer than 100 traces or no event.
+        ValueError: The image has fewer than 100 traces or no event.
     """
     traces = image.shape[1]
     if traces < 100:
-        raise ValueError(f"the picture has {traces} traces; give at least 100, so that there is a far end")
+        raise ValueError(f"the image has {traces} traces; give at least 100, so that there is a far end")
     first = first_rows(image)
     if (first == image.shape[0]).all():
-        raise ValueError("the picture is mid-grey; give one with events")
+        raise ValueError("the image is mid-grey; give one with events")
     trace = np.arange(traces, dtype=float)
     near = max(traces // 40, 8)
     straight = slice(traces // 5, traces * 2 // 5)
@@ -165,10 +165,10 @@ def measure_events(image: np.ndarray) -> Events:
 
 
 def measure_grey_levels(image: np.ndarray) -> GreyLevels:
-    """Clip and contrast of a picture.
+    """Clip and contrast of an image.
 
     Args:
-        image: A picture, uint8 `[time, trace]`.
+        image: An image, uint8 `[time, trace]`.
 
     Returns:
         Its statistics.
@@ -183,7 +183,7 @@ def measure_grey_levels(image: np.ndarray) -> GreyLevels:
 
 @dataclass(frozen=True)
 class Band:
-    """Band and loudness of a part of a picture.
+    """Band and loudness of a part of an image.
 
     Attributes:
         low_hz: Frequency below which a tenth of the power lies.
@@ -199,10 +199,10 @@ class Band:
 
 
 def measure_band(image: np.ndarray, rows: slice, traces: slice, sample_interval_s: float = 0.008) -> Band:
-    """Measure the band and the loudness of the events in a part of a picture.
+    """Measure the band and the loudness of the events in a part of an image.
 
     Args:
-        image: A picture, uint8 `[time, trace]`.
+        image: An image, uint8 `[time, trace]`.
         rows: Its rows.
         traces: Its traces.
         sample_interval_s: Time between two rows, in seconds.
@@ -227,7 +227,7 @@ def measure_noise(image: np.ndarray, quiet_rows: np.ndarray, sample_interval_s: 
     """Measure the noise in the rows before the first arrivals, the quiet triangle.
 
     Args:
-        image: A picture, uint8 `[time, trace]`.
+        image: An image, uint8 `[time, trace]`.
         quiet_rows: Rows of each trace, from its first, that hold no event, int `[trace]`. Traces with fewer than
             `SPECTRUM_SAMPLES` are left out.
         sample_interval_s: Time between two rows, in seconds.
@@ -240,7 +240,7 @@ def measure_noise(image: np.ndarray, quiet_rows: np.ndarray, sample_interval_s: 
     """
     chosen = np.flatnonzero(quiet_rows >= SPECTRUM_SAMPLES)
     if not chosen.size:
-        raise ValueError(f"no trace has {SPECTRUM_SAMPLES} rows before its first arrival; give a larger picture")
+        raise ValueError(f"no trace has {SPECTRUM_SAMPLES} rows before its first arrival; give a larger image")
     rows = quiet_rows[chosen]
     inside = np.arange(image.shape[0])[:, None] < rows[None, :]
     level = image[:, chosen].astype(np.float64)
@@ -273,16 +273,16 @@ def _slope(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def _sea_floor_row(image: np.ndarray, direct_row: int) -> float:
-    """Where the near traces grow loud again after the direct wave and its bubble have gone by.
+    """Where the near traces become loud again after the direct wave and its bubble have passed.
 
-    The onset is where the energy of the next 8 rows exceeds that of the 8 rows before by most.
+    The onset is where the energy of the next 8 rows most exceeds that of the 8 rows before.
     """
     start, end = 3 * direct_row, min(9 * direct_row, image.shape[0] - 8)
     loud = (image[:, :4].astype(float) - ZERO_LEVEL) ** 2
     energy = np.concatenate([[0.0], np.cumsum(loud.mean(axis=1))])
     row = np.arange(start, end)
     after, before = energy[row + 8] - energy[row], energy[row] - energy[row - 8]
-    # A step of a few levels where nothing was before is no event.
+    # A step of a few levels after silence is not an event.
     return float(row[np.argmax(np.log(after + 800.0) - np.log(before + 800.0))])
 
 

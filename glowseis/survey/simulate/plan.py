@@ -15,7 +15,7 @@ ROUGH_SHARE = 0.06
 LOUD_SHARE = 0.31
 AMBIENT = (0.85, 0.6)
 ROUGH_AMBIENT = 1.5
-"""How much louder the noise on every trace is in a heavy sea; by far less than it differs from gather to gather."""
+"""How much louder the noise on every trace is in a heavy sea; far less than its variation from gather to gather."""
 ROUGH_SWELL, CALM_SWELL = (1.8, 0.35), (0.06, 0.6)
 LOUD_COLUMNS, CALM_COLUMNS = (1.45, 0.4), (0.035, 0.85)
 TUG, STRUM, PROPELLER, INTERFERENCE, BIRDS = (3.0, 0.4), (0.8, 0.4), (0.8, 0.4), (4.0, 0.4), (1.1, 0.4)
@@ -54,15 +54,15 @@ class Band:
 
 @dataclass(frozen=True)
 class NoisePlan:
-    """How much of each kind of noise a gather gets. A level of 0 and an empty tuple are none of it.
+    """How much of each kind of noise a gather gets. A level of 0 or an empty tuple means none.
 
     Attributes:
         traces: Traces of the gather.
-        ambient_microbar: Root mean square of the noise that is on every trace.
+        ambient_microbar: Root mean square of the noise on every trace.
         swell: Bands of swell noise.
         columns: Bands of loud traces of higher frequency.
         birds: Bands of noise about depth controllers.
-        tug_microbar: Largest pressure of jerks, at the cable's end that they come from.
+        tug_microbar: Largest pressure of jerks, at the end of the cable where they start.
         strum_microbar: Root mean square, at the near end, of the lead-in's vibration.
         propeller_microbar: Root mean square, at the near end, of the propeller's noise.
         interference_microbar: Largest pressure of another vessel's shot.
@@ -107,9 +107,9 @@ class NoisePlan:
 
 
 def draw_any_noise(traces: int, random: np.random.Generator, settings: NoiseSettings = _ALL_ON) -> NoisePlan:
-    """Noise as a survey has it: mostly calm, loud columns in a third of the gathers, at times a heavy sea.
+    """Draw noise as in a survey: mostly calm, loud columns in a third of the gathers, at times a heavy sea.
 
-    As many numbers are drawn whatever the settings, so that one kind switched off leaves the others as they were.
+    The same amount of numbers is always drawn, so that switching off one kind does not change the others.
 
     Args:
         traces: Traces of the gather.
@@ -198,7 +198,7 @@ def _bands(
 
 
 def with_tails(band: Band, traces: int) -> Band:
-    """A band with the tails that its noise has to either side, and as much power in all.
+    """A band including the tails of its noise on either side, with the same total power.
 
     Args:
         band: Where the noise is loud, and how loud on average.

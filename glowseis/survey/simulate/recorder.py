@@ -1,7 +1,7 @@
-"""What recorder and processing make of a gather before anybody sees it: gain, filters, mutes, order, word length.
+"""Changes by recorder and processing before anyone sees a gather: gain, filters, mutes, order, word length.
 
-Nothing of it says how noisy a gather is. It differs from acquisition to acquisition, so that a classifier which is
-trained on several cannot take it for a sign of noise.
+None of them says how noisy a gather is. They differ from acquisition to acquisition, so that a classifier trained on
+several cannot mistake them for signs of noise.
 """
 
 import math
@@ -29,13 +29,13 @@ def time_gain(acquisition: Acquisition) -> np.ndarray:
     """
     recorder, length_s = acquisition.recorder, acquisition.record_length_s
     second = recorder.start_s + np.arange(acquisition.samples) * acquisition.sample_interval_s
-    # A gain that rises from the first sample on would leave nothing of the direct wave.
+    # A gain that rises from the first sample would leave nothing of the direct wave.
     relative = (np.maximum(second, 0.0) + 0.05 * length_s) / (0.35 * length_s)
     return (relative**recorder.gain_power).astype(np.float32)
 
 
 def hum(traces: int, acquisition: Acquisition, random: np.random.Generator) -> np.ndarray:
-    """Mains in the cable: one frequency on all traces, each with a level of its own.
+    """Mains hum in the cable: one frequency on all traces, each with its own level.
 
     Args:
         traces: Traces of the gather.
@@ -55,13 +55,13 @@ def hum(traces: int, acquisition: Acquisition, random: np.random.Generator) -> n
 def recorded(
     pressure: np.ndarray, geometry: Geometry, water_s: float, recorder: Recorder, random: np.random.Generator
 ) -> tuple[np.ndarray, Geometry]:
-    """What stands in the file: mutes, polarity, word length, missing traces, their order.
+    """The gather as it is in a file: with mutes, polarity, word length, missing traces and their order.
 
     Args:
         pressure: Events and noise with the gain on them, float32 `[trace, time]`.
-        geometry: Of these traces, near trace first.
+        geometry: Geometry of these traces, near trace first.
         water_s: Two-way time to the sea floor, in seconds.
-        recorder: What is done.
+        recorder: The changes to make.
         random: Source of randomness.
 
     Returns:

@@ -27,7 +27,7 @@ from glowseis.survey.simulate.settings import LARGEST_FACTOR, NoiseSettings
 from glowseis.survey.simulate.weather import weathered
 
 SIMULATOR_VERSION = "2.1"
-"""Changes whenever the same seed gives other gathers."""
+"""Changes whenever the same seed gives different gathers."""
 
 _GATHER_STREAM = 13
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
@@ -42,21 +42,21 @@ def simulate_recording(
     noise: bool = True,
     settings: NoiseSettings = _ALL_ON,
 ) -> Recording:
-    """Gather `index` of a labelled set: a function of its arguments alone.
+    """Gather `index` of a labelled set; it depends only on the arguments.
 
     Args:
         index: Number of the gather, from 0.
         seed: Seed of the survey: its lines' geology, its gathers' places and noise.
         survey: Size and geometry; of several acquisitions each gives every n-th gather.
         fractions: Shares of good, medium and bad, in any unit.
-        noise: Whether to add the noise. Without it the label says what would have been added.
+        noise: Whether to add the noise. If not, the label is still that of the gather with noise.
         settings: Factors of the kinds of noise.
 
     Returns:
         The recording, in microbar, traces and polarity as the acquisition's recorder has them.
 
     Raises:
-        InputError: Negative index or seed, fractions that are none, or settings with which there is no such gather.
+        InputError: The index or seed is negative, the fractions are wrong, or the settings allow no such gather.
     """
     events = simulate_events(index, seed, survey, fractions)
     if noise:
@@ -82,14 +82,14 @@ def simulate_events(
         The events, in microbar, 4 % of them above `CLIP_MICROBAR`.
 
     Raises:
-        InputError: As of `simulate_recording`.
+        InputError: As in `simulate_recording`.
     """
     drawn = _drawn(index, seed, survey, fractions)
     acquisition = drawn.acquisition
     geometry = acquisition.geometry(drawn.position, drawn.traces, seed)
     earth = earth_of_line(seed, drawn.position.sail_line, acquisition)
     pressure = seismic_events(earth, geometry, acquisition)
-    # Gathers of several acquisitions have the same seed and index, and are others.
+    # Gathers of different acquisitions have the same seed and index but differ.
     acquired, which = (
         (f"a{acquisition.number}-", f", acquisition {acquisition.number}") if acquisition.number else ("", "")
     )
@@ -113,7 +113,7 @@ def with_noise(
     """Add its noise to the events of gather `index`, and record it; other fractions may give it another label.
 
     Args:
-        events: What `simulate_events` gives for the same gather.
+        events: What `simulate_events` returns for the same gather.
         index: Number of the gather, from 0.
         seed: Seed of the survey.
         survey: As for `simulate_recording`.
@@ -121,10 +121,10 @@ def with_noise(
         settings: Factors of the kinds of noise.
 
     Returns:
-        What `simulate_recording` gives with `noise=True`.
+        What `simulate_recording` returns with `noise=True`.
 
     Raises:
-        InputError: As of `simulate_recording`.
+        InputError: As in `simulate_recording`.
     """
     drawn = _drawn(index, seed, survey, fractions)
     plan = _planned(drawn, settings)
@@ -149,10 +149,10 @@ def noise_of_gather(
         settings: Factors of the kinds of noise.
 
     Returns:
-        The label that `simulate_recording` gives, and the noise.
+        The label that `simulate_recording` returns, and the noise.
 
     Raises:
-        InputError: As of `simulate_recording`.
+        InputError: As in `simulate_recording`.
     """
     drawn = _drawn(index, seed, survey, fractions)
     return drawn.label, _planned(drawn, settings)
@@ -160,7 +160,7 @@ def noise_of_gather(
 
 @dataclasses.dataclass(frozen=True)
 class _Drawn:
-    """What is drawn for a gather before anything is computed."""
+    """Values drawn for a gather before anything is computed."""
 
     seed: int
     acquisition: Acquisition
@@ -198,7 +198,7 @@ def _planned(drawn: _Drawn, settings: NoiseSettings) -> NoisePlan:
 
 
 def _recorded(recording: Recording, drawn: _Drawn) -> Recording:
-    """A gather as the acquisition's recorder keeps it."""
+    """A gather as the acquisition's recorder stores it."""
     earth = earth_of_line(drawn.seed, drawn.position.sail_line, drawn.acquisition)
     amplitude, geometry = recorded(
         recording.amplitude.T,
@@ -219,23 +219,23 @@ def simulate_recordings(
     start: int = 0,
     settings: NoiseSettings = _ALL_ON,
 ) -> Generator[Recording, None, None]:
-    """The first gathers of a labelled set, in order, with memory flat in their number.
+    """The first gathers of a labelled set, in order, with memory that does not grow with their number.
 
     Args:
-        count: How many there are in all, those before `start` included.
+        count: Total number, including those before `start`.
         seed: Seed of the survey.
         survey: As for `simulate_recording`.
         fractions: Shares of good, medium and bad, in any unit.
-        workers: Processes that simulate; 1 works in this one.
-        start: Number of the first gather to give; those before it are left out.
+        workers: Processes that simulate; 1 uses this one.
+        start: Number of the first gather to yield; those before it are left out.
         settings: Factors of the kinds of noise.
 
     Returns:
         The recordings; close the iterator to end the processes before the last one.
 
     Raises:
-        InputError: Fewer than one gather or worker, a negative seed, fractions that are none, or settings with which a
-            label that is asked for does not come about; a worker died.
+        InputError: There is less than one gather or worker, the seed is negative, the fractions are wrong, a requested
+            label cannot occur with the settings, or a worker died.
         ValueError: `start` is beyond the count.
     """
     if not 0 <= start <= max(count, 0):
@@ -257,8 +257,8 @@ def simulate_recordings(
 def _in_processes(indices: range, workers: int, *survey: Any) -> Generator[Recording, None, None]:
     """Worker k of n makes gathers k, k + n and so on; its pipe holds it back when they are not taken.
 
-    No pool of Python's: killing a worker of theirs while it sends a gather leaves a thread that waits for the rest, and
-    Python's exit waits for that thread.
+    Python's pools are not used: killing one of their workers while it sends a gather leaves a thread that waits for the
+    rest, and Python's exit waits for that thread.
     """
     started: list[tuple[BaseProcess, Connection]] = []
     try:
@@ -269,7 +269,7 @@ def _in_processes(indices: range, workers: int, *survey: Any) -> Generator[Recor
             try:
                 made = reader.recv()
             except (EOFError, OSError):
-                # Time for a signal that ended workers and us alike.
+                # Allow time for a signal that ended both workers and this process.
                 process.join(1.0)
                 raise InputError("a worker process died (out of memory?); use fewer --workers") from None
             if isinstance(made, Exception):
@@ -280,13 +280,13 @@ def _in_processes(indices: range, workers: int, *survey: Any) -> Generator[Recor
 
 
 def _start(indices: range, *survey: Any) -> tuple[BaseProcess, Connection]:
-    """A process that makes gathers, and where they come out."""
+    """A process that makes gathers, and the connection that yields them."""
     # Spawned, not forked: TensorFlow's threads do not survive a fork.
     context = get_context("spawn")
     resource_tracker.ensure_running()
     reader, writer = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(writer, indices, *survey), daemon=True)
-    # A process inherits what is held back, and Ctrl-C at its start would make it print a traceback.
+    # A process inherits blocked signals, and Ctrl-C at its start would make it print a traceback.
     former = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     try:
         process.start()
@@ -297,7 +297,7 @@ def _start(indices: range, *survey: Any) -> tuple[BaseProcess, Connection]:
 
 
 def _end(started: list[tuple[BaseProcess, Connection]]) -> None:
-    """End processes whatever they do; an interruption waits until that is done."""
+    """End processes whatever they are doing; interruptions wait until that is done."""
     interruption = None
     while True:
         try:
@@ -321,11 +321,11 @@ def _work(
     fractions: tuple[float, float, float],
     settings: NoiseSettings,
 ) -> None:
-    """Make gathers and send them. Interruptions are the parent's; it is followed when it was killed."""
+    """Make gathers and send them. The parent handles interruptions; if it is killed, this process ends too."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    # When there is no more memory there is none for telling either: the parent sees the pipe's end.
+    # Out of memory, there is none for a report either: the parent sees the end of the pipe.
     with contextlib.suppress(BrokenPipeError, MemoryError):
         for index in indices:
             made: Recording | Exception

@@ -1,4 +1,4 @@
-"""SEG-Y of simulated gathers beside their records, which goes on where a writer was stopped."""
+"""SEG-Y of simulated gathers beside their records, resumed where a writer was stopped."""
 
 import os
 from typing import BinaryIO
@@ -8,14 +8,14 @@ from glowseis.survey.formats.segy_writer import segy_writer
 from glowseis.survey.gather import Gather, Recording
 
 HEADER_BYTES, TRACE_HEADER_BYTES, SAMPLE_BYTES = 3600, 240, 4
-"""Lengths of a SEG-Y file's headers, a trace's header and a sample, as they are written here."""
+"""Lengths in bytes of a SEG-Y file's headers, a trace header and a sample, as written here."""
 
 
 class SegyBeside:
-    """A SEG-Y file that gets one recording after another.
+    """A SEG-Y file to which one recording after another is written.
 
     Args:
-        file: It, opened for appending, with whatever a stopped writer left in it.
+        file: The file, opened for appending, with whatever a stopped writer left in it.
         seed: Seed of the survey, for the text header.
     """
 
@@ -26,7 +26,7 @@ class SegyBeside:
         self._write = segy_writer(file, simulated_text(seed))
 
     def holds(self, gather: Gather) -> bool:
-        """Say of one gather after another whether the file has all of it.
+        """Whether the file contains all of the next gather; called for one gather after another.
 
         Args:
             gather: The next gather.
@@ -39,12 +39,12 @@ class SegyBeside:
         return whole
 
     def cut(self) -> None:
-        """Cut off what follows the gathers that it has."""
+        """Cut off what follows the complete gathers."""
         self._file.truncate(self._end)
         self._file.seek(self._end)
 
     def write(self, recording: Recording) -> None:
-        """Write the next recording, and hand it to the system.
+        """Write the next recording, and flush it to the system.
 
         Args:
             recording: The recording.

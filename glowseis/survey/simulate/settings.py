@@ -1,4 +1,4 @@
-"""How loud or how often each kind of noise is: the simulator's switches."""
+"""How loud or how frequent each kind of noise is: the simulator's switches."""
 
 import dataclasses
 import math
@@ -12,7 +12,7 @@ LARGEST_FACTOR = 100.0
 
 @dataclass(frozen=True)
 class NoiseSettings:
-    """One factor a kind of noise: 0 switches it off, 1 is the survey as it is calibrated, 2 is twice as much.
+    """One factor per kind of noise: 0 switches it off, 1 is the calibrated survey, 2 is twice as much.
 
     A factor multiplies the pressure of the kinds that have one (ambient to bird) and the chance of a channel or module
     for the others (dead to crossfeed).
@@ -58,7 +58,7 @@ class NoiseSettings:
                 raise InputError(f"noise {kind}={factor:g}: give a factor from 0 (off) to {LARGEST_FACTOR:g}")
 
     def changed(self) -> str:
-        """The factors that are not 1, as they are written on the command line, such as `swell=0 tug=2`."""
+        """The factors that are not 1, as on the command line, such as `swell=0 tug=2`."""
         return " ".join(f"{kind}={factor:g}" for kind, factor in dataclasses.asdict(self).items() if factor != 1.0)
 
 
@@ -70,13 +70,13 @@ def parse_noise(words: Iterable[str]) -> NoiseSettings:
     """Read factors such as `swell=0`.
 
     Args:
-        words: A kind, an equals sign and a factor each. The last one of a kind counts.
+        words: Texts of a kind, an equals sign and a factor. The last one of a kind counts.
 
     Returns:
         The settings; kinds not named keep 1.
 
     Raises:
-        InputError: The kind is unknown, or the factor is no number from 0 to 100.
+        InputError: The kind is unknown, or the factor is not a number from 0 to 100.
     """
     factors: dict[str, float] = {}
     for word in words:
@@ -89,5 +89,5 @@ def parse_noise(words: Iterable[str]) -> NoiseSettings:
         try:
             factors[kind] = float(text)
         except ValueError:
-            raise InputError(f"noise {word!r}: {text!r} is no number; give a factor such as {kind}=0") from None
+            raise InputError(f"noise {word!r}: {text!r} is not a number; give a factor such as {kind}=0") from None
     return NoiseSettings(**factors)

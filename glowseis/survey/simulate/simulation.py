@@ -1,4 +1,4 @@
-"""Which gathers are simulated: all that their amplitudes depend on."""
+"""Which gathers are simulated: everything on which their amplitudes depend."""
 
 import dataclasses
 from collections.abc import Generator
@@ -19,9 +19,9 @@ class Simulation:
     Attributes:
         count: Number of gathers.
         seed: Seed of the survey.
-        size: Height in samples and width in traces of the pictures.
+        size: Height in samples and width in traces of the images.
         fractions: Shares of good, medium and bad, in any unit.
-        acquisitions: How many acquisitions are drawn; 0 is the paper's alone.
+        acquisitions: How many acquisitions are drawn; 0 for only the paper's.
         first_acquisition: Number of the first drawn one.
         weather: How far the weather along a line decides how noisy a gather is, 0 to 1.
         noise: Factors of the kinds of noise.
@@ -48,16 +48,16 @@ class Simulation:
         return {(one.samples, one.sample_interval_s) for one in self._survey()}
 
     def recordings(self, workers: int = 1, start: int = 0) -> Generator[Recording, None, None]:
-        """The gathers as they are recorded, computed as they are taken.
+        """The gathers as recorded, computed as they are taken.
 
         Args:
-            workers: Processes that simulate; 1 works in this one.
-            start: Number of the first gather to give.
+            workers: Processes that simulate; 1 uses this one.
+            start: Number of the first gather to yield.
         """
         return simulate_recordings(self.count, self.seed, self._survey(), self.fractions, workers, start, self.noise)
 
     def about(self) -> dict[str, Any]:
-        """All of it, for a manifest."""
+        """The settings as JSON, for a manifest."""
         settings = dataclasses.asdict(self)
         settings |= {"size": list(self.size), "fractions": list(self.fractions)}
         order = ("seed", "count", "size", "fractions", "noise", "acquisitions", "first_acquisition", "weather")

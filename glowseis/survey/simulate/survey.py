@@ -1,4 +1,4 @@
-"""A simulated survey: in memory, or on disk, where its making can be stopped and taken up again."""
+"""A simulated survey, in memory or on disk, where a stopped simulation can be resumed."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ from glowseis.survey.store.survey import take_up, write_records
 from glowseis.version import __version__
 
 SEGY = "survey.segy"
-"""The SEG-Y file in the survey's folder, where it is asked for."""
+"""The SEG-Y file in the survey's folder, if requested."""
 
 
 def simulate_survey(
@@ -30,19 +30,19 @@ def simulate_survey(
     segy: bool | None = None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> None:
-    """Simulate gathers and write them as a survey; stopped, the same call goes on where it was.
+    """Simulate gathers and write them as a survey; after a stop, the same call resumes where it was.
 
     Args:
-        simulation: Which gathers.
-        out: Folder to be made.
-        about: What the manifest says of them, JSON; work that was stopped is known again by it.
-        workers: Processes that simulate; 0 takes one for each core.
-        segy: Whether `SEGY` is written beside the records, all of one length; None where nobody is asked.
-        tell: Gets a line for the user where stopped work is taken up.
+        simulation: The gathers to simulate.
+        out: Folder to make.
+        about: What the manifest says about them, as JSON; it identifies stopped work.
+        workers: Processes that simulate; 0 uses one for each core.
+        segy: Whether `SEGY` is written beside the records, all of one length; None writes none.
+        tell: Called with a line for the user if stopped work is resumed.
 
     Raises:
-        InputError: Something stands at `out` already, other work was stopped there, or a worker died.
-        StoppedError: It was interrupted; what is made is kept.
+        InputError: `out` exists already, other work was stopped there, or a worker died.
+        StoppedError: It was interrupted; what was made is kept.
         OSError: The disk is full or not writable.
     """
     workers = workers or len(os.sched_getaffinity(0))
@@ -59,7 +59,7 @@ def simulate_survey(
             beside.cut()
         done = len(written)
         if done:
-            tell(f"{source_text(out)}: going on after {done} of {simulation.count} gathers")
+            tell(f"{source_text(out)}: resuming after {done} of {simulation.count} gathers")
             made = simulation.recordings(workers, done)
 
         def gathers() -> Generator[Gather, None, None]:
@@ -95,19 +95,19 @@ def simulate_gathers(
     ((112, 80), 'medium')
 
     Args:
-        count: Number of gathers; more of the same seed begin with the same ones.
+        count: Number of gathers; with the same seed, a larger number begins with the same ones.
         seed: Seed of the survey.
-        size: Samples x traces of the pictures, such as `112x80` or `(112, 80)`; a smaller size is a smaller
+        size: Samples x traces of the images, such as `112x80` or `(112, 80)`; a smaller size is a smaller
             acquisition.
         fractions: Shares of good, medium and bad, in any unit.
         noise: Factors by kind of noise, such as `{"swell": 0}`; see `glowseis.survey.simulate.NOISE_KINDS`.
-        acquisitions: How many acquisitions are drawn; 0 is the paper's alone.
+        acquisitions: How many acquisitions are drawn; 0 for only the paper's.
         first_acquisition: Number of the first drawn one.
         weather: How far the weather along a line decides how noisy a gather is, 0 to 1.
-        workers: Processes that simulate. With more than one, a script must be importable without running.
+        workers: Processes that simulate. With more than one, your script must be importable without running.
 
     Returns:
-        The gathers, 0.6 MB each at 896 x 640: pictures uint8 `[time, trace]` with label and geometry.
+        The gathers, 0.6 MB each at 896 x 640: images uint8 `[time, trace]` with label and geometry.
 
     Raises:
         InputError: A number is out of range, a kind of noise is unknown, or there are no such gathers.

@@ -16,7 +16,7 @@ from glowseis.survey.simulate.instruments import Signature
 # Absorption is applied in this many steps of decay time (seconds); arrivals take the nearest.
 _DECAYS_S = np.array([0.0, 0.006, 0.014, 0.026])
 _GRID_PER_SAMPLE = 2
-# Delay of the bubble's second collapse as a multiple of the first one's, and its strength likewise.
+# Delay and strength of the bubble's second collapse, as multiples of the first one's.
 _SECOND_BUBBLE = (1.91, 0.36)
 
 
@@ -26,7 +26,7 @@ class Arrivals:
 
     Attributes:
         time_s: Travel times `[event, trace]`, in seconds.
-        strength: Amplitudes before the wavelet `[event, trace]`; 0 where there is no arrival.
+        strength: Amplitudes before the wavelet `[event, trace]`; 0 without an arrival.
         slowness_s_m: Horizontal slownesses `[event, trace]`, in s/m, for the angles at the sea surface.
         decay_s: Decay time of each event `[event]`, in seconds.
     """
@@ -53,7 +53,7 @@ def with_wavelet(groups: list[Arrivals], traces: int, acquisition: Acquisition) 
     fine = _GRID_PER_SAMPLE * length
     step_s = acquisition.sample_interval_s / _GRID_PER_SAMPLE
     shape = (traces, _DECAYS_S.size, fine)
-    # Trace by trace, so that what is added to lies close together.
+    # Trace by trace, so that the sums lie close together in memory.
     row = np.arange(traces, dtype=np.int32)[:, None] * (_DECAYS_S.size * fine)
     cells: list[np.ndarray] = []
     weights: list[tuple[np.ndarray, ...]] = []
@@ -67,7 +67,7 @@ def with_wavelet(groups: list[Arrivals], traces: int, acquisition: Acquisition) 
         u = position - whole
         v = 1.0 - u
         cells.append((row + step[None, :] * fine)[live] + whole - 1)
-        # Products: NumPy takes general powers the slow way.
+        # Products, because NumPy's general powers are slow.
         spline = (v * v * v, 3 * u * u * u - 6 * u * u + 4, 3 * v * v * v - 6 * v * v + 4, u * u * u)
         weights.append(tuple(part * strength for part in spline))
     cell = np.concatenate(cells)
@@ -84,7 +84,7 @@ def with_wavelet(groups: list[Arrivals], traces: int, acquisition: Acquisition) 
 
 
 def _transform_length(samples: int) -> int:
-    """Room for the wavelets of late arrivals, so that they do not come round to the record's beginning."""
+    """Length with room for the wavelets of late arrivals, so that they do not wrap round to the record's beginning."""
     return fft.next_fast_len(samples + 64, real=True) // 2 * 2
 
 
@@ -100,7 +100,7 @@ def wavelet_spectra(length: int, sample_interval_s: float, signature: Signature)
     frequency = np.fft.rfftfreq(size, sample_interval_s / _GRID_PER_SAMPLE)
     power = (frequency / signature.low_hz) ** (2.0 * signature.low_order)
     high_cut = 1.0 / np.sqrt(1.0 + (frequency / signature.high_hz) ** 20)
-    # Down to nothing at the Nyquist frequency, whose phase no filter can turn: it would ring through the record.
+    # Down to zero at the Nyquist frequency, whose phase no filter can change: it would ring through the record.
     high_cut *= np.cos(0.5 * np.pi * np.clip((frequency - 50.0) / 12.0, 0.0, 1.0)) ** 2
     falling = (1.0 + (frequency / signature.corner_hz) ** 2) ** -signature.slope
     pulse = _minimum_phase(np.sqrt(power / (1.0 + power)) * high_cut * falling, size)
@@ -121,7 +121,7 @@ def wavelet_spectra(length: int, sample_interval_s: float, signature: Signature)
     decay = np.pi * grid_hz * _DECAYS_S[:, None]
     dispersion = decay * (2 / np.pi) * np.log(np.maximum(grid_hz, 1.0) / 62.5)
     spectra = spectrum / spline * np.exp(-decay + 1j * dispersion)
-    # Leaving the 4 ms grid for 8 ms keeps half of the transform's values.
+    # Going from the 4 ms grid to 8 ms keeps half of the transform's values.
     return (spectra / _GRID_PER_SAMPLE).astype(np.complex64)
 
 

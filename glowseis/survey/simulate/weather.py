@@ -1,4 +1,4 @@
-"""Weather along the lines of a survey: noise comes with it, so that bad gathers come together."""
+"""Weather along the lines of a survey: noise depends on it, so that bad gathers cluster."""
 
 import math
 from functools import lru_cache
@@ -10,22 +10,22 @@ from glowseis.survey.simulate.acquisition import Acquisition, Position
 
 _WEATHER_STREAM = 15
 _SHARE_OF_LINE = 0.5
-"""Share of the weather's variance that is a line's own: a line is sailed in a day, the next one in another."""
+"""Share of the weather's variance between lines, because lines are sailed on different days."""
 _SHOTS_ALIKE = 60.0
-"""Shots along which the rest of it falls to 1/e."""
+"""Shots over which the correlation of the rest falls to 1/e."""
 
 
 def weathered(severity: float, position: Position, seed: int, acquisition: Acquisition) -> float:
     """Mix the severity that was drawn for a gather with that of the weather at its shot.
 
-    Both are uniform over the survey, and so is what comes out: the shares of the labels stay what they were. They are
-    mixed as normal deviates, the weather's with the square root of `acquisition.weather`.
+    Both are uniform over the survey, and so is the result: the shares of the labels do not change. They are mixed as
+    normal deviates, the weather's with the square root of `acquisition.weather`.
 
     Args:
         severity: Drawn for the gather, uniform in [0, 1).
         position: Where it is recorded.
         seed: Seed of the survey.
-        acquisition: Gives the weather's part, lines and shots.
+        acquisition: Gives the weather's share, lines and shots.
 
     Returns:
         The severity, uniform in [0, 1] over the gathers of the survey.
@@ -43,7 +43,7 @@ def weathered(severity: float, position: Position, seed: int, acquisition: Acqui
 def _weather(seed: int, number: int, lines: int, shots: int) -> np.ndarray:
     """Normal deviates of the weather at every shot, `[line, shot]`: a Markov chain along a line about the line's own.
 
-    They are turned into ranks over the survey and back: twenty lines are too few for shares to come out by themselves.
+    They are converted to ranks over the survey and back: twenty lines are too few for exact shares otherwise.
     """
     random = np.random.default_rng([seed, _WEATHER_STREAM, number])
     kept = math.exp(-1.0 / _SHOTS_ALIKE)

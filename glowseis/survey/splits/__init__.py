@@ -1,1 +1,1 @@
-"""Who trains and who tests: parts drawn in whole sail lines, and folds kept as files."""
+"""Which gathers train and which test: parts drawn in whole sail lines, and folds stored as files."""

@@ -5,10 +5,10 @@
  "folds": [{"test": ["line1-shot1-cable1", "..."]}, "..."], "sha256": "..."}
 ```
 
-A fold names the gathers that test; all others of the folds train. A split has one fold, which names its `training`,
-`validation` and `test` gathers. `sha256` is that of all the rest.
+A fold names the gathers that test; the gathers of all other folds train. A split has one fold, which names its
+`training`, `validation` and `test` gathers. `sha256` covers everything else.
 
-Gathers without a label take no part, nor do synthetic ones: a child of a test gather must never train, nor ever test.
+Unlabelled gathers are left out, and so are synthetic ones: a child of a test gather must never train, and never tests.
 """
 
 import hashlib
@@ -49,30 +49,30 @@ __all__ = [
 ]
 
 SCHEMA = 1
-"""Version of the file's layout; a reader refuses others."""
+"""Version of the file's layout; others are refused."""
 
 Kind = Literal["stratified", "grouped", "split", "grouped-split"]
 Part = Literal["training", "validation", "test"]
 
 KINDS: tuple[Kind, ...] = ("stratified", "grouped", "split", "grouped-split")
-"""`stratified` and `grouped` are k folds, each of which tests once; grouped ones keep a sail line together. `split` and
+"""`stratified` and `grouped` are k folds, each of which tests once; grouped ones keep sail lines together. `split` and
 `grouped-split` are one division into training, validation and test."""
 
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.1
-"""The paper's split (section 5.4): the rest, 70 %, trains."""
+"""The paper's split (section 5.4); the rest, 70 %, trains."""
 
 
 class FoldsFile(pydantic.BaseModel, frozen=True, extra="forbid"):
-    """What a file of folds says.
+    """The content of a file of folds.
 
     Attributes:
         schema_version: Version of the layout.
-        kind: How gathers were shared out.
+        kind: How gathers were divided.
         seed: Seed of the draw.
         rare: The label that every part must hold.
-        scikit_learn: Version that drew them; another one may draw others from the same seed.
-        survey_checksum: `Survey.checksum` of the survey that they belong to.
-        folds: Gather ids by part, a fold each.
+        scikit_learn: Version that drew them; another version may draw different ones from the same seed.
+        survey_checksum: `Survey.checksum` of the survey to which they belong.
+        folds: Gather ids by part, for each fold.
         sha256: SHA-256 of everything else.
     """
 
@@ -86,17 +86,17 @@ class FoldsFile(pydantic.BaseModel, frozen=True, extra="forbid"):
     sha256: str = ""
 
     def digest(self) -> str:
-        """SHA-256 of everything but `sha256`."""
+        """SHA-256 of everything except `sha256`."""
         content = self.model_dump(exclude={"sha256"})
         return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 class Folds:
-    """Folds of a survey, checked.
+    """Checked folds of a survey.
 
     Attributes:
-        content: What the file says.
-        part_names: Names of what `parts` gives.
+        content: The content of the file.
+        part_names: Names of what `parts` returns.
     """
 
     def __init__(self, content: FoldsFile, parts: Sequence[tuple[np.ndarray, ...]]):
@@ -109,7 +109,7 @@ class Folds:
 
     @property
     def checksum(self) -> str:
-        """SHA-256 that tells these folds from any other."""
+        """SHA-256 that identifies these folds."""
         return self.content.sha256
 
     def parts(self, fold: int = 0) -> tuple[np.ndarray, ...]:
@@ -119,23 +119,23 @@ class Folds:
             fold: Number of the fold, from 0.
 
         Returns:
-            (training, test) rows of the survey, int64 `[gather]`; (training, validation, test) of a split.
+            (training, test) rows of the survey, int64 `[gather]`; (training, validation, test) for a split.
 
         Raises:
             InputError: There is no such fold.
         """
         if not 0 <= fold < len(self):
-            raise InputError(f"there is no fold {fold}; these folds are counted from 0 to {len(self) - 1}")
+            raise InputError(f"there is no fold {fold}; choose one from 0 to {len(self) - 1}")
         return self._parts[fold]
 
 
 def make_folds(survey: Survey, kind: Kind, folds: int = 10, seed: int = 1, rare: str | None = None) -> Folds:
-    """Share out a survey's labelled gathers so that every part has each label's share.
+    """Divide a survey's labelled gathers so that every part has each label's share.
 
     Args:
         survey: The survey.
         kind: One of `KINDS`.
-        folds: Number of folds; a split has none and ignores it.
+        folds: Number of folds; ignored for a split.
         seed: Seed of the draw, 0 to 2^32 - 1.
         rare: The label that every part must hold; the one with the fewest gathers when None.
 
@@ -143,7 +143,7 @@ def make_folds(survey: Survey, kind: Kind, folds: int = 10, seed: int = 1, rare:
         The folds.
 
     Raises:
-        InputError: There are too few gathers or sail lines, rare ones above all, or a part would hold no rare gather.
+        InputError: There are too few gathers or sail lines, especially rare ones, or a part would hold no rare gather.
     """
     import sklearn
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
@@ -168,7 +168,7 @@ def make_folds(survey: Survey, kind: Kind, folds: int = 10, seed: int = 1, rare:
             folds, shuffle=True, random_state=seed
         )
         with warnings.catch_warnings():
-            # Said of any label with fewer gathers than folds; what matters of it is checked.
+            # Warns about any label with fewer gathers than folds; what matters is checked here.
             warnings.simplefilter("ignore", UserWarning)
             drawn = [{"test": rows[test]} for _, test in splitter.split(rows, labels, lines)]
     ids = survey.index["gather_id"].to_numpy()
@@ -186,14 +186,14 @@ def make_folds(survey: Survey, kind: Kind, folds: int = 10, seed: int = 1, rare:
 
 
 def torn_duplicates(survey: Survey, folds: Folds) -> list[tuple[int, int]]:
-    """Find gathers that are equal to one in another part, whatever their ids: they would test what was trained on.
+    """Find gathers that equal one in another part, whatever their ids: they would test what was trained on.
 
     Args:
         survey: The survey that the folds belong to.
         folds: Its folds.
 
     Returns:
-        Row numbers of pairs: the first of equal gathers, and one of another part.
+        Pairs of row numbers: the first of equal gathers, and one in another part.
     """
     part_of = {
         int(row): (fold, part)
@@ -210,11 +210,11 @@ def write_folds(path: Path, folds: Folds) -> None:
     """Write folds to a file, whole or not at all.
 
     Args:
-        path: The JSON file to be made.
+        path: The JSON file to make.
         folds: What to write.
 
     Raises:
-        InputError: The file is there already; folds are made once.
+        InputError: The file exists already; folds are made only once.
         OSError: The disk is full or not writable; nothing is left behind.
     """
     with whole_file(Path(path)) as temporary:
@@ -222,7 +222,7 @@ def write_folds(path: Path, folds: Folds) -> None:
 
 
 def read_folds(path: Path, survey: Survey) -> Folds:
-    """Read folds and check that they are whole, this survey's and what their kind says.
+    """Read folds and check that they are complete, belong to this survey and match their kind.
 
     Args:
         path: The JSON file.
@@ -232,7 +232,7 @@ def read_folds(path: Path, survey: Survey) -> Folds:
         The folds.
 
     Raises:
-        InputError: The file is missing or damaged or was changed; it belongs to another survey; a gather is unknown, in
+        InputError: The file is missing, damaged or was changed; it belongs to another survey; a gather is unknown, in
             two parts or in none; parts of a grouped kind share a sail line; a part holds no rare gather.
     """
     path = Path(path)
@@ -241,24 +241,24 @@ def read_folds(path: Path, survey: Survey) -> Folds:
         content = read_json(path)
         version = content["schema_version"]
         if isinstance(version, int) and version != SCHEMA:
-            raise InputError(f"{name}: folds of schema {version}, this glowseis reads {SCHEMA}; make them anew")
+            raise InputError(f"{name}: folds of schema {version}, but this glowseis reads {SCHEMA}; make them again")
         file = FoldsFile.model_validate_json(json.dumps(content), strict=True)
     except FileNotFoundError:
         raise InputError(f"{name}: no such file; make one with python -m glowseis.folds") from None
     except IsADirectoryError:
-        raise InputError(f"{name}: is a folder; give the JSON file that python -m glowseis.folds made") from None
+        raise InputError(f"{name}: a folder; give the JSON file that python -m glowseis.folds made") from None
     except pydantic.ValidationError as wrong:
         raise InputError(f"{name}: {first_wrong(wrong)}; {_MEND}") from None
     except (ValueError, KeyError, TypeError):
-        raise InputError(f"{name}: is damaged, it cannot be read as folds; {_MEND}") from None
+        raise InputError(f"{name}: damaged; it cannot be read as folds; {_MEND}") from None
     if file.sha256 != file.digest():
-        raise InputError(f"{name}: was changed after it was made, its checksum differs; {_MEND}")
+        raise InputError(f"{name}: changed after it was made, its checksum differs; {_MEND}")
     if file.survey_checksum != survey.checksum:
-        raise InputError(f"{name}: made for another survey than {source_text(survey.path)}; give that one, or {_MEND}")
+        raise InputError(f"{name}: made for a survey other than {source_text(survey.path)}; give that one, or {_MEND}")
     return Folds(file, _checked_parts(file, survey, name, _MEND))
 
 
-_MEND = "copy the file again or make folds anew"
+_MEND = "copy the file again or make the folds again"
 
 
 def _checked_parts(content: FoldsFile, survey: Survey, name: str, mend: str) -> list[tuple[np.ndarray, ...]]:
@@ -271,7 +271,7 @@ def _checked_parts(content: FoldsFile, survey: Survey, name: str, mend: str) -> 
     named = {"training", "validation", "test"} if split else {"test"}
     wrong_number = len(content.folds) != 1 if split else len(content.folds) < 2
     if wrong_number or any(set(fold) != named for fold in content.folds):
-        raise wrong(f"is no {content.kind} of parts {', '.join(sorted(named))}")
+        raise wrong(f"not a {content.kind} with parts {', '.join(sorted(named))}")
     there = labelled_rows(survey)
     row_of = {str(survey.index["gather_id"].iat[row]): int(row) for row in there}
     seen: dict[str, str] = {}
@@ -280,13 +280,13 @@ def _checked_parts(content: FoldsFile, survey: Survey, name: str, mend: str) -> 
             where = part if split else f"fold {number}"
             for gather_id in ids:
                 if gather_id not in row_of:
-                    raise wrong(f"{where} has {gather_id!a}, which is no labelled, recorded gather of the survey")
+                    raise wrong(f"{where} has {gather_id!a}, which is not a labelled, recorded gather of the survey")
                 if gather_id in seen:
                     raise wrong(f"gather {gather_id} is in {seen[gather_id]} and in {where}")
                 seen[gather_id] = where
     if len(seen) < len(there):
         first = next(gather_id for gather_id in row_of if gather_id not in seen)
-        raise wrong(f"{len(there) - len(seen)} labelled gathers are in no part, {first} first")
+        raise wrong(f"{len(there) - len(seen)} labelled gathers are in no part, the first is {first}")
     parts = []
     for number, fold in enumerate(content.folds):
         rows = {part: np.sort(np.array([row_of[one] for one in ids], np.int64)) for part, ids in fold.items()}

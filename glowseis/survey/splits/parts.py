@@ -1,6 +1,6 @@
-"""Parts of labelled gathers in which each label keeps its share, in whole sail lines if asked.
+"""Parts of labelled gathers in which each label keeps its share, optionally in whole sail lines.
 
-Gathers without a label take no part, nor do synthetic ones: a child of a test gather must never train, nor ever test.
+Unlabelled gathers are left out, and so are synthetic ones: a child of a test gather must never train, and never tests.
 """
 
 import warnings
@@ -13,24 +13,24 @@ from glowseis.survey.gather import source_text
 from glowseis.survey.store.survey import Survey
 
 FINEST_SHARE = 20
-"""A share of sail lines is taken as a fraction whose denominator is at most this."""
+"""A share of sail lines is approximated by a fraction with at most this denominator."""
 
 
 def hold_out(
     survey: Survey, rows: np.ndarray, share: float, seed: int, *, grouped: bool = False, rare: str | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Take a stratified part out of some rows, such as a validation part out of a fold's training rows.
+    """Take a stratified part of some rows, such as a validation part of a fold's training rows.
 
     Args:
         survey: The survey.
         rows: Row numbers of labelled gathers, each once.
-        share: Share to take, between 0 and 1; whole sail lines come as near to it as they can.
+        share: Share to take, between 0 and 1; whole sail lines come as close to it as possible.
         seed: Seed of the draw, 0 to 2^32 - 1.
-        grouped: Whether sail lines stay together; gathers whose line is unknown (0) count as one line.
+        grouped: Whether sail lines stay together; gathers of unknown line (0) count as one line.
         rare: The label that both parts must hold; the one with the fewest gathers among the rows when None.
 
     Returns:
-        Rows that stay and rows that are taken, both in the order of the survey, int64 `[gather]`.
+        Remaining rows and taken rows, both in the order of the survey, int64 `[gather]`.
 
     Raises:
         InputError: There are too few gathers or sail lines for both parts to hold rare ones.
@@ -54,13 +54,13 @@ def hold_out(
 
 
 def labelled_rows(survey: Survey) -> np.ndarray:
-    """Rows that take part in folds: those with a label that are not synthetic, int64 `[gather]`."""
+    """Rows that belong to folds: labelled and not synthetic, int64 `[gather]`."""
     takes_part = (survey.index["label"] != "") & (survey.index["parents"] == "")
     return np.flatnonzero(takes_part.to_numpy()).astype(np.int64)
 
 
 def _taken(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """Which gathers are held out: of each label its share, rounded, with at least one on either side."""
+    """Which gathers are held out: the share of each label, rounded, with at least one on either side."""
     random = np.random.default_rng(seed)
     taken = np.zeros(len(labels), bool)
     for label in np.unique(labels):
@@ -71,7 +71,7 @@ def _taken(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
 
 
 def _lines_taken(labels: np.ndarray, lines: np.ndarray, share: float, seed: int, rare: str) -> np.ndarray:
-    """Which gathers are held out, in whole lines: of the candidates the one whose labels come nearest to the share."""
+    """Which gathers are held out, in whole lines: the candidate whose labels come closest to the share."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     # scikit-learn makes no more folds than the most frequent label has gathers.
@@ -88,20 +88,20 @@ def _lines_taken(labels: np.ndarray, lines: np.ndarray, share: float, seed: int,
         for fold in (*folds, *folds)[first : first + wanted.numerator]:
             taken[fold] = True
         distance = sum(abs(taken[labels == label].mean() - share) for label in np.unique(labels))
-        # A part without rare gathers serves nobody, however near it comes.
+        # A part without rare gathers is useless, however close it comes.
         if distance < best_distance and 0 < taken[labels == rare].mean() < 1:
             best, best_distance = taken, distance
     return best
 
 
 def check_seed(seed: int) -> None:
-    """Make sure that scikit-learn takes a seed."""
+    """Make sure that scikit-learn accepts a seed."""
     if not 0 <= seed < 2**32:
         raise InputError(f"seed {seed}: give a number from 0 to {2**32 - 1}")
 
 
 def rare_label(survey: Survey, rows: np.ndarray, rare: str | None) -> str:
-    """The rare label, which must be there beside another one."""
+    """The rare label; it and another label must be present."""
     names, counts = np.unique(labels_of(survey, rows), return_counts=True)
     where = source_text(survey.path)
     if len(names) < 2:
@@ -112,7 +112,7 @@ def rare_label(survey: Survey, rows: np.ndarray, rare: str | None) -> str:
         return str(names[np.argmin(counts)])
     if rare not in names:
         there = ", ".join(f"{name} ({count})" for name, count in zip(names, counts, strict=True))
-        raise InputError(f"{where}: no gather is labelled {rare!r}; labels there: {there}")
+        raise InputError(f"{where}: no gather is labelled {rare!r}; choose from its labels: {there}")
     return rare
 
 
@@ -127,12 +127,12 @@ def ids_of(survey: Survey, rows: np.ndarray) -> list[str]:
 
 
 def lines_of(survey: Survey, rows: np.ndarray) -> np.ndarray:
-    """Sail lines of some rows, `[row]`; 0 is that of all whose line is unknown."""
+    """Sail lines of some rows, `[row]`; 0 if unknown."""
     return survey.index["sail_line"].to_numpy()[rows]
 
 
 def check_enough(survey: Survey, rare_ones: np.ndarray, lines: np.ndarray | None, parts: int, rare: str) -> None:
-    """Make sure that each part can have a rare gather, from a line of its own when lines stay together."""
+    """Make sure that each part can have a rare gather, from its own line if lines stay together."""
     count, of_what = int(rare_ones.sum()), f"{rare} gathers"
     if lines is not None:
         count, of_what = len(np.unique(lines[rare_ones])), f"sail lines with {rare} gathers"

@@ -1,7 +1,7 @@
 """A gather as a `tf.train.Example`, and back.
 
-The message is described here a second time, so that simulating, reading SEG-Y and looking at a survey need not load
-TensorFlow, which takes seconds and writes to the terminal.
+The message is defined again here so that simulating, reading SEG-Y and inspecting a survey need not load TensorFlow,
+which takes seconds and writes to the terminal.
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from glowseis.survey.gather import Gather, Geometry, Origin
 
 ARRAYS = {"channel": "<i4", "offset_m": "<f4", "receiver_x_m": "<f8", "receiver_y_m": "<f8"}
-"""Geometry's arrays as they lie in a record: little-endian bytes, because an Example's floats are 32 bits."""
+"""Geometry's arrays in a record: little-endian bytes, because an Example's floats have 32 bits."""
 
 _SCALARS = ("sample_interval_s", "source_x_m", "source_y_m", "start_s")
-"""Geometry's 64-bit numbers, kept the same way."""
+"""Geometry's 64-bit numbers, stored in the same way."""
 
 
 def _example() -> Any:
@@ -62,7 +62,7 @@ def serialise(gather: Gather) -> bytes:
         gather: What to write.
 
     Returns:
-        The record: `image` is the picture's raw bytes, row by row; arrays and 64-bit floats are little-endian bytes.
+        The record: `image` holds grey levels as raw bytes, row by row; arrays and 64-bit floats are little-endian.
     """
     geometry, origin = gather.geometry, gather.origin
     recorded = gather.recorded_shape or (gather.valid_samples, gather.valid_traces)
@@ -118,7 +118,7 @@ def parse(record: bytes) -> Gather:
         return feature[name].bytes_list.value[0].decode()
 
     def array(name: str, kind: str) -> np.ndarray:
-        # astype copies, so that the arrays are the reader's own, writable and in the machine's byte order.
+        # astype copies, so that the arrays are independent, writable and in the machine's byte order.
         return np.frombuffer(feature[name].bytes_list.value[0], kind).astype(kind.replace("<", "="))
 
     def number(name: str) -> float:
@@ -127,7 +127,7 @@ def parse(record: bytes) -> Gather:
     def integers(name: str) -> list[int]:
         return list(feature[name].int64_list.value)
 
-    # Records of schema 2 say nothing of their zero.
+    # Records of schema 2 do not hold their zero.
     zero = array("zero_amplitude", "<f4") if "zero_amplitude" in feature else np.zeros(1, np.float32)
     mended = [word.decode().split("=") for word in feature["mended"].bytes_list.value]
     valid_samples, valid_traces = integers("valid_shape")

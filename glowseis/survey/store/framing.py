@@ -1,7 +1,7 @@
-"""TFRecord files: frames with checksums, written where their offsets are known and read at an offset.
+"""TFRecord files: frames with checksums, written at known offsets and read at an offset.
 
-TensorFlow's own writer tells no offsets and turns a full disk into errors of its own, hence these lines. Its
-readers read these files.
+TensorFlow's own writer gives no offsets and reports a full disk by errors of its own, so it is not used. TensorFlow's
+readers can read these files.
 """
 
 import hashlib
@@ -31,8 +31,8 @@ class Shard(pydantic.BaseModel, frozen=True, extra="forbid"):
 class ShardWriter:
     """Appends records to numbered TFRecord files and keeps their checksums.
 
-    One that goes on with files of an earlier writer first takes up their records, one by one, and then cuts off
-    what follows; it ends with the same files as a writer that was never stopped.
+    A writer that continues files of an earlier one first takes over their records, one by one, and then cuts off what
+    follows; it ends with the same files as a writer that was never stopped.
 
     Attributes:
         shards: The files that are complete.
@@ -64,7 +64,7 @@ class ShardWriter:
         return place
 
     def next_place(self, length_bytes: int) -> tuple[str, int]:
-        """Say where the next record goes.
+        """Where the next record goes.
 
         Args:
             length_bytes: Its length.
@@ -85,7 +85,7 @@ class ShardWriter:
             length_bytes: Its length.
 
         Returns:
-            The record; None when it is not there, or not whole.
+            The record; None if it is missing or incomplete.
         """
         name, offset_bytes = self.next_place(length_bytes)
         path = self._folder / name
@@ -96,7 +96,7 @@ class ShardWriter:
         return record.tobytes() if read_into(path, offset_bytes, length_bytes, record) else None
 
     def take_up(self, record: bytes) -> None:
-        """Go on after a record that `find` found.
+        """Continue after a record that `find` found.
 
         Args:
             record: Its bytes.
@@ -108,7 +108,7 @@ class ShardWriter:
         self._count(b"".join((header(len(record)), record, masked_crc(record))))
 
     def cut(self) -> None:
-        """Cut off and remove what an earlier writer wrote behind the records that were taken up."""
+        """Cut off and remove what an earlier writer wrote after the records that were taken over."""
         if self._file:
             self._file.truncate(self._bytes)
             self._file.seek(self._bytes)
@@ -117,7 +117,7 @@ class ShardWriter:
             path.unlink()
 
     def close(self) -> None:
-        """End the file that is open, if any."""
+        """Close the open file, if any."""
         if self._file is None:
             return
         file, self._file = self._file, None
@@ -134,7 +134,7 @@ class ShardWriter:
         self._sha256 = hashlib.sha256()
 
     def _turn_to(self, place: tuple[str, int], open_file: Callable[[Path], BinaryIO]) -> BinaryIO:
-        """The file where a record goes, after the one before it is closed."""
+        """The file where a record goes; the previous file is closed first."""
         name, offset_bytes = place
         if self._file and not offset_bytes:
             self.close()
@@ -160,10 +160,10 @@ def open_shard(path: Path) -> BinaryIO:
     """Open a shard for writing.
 
     Args:
-        path: The file to be made.
+        path: The file to make.
 
     Returns:
-        It.
+        The open file.
     """
     return path.open("wb")
 
@@ -171,7 +171,7 @@ def open_shard(path: Path) -> BinaryIO:
 def read_into(path: Path, offset_bytes: int, length_bytes: int, part: np.ndarray, part_bytes: int = 0) -> bool:
     """Read a part of a record straight into an array and check both checksums of the whole record.
 
-    A picture is read where it will be used: it is most of its record, and a copy costs as much as reading it.
+    An image is read directly into its destination: it is most of the record, and a copy costs as much as reading it.
 
     Args:
         path: The TFRecord file.
@@ -181,7 +181,7 @@ def read_into(path: Path, offset_bytes: int, length_bytes: int, part: np.ndarray
         part_bytes: Where in the record the part begins.
 
     Returns:
-        Whether the checksums are right and the file holds the whole record.
+        Whether the checksums match and the file holds the whole record.
 
     Raises:
         OSError: The file cannot be read.
@@ -201,7 +201,7 @@ def read_into(path: Path, offset_bytes: int, length_bytes: int, part: np.ndarray
 
 
 def header(length_bytes: int) -> bytes:
-    """Give the first twelve bytes of a frame.
+    """The first twelve bytes of a frame.
 
     Args:
         length_bytes: Length of the record.

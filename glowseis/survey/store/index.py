@@ -1,4 +1,4 @@
-"""The index of gathers, a CSV file with one row a gather: in a survey and beside pictures."""
+"""The index of gathers, a CSV file with one row per gather: in a survey and beside pictures."""
 
 import contextlib
 import csv
@@ -42,9 +42,9 @@ COLUMNS: dict[str, type] = {
     "model": str,
     "path": str,
 }
-"""What is said of a gather. Samples and traces are counts, `dead_traces` with the broken ones among them;
+"""Columns that describe a gather. Samples and traces are counts, and `dead_traces` includes the broken ones;
 `zero_amplitude` is the median of its traces' zeros; `mended` is text such as `fill=2 zero_level=640`; `first_offset_m`
-is the first trace's, NaN where it is unknown; `parents` are their ids joined by semicolons."""
+is the first trace's, NaN if it is unknown; `parents` are their ids joined by semicolons."""
 
 PLACE: dict[str, type] = {
     "shard": str,
@@ -52,18 +52,18 @@ PLACE: dict[str, type] = {
     "length_bytes": np.int64,
     "image_offset_bytes": np.int64,
 }
-"""Where a survey's record lies: its file, where its frame begins there, the Example's own length, and where in the
-Example the picture begins."""
+"""Columns that locate a survey's record: its file, where its frame begins there, the Example's own length, and where in
+the Example the image begins."""
 
 
 ADDED: dict[str, float | str] = {"zero_amplitude": 0.0, "mended": ""}
-"""Columns that schema 2 did not have, and what they are taken to be there."""
+"""Columns that schema 2 did not have, and the values assumed for it."""
 
 OF_USERS = ("label", "source", "model")
-"""Columns of any text; where a spreadsheet would take it for a formula it stands as `safe_cell` gives it."""
+"""Columns of any text; text that a spreadsheet would take for a formula is written as `safe_cell` returns it."""
 
 LARGEST_BYTES = 1 << 30
-"""Size of an index; that of the largest survey has less."""
+"""Largest size of an index in bytes; that of the largest survey is smaller."""
 
 LABEL_CHARACTERS = 100
 """Longest label."""
@@ -79,14 +79,14 @@ def index_writer(
     """Write an index row by row.
 
     Args:
-        file: The CSV file to be made.
-        place: Names of the columns that say where the gather lies.
-        append: Whether the file is there already, with rows of the same columns.
+        file: The CSV file to make.
+        place: Names of the columns that locate the gather.
+        append: Whether the file exists already, with rows of the same columns.
 
     Yields:
         A function that takes a gather and the values of those columns.
     """
-    # A row at a time reaches the system: what a writer that was killed had finished can be taken up.
+    # Rows are flushed one at a time, so that the finished work of a killed writer can be resumed.
     with file.open("a" if append else "w", 1, encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, [*COLUMNS, *place], lineterminator="\n")
         if not append:
@@ -95,11 +95,11 @@ def index_writer(
 
 
 def row_text(gather: Gather, place: dict[str, Any]) -> str:
-    """Give a gather's row as `index_writer` writes it.
+    """A gather's row as `index_writer` writes it.
 
     Args:
         gather: The gather.
-        place: The values of the columns that say where it lies.
+        place: The values of the columns that locate it.
 
     Returns:
         The line with its end.
@@ -116,11 +116,11 @@ def read_index(file: Path) -> pd.DataFrame:
         file: The CSV file.
 
     Returns:
-        One row a gather. An empty field is empty text, and `NA` is a label like any other. Columns that schema 2 did
+        One row per gather. An empty field is empty text, and `NA` is a label like any other. Columns that schema 2 did
         not have are added.
 
     Raises:
-        InputError: The file is larger than any index.
+        InputError: The file is too large for an index.
     """
     check_size(file)
     kinds = COLUMNS | PLACE
@@ -136,7 +136,7 @@ def read_index(file: Path) -> pd.DataFrame:
 
 
 def check_size(file: Path) -> None:
-    """Make sure that a file is no larger than an index, before it is read.
+    """Make sure, before it is read, that a file is not too large for an index.
 
     Args:
         file: The file.
@@ -147,13 +147,13 @@ def check_size(file: Path) -> None:
     size = file.stat().st_size
     if size > LARGEST_BYTES:
         raise InputError(
-            f"{source_text(file)}: has {size / 1e6:,.0f} MB, more than an index of gathers has; remove it, or copy it "
+            f"{source_text(file)}: has {size / 1e6:,.0f} MB, too much for an index of gathers; remove it, or copy it "
             "again"
         )
 
 
 def check_words(gather: Gather | Recording | Picture, seen: Collection[str]) -> None:
-    """Make sure that a gather's id can be a file's name and is not taken, and that its other words can be written.
+    """Make sure that a gather's id can be a file name and is not taken, and that its other texts can be written.
 
     Args:
         gather: The gather.
@@ -185,24 +185,24 @@ def check_texts(gather: Gather | Recording | Picture) -> None:
     """
     if gather.label:
         check_label(gather.label)
-    # A carriage return alone would end a row, and a file name of other bytes than UTF-8 fits in no text.
+    # A bare carriage return would end a row, and a file name that is not UTF-8 cannot be text.
     for name, text in (("source", gather.source), ("model", gather.origin.model)):
         if not text.isprintable():
             raise InputError(f"gather {gather.gather_id}: its {name} {text!r} cannot be printed; give it another name")
     origin, what = gather.origin, f"gather {gather.gather_id} of {gather.source}"
     for parent in origin.parents:
         if not is_id(parent) and parent != UNKNOWN_PARENT:
-            raise InputError(f"{what}: its parent {parent!r} is no gather's id; write the gather again")
+            raise InputError(f"{what}: its parent {parent!r} is not a gather id; write the gather again")
     words = [("path", origin.path), ("fit", getattr(gather, "fit", "")), *(("mending", name) for name in gather.mended)]
     for name, word in words:
         if not WORD.fullmatch(word):
-            raise InputError(f"{what}: its {name} {word!r} is no word; write the gather again")
+            raise InputError(f"{what}: its {name} {word!r} is not a word; write the gather again")
     if not -(1 << 63) <= origin.seed < 1 << 63:
         raise InputError(f"{what}: its seed {origin.seed} has more than 64 bits; write the gather again")
 
 
 def is_id(text: str) -> bool:
-    """Whether a text can be a gather's id, and a file's name."""
+    """Whether a text can be a gather's id and a file name."""
     return re.fullmatch(r"\w[\w.-]{0,199}", text) is not None
 
 
@@ -213,7 +213,7 @@ def check_label(label: str) -> None:
         label: The label.
 
     Raises:
-        InputError: It is too long, or has blanks around it, control characters or bytes that are no UTF-8.
+        InputError: It is too long, or has blanks around it, control characters or bytes that are not UTF-8.
     """
     if not (label.isprintable() and label == label.strip() and 1 <= len(label) <= LABEL_CHARACTERS):
         raise InputError(

@@ -1,4 +1,4 @@
-"""The manifest of a survey: what its folder holds."""
+"""The manifest of a survey, which lists what its folder holds."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from glowseis.files import read_json
 from glowseis.survey.store.framing import Shard
 
 SCHEMA, OLDEST = 3, 2
-"""Version of the layout on disk, and the oldest that can be read: one that says nothing of zeros and mending."""
+"""Version of the layout on disk, and the oldest that can be read, which has no zeros and mending."""
 
 MANIFEST, INDEX = "manifest.json", "gathers.csv"
 
@@ -22,7 +22,7 @@ RENDERING = (
     "on the right"
 )
 
-MEND = "copy the survey again or make it anew"
+MEND = "copy the survey again or make it again"
 """What to do about a survey that is damaged."""
 
 
@@ -32,11 +32,11 @@ class Manifest(pydantic.BaseModel, frozen=True, extra="forbid"):
     Attributes:
         schema_version: Version of the layout on disk.
         glowseis: Version that wrote it.
-        size: Height in samples and width in traces of every picture.
-        rendering: How amplitudes became grey levels.
+        size: Height in samples and width in traces of every image.
+        rendering: How amplitudes were rendered as grey levels.
         gathers: Number of gathers.
         labels: Labels in use; the paper's classes first, in its order.
-        counts: Gathers per label; unlabelled ones count in none.
+        counts: Gathers per label, without unlabelled ones.
         shards: The TFRecord files, in the order of the index.
         index_sha256: SHA-256 of the index.
         sources: Files or simulators that the gathers came from.
@@ -66,27 +66,27 @@ def read_manifest(path: Path) -> Manifest:
         The manifest.
 
     Raises:
-        InputError: Not a survey, written by an older or newer glowseis, or damaged.
+        InputError: It is not a survey, was written by an older or newer glowseis, or is damaged.
     """
     file = path / MANIFEST
     if not path.exists():
         raise InputError(f"{path}: no such survey; make one with python -m glowseis.simulate --out {path}")
     if not file.is_file():
-        raise InputError(f"{path}: not a survey, it has no {MANIFEST}; give the folder that ingest or simulate made")
+        raise InputError(f"{path}: not a survey (no {MANIFEST}); give the folder that ingest or simulate made")
     try:
         content = read_json(file)
         version = content["schema_version"]
         if isinstance(version, int) and version > SCHEMA:
             raise InputError(
-                f"{path}: written by a newer glowseis: schema {version}, this one reads {SCHEMA}; upgrade it"
+                f"{path}: written by a newer glowseis (schema {version}, this one reads {SCHEMA}); upgrade glowseis"
             )
         if isinstance(version, int) and version < OLDEST:
             raise InputError(
-                f"{path}: written by an older glowseis: schema {version}, this one reads {SCHEMA}; make it anew from "
+                f"{path}: written by an older glowseis (schema {version}, this one reads {SCHEMA}); make it again from "
                 "its sources"
             )
         return Manifest.model_validate_json(json.dumps(content), strict=True)
     except pydantic.ValidationError as wrong:
         raise InputError(f"{file}: {first_wrong(wrong)}; {MEND}") from None
     except (ValueError, KeyError, TypeError):
-        raise InputError(f"{file}: is damaged, it cannot be read as a survey's JSON; {MEND}") from None
+        raise InputError(f"{file}: damaged; it cannot be read as a survey's JSON; {MEND}") from None

@@ -16,13 +16,13 @@ from glowseis.survey.store.survey import Survey
 
 
 def scan(survey: Survey, look: Callable[[int, Gather], None], *, shards: bool = False, workers: int = 0) -> None:
-    """Read every gather once and check its record; memory for one gather a worker.
+    """Read every gather once and check its record, with memory for one gather per worker.
 
     Args:
         survey: What to read.
         look: Called with each row number and its gather, from several threads at once, shard by shard in any order.
         shards: Whether to check the shards' own checksums as well.
-        workers: Threads; 0 takes one for each core.
+        workers: Threads; 0 uses one for each core.
 
     Raises:
         InputError: Something is damaged; names the first shard and record that is.

@@ -3,7 +3,7 @@
 ```
 surveys/NAME/
   manifest.json           schema version, size, rendering, labels, checksums, where the gathers came from
-  gathers.csv             one row a gather: id, label, geometry, and where its record lies
+  gathers.csv             one row per gather: id, label, geometry, and where its record lies
   gathers-00000.tfrecord  tf.train.Example records, readable by any tf.data.TFRecordDataset
 ```
 """
@@ -34,13 +34,13 @@ class Survey:
     Attributes:
         path: Its folder.
         manifest: What it is.
-        index: One row a gather, with the columns of `glowseis.survey.store.index`.
+        index: One row per gather, with the columns of `glowseis.survey.store.index`.
 
     Args:
         path: As above.
         manifest: As above.
         index: As above.
-        numbers: Number of each record in its shard, int64 `[gather]`; None where all records are in the index.
+        numbers: Number of each record in its shard, int64 `[gather]`; None if all records are in the index.
     """
 
     def __init__(self, path: Path, manifest: Manifest, index: pd.DataFrame, numbers: np.ndarray | None = None):
@@ -58,7 +58,7 @@ class Survey:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height in samples and width in traces of every picture."""
+        """Height in samples and width in traces of every image."""
         return self.manifest.size
 
     @property
@@ -68,7 +68,7 @@ class Survey:
 
     @functools.cached_property
     def checksum(self) -> str:
-        """SHA-256 that tells these data from any other, whatever the folder is called."""
+        """SHA-256 that identifies these data, whatever the folder is called."""
         parts = [self.manifest.index_sha256, *(shard.sha256 for shard in self.manifest.shards)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -95,7 +95,7 @@ class Survey:
             for label in labels:
                 if label not in counts:
                     there = ", ".join(f"{name} ({counts[name]})" for name in self.labels) or "none"
-                    raise InputError(f"{self.path}: no gather is labelled {label!r}; labels there: {there}")
+                    raise InputError(f"{self.path}: no gather is labelled {label!r}; choose from its labels: {there}")
             keep &= self.index["label"].isin(list(labels)).to_numpy()
         if ids is not None:
             wanted = np.zeros(len(self), bool)
@@ -104,16 +104,16 @@ class Survey:
         return np.flatnonzero(keep)
 
     def only(self, rows: Sequence[int] | np.ndarray) -> "Survey":
-        """Some gathers as a survey of their own, for whoever is to see no others.
+        """Some gathers as a survey of their own, for code that must not see the others.
 
-        It has other row numbers and another checksum. Of the other gathers neither pictures nor rows of the index nor
-        counts are in it; its shards are those of the whole survey, which alone can be verified.
+        It has different row numbers and a different checksum, and contains neither images nor index rows nor counts of
+        the other gathers. Its shards are those of the whole survey; only the whole survey can be verified.
 
         Args:
             rows: Row numbers, each once.
 
         Returns:
-            The survey of these gathers, in the order of `rows`. Nothing is read or copied but the index.
+            The survey of these gathers, in the order of `rows`. Only the index is read or copied.
         """
         places = np.asarray(rows, np.int64)
         index = self.index.iloc[places].reset_index(drop=True)
@@ -153,7 +153,7 @@ class Survey:
             gather: Its id or its row number.
 
         Returns:
-            The gather with its picture and geometry.
+            The gather with its image and geometry.
 
         Raises:
             InputError: No such gather, or its record is damaged.
@@ -162,7 +162,7 @@ class Survey:
         return self._gather(row)
 
     def read_images(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Read the pictures of some gathers, all in memory: 573 kB a gather at 896 x 640.
+        """Read the images of some gathers into memory: 573 kB per gather at 896 x 640.
 
         Args:
             rows: Row numbers.
@@ -196,7 +196,7 @@ class Survey:
         return self.parse(row, record.tobytes())
 
     def parse(self, row: int, record: bytes) -> Gather:
-        """Make a gather of its record.
+        """Make a gather from its record.
 
         Args:
             row: Its row number.
@@ -206,19 +206,19 @@ class Survey:
             The gather.
 
         Raises:
-            InputError: The record is no gather of this survey's size.
+            InputError: The record is not a gather of this survey's size.
         """
         try:
             gather = parse(record)
         except (ValueError, IndexError, DecodeError) as wrong:
-            raise InputError(f"{self.record_name(row)} is no gather ({wrong}); {MEND}") from None
+            raise InputError(f"{self.record_name(row)} is not a gather ({wrong}); {MEND}") from None
         if gather.image.shape != self.size:
             shape, size = ("x".join(map(str, sides)) for sides in (gather.image.shape, self.size))
-            raise InputError(f"{self.record_name(row)} is a picture of {shape} where the manifest says {size}; {MEND}")
+            raise InputError(f"{self.record_name(row)} is an image of {shape}, but the manifest says {size}; {MEND}")
         return gather
 
     def _read(self, row: int, part: np.ndarray, part_bytes: int) -> None:
-        """Read a part of a record, all of which is checked."""
+        """Read a part of a record and check the whole record."""
         path = self.path / self._shards[row]
         try:
             whole = read_into(path, int(self._offsets[row]), int(self._lengths[row]), part, part_bytes)
@@ -231,7 +231,7 @@ class Survey:
 
 
 def open_survey(path: str | Path) -> Survey:
-    """Open a survey and check that its files are there, whole and its own.
+    """Open a survey and check that its files are present, complete and its own.
 
     >>> import glowseis
     >>> survey = glowseis.open_survey("surveys/demo")
@@ -249,7 +249,7 @@ def open_survey(path: str | Path) -> Survey:
         The survey.
 
     Raises:
-        InputError: Not a survey, written by an older or newer glowseis, damaged or incomplete.
+        InputError: It is not a survey, was written by an older or newer glowseis, or is damaged or incomplete.
     """
     path = Path(path)
     manifest = read_manifest(path)
@@ -269,7 +269,7 @@ def open_survey(path: str | Path) -> Survey:
                 f"bytes; {MEND}"
             )
         if found > shard.bytes:
-            raise InputError(f"{file}: has {found} bytes where the manifest says {shard.bytes}; {MEND}")
+            raise InputError(f"{file}: has {found} bytes, but the manifest says {shard.bytes}; {MEND}")
     return survey
 
 
@@ -281,7 +281,7 @@ def _read_index(path: Path, manifest: Manifest) -> pd.DataFrame:
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     if digest != manifest.index_sha256:
-        raise InputError(f"{file}: was changed after it was written; {MEND}")
+        raise InputError(f"{file}: changed after it was written; {MEND}")
     try:
         index = read_index(file)
     except (ValueError, OverflowError) as wrong:
@@ -293,30 +293,30 @@ def _read_index(path: Path, manifest: Manifest) -> pd.DataFrame:
 
 
 def _check_places(path: Path, manifest: Manifest, index: pd.DataFrame) -> None:
-    """Make sure that manifest and index speak of the same records."""
+    """Make sure that manifest and index describe the same records."""
     if not len(index) == manifest.gathers == sum(shard.records for shard in manifest.shards):
-        raise InputError(f"{path}: {MANIFEST} lists {manifest.gathers} gathers, {INDEX} has {len(index)}; {MEND}")
+        raise InputError(f"{path}: {MANIFEST} lists {manifest.gathers} gathers, but {INDEX} has {len(index)}; {MEND}")
     counts = {str(label): int(count) for label, count in index["label"].value_counts().items() if label}
     if counts != manifest.counts or sorted(counts) != sorted(manifest.labels):
-        raise InputError(f"{path}: {MANIFEST} counts other labels than {INDEX} has; {MEND}")
+        raise InputError(f"{path}: the labels of {MANIFEST} and {INDEX} differ; {MEND}")
     bytes_of = {shard.file: shard.bytes for shard in manifest.shards}
     offset, length, image = (index[name] for name in ("offset_bytes", "length_bytes", "image_offset_bytes"))
     room = index["shard"].map(bytes_of)
     height, width = manifest.size
-    # Subtracted, for sums of numbers that make no sense may overflow; a shard that is unknown has no room.
+    # Subtracted, because sums of nonsensical numbers may overflow; an unknown shard has no room.
     right = (offset >= 0) & (length >= 0) & (image >= 0) & (length <= room)
     right &= offset <= room - length.clip(upper=room) - (HEADER_BYTES + FOOTER_BYTES)
     right &= image <= length.clip(lower=0) - height * width
     if not right.all():
         row = int(np.argmin(right.to_numpy()))
         raise InputError(
-            f"{path / INDEX}: gather {index['gather_id'].iat[row]} lies where {index['shard'].iat[row]} has no picture "
+            f"{path / INDEX}: gather {index['gather_id'].iat[row]} lies where {index['shard'].iat[row]} has no image "
             f"of {height}x{width}; {MEND}"
         )
 
 
 def _aligned(shape: tuple[int, ...]) -> np.ndarray:
-    """Memory at a multiple of 64 bytes, which TensorFlow takes over without a copy."""
+    """Memory aligned to 64 bytes, which TensorFlow uses without a copy."""
     count = int(np.prod(shape))
     memory = np.empty(count + 63, np.uint8)
     start = -memory.ctypes.data % 64

@@ -1,7 +1,7 @@
-"""Writing a survey: shards, index and manifest, and going on with one whose writer was stopped.
+"""Writing a survey: shards, index and manifest, and resuming one whose writer was stopped.
 
-Each record is in its shard before its row is in the index, and both are handed to the system at once. What a writer
-that was killed left is therefore some whole records and perhaps a part of one more, which is cut off.
+Each record is in its shard before its row is in the index, and both are passed to the system immediately. A killed
+writer therefore leaves some whole records and perhaps a part of one more, which is cut off.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ SHARD_BYTES = 150_000_000
 
 @dataclass
 class Written:
-    """What of a survey is written: of its gathers no more than their ids, so that memory stays flat.
+    """What has been written of a survey; only the ids of its gathers are kept, so that memory stays flat.
 
     Attributes:
         shards: Where the next record goes.
@@ -50,7 +50,7 @@ class Written:
         return len(self.ids)
 
     def add(self, gather: Gather) -> None:
-        """Count a gather in."""
+        """Add a gather."""
         self.ids.add(gather.gather_id)
         self.labels[gather.label] += 1
         self.sources[gather.source] = None
@@ -66,10 +66,10 @@ def write_survey(
     """Write a survey, whole or not at all, with memory that does not grow with the number of gathers.
 
     Args:
-        out: Folder to be made.
+        out: Folder to make.
         gathers: What to write, one after another.
-        size: Height in samples and width in traces of every picture.
-        about: What to add to the manifest, such as the simulator's version and seed; JSON.
+        size: Height in samples and width in traces of every image.
+        about: What to add to the manifest, such as the simulator's version and seed, as JSON.
         shard_bytes: A shard is closed before it would grow beyond this.
 
     Returns:
@@ -92,15 +92,15 @@ def write_records(
     shard_bytes: int = SHARD_BYTES,
     written: Written | None = None,
 ) -> Manifest:
-    """Write a survey's files into a folder that is there, for those who put more into it; else as `write_survey`.
+    """Write a survey's files into an existing folder, to which the caller may add more; otherwise like `write_survey`.
 
     Args:
-        folder: Where to write; becomes the survey.
+        folder: The folder to write to, which becomes the survey.
         gathers: What to write, one after another.
-        size: Height in samples and width in traces of every picture.
+        size: Height in samples and width in traces of every image.
         about: What to add to the manifest.
         shard_bytes: A shard is closed before it would grow beyond this.
-        written: What `take_up` found there already; the gathers go on after it.
+        written: What `take_up` found there already; the gathers continue after it.
 
     Returns:
         The manifest.
@@ -116,7 +116,7 @@ def write_records(
             _check(gather, size, written.ids)
             if gather.label not in written.labels and (other := alike(gather.label, written.labels)):
                 raise InputError(
-                    f"gather {gather.gather_id} is labelled {gather.label!r}, others {other!r}; write both alike"
+                    f"gather {gather.gather_id} is labelled {gather.label!r}, others {other!r}; use one spelling"
                 )
             written.add(gather)
             record = serialise(gather)
@@ -142,17 +142,17 @@ def write_records(
 
 
 def take_up(folder: Path, shard_bytes: int = SHARD_BYTES, is_whole: Callable[[Gather], bool] | None = None) -> Written:
-    """Look what a writer that was stopped finished, and cut off the rest.
+    """Find what a stopped writer finished, and cut off the rest.
 
-    Every record is read and its checksum compared, so that it does not matter how the writer ended.
+    Every record is read and its checksum compared, so it does not matter how the writer ended.
 
     Args:
         folder: Where it wrote, or an empty one.
-        shard_bytes: What it was given.
-        is_whole: Says of one gather after another whether what else is written of it is whole as well.
+        shard_bytes: The value that it was given.
+        is_whole: Called with one gather after another; returns whether everything else written of it is complete.
 
     Returns:
-        What is written, to be handed to `write_records`.
+        What is written, to pass to `write_records`.
 
     Raises:
         OSError: The folder cannot be read or written.
@@ -164,7 +164,7 @@ def take_up(folder: Path, shard_bytes: int = SHARD_BYTES, is_whole: Callable[[Ga
     with contextlib.ExitStack() as stack:
         lines = stack.enter_context(file.open("rb")) if file.exists() else None
         if lines and lines.readline() == header:
-            for line in progress(lines, None, "looking at what is there"):
+            for line in progress(lines, None, "checking what is there"):
                 found = _found(written.shards, line)
                 if found is None or found[1].gather_id in written.ids or (is_whole and not is_whole(found[1])):
                     break
@@ -180,7 +180,7 @@ def take_up(folder: Path, shard_bytes: int = SHARD_BYTES, is_whole: Callable[[Ga
 
 
 def _found(shards: ShardWriter, line: bytes) -> tuple[bytes, Gather] | None:
-    """The next record and its gather, if a row of the index and the record that it speaks of are whole."""
+    """The next record and its gather, if a row of the index and its record are whole."""
     try:
         length_bytes = int(dict(zip(reversed(PLACE), reversed(line.decode().split(",")), strict=False))["length_bytes"])
         record = shards.find(length_bytes)
@@ -194,7 +194,7 @@ def _found(shards: ShardWriter, line: bytes) -> tuple[bytes, Gather] | None:
 
 
 def _place(shard: str, offset_bytes: int, record: bytes, gather: Gather) -> dict[str, Any]:
-    """Where a record lies, as the index says it."""
+    """The index columns that locate a record."""
     return {
         "shard": shard,
         "offset_bytes": offset_bytes,
@@ -204,7 +204,7 @@ def _place(shard: str, offset_bytes: int, record: bytes, gather: Gather) -> dict
 
 
 def _image_offset(record: bytes, image: bytes) -> int:
-    """Where in a record its picture lies; searching for its beginning alone is twenty times faster."""
+    """Where in a record its image lies; searching only for its beginning is twenty times faster."""
     offset_bytes = record.index(image[:4096])
     return offset_bytes if record.startswith(image, offset_bytes) else record.index(image)
 
@@ -215,10 +215,10 @@ def _check(gather: Gather, size: tuple[int, int], seen: set[str]) -> None:
     if gather.image.shape != tuple(size) or gather.image.dtype != np.uint8:
         shape = "x".join(map(str, gather.image.shape))
         raise InputError(
-            f"gather {name} is a picture of {shape} {gather.image.dtype}, the survey's are "
+            f"gather {name} is an image of {shape} {gather.image.dtype}, but the survey's are "
             f"{size[0]}x{size[1]} uint8; render it to the survey's size"
         )
     traces = gather.recorded_shape[1] if gather.fit == "resize" and gather.recorded_shape else gather.valid_traces
     for array in ARRAYS:
         if len(getattr(gather.geometry, array)) != traces:
-            raise ValueError(f"gather {name}: geometry.{array} must have {traces} elements, one a trace")
+            raise ValueError(f"gather {name}: geometry.{array} must have {traces} elements, one per trace")

@@ -87,8 +87,8 @@ def test_a_resized_gather_has_the_times_of_its_recording(axes):
 @pytest.mark.parametrize(
     ("array", "clip", "message"),
     [
-        (np.zeros((2, 3, 4)), None, r"shape \(2, 3, 4\) is no gather"),
-        (np.zeros((0, 4)), None, "is no gather"),
+        (np.zeros((2, 3, 4)), None, r"shape \(2, 3, 4\) is not a gather"),
+        (np.zeros((0, 4)), None, "is not a gather"),
         (np.zeros((3, 4)), 0, "clip is 0"),
         (np.zeros((3, 4)), np.nan, "clip is nan"),
     ],

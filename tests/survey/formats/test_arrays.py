@@ -64,10 +64,10 @@ def test_numbers_beyond_32_bits_become_infinite(tmp_path):
 def test_which_array_of_an_archive(tmp_path):
     path = tmp_path / "a.npz"
     np.savez(path, shots=np.ones((2, 5, 6)), labels=np.array(["good", "bad"]))
-    with pytest.raises(InputError, match="with --dataset; there are 'labels', 'shots'"):
+    with pytest.raises(InputError, match="with --dataset: 'labels', 'shots'"):
         open_source(path, OPTIONS)
     assert len(list(open_source(path, dataclasses.replace(OPTIONS, dataset="shots")).gathers())) == 2
-    with pytest.raises(InputError, match="has no array 'shot'; choose with --dataset, there are 'labels', 'shots'"):
+    with pytest.raises(InputError, match="has no array 'shot'; choose one with --dataset: 'labels', 'shots'"):
         open_source(path, dataclasses.replace(OPTIONS, dataset="shot"))
     with pytest.raises(InputError, match="holds text, amplitudes are"):
         open_source(path, dataclasses.replace(OPTIONS, dataset="labels"))
@@ -79,7 +79,7 @@ def test_which_array_of_an_archive(tmp_path):
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.ones((2, 3, 4), complex), "holds complex numbers, amplitudes are integers or real numbers"),
+        (np.ones((2, 3, 4), complex), "holds complex numbers, but amplitudes are integers or real numbers"),
         (np.ones((2, 3, 4), bool), "holds truth values"),
         (np.ones((2, 3, 4), object), "holds Python objects"),
         (np.ones((2, 3, 4), [("a", "f4")]), "holds records"),
@@ -106,7 +106,7 @@ def test_what_must_be_said(tmp_path):
         with pytest.raises(InputError, match=r"2x5x6.*: --axes gather,trace,time if these are 2 gathers of 5 traces"):
             open_source(tmp_path / "a.npy", dataclasses.replace(OPTIONS, axes=axes))
     source = open_source(tmp_path / "a.npy", dataclasses.replace(OPTIONS, sample_interval_s=None))
-    with pytest.raises(InputError, match="give no sample interval; pass --sample-interval in milliseconds"):
+    with pytest.raises(InputError, match="have no sample interval; pass --sample-interval in milliseconds"):
         _ = source.interval_s
 
 
@@ -133,7 +133,7 @@ def test_both_orders_are_spelled_out_with_their_sizes(tmp_path, shape, axes, end
     [
         ((1, 30_000, 30_000), "30000 samples and 30000 traces, 900,000,000 in all; at most 134,217,728 are read"),
         ((2, 32_768, 4097), "4097 samples and 32768 traces, 134,250,496 in all"),
-        ((5_000_000, 1, 1), "would have 5,000,000 gathers, at most 4,194,304 are read"),
+        ((5_000_000, 1, 1), "would have 5,000,000 gathers; at most 4,194,304 are read"),
     ],
 )
 def test_large_files_of_nothing_take_no_memory(tmp_path, shape, message):
@@ -168,7 +168,7 @@ def test_files_that_are_none(tmp_path):
     content = (tmp_path / "b.npy").read_bytes()
     for changed in (content[:-1], content + b"1"):
         (tmp_path / "b.npy").write_bytes(changed)
-        with pytest.raises(InputError, match=r"has \d+ bytes where its header speaks of 608; copy it again"):
+        with pytest.raises(InputError, match=r"has \d+ bytes, but its header says 608; copy it again"):
             open_source(tmp_path / "b.npy", OPTIONS)
 
 
@@ -181,7 +181,7 @@ def test_an_archive_that_unpacks_to_far_more_is_refused(tmp_path):
         np.lib.format.write_array_header_1_0(
             member, {"descr": "<f4", "fortran_order": False, "shape": (10**6, 1000, 1000)}
         )
-    with pytest.raises(InputError, match="its header speaks of 4000000000128"):
+    with pytest.raises(InputError, match="its header says 4000000000128"):
         open_source(tmp_path / "b.npz", OPTIONS)
 
 
@@ -210,7 +210,7 @@ def test_a_npz_file_without_its_end(tmp_path):
     np.savez(tmp_path / "a.npz", np.zeros((2, 3, 50), np.float32))
     content = (tmp_path / "a.npz").read_bytes()
     (tmp_path / "a.npz").write_bytes(content[: len(content) // 2])
-    with pytest.raises(InputError, match=r"a\.npz: a \.npz file without its end; copy it again"):
+    with pytest.raises(InputError, match=r"a\.npz: the end of this \.npz file is missing; copy"):
         open_source(tmp_path / "a.npz", OPTIONS)
 
 

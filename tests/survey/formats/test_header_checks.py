@@ -41,7 +41,7 @@ def test_sound_lines_are_not_remarked_on(tmp_path):
         ({"cable": lambda line: line.streamer + 1}, "byte 233 holds 1 to 3; try --cable-header 233"),
         ({"line": lambda line: 7 + line.streamer}, "byte 237 holds 7 to 9; try --cable-header 237"),
         ({"cdpt": lambda line: line.streamer + 1}, "CDP_TRACE holds 1 to 3; try --cable-header CDP_TRACE"),
-        ({}, "no word but GroupY tells them apart, which holds 0 to 200; try --cable-header GroupY"),
+        ({}, "only GroupY tells them apart, it holds 0 to 200; try --cable-header GroupY"),
         ({"gy": lambda line: 0}, "pass --cable-header with the word that tells cables apart, or --trace-header"),
         ({"gy": lambda line: 0, "cable": lambda line: line.number % 2}, "pass --cable-header with the word"),
     ],
@@ -50,7 +50,7 @@ def test_cables_of_a_shot_in_one_gather(tmp_path, ending, words, mend):
     line = cables()
     path = written(tmp_path, line.with_words(**{name: value(line) for name, value in words.items()}), ending)
     text = told(path)["cables"]
-    start = "channel numbers (TraceNumber) come back within 2 gathers (a-shot1001, a-shot1002)"
+    start = "channel numbers (TraceNumber) repeat within 2 gathers (a-shot1001, a-shot1002)"
     assert text.startswith(start) and mend in text
     if found := re.search(r"try --cable-header (\w+)", text):
         assert told(path, cable_header=found[1]) == {}
@@ -60,8 +60,8 @@ def test_cables_of_a_shot_in_one_gather(tmp_path, ending, words, mend):
 @pytest.mark.parametrize(
     ("words", "start"),
     [
-        ({"tracf": lambda line: 24 * line.streamer + line.number}, "offsets begin anew within 2 gathers"),
-        ({"tracf": lambda line: 24 * line.streamer + line.number, "offset": lambda line: 0}, "receivers begin anew"),
+        ({"tracf": lambda line: 24 * line.streamer + line.number}, "offsets start again within 2 gathers"),
+        ({"tracf": lambda line: 24 * line.streamer + line.number, "offset": lambda line: 0}, "receivers start again"),
         (
             {"tracf": lambda line: 1000 * line.streamer + line.number, "offset": lambda _: 0, "gx": lambda _: 0},
             "channel numbers (TraceNumber) jump within 2 gathers",
@@ -125,7 +125,7 @@ def test_gaps_in_channels_and_single_wrong_words_are_no_cables(tmp_path):
         ({"ep": lambda line: 7000 + np.arange(120), "sp": lambda line: 50 + line.shot}, "ShotPoint holds 50 to 54"),
         (
             {"ep": lambda line: 7000 + np.arange(120)},
-            "no word but SourceX tells them apart, which holds 500000 to 500100",
+            "only SourceX tells them apart, it holds 500000 to 500100",
         ),
         ({"ep": lambda line: 9 + line.shot // 2}, "--shot-header SourceX"),
         ({"scalco": lambda line: -10}, "EnergySourcePoint holds 2001 to 2005"),
@@ -135,7 +135,7 @@ def test_shots_without_a_number_in_one_gather(tmp_path, ending, words, mend):
     line = Line(5)
     path = written(tmp_path, line.with_words(fldr=0, **{name: value(line) for name, value in words.items()}), ending)
     text = told(path)["moving"]
-    assert text.startswith("the source moves within 1 gather (a-shot0), which may be several shots each: ")
+    assert text.startswith("the source moves within 1 gather (a-shot0), each of which may be several shots: ")
     assert mend in text
     word = re.search(r"try --shot-header (\w+)", text)[1]
     assert "moving" not in told(path, shot_header=word)
@@ -208,13 +208,13 @@ def test_a_word_that_counts_shots_says_more_than_the_sorting_code(tmp_path):
         ({}, ": no other"),
         ({"tracl": lambda line: np.arange(120)}, ": no other"),
         ({"tracr": lambda line: 1 + np.arange(120), "xline": lambda line: line.number}, ": no other"),
-        ({"tracf": lambda line: 1 + line.number}, ", in which channel numbers (TraceNumber) come back: no other"),
-        ({"offset": lambda line: 100 + line.number}, ", in which offsets begin anew: no other"),
+        ({"tracf": lambda line: 1 + line.number}, ", in which channel numbers (TraceNumber) repeat: no other"),
+        ({"offset": lambda line: 100 + line.number}, ", in which offsets start again: no other"),
     ],
 )
 def test_shots_that_no_word_counts(tmp_path, ending, words, what):
     text = told(written(tmp_path, unnumbered(**words), ending))
-    start = f"FieldRecord is 0 in all traces, so that several shots may lie together in 1 gather (a-shot0){what}"
+    start = f"FieldRecord is 0 in all traces, so several shots may lie together in 1 gather (a-shot0){what}"
     assert list(text) == ["unnumbered"] and text["unnumbered"].startswith(start)
     assert "no other header word counts shots; write shot numbers into the headers and pass --shot" in str(text)
 
@@ -338,7 +338,7 @@ def stacked():
 @pytest.mark.parametrize(
     ("line", "options", "code", "kind", "text"),
     [
-        (by_midpoint, {}, 0, "single", "sorted by midpoint (CDP), sort them by shot"),
+        (by_midpoint, {}, 0, "single", "sorted by midpoint (CDP); sort them by shot"),
         (by_midpoint, {"shot_header": "CDP"}, 2, "restless", "while CDP stays the same, as in midpoint gathers"),
         (stacked, {}, 4, "single", "CDP counts on and the offset stays"),
         (stacked, {}, 4, "sorting", "sorted by midpoint, and stacked (TraceSortingCode 4, bytes 3229-3230)"),

@@ -245,13 +245,13 @@ def wiggles(levels):
 
 
 REFUSED = {
-    "red and blue": (red_and_blue(grey(128)), "is in colour"),
-    "wiggles": (wiggles(grey(128)), "are not about a middle"),
-    "wiggles in colours": (np.repeat(wiggles(grey(128))[..., np.newaxis], 3, axis=2), "are not about a middle"),
-    "grey on white": ((255 - np.abs(grey(128) - 128)).astype(np.uint8), "are not about a middle"),
-    "grey on black": (np.abs(grey(128) - 128).astype(np.uint8), "are not about a middle"),
-    "black and white": (grey(128) > 140, "are not about a middle"),
-    "white on black": (grey(128) > 100, "are not about a middle"),
+    "red and blue": (red_and_blue(grey(128)), "in colour"),
+    "wiggles": (wiggles(grey(128)), "are not centred on zero"),
+    "wiggles in colours": (np.repeat(wiggles(grey(128))[..., np.newaxis], 3, axis=2), "are not centred on zero"),
+    "grey on white": ((255 - np.abs(grey(128) - 128)).astype(np.uint8), "are not centred on zero"),
+    "grey on black": (np.abs(grey(128) - 128).astype(np.uint8), "are not centred on zero"),
+    "black and white": (grey(128) > 140, "are not centred on zero"),
+    "white on black": (grey(128) > 100, "are not centred on zero"),
     "a white frame": (framed(grey(128), 255).astype(np.uint8), "crop it to the gather"),
     "a black frame": (framed(grey(128), 0, (1, 1), (1, 1)).astype(np.uint8), "crop it to the gather"),
     "a white line above": (framed(grey(128), 255, (2, 0), (0, 0)).astype(np.uint8), "crop it to the gather"),

@@ -50,5 +50,7 @@ def test_a_gather_may_be_so_large_and_no_larger(tmp_path, monkeypatch, name):
         return list(source.shapes())
 
     assert read(1200) == [(40, 30)]
-    with pytest.raises(InputError, match=r"40 samples and 30 traces, 1,200 in all; at most 1,199|more than 29 traces"):
+    with pytest.raises(
+        InputError, match=r"40 samples and 30 traces, 1,200 in all; at most 1,199|more than 29 consecutive traces"
+    ):
         read(1199)

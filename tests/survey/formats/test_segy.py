@@ -84,7 +84,9 @@ def test_a_file_that_contradicts_itself_about_its_sample_interval(tmp_path):
     path = tmp_path / "a.sgy"
     field_file(path, trace={TraceField.TRACE_SAMPLE_INTERVAL: 2000})
     for look in (segy_interval_s, lambda path: next(read_segy(path))):
-        with pytest.raises(InputError, match=r"the file gives .* 4 ms, that of trace 1 2 ms; pass --sample-interval"):
+        with pytest.raises(
+            InputError, match=r"the file gives .* 4 ms, but that of trace 1 2 ms; pass --sample-interval"
+        ):
             look(path)
     assert next(read_segy(path, sample_interval_s=0.002)).geometry.sample_interval_s == 0.002
     field_file(path, binary={BinField.Interval: 0}, trace={TraceField.TRACE_SAMPLE_INTERVAL: 2000})
@@ -174,7 +176,7 @@ def good_file(tmp_path):
 def test_missing_files_and_folders(tmp_path):
     with pytest.raises(InputError, match=r"nowhere\.sgy: no such file"):
         next(read_segy(tmp_path / "nowhere.sgy"))
-    with pytest.raises(InputError, match="is a folder"):
+    with pytest.raises(InputError, match=r"a folder; give|is a folder"):
         next(read_segy(tmp_path))
 
 
@@ -301,11 +303,11 @@ def with_geometry(recording, **changes):
         ([], "no gathers to write"),
         ([random_recording(1), random_recording(2, samples=41)], "line3-shot2 has 41 samples"),
         ([random_recording(1), with_geometry(random_recording(2), sample_interval_s=0.004)], "of 4 ms"),
-        ([with_geometry(random_recording(1), sample_interval_s=0.0000005)], "no place in SEG-Y"),
+        ([with_geometry(random_recording(1), sample_interval_s=0.0000005)], "not fit into SEG-Y"),
         ([random_recording(1, samples=40_000, traces=1)], "SEG-Y holds 1 to 32767"),
-        ([with_geometry(random_recording(1), source_x_m=1e9)], "its SourceX has no place in a SEG-Y header"),
-        ([with_geometry(random_recording(1), cable=2**40)], "its cable has no place in a SEG-Y header"),
-        ([with_geometry(random_recording(1), source_x_m=float("nan"))], "no place in a SEG-Y header"),
+        ([with_geometry(random_recording(1), source_x_m=1e9)], "its SourceX does not fit into a SEG-Y header"),
+        ([with_geometry(random_recording(1), cable=2**40)], "its cable does not fit into a SEG-Y header"),
+        ([with_geometry(random_recording(1), source_x_m=float("nan"))], "not fit into a SEG-Y header"),
     ],
 )
 def test_recordings_that_make_no_segy(tmp_path, recordings, message):
@@ -320,7 +322,7 @@ def test_segy_output_that_exists_or_has_no_room(tmp_path):
     with pytest.raises(InputError, match="exists already"):
         write_segy(path, [random_recording(1)], [])
     assert path.read_text() == "precious"
-    with pytest.raises(InputError, match="is a folder"):
+    with pytest.raises(InputError, match=r"a folder; give|is a folder"):
         write_segy(tmp_path, [random_recording(1)], [])
 
     def recordings():
@@ -330,5 +332,5 @@ def test_segy_output_that_exists_or_has_no_room(tmp_path):
     with pytest.raises(OSError, match="No space left"):
         write_segy(tmp_path / "other.segy", recordings(), [])
     assert [each.name for each in tmp_path.iterdir()] == ["new.segy"]
-    with pytest.raises(ValueError, match="36 at most"):
+    with pytest.raises(ValueError, match="at most 36"):
         write_segy(tmp_path / "other.segy", [random_recording(1)], ["line"] * 37)

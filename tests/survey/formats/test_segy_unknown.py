@@ -45,7 +45,7 @@ def test_unknown_offsets_come_back_unknown(tmp_path):
     ("changes", "message"),
     [
         ({"sample_interval_s": np.nan}, "interval is unknown.*write HDF5"),
-        ({"offset_m": np.full(24, np.inf, np.float32)}, "offset has no place"),
+        ({"offset_m": np.full(24, np.inf, np.float32)}, "offset does not fit"),
     ],
 )
 def test_what_has_no_place_is_told(tmp_path, changes, message):

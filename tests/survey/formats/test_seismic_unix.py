@@ -65,7 +65,7 @@ def test_sample_interval(tmp_path):
         list(SeismicUnixSource(path, ReadOptions()).gathers())
     assert SeismicUnixSource(path, ReadOptions(sample_interval_s=0.001)).interval_s == 0.001
     path = written(tmp_path, seismic_unix(swell(6, 50), interval_us=np.array([4000] * 5 + [2000]))[0])
-    with pytest.raises(InputError, match="trace 1 gives a sample interval of 4 ms, that of trace 6 2 ms"):
+    with pytest.raises(InputError, match="trace 1 gives a sample interval of 4 ms, but that of trace 6 2 ms"):
         _ = SeismicUnixSource(path, ReadOptions()).interval_s
 
 
@@ -98,7 +98,7 @@ def test_ibm_floats(tmp_path, order):
 def test_traces_of_several_lengths(tmp_path, order):
     long, short = seismic_unix(swell(3, 60), order)[0], seismic_unix(swell(2, 45), order)[0]
     with pytest.raises(
-        InputError, match=r"trace 4 has 45 samples \(bytes 115-116\), the first one 60; traces must have"
+        InputError, match=r"trace 4 has 45 samples \(bytes 115-116\), the first one 60; all traces must have"
     ):
         SeismicUnixSource(written(tmp_path, long + short), ReadOptions())
     content, _ = seismic_unix(swell(6, 50), order, words={(115, "u2"): [50, 50, 50, 50, 49, 50]})

@@ -35,7 +35,7 @@ def test_occurrences():
         ({"line": lambda second: 7 + second}, "byte 237 holds 7 to 8; try --line-header 237"),
         ({"ep": lambda second: 50 + np.arange(144) // 24}, "EnergySourcePoint holds 50 to 55; try --shot-header"),
         ({"sp": lambda second: 1 + np.arange(144) // 24}, "ShotPoint holds 1 to 6; try --shot-header ShotPoint"),
-        ({}, "pass --line-header with the word that tells lines apart, or make a file of each line"),
+        ({}, "pass --line-header with the word that tells lines apart, or make a file for each line"),
         # A word that changes within shots tells none apart.
         ({"ep": lambda second: np.arange(144)}, "pass --line-header"),
     ],
@@ -74,7 +74,7 @@ def test_a_row_by_shot_that_fits_two_lines_of_a_file_asks(tmp_path):
     table = tmp_path / "grades.csv"
     table.write_text("shot,label\n1002,bad\n")
     with pytest.raises(
-        InputError, match=r"row 2: shot 1002 comes twice in .*try --line-header 237, or label by gather_id"
+        InputError, match=r"row 2: shot 1002 occurs twice in .*try --line-header 237, or label by gather_id"
     ):
         ingest(Request([path], labels=table), tmp_path / "out")
     table.write_text("file,shot,label\na.segy,1002,bad\n")

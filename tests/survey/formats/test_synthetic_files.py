@@ -130,7 +130,7 @@ def swap(rows):
         (lambda rows: rows[:-1], "has no row for field_record 4; it is not the table of"),
         (swap, "has field_record 1 of shot 1, which is 0 there"),
         (lambda rows: rows[1].update(sail_line="8"), "has field_record 2 of sail_line 8, which is 3 there"),
-        (lambda rows: rows[1].update(field_record="1"), "has a field_record twice"),
+        (lambda rows: rows[1].update(field_record="1"), "has two rows with the same field_record"),
         (lambda rows: rows[1].update(seed="77"), "was written with other gathers; it is not the table of"),
         (lambda rows: rows[0].update(label="\x07"), "label '\\x07': use 1 to 100 printable characters"),
     ],
@@ -143,12 +143,12 @@ def test_a_table_that_does_not_agree_with_the_file_is_told(segy, change, message
 
 
 BAD_WORDS = [
-    ("parents", "=HYPERLINK(1)", "its parent '=HYPERLINK(1)' is no gather's id"),
-    ("parents", "p0;\x1b[31mx", "its parent '\\x1b[31mx' is no gather's id"),
-    ("parents", "a\rb", "its parent 'a\\rb' is no gather's id"),
-    ("parents", "a b", "its parent 'a b' is no gather's id"),
-    ("path", "=1+cmd", "its path '=1+cmd' is no word"),
-    ("path", "a\rb", "its path 'a\\rb' is no word"),
+    ("parents", "=HYPERLINK(1)", "its parent '=HYPERLINK(1)' is not a gather id"),
+    ("parents", "p0;\x1b[31mx", "its parent '\\x1b[31mx' is not a gather id"),
+    ("parents", "a\rb", "its parent 'a\\rb' is not a gather id"),
+    ("parents", "a b", "its parent 'a b' is not a gather id"),
+    ("path", "=1+cmd", "its path '=1+cmd' is not a word"),
+    ("path", "a\rb", "its path 'a\\rb' is not a word"),
     ("model", "a\rb", "its model 'a\\rb' cannot be printed"),
 ]
 
@@ -210,11 +210,11 @@ def test_a_seed_that_no_record_holds(tmp_path, seed):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"origin": Origin(("a;b",), model="demo/1")}, "its parent 'a;b' is no gather's id"),
-        ({"origin": Origin(("a", ""), model="demo/1")}, "its parent '' is no gather's id"),
-        ({"origin": Origin(("a",), path="-x")}, "its path '-x' is no word"),
-        ({"fit": "=1"}, "its fit '=1' is no word"),
-        ({"mended": {"a\rb": 1}}, "its mending 'a\\rb' is no word"),
+        ({"origin": Origin(("a;b",), model="demo/1")}, "its parent 'a;b' is not a gather id"),
+        ({"origin": Origin(("a", ""), model="demo/1")}, "its parent '' is not a gather id"),
+        ({"origin": Origin(("a",), path="-x")}, "its path '-x' is not a word"),
+        ({"fit": "=1"}, "its fit '=1' is not a word"),
+        ({"mended": {"a\rb": 1}}, "its mending 'a\\rb' is not a word"),
         ({"label": "a\r"}, "use 1 to 100 printable characters"),
     ],
 )
@@ -257,7 +257,7 @@ def test_rows_in_another_order_or_of_more_gathers_do_no_harm(segy):
 
 def test_shots_that_are_told_apart_otherwise(segy):
     with pytest.raises(
-        InputError, match="FieldRecords 1 and others, which count synthetic gathers; leave --shot-header"
+        InputError, match="FieldRecords 1 and others, but FieldRecord counts synthetic gathers; leave --shot-header"
     ):
         read(segy, shot_header="EnergySourcePoint")
 

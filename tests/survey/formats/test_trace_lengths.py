@@ -57,9 +57,9 @@ def test_the_file_header_says_no_samples(tmp_path):
     path = written(tmp_path, Line(), binary={SAMPLES: 0})
     assert len(traces_of(path)) == 72
     (remark,) = opened(path).remarks()
-    assert not remark.is_warning and "says 0 samples a trace, its trace headers 60, which is used" in remark.text
+    assert not remark.is_warning and "says 0 samples per trace, its trace headers 60, which is used" in remark.text
     path = written(tmp_path, Line().with_words(ns=0), binary={SAMPLES: 0})
-    with pytest.raises(InputError, match="its headers say 0 samples a trace; pass --samples"):
+    with pytest.raises(InputError, match="its headers say 0 samples per trace; pass --samples"):
         opened(path)
     assert len(traces_of(path, samples=60)) == 72
 
@@ -68,7 +68,7 @@ def test_the_file_header_says_no_samples(tmp_path):
 @pytest.mark.parametrize("said", [59, 61, 600])
 def test_file_and_trace_headers_say_different_numbers(tmp_path, said, tail):
     path = written(tmp_path, Line(), binary={SAMPLES: said}, tail=tail)
-    with pytest.raises(InputError, match=f"says {said} samples a trace, its trace headers 60, .* pass --samples 60"):
+    with pytest.raises(InputError, match=f"says {said} samples per trace, its trace headers 60, .* pass --samples 60"):
         opened(path)
     assert len(traces_of(path, samples=60)) == 72
 
@@ -85,7 +85,7 @@ def test_revision_two_that_tells_another_number_of_traces(tmp_path, said):
     binary = {(3501, "B"): 2, (3513, "Q"): said}
     path = written(tmp_path, Line(), binary=binary)
     assert len(traces_of(path)) == 72
-    assert f"says {said} traces, but 72 whole ones are there" in told(path)["cut"]
+    assert f"says {said} traces, but it has 72 whole ones" in told(path)["cut"]
     content = bytearray(path.read_bytes())
     struct.pack_into(">Q", content, 3512, 72)
     path.write_bytes(content)

@@ -56,7 +56,7 @@ def test_gathers_of_auxiliary_traces_alone(tmp_path, ending):
     (remark,) = opened(path).remarks()
     assert (
         not remark.is_warning
-        and "1 gather of auxiliary traces alone (bytes 29-30: 7) left out: shot1002" in remark.text
+        and "1 gather with only auxiliary traces (bytes 29-30: 7) left out: shot1002" in remark.text
     )
     path = written(tmp_path, line.with_words(trid=np.where(line.shot == 1, 1, 7)), ending)
     assert "48 of its 72 traces are auxiliary" in told(path)["auxiliary"] and len(gathers(path)) == 1

@@ -76,7 +76,7 @@ def test_no_row_fits_files_without_shots(ingest, tmp_path):
     np.save(tmp_path / "a.npy", np.random.default_rng(1).normal(size=(2, 40, 24)).astype("f4"))
     words = ("a.npy", "--axes", "gather,time,trace", "--sample-interval", "4")
     told = refused(ingest("shot,label\n101,bad\n", *words))
-    assert "its shots are 101, the gathers' 1 to 2, which are counted, as the files give none" in told
+    assert "its shots are 101, the gathers' 1 to 2, which are counted because the files have none" in told
     # Each file counts its own.
     np.save(tmp_path / "b.npy", np.ones((1, 40, 24), "f4") * np.arange(24, dtype="f4"))
     told = refused(ingest("shot,label\n1,bad\n", *words[:1], "b.npy", *words[1:]))
@@ -102,7 +102,7 @@ def test_another_word_that_holds_more_shots_is_remarked_on(ingest, tmp_path):
 
 def test_labels_that_differ_in_capitals_alone(tmp_path):
     gathers = (random_gather(shot, label=label) for shot, label in enumerate(("bad", "good", "Bad")))
-    with pytest.raises(InputError, match="labelled 'Bad', others 'bad'; write both alike"):
+    with pytest.raises(InputError, match="labelled 'Bad', others 'bad'; use one spelling"):
         write_survey(tmp_path / "s", gathers, (64, 32), {})
 
 

@@ -67,7 +67,7 @@ def test_files_by_name_and_by_path(written, tmp_path, monkeypatch):
         find(table, two, shot=2) == "bad" and find(table, one, shot=2) is None and find(table, other, shot=2) == "bad"
     )
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=r"row 5: 2 sources are called 'line é.segy'; write the path"):
+    with pytest.raises(InputError, match=r"row 5: 2 sources are called 'line é.segy'; give the path"):
         written("\n".join(["file;shot;label", *rows]))
     link = tmp_path / "link.su"
     link.symlink_to(other)
@@ -99,41 +99,41 @@ def test_what_does_not_fit_is_named(written):
     [
         ("shot,label\n1,bad\n2,bad\n1,good\n", r"row 4: shot 1 is labelled 'good', in row 2 'bad'; keep one"),
         ("shot,label\n1,bad\n01,good\n", r"row 3: shot 1 is labelled 'good', in row 2 'bad'"),
-        ("shot,label\n1,bad\n2,Bad\n", "row 3: label 'Bad' is 'bad' elsewhere; write both alike"),
-        ("shot,grade\n1,bad\n", "has no column label, its header names 'shot', 'grade'"),
+        ("shot,label\n1,bad\n2,Bad\n", "row 3: label 'Bad' is 'bad' elsewhere; use one spelling"),
+        ("shot,grade\n1,bad\n", "has no column label .its header names 'shot', 'grade'.;"),
         ("label,remark\nbad,1\n", "has none of the columns gather_id, file, line, shot, cable"),
         ("label,shot,shot\nbad,1,1\n", "has the column shot twice"),
         ("label,line,sail_line\nbad,1,1\n", "has the column line twice"),
         ("label,shot\n", "has no rows below its header"),
         ("label,shot\n,\n", "has no rows below its header"),
-        ("", "is empty"),
-        ("\n\n", "is empty"),
+        ("", "empty; it needs"),
+        ("\n\n", "empty; it needs"),
         ("label,shot\nbad,\n", "row 2: its shot is empty"),
         ("label,shot\n\nbad,1\nbad,12a\n", "row 4: shot '12a' is not a whole number"),
         ("label,shot\nbad,1.5\n", "row 2: shot '1.5' is not a whole number"),
         ("label,shot\nbad,nan\n", "row 2: shot 'nan' is not a whole number"),
         (f"label,shot\n{'b' * 101},1\n", "row 2: label 'bbb"),
         ('label,shot\n"b\nd",1\n', r"row 2: label 'b\\nd'"),
-        ("label,shot\nbad,1\nbad,1,2\n", "row 3: has 3 cells, more than the header's 2, the last is '2'; remove it"),
-        ("\nlabel,shot\n\nbad,1,,x,\n", "row 4: has 4 cells, more than the header's 2, the last is 'x'"),
+        ("label,shot\nbad,1\nbad,1,2\n", "row 3: has 3 cells, more than the header's 2; the last is '2'; remove it"),
+        ("\nlabel,shot\n\nbad,1,,x,\n", "row 4: has 4 cells, more than the header's 2; the last is 'x'"),
         ("A title\nlabel;shot\nbad;1\nbad;a\n", "row 4: shot 'a' is not a whole number"),
         ("\n \nlabel,shot\nbad,1\ngood,1\n", "row 5: shot 1 is labelled 'good', in row 4 'bad'"),
         ("\n\nshot;grade,label\n1;bad\n", "has no column label|none of the columns"),
-        ('label,shot\n"bad,1\n', "row 2: cannot be read as CSV, for a quotation mark is never closed; close or"),
-        ('label,shot\nbad,1\nbad,"2', "row 3: cannot be read as CSV, for a quotation mark is never closed"),
+        ('label,shot\n"bad,1\n', "row 2: cannot be read as CSV: a quotation mark is never closed; close or"),
+        ('label,shot\nbad,1\nbad,"2', "row 3: cannot be read as CSV: a quotation mark is never closed"),
         (f"label,shot\n{'b' * 200_000},1\n", "row 2: cannot be read as CSV .field larger.*; save it as CSV"),
         (" ;;\n,,\n", "has no column label"),
-        (" \n\t\r\n", "is empty"),
-        ("label,shot\nm\u00e4\u00dfig,1\n".encode("latin-1"), "is not UTF-8 text; save it as CSV in UTF-8"),
-        ("label,shot\nbad,1\n".encode("utf-16-le"), "holds NUL characters"),
-        ("label,shot\nbad,1\n".encode("utf-16")[:-1], "is not UTF-16 text"),
+        (" \n\t\r\n", "empty; it needs"),
+        ("label,shot\nm\u00e4\u00dfig,1\n".encode("latin-1"), "not UTF-8 text; save it as CSV in UTF-8"),
+        ("label,shot\nbad,1\n".encode("utf-16-le"), "contains NUL characters"),
+        ("label,shot\nbad,1\n".encode("utf-16")[:-1], "not UTF-16 text"),
         ("label,shot\n,1\n,2\n", "has no label in any row"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "is an Excel workbook, .* save it as CSV"),
-        (b"\x1f\x8b\x08" + bytes(60), "is packed by gzip, not CSV; unpack it"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "an Excel workbook in the old .* save it as CSV"),
+        (b"\x1f\x8b\x08" + bytes(60), "compressed with gzip, not CSV; unpack it"),
         ('<?xml version="1.0"?><Workbook/>', "is XML, not CSV; save it as CSV"),
-        ("\r\n<HTML><table></table>", "is a web page, not CSV"),
-        ("label,shot\nbad\0,1\n", "holds NUL characters"),
-        (os.urandom(2000), "is not UTF-8|NUL"),
+        ("\r\n<HTML><table></table>", "a web page, not CSV"),
+        ("label,shot\nbad\0,1\n", "contains NUL characters"),
+        (os.urandom(2000), "not UTF-8|NUL"),
     ],
 )
 def test_tables_that_make_no_sense(written, content, message):
@@ -198,10 +198,10 @@ def test_quotation_marks_within_cells(written, row):
 @pytest.mark.parametrize(
     ("inside", "kind"),
     [
-        ("xl/workbook.xml", "is an Excel workbook, not CSV; save it as CSV"),
-        ("content.xml", "is a LibreOffice or OpenOffice spreadsheet, not CSV"),
-        ("Index/Document.iwa", "is a Numbers spreadsheet"),
-        ("grades.csv", "is a zip archive, not CSV; unpack it"),
+        ("xl/workbook.xml", "an Excel workbook, not CSV; save it as CSV"),
+        ("content.xml", "a LibreOffice or OpenOffice spreadsheet, not CSV"),
+        ("Index/Document.iwa", "a Numbers spreadsheet"),
+        ("grades.csv", "a zip archive, not CSV; unpack it"),
     ],
 )
 def test_workbooks_are_known_by_their_content(written, inside, kind):
@@ -282,7 +282,7 @@ def test_a_table_of_any_size_is_not_read(tmp_path, ending):
     path = tmp_path / f"labels.{ending}"
     path.write_bytes(b"PK\x03\x04" if ending == "xlsx" else b"gather_id,label\n")
     os.truncate(path, 1 << 40)
-    with pytest.raises(InputError, match=r"has 1,099,512 MB, a table of labels at most 67; keep the columns"):
+    with pytest.raises(InputError, match=r"has 1,099,512 MB; a table of labels has at most 67; keep only the columns"):
         read_labels(path, [])
 
 
@@ -290,7 +290,7 @@ def test_a_table_has_no_more_rows_than_surveys_have_gathers(written, monkeypatch
     rows = "gather_id,label\na,bad\nb,bad\n"
     monkeypatch.setattr(table_text, "MOST_ROWS", 4)
     assert len(written(rows).labels) == 2
-    with pytest.raises(InputError, match="has more than 4 rows; remove those that are empty"):
+    with pytest.raises(InputError, match="has more than 4 rows; remove empty ones"):
         written(rows + ",\n,\n")
 
 

@@ -132,7 +132,7 @@ def test_the_interval_that_was_trained_at_is_left_alone(profile, interval_s):
 @pytest.mark.parametrize("interval_s", [0.0101, 0.012, 0.016])
 def test_a_coarser_interval_is_refused_and_both_are_named(profile, interval_s):
     with pytest.raises(
-        InputError, match=rf"sample interval of {interval_s * 1e3:g} ms, and model/1 was trained at 8 ms"
+        InputError, match=rf"sample interval of {interval_s * 1e3:g} ms, but model/1 was trained at 8 ms"
     ):
         bringing(profile)(recording(interval_s=interval_s))
 
@@ -165,14 +165,14 @@ def test_an_unknown_interval_is_taken_for_the_models(profile):
     to = bringing(profile)
     assert to(recording(interval_s=np.nan)).image.shape == (120, 40)
     assert to.lines() == [
-        "1 gather without a sample interval is taken to have 8 ms; pass --sample-interval if that is wrong"
+        "1 gather without a sample interval is assumed to have 8 ms; pass --sample-interval if that is wrong"
     ]
 
 
 def test_a_model_that_does_not_tell(profile):
     to = bringing(None)
     assert to(recording(interval_s=0.004)).image.shape == (120, 40)
-    assert "does not say what it was trained on" in to.lines()[0]
+    assert "does not record what it was trained on" in to.lines()[0]
     to = bringing(dataclasses.replace(profile, interval_s=None))
     assert to(recording(interval_s=0.004)).image.shape == (120, 40)
     assert "graded without resampling" in to.lines()[0]
@@ -329,5 +329,5 @@ def test_what_cannot_be_brought_must_be_the_same(profile):
     check_trained_on("flow/1", None, np.array([0.004]), np.array([99.0]), "surveys/one")
     with pytest.raises(InputError, match=r"surveys/one: has gathers with a sample interval of 4 ms, and flow/1 was tr"):
         check_trained_on("flow/1", profile, np.array([0.008, 0.004]), unknown, "surveys/one")
-    with pytest.raises(InputError, match=r"a trace every 50 m, and flow/1 was trained with one every 12.5 m"):
+    with pytest.raises(InputError, match=r"a trace every 50 m, but flow/1 was trained with one every 12.5 m"):
         check_trained_on("flow/1", profile, same, np.array([12.5, 50.0]), "surveys/one")

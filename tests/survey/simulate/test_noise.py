@@ -186,8 +186,8 @@ def test_settings_are_read():
     [
         ("waves=1", "no kind 'waves'; choose from ambient, swell"),
         ("swell", "KIND=FACTOR"),
-        ("swell=loud", "'loud' is no number"),
-        ("swell=", "is no number"),
+        ("swell=loud", "'loud' is not a number"),
+        ("swell=", "is not a number"),
         ("swell=-1", "from 0"),
         ("swell=nan", "from 0"),
         ("swell=inf", "from 0"),

@@ -82,7 +82,7 @@ def test_every_gather_tests_once_and_trains_otherwise(survey, kind):
             assert counts[0] == pytest.approx(counts[1], abs=0.02)
     assert sorted(tested) == list(range(COUNT))
     for wrong in (-1, 4):
-        with pytest.raises(InputError, match=f"no fold {wrong}; these folds are counted from 0 to 3"):
+        with pytest.raises(InputError, match=f"no fold {wrong}; choose one from 0 to 3"):
             folds.parts(wrong)
 
 
@@ -192,7 +192,7 @@ def test_wrong_arguments(survey):
         (lambda: make_folds(survey, "stratified", 3, seed=-1), "seed -1: give a number from 0"),
         (
             lambda: make_folds(survey, "stratified", 3, rare="schlecht"),
-            r"no gather is labelled 'schlecht'; labels there: bad",
+            r"no gather is labelled 'schlecht'; choose from its labels: bad",
         ),
         (lambda: hold_out(survey, np.zeros(0, np.int64), 0.1, 1), "two labels"),
         (lambda: hold_out(survey, np.arange(9), 0.1, 2**32), "seed 4294967296"),
@@ -224,22 +224,22 @@ def written(tmp_path, survey):
 def test_what_a_meant_change_gets_wrong_is_told(tmp_path, survey, written):
     changes = {
         "gather .* is in fold 0 and in fold 1": lambda c: c["folds"][1]["test"].append(c["folds"][0]["test"][0]),
-        "fold 0 has 'nobody', which is no labelled, recorded": lambda c: c["folds"][0]["test"].append("nobody"),
+        "fold 0 has 'nobody', which is not a labelled, recorded": lambda c: c["folds"][0]["test"].append("nobody"),
         "fold 2 has 'line3-shot2000', which is no": lambda c: c["folds"][2]["test"].append("line3-shot2000"),
         "fold 2 has 'line1-shot1000', which is no": lambda c: c["folds"][2]["test"].append("line1-shot1000"),
         "1 labelled gathers are in no part, ": lambda c: c["folds"][0]["test"].pop(),
         "shares sail line": lambda c: c["folds"][1]["test"].append(c["folds"][0]["test"].pop()),
         "has no 'other' gather": lambda c: c.update(rare="other"),
-        "is no split of parts": lambda c: c.update(kind="split"),
-        "is no grouped of parts test": lambda c: c.update(folds=c["folds"][:1]),
-        "made for another survey": lambda c: c.update(survey_checksum="0" * 64),
+        "not a split with parts": lambda c: c.update(kind="split"),
+        "not a grouped with parts test": lambda c: c.update(folds=c["folds"][:1]),
+        "made for a survey other": lambda c: c.update(survey_checksum="0" * 64),
     }
     path, content = written()
     for told, change in changes.items():
         changed = copy.deepcopy(content)
         change(changed)
         path.write_text(json.dumps(changed))
-        with pytest.raises(InputError, match="was changed after it was made, its checksum differs"):
+        with pytest.raises(InputError, match="changed after it was made, its checksum differs"):
             read_folds(path, survey)
         path.write_text(json.dumps(signed(changed)))
         with pytest.raises(InputError, match=told) as caught:
@@ -292,11 +292,11 @@ def test_files_that_are_none(tmp_path, survey, text):
 def test_files_that_are_not_there_or_of_another_time(tmp_path, survey, written):
     with pytest.raises(InputError, match="no such file; make one with"):
         read_folds(tmp_path / "gone.json", survey)
-    with pytest.raises(InputError, match="is a folder"):
+    with pytest.raises(InputError, match="a folder; give the JSON"):
         read_folds(tmp_path, survey)
     path, content = written()
     path.write_text(json.dumps(content | {"schema_version": 2}))
-    with pytest.raises(InputError, match="folds of schema 2, this glowseis reads 1; make them anew"):
+    with pytest.raises(InputError, match="folds of schema 2, but this glowseis reads 1; make them again"):
         read_folds(path, survey)
 
 

@@ -1,4 +1,4 @@
-"""What the sea, the vessels and the instruments add to a gather. Each function is one kind of noise.
+"""Noise that the sea, the vessels and the instruments add to a gather. Each function is one kind of noise.
 
 Kinds and frequencies follow Dondurur, "Acquisition and Processing of Marine Seismic Data" (2018); widths,
 spectra and lateral correlation follow the published example of each class. Pressures are in microbar, float32
@@ -40,7 +40,7 @@ _TAILED = ("swell", "columns")
 def disturb(pressure: np.ndarray, plan: NoisePlan, acquisition: Acquisition, random: np.random.Generator) -> np.ndarray:
     """A gather's pressure with all of a plan's noise.
 
-    The sea's noise passes through the recorder's gain with the events; what instruments do to channels comes after it.
+    The sea's noise passes through the recorder's gain with the events; instruments affect channels after it.
 
     Args:
         pressure: The seismic events with that gain, float32 `[trace, time]`, in microbar.
@@ -52,7 +52,7 @@ def disturb(pressure: np.ndarray, plan: NoisePlan, acquisition: Acquisition, ran
         Pressure, float32 `[trace, time]`, in microbar.
     """
     traces = pressure.shape[0]
-    # Every kind has its own stream, so that one switched off leaves the others as they were.
+    # Every kind has its own random stream, so that switching one off does not change the others.
     stream = dict(zip(NOISE_KINDS, random.spawn(len(NOISE_KINDS)), strict=True))
     noisy = np.zeros_like(pressure, dtype=np.float32, order="C")
     if plan.ambient_microbar:

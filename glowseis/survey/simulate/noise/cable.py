@@ -21,18 +21,18 @@ from glowseis.survey.simulate.plan import Band
 
 _TRACE_SPREAD, _SLOW_TRACE_SPREAD = 0.7, 0.35
 _ALIKE, _SLOW_ALIKE = (0.8, 0.6), (0.8, 0.6, 0.6, 0.4)
-"""What a trace has of its own noise, of its neighbour's, of the next one's, ..."""
+"""Shares in a trace of its own noise, of its neighbour's, of the next one's, ..."""
 _SLOW_SHARE = 0.6
 
 
 def loud_columns(band: Band, acquisition: Acquisition, random: np.random.Generator) -> np.ndarray:
     """Noise of 15 to 36 Hz, its peak near 16 Hz; each trace has its own, and some are far louder.
 
-    Three bands in five are as slow as swell, 3.5 to 8 Hz, but alike on a few neighbours only: so that neither frequency
-    nor loudness tells the two. Source: as measured on the published medium gather; the slow bands are ours.
+    Three bands in five are as slow as swell, 3.5 to 8 Hz, but alike on only a few neighbours, so that neither frequency
+    nor loudness tells the two apart. Source: as measured on the published medium gather; the slow bands are ours.
 
     Args:
-        band: Its traces and their level; where on the cable it lies plays no part.
+        band: Its traces and their level; its place on the cable does not matter.
         acquisition: Sample interval and record length.
         random: Source of randomness.
 
@@ -63,7 +63,7 @@ def bird(band: Band, acquisition: Acquisition, random: np.random.Generator) -> n
     Source: Dondurur 2018, noise of depth controllers (birds), one every 300 m or so, on the few channels next to them.
 
     Args:
-        band: Its traces and their level; where on the cable it lies plays no part.
+        band: Its traces and their level; its place on the cable does not matter.
         acquisition: Sample interval and record length.
         random: Source of randomness.
 
@@ -95,7 +95,7 @@ def tug(traces: int, peak_microbar: float, acquisition: Acquisition, random: np.
     from_tail = random.random() < 0.5
     distance_m = np.arange(traces) * acquisition.channel_interval_m
     distance_m = distance_m[::-1] if from_tail else distance_m
-    # A jerk may have set off before the shot.
+    # A jerk may have started before the shot.
     longest_s = distance_m.max() / velocity_m_s
     start_s = random.uniform(-0.5 * longest_s, 0.8 * acquisition.record_length_s)
     period_s = random.uniform(5.0, 9.0)

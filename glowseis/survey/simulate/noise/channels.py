@@ -1,4 +1,4 @@
-"""What instruments do to single channels and to modules. Each function changes a gather `[trace, time]` in place.
+"""Faults of single channels and of modules. Each function changes a gather `[trace, time]` in place.
 
 Source: Dondurur 2018, on quality control: dead, weak, reversed, spiky and saturated channels, cross-feed on modules.
 """

@@ -56,7 +56,7 @@ def swell(band: Band, acquisition: Acquisition, random: np.random.Generator) -> 
     as seen on those of acquisition B, where noise leans by some 30 samples a trace.
 
     Args:
-        band: Its traces and their level; where on the cable it lies plays no part.
+        band: Its traces and their level; its place on the cable does not matter.
         acquisition: Sample interval and record length.
         random: Source of randomness.
 

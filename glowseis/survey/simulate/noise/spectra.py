@@ -1,4 +1,4 @@
-"""Spectra and bursts that the kinds of noise are made of."""
+"""Spectra and bursts from which the kinds of noise are made."""
 
 import math
 
@@ -59,7 +59,7 @@ def along_cable(
     Args:
         traces: Traces of the gather.
         amplitude: Amplitude spectrum `[frequency]`, at `frequencies_hz`.
-        velocity_m_s: How fast it runs.
+        velocity_m_s: Its velocity.
         level_microbar: Its root mean square at the near end.
         acquisition: Sample interval, record length, channel interval.
         random: Source of randomness.
@@ -77,7 +77,7 @@ def along_cable(
 def bursts(
     traces: int, depth: float, period_s: float, acquisition: Acquisition, random: np.random.Generator
 ) -> np.ndarray:
-    """How loud noise is over time: it comes and goes, a bit later on each trace.
+    """Loudness of noise over time: it comes and goes, slightly later on each trace.
 
     Args:
         traces: How many.
@@ -100,13 +100,13 @@ def bursts(
 
 
 def tails(traces: int, core: float, acquisition: Acquisition, random: np.random.Generator) -> np.ndarray:
-    """How loud noise is across a band: level in its core, fading to either side, the whole of it leaning.
+    """Loudness of noise across a band: constant in its core, fading to either side, and leaning as a whole.
 
     Bands of noise on published gathers have no edges: they fade over some traces, and move along the cable with time.
 
     Args:
         traces: Traces of the band with its tails.
-        core: Share of them that is as loud as the middle.
+        core: Share of them that are as loud as the middle.
         acquisition: Sample interval and record length.
         random: Source of randomness.
 
@@ -155,7 +155,7 @@ def to_level(noise: np.ndarray, level_microbar: float) -> np.ndarray:
 
     Args:
         noise: Any noise.
-        level_microbar: Its root mean square to be.
+        level_microbar: The wanted root mean square.
 
     Returns:
         The noise, float32.

@@ -1,4 +1,4 @@
-"""Noise of ships: the own one's propeller, other ones' shots. Pressures are float32 `[trace, time]`, in microbar."""
+"""Noise of ships: the own vessel's propeller, others' shots. Pressures are float32 `[trace, time]`, in microbar."""
 
 import numpy as np
 from scipy import fft
@@ -61,7 +61,7 @@ def interference(
     length_s = random.uniform(0.1, 0.3)
     train = random.standard_normal(second.size) * (second / length_s) * np.exp(-second / length_s)
     source = fft.rfft(train, transform_length(acquisition)) * band_pass(frequencies_hz(acquisition), 6.0, 35.0)
-    # What would come in after the record must not come round to its beginning.
+    # Arrivals after the end of the record must not wrap round to its beginning.
     arriving = delay_s < acquisition.record_length_s
     late = second[None, :] >= delay_s[:, None] - 0.05
     noise = running(source, delay_s, acquisition) * (arriving[:, None] & late)
