@@ -128,8 +128,8 @@ def swap(rows):
     ("change", "message"),
     [
         (lambda rows: rows[:-1], "has no row for field_record 4; it is not the table of"),
-        (swap, "has field_record 1 of shot 1, which is 0 there"),
-        (lambda rows: rows[1].update(sail_line="8"), "has field_record 2 of sail_line 8, which is 3 there"),
+        (swap, "says shot 1 for field_record 1, the file 0"),
+        (lambda rows: rows[1].update(sail_line="8"), "says sail_line 8 for field_record 2, the file 3"),
         (lambda rows: rows[1].update(field_record="1"), "has two rows with the same field_record"),
         (lambda rows: rows[1].update(seed="77"), "was written with other gathers; it is not the table of"),
         (lambda rows: rows[0].update(label="\x07"), "label '\\x07': use 1 to 100 printable characters"),
