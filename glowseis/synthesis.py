@@ -11,7 +11,7 @@ from glowseis.export.flow import SavedFlow, load_flow
 from glowseis.export.folders import check_fits
 from glowseis.models.glow import DEFAULT_PATH
 from glowseis.survey.gather import Gather, Origin
-from glowseis.survey.matching.profile import picture_intervals_s, picture_spacings_m
+from glowseis.survey.matching.profile import image_intervals_s, image_spacings_m
 from glowseis.survey.matching.sameness import check_trained_on
 from glowseis.survey.render import ZERO_LEVEL
 from glowseis.survey.splits.parts import labelled_rows
@@ -238,7 +238,7 @@ def possible_parents(flow: SavedFlow, survey: Survey, label: str, rows: np.ndarr
     """
     check_fits(flow.about, flow.name, survey)
     check_trained_on(
-        flow.name, flow.profile, picture_intervals_s(survey.index), picture_spacings_m(survey.index), survey.path
+        flow.name, flow.profile, image_intervals_s(survey.index), image_spacings_m(survey.index), survey.path
     )
     possible = np.intersect1d(survey.select(labels=[label]), labelled_rows(survey))
     is_held_out = survey.index["gather_id"].isin(flow.about.get("held_out_ids", [])).to_numpy()

@@ -9,7 +9,7 @@ import numpy as np
 from glowseis.judging.combination import Combination
 from glowseis.judging.windows import Windows, windows_of
 from glowseis.survey.gather import Gather
-from glowseis.survey.matching.statistics import picture_statistics
+from glowseis.survey.matching.statistics import image_statistics
 
 
 @dataclass(frozen=True)
@@ -127,4 +127,4 @@ def _looked(looker: Looker, waiting: Sequence[tuple[Gather, Windows]], batch: in
         start = mine.stop
         seen = Seen(probabilities[mine], logarithms[mine], features[mine] if features is not None else None)
         valid = gather.image[: gather.valid_samples, : gather.valid_traces]
-        yield Judged(gather, windows, seen, picture_statistics(valid))
+        yield Judged(gather, windows, seen, image_statistics(valid))

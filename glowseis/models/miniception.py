@@ -183,7 +183,7 @@ class Miniception(keras.Model):
         Raises:
             ValueError: `x` holds integers, or is not a batch of images with one channel.
         """
-        _check_pictures(x)
+        _check_images(x)
         if self.companded:
             x = ops.sign(x) * ops.sqrt(ops.abs(x))
         for block in self.blocks:
@@ -204,7 +204,7 @@ class Miniception(keras.Model):
         return {**super().get_config(), **settings}
 
 
-def _check_pictures(x: Tensor) -> None:
+def _check_images(x: Tensor) -> None:
     dtype = keras.backend.standardize_dtype(x.dtype)
     if "int" in dtype or len(x.shape) != 4 or x.shape[-1] != 1:
         raise ValueError(

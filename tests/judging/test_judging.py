@@ -14,7 +14,7 @@ from glowseis.judging.gathers import Seen, gather_probabilities, severity
 from glowseis.judging.prior import parse_prior, reweighted, trained_fractions
 from glowseis.judging.unlike import fit_unlikeness, unlikeness_from
 from glowseis.survey.matching.profile import Profile
-from glowseis.survey.matching.statistics import STATISTICS, picture_statistics
+from glowseis.survey.matching.statistics import STATISTICS, image_statistics
 
 LABELS = ("good", "medium", "bad")
 
@@ -236,7 +236,7 @@ def test_figures_of_pictures():
     rows = np.arange(400)
     tone = np.clip(np.rint(128 + 60 * np.sin(2 * np.pi * 0.1 * rows)), 0, 255).astype(np.uint8)
     image = np.tile(tone[:, np.newaxis], (1, 50))
-    found = dict(zip(STATISTICS, picture_statistics(image), strict=True))
+    found = dict(zip(STATISTICS, image_statistics(image), strict=True))
     for share in (10, 50, 90):
         assert found[f"frequency_{share}"] == pytest.approx(0.1, abs=0.01)
     assert found["rms"] == pytest.approx(60 / np.sqrt(2), rel=0.01)
@@ -245,10 +245,10 @@ def test_figures_of_pictures():
     half = image.copy()
     half[:, 25:] = 128
     half[:100, :25] = 255
-    found = dict(zip(STATISTICS, picture_statistics(half), strict=True))
+    found = dict(zip(STATISTICS, image_statistics(half), strict=True))
     assert found["live_share"] == 0.5 and found["clipped_share"] == 0.25
     noise = np.random.default_rng(0).integers(0, 256, (400, 50)).astype(np.uint8)
-    found = dict(zip(STATISTICS, picture_statistics(noise), strict=True))
+    found = dict(zip(STATISTICS, image_statistics(noise), strict=True))
     assert abs(found["lateral_correlation"]) < 0.05 and found["frequency_50"] == pytest.approx(0.25, abs=0.03)
     for nothing in (np.full((9, 9), 128, np.uint8), np.zeros((0, 0), np.uint8), np.full((1, 1), 99, np.uint8)):
-        assert np.isfinite(picture_statistics(nothing)).all()
+        assert np.isfinite(image_statistics(nothing)).all()

@@ -286,7 +286,7 @@ def training_steps(
         number, start = step // length, step % length * batch
         places = order(number)[start : start + batch]
         named = [names[place] for place in places]
-        images, valid = _pictures(gathers, places, window, uniforms(WINDOWS, seed, number, named, 2))
+        images, valid = _images(gathers, places, window, uniforms(WINDOWS, seed, number, named, 2))
         drawn = [uniforms(name, seed, number, named, DRAWS) for name in wanted]
         numbers = np.array(drawn, np.float32).reshape(len(wanted), len(places), DRAWS)
         return images, gathers.classes[places], gathers.weights[places], valid, numbers
@@ -311,7 +311,7 @@ def in_order(gathers: LabelledGathers, batch: int) -> tf.data.Dataset:
     return _batches(read, range(steps_per_pass(gathers, batch)), gathers.size, ())
 
 
-def _pictures(
+def _images(
     gathers: LabelledGathers, places: np.ndarray, window: tuple[int, int] | None, drawn: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Images of gathers, or a window of each at the place that was drawn, with their valid regions."""

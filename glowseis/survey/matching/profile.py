@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from glowseis.survey.matching.statistics import STATISTICS, picture_statistics
+from glowseis.survey.matching.statistics import STATISTICS, image_statistics
 from glowseis.survey.store.survey import Survey
 
 Range = tuple[float, float, float]
@@ -150,7 +150,7 @@ def profile_of(
         InputError: A record is damaged.
     """
     index = survey.index.iloc[np.asarray(rows, np.int64)]
-    intervals = picture_intervals_s(index)
+    intervals = image_intervals_s(index)
     first, last = (index[name].abs().to_numpy() for name in ("first_offset_m", "last_offset_m"))
     near, far = np.fmin(first, last), np.fmax(first, last)
     known = np.isfinite(near)
@@ -161,7 +161,7 @@ def profile_of(
         labels={label: int((index["label"] == label).sum()) for label in labels or survey.labels},
         fractions=dict(fractions) if fractions else None,
         interval_s=_range(intervals),
-        spacing_m=_range(picture_spacings_m(index)),
+        spacing_m=_range(image_spacings_m(index)),
         order=_order(first[known], last[known]),
         offset_m=(float(near[known].min()), float(far[known].max())) if known.any() else None,
         start_s=_range(index["start_s"].to_numpy()),
@@ -177,7 +177,7 @@ def profile_of(
     )
 
 
-def picture_intervals_s(index: pd.DataFrame) -> np.ndarray:
+def image_intervals_s(index: pd.DataFrame) -> np.ndarray:
     """Time between two rows of images, float64 `[gather]`, NaN if unknown; resizing has changed it.
 
     Args:
@@ -188,7 +188,7 @@ def picture_intervals_s(index: pd.DataFrame) -> np.ndarray:
     return np.where(intervals > 0, intervals, np.nan)
 
 
-def picture_spacings_m(index: pd.DataFrame) -> np.ndarray:
+def image_spacings_m(index: pd.DataFrame) -> np.ndarray:
     """Distance between two columns of images, float64 `[gather]`, NaN if unknown.
 
     Args:
@@ -286,7 +286,7 @@ def _made_by(survey: Survey, index: pd.DataFrame) -> str:
 
 def _measured(survey: Survey, row: int) -> np.ndarray:
     valid = survey.index[["valid_samples", "valid_traces"]].to_numpy()[row]
-    return picture_statistics(survey.read_images([row])[0][: valid[0], : valid[1]])
+    return image_statistics(survey.read_images([row])[0][: valid[0], : valid[1]])
 
 
 def _spread(count: int, most: int) -> np.ndarray:

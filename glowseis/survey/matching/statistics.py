@@ -19,7 +19,7 @@ per sample; `rms` in grey levels; `zero_share`: samples of exactly 128; `clipped
 white; `lateral_correlation`: of neighbouring traces; `live_share`: traces that are not 128 throughout."""
 
 
-def picture_statistics(image: np.ndarray) -> np.ndarray:
+def image_statistics(image: np.ndarray) -> np.ndarray:
     """Measure an image.
 
     Args:
