@@ -25,7 +25,7 @@ FACTS = ("gather_id", "source", "sail_line", "shot", "cable")
 """Columns of the table that describe a gather, before its grade."""
 
 MOST_SHORTFALL = 0.25
-"""A classifier of windows saw none that was padded: a gather that lacks more than this to fill one is unlike them."""
+"""A classifier of windows has seen no padded one: a gather that lacks more than this to fill a window is unlike them."""
 
 WORST = ("worst_first_trace", "worst_last_trace", "worst_first_s", "worst_last_s")
 """Columns for the window with the highest severity: its traces, counted from 1 in the order of the source, and its
@@ -317,7 +317,7 @@ def _unlike(classifier: SavedClassifier, one: Judged, spacing: float) -> tuple[f
 
 
 def _shortfall(gather: Gather, classifier: SavedClassifier) -> float:
-    """By what share a window is larger than a gather that is to fill it; 0 where none has to be padded."""
+    """The share by which a window is larger than the gather that should fill it; 0 if no padding is needed."""
     if classifier.profile is None or classifier.profile.window is None:
         return 0.0
     samples, traces = classifier.profile.window
