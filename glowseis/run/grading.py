@@ -25,7 +25,7 @@ FACTS = ("gather_id", "source", "sail_line", "shot", "cable")
 """Columns of the table that describe a gather, before its grade."""
 
 MOST_SHORTFALL = 0.25
-"""A classifier of windows has seen no padded one: a gather that lacks more than this to fill a window is unlike them."""
+"""A classifier of windows has seen no padded one: a gather that lacks more than this to fill one is unlike them."""
 
 WORST = ("worst_first_trace", "worst_last_trace", "worst_first_s", "worst_last_s")
 """Columns for the window with the highest severity: its traces, counted from 1 in the order of the source, and its

@@ -62,7 +62,9 @@ class Hdf5Source:
         self._intervals_s: list[float] = []
         # On some damaged files the library crashes or hangs.
         if not survives(self._try):
-            raise InputError(f"{source_text(path)}: is damaged so that the HDF5 library breaks on it; copy it again")
+            raise InputError(
+                f"{source_text(path)}: so damaged that the HDF5 library crashes or hangs on it; copy it again"
+            )
         self._look()
 
     def _look(self) -> None:

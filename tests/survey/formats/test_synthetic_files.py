@@ -244,7 +244,7 @@ def test_a_damaged_table_is_told(tmp_path, damage):
     table = tmp_path / "new.csv"
     header, rows = table.read_text().split("\n", 1)
     table.write_text(f"{header}\n{damage(rows)}", newline="")
-    with pytest.raises(InputError, match=r"new\.csv: is damaged"):
+    with pytest.raises(InputError, match=r"new\.csv: damaged"):
         read(tmp_path / "new.npy", axes="gather,time,trace", sample_interval_s=0.008)
 
 
