@@ -121,7 +121,7 @@ class Hdf5Source:
             yield from shapes
 
     def remarks(self) -> list[Remark]:
-        """A sample interval that the user's replaces; whatever else is odd is reported for the gathers."""
+        """A sample interval that the user's overrides; other problems are reported for the gathers."""
         return overridden_interval(self._intervals_s, self._options)
 
     def gathers(self) -> Iterator[Recording]:

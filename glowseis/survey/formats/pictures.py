@@ -144,7 +144,7 @@ class PictureSource:
         yield from self._shapes
 
     def remarks(self) -> list[Remark]:
-        """A sample interval that the user's replaces; whatever else is odd is reported for the gathers."""
+        """A sample interval that the user's overrides; other problems are reported for the gathers."""
         own_s = self._row().get("sample_interval_s", np.nan)
         return overridden_interval([] if np.isnan(own_s) else [own_s], self._options)
 

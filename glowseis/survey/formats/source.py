@@ -115,11 +115,11 @@ def check_file(path: Path) -> None:
 
 
 def overridden_interval(own_s: Iterable[float], options: ReadOptions) -> list[Remark]:
-    """Mention that a sample interval takes the place of the file's, which may be right: options are for all sources.
+    """Report that the user's sample interval overrides the file's, which may be right: options apply to all sources.
 
     Args:
-        own_s: What the file gives, in seconds; nothing where it gives none.
-        options: What the user gave.
+        own_s: The file's sample intervals, in seconds; empty if it gives none.
+        options: What the user states.
     """
     asked_s = options.sample_interval_s
     others = [f"{one * 1e3:g}" for one in own_s if asked_s and not math.isclose(one, asked_s, rel_tol=1e-6)]

@@ -135,7 +135,7 @@ class TraceSource:
         return given[0][0] / 1e6
 
     def _given_intervals(self) -> list[tuple[float, str]]:
-        """Different sample intervals that headers give, in microseconds, each with whose header it is."""
+        """Different sample intervals in headers, in microseconds, each with the header's owner."""
         _ = self._runs
         in_file_us = self.facts.interval_us
         given = [(float(value), f"trace {trace + 1}") for value, trace in self._intervals_us.items() if value > 0]
