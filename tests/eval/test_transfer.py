@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from eval import transfer
-from eval.transfer import LINES_APART, compare, judging_surveys, measure, table, trained_acquisitions
+from eval.results.transfer_table import compare, table
+from eval.transfer import LINES_APART, judging_surveys, measure, trained_acquisitions
 from glowseis.errors import InputError
 from glowseis.recipe import SurveySection
 from glowseis.survey.simulate import PAPER_FRACTIONS, Acquisition, acquisitions
@@ -92,7 +93,7 @@ def test_surveys_that_judge():
         assert (one.count, one.size, one.weather, one.fractions) == (500, "64x48", 0.5, [40.0, 30.0, 30.0])
     # The paper's one acquisition is none of those drawn.
     assert judging_surveys(SurveySection(), 500, 20)["seen"].acquisitions == 0
-    with pytest.raises(InputError, match=r"first_acquisition = 900 and survey.acquisitions = 200: those from 1001 are"):
+    with pytest.raises(InputError, match=r"first_acquisition = 900 and survey.acquisitions = 200: acquisitions from 1001"):
         judging_surveys(SurveySection(acquisitions=200, first_acquisition=900), 500, 20)
 
 
