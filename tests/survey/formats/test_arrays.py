@@ -69,7 +69,7 @@ def test_which_array_of_an_archive(tmp_path):
     assert len(list(open_source(path, dataclasses.replace(OPTIONS, dataset="shots")).gathers())) == 2
     with pytest.raises(InputError, match="has no array 'shot'; choose one with --dataset: 'labels', 'shots'"):
         open_source(path, dataclasses.replace(OPTIONS, dataset="shot"))
-    with pytest.raises(InputError, match="holds text, amplitudes are"):
+    with pytest.raises(InputError, match="holds text, but amplitudes are"):
         open_source(path, dataclasses.replace(OPTIONS, dataset="labels"))
     np.save(tmp_path / "b.npy", np.ones((2, 5, 6)))
     with pytest.raises(InputError, match="leave --dataset out"):

@@ -130,7 +130,7 @@ def test_what_does_not_fit_is_named(written):
         ("label,shot\n,1\n,2\n", "has no label in any row"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "an Excel workbook in the old .* save it as CSV"),
         (b"\x1f\x8b\x08" + bytes(60), "compressed with gzip, not CSV; unpack it"),
-        ('<?xml version="1.0"?><Workbook/>', "is XML, not CSV; save it as CSV"),
+        ('<?xml version="1.0"?><Workbook/>', "XML, not CSV; save it as CSV"),
         ("\r\n<HTML><table></table>", "a web page, not CSV"),
         ("label,shot\nbad\0,1\n", "contains NUL characters"),
         (os.urandom(2000), "not UTF-8|NUL"),
@@ -297,5 +297,5 @@ def test_a_table_has_no_more_rows_than_surveys_have_gathers(written, monkeypatch
 def test_no_table(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_labels(tmp_path / "none.csv", [])
-    with pytest.raises(InputError, match="is not a file"):
+    with pytest.raises(InputError, match="not a file; give"):
         read_labels(tmp_path, [])

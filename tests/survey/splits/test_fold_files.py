@@ -262,7 +262,7 @@ def test_a_split_with_two_folds_is_none(survey, written):
     path, content = written("split")
     content["folds"].append({"training": [], "validation": [], "test": []})
     path.write_text(json.dumps(signed(content)))
-    with pytest.raises(InputError, match="is no split"):
+    with pytest.raises(InputError, match="not a split"):
         read_folds(path, survey)
 
 
