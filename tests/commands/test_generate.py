@@ -287,8 +287,8 @@ def test_a_savedmodel_of_another_size_is_told(generate, tmp_path):
     done = generate("--out", "new", "--survey", "large")
     assert done.status == 2
     assert done.error == [
-        "glowseis.generate: tiny/1: this SavedModel is for gathers of 32x32, but those of large are 64x32; train one on "
-        "this survey"
+        "glowseis.generate: tiny/1: this SavedModel is for gathers of 32x32, but those of large are 64x32; train one "
+        "on this survey"
     ]
     assert not (tmp_path / "new").exists()
 

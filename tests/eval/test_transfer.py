@@ -93,7 +93,9 @@ def test_surveys_that_judge():
         assert (one.count, one.size, one.weather, one.fractions) == (500, "64x48", 0.5, [40.0, 30.0, 30.0])
     # The paper's one acquisition is none of those drawn.
     assert judging_surveys(SurveySection(), 500, 20)["seen"].acquisitions == 0
-    with pytest.raises(InputError, match=r"first_acquisition = 900 and survey.acquisitions = 200: acquisitions from 1001"):
+    with pytest.raises(
+        InputError, match=r"first_acquisition = 900 and survey.acquisitions = 200: acquisitions from 1001"
+    ):
         judging_surveys(SurveySection(acquisitions=200, first_acquisition=900), 500, 20)
 
 
