@@ -71,7 +71,7 @@ class Hdf5Source:
         """Find out what the file contains."""
         with self._open() as file:
             # Read as a plain array, its gathers would lose their origin.
-            if self._options.dataset in (None, "amplitude", "/amplitude") and _is_own(file):
+            if _is_own(file) and _is_amplitude(self.path, file, self._options.dataset):
                 for name in ARRAY_NAMES:
                     _check_array(self.path, _found(self.path, file, name))
                 check_layout(self.path, file)
@@ -158,6 +158,11 @@ def _is_own(file: Any) -> bool:
     return isinstance(found, bytes) and found.decode("utf-8", "replace") == FORMAT
 
 
+def _is_amplitude(path: Path, file: Any, name: str | None) -> bool:
+    """Whether a name leads to the amplitudes of a file of our layout, however it is written; none does."""
+    return name is None or _found(path, file, name) == _found(path, file, "amplitude")
+
+
 def _attribute(place: Any, name: str, kinds: str) -> Any:
     """An attribute's single value, if it has a fixed length and one of the given types.
 
@@ -175,23 +180,36 @@ def _only_array(path: Path, file: Any) -> str:
     """Name of the file's only array that may hold gathers."""
     import h5py
 
-    found: dict[str, tuple[int, ...]] = {}
+    found: dict[str, str] = {}
 
     def look(name: str, item: Any) -> None:
         # Types that NumPy does not know cannot be amplitudes.
         with contextlib.suppress(TypeError):
-            if isinstance(item, h5py.Dataset) and item.ndim in (2, 3) and amplitude_kind(item.dtype):
-                found[f"/{name}"] = item.shape
+            if isinstance(item, h5py.Dataset) and _axis_count(item) in (2, 3) and amplitude_kind(item.dtype):
+                found[f"/{name}"] = "in other files" if _is_elsewhere(item) else "x".join(map(str, item.shape))
 
     file.visititems(look)
     if len(found) == 1:
         return next(iter(found))
-    there = [f"{name} ({'x'.join(map(str, shape))})" for name, shape in found.items()]
+    there = [f"{name} ({shape})" for name, shape in found.items()]
     more = f" and {len(there) - SHOWN} more" if len(there) > SHOWN else ""
     raise InputError(
         f"{source_text(path)}: choose an array with --dataset; those with two or three axes are "
         f"{', '.join(there[:SHOWN]) or 'none'}{more}"
     )
+
+
+def _is_elsewhere(array: Any) -> bool:
+    """Whether an array is stored in other files."""
+    return bool(array.is_virtual or array.external)
+
+
+def _axis_count(array: Any) -> int:
+    """How many axes an array has; the shape of a virtual one may be in its other files, which are not to be opened."""
+    plan = array.id.get_create_plist()
+    if array.is_virtual and plan.get_virtual_count():
+        return int(plan.get_virtual_vspace(0).get_simple_extent_ndims())
+    return int(array.ndim)
 
 
 def _array(path: Path, file: Any, name: str) -> Any:
@@ -242,7 +260,7 @@ def _check_array(path: Path, array: Any) -> None:
     if not isinstance(array, h5py.Dataset):
         return
     name = f"array {array.name!r}"
-    if array.is_virtual or array.external:
+    if _is_elsewhere(array):
         raise InputError(f"{source_text(path)}: {name} is stored in other files; copy it into one file with h5repack")
     if array.shape is None:
         raise InputError(f"{source_text(path)}: {name} is empty; choose another --dataset")

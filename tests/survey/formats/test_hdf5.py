@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from glowseis.errors import InputError
+from glowseis.survey.formats import hdf5
 from glowseis.survey.formats.hdf5 import Hdf5Source
 from glowseis.survey.formats.hdf5_layout import write_hdf5
+from glowseis.survey.formats.probe import survives
 from glowseis.survey.formats.source import ReadOptions
 from glowseis.survey.formats.sources import open_source
 from glowseis.survey.gather import Origin, source_text
@@ -265,6 +267,53 @@ def test_arrays_that_lie_elsewhere(tmp_path):
     for name in ("virtual", "raw"):
         with pytest.raises(InputError, match="is stored in other files"):
             open_source(tmp_path / "b.h5", dataclasses.replace(ALL, dataset=name))
+
+
+def growing(file, name, source, axes=3):
+    """A virtual array as long as the one in another file, which the library opens to say how long."""
+    sides, everything = (5, 6)[: axes - 1], slice(0, h5py.h5s.UNLIMITED, 1)
+    layout = h5py.VirtualLayout((2, *sides), "f4", maxshape=(None, *sides))
+    layout[everything] = h5py.VirtualSource(source, "data", (2, *sides), maxshape=(None, *sides))[everything]
+    file.create_virtual_dataset(name, layout)
+
+
+@pytest.mark.parametrize(
+    ("axes", "dataset", "beside", "message"),
+    [
+        (3, None, None, "'/more/virtual' is kept in other files"),
+        (3, "more/virtual", None, "'/more/virtual' is kept in other files"),
+        (3, None, "data", r"there are /data \(2x5x6\), /more/virtual \(in other files\)$"),
+        (1, "more/virtual", "data", "'/more/virtual' is kept in other files"),
+        (1, None, "data", None),
+        (3, "data", "data", None),
+    ],
+)
+def test_other_files_are_not_opened_to_see_how_long_an_array_is(tmp_path, monkeypatch, axes, dataset, beside, message):
+    """A pipe without a writer keeps whoever opens it, a device may do anything."""
+    os.mkfifo(tmp_path / "pipe")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        growing(file, "more/virtual", str(tmp_path / "pipe"), axes)
+        if beside:
+            file[beside] = np.ones((2, 5, 6))
+    monkeypatch.setattr(hdf5, "survives", lambda work: survives(work, 3))
+    options = dataclasses.replace(ALL, dataset=dataset)
+    if message:
+        with pytest.raises(InputError, match=message):
+            open_source(tmp_path / "a.h5", options)
+    else:
+        assert len(list(open_source(tmp_path / "a.h5", options).gathers())) == 2
+
+
+def test_other_files_are_not_opened_for_our_layout(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe")
+    write_hdf5(tmp_path / "a.h5", recordings())
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        file.move("amplitude", "data")
+        growing(file, "amplitude", str(tmp_path / "pipe"))
+    monkeypatch.setattr(hdf5, "survives", lambda work: survives(work, 3))
+    for dataset in (None, "amplitude", "./amplitude"):
+        with pytest.raises(InputError, match="'/amplitude' is kept in other files"):
+            open_source(tmp_path / "a.h5", dataclasses.replace(ALL, dataset=dataset))
 
 
 @pytest.mark.parametrize("name", ["amplitude", "offset_m", "sail_line", "gather_id"])

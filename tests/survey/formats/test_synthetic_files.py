@@ -280,7 +280,13 @@ def test_recorded_and_simulated_files(tmp_path):
 
 def test_an_own_hdf5_file_read_as_an_array_keeps_its_parents(tmp_path):
     write(tmp_path / "new.h5", "hdf5")
-    for dataset in ("amplitude", "/amplitude"):
+    with h5py.File(tmp_path / "new.h5", "r+") as file:
+        file["soft"] = h5py.SoftLink("amplitude")
+        file["again"] = h5py.SoftLink("/soft")
+        file["hard"] = file["amplitude"]
+        file["group/up"] = h5py.SoftLink("/")
+    names = ["amplitude", "/amplitude", "./amplitude", "//amplitude", "/./amplitude", "amplitude/"]
+    for dataset in (*names, "soft", "again", "hard", "group/up/amplitude", "group/up/soft"):
         check_same(read(tmp_path / "new.h5", dataset=dataset))
 
 
