@@ -112,6 +112,69 @@ def test_reading_warns_of_what_is_odd(tmp_path, monkeypatch):
         glowseis.read_gathers(tmp_path / "odd.npy", sample_interval_ms=2)
 
 
+@pytest.fixture(scope="module")
+def survey(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("read") / "survey"
+    glowseis.write_gathers(folder, [random_gather(1, label="good"), random_gather(2, label="")])
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "message"),
+    [
+        ({"label": "bad"}, glowseis.InputError, "label: for files of gathers, and there are none"),
+        ({"labels": "labels.csv"}, glowseis.InputError, "labels: for files"),
+        ({"size": (32, 16)}, glowseis.InputError, "size: for files"),
+        ({"fit": "crop"}, glowseis.InputError, "fit: for files"),
+        ({"kind": "segy"}, glowseis.InputError, "kind: for files"),
+        ({"sample_interval_s": 0.002}, glowseis.InputError, "sample_interval_s: for files"),
+        ({"keep_auxiliary": True, "size": "8x8"}, glowseis.InputError, "size and keep_auxiliary: for files"),
+        ({"lable": "bad"}, TypeError, "lable"),
+    ],
+)
+def test_options_that_a_survey_leaves_aside_are_refused(survey, options, kind, message):
+    for sources in (survey, [survey], []):
+        with pytest.raises(kind, match=message):
+            glowseis.read_gathers(sources, **options)
+
+
+def test_labelled_gathers_of_surveys_and_files(survey, tmp_path):
+    assert [gather.label for gather in glowseis.read_gathers(survey, strict=True)] == ["good", ""]
+    assert [gather.label for gather in glowseis.read_gathers(survey, labelled_only=True)] == ["good"]
+    glowseis.write_gathers(tmp_path / "new.h5", [random_gather(3, label="bad"), random_gather(4, label="")])
+    both = glowseis.read_gathers([survey, tmp_path / "new.h5"], labelled_only=True)
+    assert [gather.label for gather in both] == ["good", "bad"]
+    glowseis.write_gathers(tmp_path / "unlabelled", random_gather(1, label=""))
+    with pytest.raises(glowseis.InputError, match="no gather of the surveys has a label"):
+        glowseis.read_gathers(tmp_path / "unlabelled", labelled_only=True)
+
+
+NO_SIZES = [(112.5, 80), (112.0, 80), (112,), (112, 80, 2), 112, None, (0, 80), (-112, 80), ("a", "b"), "112"]
+
+
+@pytest.mark.parametrize("size", NO_SIZES)
+def test_what_is_no_size(tmp_path, size):
+    glowseis.write_gathers(tmp_path / "new.h5", random_recording(1))
+    for call in (
+        lambda: glowseis.simulate_gathers(1, size=size),
+        lambda: glowseis.read_gathers(tmp_path / "new.h5", size=size),
+    ):
+        with pytest.raises(glowseis.InputError, match=r"size '.*(is not samples x traces|each side must be)"):
+            call()
+
+
+@pytest.mark.parametrize("name", ["count", "seed", "acquisitions", "first_acquisition", "workers"])
+@pytest.mark.parametrize("value", [1.5, 2.0, "2", None, float("nan")])
+def test_what_is_no_whole_number(name, value):
+    with pytest.raises(glowseis.InputError, match=f"{name} is {value!r}; give a whole number"):
+        glowseis.simulate_gathers(**{"count": 1, "size": "64x48", name: value})
+
+
+def test_whole_numbers_of_numpy():
+    (one,) = glowseis.simulate_gathers(np.int64(1), np.uint8(7), (np.int16(64), np.int64(48)))
+    assert np.array_equal(one.image, glowseis.simulate_gathers(1, 7, "64x48")[0].image)
+
+
 def test_simulated_gathers_are_those_of_the_command(tmp_path, command):
     assert (
         command("simulate", "--out", tmp_path / "survey", "--count", 3, "--size", "64x48", "--workers", 1).status == 0

@@ -30,6 +30,15 @@ def parse_size(text: str) -> tuple[int, int]:
     return height, width
 
 
+def size_text(size: object) -> str:
+    """A size as users write it.
+
+    Args:
+        size: Such text, or height and width; what is neither, `parse_size` refuses.
+    """
+    return "x".join(map(str, size)) if isinstance(size, Iterable) and not isinstance(size, str) else str(size)
+
+
 def enclosing_size(shapes: Iterable[tuple[int, int]], multiple: int = 64) -> tuple[int, int]:
     """Smallest size that holds every shape and whose sides are multiples.
 

@@ -159,7 +159,7 @@ def _is_own(file: Any) -> bool:
 
 
 def _is_amplitude(path: Path, file: Any, name: str | None) -> bool:
-    """Whether a name leads to the amplitudes of a file of our layout, however it is written; none does."""
+    """Whether a name, however it is written, leads to the amplitudes of a file of our layout; no name does."""
     return name is None or _found(path, file, name) == _found(path, file, "amplitude")
 
 

@@ -11,16 +11,18 @@ import numpy as np
 
 from glowseis.errors import InputError
 from glowseis.files import whole_file
-from glowseis.survey.formats.axes import narrowed, unknown_geometry
+from glowseis.survey.formats.axes import FLOAT_MAX, STEPS, narrowed, unknown_geometry
 from glowseis.survey.formats.parent_table import NUMBER
+from glowseis.survey.formats.plausible import LARGEST_GATHER
 from glowseis.survey.formats.targets import Format, table_of, target_format
 from glowseis.survey.gather import Gather, Picture, Recording
 from glowseis.survey.render import amplitudes, render
+from glowseis.survey.size import LARGEST
 
 
 def write_gathers(
     out: str | Path,
-    gathers: Gather | np.ndarray | Iterable[Gather | Recording],
+    gathers: Gather | Recording | np.ndarray | Iterable[Gather | Recording],
     *,
     kind: str | None = None,
     sample_interval_s: float = np.nan,
@@ -47,16 +49,16 @@ def write_gathers(
         The number of gathers.
 
     Raises:
-        InputError: `out` exists already, there are no gathers, or one does not fit into the format.
+        InputError: `out` exists already, there are no gathers, or one is not a gather or does not fit into the format.
         OSError: The disk is full or not writable; nothing is left behind.
     """
     out = Path(out)
     found = target_format(out, kind, synthetic=False)
     if isinstance(gathers, np.ndarray):
         gathers = _of_array(gathers, sample_interval_s)
-    elif isinstance(gathers, Gather):
+    elif isinstance(gathers, Gather | Recording):
         gathers = [gathers]
-    rest = iter(gathers)
+    rest = map(_sound, gathers)
     first = next(rest, None)
     if first is None:
         raise InputError(f"{out}: there are no gathers to write; check the sources")
@@ -73,14 +75,40 @@ def _of_array(array: np.ndarray, interval_s: float) -> list[Gather | Recording]:
             f"an array of shape {array.shape} and type {array.dtype} does not hold gathers; "
             "give numbers [gather, time, trace]"
         )
+    if not (np.isnan(interval_s) or 0 < interval_s < np.inf):
+        raise InputError(f"sample_interval_s is {interval_s}; give seconds, such as 0.002, or leave it out")
     made: list[Gather | Recording] = []
     for number, one in enumerate(array if array.ndim == 3 else array[np.newaxis], start=1):
         geometry = unknown_geometry(number, one.shape[1], interval_s)
         if one.dtype == np.uint8:
             made.append(render(Picture(f"gather{number}", one, "", geometry, "an array"), *one.shape))
         else:
-            made.append(Recording(f"gather{number}", narrowed(one), "", geometry, "an array"))
+            made.append(Recording(f"gather{number}", one, "", geometry, "an array"))
     return made
+
+
+def _sound(gather: Gather | Recording) -> Gather | Recording:
+    """A gather that the readers accept, its amplitudes in 32 bits where these suffice."""
+    values, kinds = (gather.image, "u") if isinstance(gather, Gather) else (gather.amplitude, "iuf")
+    name = f"gather {gather.gather_id}"
+    if values.ndim != 2 or values.dtype.kind not in kinds:
+        raise InputError(
+            f"{name}: an array of shape {values.shape} and type {values.dtype} is not a gather; "
+            "give numbers [time, trace]"
+        )
+    samples, traces = values.shape
+    if not values.size or max(samples, traces) > LARGEST or values.size > LARGEST_GATHER:
+        raise InputError(
+            f"{name} has {samples} samples and {traces} traces; give 1 to {LARGEST} of each, at most "
+            f"{LARGEST_GATHER:,} numbers in all"
+        )
+    if isinstance(gather, Gather):
+        return gather
+    with np.errstate(over="ignore"):
+        too_large = values[np.isinf(values.astype(np.float32)) & np.isfinite(values)]
+    if too_large.size:
+        raise InputError(f"{name}: has an amplitude of {too_large[0]:g}, 32 bits hold {FLOAT_MAX:g}; scale them")
+    return replace(gather, amplitude=narrowed(values))
 
 
 def _picture(gather: Gather | Recording, size: tuple[int, int]) -> Gather:
@@ -90,8 +118,22 @@ def _picture(gather: Gather | Recording, size: tuple[int, int]) -> Gather:
 def _recording(gather: Gather | Recording) -> Recording:
     """A gather as a recording in the recorded shape."""
     if isinstance(gather, Recording):
+        _check_narrow(gather)
         return gather
     return Recording(gather.gather_id, amplitudes(gather), gather.label, gather.geometry, gather.source, gather.origin)
+
+
+def _check_narrow(recording: Recording) -> None:
+    """Refuse amplitudes that a file of 32 bits would lose beside their constant."""
+    values = recording.amplitude[np.isfinite(recording.amplitude)].astype(np.float64)
+    if recording.amplitude.dtype == np.float32 or not values.size:
+        return
+    low, middle, high = np.quantile(values, [0.1, 0.5, 0.9])
+    if high > low and np.median(np.abs(values - values.astype(np.float32))) > (high - low) / STEPS:
+        raise InputError(
+            f"gather {recording.gather_id}: 32 bits lose its amplitudes beside the constant {middle:g}; subtract it, "
+            "or write a survey or pictures"
+        )
 
 
 def _size(first: Gather | Recording) -> tuple[int, int]:

@@ -30,7 +30,7 @@ from glowseis.survey.ingestion.report import (
 )
 from glowseis.survey.progress import progress
 from glowseis.survey.render import FITS, ZERO_LEVEL, is_live, render, trace_states
-from glowseis.survey.size import enclosing_size, parse_size
+from glowseis.survey.size import enclosing_size, parse_size, size_text
 from glowseis.survey.store.index import check_label
 from glowseis.survey.store.manifest import MANIFEST
 from glowseis.survey.store.survey import open_survey, write_survey
@@ -121,7 +121,8 @@ def read_gathers(
     ((64, 64), dtype('uint8'), 0.008)
 
     Gathers are images of 256 levels; `glowseis.survey.render.amplitudes` converts them back to clipped amplitudes.
-    Problems in a file are Python warnings.
+    Problems in a file are Python warnings. Surveys are read as they are: only `labelled_only` applies to them, and
+    the other options are refused if there are no files.
 
     Args:
         sources: A file, a folder of files, a survey, or several of these.
@@ -146,18 +147,38 @@ def read_gathers(
     is_survey = [(source / MANIFEST).exists() for source in given]
     surveys = [open_survey(source) for source, is_one in zip(given, is_survey, strict=True) if is_one]
     files = [source for source, is_one in zip(given, is_survey, strict=True) if not is_one]
-    gathers = [survey.read(row) for survey in surveys for row in range(len(survey))]
-    if not files:
-        return gathers
     table = Path(labels) if labels else None
-    wanted = size if isinstance(size, str) else "x".join(map(str, size))
-    request = Request(files, ReadOptions(**options), kind, wanted, fit, table, labelled_only, strict)
+    request = Request(files, ReadOptions(**options), kind, size_text(size), fit, table, labelled_only, strict)
+    if not files:
+        _refuse_unused(request)
+    gathers = [
+        survey.read(row)
+        for survey in surveys
+        for row, label in enumerate(survey.index["label"])
+        if label or not labelled_only
+    ]
+    if not files:
+        if surveys and not gathers:
+            raise InputError("no gather of the surveys has a label; leave labelled_only out, or give them labels")
+        return gathers
     told: list[str] = []
     gathers += gathers_of(request, told)
     for line in told:
         if line.startswith(WARNING):
             warnings.warn(line.removeprefix(WARNING), stacklevel=2)
     return gathers
+
+
+def _refuse_unused(request: Request) -> None:
+    """Refuse what is said of files where there are none."""
+    whole, options = Request(()), ReadOptions()
+    names = [name for name in ("labels", "size", "fit", "kind") if getattr(request, name) != getattr(whole, name)]
+    names += [name for name, value in vars(request.options).items() if value != getattr(options, name)]
+    if names:
+        raise InputError(
+            f"{' and '.join(names)}: for files of gathers, and there are none among the sources; surveys are read as "
+            "they are, leave it out"
+        )
 
 
 def gathers_of(

@@ -4,8 +4,9 @@ import contextlib
 import os
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
+from glowseis.errors import InputError
 from glowseis.files import resumable_folder
 from glowseis.survey.gather import Gather, source_text
 from glowseis.survey.progress import progress
@@ -13,7 +14,7 @@ from glowseis.survey.render import render_recording
 from glowseis.survey.simulate.labels import PAPER_FRACTIONS
 from glowseis.survey.simulate.settings import parse_noise
 from glowseis.survey.simulate.simulation import Simulation
-from glowseis.survey.size import parse_size
+from glowseis.survey.size import parse_size, size_text
 from glowseis.survey.store.survey import take_up, write_records
 from glowseis.version import __version__
 
@@ -110,9 +111,13 @@ def simulate_gathers(
         The gathers, 0.6 MB each at 896 x 640: images uint8 `[time, trace]` with label and geometry.
 
     Raises:
-        InputError: A number is out of range, a kind of noise is unknown, or there are no such gathers.
+        InputError: A number is out of range or none, a kind of noise is unknown, or there are no such gathers.
     """
-    height, width = parse_size(size) if isinstance(size, str) else size
+    wanted = {"count": count, "seed": seed, "acquisitions": acquisitions, "first_acquisition": first_acquisition}
+    for name, value in {**wanted, "workers": workers}.items():
+        if not isinstance(value, SupportsIndex):
+            raise InputError(f"{name} is {value!r}; give a whole number")
+    height, width = parse_size(size_text(size))
     settings = parse_noise(f"{kind}={factor}" for kind, factor in (noise or {}).items())
     simulation = Simulation(count, seed, (height, width), fractions, acquisitions, first_acquisition, weather, settings)
     with contextlib.closing(simulation.recordings(workers)) as made:

@@ -280,10 +280,10 @@ def growing(file, name, source, axes=3):
 @pytest.mark.parametrize(
     ("axes", "dataset", "beside", "message"),
     [
-        (3, None, None, "'/more/virtual' is kept in other files"),
-        (3, "more/virtual", None, "'/more/virtual' is kept in other files"),
-        (3, None, "data", r"there are /data \(2x5x6\), /more/virtual \(in other files\)$"),
-        (1, "more/virtual", "data", "'/more/virtual' is kept in other files"),
+        (3, None, None, "'/more/virtual' is stored in other files"),
+        (3, "more/virtual", None, "'/more/virtual' is stored in other files"),
+        (3, None, "data", r"those with two or three axes are /data \(2x5x6\), /more/virtual \(in other files\)$"),
+        (1, "more/virtual", "data", "'/more/virtual' is stored in other files"),
         (1, None, "data", None),
         (3, "data", "data", None),
     ],
@@ -312,7 +312,7 @@ def test_other_files_are_not_opened_for_our_layout(tmp_path, monkeypatch):
         growing(file, "amplitude", str(tmp_path / "pipe"))
     monkeypatch.setattr(hdf5, "survives", lambda work: survives(work, 3))
     for dataset in (None, "amplitude", "./amplitude"):
-        with pytest.raises(InputError, match="'/amplitude' is kept in other files"):
+        with pytest.raises(InputError, match="'/amplitude' is stored in other files"):
             open_source(tmp_path / "a.h5", dataclasses.replace(ALL, dataset=dataset))
 
 

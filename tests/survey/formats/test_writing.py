@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from glowseis.errors import InputError
+from glowseis.survey.formats import writing
 from glowseis.survey.formats.source import ReadOptions
 from glowseis.survey.formats.sources import open_source
 from glowseis.survey.formats.targets import Format
@@ -145,6 +146,93 @@ def test_a_file_and_its_table_have_different_names(tmp_path, kind):
     with pytest.raises(InputError, match=r"new\.csv: .* has this name"):
         write_gathers(tmp_path / "new.csv", [child(1)], kind=kind)
     assert not list(tmp_path.iterdir())
+
+
+FILES = [("new.segy", None), ("new.h5", None), ("new.npy", None), ("new", "pictures"), ("new", "survey")]
+
+
+def numbers(samples=16, traces=8, kind=np.float64):
+    return np.random.default_rng(1).normal(size=(1, samples, traces)).astype(kind)
+
+
+def recorded(values):
+    return [dataclasses.replace(random_recording(1), amplitude=values)]
+
+
+@pytest.mark.parametrize(("name", "kind"), FILES)
+@pytest.mark.parametrize(
+    ("gathers", "message"),
+    [
+        (numbers(0, 8), "has 0 samples and 8 traces; "),
+        (numbers(8, 0), "has 8 samples and 0 traces; "),
+        (numbers(8, 0, np.uint8), "has 8 samples and 0 traces; "),
+        (recorded(np.zeros((0, 24))), "has 0 samples and 24 traces; "),
+        (numbers()[:0], "there are no gathers to write"),
+        (numbers(40_000, 1), "has 40000 samples and 1 traces; give 1 to 32768 of each"),
+        (numbers(kind=bool), "type bool does not hold gathers"),
+        (numbers(kind=complex), "type complex128 does not hold gathers"),
+        (recorded(numbers(kind=bool)[0]), "type bool is not a gather"),
+        (recorded(numbers(kind=complex)[0]), "type complex128 is not a gather"),
+        (recorded(numbers()), r"shape \(1, 16, 8\) and type float64 is not a gather"),
+        (dataclasses.replace(GATHERS[0], image=numbers()[0]), "type float64 is not a gather"),
+        (numbers() * 1e300, "has an amplitude of 3.*e.299, 32 bits hold 3.40282e.38"),
+        (recorded(numbers()[0] * 1e300), "has an amplitude of 3.*e.299, 32 bits hold 3.40282e.38"),
+    ],
+)
+def test_what_is_no_gather_is_written_nowhere(tmp_path, name, kind, gathers, message):
+    with pytest.raises(InputError, match=message) as told:
+        write_gathers(tmp_path / name, gathers, kind=kind, sample_interval_s=0.008)
+    assert not list(tmp_path.iterdir()) and "\n" not in str(told.value)
+
+
+def test_a_gather_larger_than_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "LARGEST_GATHER", 1000)
+    with pytest.raises(InputError, match=r"has 40 samples and 30 traces; .* at most 1,000 numbers in all"):
+        write_gathers(tmp_path / "new.h5", numbers(40, 30))
+
+
+@pytest.mark.parametrize(("name", "kind"), FILES)
+@pytest.mark.parametrize("interval_s", [0, -0.002, np.inf])
+def test_a_sample_interval_that_is_none(tmp_path, name, kind, interval_s):
+    with pytest.raises(InputError, match=f"sample_interval_s is {interval_s}; give seconds"):
+        write_gathers(tmp_path / name, numbers(), kind=kind, sample_interval_s=interval_s)
+
+
+@pytest.mark.parametrize(("name", "kind"), FILES)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_broken_trace_stays_broken(tmp_path, name, kind, value):
+    array = numbers()
+    array[0, 3, 2] = value
+    write_gathers(tmp_path / name, array, kind=kind, sample_interval_s=0.008)
+    if kind == "survey":
+        gather = open_survey(tmp_path / name).read(0)
+        assert gather.broken_traces == 1 and (gather.image[:, 2] == 128).all() and gather.image[:, 3].std()
+    elif kind == "pictures":
+        (path,) = (tmp_path / name).glob("*.png")
+        (picture,) = read(path)
+        assert (picture.image[:, 2] == 128).all() and picture.image[:, 3].std()
+    else:
+        (found,) = read(tmp_path / name, ARRAY if name == "new.npy" else None)
+        np.testing.assert_array_equal(found.amplitude, array[0].astype(np.float32))
+
+
+@pytest.mark.parametrize(("name", "kind"), FILES)
+@pytest.mark.parametrize("kind_of", [np.float64, np.int64])
+def test_amplitudes_that_32_bits_lose(tmp_path, name, kind, kind_of):
+    """Pictures have them, as a constant is taken away before."""
+    array = (1e10 + 100 * numbers(40, 12)).astype(kind_of)
+    if kind:
+        assert write_gathers(tmp_path / name, array, kind=kind, sample_interval_s=0.008) == 1
+        return
+    for gathers in (array, recorded(array[0])):
+        with pytest.raises(InputError, match=r"32 bits lose its amplitudes beside the constant 1e\+10"):
+            write_gathers(tmp_path / name, gathers, sample_interval_s=0.008)
+    assert not list(tmp_path.iterdir())
+    # All of one value, or nearly, they lose nothing.
+    muted = np.where(np.arange(40)[:, np.newaxis] < 37, 0.0, numbers(40, 12))
+    assert (
+        write_gathers(tmp_path / name, np.concatenate([muted, array - 1e10, array * 0]), sample_interval_s=0.008) == 3
+    )
 
 
 def test_labels_beside_recorded_gathers_are_left_alone(tmp_path):
