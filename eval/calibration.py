@@ -89,8 +89,8 @@ def main(
     if out:
         with whole_folder(out) as folder:
             _write_table(folder / "calibration.csv", rows)
-            told = _write_pictures(folder, measured, seed, acquisition)
-        print(f"\n{source_text(out)}: calibration.csv, one picture per class and simulated-unlabelled.png ({told})")
+            order = _write_pictures(folder, measured, seed, acquisition)
+        print(f"\n{source_text(out)}: calibration.csv, one picture per class and simulated-unlabelled.png ({order})")
 
 
 Figures = dict[str, dict[str, float]]

@@ -145,11 +145,11 @@ def _run_in_processes(words: Sequence[str], todo: Sequence[tuple[int, int]], job
         return
     _say(f"first making the added gathers, and the flow that they need; see {log} for progress")
     on_this_machine([Job("making the gathers", "eval.curve", tuple(words))], 1, _say)
-    started, done, told = time.monotonic(), 0, threading.Lock()
+    started, done, lock = time.monotonic(), 0, threading.Lock()
 
     def say(line: str) -> None:
         nonlocal done
-        with told:
+        with lock:
             done += 1
             left = (time.monotonic() - started) / done * (len(todo) - done)
             _say(f"{line}{f'; about {duration(left)} left' if done < len(todo) else ''}")
@@ -183,12 +183,12 @@ def text_of(table: "pd.DataFrame", chosen: int, rare: str) -> str:
     from eval.report.curve_figure import curve_means
 
     means = curve_means(table)
-    means["said"] = [
+    means["text"] = [
         f"{100 * mean:.1f} +- {100 * error:.1f}" if runs > 1 else f"{100 * mean:.1f}"
         for mean, error, runs in zip(means["mean"], means["standard_error"], means["runs"], strict=True)
     ]
     means["column"] = means["part"] + " " + means["class"]
-    shown = means.pivot(index="count", columns="column", values="said")[list(dict.fromkeys(means["column"]))]
+    shown = means.pivot(index="count", columns="column", values="text")[list(dict.fromkeys(means["column"]))]
     return (
         "F1 in per cent, mean +- standard error over runs, against the number of added gathers\n"
         f"{shown.rename_axis(index=None, columns=None).to_string()}\n"

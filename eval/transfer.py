@@ -183,8 +183,8 @@ def trained_acquisitions(ids: Iterable[str], survey: "SurveySection", name: str)
     """
     found = set()
     for one in ids:
-        if told := re.fullmatch(r"sim\d+-(?:a(\d+)-)?(\d+)", one):
-            acquisition, index = told.groups()
+        if match := re.fullmatch(r"sim\d+-(?:a(\d+)-)?(\d+)", one):
+            acquisition, index = match.groups()
             if acquisition is None and survey.acquisitions:
                 acquisition = survey.first_acquisition + int(index) % survey.acquisitions
             found.add(int(acquisition or 0))

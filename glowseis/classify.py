@@ -44,10 +44,10 @@ def main(
     strict: command.Strict = False,
     options: "ReadOptions",
 ) -> None:
-    """Grade gathers with a trained classifier, and score the grades where gathers have labels.
+    """Grade gathers with a trained classifier.
 
     Gathers are first made to match the classifier's training data: resampled to its sample interval, put in its trace
-    order, and cut into windows of its size.
+    order, and cut into windows of its size. If gathers have labels, their grades are scored.
 
     Example: python -m glowseis.classify savedmodels/robust line12.segy --out grades.csv
     """

@@ -114,10 +114,10 @@ def reads_files(function: Callable[..., None]) -> Callable[..., None]:
     def reading(**given: Any) -> None:
         from glowseis.survey.formats.source import ReadOptions
 
-        said = {name: given.pop(name) for name in READING}
-        interval_ms = said.pop("sample_interval")
+        chosen = {name: given.pop(name) for name in READING}
+        interval_ms = chosen.pop("sample_interval")
         interval_s = None if interval_ms is None else interval_ms / 1e3
-        function(**given, options=ReadOptions(sample_interval_s=interval_s, **said))
+        function(**given, options=ReadOptions(sample_interval_s=interval_s, **chosen))
 
     own = inspect.signature(function)
     kind = inspect.Parameter.KEYWORD_ONLY

@@ -20,10 +20,11 @@ def main(
     verify: Annotated[bool, typer.Option("--verify", help="Also check the shards' checksums.")] = False,
     workers: Annotated[int, typer.Option(help="Reading threads; 0 means one per core.", min=0)] = 0,
 ) -> None:
-    """Describe a survey: labels, sail lines, widths, grey levels, broken traces, synthetic gathers, duplicates.
+    """Describe a survey, or what a model was trained on.
 
-    Every record is read once and its checksum checked. Given a SavedModel (savedmodels/NAME or NAME/VERSION), it
-    prints what the model was trained on: sample interval, trace spacing, offsets, size, class fractions and so on.
+    Of a survey it prints labels, sail lines, widths, grey levels, broken traces, synthetic gathers and duplicates;
+    every record is read once and its checksum checked. Of a SavedModel (savedmodels/NAME or NAME/VERSION) it prints
+    the sample interval, trace spacing, offsets, size, class fractions and so on of its training data.
 
     Example: python -m glowseis.describe surveys/small --out descriptions/small --verify
     """

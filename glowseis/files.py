@@ -106,7 +106,7 @@ def resumable_folder(out: Path, work: dict[str, Any]) -> Iterator[tuple[Path, Ca
             _flush(folder)
             check_output(out)
             os.rename(folder, _target(out))
-            # Last: whatever fails or is stopped before, the work can be taken up again.
+            # Last, so that work that fails or is stopped before this can be resumed.
             (_target(out) / STATE).unlink(missing_ok=True)
         except (KeyboardInterrupt, InputError, OSError) as wrong:
             if not state.exists():
@@ -252,7 +252,7 @@ def _staging(out: Path, work: dict[str, Any] | None = None, *, replace: bool = F
             yield folder
             _flush(out.parent)
         except BaseException as wrong:
-            # A file that is called so itself says nothing of work to be taken up.
+            # If the output itself has that name, it says nothing about work to resume.
             if out.name == STATE or not (folder / STATE).exists():
                 shutil.rmtree(folder, ignore_errors=True)
             if isinstance(wrong, OSError) and wrong.errno and wrong.filename is None:

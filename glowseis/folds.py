@@ -31,9 +31,9 @@ def main(
         str, typer.Option(help="Label that every part must contain; by default the one with the fewest gathers.")
     ] = "",
 ) -> None:
-    """Divide a survey's labelled gathers into folds or a split, and save it to a file.
+    """Divide a survey's gathers into folds or a split.
 
-    Synthetic gathers are left out.
+    The result is written to a file. Synthetic gathers and gathers without a label are left out.
 
     Example: python -m glowseis.folds surveys/small --out folds/small.json --kind grouped
     """

@@ -34,10 +34,11 @@ def main(
     batch: Annotated[int, typer.Option(min=1, help="Gathers made at a time; memory grows with it.")] = 4,
     kind: Annotated[Format | None, typer.Option("--format", help="Default: by the extension of --out.")] = None,
 ) -> None:
-    """Make new gathers of a label by interpolating between a survey's real ones in a flow's latent space.
+    """Make new gathers of a label with a flow.
 
-    Each has the geometry of its first parent. Its parents, alpha, seed and model are recorded in the survey or HDF5
-    file, or in a table beside SEG-Y, NumPy files and pictures.
+    It interpolates between a survey's real gathers, the parents, in the flow's latent space. Each new gather has the
+    geometry of its first parent. Its parents, alpha, seed and model are recorded in the survey or HDF5 file, or in a
+    table beside SEG-Y, NumPy files and pictures.
 
     Example: python -m glowseis.generate savedmodels/demo --survey surveys/demo --count 20 --out new.segy
     """

@@ -37,7 +37,9 @@ def main(
     strict: command.Strict = False,
     options: "ReadOptions",
 ) -> None:
-    """Make a survey from shot gathers in SEG-Y, Seismic Unix, HDF5, NumPy or picture files.
+    """Make a survey from recorded shot gathers.
+
+    It reads SEG-Y, Seismic Unix, HDF5, NumPy and picture files.
 
     Example: python -m glowseis.ingest line12.segy --out surveys/line12 --labels labels.csv
     """

@@ -32,11 +32,12 @@ def main(
         Cluster | None, typer.Option(help="Train with all tasks of this Slurm step; TF_CONFIG needs no option.")
     ] = None,
 ) -> None:
-    """Train a recipe's flow on a survey's rare class, or its classifier on the survey's labels; export a SavedModel.
+    """Train a recipe's flow or classifier; export a SavedModel.
 
-    Without arguments it trains the demo, on a small survey that it simulates. If it is stopped, run the same command
-    again to continue. A flow trains on all GPUs of the machine, or of several machines with TF_CONFIG or --cluster
-    slurm: start the same command on each (train/hosts.sh, train/slurm.sh).
+    A flow learns a survey's rare class, a classifier its labels. Without arguments it trains the demo, on a small
+    survey that it simulates. If it is stopped, run the same command again to continue. A flow trains on all GPUs of the
+    machine, or of several machines with TF_CONFIG or --cluster slurm: start the same command on each (train/hosts.sh,
+    train/slurm.sh).
 
     Example: python -m glowseis.train train/paper.toml --survey surveys/viking --set training.batch=2
     """

@@ -1,7 +1,7 @@
-"""The paper's Figure 4: F1 of each class against the number of augmentations, as files and as pictures.
+"""The paper's Figure 4: F1 of each class against the number of augmentations, as tables and as pictures.
 
-`curve.csv` has a row a run (`count, run, part, class, f1`), `curve_mean.csv` one a point of the curve (`count, part,
-class, mean, std, standard_error, runs, chosen`). F1 is a fraction there, and in per cent in the pictures.
+`curve.csv` has a row per run (`count, run, part, class, f1`), `curve_mean.csv` one per point of the curve (`count,
+part, class, mean, std, standard_error, runs, chosen`). F1 is a fraction in the tables and in per cent in the pictures.
 """
 
 from pathlib import Path
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 TABLE, MEANS, PICTURE = "curve.csv", "curve_mean.csv", "curve"
 
 PARTS = ("validation", "test")
-"""In the order of the panels: the count is chosen on the first, the second is only looked at."""
+"""In the order of the panels: the count is chosen on the first; the second is only shown."""
 
 COLUMNS = {"count": "int64", "run": "int64", "part": "str", "class": "str", "f1": "float64"}
 
@@ -39,11 +39,11 @@ def curve_means(table: pd.DataFrame) -> pd.DataFrame:
     """Means over the runs.
 
     Args:
-        table: A row a run, as in `curve.csv`.
+        table: A row per run, as in `curve.csv`.
 
     Returns:
         `count, part, class, mean, std, standard_error, runs`, the classes in their order in `table`; `std` divides by
-        runs - 1 and is, like the standard error, NaN of a single run.
+        runs - 1 and is, like the standard error, NaN for a single run.
     """
     groups = table.groupby(["count", "part", "class"], sort=False)["f1"]
     means = groups.agg(["mean", "std", "sem", "count"]).set_axis(["mean", "std", "standard_error", "runs"], axis=1)
@@ -58,20 +58,20 @@ def write_curve(table: pd.DataFrame, chosen: int, folder: Path) -> list[Path]:
     """Write the curve's tables and pictures, in place of older ones.
 
     Args:
-        table: `count` (augmentations), `run`, `part` (validation or test), `class`, `f1` (a fraction); a row each.
+        table: `count` (augmentations), `run`, `part` (validation or test), `class`, `f1` (a fraction).
         chosen: The count chosen on the validation curve.
-        folder: Where the files go; made when missing.
+        folder: Folder for the files; made if missing.
 
     Returns:
         The files: both tables, then the picture as PNG and as SVG.
 
     Raises:
-        ValueError: The table has other columns or parts, a point twice, or not the chosen count.
+        ValueError: The table has other columns or parts, has a point twice, or lacks the chosen count.
         OSError: The disk is full or not writable.
     """
     table = _checked(table)
     if chosen not in set(table["count"]):
-        raise ValueError(f"the chosen count is {chosen}, none of the table's {sorted(set(table['count']))}")
+        raise ValueError(f"the chosen count is {chosen}, not one of the table's {sorted(set(table['count']))}")
     means = curve_means(table)
     means["chosen"] = means["count"] == chosen
     figure = new_figure(2 * WIDTH_INCH, HEIGHT_INCH)
@@ -93,7 +93,7 @@ def read_curve(folder: Path) -> pd.DataFrame | None:
         folder: Where `write_curve` put it.
 
     Returns:
-        The table that it was given; None when there is none.
+        The table that `write_curve` was given; None if there is none.
 
     Raises:
         InputError: The file is damaged.
@@ -105,11 +105,11 @@ def read_curve(folder: Path) -> pd.DataFrame | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as wrong:
-        raise InputError(f"{path}: is no whole curve ({wrong}); remove it and run the curve again") from None
+        raise InputError(f"{path}: is not a complete curve ({wrong}); remove it and run the curve again") from None
 
 
 def read_chosen(folder: Path) -> int | None:
-    """The count that was chosen on the validation curve; None when there is no curve.
+    """The count that was chosen on the validation curve; None if there is no curve.
 
     Args:
         folder: Where `write_curve` put it.
@@ -125,17 +125,17 @@ def read_chosen(folder: Path) -> int | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError) as wrong:
-        raise InputError(f"{path}: is no whole curve ({wrong}); remove it and run the curve again") from None
+        raise InputError(f"{path}: is not a complete curve ({wrong}); remove it and run the curve again") from None
 
 
 def draw_part(axes: "Axes", means: pd.DataFrame, part: str, chosen: int | None) -> None:
-    """Draw one part's curves: a line a class, a band of one standard error either way, the chosen count.
+    """Draw one part's curves: a line per class, a band of one standard error either way, the chosen count.
 
     Args:
-        axes: Where.
-        means: As `curve_means` gives them.
+        axes: Axes to draw on.
+        means: As `curve_means` returns them.
         part: `validation` or `test`.
-        chosen: The count to be marked; None for none.
+        chosen: The count to mark; None for none.
     """
     shown = means[means["part"] == part]
     for number, name in enumerate(dict.fromkeys(means["class"])):
@@ -172,5 +172,5 @@ def _checked(table: pd.DataFrame) -> pd.DataFrame:
     if set(table["part"]) != set(PARTS):
         raise ValueError(f"its parts are {', '.join(sorted(set(table['part'])))}, not {' and '.join(PARTS)}")
     if table.duplicated(["count", "run", "part", "class"]).any():
-        raise ValueError("a run comes twice")
+        raise ValueError("a run is there twice")
     return table

@@ -1,4 +1,4 @@
-"""Colours of classes and arms, and matplotlib's figures as SVG that a page can hold in light and in dark."""
+"""Colours of classes and arms, and matplotlib's figures as SVG for a page in light or dark mode."""
 
 import io
 import re
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, FAINT = "#1f2328", "#8c959f"
-"""Text and lines; what only guides the eye."""
+"""Colours of text and lines, and of what only guides the eye."""
 
 ARM_COLOURS = dict(
     zip(
@@ -32,10 +32,10 @@ ARM_DASHES: dict[str, Any] = dict(
         strict=True,
     )
 )
-"""Each arm's dashes, for who cannot tell the colours apart."""
+"""Each arm's dashes, for readers who cannot tell the colours apart."""
 
 CLASS_COLOURS = ("#0969da", "#9a6700", "#cf222e", "#1a7f37", "#8250df", "#0e7490")
-"""Colours of classes in order of severity; they repeat beyond these."""
+"""Colours of classes in order of severity; they repeat if there are more classes."""
 
 CLASS_MARKERS = ("o", "s", "^", "D", "v", "P")
 
@@ -51,16 +51,16 @@ IN_THE_DARK = {
     "#bf3989": "#f778ba",
     "#0e7490": "#39c5cf",
 }
-"""What stands for each colour on a dark page."""
+"""The replacement of each colour on a dark page."""
 
 PIXELS_AN_INCH = 200
 
 WIDTH_INCH, HEIGHT_INCH = 4.4, 3.3
-"""A panel's size: its letters can still be read when a phone shows it 360 pixels wide."""
+"""A panel's size: its text is still legible when a phone shows it 360 pixels wide."""
 
 
 def plain(text: str) -> str:
-    r"""A user's word as matplotlib shows it: a dollar sign would begin a formula."""
+    r"""A user's word, escaped for matplotlib: a dollar sign would start a formula."""
     return text.replace("$", r"\$")
 
 
@@ -74,7 +74,7 @@ def new_figure(width_inch: float = WIDTH_INCH, height_inch: float = HEIGHT_INCH)
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    # No pyplot: it wants a display, and keeps figures.
+    # Not pyplot: it needs a display, and keeps figures.
     figure = Figure((width_inch, height_inch), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
@@ -84,7 +84,7 @@ def dress(axes: Any) -> None:
     """Give axes a grid and the page's colours.
 
     Args:
-        axes: matplotlib's axes.
+        axes: The axes, of matplotlib.
     """
     axes.grid(color=FAINT, linewidth=0.5, alpha=0.4)
     axes.set_axisbelow(True)
@@ -105,8 +105,8 @@ def write_picture(figure: "Figure", folder: Path, name: str) -> list[Path]:
 
     Args:
         figure: The figure.
-        folder: Where the files go; made when missing.
-        name: Their name, without an ending.
+        folder: Folder for the files; made if missing.
+        name: Their name, without extension.
 
     Returns:
         Both files, the PNG first.
@@ -117,7 +117,7 @@ def write_picture(figure: "Figure", folder: Path, name: str) -> list[Path]:
     paths = [folder / f"{name}.png", folder / f"{name}.svg"]
     with whole_file(paths[0], replace=True) as png, whole_file(paths[1], replace=True) as svg:
         figure.savefig(png, format="png", dpi=PIXELS_AN_INCH, metadata={"Software": None})
-        # A viewer in the dark would show the ink on black.
+        # A viewer in dark mode would show the ink on black.
         figure.patch.set_facecolor("white")
         svg.write_text(svg_text(figure, name, transparent=False), encoding="utf-8")
     return paths
@@ -128,8 +128,8 @@ def svg_text(figure: "Figure", name: str, *, transparent: bool = True) -> str:
 
     Args:
         figure: The figure.
-        name: What tells its elements from those of other figures.
-        transparent: Whether what lies behind shows through.
+        name: Distinguishes its elements from those of other figures.
+        transparent: Whether the background shows through.
     """
     import matplotlib
 
@@ -140,12 +140,12 @@ def svg_text(figure: "Figure", name: str, *, transparent: bool = True) -> str:
 
 
 def inline_svg(figure: "Figure", name: str, description: str) -> Markup:
-    """A figure as an `<svg>` element for a page, whose style sheet knows a colour as, for example, `--ink-1f2328`.
+    """A figure as an `<svg>` element for a page, whose style sheet defines each colour as, for example, `--ink-1f2328`.
 
     Args:
         figure: The figure, in this module's colours.
-        name: A name of its own on the page: letters, digits and hyphens.
-        description: What is to be seen, for readers that do not see it; markup is escaped.
+        name: A name that is unique on the page: letters, digits and hyphens.
+        description: What it shows, for readers who cannot see it; markup is escaped.
 
     Returns:
         The element.
@@ -153,14 +153,14 @@ def inline_svg(figure: "Figure", name: str, description: str) -> Markup:
     text = svg_text(figure, name)
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
-    # Every figure of matplotlib calls its elements alike; on a page ids must differ.
+    # matplotlib uses the same ids in every figure; on a page they must differ.
     text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
     text = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", text)
     text = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', text)
     text = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", text)
     for colour in IN_THE_DARK:
         text = text.replace(colour, f"var(--ink-{colour[1:]})")
-    # The page, not the figure, says how wide it is.
+    # The page, not the figure, sets its width.
     head, rest = text.split(">", 1)
     head = re.sub(r'\s(width|height|xmlns(:\w+)?|version)="[^"]*"', "", head)
     rest = re.sub(r"xlink:href=", "href=", rest)

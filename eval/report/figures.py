@@ -1,4 +1,4 @@
-"""The report's figures: the curve, the folds' F1, precision against recall of the rare class, learning curves."""
+"""The report's figures: the curve, F1 by fold, precision against recall of the rare class, learning curves."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ LEARNING = {
     "validation_loss": "validation loss (nats)",
     "validation_rare_f1": "validation F1 of the rare class (%)",
 }
-"""What is drawn of `Outcome.epochs`."""
+"""The entries of `Outcome.epochs` that are drawn."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def curve_panels(curve: pd.DataFrame, chosen: int | None) -> list[Part]:
     """The paper's Figure 4, validation and test.
 
     Args:
-        curve: As `eval.report.curve_figure.read_curve` gives it.
+        curve: As `eval.report.curve_figure.read_curve` returns it.
         chosen: The count chosen on validation gathers.
     """
     means = curve_means(curve)
@@ -50,10 +50,10 @@ def curve_panels(curve: pd.DataFrame, chosen: int | None) -> list[Part]:
         draw_part(figure.add_subplot(), means, part, chosen)
         caption = (
             f"F1 of each class on {part} gathers (per cent) against gathers added to the rare class; mean of "
-            f"{int(means['runs'].max())} runs, the band one standard error either way"
+            f"{int(means['runs'].max())} runs, with a band of one standard error either way"
         )
         if chosen is not None:
-            caption += f"; {chosen} were chosen on validation gathers"
+            caption += f"; {chosen} chosen on validation gathers"
         panels.append(_panel(figure, f"curve-{part}", caption + "."))
     return [Part("panels", panels)]
 
@@ -69,10 +69,10 @@ def fold_panels(results: Results, kind: str) -> list[Part]:
 
 
 def recall_panels(outcomes: Sequence[Outcome]) -> list[Part]:
-    """Precision against recall of the rare class: of the folds' tests pooled, and of the independent survey.
+    """Precision against recall of the rare class: on the folds' pooled test gathers, and on the independent survey.
 
     Args:
-        outcomes: All of one kind of folds that did not fail.
+        outcomes: All outcomes of one kind of folds that did not fail.
     """
     rare, kind = outcomes[0].rare, outcomes[0].kind
     panels = []
@@ -102,13 +102,13 @@ def recall_panels(outcomes: Sequence[Outcome]) -> list[Part]:
 
 
 def pooled_recall_curve(outcomes: Sequence[Outcome]) -> tuple[np.ndarray, np.ndarray]:
-    """Precision and recall of the rare class at every threshold, test gathers of several folds taken together.
+    """Precision and recall of the rare class at every threshold, on the pooled test gathers of several folds.
 
     Args:
-        outcomes: Of one arm.
+        outcomes: Outcomes of one arm.
 
     Returns:
-        Recalls, rising from 0, and the precision from the recall before up to each, `[threshold]`.
+        Recalls, rising from 0, and the precision between the previous recall and each, `[threshold]`.
     """
     from sklearn.metrics import precision_recall_curve
 
@@ -120,10 +120,10 @@ def pooled_recall_curve(outcomes: Sequence[Outcome]) -> tuple[np.ndarray, np.nda
 
 
 def learning_panels(outcomes: Sequence[Outcome]) -> list[Part]:
-    """Losses and the rare class's F1 against optimiser steps, a line an arm.
+    """Losses and the rare class's F1 against optimiser steps, a line per arm.
 
     Args:
-        outcomes: All of one kind of folds that did not fail.
+        outcomes: All outcomes of one kind of folds that did not fail.
     """
     kind = outcomes[0].kind
     curves = {arm: learning_curve(own) for arm, own in _by_arm(outcomes).items()}
@@ -146,10 +146,10 @@ def learning_panels(outcomes: Sequence[Outcome]) -> list[Part]:
 
 
 def learning_curve(outcomes: Sequence[Outcome]) -> pd.DataFrame:
-    """Means over folds of the learning curve, an epoch a row, as far as all folds got.
+    """Means over folds of the learning curve, a row per epoch, up to the last epoch that all folds reached.
 
     Args:
-        outcomes: Of one arm.
+        outcomes: Outcomes of one arm.
 
     Returns:
         The columns of `Outcome.epochs`.
@@ -185,7 +185,7 @@ def _recall_axes(rare: str, lines: int) -> "tuple[Figure, Axes]":
 
 
 def _legend(axes: "Axes") -> None:
-    """Below the axes, where it hides nothing."""
+    """Draw the legend below the axes, where it hides nothing."""
     axes.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, frameon=False)
     dress(axes)
 

@@ -1,4 +1,4 @@
-"""F1 of the rare class in every fold, arm by arm: what the tables' means are made of."""
+"""F1 of the rare class in every fold, arm by arm: the values behind the tables' means."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,21 +22,21 @@ PICTURE = "folds"
 SETS_IN_WORDS = {"folds": "test gathers of the folds", "independent": "independent survey"}
 
 ROW_INCH = 0.42
-"""Height of an arm."""
+"""Height of an arm's row."""
 
 SPREAD = 0.5
-"""Part of a row over which its folds are spread, in their order from above."""
+"""Part of a row over which its folds are spread, in order from the top."""
 
 
 def write_folds(results: "Results", folder: Path) -> list[Path]:
-    """Draw every kind of folds and every set of gathers that is scored, in place of an older picture.
+    """Draw every kind of folds and every set of scored gathers, in place of an older picture.
 
     Args:
         results: The study's results.
-        folder: Where `folds.png` and `folds.svg` go; made when missing.
+        folder: Folder for `folds.png` and `folds.svg`; made if missing.
 
     Returns:
-        Both files; none when every arm failed.
+        Both files; none if every arm failed.
 
     Raises:
         OSError: The disk is full or not writable.
@@ -56,7 +56,7 @@ def write_folds(results: "Results", folder: Path) -> list[Path]:
 
 
 def fold_figures(results: "Results", kind: str) -> "list[tuple[Figure, str, str]]":
-    """The same of one kind, a figure for each set, with name and caption.
+    """The same for one kind of folds: a figure for each set, with name and caption.
 
     Args:
         results: The study's results.
@@ -67,21 +67,21 @@ def fold_figures(results: "Results", kind: str) -> "list[tuple[Figure, str, str]
         figure = new_figure(WIDTH_INCH, _height(results))
         draw_folds(figure.add_subplot(), results, kind, on)
         caption = (
-            f"F1 of {results.rare} (per cent), {SETS_IN_WORDS[on]}, {KINDS_IN_WORDS[kind]}: a point a fold, in their "
-            "order from above; the line is the mean, with one standard error either way."
+            f"F1 of {results.rare} (per cent), {SETS_IN_WORDS[on]}, {KINDS_IN_WORDS[kind]}: one point per fold, in "
+            "order from the top; the line is the mean, with one standard error either way."
         )
         made.append((figure, f"folds-{kind}-{on}", caption))
     return made
 
 
 def draw_folds(axes: "Axes", results: "Results", kind: str, on: TestSet) -> None:
-    """Draw an arm a row: a point a fold, the mean and its standard error.
+    """Draw a row per arm: a point per fold, the mean and its standard error.
 
     Args:
-        axes: Where.
+        axes: Axes to draw on.
         results: The study's results.
         kind: Kind of the folds.
-        on: Which gathers are scored.
+        on: The gathers that are scored.
     """
     names = [arm for arm in results.arms if results.of(kind, arm)]
     for row, arm in enumerate(names):

@@ -1,4 +1,4 @@
-"""The report's gathers: synthetic ones between their parents, and beside the real ones that they are nearest to."""
+"""The report's gathers: synthetic ones between their parents, and beside the nearest real ones."""
 
 import base64
 import io
@@ -16,10 +16,10 @@ from glowseis.survey.store.survey import Survey
 from glowseis.synthesis import PRIOR
 
 FAMILIES = 3
-"""Synthetic gathers of an arm that are shown with their parents, the first ones, and as many beside their nearest."""
+"""How many synthetic gathers of an arm, the first ones, are shown with their parents; as many beside their nearest."""
 
 LOOKED_AT = 100
-"""Synthetic gathers of an arm whose nearest real neighbour is looked for, the first ones."""
+"""How many synthetic gathers of an arm, the first ones, are compared with the real ones."""
 
 LONGEST_SIDE = 448
 """Pixels of the longer side of a gather on the page; larger ones are shrunk."""
@@ -27,11 +27,11 @@ LONGEST_SIDE = 448
 
 @dataclass(frozen=True)
 class Nearest:
-    """How near an arm's synthetic gathers are to the real ones that it was made of.
+    """How close an arm's synthetic gathers are to the real ones that they were made from.
 
     Attributes:
-        synthetic: Row numbers of the synthetic gathers that were looked at, the nearest ones first, `[gather]`.
-        real: Row number of each one's nearest rare training gather, `[gather]`.
+        synthetic: Row numbers of the synthetic gathers that were compared, the nearest first, `[gather]`.
+        real: Row number of the rare training gather nearest to each, `[gather]`.
         distance: Their root mean square difference in grey levels, `[gather]`.
     """
 
@@ -48,8 +48,8 @@ class Picture:
         source: Its data as an address.
         width: In pixels.
         height: In pixels.
-        words: What stands below it.
-        description: What it shows, for readers that do not see it.
+        words: The text below it.
+        description: What it shows, for readers who cannot see it.
     """
 
     source: str
@@ -61,22 +61,22 @@ class Picture:
 
 @dataclass(frozen=True)
 class Card:
-    """Pictures side by side, and what is to be known of them."""
+    """Pictures side by side, with a caption."""
 
     pictures: list[Picture]
     words: str
 
 
 def distances(image: np.ndarray, survey: Survey, rows: np.ndarray) -> np.ndarray:
-    """Root mean square differences of a picture to those of a survey.
+    """Root mean square differences between an image and images of a survey.
 
     Args:
         image: Grey levels, uint8 `[time, trace]`.
-        survey: The others, of the same size.
-        rows: Their row numbers.
+        survey: The survey, of the same size.
+        rows: Row numbers of its images.
 
     Returns:
-        In grey levels, float64 `[row]`.
+        The differences, in grey levels, float64 `[row]`.
     """
     wide = image.astype(np.float32)
     # Read one by one: hundreds at the paper's size would take gigabytes.
@@ -88,8 +88,8 @@ def nearest(synthetic: Survey, survey: Survey, rows: np.ndarray) -> Nearest:
     """Find the nearest rare training gather of each synthetic one.
 
     Args:
-        synthetic: The synthetic gathers, of which the first `LOOKED_AT` are looked at.
-        survey: The real ones.
+        synthetic: The synthetic gathers; the first `LOOKED_AT` are compared.
+        survey: The real gathers.
         rows: Row numbers of the rare training gathers among them.
     """
     places = np.arange(min(len(synthetic), LOOKED_AT))
@@ -104,10 +104,10 @@ def typical_distances(survey: Survey, rows: np.ndarray) -> tuple[float, float]:
 
     Args:
         survey: The real gathers.
-        rows: Row numbers of two or more, of which the first `LOOKED_AT` are compared with all.
+        rows: Row numbers of two or more gathers; the first `LOOKED_AT` are compared with all.
 
     Returns:
-        The median distance to the nearest other one, and that to any other.
+        The median distance to the nearest other gather, and to any other.
     """
     others = np.array([distances(survey.read_images([row])[0], survey, rows[rows != row]) for row in rows[:LOOKED_AT]])
     return float(np.median(others.min(axis=1))), float(np.median(others))
@@ -119,7 +119,7 @@ def families(arm: str, synthetic: Survey, survey: Survey) -> list[Part]:
     Args:
         arm: The arm.
         synthetic: Its synthetic gathers.
-        survey: Where their parents are.
+        survey: The survey that holds their parents.
     """
     cards = []
     for row in range(min(len(synthetic), FAMILIES)):
@@ -131,29 +131,29 @@ def families(arm: str, synthetic: Survey, survey: Survey) -> list[Part]:
 
 
 def neighbours(arm: str, synthetic: Survey, survey: Survey, found: Nearest) -> list[Part]:
-    """The synthetic gathers of an arm that come nearest to a real one, side by side with it.
+    """The synthetic gathers of an arm that are closest to a real one, side by side with it.
 
     Args:
         arm: The arm.
         synthetic: Its synthetic gathers.
-        survey: The real ones.
-        found: Which are nearest.
+        survey: The real gathers.
+        found: The nearest ones.
     """
     cards = []
     for row, real, distance in list(zip(found.synthetic, found.real, found.distance, strict=True))[:FAMILIES]:
         child, other = synthetic.read(int(row)), survey.read(int(real))
-        kin = "one of its parents" if other.gather_id in child.origin.parents else "none of its parents"
+        kin = "one of its parents" if other.gather_id in child.origin.parents else "not one of its parents"
         words = f"{distance:.1f} grey levels apart; {other.gather_id} is {kin}."
         cards.append(Card([_shown(child, "synthetic"), _shown(other, "nearest recorded")], words))
     return [Part("heading", ARMS[arm].title), Part("cards", cards)]
 
 
 def nearest_table(found: dict[str, Nearest], typical: tuple[float, float], rare: str) -> Table:
-    """Distances of each arm's synthetic gathers to their nearest real ones, beside those between real ones.
+    """Distances of each arm's synthetic gathers to the nearest real ones, beside those between real ones.
 
     Args:
-        found: What was found, by arm.
-        typical: As `typical_distances` gives them.
+        found: The nearest gathers, by arm.
+        typical: As `typical_distances` returns them.
         rare: The rare class.
     """
     rows = [
@@ -162,12 +162,12 @@ def nearest_table(found: dict[str, Nearest], typical: tuple[float, float], rare:
     ]
     return Table(
         "nearest",
-        "Root mean square difference of a synthetic gather and the recorded rare training gather nearest to it, in "
+        "Root mean square difference between a synthetic gather and the nearest recorded rare training gather, in "
         "grey levels of 256",
         pd.DataFrame(rows, columns=["arm", "looked at", "smallest", "median"]),
         (
-            f"Between two recorded {rare} ones it is {typical[1]:.1f} (median of all pairs), to the nearest other one "
-            f"{typical[0]:.1f} (median). Far below that, a synthetic gather is a copy.",
+            f"Between two recorded {rare} gathers it is {typical[1]:.1f} (median of all pairs), and {typical[0]:.1f} "
+            "to the nearest other one (median). A synthetic gather with a value far below that is a copy.",
         ),
     )
 
@@ -193,5 +193,5 @@ def _made_of(child: Gather) -> str:
             f"{100 * (1 - origin.alpha):.0f} % of the left, {100 * origin.alpha:.0f} % of the right parent, in {where}."
         )
     if origin.path == PRIOR:
-        return "A sample of the flow's prior; the recorded gather gave its geometry alone."
-    return "Made of one recorded gather."
+        return "A sample of the flow's prior; only its geometry is from the recorded gather."
+    return "Made from one recorded gather."

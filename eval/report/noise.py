@@ -1,4 +1,4 @@
-"""Whether synthetic gathers are as noisy as the recorded ones whose label they bear: before the first arrivals."""
+"""Whether synthetic gathers are as noisy, before the first arrivals, as recorded ones with the same label."""
 
 import numpy as np
 import pandas as pd
@@ -12,15 +12,15 @@ from glowseis.survey.store.survey import Survey
 from glowseis.synthesis import PRIOR
 
 GATHERS = 200
-"""At most so many of each kind are measured."""
+"""How many gathers of each kind are measured, at most."""
 
 EVENT_LEVELS = 8.0
-"""Where the median gather is farther from mid-grey there is an event."""
+"""There is an event where the median gather is farther than this from mid-grey."""
 
 MARGIN_SAMPLES = 3
 
 NEAR, HALF_WAY = 0.15, 0.3
-"""A child whose alpha is nearer than this to 0 or 1 lies near a parent; farther than this from both, half-way."""
+"""A child is near a parent if alpha is within the first of 0 or 1, half-way if farther than the second from both."""
 
 
 def noise_table(synthetic: dict[str, Survey], survey: Survey, training: np.ndarray) -> Part:
@@ -29,10 +29,10 @@ def noise_table(synthetic: dict[str, Survey], survey: Survey, training: np.ndarr
     Args:
         synthetic: Synthetic gathers by arm.
         survey: The recorded gathers.
-        training: Rows of those that train.
+        training: Rows of the training gathers.
 
     Returns:
-        The table; a sentence when no trace is quiet long enough.
+        The table; a sentence if no trace is quiet for long enough.
 
     Raises:
         InputError: A record is damaged.
@@ -56,19 +56,19 @@ def noise_table(synthetic: dict[str, Survey], survey: Survey, training: np.ndarr
         "trace's over the background's",
         pd.DataFrame(cells, columns=["gathers", "looked at", "level", "loudest / background"]),
         (
-            "Where the noise of children stands out less than that of their parents they may bear a label that they "
-            f"do not earn. Near a parent: alpha within {NEAR:g} of it; half-way: farther than {HALF_WAY:g} from both.",
+            "If children are less noisy than their parents, their label may be wrong. "
+            f"Near a parent: alpha within {NEAR:g} of it; half-way: farther than {HALF_WAY:g} from both.",
         ),
     )
     return Part("table", table)
 
 
 def quiet_rows(survey: Survey, rows: np.ndarray) -> np.ndarray:
-    """Rows of each trace, from its first, that hold no event in the median of many gathers, int `[trace]`.
+    """How many rows of each trace, from its first, hold no event in the median of many gathers, int `[trace]`.
 
     Args:
         survey: The recorded gathers.
-        rows: Rows to look at, the first `GATHERS` of them.
+        rows: Rows of the gathers; the first `GATHERS` are used.
 
     Raises:
         InputError: A record is damaged.
@@ -79,7 +79,7 @@ def quiet_rows(survey: Survey, rows: np.ndarray) -> np.ndarray:
 
 
 def _places(children: Survey) -> dict[str, np.ndarray]:
-    """Rows of children by where they lie between their parents."""
+    """Rows of children by their place between their parents."""
     alpha, every = children.index["alpha"].to_numpy(), np.arange(len(children))
     if (children.index["path"] == PRIOR).all():
         return {"": every}
@@ -88,7 +88,7 @@ def _places(children: Survey) -> dict[str, np.ndarray]:
 
 
 def _medians(survey: Survey, rows: np.ndarray, quiet: np.ndarray) -> tuple[int, float, float]:
-    """How many gathers were measured, and medians of their noise's level and of its loudest trace's ratio."""
+    """The number of gathers measured, and the medians of their noise level and of their loudest trace's ratio."""
     images = survey.read_images(rows[:GATHERS])
     noise = [measure_noise(image, quiet) for image in images]
     if not noise:

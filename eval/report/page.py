@@ -1,4 +1,4 @@
-"""The report's page, made of parts by the templates beside this file."""
+"""The report's page, made from parts by the templates beside this file."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,8 +12,8 @@ class Part(NamedTuple):
     """A piece of the page.
 
     Attributes:
-        macro: What shows it, a macro of `parts.html.j2`.
-        content: What the macro shows.
+        macro: The macro of `parts.html.j2` that shows it.
+        content: The macro's argument.
     """
 
     macro: str
@@ -25,12 +25,12 @@ def page(title: str, summary: str, about: list[str], sections: dict[str, tuple[s
 
     Args:
         title: Its title.
-        summary: The sentences that say what came out.
-        about: Lines on where the figures are from.
-        sections: Heading and parts of each, by id.
+        summary: Sentences with the study's result.
+        about: Lines on the origin of the figures.
+        sections: Heading and parts of each section, by id.
 
     Returns:
-        The text of an HTML file that needs no other: for phones and screens, light and dark.
+        The text of an HTML file that needs no other file: for phones and screens, light and dark.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),

@@ -18,9 +18,9 @@ class Matrix:
 
     Attributes:
         name: Its id on the page.
-        caption: What it is of.
+        caption: What it shows.
         labels: Names of the classes.
-        rows: Of each class its name, and of each grade how many gathers got it, in words, and their share of the class.
+        rows: For each class its name, and for each grade the number of gathers, as text, and their share of the class.
     """
 
     name: str
@@ -30,10 +30,10 @@ class Matrix:
 
 
 def confusions(outcomes: Sequence[Outcome]) -> list[Part]:
-    """Confusion matrices of each arm: of the folds' tests pooled, and of the independent survey.
+    """Confusion matrices of each arm: on the folds' pooled test gathers, and on the independent survey.
 
     Args:
-        outcomes: All of one kind of folds that did not fail.
+        outcomes: All outcomes of one kind of folds that did not fail.
     """
     matrices = []
     for arm in ARMS:
@@ -67,10 +67,10 @@ def _matrix(name: str, caption: str, labels: Sequence[str], counts: np.ndarray, 
 
 
 def durations(outcomes: Sequence[Outcome]) -> Table:
-    """What each arm took, by part: mean over its folds, and in all.
+    """How long each arm took: mean over its folds by part, and the total.
 
     Args:
-        outcomes: All that did not fail.
+        outcomes: All outcomes that did not fail.
     """
     parts = list(dict.fromkeys(part for outcome in outcomes for part in outcome.seconds))
     rows = []
@@ -84,5 +84,5 @@ def durations(outcomes: Sequence[Outcome]) -> Table:
         "durations",
         "Duration in seconds: mean over folds by part, then the sum of all",
         pd.DataFrame(rows, columns=["arm", "folds", "steps", *parts, "all folds"]),
-        ("What several arms share, such as a flow, counts where it was made.",),
+        ("Work that several arms share, such as a flow, is counted for the arm that did it.",),
     )

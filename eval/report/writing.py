@@ -1,4 +1,4 @@
-"""A study's report: one HTML file with its tables, figures and gathers, and all that says how they came about."""
+"""A study's report: one HTML file with its tables, figures and gathers, and how they were made."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -33,8 +33,8 @@ def write_report(results: Results, recipe: StudyRecipe, study: Study | None, fol
     Args:
         results: The study's outcomes, with or without missing folds.
         recipe: Its settings.
-        study: The study; None where its surveys are not there, whose sections say so.
-        folder: Where `report.html` goes, and where the curve (`eval.report.curve_figure`) is looked for, if any.
+        study: The study; None if its surveys do not exist here, in which case their sections say so.
+        folder: Folder for `report.html`, which also holds the curve (`eval.report.curve_figure`), if any.
 
     Returns:
         The file.
@@ -79,7 +79,7 @@ def write_report(results: Results, recipe: StudyRecipe, study: Study | None, fol
 
 
 def _by_kind(finished: dict[str, list[Outcome]], draw: Callable[[list[Outcome]], list[Part]]) -> list[Part]:
-    """The same of each kind of folds, under a heading."""
+    """The same for each kind of folds, under a heading."""
     return [
         part
         for kind, outcomes in finished.items()
@@ -88,14 +88,14 @@ def _by_kind(finished: dict[str, list[Outcome]], draw: Callable[[list[Outcome]],
 
 
 def gather_sections(study: Study | None, results: Results) -> tuple[list[Part], list[Part], list[Part]]:
-    """Synthetic gathers with parents, their noise, and nearest neighbours, of the fold with most arms' on disk.
+    """Synthetic gathers with parents, their noise, and nearest neighbours, of the fold with the most arms on disk.
 
     Args:
-        study: The study; None where its surveys are not there.
+        study: The study; None if its surveys do not exist here.
         results: Its results.
 
     Returns:
-        What the three sections hold; where nothing is on disk, they say so.
+        The contents of the three sections; if nothing is on disk, they say so.
     """
     absent = Part("words", "The study's survey is not here. The tables and figures do not need it.")
     if study:
@@ -116,8 +116,8 @@ def synthetic_surveys(folder: Path, arms: Sequence[str]) -> dict[str, Survey]:
     """The surveys of synthetic gathers in a folder, by arm.
 
     Args:
-        folder: A fold's; it may be missing.
-        arms: Names of the arms, which are those of the surveys.
+        folder: A fold's folder; it may be missing.
+        arms: Names of the arms, which are also the surveys' names.
     """
     return {arm: open_survey(folder / arm) for arm in arms if (folder / arm / MANIFEST).exists()}
 
@@ -133,7 +133,7 @@ def _gathers_of(
     noise = [Part("words", where), noise_table(surveys, study.survey, training)]
     found = {name: nearest(survey, study.survey, rare) for name, survey in surveys.items()}
     table = Part("table", nearest_table(found, typical_distances(study.survey, rare), study.rare))
-    words = f"{where} The synthetic gathers that come nearest to a recorded one, of the first of each arm."
+    words = f"{where} Of the first synthetic gathers of each arm, those closest to a recorded one."
     near = [part for name, survey in surveys.items() for part in neighbours(name, survey, study.survey, found[name])]
     return [first, *shown], noise, [table, Part("words", words), *near]
 
@@ -142,10 +142,10 @@ def making(results: Results, recipe: StudyRecipe, study: Study | None, folder: P
     """Durations, recipe, versions, checksums, commits and machines.
 
     Args:
-        results: The study's outcomes, failed ones too.
+        results: The study's outcomes, including failed ones.
         recipe: Its settings.
-        study: The study; None where its surveys are not there.
-        folder: The study's.
+        study: The study; None if its surveys do not exist here.
+        folder: The study's folder.
     """
     outcomes = [one for found in results.outcomes.values() for one in found]
     facts = {"study": results.study}
@@ -160,7 +160,7 @@ def making(results: Results, recipe: StudyRecipe, study: Study | None, folder: P
     facts |= _versions(study.folder if study else folder)
     provenance = Table(
         "provenance",
-        "Data, code and machine; versions are those with which the study was begun",
+        "Data, code and machine; versions are those that the study was begun with",
         pd.DataFrame(facts.items(), columns=["item", "value"]),
         words=2,
     )
@@ -173,7 +173,7 @@ def making(results: Results, recipe: StudyRecipe, study: Study | None, folder: P
 
 
 def _versions(folder: Path) -> dict[str, str]:
-    """Versions with which a study was begun, as its folder tells; none where it does not."""
+    """Versions that a study was begun with, from its folder; none if they are not recorded there."""
     try:
         versions = read_json(folder / RECORD)["versions"]
         return {str(package): str(version) for package, version in versions.items()}

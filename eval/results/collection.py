@@ -1,4 +1,4 @@
-"""Outcomes of a study gathered, and refused where they do not fit: what tables and the report are made of."""
+"""Collects and checks the outcomes of a study, for tables and report."""
 
 import itertools
 from collections.abc import Iterable, Sequence
@@ -23,12 +23,12 @@ class Results:
     Attributes:
         study: Digest of what they share (`eval.study.preparation.Study.digest`).
         labels: Names of the classes, in order of severity.
-        rare: The rare one.
+        rare: The rare class.
         kinds: Kinds of folds, the headline first.
         arms: Names of arms, in the order of `eval.study.names.ARMS`.
-        folds: How many folds a kind has.
-        outcomes: What was read, by kind and arm, in the order of folds, each with its gathers in the order of ids.
-        folder: Where they lie.
+        folds: Number of folds of each kind.
+        outcomes: The outcomes by kind and arm, in the order of folds, each with its gathers in the order of ids.
+        folder: Their folder.
     """
 
     study: str
@@ -47,7 +47,7 @@ class Results:
 
     @property
     def missing(self) -> str:
-        """Which arms have no outcome of which folds, such as `grouped fold 3 flow`; empty when none is missing."""
+        """The outcomes that are missing, such as `grouped fold 3 flow`; empty if none is."""
         there = {(kind, one.fold, arm) for (kind, arm), found in self.outcomes.items() for one in found}
         every = itertools.product(self.kinds, range(self.folds), self.arms)
         missing = [_named(key) for key in every if key not in there]
@@ -56,12 +56,12 @@ class Results:
 
     @property
     def independent(self) -> bool:
-        """Whether models were scored on an independent test survey as well."""
+        """Whether models were also scored on an independent test survey."""
         given = [one for found in self.outcomes.values() for one in found if not one.error]
         return bool(given) and all(one.independent is not None for one in given)
 
     def failure(self, kind: str, arm: str) -> str:
-        """Why an arm has no figures, such as `failed: fold 3: ..`; empty when it has.
+        """Why an arm has no figures, such as `failed: fold 3: ..`; empty if it has.
 
         Args:
             kind: Kind of the folds.
@@ -74,7 +74,7 @@ class Results:
         return f"failed: fold {failed[0].fold}: {failed[0].error}{more}"
 
     def of(self, kind: str, arm: str) -> list[Outcome]:
-        """Outcomes of an arm, in the order of folds; none when it failed in any.
+        """Outcomes of an arm, in the order of folds; none if it failed in any fold.
 
         Args:
             kind: Kind of the folds.
@@ -83,12 +83,12 @@ class Results:
         return [] if self.failure(kind, arm) else self.outcomes[kind, arm]
 
     def paired(self, kind: str, first: str, second: str) -> list[tuple[Outcome, Outcome]]:
-        """Outcomes of two arms in the folds that both finished; none when one of them failed.
+        """Outcomes of two arms in the folds that both finished; none if one of them failed.
 
         Args:
             kind: Kind of the folds.
             first: Name of an arm.
-            second: Name of the other.
+            second: Name of the other arm.
         """
         others = {one.fold: one for one in self.of(kind, second)}
         return [(one, others[one.fold]) for one in self.of(kind, first) if one.fold in others]
@@ -97,7 +97,7 @@ class Results:
         """Scores on a fold's test gathers.
 
         Args:
-            outcome: One of these outcomes, that did not fail.
+            outcome: One of these outcomes; it did not fail.
         """
         return self._scores[outcome.kind, outcome.fold, outcome.arm]
 
@@ -142,28 +142,28 @@ class Results:
 
 
 def held_out_ratio(outcomes: Iterable[Outcome]) -> float:
-    """Test gathers for each gather that trained, `n_test / n_train` of the corrected resampled t-test; mean over folds.
+    """Test gathers per training gather, `n_test / n_train` of the corrected resampled t-test; mean over folds.
 
-    Validation gathers train nothing and are not counted, so that tests err on the careful side.
+    Validation gathers are not counted, as they do not train, so that tests err on the side of caution.
 
     Args:
-        outcomes: An outcome a fold.
+        outcomes: One outcome per fold.
     """
     return float(np.mean(sorted(len(one.ids) / sum(one.training.values()) for one in outcomes)))
 
 
 def finished(folder: Path, digest: str, kind: str, fold: int, arm: str) -> bool:
-    """Whether an arm's outcome in a fold is there; one that failed is not finished.
+    """Whether an arm has an outcome in a fold; an arm that failed is not finished.
 
     Args:
-        folder: The study's outcomes.
+        folder: Folder of the study's outcomes.
         digest: The study's digest.
         kind: Kind of the folds.
         fold: Number of the fold.
         arm: Name of the arm.
 
     Raises:
-        InputError: The outcome that is there is damaged, of another study, or says that it is another one.
+        InputError: The outcome is damaged, of another study, or its content does not match its name.
     """
     path = outcome_path(folder, kind, fold, arm)
     if not path.exists():
@@ -181,14 +181,14 @@ def collect(folder: Path, digest: str | None, kinds: Sequence[str], arms: Sequen
     """Read a study's outcomes.
 
     Args:
-        folder: Where they lie.
-        digest: The study's digest; None for whichever they share.
-        kinds: Kinds of folds, the headline first; outcomes of others are left aside.
-        arms: Names of arms; outcomes of others are left aside.
-        folds: How many folds a kind has.
+        folder: Their folder.
+        digest: The study's digest; None for any that they share.
+        kinds: Kinds of folds, the headline first; outcomes of others are ignored.
+        arms: Names of arms; outcomes of others are ignored.
+        folds: Number of folds of each kind.
 
     Raises:
-        InputError: There is no outcome; one is damaged, there twice, of another study, with other labels or another
+        InputError: There is no outcome; one is damaged, duplicated, of another study, or has other labels or another
             number of folds; a gather is tested in two folds of a kind; or arms of a fold were tested on different
             gathers.
     """
@@ -201,7 +201,7 @@ def collect(folder: Path, digest: str | None, kinds: Sequence[str], arms: Sequen
         _check_study(path, outcome, digest)
         key = (outcome.kind, outcome.fold, outcome.arm)
         if key in found:
-            raise InputError(f"{path}: {_named(key)} stands in {found[key][0].name} as well; remove one of the two")
+            raise InputError(f"{path}: {_named(key)} is also in {found[key][0].name}; remove one of the two")
         first = next(iter(found.values()), (path, outcome))
         _check_same(path, outcome, *first, folds)
         found[key] = path, _ordered(outcome)
@@ -231,20 +231,20 @@ def _check_same(path: Path, outcome: Outcome, other_path: Path, other: Outcome, 
         raise InputError(f"{path}: is fold {outcome.fold} of {outcome.folds}, the study has {folds}; remove it")
     if (outcome.labels, outcome.rare) != (other.labels, other.rare):
         raise InputError(
-            f"{path}: its labels are {', '.join(outcome.labels)} with {outcome.rare} as the rare one, those of "
-            f"{other_path.name} {', '.join(other.labels)} with {other.rare}; remove the wrong one"
+            f"{path}: its labels are {', '.join(outcome.labels)}, {outcome.rare} being rare, those of "
+            f"{other_path.name} {', '.join(other.labels)}, {other.rare} being rare; remove the wrong one"
         )
 
 
 def _ordered(outcome: Outcome) -> Outcome:
-    """The same with gathers in the order of ids, so that those of two arms stand beside each other."""
+    """The same with gathers in the order of ids, so that those of two arms match."""
     order = sorted(range(len(outcome.ids)), key=outcome.ids.__getitem__)
     lists = {name: getattr(outcome, name) for name in ("ids", "classes", "probabilities")}
     return outcome.model_copy(update={name: [values[place] for place in order] for name, values in lists.items()})
 
 
 def _check_tested(found: dict[tuple[str, int, str], tuple[Path, Outcome]]) -> None:
-    """Every gather is tested once in a kind, and by all arms in the same fold."""
+    """Make sure that every gather is tested once per kind, and by all arms in the same fold."""
     tested: dict[tuple[str, str], tuple[int, Path]] = {}
     tests: dict[tuple[str, int], tuple[Path, Outcome]] = {}
     for (kind, fold, _), (path, outcome) in found.items():
@@ -253,7 +253,7 @@ def _check_tested(found: dict[tuple[str, int, str], tuple[Path, Outcome]]) -> No
         other_path, other = tests.setdefault((kind, fold), (path, outcome))
         if (outcome.ids, outcome.classes) != (other.ids, other.classes):
             raise InputError(
-                f"{path}: was tested on other gathers than {other_path.name}, of the same fold; run both again"
+                f"{path}: was tested on other gathers than {other_path.name} of the same fold; run both again"
             )
         if len(set(outcome.ids)) < len(outcome.ids):
             raise InputError(f"{path}: a gather is tested twice; remove it and run its fold again")
@@ -261,7 +261,7 @@ def _check_tested(found: dict[tuple[str, int, str], tuple[Path, Outcome]]) -> No
             other_fold, before = tested.setdefault((kind, gather), (fold, path))
             if other_fold != fold:
                 raise InputError(
-                    f"{path}: gather {gather} is tested in {kind} fold {other_fold} as well ({before.name}); "
+                    f"{path}: gather {gather} is also tested in {kind} fold {other_fold} ({before.name}); "
                     "run both again"
                 )
 

@@ -1,8 +1,8 @@
-"""Which differences between arms are tested, and what comes of it.
+"""The differences between arms that are tested, and the results.
 
-One contrast is primary and fixed beforehand: the flow against random oversampling, F1 of the rare class. All others,
-every arm against random oversampling and against no augmentation, are one family for each kind of folds and each test
-set, corrected by Holm's method.
+One contrast is primary and was fixed in advance: the flow against random oversampling, F1 of the rare class. All
+others, every arm against random oversampling and against no augmentation, form one family for each kind of folds and
+each test set, corrected by Holm's method.
 """
 
 from dataclasses import dataclass, replace
@@ -20,19 +20,19 @@ TestSet = Literal["folds", "independent"]
 SIGNIFICANT = 0.05
 
 LEAST_P = 0.001
-"""A smaller p is only said to be smaller."""
+"""A smaller p is printed as smaller than this."""
 
 IN_WORDS = {PRIMARY: "the flow", BASELINE: "no augmentation"} | {
     name: arm.title for name, arm in ARMS.items() if name not in (PRIMARY, BASELINE)
 }
-"""Arms within a sentence."""
+"""Names of arms within a sentence."""
 
 KINDS_IN_WORDS = {"grouped": "folds grouped by sail line", "stratified": "stratified folds"}
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """A difference of two arms' F1 of the rare class; fractions.
+    """A difference between two arms' F1 of the rare class; fractions.
 
     Attributes:
         kind: Kind of the folds.
@@ -40,10 +40,10 @@ class Contrast:
         first: Name of an arm.
         second: Name of the arm that is subtracted.
         first_mean: Mean F1 of the first over the folds that both finished.
-        second_mean: The same of the second.
+        second_mean: The same for the second.
         test: The corrected resampled t-test.
-        holm: Its p, corrected within the family; NaN of the primary contrast, which is in none.
-        pooled: Difference of F1 of the pooled test gathers with its bootstrap interval; None on the independent survey.
+        holm: Its p, corrected within the family; NaN for the primary contrast, which is in none.
+        pooled: Difference in F1 on the pooled test gathers with its bootstrap interval; None on the independent survey.
     """
 
     kind: str
@@ -71,7 +71,7 @@ def contrasts(results: Results, kind: str, on: TestSet) -> list[Contrast]:
         on: What the models were scored on.
 
     Returns:
-        Those of arms that did not fail and share a finished fold.
+        The contrasts of arms that did not fail and share a finished fold.
     """
     made = [_contrast(results, kind, on, *pair) for pair in pairs_of(results.arms) if results.paired(kind, *pair)]
     family = [one for one in made if not one.primary]
@@ -97,7 +97,7 @@ def rare_f1(results: Results, outcome: Outcome, on: TestSet) -> float:
 
     Args:
         results: The study's results.
-        outcome: One of its outcomes, that did not fail.
+        outcome: One of its outcomes; it did not fail.
         on: What the model was scored on.
     """
     if on == "folds":
@@ -117,14 +117,14 @@ def learnt_nothing(results: Results, kind: str, arm: str, on: TestSet) -> bool:
         on: What its models were scored on.
 
     Returns:
-        Whether F1 of the rare class is 0 in all finished folds, of which there are some.
+        Whether there are finished folds and F1 of the rare class is 0 in all of them.
     """
     found = results.of(kind, arm)
     return bool(found) and not any(rare_f1(results, one, on) for one in found)
 
 
 def deciding(results: Results) -> tuple[str, TestSet]:
-    """Kind of folds and test set of the primary contrast: the headline's, on the independent survey when there is one.
+    """Kind of folds and test set of the primary contrast: the headline's, on the independent survey if there is one.
 
     Args:
         results: The study's results.
@@ -133,7 +133,7 @@ def deciding(results: Results) -> tuple[str, TestSet]:
 
 
 def summary(results: Results) -> str:
-    """What came of the study, in words: whether the flow beats random oversampling, then what else matters.
+    """The study's result in words: whether the flow beats random oversampling, then what else matters.
 
     Args:
         results: The study's results.
@@ -152,7 +152,7 @@ def summary(results: Results) -> str:
     if baseline and not np.isnan(baseline.holm) and not {PRIMARY, BASELINE} <= set(lost):
         verb = "gains" if baseline.test.difference >= 0 else "loses"
         sentences.append(
-            f"Against no augmentation it {verb} {100 * abs(baseline.test.difference):.1f} points "
+            f"Compared with no augmentation it {verb} {100 * abs(baseline.test.difference):.1f} points "
             f"({p_text(baseline.holm)} by Holm's correction)."
         )
     means = {
@@ -193,7 +193,7 @@ def _primary_sentence(results: Results, primary: Contrast | None) -> str:
     kind, on = deciding(results)
     for arm in (PRIMARY, RIVAL):
         if arm not in results.arms:
-            return f"Whether the flow beats random oversampling was not asked: the arm {arm} was left out."
+            return f"Whether the flow beats random oversampling was not tested: the arm {arm} was left out."
         if results.failure(kind, arm):
             return (
                 f"Whether the flow beats random oversampling is not known: the arm {arm} {results.failure(kind, arm)}."
@@ -201,7 +201,7 @@ def _primary_sentence(results: Results, primary: Contrast | None) -> str:
     if primary is None or np.isnan(primary.test.p):
         return (
             f"Whether the flow beats random oversampling is not known yet: {results.progress(kind)} are finished, "
-            "and it takes two."
+            "and two are needed."
         )
     if all(learnt_nothing(results, kind, arm, on) for arm in (PRIMARY, RIVAL)):
         return "Whether the flow beats random oversampling is not known: neither learnt anything."

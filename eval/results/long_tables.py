@@ -1,4 +1,4 @@
-"""A study's figures as long tables, a row a figure: fractions, unrounded."""
+"""A study's figures as long tables, a row per figure: fractions, unrounded."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ COLUMNS = ["kind", "arm", "class", "figure", "mean", "std", "standard_error", "f
 
 
 def table1(results: Results) -> pd.DataFrame:
-    """Precision, recall and F1 of each class, mean over folds: the paper's table 1, a row a figure.
+    """Precision, recall and F1 of each class, mean over folds: the paper's table 1, a row per figure.
 
     Args:
         results: The study's results.
@@ -39,13 +39,13 @@ def table1(results: Results) -> pd.DataFrame:
 
 
 def table2(results: Results) -> pd.DataFrame:
-    """Weighted averages of precision, recall and F1, and accuracy: the paper's table 2, a row a figure.
+    """Weighted averages of precision, recall and F1, and accuracy: the paper's table 2, a row per figure.
 
     Args:
         results: The study's results.
 
     Returns:
-        `COLUMNS`, as `table1`; the class is `weighted average`, that of `accuracy` is `all`.
+        `COLUMNS`, as for `table1`; the class is `weighted average`, or `all` for `accuracy`.
     """
     rows = [
         _published(row.title, "weighted average", figure, *pair)
@@ -62,17 +62,17 @@ def table2(results: Results) -> pd.DataFrame:
 
 
 def table3(results: Results) -> pd.DataFrame:
-    """Figures of the rare class, a row a figure.
+    """Figures of the rare class, a row per figure.
 
-    `f1`, `average_precision` and `balanced_accuracy` are means over folds; `pooled_f1` is of the summed counts of all
-    folds, `pooled_f1_low` and `pooled_f1_high` are its bootstrap interval, `calibration_error` is of the pooled
-    gathers; all that begins with `independent_` is of the independent survey, mean over the folds' models.
+    `f1`, `average_precision` and `balanced_accuracy` are means over folds; `pooled_f1` is from the summed counts of all
+    folds, with the bootstrap interval `pooled_f1_low` to `pooled_f1_high`; `calibration_error` is from the pooled
+    gathers; figures that begin with `independent_` are from the independent survey, means over the folds' models.
 
     Args:
         results: The study's results.
 
     Returns:
-        `COLUMNS`, as `table1` without the paper's rows.
+        `COLUMNS`, as for `table1`, without the paper's rows.
     """
     rows = []
     number = results.rare_number
@@ -108,7 +108,7 @@ def table3(results: Results) -> pd.DataFrame:
 
 
 def contrast_table(results: Results) -> pd.DataFrame:
-    """All contrasts, a row each; fractions.
+    """All contrasts, one per row; fractions.
 
     Args:
         results: The study's results.
@@ -129,14 +129,14 @@ def contrast_table(results: Results) -> pd.DataFrame:
 
 
 def confusion_table(results: Results) -> pd.DataFrame:
-    """Confusion matrices, a row a cell.
+    """Confusion matrices, a row per cell.
 
     Args:
         results: The study's results.
 
     Returns:
-        `kind, arm, tested_on, class, graded_as, gathers`: gathers of all folds, and of the independent survey the
-        mean of the folds' weights.
+        `kind, arm, tested_on, class, graded_as, gathers`: gathers of all folds; for the independent survey, the mean
+        of the folds' weights.
     """
     rows = []
     for kind, arm in _finished(results):
@@ -151,7 +151,7 @@ def confusion_table(results: Results) -> pd.DataFrame:
 
 
 def failure_table(results: Results) -> pd.DataFrame:
-    """What failed, a row each.
+    """What failed, one failure per row.
 
     Args:
         results: The study's results.
@@ -169,7 +169,7 @@ def failure_table(results: Results) -> pd.DataFrame:
 
 
 def sets_scored(results: Results) -> tuple[TestSet, ...]:
-    """What models were scored on.
+    """The sets that models were scored on.
 
     Args:
         results: The study's results.

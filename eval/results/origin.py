@@ -1,4 +1,4 @@
-"""Whether outcomes are of the study at hand, as far as they tell: tables are made of older ones as well."""
+"""Checks, as far as possible, whether outcomes are of the study at hand: tables can also be made from older ones."""
 
 from eval.results.collection import Results
 from eval.study.outcome import listed
@@ -8,7 +8,7 @@ from glowseis.errors import InputError
 
 
 def check_settings(results: Results, recipe: StudyRecipe) -> None:
-    """Make sure that outcomes have a recipe's settings, as far as they tell them.
+    """Make sure that outcomes have a recipe's settings, as far as they record them.
 
     Args:
         results: The outcomes.
@@ -19,10 +19,10 @@ def check_settings(results: Results, recipe: StudyRecipe) -> None:
     """
     section = recipe.study
     added = {one.synthetic for found in results.outcomes.values() for one in found} - {0}
-    told = [("study.labels", ", ".join(results.labels), ", ".join(section.labels))]
-    told += [("data.label", results.rare, recipe.data.label)]
-    told += [("study.augmentations", str(number), str(section.augmentations)) for number in sorted(added)]
-    for name, there, here in told:
+    compared = [("study.labels", ", ".join(results.labels), ", ".join(section.labels))]
+    compared += [("data.label", results.rare, recipe.data.label)]
+    compared += [("study.augmentations", str(number), str(section.augmentations)) for number in sorted(added)]
+    for name, there, here in compared:
         if there != here:
             raise InputError(
                 f"{results.folder}: the outcomes are of another study: {name} was {there}, here it is {here}; give the "
@@ -31,14 +31,14 @@ def check_settings(results: Results, recipe: StudyRecipe) -> None:
 
 
 def origin(results: Results, study: Study | None) -> str:
-    """Where outcomes are from that are not known to be of this study.
+    """The origin of outcomes that are not known to be of this study.
 
     Args:
         results: The outcomes.
-        study: The study; None where its surveys are not there.
+        study: The study; None if its surveys do not exist here.
 
     Returns:
-        A sentence that says what differs; empty when nothing does.
+        A sentence that says what differs; empty if nothing does.
     """
     if study and results.study == study.digest:
         return ""
@@ -47,7 +47,7 @@ def origin(results: Results, study: Study | None) -> str:
     if not study:
         return (
             "The study's surveys are not here: of the settings, only classes, folds and the number of added gathers "
-            f"could be compared with the recipe. The outcomes: {made}."
+            f"could be compared with the recipe. The outcomes were {made}."
         )
     index, path = study.survey.index, study.survey.path
     labels = dict(zip(index["gather_id"], index["label"], strict=True))
@@ -58,5 +58,5 @@ def origin(results: Results, study: Study | None) -> str:
     return (
         f"The outcomes are of another study ({results.study[:12]}, this one is {study.digest[:12]}): {others} of their "
         f"{len(tested)} test gathers have another label in {path} or are not in it, {moved} of {len(kept)} folds "
-        f"have other test gathers, and what outcomes do not tell, such as the pictures, may differ too ({made})."
+        f"have other test gathers, and what outcomes do not record, such as the images, may differ too ({made})."
     )

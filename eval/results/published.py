@@ -1,6 +1,6 @@
 """The paper's own numbers: tables 1 and 2 of its section 5.4, ten stratified folds.
 
-The text beside the tables gives other gains than the tables do; these are the tables'.
+The paper's text gives other gains than its tables; these are from the tables.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Published:
     """One of the paper's rows; figures are pairs of mean and standard error, in per cent.
 
     Attributes:
-        title: What tables call it.
+        title: Its name in tables.
         classes: Precision, recall and F1 of each class (table 1).
         average: Their averages (table 2).
     """

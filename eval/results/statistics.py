@@ -1,6 +1,6 @@
 """Figures and tests of cross-validated classifiers: means over folds, pooled figures, paired tests, intervals.
 
-Folds share training gathers and have few rare test gathers, so that no figure is enough alone.
+Folds share training gathers and have few rare test gathers, so no single figure is enough.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ LEVEL = 0.95
 """Coverage of all intervals."""
 
 DRAWS = 10_000
-"""Draws of a bootstrap interval."""
+"""Number of draws for a bootstrap interval."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class Mean:
     """A mean over folds.
 
     Attributes:
-        mean: The mean; NaN of nothing.
-        std: Standard deviation, divided by count - 1; NaN of a single value.
+        mean: The mean; NaN without values.
+        std: Standard deviation, with the divisor count - 1; NaN for a single value.
         standard_error: `std / sqrt(count)`, the paper's +-.
-        count: How many values there were, without NaN.
+        count: Number of values, without NaN.
     """
 
     mean: float
@@ -43,10 +43,10 @@ class PairedTest:
 
     Attributes:
         difference: Mean difference, first minus second; NaN without folds.
-        low: Lower end of the difference's interval; NaN of a single fold.
+        low: Lower end of the difference's interval; NaN for a single fold.
         high: Its upper end.
-        p: Two-sided probability of such a difference between equal arms; NaN of a single fold.
-        folds: How many folds there were.
+        p: Two-sided probability of such a difference between equal arms; NaN for a single fold.
+        folds: Number of folds.
     """
 
     difference: float
@@ -69,7 +69,7 @@ def mean_of(values: Sequence[float] | np.ndarray) -> Mean:
     """Mean, standard deviation and standard error; NaN is left out.
 
     Args:
-        values: A value a fold, in any order.
+        values: One value per fold, in any order.
     """
     known = np.sort(np.asarray(values, np.float64))
     known = known[~np.isnan(known)]
@@ -81,15 +81,15 @@ def mean_of(values: Sequence[float] | np.ndarray) -> Mean:
 def f1_of(confusion: np.ndarray, number: int) -> float:
     """F1 of a class from counts, such as those summed over folds.
 
-    Summing first is the least biased way to an F1 of folds with few rare gathers (Forman & Scholz, "Apples-to-apples
-    in cross-validation studies", 2010).
+    Summing first is the least biased way to compute F1 over folds with few rare gathers (Forman & Scholz,
+    "Apples-to-apples in cross-validation studies", 2010).
 
     Args:
         confusion: Gathers, `[class, graded as]`.
         number: Number of the class.
 
     Returns:
-        `2 TP / (2 TP + FP + FN)`; 0 where there is nothing to count.
+        `2 TP / (2 TP + FP + FN)`; 0 if there is nothing to count.
     """
     confusion = np.asarray(confusion)
     total = confusion[number].sum() + confusion[:, number].sum()
@@ -99,25 +99,25 @@ def f1_of(confusion: np.ndarray, number: int) -> float:
 def corrected_resampled_test(differences: Sequence[float] | np.ndarray, test_to_training: float) -> PairedTest:
     """The corrected resampled t-test (Nadeau & Bengio, "Inference for the generalization error", 2003).
 
-    Training sets of folds overlap, so that differences vary less than those of independent studies would; the variance
-    of their mean is therefore taken as `(1/k + n_test/n_train)` times theirs, with k - 1 degrees of freedom.
+    Training sets of folds overlap, so differences vary less than those of independent studies would; the variance of
+    their mean is therefore taken as `(1/k + n_test/n_train)` times theirs, with k - 1 degrees of freedom.
 
     Args:
-        differences: Difference of the two arms' scores in each of k folds.
-        test_to_training: Test gathers for each training gather of a fold, `n_test / n_train`.
+        differences: Difference between the two arms' scores in each of k folds.
+        test_to_training: Test gathers per training gather of a fold, `n_test / n_train`.
 
     Returns:
-        The test. Without any difference p is 1; where all folds differ by the same, p is 0.
+        The test. If all differences are 0, p is 1; if all are equal but not 0, p is 0.
 
     Raises:
-        ValueError: A difference is NaN, or the ratio not above 0.
+        ValueError: A difference is NaN, or the ratio is not above 0.
     """
     from scipy.stats import t as student
 
-    # Sorted, so that no digit depends on the order of the folds.
+    # Sorted, so that the result does not depend on the order of the folds.
     values = np.sort(np.asarray(differences, np.float64))
     if np.isnan(values).any() or not test_to_training > 0:
-        raise ValueError(f"differences {values}, test to training {test_to_training}: give finite ones, and above 0")
+        raise ValueError(f"differences {values}, test to training {test_to_training}: give finite ones, the ratio > 0")
     folds = len(values)
     if folds < 2:
         return PairedTest(float(values[0]) if folds else np.nan, np.nan, np.nan, np.nan, folds)
@@ -134,10 +134,10 @@ def holm(probabilities: Sequence[float]) -> list[float]:
     """Probabilities of a family of tests, corrected by Holm's step-down method (1979).
 
     Args:
-        probabilities: One a test; NaN where a test could not be made, which counts in the family as a p of 1.
+        probabilities: One per test; NaN for a test that could not be made, which counts in the family as a p of 1.
 
     Returns:
-        The corrected ones, in the same order; below the level means that the family's error rate is.
+        The corrected probabilities, in the same order; rejecting below a level keeps the family's error rate below it.
     """
     values = np.asarray(probabilities, np.float64)
     filled = np.where(np.isnan(values), 1.0, values)
@@ -151,16 +151,16 @@ def holm(probabilities: Sequence[float]) -> list[float]:
 def bootstrap_f1(
     classes: np.ndarray, predicted: np.ndarray, number: int, seed: int = 0, draws: int = DRAWS
 ) -> Interval:
-    """F1 of a class with its stratified bootstrap interval: gathers are drawn again within each class.
+    """F1 of a class with its stratified bootstrap interval: gathers are resampled within each class.
 
-    The interval tells what other test gathers would change, not what other training would.
+    The interval shows the effect of other test gathers, not of other training.
 
     Args:
         classes: Numbers of the gathers' classes, `[gather]`.
-        predicted: What they were graded as, `[gather]`.
+        predicted: Numbers of their grades, `[gather]`.
         number: Number of the class.
         seed: Seed of the draws.
-        draws: How many.
+        draws: Number of draws.
 
     Returns:
         The F1 and its percentile interval.
@@ -177,18 +177,18 @@ def bootstrap_difference(
     seed: int = 0,
     draws: int = DRAWS,
 ) -> Interval:
-    """Difference of two arms' F1 of a class, with its paired, stratified bootstrap interval.
+    """Difference between two arms' F1 of a class, with its paired, stratified bootstrap interval.
 
     Args:
         classes: Numbers of the gathers' classes, `[gather]`.
-        first: What one arm graded them as, `[gather]`.
-        second: What the other did, the same gathers in the same order.
+        first: Numbers of one arm's grades, `[gather]`.
+        second: Those of the other arm, for the same gathers in the same order.
         number: Number of the class.
         seed: Seed of the draws.
-        draws: How many.
+        draws: Number of draws.
 
     Returns:
-        First minus second and its percentile interval.
+        First minus second, and its percentile interval.
     """
     both = [np.asarray(first) == number, np.asarray(second) == number]
     return _bootstrap(np.asarray(classes), both, number, seed, draws)
@@ -204,19 +204,19 @@ def calibration_error(
 
     Args:
         classes: Numbers of the gathers' classes, `[gather]`.
-        probabilities: What the classifier gave, `[gather, class]`.
-        weights: What each gather counts, `[gather]`; alike when None.
-        bins: Bins of equal width, each with its upper edge.
+        probabilities: The classifier's probabilities, `[gather, class]`.
+        weights: The weight of each gather, `[gather]`; equal if None.
+        bins: Number of bins, of equal width, each including its upper edge.
 
     Returns:
-        Mean distance between confidence and accuracy of the bins, weighted by their gathers; a fraction.
+        Mean distance between the bins' confidence and accuracy, weighted by their gathers; a fraction.
 
     Raises:
         ValueError: There are no gathers.
     """
     truth, given = np.asarray(classes), np.asarray(probabilities, np.float64)
     if not len(truth) or len(truth) != len(given):
-        raise ValueError(f"{len(truth)} classes, {len(given)} probabilities: give as many, and at least one")
+        raise ValueError(f"{len(truth)} classes, {len(given)} probabilities: give as many of each, and at least one")
     counts = np.ones(len(truth)) if weights is None else np.asarray(weights, np.float64)
     confidence, right = given.max(axis=1), given.argmax(axis=1) == truth
     place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
@@ -227,12 +227,12 @@ def calibration_error(
 def precision_at_recalls(
     positive: np.ndarray, scores: np.ndarray, weights: Sequence[float] | np.ndarray | None = None
 ) -> np.ndarray:
-    """A precision-recall curve on fixed recalls, so that curves of several folds have a mean.
+    """A precision-recall curve at fixed recalls, so that curves of several folds can be averaged.
 
     Args:
-        positive: Which gathers are of the class, bool `[gather]`.
-        scores: What the classifier gave for the class, `[gather]`.
-        weights: What each gather counts, `[gather]`; alike when None.
+        positive: Whether each gather is of the class, bool `[gather]`.
+        scores: The classifier's probabilities of the class, `[gather]`.
+        weights: The weight of each gather, `[gather]`; equal if None.
 
     Returns:
         Highest precision at each of `RECALLS` recalls from 0 to 1, or beyond it, `[recall]`.
@@ -245,7 +245,7 @@ def precision_at_recalls(
     if not np.any(positive):
         raise ValueError("no gather is of the class; there is no recall")
     precision, recall, _ = precision_recall_curve(positive, scores, sample_weight=weights)
-    # scikit-learn's last point is made up: recall 0 with precision 1. Before it, recall falls.
+    # scikit-learn appends an artificial point: recall 0 with precision 1. Before it, recall falls.
     highest = np.maximum.accumulate(precision[:-1])
     wanted = np.linspace(0, 1, RECALLS)
     place = len(recall) - 1 - np.searchsorted(recall[:-1][::-1], wanted - 1e-9, side="left")
@@ -253,10 +253,10 @@ def precision_at_recalls(
 
 
 def _bootstrap(classes: np.ndarray, graded: list[np.ndarray], number: int, seed: int, draws: int) -> Interval:
-    """Of an F1 (one set of grades) or of a difference (two)."""
+    """Bootstrap an F1 (one set of grades) or a difference (two)."""
     if not len(classes) or any(len(one) != len(classes) for one in graded):
-        raise ValueError(f"{len(classes)} classes, {len(graded[0])} grades: give as many, and at least one")
-    # Drawn gathers matter only by how many of a class were graded so by whom: a multinomial is the same draw.
+        raise ValueError(f"{len(classes)} classes, {len(graded[0])} grades: give as many of each, and at least one")
+    # A draw matters only by how many gathers of a class have each pattern of grades, so a multinomial is equivalent.
     patterns = 1 << len(graded)
     pattern = np.sum([one.astype(int) << place for place, one in enumerate(graded)], axis=0)
     every = range(max(int(classes.max()), number) + 1)

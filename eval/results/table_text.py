@@ -1,4 +1,4 @@
-"""Tables of text, as a terminal, Markdown and LaTeX show them."""
+"""Tables as text: for a terminal, in Markdown and in LaTeX."""
 
 import re
 from dataclasses import dataclass
@@ -25,19 +25,19 @@ _LATEX = {
 }
 
 _WRAPPED_BEYOND, _WIDEST = 40, 84
-"""Letters beyond which LaTeX wraps a column of words, and makes a table smaller so that it fits the page."""
+"""Width in letters above which a column of words is wrapped, and a table shrunk to fit the page, in LaTeX."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table to be read by people.
+    """A table for people to read.
 
     Attributes:
-        name: What tells it from others, such as `table1-grouped`.
+        name: A unique name, such as `table1-grouped`.
         title: What it shows, with units.
-        frame: Its cells, all text; as many first columns as `words` says hold words, the others figures.
-        notes: What is to be known beside it, a sentence or more each.
-        words: How many columns hold words.
+        frame: Its cells, all text; the first `words` columns hold words, the others figures.
+        notes: Notes below it, a sentence or more each.
+        words: Number of columns that hold words.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Table:
 
     @property
     def blocks(self) -> bool:
-        """Whether several rows share their first cell and stand together."""
+        """Whether several rows share their first cell and form blocks."""
         return self.words > 1 and not self.frame.iloc[:, 0].is_unique
 
     @property
@@ -97,7 +97,7 @@ def latex(table: Table) -> str:
     """
     head, *rows = _rows(table)
     lines = [" & ".join(latex_text(cell) for cell in row) + r" \\" for row in rows]
-    # A block of rows that share their first cell stands apart from the next one.
+    # Blocks of rows that share their first cell are set apart.
     blocks = [r"\addlinespace " if place and table.words > 1 and row[0] else "" for place, row in enumerate(rows)]
     columns = [_latex_column(table, place) for place in range(len(head))]
     wide = sum(_letters(table, place) + 2 for place in range(len(head))) > _WIDEST
@@ -125,18 +125,18 @@ def latex(table: Table) -> str:
 
 
 def latex_text(text: str) -> str:
-    r"""Text with what LaTeX reads as a command escaped, plus-minus and minus signs as such.
+    r"""Text escaped for LaTeX, with plus-minus and minus signs in math mode.
 
     Args:
         text: Any text.
     """
-    # Letters beyond these stop LaTeX, and only an error's text or a label could hold one.
+    # Other letters stop LaTeX; only an error's text or a label could contain one.
     escaped = "".join(_LATEX.get(letter, letter if ord(letter) < 256 else "?") for letter in text)
     return re.sub(r"(?<![\w.])-(?=\d)", "$-$", escaped)
 
 
 def _rows(table: Table) -> list[list[str]]:
-    """Head and rows; where the first of several columns of words says the same as above it is left empty."""
+    """Head and rows; if there are several columns of words, a first cell equal to the one above is left empty."""
     rows = [list(table.frame.columns), *table.frame.to_numpy().tolist()]
     if table.words < 2:
         return rows
@@ -156,7 +156,7 @@ def _letters(table: Table, place: int) -> int:
 
 
 def _latex_head(text: str) -> str:
-    """A head of several words on several lines, as columns of figures are narrow."""
+    """A head with one word per line, as columns of figures are narrow."""
     words = [latex_text(word) for word in text.split()]
     return r"\shortstack{" + r" \\ ".join(words) + "}" if len(words) > 1 else words[0]
 

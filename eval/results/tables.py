@@ -1,4 +1,4 @@
-"""The paper's two tables, the rare class's figures and the contrasts, to be read, and all of a study's table files.
+"""The paper's two tables, the rare class's figures and the contrasts, for reading, and all of a study's table files.
 
 Figures are in per cent, mean ± standard error as in the paper; `eval.results.long_tables` has them unrounded.
 """
@@ -43,7 +43,7 @@ _NO_FIGURE = "-"
 
 
 def tables(results: Results) -> list[Table]:
-    """All tables to be read: those of the headline's folds first; tables 1 to 3, then the contrasts.
+    """All tables for reading, the headline's folds first: tables 1 to 3, then the contrasts.
 
     Args:
         results: The study's results.
@@ -73,7 +73,7 @@ def write_tables(results: Results, folder: Path) -> list[Path]:
 
     Args:
         results: The study's results.
-        folder: Where the files go; made when missing.
+        folder: Folder for the files; made if missing.
 
     Returns:
         `table1.csv`, `table2.csv`, `table3.csv`, `contrasts.csv`, `confusion.csv`, `failures.csv`, `tables.md`, which
@@ -136,13 +136,13 @@ def _table3(results: Results, kind: str, numbers: pd.DataFrame) -> Table:
     }
     notes = [
         *_notes(results, kind),
-        "Pooled F1 is of the summed counts of all folds, with its 95 % interval by stratified bootstrap; the "
-        "calibration error is of the gathers of all folds.",
+        "Pooled F1 is computed from the summed counts of all folds, with its 95 % interval by stratified bootstrap; "
+        "the calibration error is computed over the gathers of all folds.",
     ]
     if results.independent:
         heads |= {"independent_f1": "independent F1", "independent_average_precision": "independent PR-AUC"}
         notes.append(
-            "Independent: on a second survey, weighted to the fractions of the first, mean over folds' models."
+            "Independent: on a second survey, weighted to the fractions of the first, mean over the folds' models."
         )
     rows = []
     for arm in results.arms:
@@ -171,16 +171,15 @@ def _contrasts(results: Results, kind: str, made: list[Contrast]) -> Table:
         *_notes(results, kind),
         "Difference with its 95 % interval and p: corrected resampled t-test (Nadeau & Bengio 2003) over the folds "
         "that both arms finished. Pooled difference: of the pooled F1, with its paired 95 % bootstrap interval.",
-        "The primary contrast was fixed beforehand; the one that decides is that of the "
+        "The primary contrast was fixed in advance; the deciding one is on "
         f"{KINDS_IN_WORDS.get(decides, decides)}, tested on {_TEST_SETS[on]}. All others of one kind of folds on one "
-        "test set are a family for Holm's correction.",
+        "test set form a family for Holm's correction.",
     ]
     if results.independent:
         notes.append(
-            "On the independent survey the test says what other training gathers would change, not what other test "
-            "gathers would."
+            "On the independent survey the test shows the effect of other training gathers, not of other test gathers."
         )
-    title = f"Contrasts of the F1 of {results.rare}, {_over(results, kind)}, in points of per cent"
+    title = f"Contrasts of the F1 of {results.rare}, {_over(results, kind)}, in percentage points"
     return Table(f"contrasts-{kind}", title, pd.DataFrame(rows, columns=heads), tuple(notes), words=2)
 
 
@@ -200,7 +199,7 @@ def _rows(results: Results) -> list[tuple[str, str]]:
 
 
 def _cells(results: Results, kind: str, arm: str, numbers: pd.DataFrame, figures: Sequence[str]) -> list[str]:
-    """Figures of a row; those it lacks are dashes, and an arm without any says why."""
+    """Figures of a row, with dashes for missing ones; the row of an arm without any says why."""
     own = _figures(numbers, kind, arm)
     if not own and arm in results.arms:
         why = "failed" if results.failure(kind, arm) else "not run yet"
@@ -228,7 +227,7 @@ def _notes(results: Results, kind: str) -> tuple[str, ...]:
             notes.append(f"Learnt nothing, and found no {results.rare} gather, {_TEST_SETS[on]}: {', '.join(lost)}.")
     counts = {len(results.outcomes[kind, arm]) for arm in results.arms}
     if counts != {results.folds}:
-        uneven = ", not the same of all arms" if len(counts) > 1 else ""
+        uneven = ", not the same for all arms" if len(counts) > 1 else ""
         notes.insert(0, f"The study is not finished: {results.progress(kind)}{uneven}.")
     return tuple(notes)
 

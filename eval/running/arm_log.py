@@ -1,4 +1,4 @@
-"""What the fitting of an arm leaves: its learning curve, and logs of TensorBoard, where arms are compared."""
+"""Records the training of an arm: its learning curve, and TensorBoard logs to compare arms by."""
 
 import shutil
 from pathlib import Path
@@ -20,7 +20,7 @@ SETTINGS = {
     "augmentations": hparams.HParam("augmentations", description="gathers that the arm added"),
     "seed": hparams.HParam("seed", description="of weights and order"),
 }
-"""What TensorBoard's table of arms is sorted and filtered by."""
+"""Settings that TensorBoard's table of arms can be sorted and filtered by."""
 
 FIGURES = {
     "test/f1_rare": "F1 of the rare class, test fold",
@@ -31,20 +31,20 @@ FIGURES = {
     "test/calibration_error": "expected calibration error, test fold",
     "independent/f1_rare": "F1 of the rare class, independent survey",
 }
-"""What its columns show: tags of the last scalars, with their titles."""
+"""The columns of the table: tags of the final scalars, with their titles."""
 
 
 class ArmLog(Watcher):
-    """Logs of an arm in a fold; what an earlier, unfinished process left of them is removed.
+    """Logs of an arm in a fold; those of an earlier, unfinished process are removed.
 
     Use as a context manager.
 
     Args:
-        folder: Where the event file goes.
+        folder: Folder for the event file.
         settings: Values by the names of `SETTINGS`.
         rare: Number of the rare class.
-        stopping: Asked between steps; None never stops.
-        bar: What a progress bar says before its figures; none is shown without a terminal.
+        stopping: Checked between steps; None never stops.
+        bar: Title of the progress bar, which is only shown on a terminal.
 
     Attributes:
         epochs: Learning curve, as `eval.study.outcome.Outcome.epochs`.
@@ -76,7 +76,7 @@ class ArmLog(Watcher):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        """Close the logs; TensorBoard is told how the arm ended."""
+        """Close the logs, and log how the arm ended."""
         ended = api_pb2.Status.Value("STATUS_SUCCESS" if kind is None and self._finished else "STATUS_FAILURE")
         with self._writer.as_default(0):
             tf.summary.experimental.write_raw_pb(summary.session_end_pb(ended).SerializeToString())
@@ -89,7 +89,7 @@ class ArmLog(Watcher):
         self._bar.update(1)
 
     def after_epoch(self, epoch: Epoch, best: bool) -> None:
-        """Keep and log what was measured."""
+        """Keep and log the epoch's figures."""
         measured = {"step": float(epoch.step), "loss": epoch.loss}
         if epoch.validation is not None and epoch.validation_loss is not None:
             judged = epoch.validation
@@ -103,12 +103,12 @@ class ArmLog(Watcher):
         )
 
     def between_steps(self, step: int, last: bool) -> None:
-        """Leave by StoppedError if a signal came."""
+        """Raise StoppedError if a signal came."""
         if self._stopping and not last:
             self._stopping.check()
 
     def finish(self, step: int, figures: dict[str, float]) -> None:
-        """Log what the arm reached.
+        """Log the arm's results.
 
         Args:
             step: The step whose weights were scored.

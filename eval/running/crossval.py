@@ -1,4 +1,4 @@
-"""One arm in one fold: its training set, its classifier, and the scores on gathers that nothing was fitted to."""
+"""One arm in one fold: its training set, its classifier, and its scores on gathers that nothing was fitted to."""
 
 import os
 import time
@@ -27,22 +27,22 @@ from glowseis.survey.gather import LABELS
 from glowseis.survey.splits.parts import labelled_rows
 
 FAILURES = (FittingError, InputError, tf.errors.ResourceExhaustedError)
-"""What makes an arm fail while the others go on; a leak does not."""
+"""Errors that make one arm fail while the others continue; a leak stops all."""
 
 
 def run_arm(fold: Fold, name: str) -> Outcome:
-    """Fit and score one arm in one fold.
+    """Train and score one arm in one fold.
 
     Args:
         fold: The fold.
-        name: A name of `eval.study.names.ARMS`.
+        name: A name in `eval.study.names.ARMS`.
 
     Returns:
-        What it gave; with an `error`, if the arm failed.
+        Its outcome, with an `error` if the arm failed.
 
     Raises:
-        LeakError: Something that judges, or was made of it, came near the training.
-        StoppedError: A signal came; of this arm its flow's training is kept.
+        LeakError: A validation or test gather, or something made from one, reached training.
+        StoppedError: A signal came; of this arm only its flow's training is kept.
     """
     study = fold.study
     outcome = Outcome(
@@ -95,7 +95,7 @@ def _scored(fold: Fold, outcome: Outcome) -> Outcome:
         judged = scores(test.classes, probabilities.argmax(axis=1), study.labels, probabilities=probabilities)
         calibration = calibration_error(test.classes, probabilities)
         log.finish(fitted.step, _figures(judged, calibration, of_independent, study))
-    # Between the last step and here nobody asked.
+    # Signals are not checked between the last step and here.
     stopping.check()
     return outcome.model_copy(
         update={
@@ -114,14 +114,14 @@ def _scored(fold: Fold, outcome: Outcome) -> Outcome:
 
 
 def score_independent(study: Study, fitting: ClassifierFitting) -> tuple[Independent | None, Scores | None]:
-    """Score a classifier on a study's independent survey, weighted to the fractions of its own.
+    """Score a classifier on a study's independent survey, weighted to the fractions of the study's own survey.
 
     Args:
         study: The study.
         fitting: The classifier.
 
     Returns:
-        The scores, as an outcome keeps them and as they are; None and None without such a survey.
+        The scores, as stored in an outcome and as computed; None and None without such a survey.
 
     Raises:
         InputError: A record is damaged.
@@ -167,14 +167,14 @@ def line_of(outcome: Outcome) -> str:
         return f"{where}: failed: {outcome.error}"
     judged = scores(outcome.truth, outcome.predicted, outcome.labels)
     rare = outcome.labels.index(outcome.rare)
-    said = f"F1 of {outcome.rare} {100 * judged.f1[rare]:.1f}, accuracy {100 * judged.accuracy:.1f}"
+    scored = f"F1 of {outcome.rare} {100 * judged.f1[rare]:.1f}, accuracy {100 * judged.accuracy:.1f}"
     if outcome.independent:
-        said += f"; independent survey: F1 of {outcome.rare} {100 * outcome.independent.f1[rare]:.1f}"
-    return f"{where}: {said} ({duration(sum(outcome.seconds.values()))})"
+        scored += f"; independent survey: F1 of {outcome.rare} {100 * outcome.independent.f1[rare]:.1f}"
+    return f"{where}: {scored} ({duration(sum(outcome.seconds.values()))})"
 
 
 def duration(seconds: float) -> str:
-    """A time in words, such as "1 h 05 min", to no more than three digits."""
+    """A time in words, such as "1 h 05 min", with at most three digits."""
     if seconds < 59.5:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -195,7 +195,7 @@ def _figures(judged: Scores, calibration: float, independent: Scores | None, stu
 
 
 def _by_label(study: Study, training_set: TrainingSet) -> dict[str, int]:
-    """Recorded gathers of each label; what an arm added is of the rare one."""
+    """Recorded gathers of each label; those that an arm added are of the rare class."""
     counts = np.bincount(training_set.gathers.classes, minlength=len(study.labels))
     counts[study.labels.index(study.rare)] -= training_set.synthetic
     return dict(zip(study.labels, counts.tolist(), strict=True))

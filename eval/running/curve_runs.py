@@ -1,4 +1,4 @@
-"""The classifiers of the curve: fitted on nested sets, each kept in a small file; a process for each run."""
+"""The classifiers of the curve: trained on nested sets, each kept in a small file; a process for each run."""
 
 import dataclasses
 import hashlib
@@ -30,12 +30,12 @@ class Point(Kept):
 
     Attributes:
         curve: Digest of what all points of a curve share.
-        count: Gathers that were added.
+        count: Number of added gathers.
         run: Number of the run, from 0.
         seed: Seed of the classifier's weights and order.
         steps: Optimiser steps.
         kept_step: The step whose weights were scored.
-        seconds: What fitting and scoring took.
+        seconds: Time for training and scoring.
         validation: F1 of each class on the validation gathers, by label.
         test: The same on the test gathers.
         commit: Commit of the code.
@@ -59,7 +59,7 @@ def study_of_curve(study: Study) -> Study:
     """A study whose arms add as many gathers as the curve's largest count, and whose classifiers stop early.
 
     Args:
-        study: The study, with the one division of the curve as its folds.
+        study: The study, with the curve's split as its folds.
     """
     section = study.recipe.study
     early = {"epochs": section.curve.epochs, "patience": section.curve.patience, "keep": "best"}
@@ -71,14 +71,14 @@ def study_of_curve(study: Study) -> Study:
 def kept_points(
     study: Study, arm: str, counts: Sequence[int], runs: Sequence[int], folder: Path
 ) -> dict[tuple[int, int], Point]:
-    """The points of a curve that are there, by count and run.
+    """The points of a curve that exist, by count and run.
 
     Args:
-        study: As `study_of_curve` gives it.
-        arm: Which arm adds the gathers, of `eval.study.names.ARMS`.
-        counts: How many it adds.
+        study: As `study_of_curve` returns it.
+        arm: The arm that adds the gathers, a name in `eval.study.names.ARMS`.
+        counts: How many gathers it adds.
         runs: Numbers of runs.
-        folder: Where each point is kept.
+        folder: Folder of the points.
 
     Raises:
         InputError: One is damaged or of another curve.
@@ -91,22 +91,22 @@ def kept_points(
 def run_points(
     fold: Fold, arm: str, counts: Sequence[int], runs: Sequence[int], folder: Path, say: Callable[[str], None] = print
 ) -> list[Point]:
-    """Fit and score the classifiers of a curve that are not there yet.
+    """Train and score the classifiers of a curve that do not exist yet.
 
     Args:
-        fold: The division into training, validation and test, of a study as `study_of_curve` gives it.
-        arm: Which arm adds the gathers, of `eval.study.names.ARMS`.
-        counts: How many it adds: the first so many of all that it makes.
+        fold: The split into training, validation and test, of a study as `study_of_curve` returns it.
+        arm: The arm that adds the gathers, a name in `eval.study.names.ARMS`.
+        counts: How many gathers it adds, the first of all that it makes.
         runs: Numbers of runs; each has a classifier at each count.
-        folder: Where each point is kept.
-        say: Called with a line a point.
+        folder: Folder of the points.
+        say: Called with one line per point.
 
     Returns:
         A point for each count and run.
 
     Raises:
-        InputError: A point that is there is damaged or of another curve.
-        LeakError: Something that judges, or was made of it, came near a training.
+        InputError: An existing point is damaged or of another curve.
+        LeakError: A validation or test gather, or something made from one, reached training.
         FittingError: A classifier or the flow cannot be fitted.
         StoppedError: A signal came; what is finished is kept.
     """
@@ -125,14 +125,14 @@ def run_points(
 
 
 def make_gathers(fold: Fold, arm: str) -> None:
-    """Make what an arm adds, with the flow that it needs, unless it is there: the processes of runs find it made.
+    """Make the gathers that an arm adds, and the flow that it needs, unless they exist, for the runs' processes to use.
 
     Args:
         fold: As for `run_points`.
-        arm: Which arm adds the gathers.
+        arm: The arm that adds the gathers.
 
     Raises:
-        InputError: Something that the arm needs is not there.
+        InputError: Something that the arm needs does not exist.
         LeakError: The fold's guard refuses a gather.
         FittingError: The flow cannot be fitted.
         StoppedError: A signal came; the flow's state is saved.
@@ -152,7 +152,7 @@ def table_of(points: Sequence[Point]) -> pd.DataFrame:
 
 
 def made_by(points: Sequence[Point]) -> str:
-    """What the points of a curve took, and on what: a line for the terminal."""
+    """How long the points of a curve took, and on which machine: a line for the terminal."""
     classifiers = f"{len(points)} classifier{'s' * (len(points) != 1)}"
     took = duration(sum(point.seconds for point in points))
     commits, machines = listed(point.commit for point in points), listed(point.machine for point in points)
@@ -160,20 +160,20 @@ def made_by(points: Sequence[Point]) -> str:
 
 
 def choose(table: pd.DataFrame, rare: str) -> int:
-    """The count with the highest mean F1 of the rare class on validation gathers, the lowest of equal ones.
+    """The count with the highest mean F1 of the rare class on validation gathers; the lowest in a tie.
 
     Args:
-        table: As `table_of` gives it.
+        table: As `table_of` returns it.
         rare: The rare class.
     """
     judged = table[(table["part"] == "validation") & (table["class"] == rare)]
-    # Rounded, so that counts which differ by the order of a sum are equal.
+    # Rounded, so that means that differ only by the order of summation are equal.
     means = judged.groupby("count")["f1"].mean().sort_index().round(9)
     return int(means.index[int(np.argmax(means))])
 
 
 class _Leaving(Watcher):
-    """Leaves between steps when a signal came."""
+    """Stops between steps if a signal came."""
 
     def __init__(self, stopping: Stopping):
         self._stopping = stopping
@@ -196,7 +196,7 @@ def _fit(fold: Fold, arm: str, count: int, run: int, curve: str) -> Point:
             graded = fitting.probabilities(gathers).argmax(axis=1)
             judged = scores(gathers.classes, graded, labels).f1
             f1.append({label: float(value) for label, value in zip(labels, judged, strict=True)})
-    # Between the last step and here nobody asked.
+    # Signals are not checked between the last step and here.
     stopping.check()
     return Point(
         curve=curve,
@@ -219,12 +219,12 @@ def _seed(seed: int, run: int) -> int:
 
 
 def _digest(study: Study, arm: str) -> str:
-    """What the points of a curve share; counts and runs may be added later, for sets are nested."""
-    # SMOTE draws all its gathers at once, others for another number.
+    """Digest of what the points of a curve share; counts and runs can be added later, as the sets are nested."""
+    # SMOTE draws all its gathers at once, so another number gives other gathers.
     most = study.recipe.study.augmentations if arm == SMOTE else 1
     section = study.recipe.study.model_copy(update={"augmentations": most})
     same = dataclasses.replace(study, recipe=study.recipe.model_copy(update={"study": section}))
-    # Test and validation gathers of a point are not kept, so that those of another division would go unnoticed.
+    # A point does not keep its test and validation gathers, so another split would otherwise go unnoticed.
     folds = {kind: one.checksum for kind, one in sorted(study.folds.items())}
     return hashlib.sha256(f"{same.digest}/{folds}/{arm}".encode()).hexdigest()
 
@@ -243,9 +243,9 @@ def _read(folder: Path, curve: str, count: int, run: int, labels: Sequence[str])
     if point is None:
         return None
     if not set(point.validation) == set(point.test) == set(labels):
-        raise InputError(f"{path}: is damaged (it has not an F1 of each class); remove it and run the curve again")
+        raise InputError(f"{path}: is damaged (it lacks the F1 of a class); remove it and run the curve again")
     if (point.curve, point.count, point.run) != (curve, count, run):
         raise InputError(
-            f"{path}: belongs to a curve of other settings; remove {folder}, or give another --out or --points"
+            f"{path}: belongs to a curve with other settings; remove {folder}, or give another --out or --points"
         )
     return point

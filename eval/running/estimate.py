@@ -1,4 +1,4 @@
-"""How long a study will take, from what its finished arms took on such a machine."""
+"""Estimates how long a study will take, from its finished arms on the same kind of machine."""
 
 from collections.abc import Sequence
 
@@ -21,14 +21,14 @@ def estimate(study: Study, todo: Sequence[Todo]) -> float | None:
         todo: The arms.
 
     Returns:
-        Seconds, by the mean of what each arm took in finished folds on a machine described alike; None while one of
-        the arms has no such fold.
+        Seconds, from each arm's mean over finished folds on a machine with the same description; None while one of the
+        arms has no such fold.
     """
     here, taken = machine(), dict[str, list[float]]()
     for path in study.outcomes.glob("*.json"):
         try:
             outcome = read_outcome(path)
-        # What is wrong with it is said where it is needed.
+        # The error is reported where the outcome is needed.
         except InputError:
             continue
         if outcome.study == study.digest and outcome.machine == here and not outcome.error:

@@ -1,4 +1,4 @@
-"""What a process of a study keeps to: where it may write, where its prints go, and when it ends."""
+"""Helpers for a study's processes: where they may write, where their output goes, and when they end."""
 
 import contextlib
 import os
@@ -16,15 +16,15 @@ STOPPED = 75
 """Exit status of a process that a signal stopped (`glowseis.command`)."""
 
 LEAVE_WITHIN_S = 120.0
-"""How long a process has to save its state once its parent ended."""
+"""How long a process has to save its state after its parent ended."""
 
 
 def make_folder(folder: Path, option: str) -> None:
-    """Make a folder, unless it is there, and make sure that files can be written to it, before hours of work for it.
+    """Make a folder, unless it exists, and make sure that files can be written to it, before hours of work.
 
     Args:
         folder: The folder.
-        option: What names it on the command line, for the error.
+        option: The option that names it, for the error.
 
     Raises:
         InputError: No files can be written there.
@@ -34,25 +34,25 @@ def make_folder(folder: Path, option: str) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except FileExistsError:
-        raise InputError(f"{folder}: is a file, no folder; give another {option}") from None
+        raise InputError(f"{folder}: is a file, not a folder; give another {option}") from None
     except OSError as wrong:
         raise InputError(f"{folder}: cannot be written to ({wrong.strerror}); give another {option}") from None
 
 
 @contextlib.contextmanager
 def logged(work: Path, say: Callable[[str], None] = print) -> Iterator[Callable[[str], None]]:
-    """Have all that is printed go to the log beside a folder of work.
+    """Redirect everything that is printed to the log beside a work folder.
 
     Args:
         work: The folder.
-        say: What prints lines for the user.
+        say: A function that prints lines for the user.
 
     Yields:
-        What prints lines for the user, still.
+        A function that still prints lines for the user.
     """
     terminal = sys.stdout
 
-    def told(line: str) -> None:
+    def say_to_user(line: str) -> None:
         with contextlib.redirect_stdout(terminal):
             say(line)
 
@@ -60,13 +60,13 @@ def logged(work: Path, say: Callable[[str], None] = print) -> Iterator[Callable[
         work.with_name(f"{work.name}.log").open("a", encoding="utf-8", buffering=1) as log,
         contextlib.redirect_stdout(log),
     ):
-        yield told
+        yield say_to_user
 
 
 def end_with_parent() -> None:
-    """Have this process stop, as a signal would stop it, when the one that holds its standard input ends.
+    """Make this process stop, as by a signal, when the one that holds its standard input ends.
 
-    A killed process takes nobody with it; its end of the pipe is closed all the same.
+    A killed process does not end its children, but its end of the pipe is closed.
     """
 
     def watch() -> None:
@@ -80,7 +80,7 @@ def end_with_parent() -> None:
 
 
 def without_remarks() -> None:
-    """Keep TensorFlow from remarking that functions are traced anew: every arm has networks of its own."""
+    """Suppress TensorFlow's warnings that functions are traced again: every arm has its own networks."""
     import tensorflow as tf
 
     tf.get_logger().setLevel("ERROR")

@@ -1,8 +1,8 @@
-"""Folds side by side: a process each, on this machine by joblib or on an existing cluster by dask.distributed.
+"""Runs folds at once, a process each: on this machine by joblib, or on an existing cluster by dask.distributed.
 
-Whichever way, a fold is one command, `python -m eval.cv RECIPE --fold K --kind KIND`, that keeps what it finished. Its
-lock keeps a second process out of the fold, and it ends with the process that started it. A run of the curve is
-likewise a process of `eval.curve`, with a lock of its own.
+In both cases a fold is one command, `python -m eval.cv RECIPE --fold K --kind KIND`, that keeps what it finished. Its
+lock keeps a second process out of the fold, and it ends with the process that started it. Likewise, a run of the curve
+is a process of `eval.curve`, with a lock of its own.
 """
 
 import os
@@ -22,7 +22,7 @@ from glowseis.errors import FittingError, InputError
 CHECKOUT = Path(__file__).parent.parent.parent
 
 RETRIES = 3
-"""How often a fold is begun again elsewhere, after its process was stopped from outside."""
+"""How often a fold is started again elsewhere after its process was stopped from outside."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Job:
         name: What it does in words, such as `grouped fold 3`.
         module: The command, such as `eval.cv`.
         words: Its command line; `--attended` is added.
-        folder: Where it runs; relative paths start there.
-        leaks: Whether exit status 1 says that a gather leaked, after which nothing of the study may go on.
+        folder: Its working folder; relative paths start there.
+        leaks: Whether exit status 1 means that a gather leaked, after which nothing of the study may continue.
     """
 
     name: str
@@ -50,11 +50,11 @@ def fold_job(kind: str, fold: int, arguments: Sequence[str], folder: str | None 
     Args:
         kind: Kind of the folds.
         fold: Number of the fold.
-        arguments: Words of `eval.cv`'s command line, all but the fold's own.
-        folder: Where it runs; here when None.
+        arguments: Words of `eval.cv`'s command line, without the fold's own.
+        folder: Its working folder; the current one if None.
     """
     words = (*arguments, "--fold", str(fold), "--kind", kind)
-    # Arms that fail otherwise are outcomes.
+    # Other failures of arms are outcomes.
     return Job(f"{kind} fold {fold}", "eval.cv", words, folder or os.getcwd(), leaks=True)
 
 
@@ -76,17 +76,17 @@ class Ended:
 
     @property
     def stopped(self) -> bool:
-        """Whether something outside ended it, so that it may well succeed another time."""
+        """Whether it was ended from outside, so that it may succeed if run again."""
         return self.status < 0 or self.status in (STOPPED, INTERRUPTED, TERMINATED)
 
     @property
     def leaked(self) -> bool:
-        """Whether nothing of the study may go on."""
+        """Whether a gather leaked, so that nothing of the study may continue."""
         return self.status == 1 and self.job.leaks
 
 
 class Processes:
-    """Processes of jobs in this process's care."""
+    """The processes of jobs that this process has started."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -111,13 +111,13 @@ class Processes:
                 [sys.executable, "-m", job.module, *job.words, "--attended"],
                 cwd=job.folder,
                 env=_environment(threads),
-                # Never written to: the job's process sees by it when this one ends.
+                # Never written to: when this process ends, the job's process notices its closing.
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
                 errors="replace",
-                # A terminal's Ctrl-C comes to this process alone, which passes it on once.
+                # Only this process receives a terminal's Ctrl-C, and passes it on once.
                 start_new_session=True,
             )
             self._running.add(process)
@@ -139,10 +139,10 @@ class Processes:
         return Ended(job, status, said, written[-1] if written else "")
 
     def stop(self, *, wait: bool = True) -> None:
-        """Have all jobs stop, as a signal would; none begins any more.
+        """Stop all jobs, as by a signal, and start no more.
 
         Args:
-            wait: Whether to wait until they have saved what they had.
+            wait: Whether to wait until they have saved their state.
         """
         with self._lock:
             self._stopped = True
@@ -154,16 +154,16 @@ class Processes:
 
 
 def on_this_machine(jobs: Sequence[Job], at_once: int, say: Callable[[str], None] = print) -> None:
-    """Run jobs in processes on this machine, so many at once; they share its cores.
+    """Run jobs in processes on this machine, several at once; they share its cores.
 
     Args:
         jobs: The jobs.
-        at_once: How many processes run at a time.
+        at_once: Number of processes that run at once.
         say: Called with each line that they print.
 
     Raises:
-        FittingError: A job met a leak, which stops the others, or its process died; the others went to their end.
-        InputError: A job was refused; the others went to their end.
+        FittingError: A job met a leak, which stops the others, or its process died, after which the others finish.
+        InputError: A job was refused; the others finish.
     """
     from joblib import Parallel, delayed
 
@@ -185,30 +185,30 @@ def on_this_machine(jobs: Sequence[Job], at_once: int, say: Callable[[str], None
 
 
 def on_cluster(jobs: Sequence[Job], address: str, say: Callable[[str], None] = print) -> None:
-    """Run folds on the workers of a dask scheduler, one task a fold; a fold whose worker dies is run by another.
+    """Run folds on the workers of a dask scheduler, one task per fold; if a fold's worker dies, another runs the fold.
 
-    Workers see the same files under the same paths.
+    Workers must see the same files under the same paths.
 
     Args:
         jobs: The folds.
-        address: The scheduler's, such as `tls://10.0.0.1:8786`.
-        say: Called with each line that a fold printed, when it is done.
+        address: The scheduler's address, such as `tls://10.0.0.1:8786`.
+        say: Called with each line that a fold printed, when the fold is done.
 
     Raises:
-        FittingError: As `on_this_machine`, or so many workers died with a fold that dask gave it up.
-        InputError: dask.distributed is missing, no scheduler answers or it wants a key, or a fold was refused.
+        FittingError: As `on_this_machine`, or so many workers died with a fold that dask gave up.
+        InputError: dask.distributed is missing, no scheduler answers or it needs a key, or a fold was refused.
     """
     try:
         from distributed import Client, as_completed
         from distributed.comm import get_address_host_port
     except ImportError:
-        raise InputError('--scheduler needs dask.distributed; install it by pip install "glowseis[cluster]"') from None
+        raise InputError('--scheduler needs dask.distributed; run pip install "glowseis[cluster]"') from None
     try:
-        # A client of an address that is none speaks up once more, with a traceback, when it is thrown away.
+        # Checked first: a client of an invalid address prints a traceback when it is deleted.
         get_address_host_port(address)
         _check_key(address)
         client = Client(address, timeout="10s", set_as_default=False)
-    # Nobody there, an unknown protocol, a protocol that knows no hosts.
+    # Nothing listens there, an unknown protocol, a protocol without hosts.
     except (OSError, ValueError, NotImplementedError) as wrong:
         raise InputError(
             f"--scheduler {address}: no scheduler answers there ({wrong}); give the address that it printed, such as "
@@ -216,7 +216,7 @@ def on_cluster(jobs: Sequence[Job], address: str, say: Callable[[str], None] = p
         ) from None
     with client:
         workers = len(client.scheduler_info(n_workers=-1)["workers"])
-        say(f"{len(jobs)} folds for {workers} workers{'' if workers else '; they wait for the first to come'}")
+        say(f"{len(jobs)} folds for {workers} workers{'' if workers else '; waiting for the first worker'}")
         _carry_own_code()
         run = uuid.uuid4().hex
         job_of = {client.submit(on_worker, job, run, key=f"{job.name} {run}", retries=RETRIES): job for job in jobs}
@@ -226,7 +226,7 @@ def on_cluster(jobs: Sequence[Job], address: str, say: Callable[[str], None] = p
             for future in as_completed(list(job_of), loop=client.loop):
                 try:
                     ended.append(future.result())
-                # Of a task that was given up comes the last try's error, or one of dask's own.
+                # A task that dask gave up has the error of its last try, or one of dask's own.
                 except Exception as wrong:
                     ended.append(Ended(job_of[future], STOPPED, [], str(wrong)))
                 for line in ended[-1].said:
@@ -235,13 +235,13 @@ def on_cluster(jobs: Sequence[Job], address: str, say: Callable[[str], None] = p
                     break
         finally:
             client.cancel(list(job_of), force=True)
-            # A task that is cancelled goes on; its process is to stop.
+            # Cancelling a task does not stop its process.
             client.run(stop_on_worker, run, on_error="ignore")
     _judge(ended)
 
 
 class FoldStoppedError(Exception):
-    """A fold's process was ended from outside; dask begins it again."""
+    """A fold's process was ended from outside; dask starts it again."""
 
 
 def on_worker(job: Job, run: str) -> Ended:
@@ -249,13 +249,13 @@ def on_worker(job: Job, run: str) -> Ended:
 
     Args:
         job: The fold.
-        run: What tells this run's folds from those of others on the same worker.
+        run: Distinguishes this run's folds from others on the same worker.
 
     Returns:
         How it ended.
 
     Raises:
-        FoldStoppedError: Something outside ended its process.
+        FoldStoppedError: Its process was ended from outside.
     """
     from distributed import get_worker
 
@@ -269,14 +269,14 @@ def on_worker(job: Job, run: str) -> Ended:
 
 
 def stop_on_worker(run: str, dask_worker: Any) -> None:
-    """Have the folds of a run stop on a worker."""
+    """Stop the folds of a run on a worker."""
     processes = dask_worker.__dict__.get("glowseis_folds", {}).pop(run, None)
     if processes:
         processes.stop(wait=False)
 
 
 def _judge(all_ended: Sequence[Ended]) -> None:
-    """Raise what the worst of them says."""
+    """Raise the error of the worst of them."""
     failed = [ended for ended in all_ended if ended.leaked] or [ended for ended in all_ended if ended.status]
     if failed:
         more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
@@ -288,35 +288,34 @@ def _how(ended: Ended) -> str:
     """How a job's process ended, in words."""
     if ended.status < 0:
         return f"its process was killed by signal {-ended.status} (out of memory?); run the same command again"
-    return ended.error.removeprefix(f"{ended.job.module}: ") or f"its process left with status {ended.status}"
+    return ended.error.removeprefix(f"{ended.job.module}: ") or f"its process exited with status {ended.status}"
 
 
 def _environment(threads: int) -> dict[str, str]:
-    """Environment of a fold's process; the user's own wishes about threads stand."""
+    """Environment of a fold's process; the user's own settings for threads take precedence."""
     path = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")]))
     counts = {"TF_NUM_INTRAOP_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)} if threads else {}
     return {**counts, **os.environ, "PYTHONPATH": path}
 
 
 def _check_key(address: str) -> None:
-    """Tell of a key that is missing, or of no use, before a client does."""
+    """Report a missing or useless key before a client does."""
     from distributed import Security
 
     known = Security().get_connection_args("client")
     if address.startswith("tls://") and not known.get("ssl_context"):
         raise InputError(
-            f"--scheduler {address}: asks for its key; set DASK_CONFIG to what train/cluster/start.sh or secret.sh "
-            "printed"
+            f"--scheduler {address}: needs its key; set DASK_CONFIG to what train/cluster/start.sh or secret.sh printed"
         )
     if not address.startswith("tls://") and known.get("require_encryption"):
         raise InputError(
-            f"--scheduler {address}: takes no key, and the dask configuration wants one; give the address of a "
+            f"--scheduler {address}: takes no key, but the dask configuration requires one; give the address of a "
             "scheduler with --protocol tls, which begins with tls://"
         )
 
 
 def _carry_own_code() -> None:
-    """Send this file to workers, which need not have the checkout on their path."""
+    """Send this file to workers, which may not have the checkout on their path."""
     import cloudpickle
 
     cloudpickle.register_pickle_by_value(sys.modules[__name__])

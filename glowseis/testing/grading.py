@@ -120,10 +120,10 @@ class GradingCheck:
         widest = max([6, *(len(effect.change) for effect in self.effects)])
         lines = [f"{'change':{widest}}  gathers  flips, %  severity"]
         for one in self.effects:
-            told = f"{100 * one.wrong:8.1f}  {one.severity:+8.3f}" if one.gathers else f"{'-':>8}  {'-':>8}"
+            figures = f"{100 * one.wrong:8.1f}  {one.severity:+8.3f}" if one.gathers else f"{'-':>8}  {'-':>8}"
             beyond = "" if one.holds else f"  beyond {100 * one.bound:g} %"
             meant = "  must worsen: share that does not, least rise" if one.worsens else ""
-            lines.append(f"{one.change:{widest}}  {one.gathers:7}  {told}{beyond}{meant}")
+            lines.append(f"{one.change:{widest}}  {one.gathers:7}  {figures}{beyond}{meant}")
         return "\n".join(lines)
 
     def record(self) -> list[dict[str, Any]]:
@@ -182,12 +182,12 @@ def check_grading(
         effects.append(_effect(name, change, before[places], after, bound))
     result = GradingCheck(tuple(effects))
     if result.failures and not report_only:
-        told = "; ".join(
+        wrong = "; ".join(
             f"{one.change}: {one.wrong * one.gathers:.0f} of {one.gathers} "
             + ("stay as they were" if one.worsens else "flip")
             for one in result.failures
         )
-        raise AssertionError(f"too many grades are wrong after a change: {told} (at most {100 * bound:g} % may be)")
+        raise AssertionError(f"too many grades are wrong after a change: {wrong} (at most {100 * bound:g} % may be)")
     return result
 
 

@@ -76,7 +76,7 @@ def test_points_of_another_division_are_of_another_curve(fold, tmp_path):
     kept = whole_point(0, 0, curve_runs._digest(study, "none"))
     curve_runs._write(tmp_path, kept)
     assert run_points(fold, "none", [0], [0], tmp_path, lambda line: None) == [kept]
-    with pytest.raises(InputError, match="belongs to a curve of other settings"):
+    with pytest.raises(InputError, match="belongs to a curve with other settings"):
         run_points(other, "none", [0], [0], tmp_path, lambda line: None)
 
 
@@ -123,7 +123,7 @@ def test_more_gathers_may_be_asked_for_later_but_no_other_settings(there, fold, 
     monkeypatch.setattr(fold, "study", study_of(there, out, "counts=[20]", "runs=2", "epochs=3", "patience=1"))
     assert len(run_points(fold, "flow", [0, 20], [0], tmp_path, lambda line: None)) == 2
     monkeypatch.setattr(fold, "study", study_of(there, out, "counts=[20]", "epochs=4", "patience=1"))
-    with pytest.raises(InputError, match="belongs to a curve of other settings"):
+    with pytest.raises(InputError, match="belongs to a curve with other settings"):
         run_points(fold, "flow", [0], [0], tmp_path, lambda line: None)
     for text in (
         "{",

@@ -203,7 +203,10 @@ def test_folders_that_cannot_be_written_to_are_told_before_any_work(there, tmp_p
     file = tmp_path / "file"
     file.touch()
     words = [*there[:3], "--out", tmp_path / "study"]
-    for folder, reason in (file, "is a file, no folder"), (file / "deeper", "cannot be written to (Not a directory)"):
+    for folder, reason in (
+        (file, "is a file, not a folder"),
+        (file / "deeper", "cannot be written to (Not a directory)"),
+    ):
         done = called(capsys, "cv", *words, option, folder)
         assert done.status == 2 and done.out == "", done.out
         assert done.error == [f"eval.cv: {folder}: {reason}; give another {option}"]

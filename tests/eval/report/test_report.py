@@ -193,7 +193,7 @@ def test_failed_and_missing_folds_are_told_and_the_rest_is_shown(tmp_path):
 
 def test_a_damaged_curve_stops_the_report_in_a_line(made, tmp_path):
     (tmp_path / "curve.csv").write_text("count\n1\n")
-    with pytest.raises(InputError, match="is no whole curve"):
+    with pytest.raises(InputError, match="is not a complete curve"):
         write_report(made.results, made.study.recipe, made.study, tmp_path)
     assert not (tmp_path / "report.html").exists()
 

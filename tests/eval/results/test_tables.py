@@ -310,7 +310,7 @@ def test_partial_tables_say_how_many_folds(folder):
     results = read(folder, (*ARMS, "smote"))
     text = terminal(results)
     assert "0 to 2 of 3 folds grouped by sail line" in text
-    assert "The study is not finished: 0 to 2 of 3 folds, not the same of all arms." in text
+    assert "The study is not finished: 0 to 2 of 3 folds, not the same for all arms." in text
     assert re.search(r"SMOTE +not run yet +- +-", text)
     assert value(table1(results), kind="grouped", arm="flow", **{"class": "bad", "figure": "f1"})["folds"] == 2
     assert "The study is not finished: 2 of 3 folds." in terminal(read(folder))

@@ -97,7 +97,7 @@ def test_whoever_has_no_key_is_kept_out(tmp_path, monkeypatch):
                 on_cluster(jobs, address)
             with pytest.raises(OSError):
                 Client(address.replace("tls", "tcp"), timeout="2s", security=Security(require_encryption=False))
-        with pytest.raises(InputError, match=r"--scheduler tcp://10.0.0.1:1: takes no key, and the dask configuration"):
+        with pytest.raises(InputError, match=r"--scheduler tcp://10.0.0.1:1: takes no key, but the dask configuration"):
             on_cluster(jobs, "tcp://10.0.0.1:1")
-    with pytest.raises(InputError, match=r"asks for its key; set DASK_CONFIG to what train/cluster/start.sh or secret"):
+    with pytest.raises(InputError, match=r"needs its key; set DASK_CONFIG to what train/cluster/start.sh or secret"):
         on_cluster(jobs, address)

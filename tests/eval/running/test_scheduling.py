@@ -189,7 +189,7 @@ def test_a_scheduler_that_does_not_answer_is_told(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="no scheduler answers there"):
         on_cluster(jobs_of(tmp_path), "tcp://127.0.0.1:1")
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(InputError, match=r'needs dask.distributed; install it by pip install "glowseis\[cluster\]"'):
+    with pytest.raises(InputError, match=r'needs dask.distributed; run pip install "glowseis\[cluster\]"'):
         on_cluster(jobs_of(tmp_path), "tcp://127.0.0.1:1")
 
 
