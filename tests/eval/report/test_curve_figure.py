@@ -87,7 +87,7 @@ def test_the_same_table_gives_the_same_bytes(tmp_path):
     ("change", "chosen", "words"),
     [
         (lambda table: table.drop(columns="run"), 0, "its columns are"),
-        (lambda table: pd.concat([table, table.iloc[:1]]), 0, "comes twice"),
+        (lambda table: pd.concat([table, table.iloc[:1]]), 0, "is there twice"),
         (lambda table: table[table["part"] == "test"], 0, "its parts are test"),
         (lambda table: table, 150, "chosen count is 150"),
     ],
