@@ -89,7 +89,7 @@ def test_partial_results_say_how_many_folds(folder):
 def test_a_fold_that_is_there_twice_is_refused(folder):
     shutil.copy(outcome_path(folder, "grouped", 1, "flow"), folder / "grouped-01-flow (copy).json")
     said = refusal(folder)
-    assert "grouped fold 1 flow stands in" in said
+    assert "grouped fold 1 flow is also in" in said
     assert "(copy)" in said
 
 
