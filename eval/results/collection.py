@@ -231,8 +231,8 @@ def _check_same(path: Path, outcome: Outcome, other_path: Path, other: Outcome, 
         raise InputError(f"{path}: is fold {outcome.fold} of {outcome.folds}, the study has {folds}; remove it")
     if (outcome.labels, outcome.rare) != (other.labels, other.rare):
         raise InputError(
-            f"{path}: its labels are {', '.join(outcome.labels)}, {outcome.rare} being rare, those of "
-            f"{other_path.name} {', '.join(other.labels)}, {other.rare} being rare; remove the wrong one"
+            f"{path}: its labels are {', '.join(outcome.labels)} (rare: {outcome.rare}), those of "
+            f"{other_path.name} {', '.join(other.labels)} (rare: {other.rare}); remove the wrong one"
         )
 
 

@@ -107,7 +107,7 @@ def test_other_labels_are_refused(folder):
 
 def test_another_rare_class_is_refused(folder):
     change(folder, rare="good")
-    assert "with good" in refusal(folder)
+    assert "(rare: good)" in refusal(folder)
 
 
 @pytest.mark.parametrize("changes", [{"folds": 5}, {"fold": 3}, {"fold": -1}])
@@ -124,7 +124,7 @@ def test_a_gather_tested_in_two_folds_is_refused(folder):
     for arm in ARMS:
         own = read_outcome(outcome_path(folder, "grouped", 1, arm))
         change(folder, arm=arm, ids=[stolen.ids[0], *own.ids[1:]])
-    assert f"gather {stolen.ids[0]} is tested in grouped fold 0 as well" in refusal(folder)
+    assert f"gather {stolen.ids[0]} is also tested in grouped fold 0" in refusal(folder)
 
 
 def test_a_gather_tested_twice_in_a_fold_is_refused(folder):
