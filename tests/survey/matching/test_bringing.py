@@ -327,7 +327,7 @@ def test_what_cannot_be_brought_must_be_the_same(profile):
     same, unknown = np.array([0.008, np.nan]), np.array([12.5, np.nan])
     check_trained_on("flow/1", profile, same, unknown, "surveys/one")
     check_trained_on("flow/1", None, np.array([0.004]), np.array([99.0]), "surveys/one")
-    with pytest.raises(InputError, match=r"surveys/one: has gathers with a sample interval of 4 ms, and flow/1 was tr"):
+    with pytest.raises(InputError, match=r"surveys/one: has gathers with a sample interval of 4 ms, but flow/1 was t"):
         check_trained_on("flow/1", profile, np.array([0.008, 0.004]), unknown, "surveys/one")
     with pytest.raises(InputError, match=r"a trace every 50 m, but flow/1 was trained with one every 12.5 m"):
         check_trained_on("flow/1", profile, same, np.array([12.5, 50.0]), "surveys/one")
