@@ -1,8 +1,6 @@
 """Gathers from files of traces of one length, one after another: the common part of SEG-Y and Seismic Unix."""
 
-import contextlib
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -25,15 +23,13 @@ from glowseis.survey.formats.segy_origin import SegyOrigin
 from glowseis.survey.formats.segy_samples import decode
 from glowseis.survey.formats.shots_again import LOOKED_AT, advice, occurrences
 from glowseis.survey.formats.source import ReadOptions, Remark, file_stem, overridden_interval
-from glowseis.survey.formats.trace_layout import FileFacts, open_file
+from glowseis.survey.formats.trace_bytes import TraceBytes
+from glowseis.survey.formats.trace_layout import FileFacts
 from glowseis.survey.formats.trace_looks import TraceLooks
 from glowseis.survey.formats.trace_mending import aligned, follows_weights, shifts, weigh
 from glowseis.survey.gather import Geometry, Recording, source_text
 from glowseis.survey.size import LARGEST
 from glowseis.survey.wording import NAMED, first_names, number_of
-
-BLOCK_BYTES = 1 << 20
-"""Bytes of a block of traces, which stays in the processor's cache until it is decoded."""
 
 ENOUGH = 4
 """Fewest gathers of a file in which one that is shorter than all others stands out."""
@@ -74,6 +70,7 @@ class TraceSource:
     def __init__(self, path: Path, options: ReadOptions, facts: FileFacts):
         self.path = path
         self.facts = facts
+        self._bytes = TraceBytes(path, facts.layout)
         self._options = options
         own = facts.is_own
         self._shot = header_word(options.shot_header)
@@ -110,7 +107,9 @@ class TraceSource:
             Its distinct values, in order, int64 `[value]`.
         """
         word, order = header_word(name), self.facts.layout.header_order
-        return np.unique(np.concatenate([np.unique(values(headers, word, order)) for _, headers in self._headers()]))
+        return np.unique(
+            np.concatenate([np.unique(values(headers, word, order)) for _, headers in self._bytes.headers()])
+        )
 
     @property
     def interval_s(self) -> float:
@@ -198,10 +197,10 @@ class TraceSource:
             return []
         layout = self.facts.layout
         ends = np.empty((2, min(len(numbers), LOOKED_AT), TRACE_HEADER_BYTES), np.uint8)
-        with self._opened() as file:
+        with self._bytes.opened() as file:
             for number, (first, last) in enumerate(self._runs.edges[:LOOKED_AT].tolist()):
                 for place, trace in enumerate((first, last - 1)):
-                    self._read(file, ends[place, number], layout.start_bytes + trace * layout.trace_bytes)
+                    self._bytes.begin(file, trace, ends[place, number])
         why = advice(numbers[:LOOKED_AT], ends[0], ends[1], layout.header_order, self._keys, self._channel)
         named = first_names([self._ids[run] for run in again[:NAMED].tolist()], len(again))
         text = f"{number_of(len(again), 'gather')} of a shot that came before in the file, with others between: {named}"
@@ -222,7 +221,7 @@ class TraceSource:
         source = source_text(self.path)
         samples, order = self.facts.layout.samples, self.facts.layout.header_order
         _ = self._longer
-        with self._opened() as file:
+        with self._bytes.opened() as file:
             for number, (first, last) in enumerate(runs.edges.tolist()):
                 line, shot, cable = runs.numbers[number].tolist()
                 traces = int(runs.traces[number])
@@ -250,7 +249,7 @@ class TraceSource:
         layout = self.facts.layout
         whole = len(headers) == last - first
         row = 0
-        for _, _, block in self._blocks(file, first, last):
+        for _, _, block in self._bytes.blocks(file, first, last):
             kept = block if whole else block[~self._looks.left_out(block)]
             here = slice(row, row + len(kept))
             headers[here] = kept[:, :TRACE_HEADER_BYTES]
@@ -323,7 +322,7 @@ class TraceSource:
         if not len(runs.traces):
             self._looks = self._looks.without_auxiliary()
             runs = self._found_runs()
-        self._looks.decide(self._holds_data)
+        self._looks.decide(self._bytes.holds_data)
         # If the code of dead traces is ignored, their times count like all others.
         return runs if self._looks.has_dead else replace(runs, delays_ms=runs.all_delays_ms)
 
@@ -365,7 +364,7 @@ class TraceSource:
         told = [word for word in (self._line, self._shot, self._cable) if word]
         order, traces = self.facts.layout.header_order, self.facts.layout.traces
         kept = np.empty((0, TRACE_HEADER_BYTES), np.uint8)
-        for begin, block in self._headers():
+        for begin, block in self._bytes.headers():
             self._check_samples(block, begin)
             self._note_intervals(block, begin)
             headers = np.concatenate([kept, block]) if len(kept) else block
@@ -387,17 +386,6 @@ class TraceSource:
         found, traces = np.unique(told, return_index=True)
         for trace, value in sorted(zip(traces.tolist(), found.tolist(), strict=True)):
             self._intervals_us.setdefault(value, first + trace)
-
-    def _holds_data(self, traces: Sequence[int]) -> bool:
-        """Whether some trace has a sample other than zero."""
-        layout = self.facts.layout
-        memory = np.empty(layout.trace_bytes, np.uint8)
-        with self._opened() as file:
-            for trace in traces:
-                self._read(file, memory, layout.start_bytes + trace * layout.trace_bytes)
-                if memory[layout.header_bytes :].any():
-                    return True
-        return False
 
     def _check_length(self, start: int, last: int, headers: np.ndarray) -> None:
         traces, samples = last - start, self.facts.layout.samples
@@ -423,51 +411,3 @@ class TraceSource:
                 f"{self._name}: trace {first + trace + 1} has {told[trace]} samples, the first one {layout.samples}; "
                 "all traces must have one length: copy the file again, or write it with one"
             )
-
-    def _headers(self) -> Iterator[tuple[int, np.ndarray]]:
-        """First trace and headers, block after block."""
-        layout = self.facts.layout
-        at_once = max(1, BLOCK_BYTES // TRACE_HEADER_BYTES)
-        with self._opened() as file:
-            for first in range(0, layout.traces, at_once):
-                last = min(first + at_once, layout.traces)
-                headers = np.empty((last - first, TRACE_HEADER_BYTES), np.uint8)
-                if layout.trace_bytes > BLOCK_BYTES // 32:
-                    for row, trace in enumerate(range(first, last)):
-                        self._read(file, headers[row], layout.start_bytes + trace * layout.trace_bytes)
-                else:
-                    for begin, end, block in self._blocks(file, first, last):
-                        headers[begin - first : end - first] = block[:, :TRACE_HEADER_BYTES]
-                yield first, headers
-
-    def _blocks(self, file: int, first: int, last: int) -> Iterator[tuple[int, int, np.ndarray]]:
-        """First trace, one past the last, and bytes `[trace, byte]`, block after block."""
-        layout = self.facts.layout
-        at_once = max(1, BLOCK_BYTES // layout.trace_bytes)
-        memory = np.empty((min(at_once, last - first), layout.trace_bytes), np.uint8)
-        for begin in range(first, last, at_once):
-            end = min(begin + at_once, last)
-            block = memory[: end - begin]
-            self._read(file, block.reshape(-1), layout.start_bytes + begin * layout.trace_bytes)
-            yield begin, end, block
-
-    def _read(self, file: int, memory: np.ndarray, start_bytes: int) -> None:
-        try:
-            done = 0
-            while done < len(memory):
-                count = os.preadv(file, [memory[done:].data], start_bytes + done)
-                if not count:
-                    raise InputError(f"{self._name}: shrank while it was read; copy it again")
-                done += count
-        except OSError as wrong:
-            raise InputError(
-                f"{self._name}: cannot be read at byte {start_bytes} ({wrong.strerror}); copy it again"
-            ) from None
-
-    @contextlib.contextmanager
-    def _opened(self) -> Iterator[int]:
-        file = open_file(self.path)
-        try:
-            yield file
-        finally:
-            os.close(file)
