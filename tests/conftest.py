@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.support.commands import finish, lines, start
+from tests.support.commands import lines, run_here
+from tests.support.shared import shared_folder
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # Tests that run in the background inherit this, and so would the commands that they interrupt.
@@ -36,7 +37,7 @@ end_learning_rate = 3e-3
 
 [[phases]]
 labels = ["bad"]
-epochs = 8
+epochs = 4
 learning_rate = 3e-3
 
 [training]
@@ -45,9 +46,8 @@ clip_norm = 10.0
 adapt_gathers = 6
 evaluate_every_epochs = 2
 pictures_every_epochs = 6
-checkpoint_every_s = 0.05
 """
-"""A training of seconds: 3 epochs of 7 steps, then 8 of 3."""
+"""A training of seconds: 3 epochs of 7 steps, then 4 of 3."""
 
 
 @pytest.fixture
@@ -71,25 +71,35 @@ def command(capsys):
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
     """A recipe and a survey of 12 good and 12 bad gathers, smaller than their pictures and of several widths."""
-    from glowseis.survey.store.survey import write_survey
-    from tests.support.random_gathers import random_gather
 
-    folder = tmp_path_factory.mktemp("tiny")
-    (folder / "tiny.toml").write_text(TINY)
-    gathers = (
-        random_gather(shot, (32, 32), samples=30, traces=28 + shot % 5, label=("good", "bad")[shot % 2])
-        for shot in range(24)
-    )
-    write_survey(folder / "survey", gathers, (32, 32), {})
+    def make(folder):
+        from glowseis.survey.store.survey import write_survey
+        from tests.support.random_gathers import random_gather
+
+        (folder / "tiny.toml").write_text(TINY)
+        gathers = (
+            random_gather(shot, (32, 32), samples=30, traces=28 + shot % 5, label=("good", "bad")[shot % 2])
+            for shot in range(24)
+        )
+        write_survey(folder / "survey", gathers, (32, 32), {})
+
+    folder = shared_folder(tmp_path_factory, "tiny", make)
     return SimpleNamespace(recipe=folder / "tiny.toml", survey=folder / "survey")
 
 
 @pytest.fixture(scope="session")
 def trained(tiny, tmp_path_factory):
-    """The tiny recipe trained without a stop by `python -m glowseis.train`."""
-    folder = tmp_path_factory.mktemp("trained")
-    done = finish(start("train", tiny.recipe, "--survey", tiny.survey, folder=folder))
-    assert done.status == 0, done.error
+    """The tiny recipe trained without a stop by `train`, in the process of whichever test is first."""
+
+    def make(folder):
+        done = run_here("train", tiny.recipe, "--survey", tiny.survey, folder=folder)
+        assert done.status == 0, done.error
+        (folder / "out").write_text(done.out)
+
+    folder = shared_folder(tmp_path_factory, "trained", make)
     return SimpleNamespace(
-        folder=folder, run=folder / "runs" / "tiny", savedmodel=folder / "savedmodels" / "tiny" / "1", out=done.out
+        folder=folder,
+        run=folder / "runs" / "tiny",
+        savedmodel=folder / "savedmodels" / "tiny" / "1",
+        out=(folder / "out").read_text(),
     )

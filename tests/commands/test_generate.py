@@ -30,15 +30,21 @@ def parents(tiny):
 
 
 @pytest.fixture(scope="module")
-def children(trained, parents):
+def flow(trained):
+    return load_flow(trained.savedmodel)
+
+
+@pytest.fixture(scope="module")
+def children(flow, parents):
     """Straight from the library."""
-    return list(synthesise(load_flow(trained.savedmodel), parents, "bad", COUNT, seed=5))
+    return list(synthesise(flow, parents, "bad", COUNT, seed=5))
 
 
 @pytest.fixture
-def generate(tiny, trained, tmp_path, monkeypatch, command):
-    """The command, in an empty folder."""
+def generate(tiny, trained, flow, tmp_path, monkeypatch, command):
+    """The command, in an empty folder; the flow has been loaded, which takes longer than the rest."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("glowseis.export.flow.load_flow", lambda path: flow)
 
     def call(*words, count=COUNT):
         fixed = ("generate", trained.savedmodel.parent, "--survey", tiny.survey, "--seed", "5", "--count", count)
@@ -74,8 +80,8 @@ def test_a_child_is_mid_grey_outside_its_first_parents_region(children):
     assert any(child.valid_traces < 32 for child in children)
 
 
-def test_a_child_is_the_flows_interpolation_of_its_parents(trained, parents, children):
-    interpolate = load_flow(trained.savedmodel).signatures["interpolate_spherical"]
+def test_a_child_is_the_flows_interpolation_of_its_parents(flow, parents, children):
+    interpolate = flow.signatures["interpolate_spherical"]
     for child in children:
         first, second = (parents.read(name).image[np.newaxis, ..., np.newaxis] for name in child.origin.parents)
         alpha = np.array([child.origin.alpha], np.float32)
@@ -84,8 +90,7 @@ def test_a_child_is_the_flows_interpolation_of_its_parents(trained, parents, chi
         assert np.mean(made[valid] != child.image[valid]) < 0.01
 
 
-def test_the_first_of_a_longer_draw_are_those_of_a_shorter(trained, parents, children):
-    flow = load_flow(trained.savedmodel)
+def test_the_first_of_a_longer_draw_are_those_of_a_shorter(flow, parents, children):
     for count in (1, 6):
         for one, other in zip(synthesise(flow, parents, "bad", count, seed=5), children, strict=False):
             assert same_gather(one, other)
@@ -93,8 +98,7 @@ def test_the_first_of_a_longer_draw_are_those_of_a_shorter(trained, parents, chi
     assert not np.array_equal(other.image, children[0].image)
 
 
-def test_gathers_that_training_held_out_are_no_parents(trained, parents):
-    flow = load_flow(trained.savedmodel)
+def test_gathers_that_training_held_out_are_no_parents(flow, parents):
     held_out = set(flow.about["held_out_ids"])
     used = {name for child in synthesise(flow, parents, "bad", 60, seed=1) for name in child.origin.parents}
     assert len(held_out) == 3 and len(used) == 9 and used < set(flow.about["training_ids"]) and not used & held_out
@@ -113,7 +117,7 @@ def test_gathers_that_training_held_out_are_no_parents(trained, parents):
         ({"offset_m": -(150 + 99.0 * np.arange(28)).astype(np.float32)}, "a trace every 99 m, but tiny/1 was trained"),
     ],
 )
-def test_a_survey_of_another_kind_than_was_trained_on_is_refused(trained, tmp_path, command, changes, message):
+def test_a_survey_of_another_kind_than_was_trained_on_is_refused(trained, flow, tmp_path, command, changes, message):
     gathers = []
     for shot in range(3):
         one = random_gather(shot, (32, 32), samples=30, traces=28, label="bad")
@@ -122,7 +126,7 @@ def test_a_survey_of_another_kind_than_was_trained_on_is_refused(trained, tmp_pa
     words = ("--survey", tmp_path / "survey", "--out", tmp_path / "new.segy", "--count", 1)
     done = command("generate", trained.savedmodel, *words)
     assert done.status == 2 and len(done.error) == 1 and message in done.error[0]
-    assert load_flow(trained.savedmodel).profile.spacing_m == pytest.approx((12.5, 12.5, 12.5))
+    assert flow.profile.spacing_m == pytest.approx((12.5, 12.5, 12.5))
 
 
 def test_pairs_and_weights_are_uniform():

@@ -1,5 +1,8 @@
 """Commands of glowseis, run as users run them."""
 
+import contextlib
+import importlib
+import io
 import os
 import socket
 import subprocess
@@ -27,6 +30,20 @@ def finish(process):
     """Wait for a command; its exit status, what it printed, and its errors line by line, progress bars apart."""
     out, error = process.communicate()
     return SimpleNamespace(status=process.returncode, out=out, error=lines(error))
+
+
+def run_here(module, *words, folder):
+    """Run a command of glowseis in this process; runs and SavedModels go below `folder`."""
+    from glowseis.command import run
+
+    out, error = io.StringIO(), io.StringIO()
+    main = importlib.import_module(f"glowseis.{module}").main
+    with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
+        try:
+            run(main, [str(word) for word in words])
+        except SystemExit as left:
+            status = left.code
+    return SimpleNamespace(status=status, out=out.getvalue(), error=lines(error.getvalue()))
 
 
 def lines(error):

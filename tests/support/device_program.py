@@ -1,7 +1,7 @@
 """A training that is to end the same on any devices: `python device_program.py OUT DEVICES`, or OUT with TF_CONFIG.
 
 Twenty steps of a small flow over batches of eight, whose reduced gradients at the first step and weights at the end are
-kept by the chief. Two ways of fitting: SGD, and Adam with clipping; activations stored, and recomputed.
+kept by the chief. Two ways of fitting: SGD with activations stored, and Adam with clipping and activations recomputed.
 """
 
 import sys
@@ -19,10 +19,11 @@ from glowseis.testing import perturb
 
 BATCH, STEPS = 8, 20
 
-OPTIMIZERS = {
-    "sgd": lambda: keras.optimizers.SGD(0.01),
-    "clipped": lambda: keras.optimizers.Adam(1e-3, global_clipnorm=0.5),
+WAYS = {
+    "sgd-stored": (lambda: keras.optimizers.SGD(0.01), False),
+    "clipped-reversible": (lambda: keras.optimizers.Adam(1e-3, global_clipnorm=0.5), True),
 }
+"""Optimiser, and whether activations are recomputed."""
 
 
 def devices_here(count: int) -> Devices:
@@ -35,20 +36,21 @@ def devices_here(count: int) -> Devices:
     return Devices(tf.distribute.MirroredStrategy(names)) if count > 1 else Devices()
 
 
-def fitted(devices: Devices, optimizer: str, reversible: bool) -> dict[str, np.ndarray]:
+def fitted(devices: Devices, way: str) -> dict[str, np.ndarray]:
     """Weights before and after, gradients and norm of the first step."""
+    optimizer, reversible = WAYS[way]
     keras.utils.set_random_seed(7)
     pictures = np.random.default_rng(1).random((STEPS, BATCH, 16, 16, 1)).astype("float32")
     with devices.strategy.scope():
         flow = Glow((16, 16, 1), levels=2, steps=2, filters=8, attention_levels=1, heads=2)
         trainer = FlowTrainer(flow, reversible=reversible)
         perturb(flow, 0.05)
-        trainer.compile(optimizer=OPTIMIZERS[optimizer]())
+        trainer.compile(optimizer=optimizer())
         trainer.optimizer.build(flow.trainable_variables)
     devices.on_chief(lambda: flow.adapt([pictures[0]]))
     devices.follow_chief([weight.value for weight in flow.weights])
     names = [weight.path.split("/", 1)[1] for weight in flow.trainable_weights]
-    kept = {f"before/{name}": weight.numpy() for name, weight in zip(names, flow.trainable_weights, strict=True)}
+    kept = {f"before|{name}": weight.numpy() for name, weight in zip(names, flow.trainable_weights, strict=True)}
     each = BATCH // devices.replicas
 
     def shares(step):
@@ -56,23 +58,21 @@ def fitted(devices: Devices, optimizer: str, reversible: bool) -> dict[str, np.n
         return devices.shares([tf.constant(part) for part in parts])
 
     _, gradients = devices.on_each(trainer.gradients)(shares(0))
-    kept |= {f"gradient/{name}": gradient.numpy() for name, gradient in zip(names, gradients, strict=True)}
+    kept |= {f"gradient|{name}": gradient.numpy() for name, gradient in zip(names, gradients, strict=True)}
     optimise = devices.on_each(trainer.optimise)
     told = [[float(value) for value in optimise(shares(step))] for step in range(STEPS)]
     kept |= {"bits": np.array(told)[:, 0], "norm": np.array(told)[:, 1]}
-    return kept | {f"after/{name}": weight.numpy() for name, weight in zip(names, flow.trainable_weights, strict=True)}
+    return kept | {f"after|{name}": weight.numpy() for name, weight in zip(names, flow.trainable_weights, strict=True)}
 
 
 def main() -> None:
-    """Fit in both ways; the chief writes what came of it."""
+    """Fit in each way; the chief writes what came of it."""
     out, *count = sys.argv[1:]
     devices = devices_here(int(count[0]) if count else 0)
-    for optimizer in OPTIMIZERS:
-        for reversible in (False, True):
-            kept = fitted(devices, optimizer, reversible)
-            if devices.is_chief:
-                how = "reversible" if reversible else "stored"
-                np.savez(Path(out) / f"{optimizer}-{how}.npz", **{k.replace("/", "|"): v for k, v in kept.items()})
+    for way in WAYS:
+        kept = fitted(devices, way)
+        if devices.is_chief:
+            np.savez(Path(out) / f"{way}.npz", **{name.replace("/", "|"): value for name, value in kept.items()})
 
 
 if __name__ == "__main__":

@@ -24,7 +24,6 @@ epochs = 12
 batch = 8
 learning_rate = 1e-2
 keep = "best"
-checkpoint_every_s = 0.05
 """
 """A training of seconds: 12 epochs of 9 steps."""
 

@@ -32,10 +32,12 @@ class Telling(keras.callbacks.Callback):
         self.epochs.append({"epoch": epoch, **logs})
 
 
-def main() -> None:
+CHANGES = ["training.batch=4", "training.keep=last", "flow.levels=1", "flow.steps=1", "flow.attention_levels=0"]
+
+
+def train(path: Path, survey_path: Path, out: Path) -> None:
     """Train to the end."""
-    path, survey_path, out = map(Path, sys.argv[1:])
-    recipe, survey = read_recipe(path, ["training.batch=4", "training.keep=last"]), open_survey(survey_path)
+    recipe, survey = read_recipe(path, CHANGES), open_survey(survey_path)
     devices, telling = devices_of(from_tf_config()), Telling()
     with Stopping() as stopping:
         fitting = fitting_of(recipe, survey, select(survey, recipe), devices)
@@ -53,4 +55,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    train(*map(Path, sys.argv[1:]))

@@ -21,7 +21,7 @@ from glowseis.recipe import ClassifierRecipe, read_recipe
 from glowseis.run.classifier import train_classifier
 from glowseis.survey.splits.fold_files import make_folds, write_folds
 from glowseis.survey.store.survey import open_survey
-from tests.support.commands import finish, start
+from tests.support.commands import finish, run_here, start
 from tests.support.graded_survey import LABELS, RECIPE, graded_survey
 
 STEPS = 12 * 9
@@ -39,9 +39,9 @@ def graded(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(graded, tmp_path_factory):
-    """The recipe trained without a stop by `python -m glowseis.train`."""
+    """The recipe trained without a stop by `train`."""
     folder = tmp_path_factory.mktemp("trained")
-    done = finish(start("train", graded.recipe, "--survey", graded.path, folder=folder))
+    done = run_here("train", graded.recipe, "--survey", graded.path, folder=folder)
     assert done.status == 0, done.error
     return SimpleNamespace(
         folder=folder, run=folder / "runs/grader", savedmodel=folder / "savedmodels/grader/1", out=done.out
@@ -102,8 +102,9 @@ def test_a_finished_run_says_what_it_reached(graded, trained):
     assert about["figures"]["test"]["f1"] == result["test"]["f1"] and about["recipe"]["classifier"]["alpha"] == 1
 
 
-def test_a_run_that_was_killed_and_stopped_ends_with_the_same_weights(graded, trained, tmp_path):
-    words = ("train", graded.recipe, "--survey", graded.path)
+@pytest.mark.slow
+def test_a_run_that_was_killed_and_stopped_ends_with_the_same_weights(graded, trained, tmp_path, monkeypatch, command):
+    words = ("train", graded.recipe, "--survey", graded.path, "--set", "training.checkpoint_every_s=0.05")
     run = tmp_path / "runs/grader"
     for number, wanted in ((signal.SIGKILL, 4), (signal.SIGTERM, 30)):
         process = start(*words, folder=tmp_path)
@@ -117,7 +118,8 @@ def test_a_run_that_was_killed_and_stopped_ends_with_the_same_weights(graded, tr
     assert left.error == ["glowseis.train: stopped; everything is saved, run the same command again to continue"]
     at = last_step(run)
     assert at < STEPS
-    done = finish(start(*words, folder=tmp_path))
+    monkeypatch.chdir(tmp_path)
+    done = command(*words)
     assert done.status == 0 and f"resuming after step {at} of {STEPS}" in done.out
     assert figures(run) == figures(trained.run)
     assert (run / "predictions.csv").read_bytes() == (trained.run / "predictions.csv").read_bytes()

@@ -20,11 +20,15 @@ from glowseis.fitting.flow.selection import select
 from glowseis.recipe import read_recipe
 from glowseis.run.flow import fitting_of
 from glowseis.survey.store.survey import open_survey
+from tests.support import loop_program
 from tests.support.commands import CHECKOUT, finish, free_ports, start
+from tests.support.device_program import WAYS
+from tests.support.device_program import fitted as fitted_here
+
+SMALL = ("flow.levels=1", "flow.steps=1", "flow.attention_levels=0")
+"""A flow that is soon traced, for what has to do with processes."""
 
 PROGRAM, LOOP = (CHECKOUT / "tests/support" / name for name in ("device_program.py", "loop_program.py"))
-
-WAYS = [f"{optimizer}-{how}" for optimizer in ("sgd", "clipped") for how in ("stored", "reversible")]
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +60,7 @@ def run_program(*words, program=PROGRAM, configs=("",)):
     ]
     try:
         for process in processes:
-            said, _ = process.communicate(timeout=400)
+            said, _ = process.communicate(timeout=1200)
             assert process.returncode == 0, said[-3000:]
     finally:
         for process in processes:
@@ -70,8 +74,8 @@ def fitted(out, *words, configs=("",)):
 
 
 @pytest.fixture(scope="module")
-def on_one(tmp_path_factory):
-    return fitted(tmp_path_factory.mktemp("one"), "1")
+def on_one():
+    return {way: {name.replace("/", "|"): value for name, value in fitted_here(Devices(), way).items()} for way in WAYS}
 
 
 def check_the_same(expected, found):
@@ -92,9 +96,8 @@ def check_the_same(expected, found):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", ["2", "4"])
-def test_logical_devices_end_with_the_weights_of_one(count, on_one, tmp_path):
-    check_the_same(on_one, fitted(tmp_path, count))
+def test_logical_devices_end_with_the_weights_of_one(on_one, tmp_path):
+    check_the_same(on_one, fitted(tmp_path, "2"))
 
 
 @pytest.mark.slow
@@ -107,18 +110,21 @@ def test_a_runs_own_loop_keeps_two_processes_alike(tiny, tmp_path):
     def told(configs):
         out = tmp_path / str(len(configs))
         out.mkdir()
-        run_program(tiny.recipe, tiny.survey, out, program=LOOP, configs=configs)
-        every = range(len(configs))
+        if configs:
+            run_program(tiny.recipe, tiny.survey, out, program=LOOP, configs=configs)
+        else:
+            loop_program.train(tiny.recipe, tiny.survey, out)
+        every = range(max(1, len(configs)))
         return [
             (json.loads((out / f"worker-{one}.json").read_text()), dict(np.load(out / f"worker-{one}.npz")))
             for one in every
         ]
 
-    ((alone, _),), ((chief, weights), (other, of_other)) = told([""]), told(tf_configs(2))
+    ((alone, _),), ((chief, weights), (other, of_other)) = told([]), told(tf_configs(2))
     for name, weight in weights.items():
         np.testing.assert_array_equal(weight, of_other[name])
     assert chief["step"] == other["step"] == alone["step"] > 20
-    assert chief["epochs"] == other["epochs"] and len(alone["epochs"]) == 11
+    assert chief["epochs"] == other["epochs"] and len(alone["epochs"]) == 7
     for one, same in zip(alone["epochs"], chief["epochs"], strict=True):
         assert one == pytest.approx(same, rel=2e-3)
 
@@ -140,7 +146,7 @@ def last_step(folder):
 
 
 def wait_for_step(folder, processes, step):
-    late = time.monotonic() + 240
+    late = time.monotonic() + 900
     while last_step(folder) < step:
         assert all(process.poll() is None for process in processes), [finish(process).error for process in processes]
         assert time.monotonic() < late, "no step came"
@@ -149,19 +155,25 @@ def wait_for_step(folder, processes, step):
 
 @pytest.mark.slow
 def test_two_workers_train_stop_lose_one_and_go_on(tiny, tmp_path):
+    """The last time by `train/hosts.sh`, against a stand-in for ssh that stays on this machine."""
+    run = tmp_path / "run"
+    run.mkdir()
+    changes = (*SMALL, "training.batch=4", "training.checkpoint_every_s=0.05", "phases.1.epochs=20")
+    words = [f"--set={change}" for change in changes]
+
     def workers():
-        return start_workers(tmp_path, tiny, tf_configs(2), "--set", "training.batch=4")
+        return start_workers(run, tiny, tf_configs(2), *words)
 
     stopped = workers()
-    wait_for_step(tmp_path, stopped, 3)
+    wait_for_step(run, stopped, 3)
     stopped[1].send_signal(signal.SIGTERM)
     ends = [finish(process) for process in stopped]
     assert [end.status for end in ends] == [75, 75], [end.error for end in ends]
     assert "everything is saved" in ends[0].error[-1]
-    at = last_step(tmp_path)
+    at = last_step(run)
 
     robbed = workers()
-    wait_for_step(tmp_path, robbed, at + 2)
+    wait_for_step(run, robbed, at + 2)
     robbed[1].kill()
     end = finish(robbed[0])
     robbed[1].communicate()
@@ -170,10 +182,28 @@ def test_two_workers_train_stop_lose_one_and_go_on(tiny, tmp_path):
     assert "noticed by " in end.error[0] and "Graph execution error" not in end.error[0], end.error
     assert "start all workers again; the run resumes after step" in end.error[0]
 
-    ends = [finish(process) for process in workers()]
-    assert [end.status for end in ends] == [0, 0], [end.error for end in ends]
-    assert "resuming after step" in ends[0].out and not ends[1].out.strip()
-    assert (tmp_path / "savedmodels" / "tiny" / "1" / "saved_model.pb").exists()
+    ssh = tmp_path / "ssh"
+    ssh.write_text('#!/bin/bash\nshift\nexec bash -c "$*"\n')
+    ssh.chmod(0o755)
+    done = subprocess.run(
+        ["bash", CHECKOUT / "train/hosts.sh", tiny.recipe, "--survey", tiny.survey, *words],
+        cwd=run,
+        env={
+            **os.environ,
+            "PATH": f"{tmp_path}:{os.environ['PATH']}",
+            "PYTHON": sys.executable,
+            "PYTHONPATH": str(CHECKOUT),
+            "HOSTS": " ".join(f"localhost:{port}" for port in free_ports(2)),
+        },
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=1200,
+    )
+    assert done.returncode == 0, done.stderr
+    # The chief alone says and writes anything.
+    assert done.stdout.count("resuming after step") == done.stdout.count("SavedModel: ") == 1
+    assert (run / "savedmodels" / "tiny" / "1" / "saved_model.pb").exists()
 
 
 def test_a_worker_that_waits_for_another_can_be_stopped(tiny, tmp_path):
@@ -188,45 +218,6 @@ def test_a_worker_that_waits_for_another_can_be_stopped(tiny, tmp_path):
     waiting.send_signal(signal.SIGTERM)
     end = finish(waiting)
     assert end.status == 143 and len(end.error) == 1 and end.error[0].endswith("terminated"), end
-
-
-@pytest.mark.slow
-def test_workers_on_plain_hosts_are_started_and_stopped_together(tiny, tmp_path):
-    """Against a stand-in for ssh that stays on this machine."""
-    ssh, run = tmp_path / "ssh", tmp_path / "run"
-    ssh.write_text('#!/bin/bash\nshift\nexec bash -c "$*"\n')
-    ssh.chmod(0o755)
-    run.mkdir()
-    environment = {
-        **os.environ,
-        "PATH": f"{tmp_path}:{os.environ['PATH']}",
-        "PYTHON": sys.executable,
-        "PYTHONPATH": str(CHECKOUT),
-        "HOSTS": " ".join(f"localhost:{port}" for port in free_ports(2)),
-    }
-
-    def started():
-        return subprocess.Popen(
-            ["bash", CHECKOUT / "train/hosts.sh", tiny.recipe, "--survey", tiny.survey, "--set", "training.batch=4"],
-            cwd=run,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    stopped = started()
-    late = time.monotonic() + 240
-    while last_step(run) < 3:
-        assert stopped.poll() is None, stopped.communicate()[0]
-        assert time.monotonic() < late, "no step came"
-        time.sleep(0.05)
-    stopped.send_signal(signal.SIGTERM)
-    said, _ = stopped.communicate(timeout=240)
-    assert stopped.returncode == 75 and said.count("everything is saved") == 2, said
-    again = started()
-    said, _ = again.communicate(timeout=240)
-    assert again.returncode == 0 and "resuming after step" in said, said
 
 
 WORKER = """#!/bin/sh

@@ -59,10 +59,10 @@ def test_nobody_waits_for_ever_and_all_say_for_whom(addresses, monkeypatch):
     monkeypatch.setattr(meeting, "SAY_AFTER_S", 0.5)
     said = []
     chief, other = together(
-        lambda: meet(addresses, 0, wait_s=6, say=said.append), lambda: meet(addresses, 1, wait_s=12, say=said.append)
+        lambda: meet(addresses, 0, wait_s=4, say=said.append), lambda: meet(addresses, 1, wait_s=7, say=said.append)
     )
-    assert chief.startswith(f"worker 0 waited 6 s for {addresses[2]} in vain; start all workers")
-    assert other.startswith(f"worker 1 waited 12 s for {addresses[0]} in vain")
+    assert chief.startswith(f"worker 0 waited 4 s for {addresses[2]} in vain; start all workers")
+    assert other.startswith(f"worker 1 waited 7 s for {addresses[0]} in vain")
     assert sorted(said) == [f"worker 0 is waiting for {addresses[2]}", f"worker 1 is waiting for {addresses[0]}"]
 
 
