@@ -40,7 +40,10 @@ def words(there, tmp_path):
 
 @pytest.fixture
 def trained(monkeypatch):
-    """No training: an arm takes no time and grades most gathers rightly. Gives what was run, one after another."""
+    """No training: an arm takes no time and grades most gathers rightly. Gives what was run, one after another.
+
+    Nor are figures drawn for reports (tests of reports do), or the networks that there are not forgotten.
+    """
     done = []
 
     def run_arm(fold, name):
@@ -62,6 +65,8 @@ def trained(monkeypatch):
             independent=None,
         )
 
+    monkeypatch.setattr("keras.backend.clear_session", lambda: None)
+    monkeypatch.setattr("eval.report.drawing.svg_text", lambda figure, name, **_: "<svg></svg>")
     monkeypatch.setattr("eval.running.folds.run_arm", run_arm)
     monkeypatch.setattr("eval.running.estimate.estimate", lambda study, todo: 90.0 * len(todo))
     return done

@@ -1,14 +1,12 @@
 """The measure of difficulty, at a size and length that show that it works, not what it finds."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
+from eval import difficulty
 from eval.difficulty import table
 from glowseis.survey.gather import LABELS
-from tests.support.commands import CHECKOUT
 
 
 def row(rare: float) -> dict:
@@ -25,13 +23,14 @@ def test_the_table_gives_means_and_the_range_of_networks():
 
 
 @pytest.mark.slow
-def test_the_command_measures_both_ceilings(tmp_path):
+def test_the_command_measures_both_ceilings(tmp_path, monkeypatch, command):
+    monkeypatch.setattr(difficulty, "TEST_GATHERS", (150, 100, 100))
     out = tmp_path / "difficulty.json"
-    arguments = ["--size", "64x48", "--count", "64", "--networks", "1", "--epochs", "1", "--alpha", "1", "--seed", "4"]
-    subprocess.run([sys.executable, "-m", "eval.difficulty", *arguments, "--out", str(out)], check=True, cwd=CHECKOUT)
+    words = ["--size", "64x48", "--count", 64, "--networks", 1, "--ceilings", 1, "--epochs", 1, "--alpha", 1]
+    assert command("eval.difficulty", *words, "--seed", 4, "--out", out).status == 0
     result = json.loads(out.read_text())
     assert set(result["rows"]) == {"un-augmented", "10 x the rare gathers", "rule, no uncertainty"}
     rule = result["rows"]["rule, no uncertainty"][0]
     # The rule is what made the labels, but for the judge's uncertainty.
     assert rule["labels"] == list(LABELS) and rule["f1"][-1] > 0.7
-    assert result["test"] == {"good": 1500, "medium": 1000, "bad": 1000}
+    assert result["test"] == {"good": 150, "medium": 100, "bad": 100}

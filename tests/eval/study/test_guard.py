@@ -429,6 +429,7 @@ def test_rows_of_a_fold_cannot_be_changed_in_place(fold):
             rows[0] = 1
 
 
+@pytest.mark.slow
 def test_a_classifier_is_scored_on_the_test_gathers_alone(fold):
     changed = Fold(fold.study, "grouped", 0)
     changed.test = changed.training

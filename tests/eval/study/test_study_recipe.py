@@ -256,6 +256,7 @@ def test_a_gather_that_is_twice_in_the_survey_is_told(tmp_path):
         small_study(tmp_path, "study.kinds=['stratified']")
 
 
+@pytest.mark.slow
 def test_a_recipes_own_surveys(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "small.toml").write_text(RECIPE + INDEPENDENT)
