@@ -1,6 +1,7 @@
 """Gathers graded by the SavedModel alone, and by the command."""
 
 import dataclasses
+import itertools
 import json
 import shutil
 import subprocess
@@ -40,12 +41,14 @@ for name in ("glowseis", "keras", "tf_keras"):
     sys.modules[name] = None
 import tensorflow as tf
 
-folder, given, taken = sys.argv[1:]
-classify = tf.saved_model.load(folder).signatures["classify"]
+given, taken, *folders = sys.argv[1:]
 made = {}
-with np.load(given) as arrays:
-    for name in arrays:
-        made |= {f"{name} {key}": value.numpy() for key, value in classify(image=tf.constant(arrays[name])).items()}
+for folder in folders:
+    classify = tf.saved_model.load(folder).signatures["classify"]
+    with np.load(given) as arrays:
+        for name in arrays:
+            for key, value in classify(image=tf.constant(arrays[name])).items():
+                made[f"{folder} {name} {key}"] = value.numpy()
 np.savez(taken, **made)
 """
 
@@ -64,29 +67,29 @@ def graded(tmp_path_factory):
     return type("Graded", (), {"folder": folder, "model": model, "survey": survey, "found": found})
 
 
-@pytest.mark.parametrize("head", ["softmax", "ordinal"])
-def test_the_savedmodel_alone_grades_alike_at_any_size(head, tmp_path):
-    model = make_classifier(3, 1, head, 6)
-    perturb(model, 0.15)
-    export_classifier(model, LABELS, tmp_path / "model" / "1", {"image_shape": [24, 16, 1]})
+@pytest.mark.slow
+def test_the_savedmodel_alone_grades_alike_at_any_size(tmp_path):
+    models = {head: make_classifier(3, 1, head, 6) for head in ("softmax", "ordinal")}
+    for head, model in models.items():
+        perturb(model, 0.15)
+        export_classifier(model, LABELS, tmp_path / head / "1", {"image_shape": [24, 16, 1]})
     random = np.random.default_rng(0)
     given = {
         name: random.integers(0, 256, shape, dtype=np.uint8)
         for name, shape in {"one": (1, 24, 16, 1), "many": (5, 24, 16, 1), "large": (2, 70, 33, 1)}.items()
     }
     np.savez(tmp_path / "given.npz", **given)
-    words = [sys.executable, "-c", LONELY, tmp_path / "model" / "1", tmp_path / "given.npz", tmp_path / "taken.npz"]
+    words = [sys.executable, "-c", LONELY, "given.npz", "taken.npz", *(f"{head}/1" for head in models)]
     done = subprocess.run(words, check=False, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     with np.load(tmp_path / "taken.npz", allow_pickle=True) as taken:
-        for name, images in given.items():
-            expected = predict(model, images[..., 0])
-            np.testing.assert_allclose(taken[f"{name} probabilities"], expected, atol=1e-6)
-            np.testing.assert_array_equal(taken[f"{name} class_index"], expected.argmax(axis=1))
-            assert [label.decode() for label in taken[f"{name} label"]] == [
-                LABELS[one] for one in expected.argmax(axis=1)
-            ]
-            assert [label.decode() for label in taken[f"{name} labels"]] == list(LABELS)
+        for head, name in itertools.product(models, given):
+            expected = predict(models[head], given[name][..., 0])
+            grades, mine = expected.argmax(axis=1), f"{head}/1 {name}"
+            np.testing.assert_allclose(taken[f"{mine} probabilities"], expected, atol=1e-6)
+            np.testing.assert_array_equal(taken[f"{mine} class_index"], grades)
+            assert [label.decode() for label in taken[f"{mine} label"]] == [LABELS[one] for one in grades]
+            assert [label.decode() for label in taken[f"{mine} labels"]] == list(LABELS)
 
 
 def test_what_a_savedmodel_says_of_itself(graded):
@@ -238,6 +241,7 @@ def test_a_record_that_is_damaged_leaves_no_table(graded, tmp_path, command):
     assert [path.name for path in tmp_path.iterdir()] == ["survey"]
 
 
+@pytest.mark.slow
 def test_a_flow_is_no_classifier_and_a_classifier_no_flow(graded, tmp_path, command):
     flow = Glow((24, 16, 1), levels=1, steps=1, filters=4, attention_levels=0)
     flow.build()

@@ -14,7 +14,7 @@ import pytest
 import glowseis
 from glowseis import command
 from glowseis.errors import FittingError, InputError, StoppedError
-from tests.support.commands import CHECKOUT, finish, start
+from tests.support.commands import CHECKOUT
 from tests.support.random_gathers import random_survey
 
 COMMANDS = ("simulate", "ingest", "describe", "folds", "train", "generate", "classify")
@@ -26,6 +26,34 @@ def python(script, *words):
     return subprocess.run(
         [sys.executable, "-c", script, *words], check=False, cwd=CHECKOUT, capture_output=True, text=True
     )
+
+
+SEVERAL = """
+import contextlib, importlib, io, json, sys
+from glowseis.command import run
+
+answers = []
+for name, *words in json.loads(sys.argv[1]):
+    out, error = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
+        try:
+            run(importlib.import_module(f"glowseis.{name}").main, words)
+        except SystemExit as left:
+            status = left.code
+    loaded = [one for one in ("tensorflow", "keras", "pandas", "segyio") if one in sys.modules]
+    answers.append((status, out.getvalue(), error.getvalue(), loaded))
+print(json.dumps(answers))
+"""
+
+
+def one_after_another(calls):
+    """Commands in one process of their own: by call the status, output, lines of errors, and what is loaded by then."""
+    done = python(SEVERAL, json.dumps(calls))
+    assert done.returncode == 0, done.stderr
+    return {
+        tuple(call): (status, out, error.splitlines(), loaded)
+        for call, (status, out, error, loaded) in zip(calls, json.loads(done.stdout), strict=True)
+    }
 
 
 def test_every_module_that_can_be_run_is_tested():
@@ -116,47 +144,40 @@ def test_a_shell_completes_commands_and_options():
         (("--out",), "Option '--out' requires an argument"),
     ],
 )
-def test_wrong_words_are_told_in_one_line(name, words, message, tmp_path):
-    done = finish(start(name, *words, folder=tmp_path))
+def test_wrong_words_are_told_in_one_line(name, words, message, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    done = command(name, *words)
     assert done.status == 2
     assert done.error == [f"glowseis.{name}: {message}; see python -m glowseis.{name} --help"]
     assert not done.out and not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("name", "words", "message"),
-    [
-        ("train", ("nowhere.toml",), "nowhere.toml: no such recipe"),
-        ("train", ("--set", "training.batc=2"), "unknown key training.batc; did you mean batch?"),
-        ("train", ("a.toml", "b.toml"), "unexpected extra argument"),
-        ("generate", ("model", "--out", "new.xyz", "--survey", "s"), "new.xyz: no format ends in .xyz"),
-        ("generate", (), "Missing argument 'savedmodel'"),
-        ("classify", (), "Missing argument 'savedmodel'"),
-        ("classify", ("model", "survey"), "Missing option '--out'"),
-        ("describe", (), "Missing argument 'SURVEY|MODEL'"),
-        ("folds", ("survey", "--out", "f.json", "--kind", "tenfold"), "Invalid value for '--kind'"),
-        ("generate", ("model", "--survey", "s", "--out", "new", "--count", "many"), "Invalid value for '--count'"),
-        ("generate", ("model", "--survey", "s", "--out", "README.md"), "README.md: no format ends in .md"),
-        ("generate", ("model", "--survey", "s", "--out", "docs"), "docs: the folder is not empty; give another --out"),
-        (
-            "train",
-            ("train/window.toml",),
-            "train/window.toml: no section [survey] says what to simulate; pass --survey",
-        ),
-    ],
-)
-def test_bad_input_is_told_without_loading_tensorflow(name, words, message):
-    script = (
-        "import importlib, sys\n"
-        "from glowseis.command import run\n"
-        "try:\n"
-        f"    run(importlib.import_module('glowseis.{name}').main)\n"
-        "finally:\n"
-        f"    print('loaded', {HEAVY})\n"
-    )
-    done = python(script, *words)
-    assert done.returncode == 2 and "loaded []" in done.stdout
-    (line,) = done.stderr.splitlines()
+BAD_INPUT = [
+    ("train", ("nowhere.toml",), "nowhere.toml: no such recipe"),
+    ("train", ("--set", "training.batc=2"), "unknown key training.batc; did you mean batch?"),
+    ("train", ("a.toml", "b.toml"), "unexpected extra argument"),
+    ("generate", ("model", "--out", "new.xyz", "--survey", "s"), "new.xyz: no format ends in .xyz"),
+    ("generate", (), "Missing argument 'savedmodel'"),
+    ("classify", (), "Missing argument 'savedmodel'"),
+    ("classify", ("model", "survey"), "Missing option '--out'"),
+    ("describe", (), "Missing argument 'SURVEY|MODEL'"),
+    ("folds", ("survey", "--out", "f.json", "--kind", "tenfold"), "Invalid value for '--kind'"),
+    ("generate", ("model", "--survey", "s", "--out", "new", "--count", "many"), "Invalid value for '--count'"),
+    ("generate", ("model", "--survey", "s", "--out", "README.md"), "README.md: no format ends in .md"),
+    ("generate", ("model", "--survey", "s", "--out", "docs"), "docs: the folder is not empty; give another --out"),
+    ("train", ("train/window.toml",), "train/window.toml: no section [survey] says what to simulate; pass --survey"),
+]
+
+
+@pytest.fixture(scope="module")
+def told():
+    return one_after_another([(name, *words) for name, words, _ in BAD_INPUT])
+
+
+@pytest.mark.parametrize(("name", "words", "message"), BAD_INPUT)
+def test_bad_input_is_told_without_loading_tensorflow(name, words, message, told):
+    status, _, (line,), loaded = told[name, *words]
+    assert status == 2 and not loaded
     assert line.startswith(f"glowseis.{name}: ") and message in line
 
 
@@ -203,67 +224,65 @@ def test_a_command_that_ends_well_has_status_0():
     assert left.value.code == 0
 
 
-@pytest.mark.parametrize(
-    ("name", "words", "message"),
-    [
-        ("generate", ("savedmodels/none", "--survey", "{survey}", "--out", "new"), "none: no SavedModel there"),
-        ("generate", ("{model}", "--survey", "{survey}/none", "--out", "new"), "none: no such survey"),
-        ("generate", ("{model}", "--survey", "{survey}", "--out", "new", "--label", "ugly"), "labelled 'ugly'"),
-        ("generate", ("{model}", "--survey", "{large}", "--out", "new"), "is for gathers of 64x64, but"),
-        ("generate", ("{other}", "--survey", "{survey}", "--out", "new"), "a classifier, but this needs a flow"),
-        ("generate", ("{model}", "--survey", "{survey}", "--out", "{survey}"), "the folder is not empty"),
-        (
-            "generate",
-            ("{model}", "--survey", "{survey}", "--out", "{table}.segy"),
-            "exists already; give another --out",
-        ),
-        ("classify", ("savedmodels/none", "{table}.csv", "--out", "new.csv"), "none: no SavedModel there"),
-        ("classify", ("{model}", "{table}.csv", "--out", "new.csv"), "a flow, but this needs a classifier"),
-        ("classify", ("{other}", "none.segy", "--out", "new.csv"), "none.segy: no such file"),
-        ("classify", ("{other}", "{table}.csv", "--out", "new.csv"), "table.csv: has 0 bytes"),
-        ("train", ("train/window.toml", "--survey", "none"), "none: no such survey"),
-        (
-            "train",
-            ("train/demo.toml", "--set", "survey.size=112x81"),
-            "survey.size: gathers of 112x81 cannot be halved",
-        ),
-        ("train", ("train/demo.toml", "--survey", "{survey}", "--out", "{survey}"), "not the folder of a run"),
-        ("train", ("train/demo.toml", "--survey", "{survey}", "--out", "{run}"), "holds a run of another recipe (seed"),
-        (
-            "train",
-            ("train/demo.toml", "--survey", "{survey}", "--out", "{there}"),
-            "holds a run on another survey, there",
-        ),
-    ],
-)
-def test_models_surveys_and_runs_are_looked_at_before_tensorflow(name, words, message, tmp_path):
+AMISS = [
+    ("generate", ("savedmodels/none", "--survey", "{survey}", "--out", "new"), "none: no SavedModel there"),
+    ("generate", ("{model}", "--survey", "{survey}/none", "--out", "new"), "none: no such survey"),
+    ("generate", ("{model}", "--survey", "{survey}", "--out", "new", "--label", "ugly"), "labelled 'ugly'"),
+    ("generate", ("{model}", "--survey", "{large}", "--out", "new"), "is for gathers of 64x64, but"),
+    ("generate", ("{other}", "--survey", "{survey}", "--out", "new"), "a classifier, but this needs a flow"),
+    ("generate", ("{model}", "--survey", "{survey}", "--out", "{survey}"), "the folder is not empty"),
+    (
+        "generate",
+        ("{model}", "--survey", "{survey}", "--out", "{table}.segy"),
+        "exists already; give another --out",
+    ),
+    ("classify", ("savedmodels/none", "{table}.csv", "--out", "new.csv"), "none: no SavedModel there"),
+    ("classify", ("{model}", "{table}.csv", "--out", "new.csv"), "a flow, but this needs a classifier"),
+    ("classify", ("{other}", "none.segy", "--out", "new.csv"), "none.segy: no such file"),
+    ("classify", ("{other}", "{table}.csv", "--out", "new.csv"), "table.csv: has 0 bytes"),
+    ("train", ("train/window.toml", "--survey", "none"), "none: no such survey"),
+    (
+        "train",
+        ("train/demo.toml", "--set", "survey.size=112x81"),
+        "survey.size: gathers of 112x81 cannot be halved",
+    ),
+    ("train", ("train/demo.toml", "--survey", "{survey}", "--out", "{survey}"), "not the folder of a run"),
+    ("train", ("train/demo.toml", "--survey", "{survey}", "--out", "{run}"), "holds a run of another recipe (seed"),
+    (
+        "train",
+        ("train/demo.toml", "--survey", "{survey}", "--out", "{there}"),
+        "holds a run on another survey, there",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def looked_at(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("amiss")
     from glowseis.recipe import read_recipe
 
-    places = {one: str(tmp_path / one) for one in ("survey", "large", "model", "other", "run", "there", "table")}
+    places = {one: str(folder / one) for one in ("survey", "large", "model", "other", "run", "there", "table")}
     for size, place in (((64, 64), "survey"), ((64, 128), "large")):
-        random_survey(tmp_path / place, 4, size)
+        random_survey(folder / place, 4, size)
     for place, kind in (("model", "flow"), ("other", "classifier")):
-        about = tmp_path / place / "1" / "assets.extra" / "glowseis.json"
+        about = folder / place / "1" / "assets.extra" / "glowseis.json"
         about.parent.mkdir(parents=True)
         about.write_text(json.dumps({"kind": kind, "label": "bad", "image_shape": [64, 64, 1]}))
-        (tmp_path / place / "1" / "saved_model.pb").touch()
+        (folder / place / "1" / "saved_model.pb").touch()
     recipe = read_recipe(CHECKOUT / "train" / "demo.toml").model_dump()
     for place, changed in (("run", {**recipe, "seed": 9}), ("there", recipe)):
-        (tmp_path / place).mkdir()
+        (folder / place).mkdir()
         record = {"run": "1", "recipe": changed, "survey": "there", "survey_checksum": "1", "versions": {}}
-        (tmp_path / place / "run.json").write_text(json.dumps(record))
-    (tmp_path / "table.csv").touch()
-    script = (
-        "import importlib, sys\n"
-        "from glowseis.command import run\n"
-        "try:\n"
-        f"    run(importlib.import_module('glowseis.{name}').main)\n"
-        "finally:\n"
-        "    print('loaded', 'tensorflow' in sys.modules)\n"
-    )
-    done = python(script, *(word.format(**places) for word in words))
-    assert done.returncode == 2 and done.stdout == "loaded False\n", done.stderr
-    (line,) = done.stderr.splitlines()
+        (folder / place / "run.json").write_text(json.dumps(record))
+    (folder / "table.csv").touch()
+    told = one_after_another([(name, *(word.format(**places) for word in words)) for name, words, _ in AMISS])
+    return dict(zip(((name, words) for name, words, _ in AMISS), told.values(), strict=True))
+
+
+@pytest.mark.parametrize(("name", "words", "message"), AMISS)
+def test_models_surveys_and_runs_are_looked_at_before_tensorflow(name, words, message, looked_at):
+    status, out, (line,), loaded = looked_at[name, words]
+    assert status == 2 and not out and "tensorflow" not in loaded
     assert line.startswith(f"glowseis.{name}: ") and message in line
 
 
@@ -365,6 +384,7 @@ def test_an_interruption_is_told(tmp_path):
     assert told.strip().splitlines() == ["glowseis.main: interrupted"]
 
 
+@pytest.mark.slow
 def test_tensorflows_remarks_are_kept_back(tmp_path):
     script = (
         "import os, sys; os.environ.pop('TF_CPP_MIN_LOG_LEVEL', None)\n"
