@@ -22,6 +22,9 @@ MAPS = {
     "StepStack": lambda dtype: layers.StepStack(FlowStep(convolutional(dtype), dtype=dtype), 3, dtype=dtype),
 }
 
+MARKED = [pytest.param(name, marks=[pytest.mark.slow] if name == "StepStack" else []) for name in MAPS]
+"""Their names, where what is tested takes seconds for a stack of steps."""
+
 BLIND = ("key/bias", "key_bias")
 """Weights of attention that nothing depends on: softmax is blind to what all scores of a query share."""
 
@@ -47,7 +50,7 @@ def test_every_map_is_in_the_registry():
     assert maps - {"InvertibleLayer"} == set(MAPS)
 
 
-@pytest.mark.parametrize("name", MAPS)
+@pytest.mark.parametrize("name", MARKED)
 def test_map_is_invertible_in_double_precision(name):
     check_invertible(MAPS[name]("float64"), pictures("float64"), tolerance=1e-6, without_gradient=BLIND)
 
@@ -72,7 +75,7 @@ def test_map_survives_being_saved(name, tmp_path):
     assert len(loaded.weights) == len(model.weights)
 
 
-@pytest.mark.parametrize("name", MAPS)
+@pytest.mark.parametrize("name", MARKED)
 def test_map_compiles_with_xla(name):
     layer = MAPS[name]("float32")
     x = pictures("float32")

@@ -30,7 +30,7 @@ def trainer_of(**settings):
 def test_training_does_not_follow_a_mixed_global_policy():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        trainer = FlowTrainer(Glow(**SMALL))
+        trainer = FlowTrainer(Glow(**TINY))
         x = dequantised(gathers(4))
         trainer.compile(optimizer=keras.optimizers.Adam(1e-4))
         trainer.fit(x, batch_size=4, epochs=1, verbose=0)
@@ -39,7 +39,8 @@ def test_training_does_not_follow_a_mixed_global_policy():
         keras.config.set_dtype_policy("float32")
 
 
-@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("jit_compile", [False, True])
 def test_fit_learns(jit_compile):
     keras.utils.set_random_seed(0)
     flow = Glow(**{**SMALL, "levels": 2, "steps": 1 if jit_compile else 2})

@@ -86,9 +86,10 @@ def test_our_layout_is_as_it_is_documented(tmp_path):
 
 def test_the_same_gathers_give_the_same_file(tmp_path):
     for name in ("a.h5", "b.h5"):
+        if name == "b.h5":
+            # Times in HDF5 are whole seconds.
+            time.sleep(1.0)
         write_hdf5(tmp_path / name, recordings(), "demo/1, seed 5")
-        # Times in HDF5 are whole seconds.
-        time.sleep(1.0)
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
 
 

@@ -47,7 +47,7 @@ def test_sound_samples_are_never_doubted(name, order):
     sound = sounds()[name]
     for form in FORMATS:
         whole = form.kind[0] in "iu" and form is not IBM
-        for scale in (1, 1000, 1e6) if whole else (1e-30, 1e-3, 1, 1e20):
+        for scale in (1, 1e6) if whole else (1e-30, 1, 1e20):
             several = [sound * scale]
             if whole:
                 limits = np.iinfo(form.kind)

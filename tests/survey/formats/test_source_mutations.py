@@ -207,13 +207,13 @@ def attack(tmp_path, name, count, seed):
 
 @pytest.mark.parametrize("name", FILES)
 def test_damaged_files(tmp_path, name):
-    attack(tmp_path, name, 120, seed=1)
+    attack(tmp_path, name, 40, seed=1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_many_damaged_files(tmp_path, name):
-    attack(tmp_path, name, 150, seed=2)
+    attack(tmp_path, name, 120, seed=2)
 
 
 def test_damaged_label_tables(tmp_path):
