@@ -282,7 +282,7 @@ def test_a_label_with_one_gather_is_told(generate, tmp_path):
     done = generate("--out", "new", "--survey", "few")
     assert done.status == 2
     assert len(done.error) == 1 and done.error[0].startswith("glowseis.generate: few: interpolation needs at least two")
-    assert "labelled 'bad'" in done.error[0] and done.error[0].endswith("there are 1")
+    assert "labelled 'bad'" in done.error[0] and done.error[0].endswith("there are 1; give a survey with more")
     assert content(tmp_path) == sorted(["few", *(f"few/{name}" for name in content(tmp_path / "few"))])
 
 
