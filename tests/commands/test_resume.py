@@ -151,10 +151,10 @@ def test_work_that_did_not_begin_leaves_nothing(tmp_path, wrong):
     assert names(tmp_path) == []
 
 
-def test_a_mistake_of_ours_leaves_nothing(tmp_path):
+def test_a_mistake_of_ours_costs_nothing_that_is_finished(tmp_path):
     with pytest.raises(RuntimeError):
         stop(tmp_path / "survey", RuntimeError("a mistake"))
-    assert names(tmp_path) == []
+    assert names(tmp_path) == [".survey.writing"]
 
 
 def test_a_full_disk_keeps_what_is_finished_of_a_survey(tmp_path, whole, monkeypatch):

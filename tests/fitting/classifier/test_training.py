@@ -59,8 +59,10 @@ def same(first, second):
 
 
 def checkpoint_values(prefix):
+    """Every variable by its name, but for counters of saves and the name of its run."""
     reader = tf.train.load_checkpoint(str(prefix))
-    names = [name for name in reader.get_variable_to_shape_map() if not re.search("OBJECT_GRAPH|save_counter", name)]
+    left_out = re.compile("OBJECT_GRAPH|save_counter|^run/")
+    names = [name for name in reader.get_variable_to_shape_map() if not left_out.search(name)]
     return {name: reader.get_tensor(name) for name in names}
 
 
