@@ -174,7 +174,7 @@ class Acquisition:
         water_s = min(whole.scale * math.exp(random.uniform(math.log(0.12), math.log(3.4))), 0.55 * length_s)
         refractor_s = whole.scale * random.uniform(0.4, 1.6)
         velocity_m_s = random.uniform(2300.0, 3300.0)
-        low_hz = math.exp(random.uniform(math.log(3.0), math.log(24.0)))
+        low_hz = math.exp(random.uniform(math.log(2.5), math.log(26.0)))
         return replace(
             whole,
             samples=samples,
@@ -193,9 +193,9 @@ class Acquisition:
             signature=Signature(
                 low_hz=low_hz,
                 low_order=random.uniform(1.5, 4.0),
-                high_hz=random.uniform(38.0, 58.0),
-                corner_hz=random.uniform(10.0, 40.0),
-                slope=random.uniform(0.0, 1.0),
+                high_hz=random.uniform(36.0, 60.0),
+                corner_hz=random.uniform(8.0, 40.0),
+                slope=1.6 * random.random() ** 2,
                 bubble=random.uniform(0.05, 0.4),
                 bubble_s=random.uniform(0.07, 0.16),
             ),
@@ -353,7 +353,7 @@ def _drawn_sea(random: np.random.Generator) -> Sea:
     return Sea(
         loudness=1.8 ** (2.0 * loudness - 0.8),
         waves_m_s=25.0 * 5.0**velocity if waves < 0.6 else 0.0,
-        broadband=0.08 * 10.0**broadband,
+        broadband=0.08 * 5.0**broadband,
     )
 
 
