@@ -170,6 +170,14 @@ def test_what_is_no_whole_number(name, value):
         glowseis.simulate_gathers(**{"count": 1, "size": "64x48", name: value})
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"weather": "a"}, {"weather": None}, {"fractions": "abc"}, {"fractions": (1, None, 1)}, {"fractions": 3}]
+)
+def test_what_is_no_number(wrong):
+    with pytest.raises(glowseis.InputError, match="give a number and three numbers"):
+        glowseis.simulate_gathers(1, size="64x48", **wrong)
+
+
 def test_whole_numbers_of_numpy():
     (one,) = glowseis.simulate_gathers(np.int64(1), np.uint8(7), (np.int16(64), np.int64(48)))
     assert np.array_equal(one.image, glowseis.simulate_gathers(1, 7, "64x48")[0].image)

@@ -117,6 +117,13 @@ def simulate_gathers(
     for name, value in {**wanted, "workers": workers}.items():
         if not isinstance(value, SupportsIndex):
             raise InputError(f"{name} is {value!r}; give a whole number")
+    try:
+        weather, fractions = float(weather), tuple(float(share) for share in fractions)  # type: ignore[assignment]
+    except (TypeError, ValueError):
+        raise InputError(
+            f"weather {weather!r}, fractions {fractions!r}: give a number and three numbers, such as 0.5 and "
+            "(60, 30, 10)"
+        ) from None
     height, width = parse_size(size_text(size))
     settings = parse_noise(f"{kind}={factor}" for kind, factor in (noise or {}).items())
     simulation = Simulation(count, seed, (height, width), fractions, acquisitions, first_acquisition, weather, settings)
