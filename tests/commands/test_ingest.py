@@ -23,7 +23,7 @@ from glowseis.survey.render import amplitudes, render_recording
 from glowseis.survey.store import framing
 from glowseis.survey.store.scanning import verify
 from glowseis.survey.store.survey import open_survey
-from tests.support.commands import CHECKOUT, ingest
+from tests.support.commands import CHECKOUT, ingest, ingest_apart
 from tests.support.random_gathers import full_device, random_recording
 
 
@@ -50,7 +50,7 @@ def source(tmp_path):
 
 def test_a_survey_from_segy(tmp_path, source):
     out = tmp_path / "surveys" / "one"
-    status, output, errors = ingest(source, "--out", out, "--label", "bad")
+    status, output, errors = ingest_apart(source, "--out", out, "--label", "bad")
     assert (status, errors) == (0, [])
     survey = open_survey(out)
     assert survey.size == (128, 64) and survey.manifest.counts == {"bad": 15}
@@ -108,7 +108,6 @@ def test_bad_input_is_one_line(tmp_path, source):
         ((source, source, "--out", out), "given twice"),
         ((source, "--out", out, "--size", "wide"), "write it like 896x640"),
         ((source, "--out", out, "--label", "bad\r"), r"label 'bad\\r': use 1 to 100 printable"),
-        ((source, "--out", out, "--label", b"caf\xe9"), r"label 'caf\\udce9'"),
         ((source, "--out", out, "--label", " bad "), "without blanks around"),
         ((source, "--out", out, "--label", "b" * 101), "use 1 to 100"),
         ((tmp_path / "fast.segy", source, "--out", out), "line 1.segy has .* 8 ms, .*fast.segy every 2 ms"),
@@ -128,8 +127,10 @@ def test_bad_input_is_one_line(tmp_path, source):
         ((source, "--out", out, "--labelled-only"), "no gather is left to write: 15 without a label"),
         ((source, "--out", out, "--shot-header", "Shot"), "FieldRecord"),
     ]
-    for words, message in cases:
-        status, output, errors = ingest(*words)
+    # The bytes of a terminal that is not in UTF-8, and the first case once more as users run it.
+    apart = [((source, "--out", out, "--label", b"caf\xe9"), r"label 'caf\\udce9'"), cases[0]]
+    for call, (words, message) in [*((ingest, case) for case in cases), *((ingest_apart, case) for case in apart)]:
+        status, output, errors = call(*words)
         assert status == 2 and output == "" and len(errors) == 1, (words, errors)
         assert errors[0].startswith("glowseis.ingest: ")
         assert re.search(message, errors[0]), errors
@@ -152,7 +153,7 @@ def test_no_space_left(tmp_path, source, monkeypatch, capsys):
     told = capsys.readouterr()
     assert left.value.code == 2 and told.out == ""
     assert "no space left" in told.err and len(told.err.splitlines()) == 1
-    status, _, errors = ingest(
+    status, _, errors = ingest_apart(
         source,
         "--out",
         tmp_path / "out",
@@ -163,7 +164,7 @@ def test_no_space_left(tmp_path, source, monkeypatch, capsys):
 
 
 def test_help_is_quick_and_shows_an_example():
-    status, output, _ = ingest("--help")
+    status, output, _ = ingest_apart("--help")
     assert status == 0 and "Example: python -m glowseis.ingest line12.segy --out" in output
     script = "import sys, glowseis.ingest; assert not {'tensorflow', 'segyio', 'pandas'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True, cwd=CHECKOUT)
@@ -329,7 +330,7 @@ def test_cables_become_gathers_of_their_own(tmp_path):
 def test_file_names_that_are_no_text(tmp_path, source):
     out = tmp_path / os.fsdecode(b"out\xe9")
     path = source.rename(tmp_path / "a\r.segy")
-    status, output, errors = ingest(path, "--out", os.fsencode(out), "--label", "b\u00fcse")
+    status, output, errors = ingest_apart(path, "--out", os.fsencode(out), "--label", "b\u00fcse")
     assert (status, errors) == (0, []) and r"out\xe9: 15 gathers" in output
     survey = open_survey(out)
     assert len(survey) == 15 and survey.labels == ("b\u00fcse",)

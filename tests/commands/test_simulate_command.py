@@ -49,10 +49,10 @@ def test_command_writes_a_survey(tmp_path):
     assert (factors["tug"], factors["bird"], factors["swell"]) == (0.0, 3.0, 1.0)
 
 
-def test_command_writes_segy_beside_the_records(tmp_path):
+def test_command_writes_segy_beside_the_records(tmp_path, command):
     out = tmp_path / "survey"
-    done = simulate("--out", out, "--count", 3, "--size", "64x48", "--seed", 4, "--segy")
-    assert (done.returncode, done.stderr) == (0, "")
+    done = command("simulate", "--out", out, "--count", 3, "--size", "64x48", "--seed", 4, "--segy", "--workers", 1)
+    assert (done.status, done.error) == (0, [])
     with segyio.open(out / "survey.segy", ignore_geometry=True) as file:
         first = simulate_recording(0, 4, Acquisition.of_size(64, 48))
         traces = first.amplitude.shape[1]
@@ -75,19 +75,18 @@ def test_command_writes_segy_beside_the_records(tmp_path):
         (("--noise", "tug=2", "--noise", "swell=0"), "with noise swell=0 tug=2 hardly any gathers are bad"),
     ],
 )
-def test_command_tells_wrong_arguments_in_one_line(tmp_path, words, told):
-    failed = simulate("--out", tmp_path / "survey", *words)
-    assert failed.returncode == 2
-    assert told in failed.stderr
-    assert len(failed.stderr.splitlines()) == 1
+def test_command_tells_wrong_arguments_in_one_line(tmp_path, command, words, told):
+    failed = command("simulate", "--out", tmp_path / "survey", *words)
+    assert failed.status == 2
+    assert len(failed.error) == 1 and told in failed.error[0]
     assert not (tmp_path / "survey").exists()
 
 
-def test_command_leaves_a_folder_with_other_things_alone(tmp_path):
+def test_command_leaves_a_folder_with_other_things_alone(tmp_path, command):
     (tmp_path / "mine.txt").write_text("keep")
-    failed = simulate("--out", tmp_path)
-    assert failed.returncode == 2
-    assert "not empty" in failed.stderr
+    failed = command("simulate", "--out", tmp_path)
+    assert failed.status == 2
+    assert "not empty" in failed.error[0]
     assert (tmp_path / "mine.txt").read_text() == "keep"
 
 
@@ -128,8 +127,7 @@ def children_of(process):
     return [int(line.split()[0]) for line in found.stdout.splitlines() if "spawn_main" in line]
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("stop", "workers"), [(signal.SIGINT, 1), (signal.SIGTERM, 2)])
 def test_command_stopped_twice_can_go_on(tmp_path, stop, workers):
     out = tmp_path / "survey"
     with under_way("--out", out, "--count", 100_000, "--size", "112x80", "--workers", workers, "--segy") as process:
@@ -148,7 +146,7 @@ def test_iterating_stopped_twice_ends(tmp_path):
     script = (
         "from glowseis.survey.simulate import Acquisition, simulate_recordings\n"
         "if __name__ == '__main__':\n"
-        "    for _ in simulate_recordings(100_000, 1, Acquisition.of_size(896, 640), workers=2):\n"
+        "    for _ in simulate_recordings(100_000, 1, Acquisition.of_size(448, 320), workers=2):\n"
         "        print('one', flush=True)\n"
     )
     (tmp_path / "script.py").write_text(script)

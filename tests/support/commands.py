@@ -51,8 +51,14 @@ def lines(error):
     return [line for line in error.replace("\r", "\n").splitlines() if line.strip() and "%|" not in line]
 
 
-def ingest(*words, **settings):
-    """Ingest in a process of its own; gives exit status, output and the lines of errors."""
+def ingest(*words):
+    """Ingest in this process; gives exit status, output and the lines of errors."""
+    done = run_here("ingest", *words, folder=CHECKOUT)
+    return done.status, done.out, done.error
+
+
+def ingest_apart(*words, **settings):
+    """The same in a process of its own; words may be bytes."""
     words = [word if isinstance(word, bytes) else str(word) for word in words]
     call = [sys.executable, "-m", "glowseis.ingest", *words]
     done = subprocess.run(call, check=False, cwd=CHECKOUT, capture_output=True, text=True, **settings)
