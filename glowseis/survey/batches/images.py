@@ -7,6 +7,7 @@ and memory does not grow with the survey.
 """
 
 import contextlib
+import functools
 import re
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, Protocol
@@ -226,6 +227,7 @@ def _read(
     """
     at_once = max(READ_AT_ONCE // batch, 1) * batch
 
+    @tf.autograph.experimental.do_not_convert
     def read(numbers: tf.Tensor, extra: dict[str, tf.Tensor]) -> Any:
         image = tf.numpy_function(survey.read_images, [numbers], tf.uint8, stateful=False)
         return finish(tf.ensure_shape(image, (None, *survey.size)), extra)
@@ -253,19 +255,30 @@ def _dequantised(
     rows = np.asarray(rows, np.int64)
     extra = {purpose: _keys(names, purpose, seed, epoch) for purpose in ("noise", *augment)}
     extra["valid"] = survey.index[["valid_samples", "valid_traces"]].to_numpy(np.int64)[rows]
+    wanted = tuple(name for name in AUGMENTATIONS if name in augment)
+    return _read(survey, rows, batch, extra, _finish(survey.size, wanted), full=full)
+
+
+@functools.lru_cache(maxsize=8)
+def _finish(size: tuple[int, int], augment: tuple[str, ...]) -> Callable[[tf.Tensor, dict[str, tf.Tensor]], Any]:
+    """What makes training images of grey levels and the data of their rows; traced once for the batches of all epochs.
+
+    Args:
+        size: Samples and traces of the images.
+        augment: Names of augmentations, in the order in which they are applied.
+    """
 
     def finished(one: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> tf.Tensor:
         image, drawn = one
-        for name, change in AUGMENTATIONS.items():
-            if name in augment:
-                image = change(image, drawn["valid"], drawn[name])
+        for name in augment:
+            image = AUGMENTATIONS[name](image, drawn["valid"], drawn[name])
         return dequantise(image, drawn["noise"])[..., tf.newaxis]
 
     def finish(image: tf.Tensor, drawn: dict[str, tf.Tensor]) -> tf.Tensor:
-        signature = tf.TensorSpec((*survey.size, 1), tf.float32)
-        return tf.map_fn(finished, (image, drawn), fn_output_signature=signature)
+        return tf.map_fn(finished, (image, drawn), fn_output_signature=tf.TensorSpec((*size, 1), tf.float32))
 
-    return _read(survey, rows, batch, extra, finish, full=full)
+    drawn = {name: tf.TensorSpec((None, 2), tf.int64) for name in ("noise", "valid", *augment)}
+    return tf.function(finish, autograph=False).get_concrete_function(tf.TensorSpec((None, *size), tf.uint8), drawn)
 
 
 def dequantise(image: tf.Tensor, key: tf.Tensor) -> tf.Tensor:

@@ -334,6 +334,7 @@ def _batches(
 ) -> tf.data.Dataset:
     """Batches as `read` returns them; one call into Python per batch, in threads other than training's."""
 
+    @tf.autograph.experimental.do_not_convert
     def batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         kinds = (tf.uint8, tf.int32, tf.float32, tf.int64, tf.float32)
         image, label, weight, valid, drawn = tf.numpy_function(
