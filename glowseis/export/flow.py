@@ -12,7 +12,7 @@ from glowseis.export.about import profile_in
 from glowseis.export.folders import model_name
 from glowseis.export.savedmodel import damaged, read_savedmodel, write_savedmodel
 from glowseis.fitting.flow.execution import Steps
-from glowseis.models.glow import Glow
+from glowseis.models.glow import Glow, between
 from glowseis.models.grey_levels import from_levels, to_levels
 from glowseis.survey.matching.profile import Profile
 
@@ -52,11 +52,15 @@ def _served(flow: Glow) -> tf.Module:
         for name, shape in zip(names, flow.latent_shapes, strict=True)
     }
 
+    # Most of an export is tracing the flow: once each way, whatever the number of signatures.
+    encoded = _traced(lambda image: flow.encode(from_levels(image)), [images])
+    decoded = _traced(lambda *latents: to_levels(flow.decode(latents)), list(latent_specs.values()))
+
     def encode(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        return dict(zip(names, flow.encode(from_levels(image)), strict=True))
+        return dict(zip(names, encoded(image), strict=True))
 
     def decode(**latents: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"image": to_levels(flow.decode([latents[name] for name in names]))}
+        return {"image": decoded(*(latents[name] for name in names))}
 
     def log_prob(image: tf.Tensor) -> dict[str, tf.Tensor]:
         nats = flow.log_prob(from_levels(image))
@@ -71,11 +75,11 @@ def _served(flow: Glow) -> tf.Module:
             temperature * tf.random.stateless_normal((count, *shape), one, alg="philox")
             for shape, one in zip(flow.latent_shapes, seeds, strict=True)
         ]
-        return {"image": to_levels(flow.decode(latents))}
+        return {"image": decoded(*latents)}
 
     def interpolate(path: str) -> Callable[..., dict[str, tf.Tensor]]:
         def function(first: tf.Tensor, second: tf.Tensor, alpha: tf.Tensor) -> dict[str, tf.Tensor]:
-            return {"image": to_levels(flow.interpolate(from_levels(first), from_levels(second), alpha, path))}
+            return {"image": decoded(*between(encoded(first), encoded(second), alpha, path))}
 
         return function
 
@@ -83,15 +87,19 @@ def _served(flow: Glow) -> tf.Module:
     # Only the variables are tracked, each once: tracking the layers would save them twice.
     module.variables_of_the_flow = [weight.value for weight in flow.weights]
     alpha = tf.TensorSpec((None,), tf.float32)
-    module.encode = tf.function(encode, input_signature=[images])
-    module.decode = tf.function(decode).get_concrete_function(**latent_specs)
-    module.log_prob = tf.function(log_prob, input_signature=[images])
+    module.encode = _traced(encode, [images])
+    module.decode = tf.function(decode, autograph=False).get_concrete_function(**latent_specs)
+    module.log_prob = _traced(log_prob, [images])
     scalars = [tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.float32), tf.TensorSpec((2,), tf.int32)]
-    module.sample = tf.function(sample, input_signature=scalars)
+    module.sample = _traced(sample, scalars)
     pair = [images, images, alpha]
-    module.interpolate = tf.function(interpolate("linear"), input_signature=pair)
-    module.interpolate_spherical = tf.function(interpolate("spherical"), input_signature=pair)
+    module.interpolate = _traced(interpolate("linear"), pair)
+    module.interpolate_spherical = _traced(interpolate("spherical"), pair)
     return module
+
+
+def _traced(function: Callable[..., Any], signature: list[tf.TensorSpec]) -> Any:
+    return tf.function(function, input_signature=signature, autograph=False)
 
 
 @dataclass(frozen=True)
