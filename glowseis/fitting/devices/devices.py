@@ -80,13 +80,13 @@ class Devices:
             A function that takes the shares of all devices.
         """
         if self.replicas == 1:
-            return tf.function(function)
+            return tf.function(function, autograph=False)
 
         def run(share: Any) -> Any:
             results = self.strategy.run(function, args=(share,))
             return tf.nest.map_structure(lambda one: self.strategy.experimental_local_results(one)[0], results)
 
-        return tf.function(run)
+        return tf.function(run, autograph=False)
 
     def shares(self, values: Sequence[Any]) -> Any:
         """The argument of a function from `on_each`.

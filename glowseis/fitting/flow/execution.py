@@ -94,4 +94,4 @@ def stored_bytes(flow: Glow, batch: int) -> int:
 
 
 def _called(step: Callable[..., Any]) -> Callable[..., Any]:
-    return tf.function(step, experimental_attributes={"_noinline": True})
+    return tf.function(step, autograph=False, experimental_attributes={"_noinline": True})

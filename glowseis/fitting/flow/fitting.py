@@ -158,8 +158,8 @@ class FlowFitting:
             self.trainer.compile(optimizer=_optimizer(training, self.planned))
         self._state: State = InMemory(flow)
         self._optimise = self.devices.on_each(self.trainer.optimise)
-        self._bits = tf.function(self.trainer.call)
-        self._round_trip = tf.function(self._there_and_back)
+        self._bits = tf.function(self.trainer.call, autograph=False)
+        self._round_trip = tf.function(self._there_and_back, autograph=False)
         self._judged = from_levels(images(survey, self.judged_rows[:ROUND_TRIP_GATHERS])[..., np.newaxis])
 
     @property

@@ -22,27 +22,23 @@ class Pictures:
     """
 
     def __init__(self, trainer: FlowTrainer, images: np.ndarray):
-        flow = trainer.flow
-        self._images = images[:SHOWN, ..., np.newaxis]
-        real = from_levels(self._images)
-
-        @tf.function
-        def make(noise: list[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            with trainer.running():
-                latents = flow.encode(real)
-                neighbours = [tf.roll(eps, 1, axis=0) for eps in latents]
-                half_way = between(latents, neighbours, tf.fill((len(real),), 0.5), "spherical")
-                return flow.decode(latents), flow.decode(half_way), flow.decode(noise)
-
+        self._trainer, self._images = trainer, images[:SHOWN, ..., np.newaxis]
+        # Traced once each, whatever is decoded.
+        self._encode, self._decode = (
+            tf.function(way, autograph=False) for way in (trainer.flow.encode, trainer.flow.decode)
+        )
         random = np.random.default_rng(0)
-        self._noise = [
-            tf.constant(SAMPLE_TEMPERATURE * random.standard_normal((len(real), *shape)), dtype=tf.float32)
-            for shape in flow.latent_shapes
-        ]
-        self._make = make
+        self._noise = tuple(
+            tf.constant(SAMPLE_TEMPERATURE * random.standard_normal((len(self._images), *shape)), dtype=tf.float32)
+            for shape in trainer.flow.latent_shapes
+        )
 
     def rows(self) -> dict[str, np.ndarray]:
         """Rows of gathers by name, uint8 `[gather, time, trace, 1]` each."""
-        names = ("reconstructed", "interpolated", "sampled")
-        made = zip(names, self._make(self._noise), strict=True)
-        return {"real": self._images} | {name: np.asarray(to_levels(images)) for name, images in made}
+        with self._trainer.running():
+            latents = tuple(self._encode(from_levels(self._images)))
+            neighbours = [tf.roll(eps, 1, axis=0) for eps in latents]
+            half_way = between(latents, neighbours, tf.fill((len(self._images),), 0.5), "spherical")
+            made = {"reconstructed": latents, "interpolated": tuple(half_way), "sampled": self._noise}
+            decoded = {name: to_levels(self._decode(each)) for name, each in made.items()}
+        return {"real": self._images} | {name: np.asarray(images) for name, images in decoded.items()}
