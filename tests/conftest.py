@@ -45,7 +45,7 @@ batch = 3
 clip_norm = 10.0
 adapt_gathers = 6
 evaluate_every_epochs = 2
-pictures_every_epochs = 6
+pictures_every_epochs = 100
 """
 """A training of seconds: 3 epochs of 7 steps, then 4 of 3."""
 

@@ -197,12 +197,12 @@ def test_the_paper_s_size_compares_events_too_and_lies_near_its_targets():
         (("--seed", "-1"), "no negative"),
     ],
 )
-def test_wrong_arguments_are_told_in_one_line(words, told):
-    failed = calibrate(*words)
-    assert failed.returncode == 2 and told in failed.stderr and len(failed.stderr.splitlines()) == 1
+def test_wrong_arguments_are_told_in_one_line(command, words, told):
+    failed = command("eval.calibration", *words)
+    assert failed.status == 2 and told in failed.error[0] and len(failed.error) == 1
 
 
-def test_a_folder_with_other_things_is_left_alone(tmp_path):
+def test_a_folder_with_other_things_is_left_alone(command, tmp_path):
     (tmp_path / "mine.txt").write_text("keep")
-    failed = calibrate("--size", "112x80", "--count", 1, "--out", tmp_path)
-    assert failed.returncode == 2 and "not empty" in failed.stderr
+    failed = command("eval.calibration", "--size", "112x80", "--count", 1, "--out", tmp_path)
+    assert failed.status == 2 and "not empty" in failed.error[0]

@@ -282,10 +282,10 @@ def start_cv(words, *more):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_signal_keeps_what_is_finished_and_the_same_command_goes_on(there, tmp_path, jobs):
+def test_a_signal_keeps_what_is_finished_and_the_same_command_goes_on(there, tmp_path, capsys, jobs):
     recipe, option, survey, _, _ = there
     words = [recipe, option, survey, "--out", tmp_path / "study", "--arms", "none,oversampling", "--kind", "grouped"]
-    words += ["--jobs", jobs, "--set", "study.folds=2"]
+    words += ["--jobs", jobs, "--set", "study.folds=2", "--set", "study.training.epochs=1"]
     process = start_cv(words)
     outcomes = tmp_path / "study/outcomes"
     end = time.monotonic() + 300
@@ -300,10 +300,9 @@ def test_a_signal_keeps_what_is_finished_and_the_same_command_goes_on(there, tmp
     assert error.splitlines()[-1] == (
         "eval.cv: stopped; everything finished is kept, run the same command again to continue"
     )
-    process = start_cv(words)
-    out, error = process.communicate(timeout=600)
-    assert process.returncode == 0, error
-    assert f"{4 - len(kept)} arms of folds to run, {len(kept)} finished" in out
+    done = called(capsys, "cv", *words)
+    assert done.status == 0, done.error
+    assert f"{4 - len(kept)} arms of folds to run, {len(kept)} finished" in done.out
     assert all((path.read_bytes(), path.stat().st_mtime_ns) == before for path, before in kept.items())
     assert len(list(outcomes.glob("*.json"))) == 4 and (tmp_path / "study/report.html").exists()
     assert not any(read_outcome(path).error for path in outcomes.glob("*.json"))

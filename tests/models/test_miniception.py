@@ -174,13 +174,14 @@ def test_keras_fits_it(head, compiled):
     classes = np.arange(96) % 3
     x = np.clip(random.normal(size=(96, 16, 16, 1)) * (0.1 + 0.3 * classes[:, None, None, None]), -1, 1)
     model = Miniception(alpha=1, head=head)
-    # XLA takes half a minute to compile it.
     model.compile(
         keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=compiled
     )
     history = model.fit(x.astype(np.float32), classes, batch_size=16, epochs=12, verbose=0).history
     assert history["loss"][-1] < 0.7 * history["loss"][0]
-    assert model.predict(x[:5], verbose=0).shape == (5, 3)
+    if not compiled:
+        # XLA takes half a minute to compile each way of calling it.
+        assert model.predict(x[:5], verbose=0).shape == (5, 3)
 
 
 def test_it_stays_float32_whatever_the_policy():

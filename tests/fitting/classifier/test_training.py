@@ -16,6 +16,7 @@ from glowseis.errors import InputError
 from glowseis.fitting.classifier.fitting import (
     ClassifierFitting,
 )
+from glowseis.fitting.classifier.run import ClassifierRun
 from glowseis.fitting.classifier.selection import select_labelled
 from glowseis.recipe import ClassifierRecipe, read_recipe
 from glowseis.run.classifier import train_classifier
@@ -108,21 +109,31 @@ def test_a_finished_run_says_what_it_reached(graded, trained):
 def test_a_run_that_was_killed_and_stopped_ends_with_the_same_weights(graded, trained, tmp_path, monkeypatch, command):
     words = ("train", graded.recipe, "--survey", graded.path, "--set", "training.checkpoint_every_s=0.05")
     run = tmp_path / "runs/grader"
-    for number, wanted in ((signal.SIGKILL, 4), (signal.SIGTERM, 30)):
-        process = start(*words, folder=tmp_path)
-        while last_step(run) < wanted:
-            assert process.poll() is None, finish(process).error
-            time.sleep(0.01)
-        process.send_signal(number)
-        left = finish(process)
-        assert left.status == (75 if number == signal.SIGTERM else -number)
-        assert not (tmp_path / "savedmodels").exists() and not (run / "result.json").exists()
-    assert left.error == ["glowseis.train: stopped; everything is saved, run the same command again to continue"]
-    at = last_step(run)
-    assert at < STEPS
+    killed = start(*words, folder=tmp_path)
+    while last_step(run) < 4:
+        assert killed.poll() is None, finish(killed).error
+        time.sleep(0.01)
+    killed.send_signal(signal.SIGKILL)
+    assert finish(killed).status == -signal.SIGKILL
+    assert last_step(run) < STEPS and not (run / "result.json").exists()
+
     monkeypatch.chdir(tmp_path)
+    with monkeypatch.context() as patch:
+        after_step = ClassifierRun.after_step
+
+        def stop(run, step, *told):
+            after_step(run, step, *told)
+            if step == STEPS - 5:
+                signal.raise_signal(signal.SIGTERM)
+
+        patch.setattr(ClassifierRun, "after_step", stop)
+        stopped = command(*words)
+    message = "glowseis.train: stopped; everything is saved, run the same command again to continue"
+    assert (stopped.status, stopped.error) == (75, [message])
+    assert last_step(run) == STEPS - 5 and not (tmp_path / "savedmodels").exists()
+
     done = command(*words)
-    assert done.status == 0 and f"resuming after step {at} of {STEPS}" in done.out
+    assert done.status == 0 and f"resuming after step {STEPS - 5} of {STEPS}" in done.out
     assert figures(run) == figures(trained.run)
     assert (run / "predictions.csv").read_bytes() == (trained.run / "predictions.csv").read_bytes()
     for one in (f"runs/grader/checkpoints/last/ckpt-{STEPS}", "savedmodels/grader/1/variables/variables"):

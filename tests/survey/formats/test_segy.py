@@ -98,7 +98,13 @@ def test_a_file_that_contradicts_itself_about_its_sample_interval(tmp_path):
 
 @pytest.mark.parametrize("shots", [[0] * 40_000, [0] * 40_000 + [1] * 10, [1] * 10 + [0] * 70_000])
 def test_one_shot_number_for_too_many_traces(tmp_path, shots):
-    field_file(tmp_path / "a.sgy", shots=shots, samples=1)
+    field_file(tmp_path / "a.sgy", shots=[0], samples=1)
+    content = (tmp_path / "a.sgy").read_bytes()
+    # A trace of one sample over and over, with its own shot and number.
+    traces = np.tile(np.frombuffer(content[3600:], np.uint8), (len(shots), 1))
+    numbers = np.column_stack([shots, np.arange(1, len(shots) + 1)])
+    traces[:, 8:16] = np.ascontiguousarray(numbers, ">i4").view(np.uint8)
+    (tmp_path / "a.sgy").write_bytes(content[:3600] + traces.tobytes())
     for read in (read_segy, segy_shapes):
         with pytest.raises(InputError, match="have FieldRecord 0; pass --shot-header"):
             list(read(tmp_path / "a.sgy"))
@@ -221,7 +227,7 @@ def test_every_cut_is_noticed(tmp_path, good_file):
 def test_flipped_header_bytes_never_end_in_a_traceback(tmp_path, good_file):
     path = tmp_path / "flipped.sgy"
     generator = np.random.default_rng(2)
-    for position in [*range(3200, 3320), *range(3500, 3510), *range(3600, 3840, 7)]:
+    for position in [*range(3200, 3320, 2), *range(3500, 3510), *range(3600, 3840, 7)]:
         content = bytearray(good_file)
         content[position] = generator.integers(256)
         path.write_bytes(content)

@@ -27,7 +27,7 @@ BINARY_WORDS = (3205, 3217, 3221, 3225, 3255, 3261, 3269, 3273, 3297, 3501, 3503
 TRACE_WORDS = (1, 5, 9, 13, 17, 37, 71, 73, 77, 81, 85, 89, 109, 115, 117, 215, 233, 237)
 
 
-TIMES = pytest.mark.parametrize("times", [3, pytest.param(30, marks=pytest.mark.slow)])
+TIMES = pytest.mark.parametrize("times", [3, pytest.param(12, marks=pytest.mark.slow)])
 """Mutations of each file."""
 
 

@@ -285,8 +285,7 @@ def test_an_own_hdf5_file_read_as_an_array_keeps_its_parents(tmp_path):
         file["again"] = h5py.SoftLink("/soft")
         file["hard"] = file["amplitude"]
         file["group/up"] = h5py.SoftLink("/")
-    names = ["amplitude", "/amplitude", "./amplitude", "//amplitude", "/./amplitude", "amplitude/"]
-    for dataset in (*names, "soft", "again", "hard", "group/up/amplitude", "group/up/soft"):
+    for dataset in ("amplitude", "//amplitude", "./amplitude/", "again", "hard", "group/up/soft"):
         check_same(read(tmp_path / "new.h5", dataset=dataset))
 
 
