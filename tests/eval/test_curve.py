@@ -18,14 +18,14 @@ from glowseis.errors import InputError
 from glowseis.files import locked
 from glowseis.run.record import commit
 from glowseis.survey.splits.fold_files import make_folds
-from tests.support.tiny_study import called, tiny_study
+from tests.support.small_study import study_words
 
 LABELS = ("good", "medium", "bad")
 
 
 @pytest.fixture(scope="module")
 def there(tmp_path_factory):
-    return tiny_study(tmp_path_factory.mktemp("curve"))
+    return study_words(tmp_path_factory.mktemp("curve"))
 
 
 @pytest.fixture(scope="module")
@@ -142,11 +142,11 @@ def test_smote_draws_others_for_another_number(there, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_command_draws_the_curve(there, tmp_path, capsys):
+def test_the_command_draws_the_curve(there, tmp_path, command):
     words = [*there[:3], "--out", tmp_path / "study", "--points", tmp_path / "points"]
     words += ["--set", "study.curve.epochs=1", "--set", "study.curve.runs=1", "--set", "study.curve.counts=[4, 0]"]
     words += ["--arm", "pixel-mixing"]
-    done = called(capsys, "curve", *words, "--jobs", "2")
+    done = command("eval.curve", *words, "--jobs", "2")
     assert done.status == 0, done.error
     table = pd.read_csv(tmp_path / "study/curve.csv")
     assert len(table) == 2 * 2 * 3 and set(table["count"]) == {0, 4}
@@ -155,11 +155,11 @@ def test_the_command_draws_the_curve(there, tmp_path, capsys):
     assert "4 gathers, run 0: F1 of bad" in done.out
     assert sorted(path.name for path in (tmp_path / "points").iterdir()) == [f"{count:05d}-00.json" for count in (0, 4)]
     (tmp_path / "points" / "00004-00.json").unlink()
-    again = called(capsys, "curve", *words)
+    again = command("eval.curve", *words)
     assert again.status == 0 and "1 classifier to train, 1 finished" in again.out, again.error
     # In another folder, the scores alone are enough.
     words[words.index("--out") + 1] = tmp_path / "other"
-    again = called(capsys, "curve", *words, "--counts", "0,4", "--runs", "1")
+    again = command("eval.curve", *words, "--counts", "0,4", "--runs", "1")
     assert again.status == 0 and "0 classifiers to train, 2 finished" in again.out
     assert again.out.splitlines()[-7:-2] == done.out.splitlines()[-7:-2]
     # The seconds are another run's: one of the classifiers was fitted anew.
@@ -178,8 +178,8 @@ def test_the_command_draws_the_curve(there, tmp_path, capsys):
         (("--set", "study.curve.counts=[-1, 5]"), "study.curve.counts"),
     ],
 )
-def test_wrong_words_are_told_in_a_line(there, tmp_path, capsys, more, message):
-    done = called(capsys, "curve", *there[:3], "--out", tmp_path / "study", *more)
+def test_wrong_words_are_told_in_a_line(there, tmp_path, command, more, message):
+    done = command("eval.curve", *there[:3], "--out", tmp_path / "study", *more)
     assert done.status == 2 and len(done.error) == 1 and message in done.error[0]
     assert not (tmp_path / "study").exists()
 
@@ -204,10 +204,10 @@ def test_it_is_told_what_the_points_took_and_where():
     assert alone == "1 classifier, 2 s of processes' time; commit: unknown; machine: unknown"
 
 
-def test_a_second_process_is_told_to_wait(there, tmp_path, capsys):
+def test_a_second_process_is_told_to_wait(there, tmp_path, command):
     words = [*there[:3], "--out", tmp_path / "study", "--counts", "4", "--runs", "1"]
     study = prepare(read_study(there[0]), tmp_path / "study", there[2], kinds=["grouped-split"])
     with locked(study.folder / "work/grouped-split-00.lock", ""):
-        done = called(capsys, "curve", *words)
+        done = command("eval.curve", *words)
     assert done.status == 2 and len(done.error) == 1
     assert done.error[0].endswith("study: another process is working on this curve; wait for it")

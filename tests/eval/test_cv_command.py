@@ -20,7 +20,7 @@ from eval.study.recipe import read_study
 from glowseis.errors import InputError
 from tests.support.commands import CHECKOUT
 from tests.support.outcomes import make_outcome
-from tests.support.tiny_study import LABELS, called, tiny_study, tiny_survey
+from tests.support.small_study import LABELS, labelled_survey, study_words
 
 ARMS = ("none", "oversampling", "flow")
 KINDS = ("grouped", "stratified")
@@ -29,7 +29,7 @@ KINDS = ("grouped", "stratified")
 @pytest.fixture(scope="module")
 def there(tmp_path_factory):
     """Recipe and survey of three folds, with the words that name them."""
-    return tiny_study(tmp_path_factory.mktemp("study"))
+    return study_words(tmp_path_factory.mktemp("study"))
 
 
 @pytest.fixture
@@ -72,8 +72,8 @@ def trained(monkeypatch):
     return done
 
 
-def test_all_folds_then_tables_and_report(words, tmp_path, capsys, trained):
-    done = called(capsys, "cv", *words)
+def test_all_folds_then_tables_and_report(words, tmp_path, command, trained):
+    done = command("eval.cv", *words)
     assert done.status == 0, done.error
     assert trained == [(kind, fold, arm) for kind in KINDS for fold in range(3) for arm in ARMS]
     lines = done.out.splitlines()
@@ -89,25 +89,25 @@ def test_all_folds_then_tables_and_report(words, tmp_path, capsys, trained):
     assert f"report: {tmp_path / 'study/report.html'}" in lines[-1]
 
 
-def test_what_is_finished_is_skipped_and_what_is_missing_is_run(words, tmp_path, capsys, trained):
-    assert called(capsys, "cv", *words).status == 0
+def test_what_is_finished_is_skipped_and_what_is_missing_is_run(words, tmp_path, command, trained):
+    assert command("eval.cv", *words).status == 0
     (tmp_path / "study/outcomes/stratified-01-flow.json").unlink()
     trained.clear()
-    done = called(capsys, "cv", *words)
+    done = command("eval.cv", *words)
     assert done.status == 0 and trained == [("stratified", 1, "flow")]
     assert "1 arms of folds to run, 17 finished" in done.out
     trained.clear()
-    again = called(capsys, "cv", *words, "--tables-only")
+    again = command("eval.cv", *words, "--tables-only")
     assert again.status == 0 and trained == []
     assert "arms of folds" not in again.out and "Table 1" in again.out
 
 
-def test_some_folds_give_tables_that_say_so(words, tmp_path, capsys, trained):
-    done = called(capsys, "cv", *words, "--kind", "grouped", "--fold", "2", "--fold", "0")
+def test_some_folds_give_tables_that_say_so(words, tmp_path, command, trained):
+    done = command("eval.cv", *words, "--kind", "grouped", "--fold", "2", "--fold", "0")
     assert done.status == 0 and {one[:2] for one in trained} == {("grouped", 0), ("grouped", 2)}
     missing = "grouped fold 1 none, grouped fold 1 oversampling, grouped fold 1 flow"
     page = (tmp_path / "study/report.html").read_text()
-    again = called(capsys, "cv", *words, "--kind", "grouped", "--tables-only")
+    again = command("eval.cv", *words, "--kind", "grouped", "--tables-only")
     assert again.status == 0
     for out in (done.out, again.out):
         assert "2 of 3 folds" in out and "stratified fold" not in out and f"not finished yet: {missing}" in out
@@ -115,35 +115,35 @@ def test_some_folds_give_tables_that_say_so(words, tmp_path, capsys, trained):
     assert pd.read_csv(tmp_path / "study/tables/table1.csv")["folds"].isin([2, 10]).all()
 
 
-def test_one_arm_of_one_fold_is_shown(words, tmp_path, capsys, trained):
-    done = called(capsys, "cv", *words[:-1], "none", "--kind", "grouped", "--fold", "1")
+def test_one_arm_of_one_fold_is_shown(words, tmp_path, command, trained):
+    done = command("eval.cv", *words[:-1], "none", "--kind", "grouped", "--fold", "1")
     assert done.status == 0 and trained == [("grouped", 1, "none")]
     assert "nan" not in done.out.lower() and "grouped fold 0 none, grouped fold 2 none" in done.out
     assert "Confusion matrices" in (tmp_path / "study/report.html").read_text()
 
 
-def test_tables_need_no_survey_and_say_what_then_is_not_known(there, words, tmp_path, capsys, trained, monkeypatch):
-    assert called(capsys, "cv", *words, "--kind", "grouped").status == 0
+def test_tables_need_no_survey_and_say_what_then_is_not_known(there, words, tmp_path, command, trained, monkeypatch):
+    assert command("eval.cv", *words, "--kind", "grouped").status == 0
     monkeypatch.chdir(tmp_path)
     words = [there[0], "--set", 'survey={count = 60, size = "32x32"}', "--outcomes", tmp_path / "study/outcomes"]
     words += ["--kind", "grouped", "--arms", ",".join(ARMS), "--out", tmp_path / "tables", "--tables-only"]
-    done = called(capsys, "cv", *words)
+    done = command("eval.cv", *words)
     assert done.status == 0, done.error
     assert "surveys are not here" in done.out and "Table 1" in done.out and not (tmp_path / "surveys").exists()
     page = (tmp_path / "tables/report.html").read_text()
     assert page.count("The study&#39;s survey is not here.") == 3 and "surveys are not here" in page
-    done = called(capsys, "cv", *words, "--set", "study.augmentations=7")
+    done = command("eval.cv", *words, "--set", "study.augmentations=7")
     assert done.status == 2 and "study.augmentations was 6, here it is 7" in done.error[0]
 
 
-def test_outcomes_of_other_data_are_shown_with_what_differs(there, words, tmp_path, capsys, trained):
-    assert called(capsys, "cv", *words, "--kind", "grouped").status == 0
-    own = tiny_survey(tmp_path / "other", counts=(23, 21, 16))
+def test_outcomes_of_other_data_are_shown_with_what_differs(there, words, tmp_path, command, trained):
+    assert command("eval.cv", *words, "--kind", "grouped").status == 0
+    own = labelled_survey(tmp_path / "other", counts=(23, 21, 16))
     words = [there[0], "--survey", own.path, *words[3:], "--kind", "grouped", "--outcomes", tmp_path / "study/outcomes"]
     words[words.index("--out") + 1] = tmp_path / "again"
-    done = called(capsys, "cv", *words)
+    done = command("eval.cv", *words)
     assert done.status == 2 and "is of another study" in done.error[0]
-    done = called(capsys, "cv", *words, "--tables-only")
+    done = command("eval.cv", *words, "--tables-only")
     assert done.status == 0, done.error
     remark = re.search(
         r"another study \(\w{12}, this one is \w{12}\): (\d+) of their 60 test gathers .*, (\d) of 3 f", done.out
@@ -152,16 +152,16 @@ def test_outcomes_of_other_data_are_shown_with_what_differs(there, words, tmp_pa
     assert "another study" in (tmp_path / "again/report.html").read_text()
 
 
-def test_outcomes_elsewhere_and_other_arms_later(words, tmp_path, capsys, trained):
+def test_outcomes_elsewhere_and_other_arms_later(words, tmp_path, command, trained):
     elsewhere = ("--outcomes", tmp_path / "kept")
-    assert called(capsys, "cv", *words[:-1], "none", "--kind", "grouped", *elsewhere).status == 0
+    assert command("eval.cv", *words[:-1], "none", "--kind", "grouped", *elsewhere).status == 0
     trained.clear()
-    assert called(capsys, "cv", *words, "--kind", "grouped", *elsewhere).status == 0
+    assert command("eval.cv", *words, "--kind", "grouped", *elsewhere).status == 0
     assert trained == [("grouped", fold, arm) for fold in range(3) for arm in ARMS[1:]]
     assert len(list((tmp_path / "kept").glob("*.json"))) == 9 and not (tmp_path / "study/outcomes").exists()
 
 
-def test_a_failed_arm_is_in_the_tables_and_the_status_and_is_tried_again(words, capsys, trained, monkeypatch):
+def test_a_failed_arm_is_in_the_tables_and_the_status_and_is_tried_again(words, command, trained, monkeypatch):
     from eval.running import folds as running
 
     working = running.run_arm
@@ -172,13 +172,13 @@ def test_a_failed_arm_is_in_the_tables_and_the_status_and_is_tried_again(words, 
         return working(fold, name)
 
     monkeypatch.setattr("eval.running.folds.run_arm", failing)
-    done = called(capsys, "cv", *words, "--kind", "grouped")
+    done = command("eval.cv", *words, "--kind", "grouped")
     assert done.status == 1 and len(done.error) == 1
     assert "1 of 9 arms of folds failed, the first grouped fold 1, flow: the flow does not invert" in done.error[0]
     assert "grouped fold 2, flow: F1" in done.out and "failed: fold 1: the flow does not invert" in done.out
     monkeypatch.setattr("eval.running.folds.run_arm", working)
     trained.clear()
-    assert called(capsys, "cv", *words, "--kind", "grouped").status == 0
+    assert command("eval.cv", *words, "--kind", "grouped").status == 0
     assert trained == [("grouped", 1, "flow")]
 
 
@@ -197,14 +197,14 @@ def test_a_failed_arm_is_in_the_tables_and_the_status_and_is_tried_again(words, 
         (("--survey", "nowhere"), "nowhere"),
     ],
 )
-def test_wrong_words_are_told_in_a_line(words, tmp_path, capsys, trained, more, message):
-    done = called(capsys, "cv", *words, *more)
+def test_wrong_words_are_told_in_a_line(words, tmp_path, command, trained, more, message):
+    done = command("eval.cv", *words, *more)
     assert done.status == 2 and len(done.error) == 1 and message in done.error[0], done.error
     assert trained == []
 
 
 @pytest.mark.parametrize("option", ["--out", "--outcomes"])
-def test_folders_that_cannot_be_written_to_are_told_before_any_work(there, tmp_path, capsys, trained, option):
+def test_folders_that_cannot_be_written_to_are_told_before_any_work(there, tmp_path, command, trained, option):
     file = tmp_path / "file"
     file.touch()
     words = [*there[:3], "--out", tmp_path / "study"]
@@ -212,41 +212,41 @@ def test_folders_that_cannot_be_written_to_are_told_before_any_work(there, tmp_p
         (file, "is a file, not a folder"),
         (file / "deeper", "cannot be written to (Not a directory)"),
     ):
-        done = called(capsys, "cv", *words, option, folder)
+        done = command("eval.cv", *words, option, folder)
         assert done.status == 2 and done.out == "", done.out
         assert done.error == [f"eval.cv: {folder}: {reason}; give another {option}"]
     assert trained == []
 
 
-def test_a_folder_of_another_study_is_refused(words, capsys, trained):
-    assert called(capsys, "cv", *words, "--fold", "0", "--kind", "grouped").status == 0
-    done = called(capsys, "cv", *words, "--set", "study.augmentations=7")
+def test_a_folder_of_another_study_is_refused(words, command, trained):
+    assert command("eval.cv", *words, "--fold", "0", "--kind", "grouped").status == 0
+    done = command("eval.cv", *words, "--set", "study.augmentations=7")
     assert done.status == 2 and len(done.error) == 1
     assert "study of another recipe (study.augmentations was 6, now 7)" in done.error[0]
 
 
-def test_outcomes_of_another_study_are_refused(words, tmp_path, capsys, trained):
+def test_outcomes_of_another_study_are_refused(words, tmp_path, command, trained):
     write_outcome(tmp_path / "study/outcomes", make_outcome("grouped", 0, "none"))
-    done = called(capsys, "cv", *words)
+    done = command("eval.cv", *words)
     assert done.status == 2 and len(done.error) == 1 and "is of another study" in done.error[0]
 
 
-def test_a_survey_that_changed_is_refused(words, tmp_path, capsys, trained):
+def test_a_survey_that_changed_is_refused(words, tmp_path, command, trained):
     recipe, _, _, *rest = words
-    own = tiny_study(tmp_path / "own")[2]
-    assert called(capsys, "cv", recipe, "--survey", own, *rest, "--fold", "0", "--kind", "grouped").status == 0
+    own = study_words(tmp_path / "own")[2]
+    assert command("eval.cv", recipe, "--survey", own, *rest, "--fold", "0", "--kind", "grouped").status == 0
     shutil.rmtree(own)
-    tiny_survey(own, counts=(24, 20, 17))
-    done = called(capsys, "cv", recipe, "--survey", own, *rest)
+    labelled_survey(own, counts=(24, 20, 17))
+    done = command("eval.cv", recipe, "--survey", own, *rest)
     assert done.status == 2 and len(done.error) == 1 and "changed" in done.error[0]
 
 
-def test_folds_of_other_processes_get_the_same_words(words, capsys, monkeypatch, trained):
+def test_folds_of_other_processes_get_the_same_words(words, command, monkeypatch, trained):
     asked = []
     monkeypatch.setattr(
         "eval.running.scheduling.on_this_machine", lambda jobs, at_once, say: asked.append((jobs, at_once))
     )
-    done = called(capsys, "cv", *words, "--kind", "grouped", "--jobs", "2", "--set", "study.temperature=0.8")
+    done = command("eval.cv", *words, "--kind", "grouped", "--jobs", "2", "--set", "study.temperature=0.8")
     # No process did anything, and that is told.
     assert done.status == 2 and "no arm of a fold is finished" in done.error[0]
     ((jobs, at_once),) = asked
@@ -282,7 +282,7 @@ def start_cv(words, *more):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_signal_keeps_what_is_finished_and_the_same_command_goes_on(there, tmp_path, capsys, jobs):
+def test_a_signal_keeps_what_is_finished_and_the_same_command_goes_on(there, tmp_path, command, jobs):
     recipe, option, survey, _, _ = there
     words = [recipe, option, survey, "--out", tmp_path / "study", "--arms", "none,oversampling", "--kind", "grouped"]
     words += ["--jobs", jobs, "--set", "study.folds=2", "--set", "study.training.epochs=1"]
@@ -300,7 +300,7 @@ def test_a_signal_keeps_what_is_finished_and_the_same_command_goes_on(there, tmp
     assert error.splitlines()[-1] == (
         "eval.cv: stopped; everything finished is kept, run the same command again to continue"
     )
-    done = called(capsys, "cv", *words)
+    done = command("eval.cv", *words)
     assert done.status == 0, done.error
     assert f"{4 - len(kept)} arms of folds to run, {len(kept)} finished" in done.out
     assert all((path.read_bytes(), path.stat().st_mtime_ns) == before for path, before in kept.items())

@@ -7,8 +7,11 @@ import tensorflow as tf
 from glowseis import layers
 from glowseis.testing import perturb
 
-tfp = pytest.importorskip("tensorflow_probability")
-bijectors = tfp.bijectors
+
+@pytest.fixture(scope="module")
+def bijectors():
+    """Imported by a test alone: it takes seconds, which every process that collects tests would wait."""
+    return pytest.importorskip("tensorflow_probability").bijectors
 
 
 def pictures(channels=6, seed=5):
@@ -26,7 +29,7 @@ def compare(layer, bijector, x, event_ndims=3):
     )
 
 
-def test_actnorm_is_scale_then_shift():
+def test_actnorm_is_scale_then_shift(bijectors):
     layer = layers.ActNorm(dtype="float64")
     x = pictures()
     layer(x)
@@ -36,7 +39,7 @@ def test_actnorm_is_scale_then_shift():
     )
 
 
-def test_convolution_is_a_product_with_an_lu_decomposed_matrix():
+def test_convolution_is_a_product_with_an_lu_decomposed_matrix(bijectors):
     layer = layers.InvertibleConv1x1(dtype="float64")
     x = pictures()
     layer(x)
@@ -52,7 +55,7 @@ def test_convolution_is_a_product_with_an_lu_decomposed_matrix():
     np.testing.assert_allclose(log_det, 24 * theirs.forward_log_det_jacobian(x[0, 0, 0], 1), atol=1e-9)
 
 
-def test_coupling_is_real_nvp():
+def test_coupling_is_real_nvp(bijectors):
     conditioner = layers.ConvolutionalConditioner(8, dtype="float64")
     layer = layers.AffineCoupling(conditioner, dtype="float64")
     x = pictures()

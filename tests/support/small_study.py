@@ -1,6 +1,7 @@
-"""A study of seconds: a survey of 60 small gathers on ten sail lines, two folds, flows of two steps."""
+"""A study of seconds: a survey of 60 small gathers that a small network tells apart, folds, flows of two steps."""
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -66,8 +67,20 @@ epochs = 1
 learning_rate = 1e-3
 """
 
+THREE_FOLDS = functools.reduce(
+    lambda text, change: text.replace(*change),
+    (
+        ("folds = 2", "folds = 3"),
+        ('arms = ["none", "flow"]', 'arms = ["none", "oversampling", "pixel-mixing", "flow"]'),
+        ("augmentations = 9", "augmentations = 6"),
+        ("batch = 16", "batch = 8"),
+    ),
+    RECIPE,
+)
+"""The same with another fold and other arms, for tests of commands."""
 
-def small_survey(folder, counts=(24, 18, 18), size=(32, 32), first_shot=0, lines=10):
+
+def small_survey(folder, counts=(24, 18, 18), size=(32, 32), first_shot=0, lines=10, name="shot{shot:04d}"):
     """A survey with so many gathers of each label, mixed, shared out among its sail lines."""
     every = np.random.default_rng(first_shot).permutation(np.repeat(np.arange(len(counts)), counts))
 
@@ -75,7 +88,7 @@ def small_survey(folder, counts=(24, 18, 18), size=(32, 32), first_shot=0, lines
         for shot, one in enumerate(every, start=first_shot):
             gather = graded_gather(shot, LABELS[one], size)
             geometry = dataclasses.replace(gather.geometry, sail_line=1 + shot % lines)
-            yield dataclasses.replace(gather, gather_id=f"shot{shot:04d}", geometry=geometry)
+            yield dataclasses.replace(gather, gather_id=name.format(shot=shot, label=LABELS[one]), geometry=geometry)
 
     write_survey(folder, gathers(), size, {})
     return open_survey(folder)
@@ -93,3 +106,16 @@ def small_study(folder, *changes, kinds=None):
     if not (folder / "survey").exists():
         small_survey(folder / "survey")
     return prepare(small_recipe(folder, *changes), folder / "study", folder / "survey", kinds=kinds)
+
+
+def labelled_survey(folder, counts=(24, 20, 16), first_shot=0):
+    """A survey on fifteen sail lines whose gathers' ids tell their labels."""
+    return small_survey(folder, counts, first_shot=first_shot, lines=15, name="{label}-{shot:03d}")
+
+
+def study_words(folder):
+    """Write recipe and survey; the words of a command line that names them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "small.toml").write_text(THREE_FOLDS)
+    labelled_survey(folder / "survey")
+    return [folder / "small.toml", "--survey", folder / "survey", "--out", folder / "study"]

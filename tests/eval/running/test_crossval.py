@@ -16,7 +16,7 @@ from eval.study.preparation import prepare
 from eval.study.recipe import read_study
 from glowseis.errors import FittingError, InputError
 from tests.support.outcomes import make_outcome
-from tests.support.tiny_study import LABELS, tiny_study, tiny_survey
+from tests.support.small_study import LABELS, labelled_survey, study_words
 
 FRACTIONS = (66.68, 31.54, 1.76)
 
@@ -24,10 +24,10 @@ FRACTIONS = (66.68, 31.54, 1.76)
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("crossval")
-    recipe, _, survey, _, out = tiny_study(folder)
+    recipe, _, survey, _, out = study_words(folder)
     made = prepare(read_study(recipe), out, survey)
     settings = made.recipe.survey.model_copy(update={"fractions": list(FRACTIONS)})
-    independent = tiny_survey(folder / "independent", counts=(8, 9, 11), first=1000)
+    independent = labelled_survey(folder / "independent", counts=(8, 9, 11), first_shot=1000)
     return dataclasses.replace(
         made, independent=independent, recipe=made.recipe.model_copy(update={"survey": settings})
     )

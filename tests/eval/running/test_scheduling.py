@@ -15,7 +15,7 @@ from eval.running.scheduling import Processes, fold_job, on_cluster, on_this_mac
 from eval.study.outcome import read_outcome
 from glowseis.errors import FittingError, InputError
 from tests.support.commands import CHECKOUT
-from tests.support.tiny_study import tiny_study
+from tests.support.small_study import study_words
 
 ARMS = ("none", "oversampling")
 
@@ -271,7 +271,7 @@ def test_a_leak_on_a_cluster_stops_the_other_folds(tmp_path, stand_in, cluster):
 
 @pytest.mark.slow
 def test_a_study_on_a_cluster_that_loses_a_worker_ends_with_every_outcome_once(tmp_path, cluster):
-    words = tiny_study(tmp_path)
+    words = study_words(tmp_path)
     outcomes = tmp_path / "study/outcomes"
     process = subprocess.Popen(
         [

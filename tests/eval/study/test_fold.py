@@ -173,6 +173,7 @@ def test_all_arms_take_equally_many_steps_unless_equal_epochs_are_asked_for(stud
     assert [fold.fit(recorded, **given)[1].steps for given in ({}, {"steps_per_epoch": 3})] == [4, 6]
 
 
+@pytest.mark.slow
 def test_the_seed_decides_what_is_fitted(study):
     equal = Fold(study, "grouped", 0)
     fitting = equal.fit(equal_set := equal.training_set(ARM_CLASSES["none"]()))[0]
