@@ -1,3 +1,4 @@
+import gc
 import os
 import signal
 from types import SimpleNamespace
@@ -48,6 +49,11 @@ evaluate_every_epochs = 2
 pictures_every_epochs = 100
 """
 """A training of seconds: 3 epochs of 7 steps, then 4 of 3."""
+
+
+def pytest_collection_finish():
+    # Of what collecting imported, TensorFlow above all, nothing is ever garbage, and looking takes long.
+    gc.freeze()
 
 
 @pytest.fixture

@@ -364,7 +364,8 @@ def test_a_full_disk_stops_the_run_in_one_line(tiny, tmp_path, monkeypatch, comm
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
     try:
-        done = command("train", tiny.recipe, "--survey", tiny.survey, *(f"--set={change}" for change in SMALL))
+        changes = (*SMALL, "training.pictures_every_epochs=1")
+        done = command("train", tiny.recipe, "--survey", tiny.survey, *(f"--set={change}" for change in changes))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert done.status == 2 and len(done.error) == 1 and "no space left to write" in done.error[0]

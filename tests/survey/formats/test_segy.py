@@ -227,7 +227,7 @@ def test_every_cut_is_noticed(tmp_path, good_file):
 def test_flipped_header_bytes_never_end_in_a_traceback(tmp_path, good_file):
     path = tmp_path / "flipped.sgy"
     generator = np.random.default_rng(2)
-    for position in [*range(3200, 3320, 2), *range(3500, 3510), *range(3600, 3840, 7)]:
+    for position in [*range(3200, 3320), *range(3500, 3510), *range(3600, 3840, 7)]:
         content = bytearray(good_file)
         content[position] = generator.integers(256)
         path.write_bytes(content)
