@@ -19,6 +19,7 @@ from glowseis.survey.render import amplitudes
 from glowseis.survey.store.scanning import verify
 from glowseis.survey.store.survey import open_survey, write_survey
 from glowseis.synthesis import draw_pairs, synthesise
+from glowseis.transplant import LOW_BAND
 from tests.support.random_gathers import random_gather, same_gather
 
 COUNT = 9
@@ -333,3 +334,34 @@ def test_a_full_disk_leaves_nothing(generate, tmp_path, words):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert done.status == 2 and len(done.error) == 1 and "no space left to write" in done.error[0]
     assert not content(tmp_path)
+
+
+def test_noise_on_other_earths_needs_no_flow(tiny, tmp_path, command):
+    out = tmp_path / "moved"
+    done = command(
+        "generate", "--onto", "other-earths", "--survey", tiny.survey, "--label", "bad", "--count", 5, "--out", out
+    )
+    assert done.status == 0 and "5 synthetic bad gathers, their noise below 8 Hz moved onto other earths" in done.out
+    made, survey = open_survey(out), open_survey(tiny.survey)
+    assert list(made.index["label"]) == ["bad"] * 5 and set(made.index["model"]) == {LOW_BAND}
+    labels = dict(zip(survey.index["gather_id"], survey.index["label"], strict=True))
+    donors = [parents.split(";")[1] for parents in made.index["parents"]]
+    assert {labels[name] for name in donors} == {"bad"}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((), "name the SavedModel of a flow, or give --onto other-earths"),
+        (("savedmodels/flow", "--onto", "other-earths"), "one of the two"),
+        (("--onto", "other-earths"), "needs --label"),
+        (("--onto", "other-earths", "--label", "bad", "--corner", "0"), "--corner 0: give a frequency above 0"),
+        (("--onto", "other-earths", "--label", "bad", "--corner", "nan"), "--corner nan"),
+        (("--onto", "other-earths", "--label", "bad", "--corner", "900"), "has frequencies up to"),
+        (("--onto", "other-earths", "--label", "worse"), "no gather is labelled 'worse'"),
+    ],
+)
+def test_noise_that_cannot_be_moved(tiny, tmp_path, command, words, says):
+    done = command("generate", *words, "--survey", tiny.survey, "--out", tmp_path / "moved.h5", "--count", 2)
+    assert done.status == 2 and len(done.error) == 1 and says in done.error[0]
+    assert not (tmp_path / "moved.h5").exists()

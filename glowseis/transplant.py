@@ -1,0 +1,200 @@
+"""New gathers of a rare class: the noise of one gather on the earth of another.
+
+Swell noise lies below the band of the source's pulse: at 2 to 8 Hz, where events begin at about 10. So the low band of
+a noisy gather is nearly its noise, and can be moved along the cable and onto another gather's events. On simulated bad
+gathers it differs from the low band of their true noise by a tenth of that noise's root mean square; faint ghosts of the
+donor's strongest events come along.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+
+from glowseis.errors import InputError
+from glowseis.survey.amplitudes.bands import CORNER_HZ, low_band
+from glowseis.survey.gather import Gather, Origin, Recording
+from glowseis.survey.render import amplitudes, render_recording
+from glowseis.survey.splits.parts import labelled_rows
+from glowseis.survey.store.survey import Survey
+
+LOW_BAND = "low-band"
+"""`Origin.model` of such gathers."""
+
+
+def onto(host: Gather, noise: np.ndarray, label: str, moved: float = 0.0, corner_hz: float = CORNER_HZ) -> Gather:
+    """A gather with its low band replaced by noise.
+
+    Args:
+        host: Gives events, geometry and valid region.
+        noise: What its low band becomes, amplitudes `[time, trace]`; samples beyond the host's are not used.
+        label: The new gather's label.
+        moved: By what share of its traces the noise is moved along the cable, 0 to 1; what leaves the cable at one end
+            comes back at the other.
+        corner_hz: Where the low band ends, in hertz.
+
+    Returns:
+        The gather, rendered with a clip of its own; the host's dead traces stay dead. Id, source and origin are the
+        host's.
+
+    Raises:
+        InputError: The host was resized, or its sample interval is unknown or too long.
+    """
+    interval_s = _interval_s(host, corner_hz)
+    own = _signal(host)
+    traces = (np.arange(own.shape[1]) + round(moved * noise.shape[1])) % noise.shape[1]
+    samples = min(len(own), len(noise))
+    made = own - low_band(own, interval_s, corner_hz)
+    made[:samples] += noise[:samples, traces]
+    made[:, ~own.any(axis=0)] = 0.0
+    return _rendered(host, made, label)
+
+
+def low_band_of(gather: Gather, corner_hz: float = CORNER_HZ) -> np.ndarray:
+    """The low band of a gather's valid region, amplitudes about zero, float32 `[time, trace]`.
+
+    Raises:
+        InputError: It was resized, or its sample interval is unknown or too long.
+    """
+    return low_band(_signal(gather), _interval_s(gather, corner_hz), corner_hz)
+
+
+def low_band_gather(gather: Gather, corner_hz: float = CORNER_HZ) -> Gather:
+    """A gather's low band as a gather of its own, rendered with a clip of its own; a flow can learn noise from it.
+
+    Raises:
+        InputError: As for `low_band_of`.
+    """
+    return _rendered(gather, low_band_of(gather, corner_hz), gather.label)
+
+
+def transplant(host: Gather, donor: Gather, moved: float, corner_hz: float = CORNER_HZ) -> Gather:
+    """A gather with the events of one and the low-frequency noise of another; see `onto`.
+
+    Args:
+        host: As for `onto`.
+        donor: Gives noise and label.
+        moved: As for `onto`.
+        corner_hz: As for `onto`.
+
+    Raises:
+        InputError: As for `onto`, for either; or their sample intervals differ.
+    """
+    intervals_s = [_interval_s(one, corner_hz) for one in (host, donor)]
+    if not np.isclose(intervals_s[0], intervals_s[1], rtol=1e-6):
+        raise InputError(
+            f"gathers {host.gather_id} and {donor.gather_id} have sample intervals of {1e3 * intervals_s[0]:g} and "
+            f"{1e3 * intervals_s[1]:g} ms; noise can be moved only between gathers of one interval"
+        )
+    return onto(host, low_band_of(donor, corner_hz), donor.label, moved, corner_hz)
+
+
+@dataclasses.dataclass(frozen=True)
+class Move:
+    """Whose noise is moved, onto which gather, and how far along the cable.
+
+    Attributes:
+        host: Row number of the gather that gives the events.
+        donor: Row number of the gather that gives the noise.
+        moved: Share of the donor's traces.
+    """
+
+    host: int
+    donor: int
+    moved: float
+
+
+def draw_moves(hosts: np.ndarray, donors: np.ndarray, count: int, seed: int) -> list[Move]:
+    """Draw hosts, donors and shifts, all uniform; a longer draw begins with a shorter one.
+
+    Args:
+        hosts: Row numbers of possible hosts; a donor is never its own host.
+        donors: Row numbers of possible donors.
+        count: Number of moves.
+        seed: Seed of the draw.
+    """
+    moves = []
+    for index in range(count):
+        random = np.random.default_rng([seed, index, 2])
+        donor = int(random.choice(donors))
+        host = int(random.choice(hosts))
+        while host == donor:
+            host = int(random.choice(hosts))
+        moves.append(Move(host, donor, float(random.uniform())))
+    return moves
+
+
+def transplants(
+    survey: Survey,
+    label: str,
+    count: int,
+    seed: int = 1,
+    *,
+    hosts: np.ndarray | None = None,
+    donors: np.ndarray | None = None,
+    corner_hz: float = CORNER_HZ,
+) -> Iterator[Gather]:
+    """Make new gathers of a label: the noise of those that were recorded, on the earths of all recorded gathers.
+
+    Args:
+        survey: The survey that holds hosts and donors.
+        label: Label of the donors and of the new gathers.
+        count: Number of gathers.
+        seed: Seed of the draw.
+        hosts: Rows of the possible hosts; all recorded, labelled gathers when None.
+        donors: Rows of the possible donors; all recorded gathers of the label when None.
+        corner_hz: Where the low band ends, in hertz.
+
+    Yields:
+        Gathers of the survey's size: `Origin.parents` are host and donor, `alpha` is the share moved along the cable.
+
+    Raises:
+        InputError: There is no such gather, no other gather for its noise, or one whose noise cannot be moved.
+    """
+    recorded = labelled_rows(survey)
+    donors = np.intersect1d(survey.select(labels=[label]), recorded) if donors is None else donors
+    hosts = recorded if hosts is None else hosts
+    if not len(donors) or len(np.union1d(hosts, donors)) < 2 or not len(hosts):
+        raise InputError(
+            f"{survey.path}: has {len(donors)} recorded gathers labelled {label!r} and {len(hosts)} that could take "
+            "their noise; give a survey with at least one of them and another labelled gather"
+        )
+    for number, move in enumerate(draw_moves(hosts, donors, count, seed)):
+        host, donor = survey.read(move.host), survey.read(move.donor)
+        origin = Origin((host.gather_id, donor.gather_id), move.moved, seed, LOW_BAND, "moved")
+        made = transplant(host, donor, move.moved, corner_hz)
+        yield dataclasses.replace(
+            made, gather_id=f"{LOW_BAND}-seed{seed}-{number:06d}", source=f"glowseis {LOW_BAND}", origin=origin
+        )
+
+
+def _interval_s(gather: Gather, corner_hz: float) -> float:
+    interval_s = gather.geometry.sample_interval_s
+    if not interval_s > 0:
+        raise InputError(
+            f"gather {gather.gather_id}: its sample interval is unknown, so its low frequencies are too; give "
+            "--sample-interval to python -m glowseis.ingest"
+        )
+    if corner_hz >= 0.5 / interval_s:
+        raise InputError(
+            f"gather {gather.gather_id}: has frequencies up to {0.5 / interval_s:g} Hz; give a corner below that, not "
+            f"{corner_hz:g} Hz"
+        )
+    if gather.fit == "resize":
+        raise InputError(
+            f"gather {gather.gather_id}: was resized, so its rows are no samples; ingest with --fit pad or --fit crop"
+        )
+    return interval_s
+
+
+def _rendered(gather: Gather, amplitude: np.ndarray, label: str) -> Gather:
+    """Other amplitudes in the place of a gather's, rendered with a clip of their own."""
+    height, width = gather.image.shape
+    recording = Recording(gather.gather_id, amplitude, label, gather.geometry, gather.source)
+    rendered = render_recording(recording, height, width, zero_level=0.0)
+    return dataclasses.replace(rendered, fit=gather.fit, recorded_shape=gather.recorded_shape)
+
+
+def _signal(gather: Gather) -> np.ndarray:
+    """Amplitudes about zero of the valid region, float32 `[time, trace]`."""
+    return (amplitudes(gather) - gather.zero_amplitude)[: gather.valid_samples, : gather.valid_traces]
