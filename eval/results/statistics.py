@@ -112,17 +112,38 @@ def corrected_resampled_test(differences: Sequence[float] | np.ndarray, test_to_
     Raises:
         ValueError: A difference is NaN, or the ratio is not above 0.
     """
+    if not test_to_training > 0:
+        raise ValueError(f"test to training is {test_to_training}; give a ratio above 0")
+    return _t_test(differences, test_to_training)
+
+
+def paired_test(differences: Sequence[float] | np.ndarray) -> PairedTest:
+    """The paired t-test, for independent studies.
+
+    Args:
+        differences: Difference between the two arms' scores in each of them.
+
+    Returns:
+        As for `corrected_resampled_test`.
+
+    Raises:
+        ValueError: A difference is NaN.
+    """
+    return _t_test(differences, 0.0)
+
+
+def _t_test(differences: Sequence[float] | np.ndarray, overlap: float) -> PairedTest:
     from scipy.stats import t as student
 
     # Sorted, so that the result does not depend on the order of the folds.
     values = np.sort(np.asarray(differences, np.float64))
-    if np.isnan(values).any() or not test_to_training > 0:
-        raise ValueError(f"differences {values}, test to training {test_to_training}: give finite ones, the ratio > 0")
+    if np.isnan(values).any():
+        raise ValueError(f"differences {values}: give finite ones")
     folds = len(values)
     if folds < 2:
         return PairedTest(float(values[0]) if folds else np.nan, np.nan, np.nan, np.nan, folds)
     difference = float(values.mean())
-    error = float(np.sqrt((1 / folds + test_to_training) * values.var(ddof=1)))
+    error = float(np.sqrt((1 / folds + overlap) * values.var(ddof=1)))
     if error == 0:
         return PairedTest(difference, difference, difference, float(difference == 0), folds)
     reach = float(student.ppf((1 + LEVEL) / 2, folds - 1)) * error

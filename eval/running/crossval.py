@@ -49,7 +49,7 @@ def run_arm(fold: Fold, name: str) -> Outcome:
         study=study.digest,
         kind=fold.kind,
         fold=fold.number,
-        folds=len(study.folds[fold.kind]),
+        folds=study.count(fold.kind),
         arm=name,
         labels=list(study.labels),
         rare=study.rare,
@@ -92,9 +92,7 @@ def _scored(fold: Fold, outcome: Outcome) -> Outcome:
         fold.guard.check_tested(test.ids)
         probabilities = fitting.probabilities(test)
         independent, of_independent = score_independent(study, fitting)
-        judged = scores(test.classes, probabilities.argmax(axis=1), study.labels, probabilities=probabilities)
-        calibration = calibration_error(test.classes, probabilities)
-        log.finish(fitted.step, _figures(judged, calibration, of_independent, study))
+        log.finish(fitted.step, _figures(test.classes, probabilities, of_independent, study))
     # Signals are not checked between the last step and here.
     stopping.check()
     return outcome.model_copy(
@@ -165,12 +163,13 @@ def line_of(outcome: Outcome) -> str:
     where = f"{outcome.kind} fold {outcome.fold}, {outcome.arm}"
     if outcome.error:
         return f"{where}: failed: {outcome.error}"
-    judged = scores(outcome.truth, outcome.predicted, outcome.labels)
-    rare = outcome.labels.index(outcome.rare)
-    scored = f"F1 of {outcome.rare} {100 * judged.f1[rare]:.1f}, accuracy {100 * judged.accuracy:.1f}"
+    rare, scored = outcome.labels.index(outcome.rare), []
+    if outcome.ids:
+        judged = scores(outcome.truth, outcome.predicted, outcome.labels)
+        scored.append(f"F1 of {outcome.rare} {100 * judged.f1[rare]:.1f}, accuracy {100 * judged.accuracy:.1f}")
     if outcome.independent:
-        scored += f"; independent survey: F1 of {outcome.rare} {100 * outcome.independent.f1[rare]:.1f}"
-    return f"{where}: {scored} ({duration(sum(outcome.seconds.values()))})"
+        scored.append(f"independent survey: F1 of {outcome.rare} {100 * outcome.independent.f1[rare]:.1f}")
+    return f"{where}: {'; '.join(scored)} ({duration(sum(outcome.seconds.values()))})"
 
 
 def duration(seconds: float) -> str:
@@ -181,16 +180,22 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def _figures(judged: Scores, calibration: float, independent: Scores | None, study: Study) -> dict[str, float]:
+def _figures(
+    classes: np.ndarray, probabilities: np.ndarray, independent: Scores | None, study: Study
+) -> dict[str, float]:
+    """Figures for TensorBoard; those of the test gathers only where there are some."""
     rare = study.labels.index(study.rare)
-    figures = {
-        "test/f1_rare": float(judged.f1[rare]),
-        "test/f1_mean": float(judged.f1.mean()),
-        "test/accuracy": judged.accuracy,
-        "test/balanced_accuracy": judged.balanced_accuracy,
-        "test/average_precision_rare": float(judged.average_precision[rare]),
-        "test/calibration_error": calibration,
-    }
+    figures: dict[str, float] = {}
+    if len(classes):
+        judged = scores(classes, probabilities.argmax(axis=1), study.labels, probabilities=probabilities)
+        figures = {
+            "test/f1_rare": float(judged.f1[rare]),
+            "test/f1_mean": float(judged.f1.mean()),
+            "test/accuracy": judged.accuracy,
+            "test/balanced_accuracy": judged.balanced_accuracy,
+            "test/average_precision_rare": float(judged.average_precision[rare]),
+            "test/calibration_error": calibration_error(classes, probabilities),
+        }
     return figures | ({"independent/f1_rare": float(independent.f1[rare])} if independent else {})
 
 

@@ -13,8 +13,8 @@ from pydantic import FiniteFloat
 from eval.running.crossval import duration, machine
 from eval.study.arms import ARM_CLASSES
 from eval.study.fold import Fold
-from eval.study.guard import SMOTE
 from eval.study.kept import Kept, read_kept, write_kept
+from eval.study.makers import SMOTE
 from eval.study.outcome import listed
 from eval.study.preparation import Study
 from glowseis.errors import InputError

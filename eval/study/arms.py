@@ -2,16 +2,20 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from eval.study.guard import PIXEL_MIXING, SMOTE, mixture
+from eval.study.makers import MAKERS, PIXEL_MIXING, SMOTE, TRACE_BLOCKS
 from eval.study.material import Arm, Material, TrainingSet
 from eval.study.smote import NEIGHBOURS, smote_pairs
+from glowseis.survey.amplitudes.bands import CORNER_HZ
 from glowseis.survey.gather import Gather, Origin
+from glowseis.survey.render import amplitudes
 from glowseis.survey.store.survey import Survey
-from glowseis.synthesis import Pair, child_of, interpolate_pairs, synthesise_prior
+from glowseis.synthesis import Pair, child_of, draw_pairs, interpolate_pairs, synthesise_prior
+from glowseis.transplant import LOW_BAND, draw_moves, onto, transplants
 
 _OVERSAMPLING_STREAM = 2
 
@@ -36,6 +40,16 @@ class ClassWeights:
         return TrainingSet(given.recorded(), "balanced")
 
 
+class LogitAdjustment:
+    """The recorded gathers; the loss is adjusted for the classes' frequencies (Menon et al. 2021, arXiv 2007.07314)."""
+
+    name: ClassVar[str] = "logit-adjustment"
+
+    def training_set(self, given: Material, first: int | None = None) -> TrainingSet:
+        """See `Arm`."""
+        return TrainingSet(given.recorded(), "none", logit_adjustment=True)
+
+
 class Oversampling:
     """Rare gathers are repeated, drawn at random."""
 
@@ -43,8 +57,7 @@ class Oversampling:
 
     def training_set(self, given: Material, first: int | None = None) -> TrainingSet:
         """See `Arm`."""
-        random = np.random.default_rng([given.seed, _OVERSAMPLING_STREAM])
-        again = random.choice(given.rare, given.augmentations)[:first]
+        again = _repeats(given)[:first]
         return TrainingSet(given.recorded(given.of_rows(again)), _class_weights(given), len(again))
 
 
@@ -55,8 +68,12 @@ class Synthetic(ABC):
 
     def training_set(self, given: Material, first: int | None = None) -> TrainingSet:
         """See `Arm`."""
-        added = given.of_synthetic(self.made(given), first)
-        return TrainingSet(given.recorded(added), _class_weights(given), len(added))
+        count = given.augmentations if first is None else first
+        again = _repeats(given)[: round(given.recipe.study.repeated * count)]
+        added = [given.of_synthetic(self.made(given), count - len(again))]
+        if len(again):
+            added.append(given.of_rows(again))
+        return TrainingSet(given.recorded(*added), _class_weights(given), count)
 
     @abstractmethod
     def made(self, given: Material) -> Survey:
@@ -88,6 +105,78 @@ class Smote(Synthetic):
             return mixed(given, pairs, self.name)
 
         return given.synthetic(self.name, _about(given, neighbours=NEIGHBOURS), make)
+
+
+class TraceBlocks(Synthetic):
+    """Blocks of a rare gather's traces in place of another gather's (`makers.block`)."""
+
+    name: ClassVar[str] = TRACE_BLOCKS
+
+    def made(self, given: Material) -> Survey:
+        """See `Synthetic`."""
+
+        def make() -> Iterator[Gather]:
+            moves = draw_moves(np.arange(len(given.survey)), given.rare, given.augmentations, given.seed)
+            pairs = [Pair(move.host, move.donor, move.moved) for move in moves]
+            return (replace(child, label=given.label) for child in mixed(given, pairs, self.name))
+
+        return given.synthetic(self.name, _about(given), make)
+
+
+class LowBand(Synthetic):
+    """The noise of rare gathers on the earths of all training gathers (`glowseis.transplant`)."""
+
+    name: ClassVar[str] = LOW_BAND
+
+    def made(self, given: Material) -> Survey:
+        """See `Synthetic`."""
+
+        def make() -> Iterator[Gather]:
+            return transplants(
+                given.survey,
+                given.label,
+                given.augmentations,
+                given.seed,
+                hosts=np.arange(len(given.survey)),
+                donors=given.rare,
+            )
+
+        return given.synthetic(self.name, _about(given, corner_hz=CORNER_HZ), make)
+
+
+class NoiseFlow(Synthetic):
+    """New noise on the earths of all training gathers: a flow of low bands interpolates those of rare gathers.
+
+    The noise's loudness is interpolated between its parents', as its latents are.
+    """
+
+    name: ClassVar[str] = "noise-flow"
+
+    def made(self, given: Material) -> Survey:
+        """See `Synthetic`."""
+        flow, noise, path = given.flow("noise"), given.noise(), given.recipe.study.path
+
+        def make() -> Iterator[Gather]:
+            rare = noise.select(labels=[given.label])
+            pairs = draw_pairs(rare, given.augmentations, given.seed, given.recipe.study.farthest)
+            moves = draw_moves(np.arange(len(given.survey)), np.array([-1]), given.augmentations, given.seed)
+            bands = interpolate_pairs(flow, noise, given.label, pairs, given.seed, path)
+            for number, (band, pair, move) in enumerate(zip(bands, pairs, moves, strict=True)):
+                clips = [noise.read(row).clip_amplitude for row in (pair.first, pair.second)]
+                louder = (clips[1] / clips[0]) ** pair.alpha
+                host = given.survey.read(move.host)
+                valid = np.s_[: band.valid_samples, : band.valid_traces]
+                made = onto(host, louder * amplitudes(band)[valid], given.label, move.moved)
+                parents = (host.gather_id, *band.origin.parents)
+                yield replace(
+                    made,
+                    gather_id=f"{self.name}-seed{given.seed}-{number:06d}",
+                    source=band.source,
+                    origin=replace(band.origin, parents=parents),
+                )
+
+        about = _about(given, flow=[flow.name, flow.about["run"]], path=path, corner_hz=CORNER_HZ)
+        return given.synthetic(self.name, about, make)
 
 
 class FlowInterpolation(Synthetic):
@@ -140,6 +229,10 @@ _EVERY: tuple[Callable[[], Arm], ...] = (
     FlowInterpolation,
     FlowOfAll,
     FlowPrior,
+    LogitAdjustment,
+    TraceBlocks,
+    LowBand,
+    NoiseFlow,
 )
 
 ARM_CLASSES: dict[str, Callable[[], Arm]] = {one().name: one for one in _EVERY}
@@ -147,7 +240,7 @@ ARM_CLASSES: dict[str, Callable[[], Arm]] = {one().name: one for one in _EVERY}
 
 
 def mixed(given: Material, pairs: list[Pair], maker: str) -> Iterator[Gather]:
-    """Mix grey levels of pairs, `(1 - alpha) first + alpha second`, rounded.
+    """Make gathers from the grey levels of pairs (`makers.MAKERS`).
 
     Args:
         given: The material that the pairs are from.
@@ -160,10 +253,16 @@ def mixed(given: Material, pairs: list[Pair], maker: str) -> Iterator[Gather]:
     survey = given.survey
     for number, pair in enumerate(pairs):
         first, second = survey.read(pair.first), survey.read(pair.second)
-        levels = mixture(first.image, second.image, pair.alpha)
+        levels = MAKERS[maker](first, second, pair.alpha)
         origin = Origin((first.gather_id, second.gather_id), pair.alpha, given.seed, maker, "pixels")
         name = f"{maker}-seed{given.seed}-{number:06d}"
         yield child_of(first, levels, name, maker, origin)
+
+
+def _repeats(given: Material) -> np.ndarray:
+    """Rows of rare gathers to repeat, drawn at random, the same for all arms."""
+    random = np.random.default_rng([given.seed, _OVERSAMPLING_STREAM])
+    return random.choice(given.rare, given.augmentations)
 
 
 def _about(given: Material, **settings: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -15,21 +15,24 @@ import tensorflow as tf
 import glowseis
 from eval.study.guard import Guard
 from eval.study.material import Arm, Material, TrainingSet
+from eval.study.names import Flow
 from eval.study.preparation import Study
 from glowseis.errors import InputError
 from glowseis.export.flow import SavedFlow, load_flow
 from glowseis.files import read_record
 from glowseis.fitting.classifier.fitting import ClassifierFitting, Fitted, Watcher, make_classifier
 from glowseis.fitting.state import State
-from glowseis.recipe import Recipe
+from glowseis.recipe import ClassifierData, Recipe
 from glowseis.run.flow import train_flow
 from glowseis.run.record import RECORD
 from glowseis.run.result import RESULT, folder_checksum
+from glowseis.survey.amplitudes.bands import CORNER_HZ
 from glowseis.survey.batches.labelled import LabelledGathers, from_survey, steps_per_pass
 from glowseis.survey.gather import Gather
 from glowseis.survey.splits.parts import ids_of
 from glowseis.survey.store.scanning import verify
 from glowseis.survey.store.survey import Survey, open_survey, write_survey
+from glowseis.transplant import low_band_gather
 
 
 class Fold:
@@ -97,15 +100,17 @@ class Fold:
             seed=self.seed,
             recipe=self.study.recipe,
             flow=self.flow,
+            noise=self.noise,
             synthetic=self.synthetic,
             let_through=self.guard.watched,
         )
 
-    def flow(self, which: Literal["rare", "all"]) -> SavedFlow:
+    def flow(self, which: Flow) -> SavedFlow:
         """One of the fold's flows, trained unless it exists; a stopped training continues.
 
         Args:
-            which: `rare` is trained on the rare class alone, `all` in the recipe's phases for all classes.
+            which: `rare` is trained on the rare class alone, `all` in the recipe's phases for all classes, `noise` on
+                low frequencies.
 
         Raises:
             InputError: Its folder holds something else.
@@ -117,8 +122,9 @@ class Fold:
             self._flows[which] = self._trained(which)
         return self._flows[which]
 
-    def _trained(self, which: Literal["rare", "all"]) -> SavedFlow:
-        study, survey = self.study.recipe, self.study.survey
+    def _trained(self, which: Flow) -> SavedFlow:
+        study = self.study.recipe
+        survey, training, judging = self._flows_gathers(which)
         recipe = Recipe(
             name=which,
             seed=self.seed,
@@ -128,8 +134,7 @@ class Fold:
             phases=study.phases_of(which),
             training=study.training,
         )
-        self.guard.check_ids(ids_of(survey, self.training), f"the training of flow {which}")
-        judging = self.validation[self._labels(self.validation) == self.study.rare]
+        self.guard.check_ids(ids_of(survey, training), f"the training of flow {which}")
         self.guard.check_judges(ids_of(survey, judging))
         run, savedmodels = self.work / "flows" / which, self.work / "savedmodels"
         done = (run / RESULT).exists()
@@ -140,7 +145,7 @@ class Fold:
             savedmodels,
             (lambda line: None) if done else self._say,
             time.monotonic(),
-            within=self.training,
+            within=training,
             held_out=judging,
         )
         flow = load_flow(savedmodels / which)
@@ -152,6 +157,42 @@ class Fold:
         flow = replace(flow, name=f"{self.kind}-{self.number:02d}-{flow.name}")
         self.guard.admit_flow(flow.name, flow.about.get("training_ids", []), flow.about.get("held_out_ids", []))
         return flow
+
+    def _flows_gathers(self, which: Flow) -> tuple[Survey, np.ndarray, np.ndarray]:
+        """A flow's survey, with the rows that train it and those that judge it."""
+        judging = self.validation[self._labels(self.validation) == self.study.rare]
+        if which != "noise":
+            return self.study.survey, self.training, judging
+        survey = self._noise()
+        ids = survey.index["gather_id"].to_numpy()
+        parts = (np.isin(ids, ids_of(self.study.survey, rows)) for rows in (self.training, judging))
+        training, judges = (np.flatnonzero(one) for one in parts)
+        return survey, training, judges
+
+    def noise(self) -> Survey:
+        """The low frequencies of the training gathers that the flow `noise` sees, as a survey of their own.
+
+        Raises:
+            InputError: Its folder holds something else.
+        """
+        survey, training, _ = self._flows_gathers("noise")
+        return survey.only(training)
+
+    def _noise(self) -> Survey:
+        """The low frequencies of training gathers and of those that judge a flow; made unless they exist."""
+        survey, folder = self.study.survey, self.work / "noise"
+        seen = {label for phase in self.study.recipe.phases_of("noise") for label in phase.labels}
+        rare = self._labels(self.validation) == self.study.rare
+        rows = np.union1d(self.training[np.isin(self._labels(self.training), list(seen))], self.validation[rare])
+        chosen = hashlib.sha256("\n".join(ids_of(survey, rows)).encode()).hexdigest()
+        about = {"low_band": {"survey_checksum": survey.checksum, "gathers": chosen, "corner_hz": CORNER_HZ}}
+        if not folder.exists():
+            made = (low_band_gather(survey.read(int(row))) for row in rows)
+            write_survey(folder, made, (survey.size[0], survey.size[1]), about)
+        found = open_survey(folder)
+        if found.manifest.about != about:
+            raise InputError(f"{folder}: holds the low frequencies of other gathers; remove it to make them")
+        return found
 
     def synthetic(self, name: str, about: dict[str, Any], make: Callable[[], Iterator[Gather]]) -> Survey:
         """Synthetic gathers as an admitted survey on disk, made and checked unless the same survey exists.
@@ -242,6 +283,8 @@ class Fold:
             training_set.gathers,
             study.training.model_copy(update=changed),
             seed,
+            logit_adjustment=training_set.logit_adjustment,
+            data=ClassifierData(augment=study.augment),
             validation=self.of_rows(self.validation),
             labels=self.study.labels,
         )

@@ -12,11 +12,12 @@ polarity, cropped or shifted copies are not recognised.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
+from eval.study.makers import MAKERS
 from glowseis.errors import FittingError, InputError
 from glowseis.survey.batches.labelled import LabelledGathers, parents_of
 from glowseis.survey.content.duplicates import CANDIDATE_COSINE, Sketcher, compare, valid_region
@@ -24,19 +25,7 @@ from glowseis.survey.gather import Gather
 from glowseis.survey.store.survey import Survey
 from glowseis.synthesis import child_of
 
-PIXEL_MIXING, SMOTE = "pixel-mixing", "smote"
-"""`Origin.model` of gathers that were made not by a flow but by mixing their parents' pixels."""
-
 _TEST, _VALIDATION = "a test gather", "a validation gather"
-
-
-def mixture(first: np.ndarray, second: np.ndarray, alpha: float) -> np.ndarray:
-    """Mix the grey levels of two images, `(1 - alpha) first + alpha second`, rounded."""
-    return np.rint((1.0 - alpha) * first + alpha * second).astype(np.uint8)
-
-
-MAKERS: dict[str, Callable[[np.ndarray, np.ndarray, float], np.ndarray]] = {PIXEL_MIXING: mixture, SMOTE: mixture}
-"""How gathers not made by a flow are made from their parents and `alpha`, to check that they are what they claim."""
 
 
 class LeakError(FittingError):
@@ -256,7 +245,7 @@ class Guard:
         parents = [_read(*self._places[parent]) for parent in gather.origin.parents]
         if len(parents) != 2:
             return False
-        levels = MAKERS[gather.origin.model](parents[0].image, parents[1].image, gather.origin.alpha)
+        levels = MAKERS[gather.origin.model](parents[0], parents[1], gather.origin.alpha)
         again = child_of(parents[0], levels, gather.gather_id, gather.source, gather.origin)
         return np.array_equal(again.image, gather.image)
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, Protocol
 import numpy as np
 
 from eval.study.guard import Guarded
+from eval.study.names import Flow
 from eval.study.recipe import StudyRecipe
 from glowseis.export.flow import SavedFlow
 from glowseis.survey.batches.labelled import LabelledGathers, from_survey, together
@@ -23,11 +24,13 @@ class TrainingSet:
         gathers: The gathers, let through by the fold's guard.
         class_weights: Weights of the classes in the loss (`ClassifierTraining.class_weights`).
         synthetic: Number of gathers that the arm added.
+        logit_adjustment: Whether the loss is adjusted for the classes' frequencies (`ClassifierTrainer`).
     """
 
     gathers: Guarded
     class_weights: Literal["none", "balanced"] | list[float]
     synthetic: int = 0
+    logit_adjustment: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Material:
         seed: Seed of pairs and draws, the same for all arms; below 2^32.
         recipe: The study's recipe.
         flow: Returns one of the fold's flows, as `Fold.flow`.
+        noise: Returns the low frequencies of its noisy training gathers, as `Fold.noise`.
         synthetic: Makes synthetic gathers and gets them admitted, as `Fold.synthetic`.
         let_through: Lets labelled gathers train, as `Guard.watched`.
     """
@@ -51,7 +55,8 @@ class Material:
     rare: np.ndarray
     seed: int
     recipe: StudyRecipe
-    flow: Callable[[Literal["rare", "all"]], SavedFlow]
+    flow: Callable[[Flow], SavedFlow]
+    noise: Callable[[], Survey]
     synthetic: Callable[[str, dict[str, Any], Callable[[], Iterator[Gather]]], Survey]
     let_through: Callable[[LabelledGathers], Guarded]
 

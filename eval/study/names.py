@@ -10,17 +10,21 @@ BASELINE, RIVAL, PRIMARY = "none", "oversampling", "flow"
 """The arm without augmentation; the primary contrast, fixed in advance, is `PRIMARY` against `RIVAL`."""
 
 
+Flow = Literal["rare", "all", "noise"]
+
+
 @dataclass(frozen=True)
 class ArmName:
     """An arm in words.
 
     Attributes:
         title: Its name in tables.
-        flow: The flow of the fold that it needs: `rare` is trained on the rare class alone, `all` on all classes first.
+        flow: The flow of the fold that it needs: `rare` is trained on the rare class alone, `all` on all classes first,
+            `noise` on the low frequencies of noisy gathers.
     """
 
     title: str
-    flow: Literal["rare", "all"] | None = None
+    flow: Flow | None = None
 
 
 ARMS: dict[str, ArmName] = {
@@ -32,6 +36,10 @@ ARMS: dict[str, ArmName] = {
     PRIMARY: ArmName("flow interpolation", "rare"),
     "flow-all": ArmName("flow interpolation, all classes first", "all"),
     "flow-prior": ArmName("flow prior samples", "rare"),
+    "logit-adjustment": ArmName("logit adjustment"),
+    "trace-blocks": ArmName("blocks of traces pasted"),
+    "low-band": ArmName("noise moved to other earths"),
+    "noise-flow": ArmName("noise of a flow on other earths", "noise"),
 }
 """The arms, in the order of the tables."""
 

@@ -50,9 +50,9 @@ class Outcome(Kept):
 
     Attributes:
         study: Digest of what all outcomes of a study share (`eval.study.preparation.Study.digest`).
-        kind: Kind of the folds.
-        fold: Number of the fold, from 0.
-        folds: Number of folds.
+        kind: Kind of the folds; for a study of replicates, the setting.
+        fold: Number of the fold, or of the replicate, from 0.
+        folds: Number of folds, or of replicates.
         arm: A name in `eval.study.names.ARMS`.
         labels: Names of the classes, in order of severity.
         rare: The rare class.
@@ -152,8 +152,8 @@ def read_outcome(path: Path) -> Outcome:
     outcome = read_kept(path, Outcome, "run its fold again")
     if outcome is None:
         raise InputError(f"{path}: no such outcome; run its fold")
-    if not outcome.error and not (outcome.ids and sum(outcome.training.values())):
-        raise InputError(f"{path}: is damaged (it has no test or training gathers); remove it and run its fold again")
+    if not outcome.error and not ((outcome.ids or outcome.independent) and sum(outcome.training.values())):
+        raise InputError(f"{path}: is damaged (it has no scores or training gathers); remove it and run its fold again")
     return outcome
 
 

@@ -32,7 +32,7 @@ from glowseis.survey.store.survey import Survey, open_survey
 
 RECORD = "study.json"
 
-CHOICES = ("arms", "kinds", "curve")
+CHOICES = ("arms", "kinds", "curve", "replicates")
 """Settings that choose what is compared or plotted; the outcomes of the rest do not depend on them."""
 
 
@@ -75,7 +75,7 @@ class Study:
         compared.
         """
         content = {
-            "recipe": _told(self.recipe.model_dump()),
+            "recipe": told(self.recipe.model_dump()),
             "survey": self.survey.checksum,
             "independent": self.independent.checksum if self.independent else None,
         }
@@ -112,6 +112,10 @@ class Study:
                 "needs two: label more, or lower study.folds or study.validation"
             )
         return training, validation, test
+
+    def count(self, kind: str) -> int:
+        """Number of folds of a kind."""
+        return len(self.folds[kind])
 
     def work(self, kind: str, fold: int) -> Path:
         """Folder of a fold's flows and synthetic gathers."""
@@ -199,12 +203,12 @@ def check_folder(folder: Path, recipe: StudyRecipe) -> None:
     recorded = read_record(there).get("recipe")
     if not recorded:
         raise InputError(f"{there}: is not the record of a study; remove it and run the same command again")
-    changed = difference(_told(recorded), _told(json.loads(json.dumps(recipe.model_dump()))))
+    changed = difference(told(recorded), told(json.loads(json.dumps(recipe.model_dump()))))
     if changed:
         raise InputError(f"{folder}: holds a study of another recipe ({changed}); give another --out or remove it")
 
 
-def _told(recipe: Any) -> Any:
+def told(recipe: Any) -> Any:
     """The part of a recipe that distinguishes one study from another: everything except `CHOICES`."""
     recipe = identifying(recipe, LATER)
     if not isinstance(recipe, dict) or not isinstance(recipe.get("study"), dict):

@@ -5,11 +5,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from eval.study.names import ARMS, check_arms
+from eval.study.names import ARMS, Flow, check_arms
 from glowseis.errors import InputError
 from glowseis.recipe import (
     ClassifierSection,
     ClassifierTraining,
+    GradedAugmentation,
     Phase,
     Recipe,
     Section,
@@ -23,6 +24,10 @@ FoldKind = Literal["grouped", "stratified"]
 LATER: dict[str, Any] = {
     "study.training.at_once": 0,
     "study.farthest": 1.0,
+    "study.augment": [],
+    "study.repeated": 0.0,
+    "study.flow_noise": [],
+    "study.replicates": None,
     "study.classifier.companded": False,
     "study.independent.acquisitions": 0,
     "study.independent.first_acquisition": 1,
@@ -50,6 +55,40 @@ class CurveSection(Section):
         return self
 
 
+class SettingSection(Section):
+    """How the rare gathers of a replicate's survey lie, and how many there are."""
+
+    weather: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """`survey.weather` of its surveys: 0 spreads rare gathers over all lines, 1 clusters them on a few."""
+    rare: Annotated[int, Field(ge=0)] = 0
+    """Only so many rare gathers are kept, those of the lines with most of them first; 0 keeps all."""
+
+    @property
+    def name(self) -> str:
+        """Its name in files, such as `weather1-rare20`."""
+        return f"weather{self.weather:g}-{f'rare{self.rare}' if self.rare else 'all'}"
+
+
+class ReplicatesSection(Section):
+    """Independent surveys instead of folds, by `python -m eval.worth`."""
+
+    count: Annotated[int, Field(ge=2, le=1000)]
+    """Number of surveys in each setting."""
+    first_seed: Annotated[int, Field(ge=0)]
+    """Seed of the first survey; the next have the following numbers, in all settings."""
+    primary: str
+    """The arm that all others are compared with."""
+    settings: list[SettingSection] = Field(min_length=1)
+    """The settings, the primary one first."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        names = [one.name for one in self.settings]
+        if len(set(names)) < len(names):
+            raise ValueError(f"settings are {', '.join(names)}; give each only once")
+        return self
+
+
 class StudySection(Section):
     """How classifiers are compared, by `python -m eval.cv` and `python -m eval.curve`.
 
@@ -68,6 +107,9 @@ class StudySection(Section):
     """The arms to compare; see `eval.study.names.ARMS`."""
     augmentations: PositiveInt = 600
     """Gathers of the rare class that an arm adds (section 5.4)."""
+    repeated: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of them that are repeats of recorded ones in arms that make gathers, so that being synthetic is no sign of
+    the rare class; the paper's is 0."""
     temperature: PositiveFloat = 0.7
     """Standard deviation of the latents of prior samples."""
     path: Literal["spherical", "linear"] = "spherical"
@@ -76,6 +118,10 @@ class StudySection(Section):
     """How far a child may lie from its first parent towards the other (`glowseis.synthesis.draw_pairs`)."""
     protocol: Literal["equal-steps", "equal-epochs"] = "equal-steps"
     """Whether all arms take the same number of steps, or of passes over their own gathers, as in the paper."""
+    augment: list[GradedAugmentation] = Field(default=[])
+    """Random changes of every training gather of a classifier, drawn again in every epoch, in all arms."""
+    replicates: ReplicatesSection | None = None
+    """Independent surveys instead of folds; read by `python -m eval.worth` alone."""
     independent: SurveySection | None = None
     """A second survey, of other lines, on which every fold's models are also scored, weighted to
     `survey.fractions`. It is not used if a survey is given on the command line."""
@@ -87,6 +133,9 @@ class StudySection(Section):
     """Phases of the flow of the rare class alone, the paper's; the recipe's own phases if empty."""
     flow_all: list[Phase] = Field(default=[])
     """Phases of the flow trained on all classes first; the recipe's own phases if empty."""
+    flow_noise: list[Phase] = Field(default=[])
+    """Phases of the flow of low frequencies; the recipe's own phases if empty. Gathers of other labels than theirs have
+    no part in it."""
 
 
 class StudyRecipe(Recipe):
@@ -107,15 +156,27 @@ class StudyRecipe(Recipe):
             raise ValueError(
                 f"study.labels = {study.labels}; name two or more, each once, including data.label = {rare!r}"
             )
+        if study.replicates and not independent:
+            raise ValueError("study.replicates needs [study.independent], on which the classifiers are scored")
+        if study.replicates and independent:
+            last = study.replicates.first_seed + study.replicates.count - 1
+            if study.replicates.first_seed <= independent.seed <= last:
+                raise ValueError(
+                    f"study.independent.seed = {independent.seed} is one of the replicates' seeds, "
+                    f"{study.replicates.first_seed} to {last}; give another"
+                )
         study.training.check_labels(study.labels, "study.training")
         with refusing():
             check_arms(study.arms, "study.arms")
+            if study.replicates:
+                check_arms([study.replicates.primary], "study.replicates.primary")
             check_flows(self, study.arms, "study.arms")
         return self
 
-    def phases_of(self, flow: Literal["rare", "all"]) -> list[Phase]:
+    def phases_of(self, flow: Flow) -> list[Phase]:
         """Phases of one of a fold's flows."""
-        return (self.study.flow_rare if flow == "rare" else self.study.flow_all) or self.phases
+        own = {"rare": self.study.flow_rare, "all": self.study.flow_all, "noise": self.study.flow_noise}
+        return own[flow] or self.phases
 
 
 def read_study(path: Path, changes: list[str] | None = None) -> StudyRecipe:
@@ -153,6 +214,11 @@ def check_flows(recipe: StudyRecipe, arms: list[str], where: str) -> None:
             raise InputError(
                 f"{where}: the arm {arm} needs a flow of {rare!r} gathers alone; give its phases as "
                 "[[study.flow_rare]], or leave out the arm"
+            )
+        if flow == "noise" and not seen >= {rare}:
+            raise InputError(
+                f"{where}: the arm {arm} needs a flow that has seen {rare!r} gathers; give its phases as "
+                "[[study.flow_noise]], or leave out the arm"
             )
         if flow == "all" and not seen > {rare}:
             raise InputError(

@@ -16,6 +16,7 @@ GradedAugmentation = Literal[
     "trace_order",
     "polarity",
     "shift_time",
+    "shift_trace",
     "resample_time",
     "gain",
     "clip",

@@ -86,6 +86,7 @@ class ClassifierFitting:
         data: Which augmentations and windows; its other settings are not used here.
         validation: Gathers that judge the weights after each epoch.
         labels: Names of the classes, in order of severity; numbers when None.
+        logit_adjustment: Whether the loss is adjusted for the classes' frequencies (see `ClassifierTrainer`).
 
     Raises:
         InputError: There are fewer than two classes, a class is beyond the model's, or the best weights are to be kept
@@ -102,6 +103,7 @@ class ClassifierFitting:
         data: ClassifierData | None = None,
         validation: LabelledGathers | None = None,
         labels: Sequence[str] | None = None,
+        logit_adjustment: bool = False,
     ):
         self.labels = tuple(labels or map(str, range(model.classes)))
         counts = np.bincount(gathers.classes, minlength=model.classes)
@@ -128,6 +130,7 @@ class ClassifierFitting:
             self.steps_per_epoch,
             class_weights(training.class_weights, counts),
             training.at_once,
+            np.log(np.maximum(counts, 1) / counts.sum()).tolist() if logit_adjustment else None,
         )
         self._predictor = Predictor(model)
 

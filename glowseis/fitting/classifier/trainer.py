@@ -34,6 +34,8 @@ class ClassifierTrainer:
         class_weights: Weight of each class; all equal when None.
         at_once: Gathers whose gradients are computed at a time. The gradient of a batch is then the sum over its parts,
             so that memory grows with the part and not with the batch; 0: the whole batch.
+        logit_shift: Added to the logits in the loss alone, one number per class: with the logarithms of the classes'
+            frequencies, the loss is logit-adjusted (Menon et al. 2021, arXiv 2007.07314); none when None.
 
     Attributes:
         optimizer: Adam.
@@ -50,6 +52,7 @@ class ClassifierTrainer:
         steps_per_epoch: int = 1,
         class_weights: Sequence[float] | None = None,
         at_once: int = 0,
+        logit_shift: Sequence[float] | None = None,
     ):
         require_tensorflow()
         if class_weights is not None and len(class_weights) != model.classes:
@@ -61,6 +64,7 @@ class ClassifierTrainer:
         self.optimizer = keras.optimizers.Adam(rate)
         self.optimizer.build(model.trainable_variables)
         self._class_weights = tf.constant(class_weights or [1.0] * model.classes, tf.float32)
+        self._logit_shift = tf.constant(logit_shift or [0.0] * model.classes, tf.float32)
         self._at_once = at_once
         # One trace serves every batch size.
         batch = [
@@ -123,7 +127,7 @@ class ClassifierTrainer:
     def _graded(self, image: Tensor, label: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Each gather's weighted cross-entropy, and 1 where it was graded correctly, float32 `[gather]`."""
         logits = self.model.logits(from_grey_levels(image))
-        each = tf.nn.sparse_softmax_cross_entropy_with_logits(label, logits)
+        each = tf.nn.sparse_softmax_cross_entropy_with_logits(label, logits + self._logit_shift)
         right = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), label)
         return each * weight * tf.gather(self._class_weights, label), tf.cast(right, tf.float32)
 

@@ -18,6 +18,9 @@ DRAWS = 8
 SHIFTED_BY_SAMPLES = 16
 """Largest shift in time: 128 ms at 8 ms, 32 ms at 2 ms. A mirror image of the data, with its noise, comes in."""
 
+SHIFTED_BY_TRACES = 8
+"""Largest shift along the cable, in traces, as much as in `augment`; a mirror image comes in."""
+
 STRETCHED_BY = 0.05
 """Largest change of the sample interval, as a fraction of it."""
 
@@ -56,6 +59,12 @@ def _shift_time(amplitude: tf.Tensor, valid: tf.Tensor, drawn: tf.Tensor) -> tf.
     """Let the record begin earlier or later."""
     shift = tf.cast(drawn[:, :1] * (2 * SHIFTED_BY_SAMPLES + 1), tf.int64) - SHIFTED_BY_SAMPLES
     return _rows(amplitude, tf.range(amplitude.shape[1], dtype=tf.int64) - shift, valid)
+
+
+def _shift_trace(amplitude: tf.Tensor, valid: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
+    """Let the cable begin nearer or farther."""
+    shift = tf.cast(drawn[:, :1] * (2 * SHIFTED_BY_TRACES + 1), tf.int64) - SHIFTED_BY_TRACES
+    return _columns(amplitude, tf.range(amplitude.shape[2], dtype=tf.int64) - shift, valid)
 
 
 def _resample_time(amplitude: tf.Tensor, valid: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
@@ -135,6 +144,7 @@ GRADED_AUGMENTATIONS: dict[str, Change] = {
     "trace_order": _trace_order,
     "polarity": _polarity,
     "shift_time": _shift_time,
+    "shift_trace": _shift_trace,
     "resample_time": _resample_time,
     "gain": _gain,
     "clip": _clip,
@@ -177,6 +187,13 @@ def _each(numbers: tf.Tensor) -> tf.Tensor:
 
 def _rows(amplitude: tf.Tensor, places: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
     """Rows at the given places, int64 `[batch, time]`, mirrored at the ends of the valid regions."""
-    last = valid[:, :1] - 1
-    mirrored = last - tf.abs(last - tf.abs(places))
-    return tf.gather(amplitude, tf.clip_by_value(mirrored, 0, last), axis=1, batch_dims=1)
+    return tf.gather(amplitude, _mirrored(places, valid[:, :1] - 1), axis=1, batch_dims=1)
+
+
+def _columns(amplitude: tf.Tensor, places: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
+    """Columns at the given places, int64 `[batch, trace]`, mirrored likewise."""
+    return tf.gather(amplitude, _mirrored(places, valid[:, 1:] - 1), axis=2, batch_dims=1)
+
+
+def _mirrored(places: tf.Tensor, last: tf.Tensor) -> tf.Tensor:
+    return tf.clip_by_value(last - tf.abs(last - tf.abs(places)), 0, last)

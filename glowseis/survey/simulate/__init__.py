@@ -7,6 +7,7 @@ from glowseis.survey.simulate.acquisition import Acquisition, acquisitions
 from glowseis.survey.simulate.labels import PAPER_FRACTIONS
 from glowseis.survey.simulate.recordings import (
     SIMULATOR_VERSION,
+    noise_alone,
     noise_of_gather,
     simulate_events,
     simulate_recording,
@@ -24,6 +25,7 @@ __all__ = [
     "NoiseSettings",
     "Simulation",
     "acquisitions",
+    "noise_alone",
     "noise_of_gather",
     "parse_noise",
     "simulate_events",

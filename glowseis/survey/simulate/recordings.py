@@ -132,6 +132,35 @@ def with_noise(
     return _recorded(dataclasses.replace(events, label=drawn.label, amplitude=noisy.T), drawn)
 
 
+def noise_alone(
+    index: int,
+    seed: int,
+    survey: Acquisition | Sequence[Acquisition],
+    fractions: tuple[float, float, float] = PAPER_FRACTIONS,
+    settings: NoiseSettings = _ALL_ON,
+) -> np.ndarray:
+    """What gather `index` would be without events: its noise, before the recorder, near trace first.
+
+    Channels that leak, are weak, reversed or dead change the events too, which this does not show.
+
+    Args:
+        index: Number of the gather, from 0.
+        seed: Seed of the survey.
+        survey: As for `simulate_recording`.
+        fractions: Shares of good, medium and bad, in any unit.
+        settings: Factors of the kinds of noise.
+
+    Returns:
+        Pressure, float32 `[time, trace]`, in microbar.
+
+    Raises:
+        InputError: As in `simulate_recording`.
+    """
+    drawn = _drawn(index, seed, survey, fractions)
+    silence = np.zeros((drawn.traces, drawn.acquisition.samples), np.float32)
+    return disturb(silence, _planned(drawn, settings), drawn.acquisition, drawn.noise_stream).T
+
+
 def noise_of_gather(
     index: int,
     seed: int,

@@ -8,14 +8,18 @@ import pytest
 from eval.study.arms import ARM_CLASSES, mixed
 from eval.study.fold import Fold
 from eval.study.guard import LeakError
+from eval.study.makers import MAKERS, block
 from eval.study.names import ARMS
 from eval.study.preparation import Study
 from eval.study.smote import NEIGHBOURS, nearest_neighbours, products, smote_pairs
 from glowseis.errors import InputError
+from glowseis.survey.amplitudes.bands import low_band
 from glowseis.survey.batches.labelled import parents_of
 from glowseis.survey.gather import Origin
+from glowseis.survey.render import amplitudes
 from glowseis.survey.store.survey import open_survey
 from glowseis.synthesis import PRIOR, Pair, draw_pairs, interpolate_pairs, synthesise, synthesise_prior
+from glowseis.transplant import low_band_gather
 from tests.support.small_study import LABELS, small_study
 
 COUNT = 9
@@ -74,7 +78,11 @@ def test_oversampling_draws_rare_training_gathers_again(fold):
     [
         "pixel-mixing",
         "smote",
-        *(pytest.param(name, marks=pytest.mark.slow) for name, one in ARMS.items() if one.flow),
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name, one in ARMS.items()
+            if one.flow and name != "noise-flow"
+        ),
     ],
 )
 def test_synthetic_gathers_are_rare_children_of_the_folds_rare_training_gathers(fold, arm):
@@ -107,6 +115,76 @@ def test_pixel_mixing_mixes_grey_levels(fold):
         np.testing.assert_array_equal(gather.image, levels.astype(np.uint8))
         names = (first.gather_id, second.gather_id)
         assert gather.origin == Origin(names, pair.alpha, fold.seed, "pixel-mixing", "pixels")
+
+
+@pytest.mark.parametrize("arm", ["trace-blocks", "low-band"])
+def test_what_is_put_into_other_gathers_is_of_rare_training_gathers(fold, arm):
+    made = training_set(fold, arm)
+    count = len(fold.training)
+    assert len(made.gathers) == count + COUNT and np.all(made.gathers.classes[count:] == BAD)
+    survey, given = survey_of(fold, arm), fold.material()
+    names = given.survey.index["gather_id"].to_numpy()
+    rare, hosts = set(names[given.rare]), set()
+    for row in range(COUNT):
+        gather = survey.read(row)
+        host, donor = gather.origin.parents
+        assert donor in rare and host in names and host != donor and gather.label == "bad"
+        hosts.add(host)
+        levels = MAKERS[arm](given.survey.read(host), given.survey.read(donor), gather.origin.alpha)
+        assert np.array_equal(levels, gather.image) and not np.array_equal(levels, given.survey.read(host).image)
+    assert not hosts <= rare
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3333, 0.8127, 0.99999])
+def test_a_block_is_the_donors_and_the_rest_the_hosts(alpha):
+    host, donor = np.zeros((5, 40), np.uint8), np.full((5, 40), 9, np.uint8)
+    pasted = block(host, donor, alpha)
+    taken = np.flatnonzero((pasted == 9).all(axis=0))
+    assert len(taken) == round((0.5 + 0.5 * alpha) * 40) and np.array_equal(taken, np.arange(taken[0], taken[-1] + 1))
+    assert (np.delete(pasted, taken, axis=1) == 0).all() and not host.any()
+
+
+def test_half_of_what_is_added_may_be_repeats(tmp_path):
+    fold = Fold(small_study(tmp_path, "study.repeated=0.5"), "grouped", 0, say=lambda line: None)
+    made = training_set(fold, "low-band")
+    names = fold.study.survey.index["gather_id"].to_numpy()
+    added = list(made.gathers.ids[len(fold.training) :])
+    repeated = [name for name in added if name in set(names[fold.rare])]
+    assert made.synthetic == len(added) == COUNT and len(repeated) == round(COUNT / 2)
+    assert repeated == list(training_set(fold, "oversampling").gathers.ids[len(fold.training) :])[: len(repeated)]
+
+
+def test_logit_adjustment_adds_nothing_but_tells_the_loss(fold):
+    made = training_set(fold, "logit-adjustment")
+    assert made.logit_adjustment and made.class_weights == "none" and len(made.gathers) == len(fold.training)
+    assert not training_set(fold, "class-weights").logit_adjustment
+
+
+@pytest.mark.slow
+def test_a_flows_noise_is_put_on_other_earths(fold):
+    made = training_set(fold, "noise-flow")
+    count = len(fold.training)
+    assert len(made.gathers) == count + COUNT and np.all(made.gathers.classes[count:] == BAD)
+    survey, given = survey_of(fold, "noise-flow"), fold.material()
+    names = given.survey.index["gather_id"].to_numpy()
+    rare = set(names[given.rare])
+    hosts = set()
+    for row in range(COUNT):
+        host, *donors = survey.read(row).origin.parents
+        assert len(donors) == 2 and set(donors) <= rare and host in names
+        hosts.add(host)
+        high = [
+            amplitudes(one) - low_band(amplitudes(one), one.geometry.sample_interval_s)
+            for one in (survey.read(row), given.survey.read(host))
+        ]
+        assert np.corrcoef(high[0].ravel(), high[1].ravel())[0, 1] > 0.8
+    assert len(hosts) > 3
+    about = fold.flow("noise").about
+    noise = given.noise()
+    assert set(noise.index["gather_id"]) == set(about["training_ids"]) <= set(names)
+    low = noise.read(0)
+    assert np.allclose(low.image, low_band_gather(given.survey.read(low.gather_id)).image, atol=1)
+    assert set(about["held_out_ids"]).isdisjoint(names)
 
 
 @pytest.mark.slow

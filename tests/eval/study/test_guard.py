@@ -13,7 +13,8 @@ import tensorflow as tf
 from eval.running.crossval import run_arm
 from eval.study.arms import ARM_CLASSES
 from eval.study.fold import Fold, TrainingSet
-from eval.study.guard import Guard, Guarded, LeakError, mixture
+from eval.study.guard import Guard, Guarded, LeakError
+from eval.study.makers import TRACE_BLOCKS, block, mixture
 from glowseis.errors import FittingError, InputError
 from glowseis.recipe import Recipe
 from glowseis.run.flow import train_flow
@@ -23,6 +24,7 @@ from glowseis.survey.splits.parts import labelled_rows
 from glowseis.survey.store.scanning import verify
 from glowseis.survey.store.survey import open_survey, write_survey
 from glowseis.synthesis import child_of
+from glowseis.transplant import LOW_BAND, transplant
 from tests.support.small_study import small_study, small_survey
 
 TRAINING, VALIDATION, TEST = np.arange(0, 40), np.arange(40, 46), np.arange(46, 60)
@@ -234,6 +236,21 @@ def test_a_mixture_of_others_than_its_parents_is_refused(guard, survey, tmp_path
         guard.admit(synthetic(tmp_path / "new", survey.read(0), ["shot0000", "shot0001"], model=model, image=image))
     with refused(f"new0 .* is not what {model} makes of its parents"):
         guard.admit(synthetic(tmp_path / "alone", survey.read(0), ["shot0000"], model=model, image=image))
+
+
+@pytest.mark.parametrize(("model", "make"), [(LOW_BAND, transplant), (TRACE_BLOCKS, None)])
+def test_noise_of_others_than_its_donor_is_refused(guard, survey, tmp_path, model, make):
+    host, donor, tested = (survey.read(row) for row in (0, 1, TEST[5]))
+
+    def made(other):
+        if make:
+            return make(host, other, 0.5).image
+        return block(host.image, other.image, 0.5)
+
+    parents = ["shot0000", "shot0001"]
+    guard.admit(synthetic(tmp_path / "right", host, parents, name="right", model=model, image=made(donor)))
+    with refused(f"new0 .* is not what {model} makes of its parents"):
+        guard.admit(synthetic(tmp_path / "new", host, parents, model=model, image=made(tested)))
 
 
 @pytest.mark.parametrize(("row", "other"), [(0, TEST[3]), (0, VALIDATION[2]), (VALIDATION[0], TEST[3])])

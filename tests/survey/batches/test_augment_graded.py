@@ -95,9 +95,17 @@ def test_a_shift_brings_in_the_mirror_image(shift):
     assert np.array_equal(got[:, : VALID[0], : VALID[1]], wanted)
 
 
+@pytest.mark.parametrize("shift", [-8, -3, 0, 5, 8])
+def test_a_shift_along_the_cable_brings_in_the_mirror_image(shift):
+    images = pictures(2)
+    got = one_change(images, "shift_trace", (shift + 8.5) / 17)
+    mirrored = np.pad(images[:, : VALID[0], : VALID[1]], ((0, 0), (0, 0), (8, 8)), mode="reflect")
+    assert np.array_equal(got[:, : VALID[0], : VALID[1]], mirrored[:, :, 8 - shift : 8 - shift + VALID[1]])
+
+
 def test_a_region_of_one_sample_and_trace_is_kept():
     images = pictures(3, (1, 1))
-    for name in ("shift_time", "resample_time", "trace_order"):
+    for name in ("shift_time", "shift_trace", "resample_time", "trace_order"):
         assert np.array_equal(changed(images, name, valid=(1, 1)), images)
 
 
@@ -163,7 +171,8 @@ def test_dead_traces_are_mid_grey_as_in_use():
     """Those that are dropped and those that were dead before, whatever becomes of the others."""
     images = pictures(200, seed=2)
     images[:, :, 11] = 128
-    every = changed(images, list(GRADED_AUGMENTATIONS))[:, : VALID[0], : VALID[1]]
+    in_place = [name for name in GRADED_AUGMENTATIONS if name != "shift_trace"]
+    every = changed(images, in_place)[:, : VALID[0], : VALID[1]]
     turned = (every == 128).all(axis=1)
     assert (turned[:, 11] | turned[:, VALID[1] - 1 - 11]).all()
     # A dropped trace is one grey throughout, and that grey is 128.

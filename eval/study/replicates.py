@@ -1,0 +1,134 @@
+"""Independent surveys in place of folds: a replicate is a study of one survey, scored on the independent one alone.
+
+Folds of one survey share most of their training gathers, so that their scores are not independent, and all of them see
+the same weather. Each replicate has lines and weather of its own.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from eval.study.preparation import RECORD, Study, check_folder, told
+from eval.study.recipe import ReplicatesSection, SettingSection, StudyRecipe
+from glowseis.errors import InputError
+from glowseis.files import locked, write_json
+from glowseis.run.own_survey import own_survey
+from glowseis.survey.simulate import SIMULATOR_VERSION
+from glowseis.survey.splits.parts import labels_of, lines_of
+
+_VALIDATION_STREAM = 23
+
+
+@dataclass(frozen=True)
+class Replicate(Study):
+    """A study of one of several independent surveys; its one kind of folds is its setting's name.
+
+    All gathers train except those that `parts` leaves out; nothing of the survey tests.
+
+    Attributes:
+        setting: How many rare gathers there are, and how they lie.
+        number: Number of the survey, from 0.
+        replicates: The recipe's section of the same name.
+    """
+
+    setting: SettingSection
+    number: int
+    replicates: ReplicatesSection
+
+    @property
+    def digest(self) -> str:
+        """See `digest_of`."""
+        return digest_of(self.recipe)
+
+    def count(self, kind: str) -> int:
+        """Number of surveys."""
+        del kind
+        return self.replicates.count
+
+    def parts(self, kind: str, fold: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Training rows, the rare rows that judge a flow, and no test rows, int64 `[gather]`.
+
+        Rare gathers beyond the setting's number are in no part. Those of the lines with most of them are kept first, as
+        a crew that has seen little bad weather would have them.
+
+        Args:
+            kind: The setting's name.
+            fold: The survey's number.
+
+        Raises:
+            InputError: It is another setting or survey, or there are too few rare gathers.
+        """
+        if (kind, fold) != (self.setting.name, self.number):
+            raise InputError(f"{kind} {fold}: this is survey {self.number} of the setting {self.setting.name}")
+        rows = self.rows
+        is_rare = labels_of(self.survey, rows) == self.rare
+        rare, others = rows[is_rare], rows[~is_rare]
+        lines = lines_of(self.survey, rare)
+        on_line = {line: int((lines == line).sum()) for line in np.unique(lines).tolist()}
+        order = sorted(range(len(rare)), key=lambda place: (-on_line[int(lines[place])], int(rare[place])))
+        kept = rare[order[: self.setting.rare or len(rare)]]
+        judging = max(1, round(self.recipe.study.validation * len(kept)))
+        if len(kept) - judging < 2 or len(kept) < self.setting.rare:
+            wanted = self.setting.rare or judging + 2
+            raise InputError(
+                f"{self.survey.path}: has {len(rare)} {self.rare} gathers, the setting {self.setting.name} needs "
+                f"{wanted}; raise survey.count, or lower its rare"
+            )
+        random = np.random.default_rng([self.recipe.seed, _VALIDATION_STREAM, self.number])
+        validation = np.sort(random.permutation(kept)[:judging])
+        training = np.union1d(others, np.setdiff1d(kept, validation))
+        return training, validation, np.array([], np.int64)
+
+
+def digest_of(recipe: StudyRecipe) -> str:
+    """SHA-256 of what every outcome of a study's replicates depends on: settings, first seed and simulator.
+
+    Args:
+        recipe: The study's recipe, with `study.replicates`.
+    """
+    assert recipe.study.replicates is not None
+    content = {
+        "recipe": told(recipe.model_dump()),
+        "simulator": SIMULATOR_VERSION,
+        "first_seed": recipe.study.replicates.first_seed,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def prepare_replicate(
+    recipe: StudyRecipe,
+    setting: SettingSection,
+    number: int,
+    folder: Path,
+    outcomes: Path | None = None,
+) -> Replicate:
+    """Make a replicate's survey and the independent one, unless they exist.
+
+    Args:
+        recipe: The study's recipe, with `study.replicates`.
+        setting: One of its settings.
+        number: Number of the survey, from 0.
+        folder: The study's folder; made if missing. Several processes can use it at once.
+        outcomes: Folder of the outcomes; `folder/outcomes` if None.
+
+    Raises:
+        InputError: The folder holds another study, a survey's folder another survey, or the recipe has no replicates.
+        StoppedError: A signal came while a survey was made; what is finished is kept.
+    """
+    replicates, independent = recipe.study.replicates, recipe.study.independent
+    if not replicates or not independent:
+        raise InputError("the recipe has no [study.replicates]; python -m eval.cv runs studies with folds")
+    with locked(folder / ".lock", "", wait=True):
+        check_folder(folder, recipe)
+        if not (folder / RECORD).exists():
+            write_json(folder / RECORD, {"recipe": recipe.model_dump()})
+    seed = replicates.first_seed + number
+    survey = own_survey(
+        recipe.survey.model_copy(update={"seed": seed, "weather": setting.weather}),
+        Path("surveys") / f"{recipe.name}-weather{setting.weather:g}-{seed}",
+    )
+    tested = own_survey(independent, Path("surveys") / f"{recipe.name}-independent")
+    return Replicate(recipe, survey, tested, {}, folder, outcomes or folder / "outcomes", setting, number, replicates)

@@ -1,0 +1,145 @@
+"""What synthesis is worth where rare gathers cluster: a study of independent surveys, `python -m eval.worth`.
+
+Every survey has lines and weather of its own and gives each arm one classifier, which is scored on one independent
+survey. Arms are compared over surveys, pair by pair. What is finished is kept.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from eval.study.names import ARMS, check_arms
+from glowseis import command
+from glowseis.errors import FittingError, InputError, StoppedError
+
+if TYPE_CHECKING:
+    from eval.results.replicated import Replicated
+    from eval.study.recipe import StudyRecipe
+
+KEPT = "stopped; everything finished is kept, run the same command again to continue"
+
+
+def main(
+    recipe: Annotated[Path, typer.Argument(help="TOML file with [study.replicates].")] = Path("train/worth.toml"),
+    *,
+    setting: Annotated[
+        list[str] | None, typer.Option(help="Name of a setting, such as weather1-rare20; repeatable; default: all.")
+    ] = None,
+    survey: Annotated[
+        list[int] | None, typer.Option(help="Number of a survey, from 0; repeatable; default: all.")
+    ] = None,
+    arms: Annotated[str, typer.Option(help=f"Some of {','.join(ARMS)}; default: the recipe's.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Folder of the study; default: studies/NAME.")] = None,
+    outcomes: Annotated[Path | None, typer.Option(help="Folder of the scores; default: OUT/outcomes.")] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, such as study.augmentations=300."),
+    ] = None,
+    tables_only: Annotated[
+        bool, typer.Option("--tables-only", help="Only write the tables of what is finished.")
+    ] = False,
+) -> None:
+    """Compare ways to train the classifier on many independent surveys whose rare gathers cluster.
+
+    If it is stopped, run the same command again to continue; what is finished is skipped. Several processes can work
+    on one study if each is given surveys of its own with --survey.
+
+    Example: python -m eval.worth train/worth.toml --survey 0 --survey 1
+    """
+    from eval.study.recipe import read_study
+
+    names = [name.strip() for name in arms.split(",") if name.strip()]
+    if names:
+        check_arms(names, "--arms")
+    settings = read_study(recipe, [*(changes or []), *([f"study.arms={names}"] if names else [])])
+    replicates = settings.study.replicates
+    if not replicates:
+        raise InputError(f"{recipe}: has no [study.replicates]; python -m eval.cv runs studies with folds")
+    known = {one.name: one for one in replicates.settings}
+    for name in setting or []:
+        if name not in known:
+            raise InputError(f"--setting {name}: {recipe} has {', '.join(known)}; choose one of them")
+    numbers = sorted(set(survey or range(replicates.count)))
+    if not 0 <= numbers[0] <= numbers[-1] < replicates.count:
+        wrong = next(number for number in numbers if not 0 <= number < replicates.count)
+        raise InputError(f"--survey {wrong}: {recipe} has surveys 0 to {replicates.count - 1}")
+    folder = out or Path("studies") / settings.name
+    kept = outcomes or folder / "outcomes"
+    try:
+        if not tables_only:
+            _run(settings, setting or list(known), numbers, folder, kept)
+        _tables(settings, folder, kept)
+    except (KeyboardInterrupt, StoppedError):
+        raise StoppedError(KEPT) from None
+
+
+def _run(recipe: "StudyRecipe", chosen: list[str], numbers: list[int], folder: Path, outcomes: Path) -> None:
+    """Run what is not finished, one survey after another, so that arms can be compared early."""
+    command.import_tensorflow()
+    import keras
+
+    from eval.running.folds import run_fold
+    from eval.running.process import make_folder, without_remarks
+    from eval.study.replicates import prepare_replicate
+
+    without_remarks()
+    make_folder(folder, "--out")
+    make_folder(outcomes, "--outcomes")
+    assert recipe.study.replicates is not None
+    settings = [one for one in recipe.study.replicates.settings if one.name in chosen]
+    for number in numbers:
+        for setting in settings:
+            study = prepare_replicate(recipe, setting, number, folder, outcomes)
+            run_fold(study, setting.name, number, recipe.study.arms, _say)
+            # Otherwise Keras keeps the networks of all surveys.
+            keras.backend.clear_session()
+
+
+def _tables(recipe: "StudyRecipe", folder: Path, outcomes: Path) -> None:
+    """Print and write the tables of what is finished."""
+    from eval.results.replicated import collect
+    from eval.running.process import make_folder
+    from eval.study.replicates import digest_of
+    from glowseis.files import whole_file
+
+    results = collect(outcomes, recipe, digest_of(recipe))
+    table = results.table()
+    print(table.to_string(index=False, float_format="{:.1f}".format))
+    for line in _contrasts(results, recipe):
+        print(line)
+    tables = folder / "tables"
+    make_folder(tables, "--out")
+    for name, frame in (("means", table), ("each", results.each())):
+        with whole_file(tables / f"{name}.csv", replace=True) as temporary:
+            frame.to_csv(temporary, index=False, float_format="%.4g")
+    _say(f"tables in {tables}")
+    failed = [one for found in results.outcomes.values() for arm in found.values() for one in arm.values() if one.error]
+    if failed:
+        first = failed[0]
+        raise FittingError(
+            f"{len(failed)} arms failed, the first {first.kind} survey {first.fold}, {first.arm}: {first.error}; run "
+            "the same command again to retry"
+        )
+
+
+def _contrasts(results: "Replicated", recipe: "StudyRecipe") -> list[str]:
+    """The primary arm against each other one, in every setting."""
+    assert recipe.study.replicates is not None
+    primary, lines = recipe.study.replicates.primary, []
+    for setting, arms in results.outcomes.items():
+        for other in (arm for arm in ARMS if arm in arms and arm != primary):
+            test = results.contrast(setting, primary, other)
+            if test.folds > 1:
+                interval = f"{test.low:+.1f} to {test.high:+.1f}, p = {test.p:.2g}, {test.folds} surveys"
+                between = f"{ARMS[primary].title} against {ARMS[other].title}"
+                lines.append(f"{setting}, F1 of {results.rare}, {between}: {test.difference:+.1f} ({interval})")
+    return lines
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    command.run(main)
