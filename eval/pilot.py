@@ -115,11 +115,12 @@ class Surveys:
     Args:
         settings: Weather and number of bad gathers (0: all) of each setting.
         arms: The arms.
+        made: New bad gathers of each arm that makes some.
         workers: Processes.
     """
 
-    def __init__(self, settings: Sequence[tuple[float, int]], arms: Sequence[str], workers: int):
-        self._settings, self._arms, self._workers = settings, arms, workers
+    def __init__(self, settings: Sequence[tuple[float, int]], arms: Sequence[str], made: int, workers: int):
+        self._settings, self._arms, self._made_each, self._workers = settings, arms, made, workers
         self._pool = ProcessPoolExecutor(workers, get_context("spawn"))
 
     def start(self, seed: int, weather: float, fractions: tuple[float, float, float], count: int) -> list[Future[Any]]:
@@ -147,8 +148,11 @@ class Surveys:
 
     def _made(self, arm: str, seed: int, weather: float, kept: np.ndarray, rest: np.ndarray) -> np.ndarray:
         random, hosts = np.random.default_rng([seed, 5]), np.concatenate([rest, kept])
-        moves = [(int(random.choice(hosts)), int(random.choice(kept)), float(random.random())) for _ in range(MADE)]
-        parts = [part.tolist() for part in np.array_split(np.arange(MADE), self._workers) if len(part)]
+        moves = [
+            (int(random.choice(hosts)), int(random.choice(kept)), float(random.random()))
+            for _ in range(self._made_each)
+        ]
+        parts = [part.tolist() for part in np.array_split(np.arange(self._made_each), self._workers) if len(part)]
         jobs = [(arm, seed, weather, [moves[number] for number in part]) for part in parts]
         return np.concatenate(list(self._pool.map(children, jobs)))
 
@@ -275,7 +279,7 @@ def rows_of(words: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Fit and score one classifier after another."""
     settings = [(float(one), int(number)) for one, number in (each.split(":") for each in words.settings.split(","))]
     arms = words.arms.split(",")
-    surveys = Surveys(settings, arms, words.workers)
+    surveys = Surveys(settings, arms, words.made, words.workers)
     try:
         tested = surveys.start(TEST_SEED, 0.0, (40.0, 30.0, 30.0), words.tested)
         weathers = list(dict.fromkeys(weather for weather, _ in settings))
@@ -323,6 +327,7 @@ def main() -> None:
     parser.add_argument("--companded", action="store_true")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--count", type=int, default=COUNT, help="gathers of a survey")
+    parser.add_argument("--made", type=int, default=MADE, help="new bad gathers of an arm")
     parser.add_argument("--tested", type=int, default=TESTED, help="gathers of the test survey")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that simulate")
     words = parser.parse_args()
