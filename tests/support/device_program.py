@@ -42,7 +42,7 @@ def fitted(devices: Devices, way: str) -> dict[str, np.ndarray]:
     keras.utils.set_random_seed(7)
     pictures = np.random.default_rng(1).random((STEPS, BATCH, 16, 16, 1)).astype("float32")
     with devices.strategy.scope():
-        flow = Glow((16, 16, 1), levels=2, steps=2, filters=8, attention_levels=1, heads=2)
+        flow = Glow((16, 16, 1), levels=2, steps=1, filters=8, attention_levels=1, heads=2)
         trainer = FlowTrainer(flow, reversible=reversible)
         perturb(flow, 0.05)
         trainer.compile(optimizer=optimizer())

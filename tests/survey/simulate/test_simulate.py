@@ -138,7 +138,7 @@ def low_share(label):
     """Median over gathers: share of 1 to 10 Hz in the power of the loud columns of the quiet triangle."""
     frequency = np.fft.rfftfreq(250, 0.008)
     shares = []
-    for index in range(16):
+    for index in range(8):
         triangle = simulate_recording(index, 1, FULL, ONLY[label]).amplitude[:250, 350:620]
         power = np.abs(np.fft.rfft(triangle * np.hanning(250)[:, None], axis=0)) ** 2
         loud = power[:, power.sum(axis=0) > 4.0 * np.median(power.sum(axis=0))]
