@@ -110,7 +110,7 @@ def _tables(recipe: "StudyRecipe", folder: Path, outcomes: Path) -> None:
         print(line)
     tables = folder / "tables"
     make_folder(tables, "--out")
-    for name, frame in (("means", table), ("each", results.each())):
+    for name, frame in (("means", table), ("each", results.each()), ("contrasts", results.contrasts())):
         with whole_file(tables / f"{name}.csv", replace=True) as temporary:
             frame.to_csv(temporary, index=False, float_format="%.4g")
     _say(f"tables in {tables}")
@@ -124,14 +124,14 @@ def _tables(recipe: "StudyRecipe", folder: Path, outcomes: Path) -> None:
 
 
 def _contrasts(results: "Replicated", recipe: "StudyRecipe") -> list[str]:
-    """The primary arm against each other one, in every setting."""
+    """The primary arm against each other one, in every setting; between which others, `contrasts.csv` says."""
     assert recipe.study.replicates is not None
     primary, lines = recipe.study.replicates.primary, []
-    for setting, arms in results.outcomes.items():
-        for other in (arm for arm in ARMS if arm in arms and arm != primary):
-            test = results.contrast(setting, primary, other)
+    for setting in results.outcomes:
+        for other, (test, corrected) in results.against(setting, primary).items():
             if test.folds > 1:
-                interval = f"{test.low:+.1f} to {test.high:+.1f}, p = {test.p:.2g}, {test.folds} surveys"
+                p = f"p = {test.p:.2g}" + (f", {corrected:.2g} by Holm" if corrected is not None else "")
+                interval = f"{test.low:+.1f} to {test.high:+.1f}, {p}, {test.folds} surveys"
                 between = f"{ARMS[primary].title} against {ARMS[other].title}"
                 lines.append(f"{setting}, F1 of {results.rare}, {between}: {test.difference:+.1f} ({interval})")
     return lines

@@ -1,5 +1,6 @@
 """Figures and tests of a study of independent surveys: one outcome per survey and arm, compared pair by pair."""
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from eval.results.statistics import PairedTest, mean_of, paired_test
-from eval.study.names import ARMS
+from eval.results.statistics import PairedTest, holm, mean_of, paired_test
+from eval.study.names import ARMS, RIVAL
 from eval.study.outcome import Outcome, read_outcome
 from eval.study.recipe import StudyRecipe
 from glowseis.errors import InputError
@@ -62,6 +63,35 @@ class Replicated:
         """
         one, other = (self.values(setting, arm, figure, label) for arm in (first, second))
         return paired_test([one[survey] - other[survey] for survey in sorted(one.keys() & other.keys())])
+
+    def against(self, setting: str, arm: str) -> dict[str, tuple[PairedTest, float | None]]:
+        """The tests of an arm against each other one, on F1 of the rare class, each with its corrected p.
+
+        Args:
+            setting: Name of the setting.
+            arm: Name of the arm.
+
+        Returns:
+            By name of the other arm: the test, and its p by Holm's correction among all but that against
+            `eval.study.names.RIVAL`, which is the primary contrast and in no family: None.
+        """
+        others = [name for name in ARMS if name in self.outcomes.get(setting, {}) and name != arm]
+        tests = {name: self.contrast(setting, arm, name) for name in others}
+        family = [name for name in others if name != RIVAL]
+        corrected = dict(zip(family, holm([tests[name].p for name in family]), strict=True))
+        return {name: (test, corrected.get(name)) for name, test in tests.items()}
+
+    def contrasts(self) -> pd.DataFrame:
+        """Every two arms in every setting, on each figure of each class, a row each, for a CSV file; p uncorrected."""
+        rows = []
+        for setting, arms in self.outcomes.items():
+            for second, first in itertools.combinations([name for name in ARMS if name in arms], 2):
+                for figure, label in itertools.product(FIGURES, self.labels):
+                    test = self.contrast(setting, first, second, figure, label)
+                    row = {"setting": setting, "figure": f"{figure}_{label}", "first": first, "second": second}
+                    about = {"difference": test.difference, "low": test.low, "high": test.high, "p": test.p}
+                    rows.append({**row, **about, "surveys": test.folds})
+        return pd.DataFrame(rows)
 
     def table(self) -> pd.DataFrame:
         """Means over surveys, a row per setting and arm; standard deviations beside those of the rare class."""
@@ -130,7 +160,7 @@ def collect(folder: Path, recipe: StudyRecipe, digest: str) -> Replicated:
     names = [setting.name for setting in recipe.study.replicates.settings]
     outcomes: dict[str, dict[str, dict[int, Outcome]]] = {name: {} for name in names}
     for path, one in _read(folder.glob("*.json")):
-        if one.kind not in outcomes or one.arm not in ARMS:
+        if one.kind not in outcomes or one.arm not in ARMS or one.fold >= recipe.study.replicates.count:
             continue
         if one.study != digest:
             raise InputError(f"{path}: is of a study with other settings; give each study an --out of its own")

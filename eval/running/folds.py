@@ -64,8 +64,8 @@ def run_fold(
     done: list[Outcome] = []
     work = study.work(kind, number)
     busy = (
-        f"{study.folder}: another process is working on fold {number} of the {kind} folds; wait for it, or choose "
-        "other folds with --fold"
+        f"{study.folder}: another process is working on {study.unit} {number}, {kind}; wait for it, or choose others "
+        f"with --{study.unit}"
     )
     with locked(work.with_name(f"{work.name}.lock"), busy, wait=wait):
         todo = unfinished(study, kind, number, arms)

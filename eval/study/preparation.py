@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -49,6 +49,9 @@ class Study:
             `tables/`, `report.html`.
         outcomes: Folder of the outcomes (`eval.study.outcome`); `folder/outcomes` unless the command names another.
     """
+
+    unit: ClassVar[str] = "fold"
+    """What a number of a kind counts, and the command's option that chooses some."""
 
     recipe: StudyRecipe
     survey: Survey
@@ -160,7 +163,7 @@ def prepare(
         if recipe.study.independent:
             independent = own_survey(recipe.study.independent, Path("surveys") / f"{recipe.name}-independent")
     wanted: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind in (kinds or recipe.study.kinds))
-    _check_labels(recipe, survey, wanted)
+    check_labels(recipe, survey, wanted)
     record = {
         **record_of(recipe, survey),
         "independent": str(independent.path) if independent else None,
@@ -246,8 +249,17 @@ def _folds(path: Path, survey: Survey, recipe: StudyRecipe, kind: Kind) -> Folds
     return read_folds(path, survey)
 
 
-def _check_labels(recipe: StudyRecipe, survey: Survey, kinds: Sequence[Kind]) -> None:
-    """Make sure that the survey has enough of every class."""
+def check_labels(recipe: StudyRecipe, survey: Survey, kinds: Sequence[Kind] = ()) -> None:
+    """Make sure that a survey has enough of every class.
+
+    Args:
+        recipe: The study's recipe.
+        survey: The labelled gathers.
+        kinds: Kinds of folds that are made of them.
+
+    Raises:
+        InputError: It has not.
+    """
     folds = recipe.study.folds if {"grouped", "stratified"} & set(kinds) else 2
     survey.select(labels=recipe.study.labels)
     counts = survey.index["label"].iloc[labelled_rows(survey)].value_counts()

@@ -8,10 +8,11 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
-from eval.study.preparation import RECORD, Study, check_folder, told
+from eval.study.preparation import RECORD, Study, check_folder, check_labels, told
 from eval.study.recipe import ReplicatesSection, SettingSection, StudyRecipe
 from glowseis.errors import InputError
 from glowseis.files import locked, write_json
@@ -33,6 +34,8 @@ class Replicate(Study):
         number: Number of the survey, from 0.
         replicates: The recipe's section of the same name.
     """
+
+    unit: ClassVar[str] = "survey"
 
     setting: SettingSection
     number: int
@@ -71,11 +74,15 @@ class Replicate(Study):
         order = sorted(range(len(rare)), key=lambda place: (-on_line[int(lines[place])], int(rare[place])))
         kept = rare[order[: self.setting.rare or len(rare)]]
         judging = max(1, round(self.recipe.study.validation * len(kept)))
-        if len(kept) - judging < 2 or len(kept) < self.setting.rare:
-            wanted = self.setting.rare or judging + 2
+        if len(kept) < self.setting.rare:
             raise InputError(
                 f"{self.survey.path}: has {len(rare)} {self.rare} gathers, the setting {self.setting.name} needs "
-                f"{wanted}; raise survey.count, or lower its rare"
+                f"{self.setting.rare}; raise survey.count, or lower its rare"
+            )
+        if len(kept) - judging < 2:
+            raise InputError(
+                f"{self.survey.path}: the setting {self.setting.name} keeps {len(kept)} {self.rare} gathers, of which "
+                f"{judging} would judge a flow and fewer than two train; raise its rare or survey.count"
             )
         random = np.random.default_rng([self.recipe.seed, _VALIDATION_STREAM, self.number])
         validation = np.sort(random.permutation(kept)[:judging])
@@ -115,20 +122,23 @@ def prepare_replicate(
         outcomes: Folder of the outcomes; `folder/outcomes` if None.
 
     Raises:
-        InputError: The folder holds another study, a survey's folder another survey, or the recipe has no replicates.
+        InputError: The folder holds another study, a survey's folder another survey, the recipe has no replicates, or
+            a label is missing.
         StoppedError: A signal came while a survey was made; what is finished is kept.
     """
     replicates, independent = recipe.study.replicates, recipe.study.independent
     if not replicates or not independent:
         raise InputError("the recipe has no [study.replicates]; python -m eval.cv runs studies with folds")
+    seed = replicates.first_seed + number
+    # Processes share the independent survey, and that of a seed if it serves several settings.
     with locked(folder / ".lock", "", wait=True):
         check_folder(folder, recipe)
         if not (folder / RECORD).exists():
             write_json(folder / RECORD, {"recipe": recipe.model_dump()})
-    seed = replicates.first_seed + number
-    survey = own_survey(
-        recipe.survey.model_copy(update={"seed": seed, "weather": setting.weather}),
-        Path("surveys") / f"{recipe.name}-weather{setting.weather:g}-{seed}",
-    )
-    tested = own_survey(independent, Path("surveys") / f"{recipe.name}-independent")
+        survey = own_survey(
+            recipe.survey.model_copy(update={"seed": seed, "weather": setting.weather}),
+            Path("surveys") / f"{recipe.name}-weather{setting.weather:g}-{seed}",
+        )
+        tested = own_survey(independent, Path("surveys") / f"{recipe.name}-independent")
+    check_labels(recipe, survey)
     return Replicate(recipe, survey, tested, {}, folder, outcomes or folder / "outcomes", setting, number, replicates)

@@ -23,6 +23,8 @@ def test_surveys_are_run_once_and_compared(worth, tmp_path):
     assert list(table["surveys"]) == [2, 2] and set(table["setting"]) == {"weather1-rare6"}
     each = pd.read_csv(tmp_path / "studies/replicated/tables/each.csv")
     assert len(each) == 4 and each["f1_bad"].between(0, 100).all()
+    contrasts = pd.read_csv(tmp_path / "studies/replicated/tables/contrasts.csv")
+    assert len(contrasts) == 6 and set(contrasts["first"]) == {"low-band"} and set(contrasts["surveys"]) == {2}
     means = each.groupby("arm")["f1_bad"].mean()
     assert table["F1 bad"].to_numpy() == pytest.approx([means["oversampling"], means["low-band"]], abs=0.1)
     kept = {path: path.read_bytes() for path in (tmp_path / "studies/replicated/outcomes").iterdir()}

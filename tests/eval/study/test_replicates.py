@@ -1,5 +1,7 @@
 """Independent surveys in place of folds: what trains, what is left out, and what makes two studies the same."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from eval.study.fold import Fold
 from eval.study.outcome import read_outcome
 from eval.study.replicates import digest_of, prepare_replicate
 from glowseis.errors import InputError
+from glowseis.files import locked
 from tests.support.small_replicates import replicated_recipe
 
 
@@ -75,10 +78,40 @@ def test_another_survey_or_setting_is_refused(replicate):
 def test_too_few_rare_gathers(place, monkeypatch):
     monkeypatch.chdir(place)
     recipe = replicated_recipe(place, "study.replicates.settings=[{rare=70}, {rare=2}]")
-    for setting, needed in ((recipe.study.replicates.settings[0], 70), (recipe.study.replicates.settings[1], 2)):
+    for setting, says in zip(recipe.study.replicates.settings, ("needs 70", "keeps 2 .* raise its rare"), strict=True):
         study = prepare_replicate(recipe, setting, 0, place / "few")
-        with pytest.raises(InputError, match=f"needs {needed}"):
+        with pytest.raises(InputError, match=says):
             study.parts(setting.name, 0)
+
+
+def test_a_label_that_no_gather_has(place, monkeypatch):
+    monkeypatch.chdir(place)
+    recipe = replicated_recipe(place, "study.labels=['good', 'mild', 'bad']")
+    with pytest.raises(InputError, match="no gather is labelled 'mild'"):
+        prepare_replicate(recipe, recipe.study.replicates.settings[0], 0, place / "mild")
+
+
+def test_two_processes_begin_a_study_at_once(place, tmp_path, monkeypatch):
+    """The second waits for the surveys that both need."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {0})
+    recipe = replicated_recipe(place)
+    setting, folder = recipe.study.replicates.settings[0], tmp_path / "study"
+    with ThreadPoolExecutor(2) as threads:
+        begun = [threads.submit(prepare_replicate, recipe, setting, 0, folder) for _ in range(2)]
+        first, second = (one.result() for one in begun)
+    assert first.independent.checksum == second.independent.checksum
+    assert first.survey.checksum == second.survey.checksum
+
+
+def test_two_processes_on_one_survey(replicate):
+    study = replicate()
+    lock = study.work(study.setting.name, 0)
+    with (
+        locked(lock.with_name(f"{lock.name}.lock"), ""),
+        pytest.raises(InputError, match="choose others with --survey"),
+    ):
+        run_fold(study, study.setting.name, 0, ["oversampling"])
 
 
 def test_arms_are_scored_on_the_independent_survey_alone(replicate, place):
