@@ -80,13 +80,27 @@ def transplant(host: Gather, donor: Gather, moved: float, corner_hz: float = COR
     Raises:
         InputError: As for `onto`, for either; or their sample intervals differ.
     """
+    check_one_interval(host, donor, corner_hz)
+    return onto(host, low_band_of(donor, corner_hz), donor.label, moved, corner_hz)
+
+
+def check_one_interval(host: Gather, donor: Gather, corner_hz: float = CORNER_HZ) -> None:
+    """Make sure that noise of one gather can be put onto another.
+
+    Args:
+        host: As for `onto`.
+        donor: Gives the noise.
+        corner_hz: As for `onto`.
+
+    Raises:
+        InputError: As for `onto`, for either; or their sample intervals differ.
+    """
     intervals_s = [_interval_s(one, corner_hz) for one in (host, donor)]
     if not np.isclose(intervals_s[0], intervals_s[1], rtol=1e-6):
         raise InputError(
             f"gathers {host.gather_id} and {donor.gather_id} have sample intervals of {1e3 * intervals_s[0]:g} and "
             f"{1e3 * intervals_s[1]:g} ms; noise can be moved only between gathers of one interval"
         )
-    return onto(host, low_band_of(donor, corner_hz), donor.label, moved, corner_hz)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +122,7 @@ def draw_moves(hosts: np.ndarray, donors: np.ndarray, count: int, seed: int) -> 
     """Draw hosts, donors and shifts, all uniform; a longer draw begins with a shorter one.
 
     Args:
-        hosts: Row numbers of possible hosts; a donor is never its own host.
+        hosts: Row numbers of possible hosts. A donor is never its own host, so there are two, or one that is no donor.
         donors: Row numbers of possible donors.
         count: Number of moves.
         seed: Seed of the draw.
@@ -154,7 +168,7 @@ def transplants(
     recorded = labelled_rows(survey)
     donors = np.intersect1d(survey.select(labels=[label]), recorded) if donors is None else donors
     hosts = recorded if hosts is None else hosts
-    if not len(donors) or len(np.union1d(hosts, donors)) < 2 or not len(hosts):
+    if not len(donors) or not len(hosts) or (len(np.unique(hosts)) == 1 and hosts[0] in donors):
         raise InputError(
             f"{survey.path}: has {len(donors)} recorded gathers labelled {label!r} and {len(hosts)} that could take "
             "their noise; give a survey with at least one of them and another labelled gather"

@@ -153,6 +153,9 @@ def test_a_survey_without_donors_or_hosts(tmp_path):
     alone = random_survey(tmp_path / "alone", 1, labels=("bad",))
     with pytest.raises(InputError, match="1 recorded gathers labelled 'bad' and 1 that could take"):
         list(transplants(alone, "bad", 1))
+    both = random_survey(tmp_path / "both", 4, labels=("bad",))
+    with pytest.raises(InputError, match="4 recorded gathers labelled 'bad' and 1 that could take"):
+        list(transplants(both, "bad", 1, hosts=np.array([2])))
 
 
 def test_low_band_of_a_gather_with_a_zero_of_its_own():

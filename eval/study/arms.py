@@ -15,7 +15,7 @@ from glowseis.survey.gather import Gather, Origin
 from glowseis.survey.render import amplitudes
 from glowseis.survey.store.survey import Survey
 from glowseis.synthesis import Pair, child_of, draw_pairs, interpolate_pairs, synthesise_prior
-from glowseis.transplant import LOW_BAND, draw_moves, onto, transplants
+from glowseis.transplant import LOW_BAND, check_one_interval, draw_moves, onto, transplants
 
 _OVERSAMPLING_STREAM = 2
 
@@ -165,6 +165,7 @@ class NoiseFlow(Synthetic):
                 clips = [noise.read(row).clip_amplitude for row in (pair.first, pair.second)]
                 louder = (clips[1] / clips[0]) ** pair.alpha
                 host = given.survey.read(move.host)
+                check_one_interval(host, band)
                 valid = np.s_[: band.valid_samples, : band.valid_traces]
                 made = onto(host, louder * amplitudes(band)[valid], given.label, move.moved)
                 parents = (host.gather_id, *band.origin.parents)
