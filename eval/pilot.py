@@ -277,8 +277,7 @@ def figures(found: np.ndarray, truth: np.ndarray, shares: np.ndarray) -> dict[st
 
 def rows_of(words: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Fit and score one classifier after another."""
-    settings = [(float(one), int(number)) for one, number in (each.split(":") for each in words.settings.split(","))]
-    arms = words.arms.split(",")
+    settings, arms = words.settings, words.arms.split(",")
     surveys = Surveys(settings, arms, words.made, words.workers)
     try:
         tested = surveys.start(TEST_SEED, 0.0, (40.0, 30.0, 30.0), words.tested)
@@ -315,11 +314,21 @@ def rows_of(words: argparse.Namespace) -> Iterator[dict[str, Any]]:
         surveys.end()
 
 
+def settings_of(words: str) -> list[tuple[float, int]]:
+    """Weather and number of bad gathers of each setting, from words such as `1.0:20,1.0:0`."""
+    found = [(float(one), int(number)) for one, number in (each.split(":") for each in words.split(","))]
+    if not all(0 <= weather <= 1 and number >= 0 for weather, number in found):
+        raise ValueError
+    return found
+
+
 def main() -> None:
     """Fit and score classifiers; print their figures and write them as CSV, row by row."""
     parser = argparse.ArgumentParser(prog="python -m eval.pilot", description=main.__doc__)
-    parser.add_argument("out", type=Path, help="CSV file to write")
-    parser.add_argument("--settings", default="1.0:20,1.0:0,0.0:0", help="weather:number of bad gathers, 0 for all")
+    parser.add_argument("out", type=Path, help="CSV file to make")
+    parser.add_argument(
+        "--settings", type=settings_of, default="1.0:20,1.0:0,0.0:0", help="weather:number of bad gathers, 0 for all"
+    )
     parser.add_argument("--arms", default=",".join(ARMS), help="some of them")
     parser.add_argument("--surveys", type=int, default=6)
     parser.add_argument("--first-seed", type=int, default=9001)
@@ -335,6 +344,8 @@ def main() -> None:
         parser.error(f"--arms: no arm is called {unknown[0]!r}; choose from {', '.join(ARMS)}")
     if os.environ.get("KERAS_BACKEND") != "jax":
         parser.error("it fits with JAX; set KERAS_BACKEND=jax")
+    if words.out.exists():
+        parser.error(f"{words.out}: exists; give another name or remove it")
     with words.out.open("w", newline="", buffering=1) as file:
         writer = None
         for row in rows_of(words):

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from eval.pilot import ARMS, BAD, BAD_SHARE, Bad, batches_of, child, figures, simulated
+from eval.pilot import BAD, BAD_SHARE, Bad, batches_of, child, figures, simulated
 from glowseis.survey.amplitudes.bands import low_band
 from glowseis.survey.simulate import acquisitions, noise_alone, simulate_events, simulate_recording
 
@@ -84,13 +84,20 @@ def test_the_command(tmp_path):
 
 @pytest.mark.parametrize(
     ("words", "backend", "says"),
-    [(["--arms", "none,all"], "jax", "no arm is called 'all'"), ([], "tensorflow", "set KERAS_BACKEND=jax")],
+    [
+        (["--arms", "none,all"], "jax", "no arm is called 'all'"),
+        (["--settings", "1.0"], "jax", "invalid settings_of value: '1.0'"),
+        (["--settings", "2.0:0"], "jax", "invalid settings_of value: '2.0:0'"),
+        ([], "tensorflow", "set KERAS_BACKEND=jax"),
+        ([], "jax", "pilot.csv: exists"),
+    ],
 )
 def test_bad_input(tmp_path, monkeypatch, capsys, words, backend, says):
     from eval.pilot import main
 
     monkeypatch.setenv("KERAS_BACKEND", backend)
+    (tmp_path / "pilot.csv").write_text("kept")
     monkeypatch.setattr(sys, "argv", ["pilot", str(tmp_path / "pilot.csv"), *words])
     with pytest.raises(SystemExit) as left:
         main()
-    assert left.value.code == 2 and says in capsys.readouterr().err and len(ARMS) == 7
+    assert left.value.code == 2 and says in capsys.readouterr().err and (tmp_path / "pilot.csv").read_text() == "kept"
