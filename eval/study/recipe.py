@@ -108,8 +108,8 @@ class StudySection(Section):
     augmentations: PositiveInt = 600
     """Gathers of the rare class that an arm adds (section 5.4)."""
     repeated: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of them that are repeats of recorded ones in arms that make gathers, so that being synthetic is no sign of
-    the rare class; the paper's is 0."""
+    """Share of them that are repeats of recorded ones in arms that make gathers, so that not all of the rare class is
+    synthetic; the paper's is 0."""
     temperature: PositiveFloat = 0.7
     """Standard deviation of the latents of prior samples."""
     path: Literal["spherical", "linear"] = "spherical"
