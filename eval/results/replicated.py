@@ -10,7 +10,7 @@ import pandas as pd
 
 from eval.results.statistics import PairedTest, holm, mean_of, paired_test
 from eval.study.names import ARMS, RIVAL
-from eval.study.outcome import Outcome, read_outcome
+from eval.study.outcome import Outcome, outcome_path, read_outcome
 from eval.study.recipe import StudyRecipe
 from glowseis.errors import InputError
 
@@ -33,7 +33,7 @@ class Replicated:
     outcomes: dict[str, dict[str, dict[int, Outcome]]]
 
     def values(self, setting: str, arm: str, figure: str = "f1", label: str | None = None) -> dict[int, float]:
-        """A figure of an arm by number of the survey, in per cent; failed arms are left out.
+        """A figure of an arm by number of the survey, in per cent; failed arms and NaN are left out.
 
         Args:
             setting: Name of the setting.
@@ -44,9 +44,9 @@ class Replicated:
         number = self.labels.index(label or self.rare)
         found = self.outcomes.get(setting, {}).get(arm, {})
         return {
-            survey: 100 * getattr(one.independent, figure)[number]
+            survey: 100 * value
             for survey, one in sorted(found.items())
-            if one.independent is not None
+            if one.independent is not None and not np.isnan(value := getattr(one.independent, figure)[number])
         }
 
     def contrast(
@@ -154,7 +154,7 @@ def collect(folder: Path, recipe: StudyRecipe, digest: str) -> Replicated:
         digest: The study's digest (`eval.study.replicates.digest_of`).
 
     Raises:
-        InputError: There is none, or one is damaged or of another study.
+        InputError: There is none, or one is damaged, of another study, or not what its name says.
     """
     assert recipe.study.replicates is not None
     names = [setting.name for setting in recipe.study.replicates.settings]
@@ -162,8 +162,10 @@ def collect(folder: Path, recipe: StudyRecipe, digest: str) -> Replicated:
     for path, one in _read(folder.glob("*.json")):
         if one.kind not in outcomes or one.arm not in ARMS or one.fold >= recipe.study.replicates.count:
             continue
-        if one.study != digest:
+        if one.study != digest or (one.labels, one.rare) != (recipe.study.labels, recipe.data.label):
             raise InputError(f"{path}: is of a study with other settings; give each study an --out of its own")
+        if path != outcome_path(folder, one.kind, one.fold, one.arm):
+            raise InputError(f"{path}: holds {one.kind} survey {one.fold} {one.arm}; remove it and run that again")
         outcomes[one.kind].setdefault(one.arm, {})[one.fold] = one
     if not any(outcomes.values()):
         raise InputError(f"{folder}: nothing of this study is finished; leave out --tables-only to run it")

@@ -34,7 +34,7 @@ class Independent(Kept):
     confusion: list[list[float]]
     precision: list[float]
     recall: list[float]
-    f1: list[float]
+    f1: list[FiniteFloat]
     average_precision: list[float]
     calibration_error: float
     precision_at_recall: Annotated[list[float], Field(min_length=RECALLS, max_length=RECALLS)]

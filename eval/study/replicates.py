@@ -140,5 +140,6 @@ def prepare_replicate(
             Path("surveys") / f"{recipe.name}-weather{setting.weather:g}-{seed}",
         )
         tested = own_survey(independent, Path("surveys") / f"{recipe.name}-independent")
-    check_labels(recipe, survey)
+    for one in (survey, tested):
+        check_labels(recipe, one)
     return Replicate(recipe, survey, tested, {}, folder, outcomes or folder / "outcomes", setting, number, replicates)

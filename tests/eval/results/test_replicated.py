@@ -1,5 +1,7 @@
 """Tests between arms of a study of independent surveys."""
 
+import json
+
 import pytest
 
 from eval.results.replicated import Replicated, collect
@@ -7,6 +9,7 @@ from eval.results.statistics import holm, paired_test
 from eval.study.names import RIVAL
 from eval.study.outcome import RECALLS, Independent, Outcome, write_outcome
 from eval.study.replicates import digest_of
+from glowseis.errors import InputError
 from tests.support.small_replicates import replicated_recipe
 
 LABELS = ("good", "medium", "bad")
@@ -61,3 +64,22 @@ def test_surveys_beyond_the_recipes_number_do_not_count(tmp_path):
         0,
         1,
     ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("fold", 0, "holds weather1-rare6 survey 0 low-band; remove it"),
+        ("labels", ["bad", "medium", "good"], "of a study with other settings"),
+        ("study", "another", "of a study with other settings"),
+        ("f1", [0.9, 0.8, float("nan")], "is damaged .*f1"),
+    ],
+)
+def test_a_changed_outcome_is_refused(tmp_path, key, value, says):
+    recipe = replicated_recipe(tmp_path)
+    path = write_outcome(tmp_path / "outcomes", outcome("low-band", 1, 50, digest_of(recipe)))
+    content = json.loads(path.read_text())
+    (content if key in content else content["independent"])[key] = value
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=says):
+        collect(tmp_path / "outcomes", recipe, digest_of(recipe))
