@@ -8,7 +8,13 @@ from keras import ops
 from glowseis.layers.actnorm import ActNorm
 from glowseis.layers.coupling import AffineCoupling
 from glowseis.layers.invertible import InvertibleLayer
-from glowseis.layers.invertible_conv import InvertibleConv1x1, multiply_channels
+from glowseis.layers.invertible_conv import (
+    InvertibleConv1x1,
+    log_det_of,
+    mixing_matrix,
+    multiply_channels,
+    unmixing_matrix,
+)
 from glowseis.layers.types import Shape, Tensor
 
 
@@ -59,22 +65,21 @@ class FlowStep(InvertibleLayer):
         x, log_det = self.unmix(mixed)
         return x, change + log_det
 
+    @property
+    def mixing_weights(self) -> tuple[keras.Variable, ...]:
+        """The weights of ActNorm and convolution, in the order that `mixing` takes them."""
+        actnorm, convolution = self.actnorm, self.convolution
+        return actnorm.log_scale, actnorm.bias, convolution.factors, convolution.permutation, convolution.sign
+
     def mix(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """ActNorm and convolution, forward, as one product: `x (exp(log_scale) W) + bias W`, and the log-det."""
-        matrix = self.convolution.matrix()
-        scaled = ops.exp(self.actnorm.log_scale)[:, None] * matrix
-        bias = ops.matmul(self.actnorm.bias, matrix)
-        return multiply_channels(x, scaled, bias), self._constant_log_det(x, self._log_det_per_position())
+        """ActNorm and convolution, forward, as one product, and the log-det (see `mixing`)."""
+        matrix, bias, log_det_per_position = mixing(*self.mixing_weights)
+        return multiply_channels(x, matrix, bias), self._constant_log_det(x, log_det_per_position)
 
     def unmix(self, mixed: Tensor) -> tuple[Tensor, Tensor]:
-        """Undo `mix`: `mixed (W^-1 exp(-log_scale)) - bias exp(-log_scale)`, and the log-det."""
-        scale = ops.exp(-self.actnorm.log_scale)
-        matrix = self.convolution.inverse_matrix() * scale
-        x = multiply_channels(mixed, matrix, -self.actnorm.bias * scale)
-        return x, self._constant_log_det(mixed, -self._log_det_per_position())
-
-    def _log_det_per_position(self) -> Tensor:
-        return ops.sum(self.actnorm.log_scale) + self.convolution.log_det_per_position()
+        """Undo `mix` by one product, and the log-det (see `unmixing`)."""
+        matrix, bias, log_det_per_position = unmixing(*self.mixing_weights)
+        return multiply_channels(mixed, matrix, bias), self._constant_log_det(mixed, log_det_per_position)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -86,3 +91,32 @@ class FlowStep(InvertibleLayer):
         """Make the layer from `get_config`'s dictionary."""
         conditioner = keras.saving.deserialize_keras_object(config["conditioner"])
         return cls(**{**config, "conditioner": conditioner})
+
+
+def mixing(
+    log_scale: Tensor, bias: Tensor, factors: Tensor, permutation: Tensor, sign: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """ActNorm and convolution as one product: `x (exp(log_scale) W) + bias W`.
+
+    Args:
+        log_scale: ActNorm's, `[..., channel]`: of one step, or of many along leading axes.
+        bias: ActNorm's, `[..., channel]`.
+        factors: The convolution's, `[..., channel, channel]`.
+        permutation: The convolution's, `[..., channel, channel]`.
+        sign: The convolution's, `[..., channel]`.
+
+    Returns:
+        Matrix `[..., channel, channel]`, bias `[..., channel]`, and log-det per position `[...]`.
+    """
+    matrix = mixing_matrix(factors, permutation, sign)
+    bias = ops.squeeze(ops.matmul(bias[..., None, :], matrix), -2)
+    return ops.exp(log_scale)[..., None] * matrix, bias, ops.sum(log_scale, axis=-1) + log_det_of(factors)
+
+
+def unmixing(
+    log_scale: Tensor, bias: Tensor, factors: Tensor, permutation: Tensor, sign: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The inverse of `mixing`'s product, also as one: `mixed (W^-1 exp(-log_scale)) - bias exp(-log_scale)`."""
+    scale = ops.exp(-log_scale)
+    matrix = unmixing_matrix(factors, permutation, sign) * scale[..., None, :]
+    return matrix, -bias * scale, -(ops.sum(log_scale, axis=-1) + log_det_of(factors))

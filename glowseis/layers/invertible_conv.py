@@ -49,23 +49,44 @@ class InvertibleConv1x1(InvertibleLayer):
 
     def matrix(self) -> Tensor:
         """W, `[channel, channel]`."""
-        lower, upper = self._triangles()
-        return ops.matmul(self.permutation, ops.matmul(lower, upper))
+        return mixing_matrix(self.factors, self.permutation, self.sign)
 
     def inverse_matrix(self) -> Tensor:
         """W^-1, `[channel, channel]`, by two triangular solves."""
-        lower, upper = self._triangles()
-        permuted = ops.solve_triangular(lower, ops.transpose(self.permutation), lower=True)
-        return ops.solve_triangular(upper, permuted)
+        return unmixing_matrix(self.factors, self.permutation, self.sign)
 
     def log_det_per_position(self) -> Tensor:
         """Log-det of one position's mixing, a scalar."""
-        return ops.sum(ops.diagonal(self.factors))
+        return log_det_of(self.factors)
 
-    def _triangles(self) -> tuple[Tensor, Tensor]:
-        lower = ops.tril(self.factors, -1) + ops.eye(self.factors.shape[0], dtype=self.variable_dtype)
-        upper = ops.triu(self.factors, 1) + ops.diag(self.sign * ops.exp(ops.diagonal(self.factors)))
-        return lower, upper
+
+def mixing_matrix(factors: Tensor, permutation: Tensor, sign: Tensor) -> Tensor:
+    """W, `[..., channel, channel]`, of one convolution's weights, or of those of many along leading axes."""
+    lower, upper = _triangles(factors, sign)
+    return ops.matmul(permutation, ops.matmul(lower, upper))
+
+
+def unmixing_matrix(factors: Tensor, permutation: Tensor, sign: Tensor) -> Tensor:
+    """W^-1, `[..., channel, channel]`, of one convolution's weights, or of those of many along leading axes."""
+    lower, upper = _triangles(factors, sign)
+    permuted = ops.solve_triangular(lower, ops.swapaxes(permutation, -2, -1), lower=True)
+    return ops.solve_triangular(upper, permuted)
+
+
+def log_det_of(factors: Tensor) -> Tensor:
+    """Log-det of one position's mixing, `[...]`, from factors `[..., channel, channel]`."""
+    return ops.sum(_diagonal(factors), axis=-1)
+
+
+def _triangles(factors: Tensor, sign: Tensor) -> tuple[Tensor, Tensor]:
+    unit = ops.eye(factors.shape[-1], dtype=factors.dtype)
+    lower = ops.tril(factors, -1) + unit
+    upper = ops.triu(factors, 1) + unit * (sign * ops.exp(_diagonal(factors)))[..., None]
+    return lower, upper
+
+
+def _diagonal(factors: Tensor) -> Tensor:
+    return ops.diagonal(factors, axis1=-2, axis2=-1)
 
 
 def multiply_channels(x: Tensor, matrix: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -3,14 +3,16 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import keras
 from keras import ops
 
 from glowseis.layers.actnorm import adapted
-from glowseis.layers.flow_step import FlowStep
+from glowseis.layers.flow_step import FlowStep, mixing, unmixing
 from glowseis.layers.invertible import InvertibleLayer
+from glowseis.layers.invertible_conv import multiply_channels
 from glowseis.layers.types import Shape, Tensor
 
 Step = Callable[[list[Tensor], Tensor], tuple[Tensor, Tensor]]
@@ -26,11 +28,13 @@ class Way:
         inverse: Its inverse.
         all_forward: All steps in order, with the stacked weights, each `[count, *shape]`, in the order of the
             template's weights; if None, `forward` is called once per step.
+        all_inverse: All steps' inverses in reversed order, likewise.
     """
 
     forward: Step
     inverse: Step
     all_forward: Step | None = None
+    all_inverse: Step | None = None
 
 
 @keras.saving.register_keras_serializable("glowseis")
@@ -44,8 +48,9 @@ class StepStack(InvertibleLayer):
 
     All steps of a level have the same shapes, so one template step runs them all, each time with its own slice of the
     weights. Compared with one layer per step, an optimiser updates some twenty times fewer variables, and a backend
-    that compiles can trace the step once. FlowJAX's `Scan` is the precedent. `running` switches to another way through
-    the steps, compiled or without stored activations for the gradient.
+    that compiles can trace the step once. FlowJAX's `Scan` is the precedent. On JAX the steps are one loop
+    (`way_through`). `running` switches to another way through the steps, compiled or without stored activations for the
+    gradient.
 
     Args:
         step: The flow step to repeat; each repetition starts from its own random weights. It is copied by its
@@ -68,7 +73,7 @@ class StepStack(InvertibleLayer):
 
     def _use(self, template: "Template") -> None:
         self.template = template
-        self._way = Way(template.forward, template.inverse)
+        self._way = way_through(template)
 
     def build(self, input_shape: Shape) -> None:
         """Draw the weights of every step and stack them."""
@@ -105,6 +110,8 @@ class StepStack(InvertibleLayer):
 
     def _inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """The steps' inverses in reversed order."""
+        if self._way.all_inverse is not None:
+            return self._way.all_inverse(self._tensors(), y)
         log_det = self._zero_log_det(y)
         for values in reversed(unstacked(self._tensors())):
             y, change = self._way.inverse(values, y)
@@ -184,9 +191,72 @@ class Template:
         with self.with_weights(values):
             return self.step(y, inverse=True)
 
+    def advance(self, at: tuple[Tensor, Tensor], values: tuple[Tensor, ...]) -> tuple[tuple[Tensor, Tensor], None]:
+        """The step as the body of a loop, from `(x, log_det)` to `(y, log_det)`, without the mixing's own log-det.
+
+        Args:
+            at: Where the loop is, and the log-det so far.
+            values: The mixing's matrix and bias, then the coupling's weights.
+        """
+        x, log_det = at
+        matrix, bias, *coupling = values
+        with self._coupling_with(coupling):
+            y, change = self.step.coupling(multiply_channels(x, matrix, bias))
+        return (y, log_det + change), None
+
+    def retreat(self, at: tuple[Tensor, Tensor], values: tuple[Tensor, ...]) -> tuple[tuple[Tensor, Tensor], None]:
+        """The inverse, likewise, with the matrix and bias of the mixing's inverse."""
+        y, log_det = at
+        matrix, bias, *coupling = values
+        with self._coupling_with(coupling):
+            mixed, change = self.step.coupling(y, inverse=True)
+        return (multiply_channels(mixed, matrix, bias), log_det + change), None
+
+    def apart(self, values: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """The weights of the mixing, in the order of `FlowStep.mixing_weights`, and those of the coupling."""
+        of_mixing = [_index_of(weight, self.step.weights) for weight in self.step.mixing_weights]
+        return (
+            [values[index] for index in of_mixing],
+            [value for index, value in enumerate(values) if index not in of_mixing],
+        )
+
+    def _coupling_with(self, values: Sequence[Tensor]) -> AbstractContextManager[Any]:
+        return keras.StatelessScope(list(zip(self.apart(self.step.weights)[1], values, strict=True)))
+
     def with_weights(self, values: Sequence[Tensor]) -> AbstractContextManager[Any]:
         """A context in which the step's weights are `values`, in the order of `step.weights`."""
         return keras.StatelessScope(list(zip(self.step.weights, values, strict=True)))
+
+
+def way_through(template: Template, *, recomputed: bool = False) -> Way:
+    """The backend's way through a level's steps.
+
+    On JAX they are one loop: its body is traced and compiled once, so that the graph and the time to compile it do not
+    depend on the number of steps. What depends on weights alone, the matrices of all steps' mixings, is computed before
+    the loop, for all steps at once. On the other backends the step is called once per step.
+
+    Args:
+        template: The step; its conditioner may be in another precision (`Template.with_conditioner_of`).
+        recomputed: Whether a gradient keeps each step's input alone and runs the step again. Nothing is inverted, so
+            that it suits conditioners of any precision.
+    """
+    if keras.backend.backend() != "jax":
+        forward = keras.remat(template.forward) if recomputed else template.forward
+        return Way(template.forward, template.inverse, all_forward=partial(in_order, forward) if recomputed else None)
+    # Made once: JAX knows by the body's identity that it has traced a loop before.
+    advance, retreat = keras.remat(template.advance) if recomputed else template.advance, template.retreat
+
+    def loop(body: Callable[..., Any], multiplied: Callable[..., Any], reverse: bool) -> Step:
+        def run(stacked: list[Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+            of_mixing, of_coupling = template.apart(stacked)
+            matrices, biases, log_dets = multiplied(*of_mixing)
+            log_det = template.step._constant_log_det(x, ops.sum(log_dets))
+            at, _ = ops.scan(body, (x, log_det), (matrices, biases, *of_coupling), reverse=reverse)
+            return at
+
+        return run
+
+    return Way(template.forward, template.inverse, loop(advance, mixing, False), loop(retreat, unmixing, True))
 
 
 def in_order(step: Step, stacked: Sequence[Tensor], x: Tensor) -> tuple[Tensor, Tensor]:

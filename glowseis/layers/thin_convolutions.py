@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 
 import keras
 import numpy as np
@@ -40,7 +41,8 @@ class ThinConvolutions:
 
     - A 3x3 convolution of c channels gathers each position's `9 c` neighbours, then multiplies by a matrix. A
       convolution to c channels first multiplies by a matrix, into `9 c` columns, then adds each column to its
-      neighbour. Both moves are convolutions with a kernel of ones and zeros.
+      neighbour. Both moves are convolutions with a kernel of ones and zeros, or slices where a compiler joins them with
+      what is around them (JAX); there a GPU's convolutions would also round what is only moved.
     - Normalisation and the last convolution are one product. With `W` the convolution's matrix, `gamma` and `beta` the
       normalisation's weights and C the centring of a column, `normalised(h) W = h C(gamma W) / deviation(h) + beta W`:
       normalised activations are never written to memory.
@@ -65,17 +67,15 @@ class ThinConvolutions:
     ):
         # A tuple, because Keras would track a list.
         self._layers = (first, second, normalization, last)
-        self._gather = _to_neighbours(first.kernel.shape[2])
-        self._scatter = np.transpose(_to_neighbours(last.kernel.shape[3]), (0, 1, 3, 2))
 
     def __call__(self, x: Tensor) -> Tensor:
         """`[batch, time, trace, channel] -> [batch, time, trace, channels of last]`."""
         first, second, normalization, last = self._layers
         weights = (_matrix(first.kernel), first.bias, _matrix(second.kernel), second.bias, *self._folded())
-        neighbours = ops.conv(x, ops.cast(self._gather, x.dtype), padding="same")
-        columns = self._by_parts(lambda part: _hidden_columns(part, weights, normalization.epsilon), neighbours)
-        columns = ops.conv(columns, ops.cast(self._scatter, columns.dtype), padding="same")
-        return columns + ops.cast(last.bias, columns.dtype)
+        gather, scatter = (_gather_slices, _scatter_slices) if _compiled() else (_gather, _scatter)
+        columns = self._by_parts(lambda part: _hidden_columns(part, weights, normalization.epsilon), gather(x))
+        y = scatter(columns)
+        return y + ops.cast(last.bias, y.dtype)
 
     def _by_parts(self, function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         """`function` of `x`, `[batch, time, trace, width]`, of all of it or of one block of rows after another."""
@@ -99,8 +99,8 @@ class ThinConvolutions:
 def _hidden_columns(neighbours: Tensor, weights: tuple[Tensor, ...], epsilon: float) -> Tensor:
     """Columns for the neighbours, `[..., 9 * channel]`, from gathered neighbours of the same shape."""
     first, first_bias, second, second_bias, last, last_bias = weights
-    h = ops.relu(ops.matmul(ops.reshape(neighbours, (-1, first.shape[0])), first) + first_bias)
-    h = ops.relu(ops.matmul(h, second) + second_bias)
+    h = _relu(ops.matmul(ops.reshape(neighbours, (-1, first.shape[0])), first) + first_bias)
+    h = _relu(ops.matmul(h, second) + second_bias)
     mean, mean_square = ops.split(_moments(h, last.dtype), 2, axis=-1)
     variance = ops.maximum(mean_square - ops.square(mean), 0)
     columns = ops.cast(ops.matmul(h, ops.cast(last, h.dtype)), last.dtype) * ops.rsqrt(variance + epsilon) + last_bias
@@ -126,10 +126,56 @@ def _moments(h: Tensor, dtype: str) -> Tensor:
     return moments(h)
 
 
+def _relu(x: Tensor) -> Tensor:
+    """ReLU whose gradient stores its result; JAX's own stores its argument's signs too."""
+    if not _compiled():
+        return ops.relu(x)
+
+    @ops.custom_gradient
+    def relu(x: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
+        y = ops.relu(x)
+        return y, lambda upstream: ops.where(y > 0, upstream, 0)
+
+    return relu(x)
+
+
+def _compiled() -> bool:
+    """Whether a compiler joins small operations into passes."""
+    return bool(keras.backend.backend() == "jax")
+
+
+def _gather(x: Tensor) -> Tensor:
+    """Every position's 3 x 3 neighbours side by side, `[batch, time, trace, c] -> [batch, time, trace, 9 * c]`."""
+    return ops.conv(x, ops.cast(_to_neighbours(x.shape[-1]), x.dtype), padding="same")
+
+
+def _scatter(columns: Tensor) -> Tensor:
+    """The sum of what every position has for its neighbours, `[..., 9 * c] -> [..., c]`."""
+    kernel = np.transpose(_to_neighbours(columns.shape[-1] // 9), (0, 1, 3, 2))
+    return ops.conv(columns, ops.cast(kernel, columns.dtype), padding="same")
+
+
+def _gather_slices(x: Tensor) -> Tensor:
+    return ops.concatenate(_moved(x), axis=-1)
+
+
+def _scatter_slices(columns: Tensor) -> Tensor:
+    width = columns.shape[-1] // 9
+    return sum(moved[..., index * width : (index + 1) * width] for index, moved in enumerate(_moved(columns)))
+
+
+def _moved(x: Tensor) -> list[Tensor]:
+    """`x[batch, time + i, trace + j, c]` for i and j from -1 to 1, with zeros beyond the edges."""
+    _, time, trace, _ = x.shape
+    padded = ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    return [padded[:, i : i + time, j : j + trace] for i in range(3) for j in range(3)]
+
+
 def _matrix(kernel: Tensor) -> Tensor:
     return ops.reshape(kernel, (-1, kernel.shape[-1]))
 
 
+@cache
 def _to_neighbours(channels: int) -> np.ndarray:
     """Kernel `[3, 3, channel, 9 * channel]` that lays a position's neighbourhood side by side."""
     return np.eye(9 * channels).reshape(3, 3, channels, 9 * channels)

@@ -12,6 +12,7 @@ import pytest
 from benchmarks import flow, flow_ours
 from benchmarks.flow_table import PAPER, Measurements, marks, training_rows
 from benchmarks.measures import PEERS, highest_mb
+from benchmarks.moved_bytes import moved_bytes
 from benchmarks.multiply_adds import multiply_adds
 from glowseis.command import run
 from tests.support.commands import CHECKOUT
@@ -126,6 +127,9 @@ def test_wrong_words_are_told_in_one_line(words, message, capsys):
         (("--size", "8", "--levels", "1"), "tensorflow", "--size 8, --levels 1: give samples x traces"),
         (("--size", "12x8", "--levels", "3"), "tensorflow", "that 2^levels divides"),
         ((), "theano", "KERAS_BACKEND is theano; choose tensorflow, jax or torch"),
+        (("--ways", "stored,inverted"), "jax", "--ways inverted: choose of stored, recomputed"),
+        (("--calls", "train"), "jax", "--calls train: choose of step, forward, decode"),
+        (("--peer",), "jax", "KERAS_BACKEND is jax; --peer needs torch"),
     ],
 )
 def test_wrong_words_for_other_backends_are_told(words, backend, message):
@@ -137,11 +141,62 @@ def test_wrong_words_for_other_backends_are_told(words, backend, message):
 def test_the_benchmark_of_other_backends_runs_with_jax(tmp_path):
     pytest.importorskip("jax")
     table = tmp_path / "jax.csv"
-    words = ("--size", "8x8", "--levels", "1", "--steps", "1", "--filters", "8", "--batches", "1", "--csv", table)
-    done = benchmark("backends", *words, KERAS_BACKEND="jax")
+    flow = ("--size", "8x8", "--levels", "1", "--steps", "2", "--filters", "8", "--csv", table)
+    done = benchmark("backends", *flow, "--ways", "stored:1,recomputed-bfloat16:2", KERAS_BACKEND="jax")
     assert done.returncode == 0, done.stderr
-    (row,) = rows_of(table)
-    assert row["backend"] == "jax" and float(row["step_s"]) > 0
+    stored, recomputed = rows_of(table)
+    assert stored["backend"] == "jax" and stored["contender"] == "stored" and stored["batch"] == "1"
+    assert all(float(stored[name]) > 0 for name in ("step_s", "decode_s", "compile_s", "program_mb", "moved_mb"))
+    assert float(stored["round_trip"]) < 1e-4 and not stored["error"]
+    assert recomputed["batch"] == "2" and float(recomputed["step_s"]) > 0 and not recomputed["forward_s"]
+
+
+@pytest.mark.slow
+def test_a_row_that_fails_does_not_lose_the_others(tmp_path):
+    table = tmp_path / "rows.csv"
+    flow = ("--size", "8x8", "--levels", "1", "--steps", "1", "--filters", "8", "--calls", "step", "--csv", table)
+    # A batch that no machine's memory holds.
+    done = benchmark("backends", *flow, "--ways", "stored:9000000000000,stored:1", KERAS_BACKEND="tensorflow")
+    assert done.returncode == 1 and "some rows were not measured" in done.stderr
+    failed, measured = rows_of(table)
+    assert failed["error"] and not failed["step_s"]
+    assert float(measured["step_s"]) > 0 and not measured["error"]
+
+
+PROGRAM = """HloModule step, is_scheduled=true
+
+%fused (p: f32[3,8,4]) -> f32[8,4] {
+  %p = f32[3,8,4]{2,1,0} parameter(0)
+  ROOT %sliced = f32[8,4]{1,0} bitcast(%p)
+}
+
+%body (carried: (s32[], f32[8,4], f32[3,8,4])) -> (s32[], f32[8,4], f32[3,8,4]) {
+  %carried = (s32[], f32[8,4]{1,0}, f32[3,8,4]{2,1,0}) parameter(0)
+  %h = f32[8,4]{1,0} get-tuple-element(%carried), index=1
+  %all = f32[3,8,4]{2,1,0} get-tuple-element(%carried), index=2
+  %fusion = f32[8,4]{1,0} fusion(%all), kind=kLoop, calls=%fused
+  %product = (f32[8,4]{1,0}, s8[4096]{0}) custom-call(%h, %fusion), custom_call_target="__cublas$gemm"
+  ROOT %carry = (s32[], f32[8,4]{1,0}, f32[3,8,4]{2,1,0}) tuple(%h, %h, %all)
+}
+
+ENTRY %main (x: f32[8,4], w: bf16[3,8,4]) -> f32[8,4] {
+  %x = f32[8,4]{1,0} parameter(0)
+  %w = bf16[3,8,4]{2,1,0} parameter(1)
+  %wide = f32[3,8,4]{2,1,0} convert(%w)
+  %start = (s32[], f32[8,4]{1,0}, f32[3,8,4]{2,1,0}) tuple(%x, %x, %wide)
+  %loop = (s32[], f32[8,4]{1,0}) while(%start), condition=%c, body=%body, backend_config={"known_trip_count":{"n":"3"}}
+  ROOT %y = f32[8,4]{1,0} get-tuple-element(%loop), index=1
+}
+"""
+
+
+def test_bytes_that_a_program_moves_count_a_loop_as_often_as_it_runs():
+    array = 8 * 4 * 4
+    # Three slices of bfloat16 are read, as many of float32 written; each time round one is read and one written, then a
+    # product reads two and writes one.
+    assert moved_bytes(PROGRAM) == 3 * array / 2 + 3 * array + 3 * (2 * array + 3 * array)
+    with pytest.raises(ValueError, match="unknown number of times"):
+        moved_bytes(PROGRAM.replace("known_trip_count", "some"))
 
 
 def test_multiply_adds_of_a_flow_that_can_be_counted_by_hand():

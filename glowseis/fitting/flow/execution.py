@@ -1,4 +1,4 @@
-"""How TensorFlow runs the steps of a flow: called or written out, with or without stored activations."""
+"""How TensorFlow runs the steps of a flow: called or in a loop, with or without stored activations."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -8,10 +8,15 @@ from typing import Any, Literal, get_args
 
 import tensorflow as tf
 
-from glowseis.fitting.flow.reversible import reversible_steps
-from glowseis.layers.step_stack import StepStack, Way, in_order
+from glowseis.fitting.flow.reversible import recomputing_steps
+from glowseis.layers.step_stack import Step, StepStack, Way, in_order
 from glowseis.layers.thin_convolutions import working_in_parts
+from glowseis.layers.types import Tensor
 from glowseis.models.glow import Glow
+
+Activations = Literal["stored", "recomputed", "inverted"]
+"""What a gradient does about activations: stores them, runs each step again from its input, which is kept, or from an
+input that is recomputed from the step's output."""
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -21,17 +26,17 @@ class Steps:
 
     Args:
         flow: The flow, built.
-        reversible: Whether training recomputes activations instead of storing them.
+        activations: Whether training stores activations, or how it recomputes them.
         conditioners: Precision of the networks inside couplings in training. Everything else keeps the flow's
             precision.
-        written_out: Whether every step is written out in the graph, for XLA. XLA inlines all calls anyway; given calls,
-            it treats what a step's forward function passes to its backward function as constants of the compilation,
-            and compiles again in every training step. If False, the step of each level is traced once, as a function
-            that is called: inlined, the 90 steps of the paper's flow make one graph of tens of thousands of operations,
-            whose optimisation alone takes longer than a training step.
+        looped: Whether a level's steps are one loop, for XLA, which compiles its body once. XLA inlines all calls;
+            given calls, it treats what a step's forward function passes to its backward function as constants of the
+            compilation, and compiles again in every training step. If False, the step of each level is traced once, as
+            a function that is called, which runs quicker without XLA: inlined, the 90 steps of the paper's flow make
+            one graph of tens of thousands of operations, whose optimisation alone takes longer than a training step.
 
     Raises:
-        ValueError: The precision is unknown; or both reversible and bfloat16: rounded to 8 bits, a network gives
+        ValueError: A setting is unknown; or inverted activations in bfloat16: rounded to 8 bits, a network gives
             different results for the recomputed input and for the original one.
     """
 
@@ -39,23 +44,26 @@ class Steps:
         self,
         flow: Glow,
         *,
-        reversible: bool = False,
+        activations: Activations = "stored",
         conditioners: Precision = "float32",
-        written_out: bool = False,
+        looped: bool = False,
     ):
-        if conditioners not in get_args(Precision):
-            raise ValueError(f"conditioners is {conditioners!r}; give one of {', '.join(get_args(Precision))}")
-        if reversible and conditioners != "float32":
+        for name, value, known in (
+            ("activations", activations, Activations),
+            ("conditioners", conditioners, Precision),
+        ):
+            if value not in get_args(known):
+                raise ValueError(f"{name} is {value!r}; give one of {', '.join(get_args(known))}")
+        if activations == "inverted" and conditioners != "float32":
             raise ValueError(
                 f"Steps with {conditioners} conditioners cannot be inverted closely enough to train without stored "
-                "activations. Give reversible=False, or conditioners='float32'."
+                "activations. Give activations='recomputed' or 'stored', or conditioners='float32'."
             )
         self._flow = flow
-        self._in_parts = not written_out and not tf.config.list_physical_devices("GPU")
-        wrap = (lambda step: step) if written_out else _called
-        self._ways = [Way(wrap(stack.template.forward), wrap(stack.template.inverse)) for stack in flow.stacks]
+        self._in_parts = not looped and not tf.config.list_physical_devices("GPU")
+        self._ways = [_looped_way(stack) if looped else _called_way(stack) for stack in flow.stacks]
         self._training = [
-            _training_way(stack, way, wrap, reversible, conditioners)
+            _training_way(stack, way, looped, activations, conditioners)
             for stack, way in zip(flow.stacks, self._ways, strict=True)
         ]
 
@@ -72,15 +80,44 @@ class Steps:
             yield
 
 
-def _training_way(
-    stack: StepStack, way: Way, wrap: Callable[[Any], Any], reversible: bool, conditioners: Precision
-) -> Way:
-    if reversible:
-        return replace(way, all_forward=reversible_steps(stack))
-    if conditioners == "float32":
+def _training_way(stack: StepStack, way: Way, looped: bool, activations: Activations, conditioners: Precision) -> Way:
+    template = stack.template
+    if conditioners != "float32":
+        template = template.with_conditioner_of(f"mixed_{conditioners}")
+    if activations != "stored":
+        return replace(way, all_forward=recomputing_steps(template, stack.count, inverted=activations == "inverted"))
+    if template is stack.template:
         return way
-    lowered = stack.template.with_conditioner_of(f"mixed_{conditioners}")
-    return replace(way, all_forward=partial(in_order, wrap(lowered.forward)))
+    forward = _looped(template.forward, stack.count) if looped else partial(in_order, _called(template.forward))
+    return replace(way, all_forward=forward)
+
+
+def _called_way(stack: StepStack) -> Way:
+    return Way(_called(stack.template.forward), _called(stack.template.inverse))
+
+
+def _looped_way(stack: StepStack) -> Way:
+    forward, inverse = stack.template.forward, stack.template.inverse
+    return Way(forward, inverse, _looped(forward, stack.count), _looped(inverse, stack.count, backward=True))
+
+
+def _looped(step: Step, count: int, backward: bool = False) -> Step:
+    """All steps, from the first or from the last, as one loop."""
+
+    def run(stacked: list[Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+        def body(done: Tensor, x: Tensor, log_det: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            index = count - 1 - done if backward else done
+            y, one = step([weights[index] for weights in stacked], x)
+            return done + 1, y, log_det + one
+
+        start = (0, x, tf.zeros(tf.shape(x)[:1], x.dtype))
+        # XLA reserves what the gradient needs for the most iterations that there may be.
+        _, y, log_det = tf.while_loop(
+            lambda done, *_: done < count, body, start, parallel_iterations=1, maximum_iterations=count
+        )
+        return y, log_det
+
+    return run
 
 
 def stored_bytes(flow: Glow, batch: int) -> int:

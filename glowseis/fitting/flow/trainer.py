@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from glowseis.fitting.backend import require_tensorflow
 from glowseis.fitting.devices.devices import for_the_optimizer, mean_over_replicas
-from glowseis.fitting.flow.execution import Precision, Steps
+from glowseis.fitting.flow.execution import Activations, Precision, Steps
 from glowseis.layers.types import Shape, Tensor
 from glowseis.models.glow import OUT_OF_RANGE, Glow
 
@@ -60,8 +60,9 @@ class FlowTrainer(keras.Model):
         self.bits = keras.metrics.Mean(name="bits_per_dimension")
         self.gradient_norm = keras.metrics.Mean(name="gradient_norm")
 
-    def _ways(self, *, written_out: bool = False) -> Steps:
-        return Steps(self.flow, reversible=self.reversible, conditioners=self.conditioners, written_out=written_out)
+    def _ways(self, *, looped: bool = False) -> Steps:
+        activations: Activations = "inverted" if self.reversible else "stored"
+        return Steps(self.flow, activations=activations, conditioners=self.conditioners, looped=looped)
 
     def compile(self, optimizer: keras.optimizers.Optimizer | str, jit_compile: bool = False) -> None:
         """Choose the optimiser, and whether XLA compiles the whole step.
@@ -71,7 +72,7 @@ class FlowTrainer(keras.Model):
             jit_compile: Compile with XLA. Off by default, also on a GPU, because it takes long for a deep flow.
                 Compiled steps do not check the values of the images.
         """
-        self._steps = self._ways(written_out=jit_compile)
+        self._steps = self._ways(looped=jit_compile)
         super().compile(optimizer=optimizer, jit_compile=jit_compile)
         with self.distribute_strategy.scope():
             # Not in the first step: if that fails, TensorFlow no longer makes variables.

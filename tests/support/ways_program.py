@@ -1,0 +1,74 @@
+"""Gradients of a saved flow on the backend that KERAS_BACKEND names: `ways_program.py MATERIAL RESULT WAY ...`.
+
+The material holds the flow's weights in order, images and, as JSON, the flow's settings. Written are bits and gradients
+of each way, as `WAY bits` and `WAY INDEX`, and, as `round trip`, the largest error of decoding what was encoded.
+"""
+
+import json
+import sys
+
+import keras
+import numpy as np
+
+from glowseis.layers.step_stack import in_order, way_through
+from glowseis.models.glow import Glow
+
+
+def main() -> None:
+    material, result, *ways = sys.argv[1:]
+    with np.load(material) as kept:
+        flow = Glow(**json.loads(str(kept["settings"])))
+        flow.build()
+        flow.set_weights([kept[f"weight {index}"] for index in range(len(flow.weights))])
+        x = keras.ops.convert_to_tensor(kept["images"])
+    found = {}
+    for way in ways:
+        bits, gradients = {"jax": with_jax, "torch": with_torch}[keras.backend.backend()](flow, way, x)
+        found[f"{way} bits"] = np.asarray(bits)
+        found.update({f"{way} {index}": np.asarray(gradient) for index, gradient in enumerate(gradients)})
+    found["round trip"] = np.abs(
+        keras.ops.convert_to_numpy(flow.decode(flow.encode(x))) - keras.ops.convert_to_numpy(x)
+    ).max()
+    np.savez(result, **found)
+
+
+def running(flow, way):
+    """Let the flow's steps run this way from now on."""
+    for stack in flow.stacks:
+        template = stack.template.with_conditioner_of("mixed_bfloat16") if "bfloat16" in way else stack.template
+        chosen = way_through(template, recomputed="recomputed" in way)
+        if way == "written-out":
+            chosen = type(chosen)(
+                template.forward, template.inverse, lambda values, x, step=template.forward: in_order(step, values, x)
+            )
+        stack.running(chosen).__enter__()
+
+
+def bits_of(flow, x):
+    return keras.ops.mean(flow.bits_per_dimension(flow.log_prob(x)))
+
+
+def with_jax(flow, way, x):
+    import jax
+
+    running(flow, way)
+    variables = flow.trainable_variables
+
+    def loss(values):
+        with keras.StatelessScope(list(zip(variables, values, strict=True))):
+            return bits_of(flow, x)
+
+    return jax.jit(jax.value_and_grad(loss))([one.value for one in variables])
+
+
+def with_torch(flow, way, x):
+    import torch
+
+    running(flow, way)
+    bits = bits_of(flow, x)
+    gradients = torch.autograd.grad(bits, [one.value for one in flow.trainable_variables])
+    return bits.detach().cpu(), [gradient.cpu() for gradient in gradients]
+
+
+if __name__ == "__main__":
+    main()
