@@ -9,8 +9,7 @@ import math
 import re
 
 _BYTES = {"pred": 1, "s8": 0, "u8": 1, "bf16": 2, "f16": 2, "s16": 2, "u16": 2, "f64": 8, "s64": 8, "u64": 8, "c64": 8}
-
-"""Of an element; four for others. Of signed bytes are only the work spaces of libraries' products."""
+"""Of an element; four for others. Only the work spaces of libraries' products are of signed bytes: not counted."""
 
 _NOTHING_MOVES = {
     "parameter", "constant", "tuple", "get-tuple-element", "bitcast", "after-all", "partition-id", "replica-id", "iota",
@@ -34,10 +33,11 @@ def moved_bytes(text: str) -> float:
             computations[current] = []
         elif current and (found := _INSTRUCTION.match(line)):
             computations[current].append((found[1], found[2], found[3], found[4]))
-    return _of(computations, entry, 0)
+    return _moved_by(computations, entry, 1)
 
 
-def _of(computations: dict[str, list[tuple[str, str, str, str]]], name: str, trips: int) -> float:
+def _moved_by(computations: dict[str, list[tuple[str, str, str, str]]], name: str, trips: int) -> float:
+    """Bytes that one run of a computation moves: the program's, or the body of a loop that runs `trips` times."""
     shapes = {result: shape for result, shape, _, _ in computations[name]}
     total = 0.0
     for _, shape, operation, rest in computations[name]:
@@ -48,11 +48,11 @@ def _of(computations: dict[str, list[tuple[str, str, str, str]]], name: str, tri
             body = re.search(r"body=%?([\w.\-]+)", rest)
             if trip_count is None or body is None:
                 raise ValueError("a loop of this program runs an unknown number of times")
-            total += int(trip_count[1]) * _of(computations, body[1], int(trip_count[1]))
+            total += int(trip_count[1]) * _moved_by(computations, body[1], int(trip_count[1]))
             continue
         called = re.search(r"to_apply=%?([\w.\-]+)", rest)
         if operation == "call" and called:
-            total += _of(computations, called[1], trips)
+            total += _moved_by(computations, called[1], trips)
             continue
         operands = rest.split(")")[0]
         read = sum(_size(shapes[one], trips) for one in re.findall(r"%([\w.\-]+)", operands) if one in shapes)

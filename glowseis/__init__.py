@@ -33,7 +33,18 @@ else:
     def __getattr__(name: str) -> Any:
         if name not in _ROOMS:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(f"{__name__}.{_ROOMS[name]}"), name)
+        try:
+            value = getattr(importlib.import_module(f"{__name__}.{_ROOMS[name]}"), name)
+        except ModuleNotFoundError as missing:
+            # Keras, too, imports it unless KERAS_BACKEND names another.
+            if str(missing.name).split(".")[0] != "tensorflow":
+                raise
+            from glowseis.errors import InputError
+
+            raise InputError(
+                f"glowseis.{name} needs TensorFlow, which is not installed; install it with pip install tensorflow "
+                "(glowseis.layers and glowseis.models run without it if KERAS_BACKEND is jax or torch)"
+            ) from None
         globals()[name] = value
         return value
 

@@ -30,6 +30,14 @@ def test_importing_is_instant():
     assert done.stdout == "[]\nInputError False\n[]\n"
 
 
+@pytest.mark.parametrize("name", ["Glow", "load_flow"])
+def test_without_tensorflow_a_line_says_so(name):
+    script = f"import sys, glowseis\nsys.modules['tensorflow'] = None\nglowseis.{name}"
+    done = subprocess.run([sys.executable, "-c", script], check=False, cwd=CHECKOUT, capture_output=True, text=True)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"glowseis.errors.InputError: glowseis.{name} needs TensorFlow, which is not installed;")
+
+
 def test_the_names_are_told():
     assert set(FACE) <= set(dir(glowseis))
     wanted = "Glow Miniception FlowTrainer open_survey read_gathers write_gathers simulate_gathers synthesise "

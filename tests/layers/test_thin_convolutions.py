@@ -83,11 +83,12 @@ def test_a_conditioner_of_many_channels_is_its_layers():
 def test_work_in_parts_takes_less_memory_at_once(monkeypatch):
     seen = []
     monkeypatch.setattr(
-        thin_convolutions, "_hidden_columns", lambda part, *rest: seen.append(tuple(part.shape)) or part[..., :36]
+        thin_convolutions,
+        "_hidden_columns",
+        lambda part, *rest: seen.append(tuple(part.shape)) or tf.concat([part, part], axis=-1),
     )
     x = tf.zeros((2, 448, 320, 2))
     layer = conditioner(2, size=(448, 320))
-    layer.products._scatter = np.zeros((3, 3, 18, 4))
     for in_parts in (False, True):
         with working_in_parts(in_parts):
             layer(x)

@@ -56,8 +56,8 @@ class Steps:
                 raise ValueError(f"{name} is {value!r}; give one of {', '.join(get_args(known))}")
         if activations == "inverted" and conditioners != "float32":
             raise ValueError(
-                f"Steps with {conditioners} conditioners cannot be inverted closely enough to train without stored "
-                "activations. Give activations='recomputed' or 'stored', or conditioners='float32'."
+                f"Steps with {conditioners} conditioners cannot be inverted closely enough to train by inverting them. "
+                "Store activations (reversible=False), or give conditioners='float32'."
             )
         self._flow = flow
         self._in_parts = not looped and not tf.config.list_physical_devices("GPU")
