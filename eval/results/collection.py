@@ -197,6 +197,8 @@ def collect(folder: Path, digest: str | None, kinds: Sequence[str], arms: Sequen
         outcome = read_outcome(path)
         if outcome.kind not in kinds or outcome.arm not in arms:
             continue
+        if not outcome.error and not outcome.ids:
+            raise InputError(f"{path}: is damaged (it has no test gathers); remove it and run its fold again")
         digest = digest or outcome.study
         _check_study(path, outcome, digest)
         key = (outcome.kind, outcome.fold, outcome.arm)
