@@ -6,6 +6,7 @@ of each way, as `WAY bits` and `WAY INDEX`, and, as `round trip`, the largest er
 
 import json
 import sys
+from contextlib import ExitStack, contextmanager
 
 import keras
 import numpy as np
@@ -23,18 +24,22 @@ def main() -> None:
         x = keras.ops.convert_to_tensor(kept["images"])
     found, backend = {}, keras.backend.backend()
     for way in ways:
-        bits, gradients = {"jax": with_jax, "torch": with_torch}[backend](flow, way, x)
+        with running(flow, way):
+            bits, gradients = {"jax": with_jax, "torch": with_torch}[backend](flow, x)
         found[f"{way} bits"] = np.asarray(bits)
         found.update({f"{way} {index}": np.asarray(gradient) for index, gradient in enumerate(gradients)})
     found["round trip"] = np.abs(keras.ops.convert_to_numpy(again(flow, x)) - keras.ops.convert_to_numpy(x)).max()
     np.savez(result, **found)
 
 
+@contextmanager
 def running(flow, way):
-    """Let the flow's steps run this way from now on."""
-    for stack in flow.stacks:
-        template = stack.template.with_conditioner_of("mixed_bfloat16") if "bfloat16" in way else stack.template
-        stack.running(way_through(template, recomputed="recomputed" in way)).__enter__()
+    """A context in which the flow's steps run this way."""
+    with ExitStack() as contexts:
+        for stack in flow.stacks:
+            template = stack.template.with_conditioner_of("mixed_bfloat16") if "bfloat16" in way else stack.template
+            contexts.enter_context(stack.running(way_through(template, recomputed="recomputed" in way)))
+        yield
 
 
 def again(flow, x):
@@ -50,10 +55,9 @@ def bits_of(flow, x):
     return keras.ops.mean(flow.bits_per_dimension(flow.log_prob(x)))
 
 
-def with_jax(flow, way, x):
+def with_jax(flow, x):
     import jax
 
-    running(flow, way)
     variables = flow.trainable_variables
 
     def loss(values):
@@ -63,10 +67,9 @@ def with_jax(flow, way, x):
     return jax.jit(jax.value_and_grad(loss))([one.value for one in variables])
 
 
-def with_torch(flow, way, x):
+def with_torch(flow, x):
     import torch
 
-    running(flow, way)
     bits = bits_of(flow, x)
     gradients = torch.autograd.grad(bits, [one.value for one in flow.trainable_variables])
     return bits.detach().cpu(), [gradient.cpu() for gradient in gradients]
