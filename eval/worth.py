@@ -52,10 +52,9 @@ def main(
     names = [name.strip() for name in arms.split(",") if name.strip()]
     if names:
         check_arms(names, "--arms")
-    settings = read_study(recipe, [*(changes or []), *([f"study.arms={names}"] if names else [])])
+    settings = read_study(recipe, [*(changes or []), *([f"study.arms={names}"] if names else [])], surveys=True)
     replicates = settings.study.replicates
-    if not replicates:
-        raise InputError(f"{recipe}: has no [study.replicates]; python -m eval.cv runs studies with folds")
+    assert replicates is not None
     known = {one.name: one for one in replicates.settings}
     for name in setting or []:
         if name not in known:

@@ -25,6 +25,7 @@ class Onto(StrEnum):
 
 
 def main(
+    context: typer.Context,
     savedmodel: Annotated[
         Path | None, typer.Argument(help="savedmodels/NAME, or one of its versions; not with --onto.")
     ] = None,
@@ -63,6 +64,11 @@ def main(
         raise InputError(f"--farthest {farthest:g}: give a number above 0, at most 1")
     if (savedmodel is None) == (onto is None):
         raise InputError("name the SavedModel of a flow, or give --onto other-earths: one of the two")
+    for name in ("path", "farthest", "batch") if savedmodel is None else ("corner",):
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            needed = "a flow, not --onto" if savedmodel is None else "--onto"
+            raise InputError(f"--{name} goes with {needed}; leave it out")
     target_format(out, kind)
     if savedmodel is None:
         _move_noise(survey, out, label, count, seed, corner, kind)

@@ -160,7 +160,9 @@ def machine() -> str:
 
 def line_of(outcome: Outcome) -> str:
     """An outcome in one line for the terminal."""
-    where = f"{outcome.kind} fold {outcome.fold}, {outcome.arm}"
+    # Only a study of independent surveys has no test gathers.
+    what = "fold" if outcome.ids or not outcome.independent else "survey"
+    where = f"{outcome.kind} {what} {outcome.fold}, {outcome.arm}"
     if outcome.error:
         return f"{where}: failed: {outcome.error}"
     rare, scored = outcome.labels.index(outcome.rare), []

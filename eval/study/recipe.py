@@ -179,18 +179,24 @@ class StudyRecipe(Recipe):
         return own[flow] or self.phases
 
 
-def read_study(path: Path, changes: list[str] | None = None) -> StudyRecipe:
+def read_study(path: Path, changes: list[str] | None = None, *, surveys: bool = False) -> StudyRecipe:
     """Read a study's recipe.
 
     Args:
         path: A TOML file.
         changes: Changes such as `study.folds=3`, the value written as in TOML.
+        surveys: Whether it is to be a study of independent surveys, and not of folds.
 
     Raises:
         InputError: The file is missing or not TOML, it has no section `[study]`, a key is unknown, a value is of the
-            wrong type or out of range, or settings contradict each other.
+            wrong type or out of range, settings contradict each other, or it is the other kind of study.
     """
-    return read_toml(path, changes, StudyRecipe)
+    recipe = read_toml(path, changes, StudyRecipe)
+    if surveys and not recipe.study.replicates:
+        raise InputError(f"{path}: has no [study.replicates]; python -m eval.cv runs studies with folds")
+    if recipe.study.replicates and not surveys:
+        raise InputError(f"{path}: a study of independent surveys, not of folds; run it with python -m eval.worth")
+    return recipe
 
 
 def check_flows(recipe: StudyRecipe, arms: list[str], where: str) -> None:

@@ -54,3 +54,11 @@ def test_a_study_of_folds_has_no_surveys(worth, tmp_path):
     (tmp_path / "worth.toml").write_text(REPLICATED.split("[study.replicates]")[0])
     done = worth()
     assert done.status == 2 and "has no [study.replicates]; python -m eval.cv runs studies with folds" in done.error[0]
+
+
+@pytest.mark.parametrize("module", ["eval.cv", "eval.curve"])
+def test_surveys_have_no_folds(tmp_path, monkeypatch, command, module):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "worth.toml").write_text(REPLICATED)
+    done = command(module, "worth.toml")
+    assert done.status == 2 and "not of folds; run it with python -m eval.worth" in done.error[0]

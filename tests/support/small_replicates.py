@@ -28,4 +28,4 @@ def replicated_recipe(folder, *changes):
     """The recipe, read with changes."""
     path = folder / "replicated.toml"
     path.write_text(REPLICATED)
-    return read_study(path, list(changes))
+    return read_study(path, list(changes), surveys=True)

@@ -120,7 +120,8 @@ def test_arms_are_scored_on_the_independent_survey_alone(replicate, place):
     said = []
     done = run_fold(study, name, 0, ["oversampling", "low-band"], said.append)
     assert [one.error for one in done] == ["", ""] and len(said) == 2
-    assert all("independent survey: F1 of bad" in line and "accuracy" not in line for line in said)
+    assert all("survey 0, " in line and "independent survey: F1 of bad" in line for line in said)
+    assert not any("accuracy" in line or "fold" in line for line in said)
     for one in done:
         again = read_outcome(study.outcomes / f"{name}-00-{one.arm}.json")
         assert again == one and again.ids == [] and again.independent is not None
