@@ -15,10 +15,10 @@ def recomputing_steps(template: Template, count: int, *, inverted: bool) -> Step
     """A way through a stack's steps whose gradient needs each step's input, or only the last one's output.
 
     Steps whose inputs are kept give the gradient of steps with stored activations, up to the rounding of sums, with
-    conditioners of any precision; an input is much smaller than a step's hidden activations. If inverted, not even inputs are kept:
-    each is recomputed from the step's output, and a step's network is evaluated once, for both the step's inverse and
-    the gradient. The steps run in TensorFlow loops: written out in one graph, the operations of many steps are
-    interleaved and their activations pile up.
+    conditioners of any precision; an input is much smaller than a step's hidden activations. If inverted, not even
+    inputs are kept: each is recomputed from the step's output, and a step's network is evaluated once, for both the
+    step's inverse and the gradient. The steps run in TensorFlow loops: written out in one graph, the operations of many
+    steps are interleaved and their activations pile up.
 
     Args:
         template: The step, built.
