@@ -288,6 +288,23 @@ def _signals() -> Iterator[list[int]]:
             signal.signal(number, signal.SIG_IGN if came else handler)
 
 
+def refuse_given(context: typer.Context, names: Iterable[str], needed: str) -> None:
+    """Refuse options that were given although they have no effect.
+
+    Args:
+        context: The command's context.
+        names: Names of the options, without dashes.
+        needed: What they go with.
+
+    Raises:
+        InputError: One was given.
+    """
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise InputError(f"--{name} goes with {needed}; leave it out")
+
+
 def import_tensorflow(*, begin: bool = True) -> None:
     """Import TensorFlow without its messages about the machine, which it prints before it reads its own log level.
 

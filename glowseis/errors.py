@@ -27,5 +27,7 @@ class StoppedError(Exception):
 def first_wrong(wrong: "pydantic.ValidationError") -> str:
     """The first error that pydantic found, and where, in a few words."""
     first = wrong.errors()[0]
-    where, what = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+    # Keys come from people's files, so a terminal must show and not obey them.
+    where = ".".join(key if key.isprintable() else repr(key)[1:-1] for key in map(str, first["loc"]))
+    what = first["msg"].removeprefix("Value error, ")
     return f"{where}: {what}" if where else what

@@ -8,7 +8,7 @@ import typer
 
 from glowseis import command
 from glowseis.errors import InputError
-from glowseis.survey.formats.targets import Format, target_format
+from glowseis.survey.formats.targets import Format
 
 
 class LatentPath(StrEnum):
@@ -51,74 +51,28 @@ def main(
 ) -> None:
     """Make new gathers of a label, with a flow or by moving noise.
 
-    A flow interpolates between a survey's real gathers, the parents, in its latent space. Each new gather has the
-    geometry of its first parent. With --onto other-earths, a gather of any label is given the low-frequency noise of
-    one with the label; this suits swell noise, which lies below the events' frequencies. Parents, alpha, seed and
-    model are recorded in the survey or HDF5 file, or in a table beside SEG-Y, NumPy files and pictures.
+    A flow interpolates between a survey's real gathers, the parents, in its latent space. With --onto other-earths, a
+    gather of any label is given the low-frequency noise of one with the label, such as swell noise. Each has the
+    geometry of its first parent. Parents, alpha, seed and model are recorded in the survey or HDF5 file, or in a table.
 
     Example: python -m glowseis.generate savedmodels/demo --survey surveys/demo --count 20 --out new.segy
 
     Example: python -m glowseis.generate --onto other-earths --survey surveys/demo --label bad --out new.h5
     """
-    if not 0 < farthest <= 1:
-        raise InputError(f"--farthest {farthest:g}: give a number above 0, at most 1")
     if (savedmodel is None) == (onto is None):
         raise InputError("name the SavedModel of a flow, or give --onto other-earths: one of the two")
-    for name in ("path", "farthest", "batch") if savedmodel is None else ("corner",):
-        source = context.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE":
-            needed = "a flow, not --onto" if savedmodel is None else "--onto"
-            raise InputError(f"--{name} goes with {needed}; leave it out")
-    target_format(out, kind)
+    command.refuse_given(
+        context, ("path", "farthest", "batch") if onto else ("corner",), "a flow" if onto else "--onto"
+    )
+    from glowseis.generation import Target, by_flow, by_moving, check_flow_fits
+
+    target = Target(out, kind, count, seed)
     if savedmodel is None:
-        _move_noise(survey, out, label, count, seed, corner, kind)
+        print(by_moving(target, survey, label, corner))
         return
-    from glowseis.export.folders import check_flow
-    from glowseis.survey.store.survey import open_survey
-
-    real = open_survey(survey)
-    check_flow(savedmodel, real, label)
-
-    from tqdm import tqdm
-
+    check_flow_fits(savedmodel, survey, label, farthest)
     command.import_tensorflow()
-    from glowseis.export.flow import load_flow
-    from glowseis.survey.formats.writing import write_gathers
-    from glowseis.synthesis import possible_parents, synthesise, trained_label
-
-    flow = load_flow(savedmodel)
-    label = label or trained_label(flow)
-    if flow.about.get("survey_checksum") != real.checksum:
-        print(f"{flow.name} was trained on another survey, {flow.about.get('survey', 'which it does not name')}")
-    possible = len(possible_parents(flow, real, label))
-    made = synthesise(flow, real, label, count, seed, path.value, batch, farthest=farthest)
-    reach = f", at most {farthest:g} of the way" if farthest < 1 else ""
-    with tqdm(made, "generating", count, unit="gather", disable=None) as shown:
-        write_gathers(out, shown, kind=kind, maker=f"{flow.name}, seed {seed}, {path.value} path{reach}")
-    print(f"{count} synthetic {label} gathers by {flow.name}, from {possible} possible parents: {out}")
-
-
-def _move_noise(
-    survey: Path, out: Path, label: str | None, count: int, seed: int, corner: float, kind: Format | None
-) -> None:
-    """Write gathers with the noise of others."""
-    from glowseis.survey.store.survey import open_survey
-
-    if not label:
-        raise InputError("--onto other-earths needs --label, the label of the gathers whose noise is moved")
-    if not corner > 0:
-        raise InputError(f"--corner {corner:g}: give a frequency above 0, in Hz")
-    real = open_survey(survey)
-
-    from tqdm import tqdm
-
-    from glowseis.survey.formats.writing import write_gathers
-    from glowseis.transplant import transplants
-
-    made = transplants(real, label, count, seed, corner_hz=corner)
-    with tqdm(made, "generating", count, unit="gather", disable=None) as shown:
-        write_gathers(out, shown, kind=kind, maker=f"noise below {corner:g} Hz on other earths, seed {seed}")
-    print(f"{count} synthetic {label} gathers, their noise below {corner:g} Hz moved onto other earths: {out}")
+    print(by_flow(target, savedmodel, survey, label, path.value, farthest, batch))
 
 
 if __name__ == "__main__":

@@ -157,7 +157,7 @@ BAD_INPUT = [
     ("train", ("--set", "training.batc=2"), "unknown key training.batc; did you mean batch?"),
     ("train", ("a.toml", "b.toml"), "unexpected extra argument"),
     ("generate", ("model", "--out", "new.xyz", "--survey", "s"), "new.xyz: no format ends in .xyz"),
-    ("generate", (), "Missing argument 'savedmodel'"),
+    ("generate", (), "Missing option '--survey'"),
     ("classify", (), "Missing argument 'savedmodel'"),
     ("classify", ("model", "survey"), "Missing option '--out'"),
     ("describe", (), "Missing argument 'SURVEY|MODEL'"),

@@ -355,7 +355,7 @@ def test_noise_on_other_earths_needs_no_flow(tiny, tmp_path, command):
         ((), "name the SavedModel of a flow, or give --onto other-earths"),
         (("savedmodels/flow", "--onto", "other-earths"), "one of the two"),
         (("--onto", "other-earths"), "needs --label"),
-        (("--onto", "other-earths", "--label", "bad", "--path", "linear"), "--path goes with a flow, not --onto"),
+        (("--onto", "other-earths", "--label", "bad", "--path", "linear"), "--path goes with a flow; leave it out"),
         (("--onto", "other-earths", "--label", "bad", "--farthest", "0.5"), "--farthest goes with a flow"),
         (("savedmodels/flow", "--corner", "8"), "--corner goes with --onto"),
         (("--onto", "other-earths", "--label", "bad", "--corner", "0"), "--corner 0: give a frequency above 0"),

@@ -212,7 +212,7 @@ def test_augmentations_came_later_to_classifiers_alone():
     ("change", "message"),
     [
         ("data.augment=['flip']", "data.augment.0 = 'flip': input should be 'trace_order', 'polarity'"),
-        ("data.augment=['shift_trace']", "data.augment.0 = 'shift_trace': input should be 'trace_order'"),
+        ("data.augment=['shift_traces']", "data.augment.0 = 'shift_traces': input should be 'trace_order'"),
         ("data.window=large", "data.window: size 'large' is not samples x traces; write it like 896x640"),
         ("data.window=00x128", "data.window: size '00x128': each side must be between 1 and 32768"),
         ("data.windows=24x16", "unknown key data.windows; did you mean window?"),
