@@ -27,16 +27,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-# Each worker process simulates on one core.
-for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-    os.environ.setdefault(name, "1")
+import numpy as np
 
-import numpy as np  # noqa: E402
-
-from glowseis.survey.amplitudes.bands import low_band  # noqa: E402
-from glowseis.survey.gather import LABELS, Recording  # noqa: E402
-from glowseis.survey.render import render_recording  # noqa: E402
-from glowseis.survey.simulate import (  # noqa: E402
+from glowseis.survey.amplitudes.bands import low_band
+from glowseis.survey.gather import LABELS, Recording
+from glowseis.survey.render import render_recording
+from glowseis.survey.simulate import (
     PAPER_FRACTIONS,
     Acquisition,
     acquisitions,
@@ -44,8 +40,8 @@ from glowseis.survey.simulate import (  # noqa: E402
     simulate_events,
     simulate_recording,
 )
-from glowseis.survey.simulate.labels import draw_noise  # noqa: E402
-from glowseis.survey.simulate.noise import disturb  # noqa: E402
+from glowseis.survey.simulate.labels import draw_noise
+from glowseis.survey.simulate.noise import disturb
 
 SIZE, COUNT, TESTED = (112, 80), 5223, 3600
 TEST_SEED, OTHER_LINES = 8001, 500
@@ -121,6 +117,9 @@ class Surveys:
 
     def __init__(self, settings: Sequence[tuple[float, int]], arms: Sequence[str], made: int, workers: int):
         self._settings, self._arms, self._made_each, self._workers = settings, arms, made, workers
+        # Each worker process simulates on one core; it reads these when it imports NumPy.
+        for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+            os.environ.setdefault(name, "1")
         self._pool = ProcessPoolExecutor(workers, get_context("spawn"))
 
     def start(self, seed: int, weather: float, fractions: tuple[float, float, float], count: int) -> list[Future[Any]]:

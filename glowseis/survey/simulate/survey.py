@@ -118,7 +118,7 @@ def simulate_gathers(
         if not isinstance(value, SupportsIndex):
             raise InputError(f"{name} is {value!r}; give a whole number")
     try:
-        weather, fractions = float(weather), tuple(float(share) for share in fractions)  # type: ignore[assignment]
+        weather, (good, medium, bad) = float(weather), map(float, fractions)
     except (TypeError, ValueError):
         raise InputError(
             f"weather {weather!r}, fractions {fractions!r}: give a number and three numbers, such as 0.5 and "
@@ -126,6 +126,7 @@ def simulate_gathers(
         ) from None
     height, width = parse_size(size_text(size))
     settings = parse_noise(f"{kind}={factor}" for kind, factor in (noise or {}).items())
-    simulation = Simulation(count, seed, (height, width), fractions, acquisitions, first_acquisition, weather, settings)
+    shares = (good, medium, bad)
+    simulation = Simulation(count, seed, (height, width), shares, acquisitions, first_acquisition, weather, settings)
     with contextlib.closing(simulation.recordings(workers)) as made:
         return [render_recording(recording, height, width) for recording in made]
