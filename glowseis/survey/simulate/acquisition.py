@@ -144,7 +144,7 @@ class Acquisition:
         Records and cables may be shorter than the image, down to a third of its height and a sixth of its
         width. Ranges are those of the trade (Dondurur 2018) and wide enough to hold the published gathers of both
         acquisitions that show some: water of 0.12 to 3.4 s two-way at the paper's size, sources and cables towed at 4
-        to 10 m and 5 to 25 m, pulses from 3 to 24 Hz up to 40 to 58 Hz, channels 6.25 to 25 m apart, amplitudes
+        to 10 m and 5 to 25 m, pulses from 2.5 to 26 Hz up to 36 to 90 Hz, channels 6.25 to 25 m apart, amplitudes
         multiplied by up to the 2.2nd power of time. Swell noise is 0.6 to 2 times as loud; in three acquisitions of
         five, waves of 25 to 125 m/s carry it (a cable of some 5 kg/m, with the water that moves with it, under 3 to
         80 kN).
@@ -193,7 +193,7 @@ class Acquisition:
             signature=Signature(
                 low_hz=low_hz,
                 low_order=random.uniform(1.5, 4.0),
-                high_hz=random.uniform(36.0, 60.0),
+                high_hz=random.uniform(36.0, 90.0),
                 corner_hz=random.uniform(8.0, 40.0),
                 slope=1.6 * random.random() ** 2,
                 bubble=random.uniform(0.05, 0.4),
@@ -331,7 +331,7 @@ def acquisitions(
 def _drawn_recorder(random: np.random.Generator, scale: float) -> Recorder:
     """How the gathers of a drawn acquisition are recorded and prepared."""
     starts, humming, worded, clipped, shifted, sparse, muted = random.random(7)
-    return Recorder(
+    drawn = Recorder(
         start_s=scale * random.uniform(-0.15, 0.3) if starts < 0.3 else 0.0,
         gain_power=random.uniform(0.0, 2.2),
         polarity=int(random.choice([-1, 1])),
@@ -344,6 +344,13 @@ def _drawn_recorder(random: np.random.Generator, scale: float) -> Recorder:
         far_first=bool(random.random() < 0.4),
         missing=random.uniform(0.002, 0.05) if sparse < 0.3 else 0.0,
         mute=("top", "water")[int(random.integers(2))] if muted < 0.15 else "none",
+    )
+    rumbles, share, balanced, power, window = random.spawn(1)[0].random(5)
+    return replace(
+        drawn,
+        rumbling=0.001 * 12.0**share if rumbles < 0.5 else 0.0,
+        balance=0.4 + 0.6 * power if balanced < 0.25 else 0.0,
+        balance_s=scale * (0.4 + 1.6 * window),
     )
 
 

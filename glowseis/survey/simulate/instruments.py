@@ -66,6 +66,9 @@ class Recorder:
         constant: Constant added to every sample, as a share of the amplitude that 4 % exceed.
         far_first: Whether the farthest trace comes first.
         missing: Chance that a trace is missing.
+        balance: How far an automatic gain control makes all times equally loud: 0 not at all, 1 completely.
+        balance_s: Its window, in seconds.
+        rumbling: Chance that a channel rumbles by itself, whatever the sea does.
         mute: One of `MUTES`.
     """
 
@@ -80,4 +83,7 @@ class Recorder:
     constant: float = 0.0
     far_first: bool = False
     missing: float = 0.0
+    balance: float = 0.0
+    balance_s: float = 1.0
+    rumbling: float = 0.0
     mute: str = "none"

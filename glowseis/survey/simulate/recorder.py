@@ -8,12 +8,15 @@ import math
 from dataclasses import replace
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from glowseis.survey.gather import Geometry
 from glowseis.survey.simulate.acquisition import WATER_VELOCITY_M_S, Acquisition
 from glowseis.survey.simulate.instruments import Recorder
 
 _TAPER_SAMPLES = 8
+_QUIET = 0.1
+"""Loudness below which the gain control stops rising, as a share of the gather's root mean square."""
 _FULL_SCALE = 8.0
 """Loudest amplitude that a recorder of few bits can hold, as a multiple of the clip."""
 
@@ -55,7 +58,7 @@ def hum(traces: int, acquisition: Acquisition, random: np.random.Generator) -> n
 def recorded(
     pressure: np.ndarray, geometry: Geometry, water_s: float, recorder: Recorder, random: np.random.Generator
 ) -> tuple[np.ndarray, Geometry]:
-    """The gather as it is in a file: with mutes, polarity, word length, missing traces and their order.
+    """The gather as it is in a file: with mutes, gain control, polarity, word length, missing traces and their order.
 
     Args:
         pressure: Events and noise with the gain on them, float32 `[trace, time]`.
@@ -67,7 +70,7 @@ def recorded(
     Returns:
         Amplitudes, float32 `[trace, time]`, and the geometry of their traces.
     """
-    amplitude = _muted(pressure, geometry, water_s, recorder)
+    amplitude = _balanced(_muted(pressure, geometry, water_s, recorder), geometry.sample_interval_s, recorder)
     size = np.abs(amplitude[::2, ::3])
     clip = max(float(np.quantile(size, 0.96)), 1e-12)
     if recorder.clipped_share:
@@ -90,6 +93,15 @@ def recorded(
         receiver_x_m=geometry.receiver_x_m[order],
         receiver_y_m=geometry.receiver_y_m[order],
     )
+
+
+def _balanced(pressure: np.ndarray, sample_interval_s: float, recorder: Recorder) -> np.ndarray:
+    """Each trace over its own loudness within a window; where it is quiet, less is made of it."""
+    if not recorder.balance:
+        return pressure
+    power = gaussian_filter1d(pressure.astype(np.float32) ** 2, 0.5 * recorder.balance_s / sample_interval_s, axis=1)
+    quiet = max(_QUIET * float(np.sqrt(np.mean(power))), 1e-12)
+    return (pressure / (np.sqrt(power) + quiet) ** recorder.balance).astype(np.float32)
 
 
 def _muted(pressure: np.ndarray, geometry: Geometry, water_s: float, recorder: Recorder) -> np.ndarray:

@@ -26,7 +26,7 @@ from glowseis.survey.simulate.recorder import recorded
 from glowseis.survey.simulate.settings import LARGEST_FACTOR, NoiseSettings
 from glowseis.survey.simulate.weather import weathered
 
-SIMULATOR_VERSION = "2.2"
+SIMULATOR_VERSION = "2.3"
 """Changes whenever the same seed gives different gathers."""
 
 _GATHER_STREAM = 13

@@ -9,7 +9,15 @@ import numpy as np
 
 from glowseis.survey.simulate.acquisition import Acquisition
 from glowseis.survey.simulate.noise.cable import bird, loud_columns, strum, tug
-from glowseis.survey.simulate.noise.channels import add_spikes, crossfeed, reverse, saturate, silence, weaken
+from glowseis.survey.simulate.noise.channels import (
+    add_spikes,
+    crossfeed,
+    reverse,
+    rumble,
+    saturate,
+    silence,
+    weaken,
+)
 from glowseis.survey.simulate.noise.sea import ambient, swell
 from glowseis.survey.simulate.noise.vessels import interference, propeller
 from glowseis.survey.simulate.plan import NoisePlan, with_tails
@@ -26,6 +34,7 @@ __all__ = [
     "loud_columns",
     "propeller",
     "reverse",
+    "rumble",
     "saturate",
     "silence",
     "strum",
@@ -75,6 +84,8 @@ def disturb(pressure: np.ndarray, plan: NoisePlan, acquisition: Acquisition, ran
     ):
         if level_microbar:
             noisy += add(traces, level_microbar, acquisition, stream[kind])
+    if acquisition.recorder.rumbling:
+        rumble(noisy, acquisition, random.spawn(1)[0])
     noisy *= time_gain(acquisition)
     noisy += pressure
     crossfeed(noisy, plan.crossfeed, stream["crossfeed"])

@@ -3,8 +3,13 @@
 Source: Dondurur 2018, on quality control: dead, weak, reversed, spiky and saturated channels, cross-feed on modules.
 """
 
+import math
+
 import numpy as np
 
+from glowseis.survey.simulate.acquisition import Acquisition
+from glowseis.survey.simulate.events import CLIP_MICROBAR
+from glowseis.survey.simulate.noise.spectra import bursts, coloured, frequencies_hz
 from glowseis.survey.simulate.plan import MODULE_CHANNELS
 
 _LEAK_CHANNELS = 8.0
@@ -28,6 +33,39 @@ def crossfeed(pressure: np.ndarray, modules: tuple[int, ...], random: np.random.
         np.fill_diagonal(leak, 0.0)
         leak *= random.uniform(1.0, 3.0) / max(leak.sum(axis=1).max(), 1e-12)
         pressure[channels] = own + leak.astype(np.float32) @ own
+
+
+def rumble(pressure: np.ndarray, acquisition: Acquisition, random: np.random.Generator) -> None:
+    """Channels that rumble by themselves for the whole record, some heard on the few beside them.
+
+    One such channel does not make a gather bad, however loud it is. Source: as measured on the published good gather of
+    acquisition B, whose 322nd channel has 17 times the median's amplitude below 5 Hz, and still 13 times four channels
+    away; the other levels and spectra are ours.
+
+    Args:
+        pressure: A gather before the recorder's gain, float32 `[trace, time]`; it is changed.
+        acquisition: How often a channel does so, sample interval and record length.
+        random: Source of randomness.
+    """
+    traces = pressure.shape[0]
+    frequency = frequencies_hz(acquisition)
+    for channel in random.integers(traces, size=random.binomial(traces, acquisition.recorder.rumbling)):
+        corner_hz, reach, level = (
+            math.exp(random.uniform(math.log(low), math.log(high)))
+            for low, high in ((1.5, 25.0), (0.15, 3.0), (0.01, 0.7))
+        )
+        amplitude = 1.0 / np.hypot(1.0, (frequency / corner_hz) ** random.uniform(1.5, 4.0))
+        amplitude *= np.minimum(frequency, 1.0)  # recorders have a low-cut
+        away = np.abs(np.arange(traces) - channel)
+        near = np.flatnonzero(away <= 4.0 * reach)
+        own = random.uniform(0.1, 0.9)
+        noise = own * coloured(near.size, amplitude, acquisition, random) + (1.0 - own) * coloured(
+            1, amplitude, acquisition, random
+        )
+        noise *= bursts(1, random.uniform(0.0, 0.5), 0.6, acquisition, random)
+        pressure[near] += (
+            np.float32(level * CLIP_MICROBAR) * np.exp(-away[near, None] / reach).astype(np.float32) * noise
+        )
 
 
 def weaken(pressure: np.ndarray, traces: tuple[int, ...], random: np.random.Generator) -> None:
