@@ -29,7 +29,8 @@ def main(
     Example: python -m glowseis.describe surveys/small --out descriptions/small --verify
     """
     from glowseis.errors import InputError
-    from glowseis.export.about import about_lines, savedmodel_folder
+    from glowseis.export.about import about_lines
+    from glowseis.export.folders import savedmodel_folder
 
     model = None if (survey / "manifest.json").exists() else savedmodel_folder(survey)
     if model is not None:

@@ -3,44 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from glowseis.errors import InputError
-from glowseis.export.folders import ABOUT, model_name, versions
-from glowseis.files import read_json
+from glowseis.export.folders import damaged, model_name, read_about
 from glowseis.survey.matching.profile import Profile, profile_from, profile_lines
 
 TRAINED_ON = "trained_on"
 """The key of what it was trained on, a profile."""
-
-
-def savedmodel_folder(path: Path) -> Path | None:
-    """The folder of a SavedModel's version.
-
-    Args:
-        path: `savedmodels/NAME/VERSION`, or `savedmodels/NAME` for the newest version.
-
-    Returns:
-        The version's folder; None if there is no SavedModel.
-    """
-    folder = (versions(path) or [path])[-1]
-    return folder if (folder / "saved_model.pb").is_file() else None
-
-
-def read_about(folder: Path) -> dict[str, Any]:
-    """Read what a SavedModel records about itself.
-
-    Args:
-        folder: The version's folder.
-
-    Raises:
-        InputError: The record is missing or cannot be read.
-    """
-    try:
-        about = read_json(folder / ABOUT)
-        if about["kind"] not in ("classifier", "flow"):
-            raise ValueError(about["kind"])
-        return dict(about)
-    except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(f"{folder}: not a SavedModel of glowseis, or damaged; train it again") from None
 
 
 def profile_in(about: dict[str, Any]) -> Profile | None:
@@ -66,7 +33,7 @@ def about_lines(folder: Path) -> list[str]:
     try:
         return [*_model(folder, about), *_training(about), *_figures(about)]
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as wrong:
-        raise InputError(f"{folder}: assets.extra/glowseis.json cannot be read ({wrong!r}); train it again") from None
+        raise damaged(folder, about["kind"], wrong) from None
 
 
 def _model(folder: Path, about: dict[str, Any]) -> list[str]:

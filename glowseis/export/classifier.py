@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from glowseis.export.about import profile_in
-from glowseis.export.folders import model_name
-from glowseis.export.savedmodel import damaged, read_savedmodel, write_savedmodel
+from glowseis.export.folders import damaged, model_name
+from glowseis.export.savedmodel import read_savedmodel, write_savedmodel
 from glowseis.judging.combination import Combination, combination_from, mean_of_windows
 from glowseis.judging.gathers import Seen
 from glowseis.judging.unlike import Unlikeness, unlikeness_from

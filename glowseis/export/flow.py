@@ -9,8 +9,8 @@ from typing import Any
 import tensorflow as tf
 
 from glowseis.export.about import profile_in
-from glowseis.export.folders import model_name
-from glowseis.export.savedmodel import damaged, read_savedmodel, write_savedmodel
+from glowseis.export.folders import damaged, model_name
+from glowseis.export.savedmodel import read_savedmodel, write_savedmodel
 from glowseis.fitting.flow.execution import Steps
 from glowseis.models.glow import Glow, between
 from glowseis.models.grey_levels import from_levels, to_levels

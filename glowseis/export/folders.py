@@ -1,4 +1,4 @@
-"""Folders of SavedModels, checked without TensorFlow so that errors appear at once."""
+"""Folders of SavedModels and their records, read without TensorFlow so that errors appear at once."""
 
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,9 @@ from glowseis.survey.store.survey import Survey
 ABOUT = Path("assets.extra") / "glowseis.json"
 """Where a SavedModel records what it was made from; TensorFlow does not read files in this folder."""
 
+KINDS = ("flow", "classifier")
+"""What a SavedModel may hold."""
+
 
 def versions(path: Path) -> list[Path]:
     """The version folders in `savedmodels/NAME`, by number, the newest last; empty if there are none."""
@@ -19,20 +22,27 @@ def versions(path: Path) -> list[Path]:
     )
 
 
-def version_folder(path: Path) -> Path:
-    """The folder that holds a SavedModel.
+def savedmodel_folder(path: Path) -> Path | None:
+    """The folder of a SavedModel's version.
 
     Args:
         path: `savedmodels/NAME/VERSION`, or `savedmodels/NAME` for the newest version.
 
     Returns:
-        The version's folder.
+        The version's folder; None if there is no SavedModel.
+    """
+    folder = (versions(path) or [path])[-1]
+    return folder if (folder / "saved_model.pb").is_file() else None
+
+
+def version_folder(path: Path) -> Path:
+    """The folder of a SavedModel's version, as `savedmodel_folder`.
 
     Raises:
         InputError: There is no SavedModel.
     """
-    folder = (versions(path) or [path])[-1]
-    if not (folder / "saved_model.pb").is_file():
+    folder = savedmodel_folder(path)
+    if folder is None:
         raise InputError(
             f"{path}: no SavedModel there; check its name; python -m glowseis.train makes savedmodels/NAME/VERSION"
         )
@@ -44,27 +54,45 @@ def model_name(folder: Path) -> str:
     return "/".join(folder.resolve().parts[-2:])
 
 
-def read_about(path: Path, kind: str) -> dict[str, Any]:
-    """Read what a SavedModel was made from, and make sure that it is of the right kind.
+def read_about(folder: Path, kind: str | None = None) -> dict[str, Any]:
+    """Read what a SavedModel records about itself, and make sure that it is of the right kind.
 
     Args:
-        path: As for `version_folder`.
-        kind: `flow` or `classifier`.
-
-    Returns:
-        Its record; empty if it cannot be read, which loading it will report in more detail.
+        folder: The version's folder.
+        kind: The kind that is needed, one of `KINDS`; either when None.
 
     Raises:
-        InputError: There is no SavedModel, or it is one of another kind.
+        InputError: The record is missing or cannot be read, or the SavedModel is of another kind.
     """
-    folder = version_folder(path)
     try:
-        about = dict(read_json(folder / ABOUT))
-    except (OSError, ValueError, TypeError):
-        return {}
-    if about.get("kind", kind) != kind:
+        # Before there were classifiers, flows did not record their kind.
+        about: dict[str, Any] = {"kind": "flow"} | read_json(folder / ABOUT)
+        if about["kind"] not in KINDS:
+            raise ValueError(f"its kind is {about['kind']!r}")
+    except (OSError, ValueError, TypeError, InputError) as wrong:
+        raise damaged(folder, kind, wrong) from None
+    if kind not in (None, about["kind"]):
         raise InputError(f"{folder}: a {about['kind']}, but this needs a {kind}; name the SavedModel of a {kind}")
     return about
+
+
+def damaged(folder: Path, kind: str | None, wrong: Exception) -> InputError:
+    """The error for a folder that holds no usable model.
+
+    Args:
+        folder: The folder.
+        kind: The kind of model that was expected, if one was.
+        wrong: What went wrong.
+    """
+    if isinstance(wrong, KeyError):
+        reason = f"{wrong} is missing"
+    elif isinstance(wrong, OSError) and wrong.filename:
+        reason = f"{Path(wrong.filename).name}: {wrong.strerror}"
+    else:
+        reason = str(wrong).split("\n", 1)[0] or type(wrong).__name__
+    return InputError(
+        f"{folder}: not a SavedModel of a glowseis {kind or 'model'}, or damaged ({reason}); train it again"
+    )
 
 
 def check_flow(path: Path, survey: Survey, label: str | None = None) -> None:
@@ -78,8 +106,9 @@ def check_flow(path: Path, survey: Survey, label: str | None = None) -> None:
     Raises:
         InputError: There is no such flow, it is for another size, or the survey has no such gathers.
     """
-    about = read_about(path, "flow")
-    check_fits(about, model_name(version_folder(path)), survey)
+    folder = version_folder(path)
+    about = read_about(folder, "flow")
+    check_fits(about, model_name(folder), survey)
     if label := label or about.get("label"):
         survey.select(labels=[label])
 

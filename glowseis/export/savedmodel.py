@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from glowseis.errors import InputError
-from glowseis.export.folders import ABOUT, version_folder
-from glowseis.files import read_json, whole_folder
+from glowseis.export.folders import ABOUT, damaged, read_about, version_folder
+from glowseis.files import whole_folder
 
-KINDS = {
+SIGNATURES = {
     "flow": ("encode", "decode", "log_prob", "sample", "interpolate", "interpolate_spherical"),
     "classifier": ("classify",),
 }
@@ -33,7 +32,7 @@ def write_savedmodel(
 
     Args:
         module: A module with a function for each signature.
-        kind: One of `KINDS`.
+        kind: `flow` or `classifier`.
         folder: The folder to make: `savedmodels/NAME/VERSION`.
         about: What it was made from, as JSON.
         arrays: Arrays stored with it, by the names of their `.npz` files in the folder.
@@ -42,7 +41,7 @@ def write_savedmodel(
         InputError: `folder` exists already.
         OSError: The disk is full or not writable; nothing is left behind.
     """
-    signatures = {name: getattr(module, name) for name in (*KINDS[kind], *LATER[kind])}
+    signatures = {name: getattr(module, name) for name in (*SIGNATURES[kind], *LATER[kind])}
     with whole_folder(folder) as unfinished:
         tf.saved_model.save(module, str(unfinished), signatures=signatures)
         path = unfinished / ABOUT
@@ -61,7 +60,7 @@ def read_savedmodel(path: Path, kind: str) -> tuple[Path, dict[str, Any], Any]:
 
     Args:
         path: `savedmodels/NAME/VERSION`, or `savedmodels/NAME` for the newest version.
-        kind: One of `KINDS`.
+        kind: `flow` or `classifier`.
 
     Returns:
         The version's folder, its record, and TensorFlow's module.
@@ -70,28 +69,13 @@ def read_savedmodel(path: Path, kind: str) -> tuple[Path, dict[str, Any], Any]:
         InputError: There is no such SavedModel, or it is damaged, of another kind, or not made by glowseis.
     """
     folder = version_folder(path)
+    about = read_about(folder, kind)
     try:
-        about = read_json(folder / ABOUT)
         module = tf.saved_model.load(str(folder))
-        found = set(module.signatures)
+        lacking = set(SIGNATURES[kind]) - set(module.signatures)
     # For damaged files TensorFlow raises errors of many kinds.
     except Exception as wrong:
         raise damaged(folder, kind, wrong) from None
-    if set(KINDS[kind]) <= found:
-        return folder, about, module
-    for other, names in KINDS.items():
-        if set(names) <= found:
-            raise InputError(f"{folder}: a {other}, but this needs a {kind}; name the SavedModel of a {kind}")
-    raise damaged(folder, kind, KeyError(f"it lacks some of {', '.join(KINDS[kind])}"))
-
-
-def damaged(folder: Path, kind: str, wrong: Exception) -> InputError:
-    """The error for a folder that holds no usable model.
-
-    Args:
-        folder: The folder.
-        kind: The kind of model that was expected.
-        wrong: What went wrong.
-    """
-    reason = str(wrong).splitlines()[0] if str(wrong) else type(wrong).__name__
-    return InputError(f"{folder}: not a SavedModel of a glowseis {kind}, or damaged ({reason}); train it again")
+    if lacking:
+        raise damaged(folder, kind, ValueError(f"it lacks the signatures {', '.join(sorted(lacking))}"))
+    return folder, about, module

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from glowseis.errors import InputError
-from glowseis.export.folders import read_about
+from glowseis.export.folders import read_about, version_folder
 from glowseis.survey.formats.source import check_file
 from glowseis.survey.formats.sources import source_files
 from glowseis.survey.ingestion.ingest import Request
@@ -40,7 +40,7 @@ def look_at(savedmodel: Path, asked: Request) -> tuple[list[Survey], Request]:
         raise InputError("--labels is for files; a survey has its own labels from ingest; leave --labels out")
     if fit and not files:
         raise InputError("--fit is for files; a survey's gathers have one size already; leave --fit out")
-    read_about(savedmodel, "classifier")
+    read_about(version_folder(savedmodel), "classifier")
     for file in source_files(files, asked.kind):
         check_file(file)
     return surveys, replace(asked, sources=files)

@@ -11,7 +11,7 @@ from typing import Any
 import pydantic
 
 from glowseis.errors import InputError, first_wrong
-from glowseis.export.folders import ABOUT, versions
+from glowseis.export.folders import read_about, versions
 from glowseis.files import locked, read_record, write_json
 
 RESULT = "result.json"
@@ -97,7 +97,7 @@ def export_once(identity: str, folder: Path, export: Callable[[Path], None]) -> 
         for version in there:
             # A damaged one of another run does not matter here.
             with contextlib.suppress(InputError):
-                if (version / ABOUT).exists() and read_record(version / ABOUT).get("run") == identity:
+                if read_about(version).get("run") == identity:
                     return version
         target = folder / str(int(there[-1].name) + 1 if there else 1)
         export(target)

@@ -566,7 +566,7 @@ def test_describe_tells_what_a_classifier_was_trained_on(knowing, tmp_path, comm
     shutil.copytree(knowing.folder / "grader", tmp_path / "grader")
     (tmp_path / "grader/1/assets.extra/glowseis.json").write_text('{"kind": "classifier", "trained_on": 1}')
     done = command("describe", tmp_path / "grader")
-    assert done.status == 2 and len(done.error) == 1 and "cannot be read" in done.error[0]
+    assert done.status == 2 and len(done.error) == 1 and "not a SavedModel of a glowseis classifier" in done.error[0]
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut", "other"])

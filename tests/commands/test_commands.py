@@ -230,6 +230,7 @@ AMISS = [
     ("generate", ("{model}", "--survey", "{survey}", "--out", "new", "--label", "ugly"), "labelled 'ugly'"),
     ("generate", ("{model}", "--survey", "{large}", "--out", "new"), "is for gathers of 64x64, but"),
     ("generate", ("{other}", "--survey", "{survey}", "--out", "new"), "a classifier, but this needs a flow"),
+    ("generate", ("{unsaid}", "--survey", "{survey}", "--out", "new"), "damaged (glowseis.json: No such file"),
     ("generate", ("{model}", "--survey", "{survey}", "--out", "{survey}"), "the folder is not empty"),
     (
         "generate",
@@ -261,7 +262,8 @@ def looked_at(tmp_path_factory):
     folder = tmp_path_factory.mktemp("amiss")
     from glowseis.recipe import read_recipe
 
-    places = {one: str(folder / one) for one in ("survey", "large", "model", "other", "run", "there", "table")}
+    there = ("survey", "large", "model", "other", "unsaid", "run", "there", "table")
+    places = {one: str(folder / one) for one in there}
     for size, place in (((64, 64), "survey"), ((64, 128), "large")):
         random_survey(folder / place, 4, size)
     for place, kind in (("model", "flow"), ("other", "classifier")):
@@ -269,6 +271,8 @@ def looked_at(tmp_path_factory):
         about.parent.mkdir(parents=True)
         about.write_text(json.dumps({"kind": kind, "label": "bad", "image_shape": [64, 64, 1]}))
         (folder / place / "1" / "saved_model.pb").touch()
+    (folder / "unsaid").mkdir()
+    (folder / "unsaid" / "saved_model.pb").touch()
     recipe = read_recipe(CHECKOUT / "train" / "demo.toml").model_dump()
     for place, changed in (("run", {**recipe, "seed": 9}), ("there", recipe)):
         (folder / place).mkdir()
