@@ -13,7 +13,8 @@ says so, and another process goes on with the next. A table is written row by ro
 A way is `stored` or `recomputed` (activations in training), with `-bfloat16` for conditioners in that precision. For
 each way and batch size it times a training step (value and gradient of bits per dimension, and plain gradient descent),
 forward (log-density) and decode, after a first call each, which compiles; forward and decode only where activations are
-stored, because they do not depend on it. torch runs eagerly.
+stored, because they do not depend on it. torch runs eagerly. How each backend is called stands in
+`benchmarks.backends_jax`, `backends_torch` and `backends_tensorflow`.
 
 Columns: `products` is the precision of float32 matrix products and convolutions (`default` is what the backend does
 when not told). `program_mb` is what the compiled step takes with JAX, weights and images included; `peak_mb` is the
@@ -25,7 +26,6 @@ convolutional.
 """
 
 import argparse
-import contextlib
 import csv
 import json
 import math
@@ -37,7 +37,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,6 @@ COLUMNS = (
     *(f"{name}{end}" for name in CALLS for end in ("_s", "_first_s")),
     *("trace_s", "compile_s", "program_mb", "peak_mb", "moved_mb", "copy_gb_s", "share", "bits", "round_trip", "error"),
 )
-
-LEARNING_RATE = 1e-6
 
 Row = dict[str, Any]
 
@@ -201,15 +199,19 @@ def measure(words: argparse.Namespace, contender: str, batch: int) -> Iterator[R
     import keras
     import numpy as np
 
-    machine = {"jax": Jax, "torch": Torch, "tensorflow": TensorFlow}[keras.backend.backend()](words.products)
+    from benchmarks.backends_shared import perturbed_flow
+
+    machine = _machine(words.products)
     yield {"backend": keras.backend.backend(), "device": machine.device}
     size = tuple(int(side) for side in words.size.split("x"))
     images = np.random.default_rng(0).random((batch, *size, 1), np.float32)
     wanted = [name for name in words.calls.split(",") if name == "step" or not contender.startswith("recomputed")]
     if contender == PEER:
-        calls = _calls_of_peer(words, size, images)
+        from benchmarks.backends_torch import calls_of_peer
+
+        calls = calls_of_peer(PEER, words, size, images)
     else:
-        calls = machine.calls(_flow(words, size), contender, images)
+        calls = machine.calls(perturbed_flow(words, size), contender, images)
     found: Row = {}
     for name in wanted:
         seconds: list[float] = []
@@ -232,343 +234,21 @@ def measure(words: argparse.Namespace, contender: str, batch: int) -> Iterator[R
         yield {"share": found["moved_mb"] / 1e3 / step_s / copy_gb_s}
 
 
-_made: dict[str, Any] = {}
-
-
-def _flow(words: argparse.Namespace, size: tuple[int, ...]) -> Any:
-    """The flow with perturbed weights, made once a process."""
-    import keras
-    import numpy as np
-
-    from glowseis.models.glow import Glow
-
-    if "flow" not in _made:
-        keras.utils.set_random_seed(1)
-        flow = Glow((*size, 1), words.levels, words.steps, words.filters, min(2, words.levels))
-        random = np.random.default_rng(0)
-        with _drawing():
-            flow.build()
-            for weight in flow.trainable_weights:
-                noise = 1e-3 * random.standard_normal(weight.shape)
-                weight.assign_add(keras.ops.convert_to_tensor(noise, weight.dtype))
-        _made["flow"] = flow
-    return _made["flow"]
-
-
-def _drawing() -> contextlib.AbstractContextManager[Any]:
-    """A context for drawing weights: with JAX on the CPU, where the many small programs compile quicker."""
+def _machine(products: str) -> Any:
+    """How to call the flow with Keras' backend."""
     import keras
 
-    return keras.device("cpu:0") if keras.backend.backend() == "jax" else contextlib.nullcontext()
+    if keras.backend.backend() == "jax":
+        from benchmarks.backends_jax import Jax
 
+        return Jax(products)
+    if keras.backend.backend() == "torch":
+        from benchmarks.backends_torch import Torch
 
-def _bits(flow: Any, x: Any) -> Any:
-    import keras
+        return Torch(products)
+    from benchmarks.backends_tensorflow import TensorFlow
 
-    return keras.ops.mean(flow.bits_per_dimension(flow.log_prob(x)))
-
-
-@contextlib.contextmanager
-def _training(flow: Any, contender: str) -> Iterator[None]:
-    """A context in which the flow's steps run in this way of training."""
-    from glowseis.layers.step_stack import way_through
-
-    with contextlib.ExitStack() as contexts:
-        for stack in flow.stacks:
-            lowered = contender.endswith("bfloat16")
-            with _drawing():
-                template = stack.template.with_conditioner_of("mixed_bfloat16") if lowered else stack.template
-            contexts.enter_context(stack.running(way_through(template, recomputed=contender.startswith("recomputed"))))
-        yield
-
-
-class Jax:
-    """JAX: every call is one compiled program, of all the weights as well as the images."""
-
-    def __init__(self, products: str):
-        import jax
-        import keras
-
-        # Few positions attend to each other; which kernel a library has for that must not decide what is measured.
-        keras.config.disable_flash_attention()
-        precision = {"default": None, "float32": "highest", "tf32": "tensorfloat32"}[products]
-        jax.config.update("jax_default_matmul_precision", precision)
-        self._device = jax.devices()[0]
-        self.device = self._device.device_kind
-        self._about: Row = {}
-
-    def calls(self, flow: Any, contender: str, images: Any) -> dict[str, Callable[[], Any]]:
-        """Functions without arguments, by name."""
-        import jax
-        import keras
-        import numpy as np
-
-        variables, others = flow.trainable_variables, flow.non_trainable_variables
-        x = jax.device_put(images, self._device)
-        # Copies, because a step gives its arguments' memory away.
-        state = [
-            [jax.device_put(np.array(one.value, copy=True), self._device) for one in some]
-            for some in (variables, others)
-        ]
-
-        def called(function: Callable[..., Any]) -> Callable[..., Any]:
-            def run(values: list[Any], fixed: list[Any], argument: Any) -> Any:
-                pairs = [*zip(variables, values, strict=True), *zip(others, fixed, strict=True)]
-                with keras.StatelessScope(pairs):
-                    return function(argument)
-
-            return run
-
-        def update(values: list[Any], fixed: list[Any], x: Any) -> tuple[list[Any], Any]:
-            bits, gradients = jax.value_and_grad(called(lambda x: _bits(flow, x)))(values, fixed, x)
-            return [value - LEARNING_RATE * change for value, change in zip(values, gradients, strict=True)], bits
-
-        programs: dict[str, Any] = {}
-
-        def step() -> Any:
-            if "step" not in programs:
-                start_s = time.perf_counter()
-                with _training(flow, contender):
-                    lowered = jax.jit(update, donate_argnums=0).lower(*state, x)
-                traced_s = time.perf_counter()
-                programs["step"] = lowered.compile()
-                self._about = {"trace_s": traced_s - start_s, "compile_s": time.perf_counter() - traced_s}
-                self._program = programs["step"]
-            state[0], bits = programs["step"](*state, x)
-            return bits
-
-        log_prob, encode, decode = (jax.jit(called(one)) for one in (flow.log_prob, flow.encode, flow.decode))
-
-        def decoded() -> Any:
-            if "latents" not in programs:
-                programs["latents"] = encode(*state, x)
-            return decode(*state, programs["latents"])
-
-        return {"step": step, "forward": lambda: log_prob(*state, x), "decode": decoded}
-
-    def wait(self, result: Any) -> None:
-        """Wait for a result."""
-        import jax
-
-        jax.block_until_ready(result)
-
-    def about_step(self) -> Row:
-        """What the compiled step takes and moves."""
-        from benchmarks.moved_bytes import moved_bytes
-
-        found = self._program.memory_analysis()
-        taken = found.argument_size_in_bytes + found.output_size_in_bytes + found.temp_size_in_bytes
-        about = {**self._about, "program_mb": (taken - found.alias_size_in_bytes) / 1e6}
-        try:
-            return {**about, "moved_mb": moved_bytes(self._program.as_text()) / 1e6}
-        except ValueError as wrong:
-            print(f"moved_mb: {wrong}", file=sys.stderr)
-            return about
-
-    def peak(self) -> Row:
-        """Peak memory since the process began; nothing on a CPU."""
-        stats = self._device.memory_stats()
-        return {"peak_mb": stats["peak_bytes_in_use"] / 1e6} if stats else {}
-
-    def copy_gb_per_s(self) -> float:
-        """Rate of a copy, read and written."""
-        import jax
-
-        one = jax.device_put(jax.numpy.ones(_COPIED // 4, "float32"), self._device)
-        copy = jax.jit(lambda x: x + 1)
-        return _rate(lambda: copy(one), jax.block_until_ready)
-
-
-class Torch:
-    """torch, eagerly."""
-
-    def __init__(self, products: str):
-        import torch
-
-        if products != "default":
-            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = products == "tf32"
-        torch.backends.cudnn.benchmark = True
-        self._gpu = torch.cuda.is_available()
-        self.device = torch.cuda.get_device_name() if self._gpu else "cpu"
-        if self._gpu:
-            torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats()
-
-    def calls(self, flow: Any, contender: str, images: Any) -> dict[str, Callable[[], Any]]:
-        """Functions without arguments, by name."""
-        import keras
-        import torch
-
-        weights = [variable.value for variable in flow.trainable_variables]
-        x = keras.ops.convert_to_tensor(images)
-
-        def step() -> Any:
-            with _training(flow, contender):
-                return _updated(lambda: _bits(flow, x), weights)
-
-        latents: list[Any] = []
-
-        @torch.no_grad()
-        def decode() -> Any:
-            latents[:] = latents or flow.encode(x)
-            return flow.decode(latents)
-
-        return {"step": step, "forward": torch.no_grad()(lambda: flow.log_prob(x)), "decode": decode}
-
-    def wait(self, result: Any) -> None:
-        """Wait for a result."""
-        import torch
-
-        if self._gpu:
-            torch.cuda.synchronize()
-
-    def about_step(self) -> Row:
-        """Nothing."""
-        return {}
-
-    def peak(self) -> Row:
-        """Peak memory of this row; nothing on a CPU."""
-        import torch
-
-        return {"peak_mb": torch.cuda.max_memory_allocated() / 1e6} if self._gpu else {}
-
-    def copy_gb_per_s(self) -> float:
-        """Rate of a copy, read and written."""
-        import torch
-
-        one = torch.ones(_COPIED // 4, device="cuda" if self._gpu else "cpu")
-        other = torch.empty_like(one)
-        return _rate(lambda: other.copy_(one), self.wait)
-
-
-class TensorFlow:
-    """TensorFlow: every call is one graph, in which a step of the flow is a function of its own, called once a step."""
-
-    def __init__(self, products: str):
-        import tensorflow as tf
-
-        tf.config.optimizer.set_experimental_options({"function_optimization": False})
-        if products != "default":
-            tf.config.experimental.enable_tensor_float_32_execution(products == "tf32")
-        devices = tf.config.list_physical_devices("GPU")
-        self._gpu = bool(devices)
-        details = tf.config.experimental.get_device_details(devices[0]) if devices else {}
-        self.device = details.get("device_name", "gpu") if devices else "cpu"
-
-    def calls(self, flow: Any, contender: str, images: Any) -> dict[str, Callable[[], Any]]:
-        """Functions without arguments, by name."""
-        import tensorflow as tf
-
-        from glowseis.fitting.flow.execution import Steps
-
-        conditioners = "bfloat16" if contender.endswith("bfloat16") else "float32"
-        steps = Steps(flow, activations=contender.removesuffix("-bfloat16"), conditioners=conditioners)
-        variables = flow.trainable_variables
-        x = tf.constant(images)
-
-        @tf.function
-        def step() -> Any:
-            with steps.running(training=True), tf.GradientTape() as tape:
-                bits = _bits(flow, x)
-            found = tape.gradient(bits, [one.value for one in variables])
-            for variable, gradient in zip(variables, found, strict=True):
-                variable.assign_sub(LEARNING_RATE * gradient)
-            return bits
-
-        def called(function: Callable[..., Any]) -> Callable[..., Any]:
-            def run(argument: Any) -> Any:
-                with steps.running():
-                    return function(argument)
-
-            return tf.function(run)
-
-        log_prob, encode, decode = (called(one) for one in (flow.log_prob, flow.encode, flow.decode))
-        latents: list[Any] = []
-
-        def decoded() -> Any:
-            latents[:] = latents or encode(x)
-            return decode(tuple(latents))
-
-        return {"step": step, "forward": lambda: log_prob(x), "decode": decoded}
-
-    def wait(self, result: Any) -> None:
-        """Wait for a result."""
-        result.numpy()
-
-    def about_step(self) -> Row:
-        """Nothing."""
-        return {}
-
-    def peak(self) -> Row:
-        """Peak memory since the process began; nothing on a CPU."""
-        import tensorflow as tf
-
-        return {"peak_mb": tf.config.experimental.get_memory_info("GPU:0")["peak"] / 1e6} if self._gpu else {}
-
-    def copy_gb_per_s(self) -> float:
-        """Rate of a copy, read and written."""
-        import tensorflow as tf
-
-        one = tf.ones(_COPIED // 4)
-        return _rate(lambda: one + 1, self.wait)
-
-
-_COPIED = 1 << 28
-
-_COPIES = 8
-
-
-def _rate(copy: Callable[[], Any], wait: Callable[[Any], None]) -> float:
-    """GB a second of copies of `_COPIED` bytes, the best of three times several in a row."""
-    wait(copy())
-    seconds = []
-    for _ in range(3):
-        start_s = time.perf_counter()
-        for _ in range(_COPIES):
-            result = copy()
-        wait(result)
-        seconds.append(time.perf_counter() - start_s)
-    return _COPIES * 2 * _COPIED / min(seconds) / 1e9
-
-
-def _updated(bits_of: Callable[[], Any], weights: list[Any]) -> Any:
-    """One step of gradient descent with torch; its bits."""
-    import torch
-
-    bits = bits_of()
-    gradients = torch.autograd.grad(bits, weights)
-    with torch.no_grad():
-        for weight, gradient in zip(weights, gradients, strict=True):
-            weight.sub_(LEARNING_RATE * gradient)
-    return bits.detach()
-
-
-def _calls_of_peer(words: argparse.Namespace, size: tuple[int, ...], images: Any) -> dict[str, Callable[[], Any]]:
-    import torch
-    from keras.src.backend.torch.core import get_device
-
-    from benchmarks.flow_peers import bits_per_dimension, make_peer
-    from benchmarks.measures import Task
-
-    task = Task(PEER, "training", (size[0], size[1]), words.levels, words.steps, words.filters)
-    peer = make_peer(task, get_device())
-    x = torch.as_tensor(images).permute(0, 3, 1, 2).to(get_device())
-    with torch.no_grad():
-        # normflows' ActNorm initialises itself from the first batch.
-        peer.log_prob(x - 0.5)
-    weights = [weight for weight in peer.parameters() if weight.requires_grad]
-    latents: list[Any] = []
-
-    @torch.no_grad()
-    def decode() -> Any:
-        latents[:] = latents or peer.encode(x - 0.5)
-        return peer.decode(latents)
-
-    return {
-        "step": lambda: _updated(lambda: bits_per_dimension(peer, x), weights),
-        "forward": torch.no_grad()(lambda: peer.log_prob(x - 0.5)),
-        "decode": decode,
-    }
+    return TensorFlow(products)
 
 
 if __name__ == "__main__":
