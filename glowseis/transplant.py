@@ -118,7 +118,7 @@ class Move:
     moved: float
 
 
-def draw_moves(hosts: np.ndarray, donors: np.ndarray, count: int, seed: int) -> list[Move]:
+def draw_moves(hosts: np.ndarray, donors: np.ndarray, count: int, seed: int, first: int = 0) -> list[Move]:
     """Draw hosts, donors and shifts, all uniform; a longer draw begins with a shorter one.
 
     Args:
@@ -126,9 +126,10 @@ def draw_moves(hosts: np.ndarray, donors: np.ndarray, count: int, seed: int) -> 
         donors: Row numbers of possible donors.
         count: Number of moves.
         seed: Seed of the draw.
+        first: How many moves of the draw are left out before them.
     """
     moves = []
-    for index in range(count):
+    for index in range(first, first + count):
         random = np.random.default_rng([seed, index, 2])
         donor = int(random.choice(donors))
         host = int(random.choice(hosts))

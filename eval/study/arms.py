@@ -11,6 +11,7 @@ from eval.study.makers import MAKERS, PIXEL_MIXING, SMOTE, TRACE_BLOCKS
 from eval.study.material import Arm, Material, TrainingSet
 from eval.study.smote import NEIGHBOURS, smote_pairs
 from glowseis.survey.amplitudes.bands import CORNER_HZ
+from glowseis.survey.batches.labelled import LabelledGathers
 from glowseis.survey.gather import Gather, Origin
 from glowseis.survey.render import amplitudes
 from glowseis.survey.store.survey import Survey
@@ -70,10 +71,14 @@ class Synthetic(ABC):
         """See `Arm`."""
         count = given.augmentations if first is None else first
         again = _repeats(given)[: round(given.recipe.study.repeated * count)]
-        added = [given.of_synthetic(self.made(given), count - len(again))]
+        added = [self.added(given, count - len(again))]
         if len(again):
             added.append(given.of_rows(again))
         return TrainingSet(given.recorded(*added), _class_weights(given), count)
+
+    def added(self, given: Material, count: int) -> LabelledGathers:
+        """The first `count` of the gathers to add."""
+        return given.of_synthetic(self.made(given), count)
 
     @abstractmethod
     def made(self, given: Material) -> Survey:
@@ -142,6 +147,22 @@ class LowBand(Synthetic):
             )
 
         return given.synthetic(self.name, _about(given, corner_hz=CORNER_HZ), make)
+
+
+class FreshLowBand(LowBand):
+    """The same, but other gathers in every pass over the training set; those of the first are `LowBand`'s."""
+
+    name: ClassVar[str] = "low-band-fresh"
+
+    def added(self, given: Material, count: int) -> LabelledGathers:
+        """See `Synthetic`."""
+
+        def draw(number: int) -> list[Pair]:
+            hosts = np.arange(len(given.survey))
+            moves = draw_moves(hosts, given.rare, count, given.seed, first=number * count)
+            return [Pair(move.host, move.donor, move.moved) for move in moves]
+
+        return given.fresh(self.name, LOW_BAND, draw)
 
 
 class NoiseFlow(Synthetic):
@@ -233,6 +254,7 @@ _EVERY: tuple[Callable[[], Arm], ...] = (
     LogitAdjustment,
     TraceBlocks,
     LowBand,
+    FreshLowBand,
     NoiseFlow,
 )
 

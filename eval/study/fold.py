@@ -5,7 +5,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,11 +27,12 @@ from glowseis.run.flow import train_flow
 from glowseis.run.record import RECORD
 from glowseis.run.result import RESULT, folder_checksum
 from glowseis.survey.amplitudes.bands import CORNER_HZ
-from glowseis.survey.batches.labelled import LabelledGathers, from_survey, steps_per_pass
+from glowseis.survey.batches.labelled import LabelledGathers, from_survey, steps_per_pass, tuples
 from glowseis.survey.gather import Gather
 from glowseis.survey.splits.parts import ids_of
 from glowseis.survey.store.scanning import verify
 from glowseis.survey.store.survey import Survey, open_survey, write_survey
+from glowseis.synthesis import Pair
 from glowseis.transplant import low_band_gather
 
 
@@ -102,6 +103,7 @@ class Fold:
             flow=self.flow,
             noise=self.noise,
             synthetic=self.synthetic,
+            fresh=self.fresh,
             let_through=self.guard.watched,
         )
 
@@ -235,6 +237,36 @@ class Fold:
         self.guard.admit(made)
         self._made[name] = made
         return made
+
+    def fresh(self, name: str, maker: str, draw: Callable[[int], Sequence[Pair]]) -> LabelledGathers:
+        """Synthetic gathers of the rare class that the guard makes while training reads them, others in every pass.
+
+        Args:
+            name: Begins their ids; no other arm's gathers have this name.
+            maker: What makes each of its parents, a key of `eval.study.makers.MAKERS`.
+            draw: Returns the parents and weights of a pass, in rows of the training gathers; equally many in each pass.
+
+        Raises:
+            LeakError: The guard refuses a parent.
+        """
+        survey = self.study.survey.only(self.training)
+        known = survey.index["gather_id"].to_numpy()
+
+        def in_pass(number: int) -> LabelledGathers:
+            pairs = draw(number)
+            hosts = from_survey(survey, np.array([pair.first for pair in pairs], np.int64), self.study.labels)
+            ids = [f"{name}-seed{self.seed}-pass{number:03d}-{place:06d}" for place in range(len(pairs))]
+            parents = [(known[pair.first], known[pair.second]) for pair in pairs]
+            return replace(
+                hosts,
+                ids=np.array(ids, object),
+                classes=np.full(len(pairs), self.study.labels.index(self.study.rare), np.int32),
+                read=self.guard.making(maker, ids, parents, [pair.alpha for pair in pairs]),
+                parents=tuples(parents),
+                path=f"{name}, pass {number}",
+            )
+
+        return replace(in_pass(0), anew=in_pass)
 
     def fit(
         self,

@@ -4,7 +4,7 @@ A guard knows every gather that may train: a fold's training gathers, and the sy
 a synthetic gather if all its ancestors are training gathers, if the flow that made it was trained on no others or it is
 the mixture that it claims to be, and if it does not resemble a validation or test gather. Anything else is refused when
 a training set is made. When the set is read, each image is compared with the one known under its id, so that no other
-image can train under that id.
+image can train under that id. Gathers that are made while training reads them are made by the guard itself.
 
 An arm gets the training gathers alone (`eval.study.material`). The guard does not notice an arm that opens files by
 itself, unless the image or id of a validation or test gather turns up in its training set. Copies with reversed
@@ -12,8 +12,8 @@ polarity, cropped or shifted copies are not recognised.
 """
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,11 +21,14 @@ from eval.study.makers import MAKERS
 from glowseis.errors import FittingError, InputError
 from glowseis.survey.batches.labelled import LabelledGathers, parents_of
 from glowseis.survey.content.duplicates import CANDIDATE_COSINE, Sketcher, compare, valid_region
-from glowseis.survey.gather import Gather
+from glowseis.survey.gather import Gather, Origin
 from glowseis.survey.store.survey import Survey
 from glowseis.synthesis import child_of
 
 _TEST, _VALIDATION = "a test gather", "a validation gather"
+
+_NOT_MADE = b""
+"""In place of the digest of an image that will be made when it is read."""
 
 
 class LeakError(FittingError):
@@ -186,6 +189,43 @@ class Guard:
         self._known |= admitted
         self._places |= places
 
+    def making(
+        self, maker: str, ids: Sequence[str], parents: Sequence[tuple[str, str]], alphas: Sequence[float]
+    ) -> Callable[[np.ndarray], np.ndarray]:
+        """Let children train that do not exist yet: the guard makes each of its parents when it is read.
+
+        Args:
+            maker: A key of `MAKERS`.
+            ids: Ids of the children; no other gather has one of them.
+            parents: Ids of the parents of each.
+            alphas: `Origin.alpha` of each.
+
+        Returns:
+            What reads them, as `LabelledGathers.read`. It raises LeakError if one has the same, or nearly the same,
+            image as a validation or test gather.
+
+        Raises:
+            LeakError: A parent is unknown or may not train, or an id is another gather's.
+        """
+        came = f"made by {maker} while training"
+        for gather_id, of in zip(ids, parents, strict=True):
+            if gather_id in self._parents or gather_id in self._places:
+                self._refuse(gather_id, self._judges.get(gather_id, "not alone in having this id"), came)
+            self._refuse(gather_id, self._reason_of(of), came)
+            self._known.setdefault(gather_id, _NOT_MADE)
+
+        def read(places: np.ndarray) -> np.ndarray:
+            images = []
+            for place in np.asarray(places).tolist():
+                child = self._made(maker, parents[place], alphas[place])
+                self._refuse(ids[place], self._judging.like(child), came)
+                if self._known[ids[place]] == _NOT_MADE:
+                    self._known[ids[place]] = image_digest(child.image)
+                images.append(child.image)
+            return np.array(images)
+
+        return read
+
     def watched(self, gathers: LabelledGathers) -> Guarded:
         """Let labelled gathers train.
 
@@ -198,6 +238,14 @@ class Guard:
         Raises:
             LeakError: A gather is neither, or one of its parents may not train.
         """
+        given, anew = self._checked(gathers), gathers.anew
+        if anew:
+            given = replace(given, anew=lambda number: self._checked(anew(number)))
+        self._given.append(given)
+        return given
+
+    def _checked(self, gathers: LabelledGathers) -> Guarded:
+        """Gathers of one pass, if they may train."""
         came = f"offered from {gathers.path}"
         for gather_id, parents in set(zip(gathers.ids, gathers.parents, strict=True)):
             self._refuse(gather_id, self._reason_of(parents) or self._reason(gather_id), came)
@@ -212,7 +260,7 @@ class Guard:
             return images
 
         # Copies, as a caller could still change its own arrays after the check.
-        given = Guarded(
+        return Guarded(
             ids=ids,
             classes=_kept(gathers.classes),
             weights=_kept(gathers.weights),
@@ -222,8 +270,6 @@ class Guard:
             valid=_kept(gathers.valid),
             path=gathers.path,
         )
-        self._given.append(given)
-        return given
 
     def require(self, gathers: LabelledGathers) -> None:
         """Make sure that gathers came through this guard.
@@ -242,12 +288,15 @@ class Guard:
 
     def _made_so(self, gather: Gather) -> bool:
         """Whether a gather is what `MAKERS` make from its parents, which may train."""
-        parents = [_read(*self._places[parent]) for parent in gather.origin.parents]
-        if len(parents) != 2:
+        origin = gather.origin
+        if len(origin.parents) != 2 or not self._places.keys() >= set(origin.parents):
             return False
-        levels = MAKERS[gather.origin.model](parents[0], parents[1], gather.origin.alpha)
-        again = child_of(parents[0], levels, gather.gather_id, gather.source, gather.origin)
-        return np.array_equal(again.image, gather.image)
+        return np.array_equal(self._made(origin.model, origin.parents, origin.alpha).image, gather.image)
+
+    def _made(self, maker: str, parents: Sequence[str], alpha: float) -> Gather:
+        """What `MAKERS` make of two gathers that may train."""
+        first, second = (_read(*self._places[parent]) for parent in parents)
+        return child_of(first, MAKERS[maker](first, second, alpha), "", maker, Origin())
 
     def _reason_of(self, parents: Iterable[str], seen: tuple[str, ...] = ()) -> str:
         """Why a child of some gathers may not train; empty if it may."""

@@ -1,6 +1,6 @@
 """What an arm gets: a fold's training gathers, and functions of the fold to make a training set from them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -48,6 +48,7 @@ class Material:
         flow: Returns one of the fold's flows, as `Fold.flow`.
         noise: Returns the low frequencies of its noisy training gathers, as `Fold.noise`.
         synthetic: Makes synthetic gathers and gets them admitted, as `Fold.synthetic`.
+        fresh: Has synthetic gathers made while training reads them, others in every pass, as `Fold.fresh`.
         let_through: Lets labelled gathers train, as `Guard.watched`.
     """
 
@@ -58,6 +59,7 @@ class Material:
     flow: Callable[[Flow], SavedFlow]
     noise: Callable[[], Survey]
     synthetic: Callable[[str, dict[str, Any], Callable[[], Iterator[Gather]]], Survey]
+    fresh: Callable[[str, str, Callable[[int], Sequence[Pair]]], LabelledGathers]
     let_through: Callable[[LabelledGathers], Guarded]
 
     @property

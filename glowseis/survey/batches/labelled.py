@@ -34,6 +34,8 @@ class LabelledGathers:
         parents: Ids of each gather's parents, tuples of text, object `[gather]`; empty for recorded gathers.
         valid: Samples and traces of their valid regions, int64 `[gather, 2]`; beyond them is padding.
         path: Their path, for errors.
+        anew: Returns the gathers of a pass in training, counted from 0, if some are others in every pass: as many, of
+            the same classes, in the same order. Those of pass 0 are these; None if all stay the same.
     """
 
     ids: np.ndarray
@@ -44,9 +46,14 @@ class LabelledGathers:
     parents: np.ndarray
     valid: np.ndarray
     path: object = "memory"
+    anew: Callable[[int], "LabelledGathers"] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def in_pass(self, number: int) -> "LabelledGathers":
+        """The gathers of a pass in training, counted from 0."""
+        return self.anew(number) if self.anew else self
 
 
 def from_survey(survey: Survey, rows: np.ndarray, labels: Sequence[str]) -> LabelledGathers:
@@ -123,7 +130,7 @@ def from_memory(
         weights=np.ones(len(images), np.float32),
         size=(images.shape[1], images.shape[2]),
         read=lambda places: images[places],
-        parents=_objects(() for _ in names) if parents is None else _objects(map(tuple, parents)),
+        parents=tuples(() for _ in names) if parents is None else tuples(map(tuple, parents)),
         valid=np.asarray(regions, np.int64),
     )
 
@@ -167,12 +174,15 @@ def together(parts: Sequence[LabelledGathers]) -> LabelledGathers:
         parents=np.concatenate([part.parents for part in parts]),
         valid=np.concatenate([part.valid for part in parts]),
         path=" and ".join(dict.fromkeys(str(part.path) for part in parts)),
+        anew=(lambda number: together([part.in_pass(number) for part in parts]))
+        if any(part.anew for part in parts)
+        else None,
     )
 
 
 def parents_of(survey: Survey) -> np.ndarray:
     """Ids of the parents of each of a survey's gathers, tuples of text, object `[gather]`; empty if recorded."""
-    return _objects(tuple(names.split(";")) if names else () for names in survey.index["parents"])
+    return tuples(tuple(names.split(";")) if names else () for names in survey.index["parents"])
 
 
 def valid_regions(survey: Survey) -> np.ndarray:
@@ -181,7 +191,7 @@ def valid_regions(survey: Survey) -> np.ndarray:
 
 
 def in_windows(gathers: LabelledGathers, size: tuple[int, int], most: int) -> tuple[LabelledGathers, np.ndarray]:
-    """A few fixed windows of each gather, as gathers of their own.
+    """A few fixed windows of each gather, as gathers of their own; of the first pass, if others differ.
 
     Args:
         gathers: Whole gathers.
@@ -204,6 +214,7 @@ def in_windows(gathers: LabelledGathers, size: tuple[int, int], most: int) -> tu
             read=lambda places: _cut(gathers, owner[places], start[places], size),
             parents=gathers.parents[owner],
             valid=_left(gathers.valid[owner], start, size),
+            anew=None,
         ),
         owner,
     )
@@ -225,9 +236,9 @@ def _left(valid: np.ndarray, starts: np.ndarray, size: tuple[int, int]) -> np.nd
     return np.clip(valid - starts, 1, size)
 
 
-def _objects(tuples: Iterable[tuple[str, ...]]) -> np.ndarray:
-    """An array of tuples, which NumPy would otherwise make a table if they have one length."""
-    every = list(tuples)
+def tuples(parents: Iterable[tuple[str, ...]]) -> np.ndarray:
+    """An array of tuples, object `[tuple]`, which NumPy would otherwise make a table if they have one length."""
+    every = list(parents)
     result = np.empty(len(every), object)
     result[:] = every
     return result
@@ -250,7 +261,8 @@ def training_steps(
 ) -> tf.data.Dataset:
     """The batches of a training run: pass after pass over the gathers, each in a different order.
 
-    Windows and augmentations are drawn again in every pass, only from the seed, the pass and the gather's id.
+    Windows and augmentations are drawn again in every pass, only from the seed, the pass and the gather's id; gathers
+    that are made anew in every pass (`LabelledGathers.anew`) keep the ids of the first pass for that.
 
     Args:
         gathers: What to train on.
@@ -281,12 +293,13 @@ def training_steps(
     length = steps_per_pass(gathers, batch)
     # Batches are read in parallel, across the boundary of two passes too.
     order = functools.lru_cache(maxsize=4)(lambda number: id_order(names, seed, number))
+    in_pass = functools.lru_cache(maxsize=4)(gathers.in_pass)
 
     def read(step: int) -> _Read:
         number, start = step // length, step % length * batch
         places = order(number)[start : start + batch]
         named = [names[place] for place in places]
-        images, valid = _images(gathers, places, window, uniforms(WINDOWS, seed, number, named, 2))
+        images, valid = _images(in_pass(number), places, window, uniforms(WINDOWS, seed, number, named, 2))
         drawn = [uniforms(name, seed, number, named, DRAWS) for name in wanted]
         numbers = np.array(drawn, np.float32).reshape(len(wanted), len(places), DRAWS)
         return images, gathers.classes[places], gathers.weights[places], valid, numbers

@@ -19,7 +19,7 @@ from glowseis.survey.gather import Origin
 from glowseis.survey.render import amplitudes
 from glowseis.survey.store.survey import open_survey
 from glowseis.synthesis import PRIOR, Pair, draw_pairs, interpolate_pairs, synthesise, synthesise_prior
-from glowseis.transplant import low_band_gather
+from glowseis.transplant import draw_moves, low_band_gather, transplant
 from tests.support.small_study import LABELS, small_study
 
 COUNT = 9
@@ -133,6 +133,29 @@ def test_what_is_put_into_other_gathers_is_of_rare_training_gathers(fold, arm):
         levels = MAKERS[arm](given.survey.read(host), given.survey.read(donor), gather.origin.alpha)
         assert np.array_equal(levels, gather.image) and not np.array_equal(levels, given.survey.read(host).image)
     assert not hosts <= rare
+
+
+def test_moved_noise_may_be_moved_anew_in_every_pass(fold):
+    made, given = training_set(fold, "low-band-fresh").gathers, fold.material()
+    count, places = len(fold.training), np.arange(len(fold.training), len(fold.training) + COUNT)
+    assert len(made) == count + COUNT and np.all(made.classes[count:] == BAD)
+    first = training_set(fold, "low-band").gathers
+    assert list(made.parents[count:]) == list(first.parents[count:])
+    np.testing.assert_array_equal(made.read(places), first.read(places))
+    later = made.in_pass(3)
+    assert list(later.classes) == list(made.classes) and list(later.ids[:count]) == list(made.ids[:count])
+    assert not set(later.ids[count:]) & set(made.ids) and not np.array_equal(later.read(places), made.read(places))
+    names = given.survey.index["gather_id"].to_numpy()
+    moves = draw_moves(np.arange(len(names)), given.rare, 4 * COUNT, fold.seed)[3 * COUNT :]
+    for place, move in zip(places, moves, strict=True):
+        host, donor = given.survey.read(move.host), given.survey.read(move.donor)
+        assert later.parents[place] == (host.gather_id, donor.gather_id)
+        assert list(later.valid[place]) == [host.valid_samples, host.valid_traces]
+        np.testing.assert_array_equal(later.read(np.array([place]))[0], transplant(host, donor, move.moved).image)
+    again = Fold(fold.study, "grouped", 0, say=lambda line: None)
+    np.testing.assert_array_equal(
+        training_set(again, "low-band-fresh").gathers.in_pass(3).read(places), later.read(places)
+    )
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3333, 0.8127, 0.99999])

@@ -253,6 +253,45 @@ def test_noise_of_others_than_its_donor_is_refused(guard, survey, tmp_path, mode
         guard.admit(synthetic(tmp_path / "new", host, parents, model=model, image=made(tested)))
 
 
+def test_what_is_made_while_training_is_made_of_training_gathers(guard, survey, tmp_path):
+    ids, parents = np.array(["new0", "new1"], object), [("shot0000", "shot0001"), ("shot0002", "shot0001")]
+    read = guard.making(TRACE_BLOCKS, ids, parents, [0.5, 0.25])
+    offered = from_memory(np.zeros((2, *survey.size), np.uint8), [2, 2], ids, parents)
+    given = guard.watched(dataclasses.replace(offered, read=read))
+    images = survey.read_images([0, 1, 2])
+    wanted = [block(images[0], images[1], 0.5), block(images[2], images[1], 0.25)]
+    np.testing.assert_array_equal(given.read(np.array([1, 0])), wanted[::-1])
+    with refused("new0 .* is not the image of this id"):
+        guard.watched(offered).read(np.array([0]))
+    for bad, message in (
+        (("shot0000", "shot0050"), "made by trace-blocks while training.* a child of shot0050, which is a test gather"),
+        (("shot0041", "shot0000"), "a child of shot0041, which is a validation gather"),
+        (("shot0000", "nobody"), "a child of nobody, which is unknown here"),
+    ):
+        with refused(f"new2 .*{message}"):
+            guard.making(TRACE_BLOCKS, ["new2"], [bad], [0.5])
+    with refused("shot0003 .* is not alone in having this id"):
+        guard.making(TRACE_BLOCKS, ["shot0003"], parents[:1], [0.5])
+    with refused("shot0050 .* is a test gather"):
+        guard.making(TRACE_BLOCKS, ["shot0050"], parents[:1], [0.5])
+    # It can be no parent of what the guard would have to make again.
+    with refused("child .* is not what pixel-mixing makes of its parents"):
+        guard.admit(synthetic(tmp_path / "new", survey.read(0), ["new0", "shot0000"], name="child"))
+
+
+def test_what_becomes_a_test_gather_while_training_is_refused(survey, tmp_path):
+    images = survey.read_images([0, 1])
+    gathers = [survey.read(row) for row in range(60)]
+    gathers[50] = dataclasses.replace(gathers[50], image=block(images[0], images[1], 0.5))
+    write_survey(tmp_path / "survey", gathers, survey.size, {})
+    changed = open_survey(tmp_path / "survey")
+    guard = Guard(changed, TRAINING, VALIDATION, TEST)
+    read = guard.making(TRACE_BLOCKS, ["new0"], [("shot0000", "shot0001")], [0.5])
+    with refused("new0 .* is a copy of a test gather, shot0050"):
+        read(np.array([0]))
+    assert "shot0050" in str(guard.leak)
+
+
 @pytest.mark.parametrize(("row", "other"), [(0, TEST[3]), (0, VALIDATION[2]), (VALIDATION[0], TEST[3])])
 def test_nearly_the_same_gather_in_two_parts_is_refused(survey, tmp_path, row, other):
     gathers = [survey.read(row) for row in range(60)]

@@ -1,5 +1,6 @@
 """The classifier's training: batches, losses, parts of a batch, what is kept, when it stops, what it refuses."""
 
+import dataclasses
 import shutil
 
 import numpy as np
@@ -141,6 +142,43 @@ def test_what_is_drawn_hangs_on_seed_pass_and_id_alone(partly_valid, augment, wi
         samples, traces = gathers.valid[place]
         if window != (16, 8):
             assert (image[samples:] == 128).all() and (image[:, traces:] == 128).all()
+
+
+@pytest.mark.parametrize("window", [None, (16, 8)])
+def test_gathers_that_are_made_anew_are_others_in_every_pass(partly_valid, window):
+    """Two that change follow nine that stay, and a run that resumes sees what it would have seen."""
+    gathers, images = partly_valid
+
+    def in_pass(number):
+        levels = np.full((2, 40, 30), 1 + number, np.uint8)
+        return from_memory(levels, [2, 1], ["made-0", "made-1"], valid=np.array([[20, 9], [40, 30 - number]]))
+
+    made = dataclasses.replace(in_pass(0), anew=in_pass)
+    rest = from_memory(images[:9], gathers.classes[:9], gathers.ids[:9], valid=gathers.valid[:9])
+    both = together([rest, made])
+    assert rest.anew is None and rest.in_pass(3) is rest and list(both.valid[-1]) == [40, 30]
+    assert list(both.in_pass(2).valid[-1]) == [40, 28] and both.in_pass(2).anew is None
+
+    def drawn(first=0):
+        dataset = training_steps(both, 4, 1, 9, first=first, window=window)
+        return [
+            (image, one)
+            for part, label, _ in batches(both, dataset)
+            for image, one in zip(part, label.numpy(), strict=True)
+        ]
+
+    whole = drawn()
+    for number in range(3):
+        order = epoch_order_of(both, number)
+        for place in (9, 10):
+            image, one = whole[11 * number + list(order).index(place)]
+            assert one == [2, 1][place - 9] and np.all(image == 1 + number)
+    again = drawn(first=7)
+    assert len(again) == 33 - 4 * 7 + 2 and all(
+        np.array_equal(one, other) for (one, _), (other, _) in zip(again, whole[-len(again) :], strict=True)
+    )
+    fixed, owner = in_windows(both, (16, 8), 4)
+    assert fixed.anew is None and np.all(fixed.read(np.flatnonzero(owner == 10)) == 1)
 
 
 def test_augmentations_and_sets_that_are_refused(partly_valid):
