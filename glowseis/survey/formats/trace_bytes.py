@@ -22,10 +22,13 @@ class TraceBytes:
     Args:
         path: The file.
         layout: Where its traces lie.
+
+    Attributes:
+        path: The file.
     """
 
     def __init__(self, path: Path, layout: Layout):
-        self._path = path
+        self.path = path
         self._layout = layout
 
     def headers(self) -> Iterator[tuple[int, np.ndarray]]:
@@ -65,17 +68,17 @@ class TraceBytes:
             while done < len(memory):
                 count = os.preadv(file, [memory[done:].data], start_bytes + done)
                 if not count:
-                    raise InputError(f"{source_text(self._path)}: shrank while it was read; copy it again")
+                    raise InputError(f"{source_text(self.path)}: shrank while it was read; copy it again")
                 done += count
         except OSError as wrong:
             raise InputError(
-                f"{source_text(self._path)}: cannot be read at byte {start_bytes} ({wrong.strerror}); copy it again"
+                f"{source_text(self.path)}: cannot be read at byte {start_bytes} ({wrong.strerror}); copy it again"
             ) from None
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[int]:
         """The file while a block runs, as a descriptor."""
-        file = open_file(self._path)
+        file = open_file(self.path)
         try:
             yield file
         finally:
