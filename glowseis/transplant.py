@@ -7,7 +7,7 @@ donor's strongest events come along.
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -174,12 +174,33 @@ def transplants(
             f"{survey.path}: has {len(donors)} recorded gathers labelled {label!r} and {len(hosts)} that could take "
             "their noise; give a survey with at least one of them and another labelled gather"
         )
-    for number, move in enumerate(draw_moves(hosts, donors, count, seed)):
+    yield from move_noise(survey, draw_moves(hosts, donors, count, seed), seed, corner_hz=corner_hz)
+
+
+def move_noise(
+    survey: Survey, moves: Sequence[Move], seed: int, name: str = LOW_BAND, *, corner_hz: float = CORNER_HZ
+) -> Iterator[Gather]:
+    """Make one gather of each given move, labelled as its donor, otherwise like `transplants`.
+
+    Args:
+        survey: The survey that holds hosts and donors.
+        moves: Hosts, donors and shifts.
+        seed: Seed that they were drawn with; it goes into the gathers' origin and ids.
+        name: Begins their ids.
+        corner_hz: Where the low band ends, in hertz.
+
+    Yields:
+        Gathers of the survey's size with their origin, one per move.
+
+    Raises:
+        InputError: A gather's noise cannot be moved.
+    """
+    for number, move in enumerate(moves):
         host, donor = survey.read(move.host), survey.read(move.donor)
         origin = Origin((host.gather_id, donor.gather_id), move.moved, seed, LOW_BAND, "moved")
         made = transplant(host, donor, move.moved, corner_hz)
         yield dataclasses.replace(
-            made, gather_id=f"{LOW_BAND}-seed{seed}-{number:06d}", source=f"glowseis {LOW_BAND}", origin=origin
+            made, gather_id=f"{name}-seed{seed}-{number:06d}", source=f"glowseis {LOW_BAND}", origin=origin
         )
 
 

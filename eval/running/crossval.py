@@ -13,7 +13,6 @@ from eval.running.arm_log import ArmLog
 from eval.study.arms import ARM_CLASSES
 from eval.study.fold import Fold
 from eval.study.guard import LeakError
-from eval.study.material import TrainingSet
 from eval.study.names import ARMS
 from eval.study.outcome import Independent, Outcome
 from eval.study.preparation import Study
@@ -97,7 +96,7 @@ def _scored(fold: Fold, outcome: Outcome) -> Outcome:
     stopping.check()
     return outcome.model_copy(
         update={
-            "training": _by_label(study, training_set),
+            "training": _by_label(fold),
             "synthetic": training_set.synthetic,
             "steps": fitted.steps,
             "kept_step": fitted.step,
@@ -201,11 +200,10 @@ def _figures(
     return figures | ({"independent/f1_rare": float(independent.f1[rare])} if independent else {})
 
 
-def _by_label(study: Study, training_set: TrainingSet) -> dict[str, int]:
-    """Recorded gathers of each label; those that an arm added are of the rare class."""
-    counts = np.bincount(training_set.gathers.classes, minlength=len(study.labels))
-    counts[study.labels.index(study.rare)] -= training_set.synthetic
-    return dict(zip(study.labels, counts.tolist(), strict=True))
+def _by_label(fold: Fold) -> dict[str, int]:
+    """Recorded training gathers of each label."""
+    labels = fold.study.survey.index["label"].to_numpy()[fold.training]
+    return {label: int((labels == label).sum()) for label in fold.study.labels}
 
 
 @contextmanager

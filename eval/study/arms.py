@@ -16,9 +16,9 @@ from glowseis.survey.gather import Gather, Origin
 from glowseis.survey.render import amplitudes
 from glowseis.survey.store.survey import Survey
 from glowseis.synthesis import Pair, child_of, draw_pairs, interpolate_pairs, synthesise_prior
-from glowseis.transplant import LOW_BAND, check_one_interval, draw_moves, onto, transplants
+from glowseis.transplant import LOW_BAND, Move, check_one_interval, draw_moves, move_noise, onto, transplants
 
-_OVERSAMPLING_STREAM = 2
+_OVERSAMPLING_STREAM, _SYMMETRIC_STREAM = 2, 3
 
 
 class Unchanged:
@@ -165,6 +165,52 @@ class FreshLowBand(LowBand):
         return given.fresh(self.name, LOW_BAND, draw)
 
 
+class Symmetric:
+    """Half of every class is synthetic, so that being synthetic tells nothing; the last quarter is as `Oversampling`.
+
+    The rare class is repeated and gets the gathers of `LowBand`. Half of each other class, drawn at random, is replaced
+    by its events with the low bands of the other half.
+    """
+
+    name: ClassVar[str] = "symmetric"
+
+    def training_set(self, given: Material, first: int | None = None) -> TrainingSet:
+        """See `Arm`."""
+        count = given.augmentations if first is None else first
+        again = _repeats(given)[:count]
+        within = self._within_classes(given)
+        moves = [
+            *within,
+            *draw_moves(np.arange(len(given.survey)), given.rare, given.augmentations, given.seed),
+        ]
+        made = given.synthetic(
+            self.name,
+            _about(given, corner_hz=CORNER_HZ),
+            lambda: move_noise(given.survey, moves, given.seed, self.name),
+        )
+        rare = min((len(given.rare) + count) // 2, count)
+        gathers = given.watched(
+            given.of_rows(np.setdiff1d(np.arange(len(given.survey)), [move.host for move in within])),
+            given.of_synthetic(made, len(within) + rare),
+            given.of_rows(again[: count - rare]),
+        )
+        recorded = given.recorded(given.of_rows(again))
+        return TrainingSet(gathers, _class_weights(given), count, last_quarter=recorded)
+
+    def _within_classes(self, given: Material) -> list[Move]:
+        """Half of the gathers of every other class as hosts of the other half's noise, each of which is used once."""
+        moves = []
+        for number, label in enumerate(given.recipe.study.labels):
+            if label != given.label:
+                random = np.random.default_rng([given.seed, number, _SYMMETRIC_STREAM])
+                rows = random.permutation(given.survey.select(labels=[label]))
+                half = len(rows) // 2
+                shares = random.uniform(size=half)
+                triples = zip(rows[:half].tolist(), rows[half : 2 * half].tolist(), shares.tolist(), strict=True)
+                moves += [Move(*one) for one in triples]
+        return moves
+
+
 class NoiseFlow(Synthetic):
     """New noise on the earths of all training gathers: a flow of low bands interpolates those of rare gathers.
 
@@ -255,6 +301,7 @@ _EVERY: tuple[Callable[[], Arm], ...] = (
     TraceBlocks,
     LowBand,
     FreshLowBand,
+    Symmetric,
     NoiseFlow,
 )
 

@@ -295,7 +295,9 @@ class Fold:
             LeakError: A gather in it may not train.
             FittingError: The loss or a weight is not finite.
         """
-        self.guard.require(training_set.gathers)
+        for gathers in (training_set.gathers, training_set.last_quarter):
+            if gathers is not None:
+                self.guard.require(gathers)
         self.guard.check_judges(ids_of(self.study.survey, self.validation))
         study = self.study.recipe.study
         seed = self.seed if seed is None else seed
@@ -316,6 +318,7 @@ class Fold:
             study.training.model_copy(update=changed),
             seed,
             logit_adjustment=training_set.logit_adjustment,
+            last_quarter=training_set.last_quarter,
             data=ClassifierData(augment=study.augment),
             validation=self.of_rows(self.validation),
             labels=self.study.labels,

@@ -23,14 +23,16 @@ class TrainingSet:
     Attributes:
         gathers: The gathers, let through by the fold's guard.
         class_weights: Weights of the classes in the loss (`ClassifierTraining.class_weights`).
-        synthetic: Number of gathers that the arm added.
+        synthetic: Number of gathers of the rare class that the arm added.
         logit_adjustment: Whether the loss is adjusted for the classes' frequencies (`ClassifierTrainer`).
+        last_quarter: What the last quarter of the steps trains on, let through likewise; `gathers` if None.
     """
 
     gathers: Guarded
     class_weights: Literal["none", "balanced"] | list[float]
     synthetic: int = 0
     logit_adjustment: bool = False
+    last_quarter: Guarded | None = None
 
 
 @dataclass(frozen=True)

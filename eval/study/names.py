@@ -40,6 +40,7 @@ ARMS: dict[str, ArmName] = {
     "trace-blocks": ArmName("blocks of traces pasted"),
     "low-band": ArmName("noise moved to other earths"),
     "low-band-fresh": ArmName("noise moved to other earths, anew in every epoch"),
+    "symmetric": ArmName("noise moved within every class"),
     "noise-flow": ArmName("noise of a flow on other earths", "noise"),
 }
 """The arms, in the order of the tables."""

@@ -1,8 +1,9 @@
 """Fitting the classifier: epochs of steps, validation, early stopping; with or without a run's folder."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -87,6 +88,8 @@ class ClassifierFitting:
         validation: Gathers that judge the weights after each epoch.
         labels: Names of the classes, in order of severity; numbers when None.
         logit_adjustment: Whether the loss is adjusted for the classes' frequencies (see `ClassifierTrainer`).
+        last_quarter: What the last quarter of the steps trains on; `gathers` when None. Class weights and frequencies
+            are those of `gathers`.
 
     Raises:
         InputError: There are fewer than two classes, a class is beyond the model's, or the best weights are to be kept
@@ -104,6 +107,7 @@ class ClassifierFitting:
         validation: LabelledGathers | None = None,
         labels: Sequence[str] | None = None,
         logit_adjustment: bool = False,
+        last_quarter: LabelledGathers | None = None,
     ):
         self.labels = tuple(labels or map(str, range(model.classes)))
         counts = np.bincount(gathers.classes, minlength=model.classes)
@@ -119,6 +123,7 @@ class ClassifierFitting:
                 'training.keep = "last" and training.patience = 0'
             )
         self.model, self.gathers, self.training, self.seed = model, gathers, training, seed
+        self.last_quarter = last_quarter
         self.data = data or ClassifierData()
         self.window = parse_size(self.data.window) if self.data.window else None
         self.validation = validation if validation and len(validation) else None
@@ -153,16 +158,7 @@ class ClassifierFitting:
         state, watcher = state or InMemory(self.model), watcher or Watcher()
         epochs: list[Epoch] = []
         done, losses, accuracies = state.step, [], []
-        dataset = training_steps(
-            self.gathers,
-            self.training.batch,
-            self.seed,
-            self.steps,
-            first=done,
-            augment=self.data.augment,
-            window=self.window,
-        )
-        for batch in batches(self.gathers, dataset) if not self._over(done, state) else ():
+        for batch in self._batches(done) if not self._over(done, state) else ():
             rate = float(self.trainer.optimizer.learning_rate)
             loss, accuracy = (float(value) for value in self.trainer.optimise(*batch))
             done += 1
@@ -218,6 +214,22 @@ class ClassifierFitting:
         counts = np.bincount(owner, minlength=len(gathers))
         mean = np.add.reduceat(each, np.cumsum(counts) - counts) / counts[:, np.newaxis].astype(np.float32)
         return mean - np.logaddexp.reduce(mean, axis=1, keepdims=True)
+
+    def _batches(self, done: int) -> Iterator[Any]:
+        """The batches of the steps after `done` steps."""
+        start = self.steps if self.last_quarter is None else self.steps - self.steps // 4
+        for gathers, first, end in ((self.gathers, 0, start), (self.last_quarter, start, self.steps)):
+            if gathers is not None and done < end:
+                dataset = training_steps(
+                    gathers,
+                    self.training.batch,
+                    self.seed,
+                    end,
+                    first=max(first, done),
+                    augment=self.data.augment,
+                    window=self.window,
+                )
+                yield from batches(gathers, dataset)
 
     def _over(self, step: int, state: State) -> bool:
         if step >= self.steps:

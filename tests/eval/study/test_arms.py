@@ -158,6 +158,44 @@ def test_moved_noise_may_be_moved_anew_in_every_pass(fold):
     )
 
 
+def test_being_synthetic_tells_nothing_of_the_class(fold):
+    made, rival = training_set(fold, "symmetric"), training_set(fold, "oversampling")
+    labels = fold.study.survey.index["label"].to_numpy()[fold.training]
+    classes, rare = made.gathers.classes, np.bincount(rival.gathers.classes)[BAD]
+    assert sorted(classes) == sorted(rival.gathers.classes) and made.synthetic == COUNT
+    assert list(made.last_quarter.ids) == list(rival.gathers.ids)
+    is_made = np.array([len(of) > 0 for of in made.gathers.parents])
+    assert np.bincount(classes[is_made]).tolist() == [
+        int((labels == "good").sum()) // 2,
+        int((labels == "medium").sum()) // 2,
+        min(rare // 2, COUNT),
+    ]
+    survey, label_of = fold.study.survey, dict(zip(survey_ids(fold), labels, strict=True))
+    donors = []
+    for place in np.flatnonzero(is_made):
+        host, donor = made.gathers.parents[place]
+        assert label_of[donor] == LABELS[classes[place]] and host != donor
+        if classes[place] != BAD:
+            assert label_of[host] == label_of[donor] and host not in made.gathers.ids and donor in made.gathers.ids
+            donors.append(donor)
+        alpha = survey_of(fold, "symmetric").read(made.gathers.ids[place]).origin.alpha
+        wanted = transplant(survey.read(host), survey.read(donor), alpha)
+        np.testing.assert_array_equal(made.gathers.read(np.array([place]))[0], wanted.image)
+    assert len(set(donors)) == len(donors)
+    fewer = training_set(fold, "symmetric", first=4)
+    assert fewer.synthetic == 4 and len(fewer.gathers) == len(fold.training) + 4 == len(fewer.last_quarter)
+
+
+def test_gathers_of_the_last_quarter_pass_the_guard_too(fold):
+    made = training_set(fold, "symmetric")
+    with pytest.raises(LeakError, match="did not pass the fold's guard"):
+        fold.fit(dataclasses.replace(made, last_quarter=dataclasses.replace(made.last_quarter)))
+
+
+def survey_ids(fold):
+    return fold.study.survey.index["gather_id"].to_numpy()[fold.training]
+
+
 @pytest.mark.parametrize("alpha", [0.0, 0.3333, 0.8127, 0.99999])
 def test_a_block_is_the_donors_and_the_rest_the_hosts(alpha):
     host, donor = np.zeros((5, 40), np.uint8), np.full((5, 40), 9, np.uint8)

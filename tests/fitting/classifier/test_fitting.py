@@ -419,6 +419,27 @@ def test_what_is_kept_and_when_it_stops(survey, monkeypatch, keep, patience, kep
     assert all(np.array_equal(one, other) for one, other in zip(model.get_weights(), there, strict=True))
 
 
+@pytest.mark.parametrize("done", [0, 3, 8])
+def test_the_last_quarter_may_train_on_other_gathers(survey, monkeypatch, done):
+    """Ten steps, of which the last two see other gathers, in the passes that come then; wherever the run resumes."""
+    gathers, other = from_survey(survey, np.arange(11), LABELS), from_survey(survey, np.arange(20, 31), LABELS)
+    training = ClassifierTraining(epochs=5, steps_per_epoch=2, batch=4)
+    model = make_classifier(3, 1, "softmax", 1)
+    fitting = ClassifierFitting(model, gathers, training, 1, last_quarter=other)
+    seen = []
+    monkeypatch.setattr(fitting.trainer, "optimise", lambda *batch: seen.append(batch) or (1.0, 0.5))
+    state = InMemory(model)
+    state.step = done
+    assert fitting.run(state).steps == 10
+    wanted = [
+        *batches(gathers, training_steps(gathers, 4, 1, 8)),
+        *batches(other, training_steps(other, 4, 1, 10, first=8)),
+    ]
+    assert len(seen) == 10 - done
+    for one, two in zip(seen, wanted[done:], strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
+
+
 def test_a_loss_that_is_not_finite_is_told(survey, monkeypatch):
     gathers = everything(survey)
     fitting = ClassifierFitting(make_classifier(3, 1, "softmax", 1), gathers, ClassifierTraining(), 1)
