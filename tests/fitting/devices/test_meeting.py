@@ -173,15 +173,27 @@ def test_another_secret_is_told_to_the_one_that_has_it(addresses):
     assert chief is None and right is None
 
 
-def exchanged(addresses, change=lambda line: line):
+def connected(address, wait_s=20):
+    """A connection to an address where somebody will listen soon."""
+    host, port = address.split(":")
+    late = time.monotonic() + wait_s
+    while True:
+        try:
+            return socket.create_connection((host, int(port)), timeout=10)
+        except ConnectionRefusedError:
+            if time.monotonic() > late:
+                raise
+            time.sleep(0.05)
+
+
+def exchanged(addresses, change=lambda line: line, wait_s=20):
     """What is sent while two meet by way of a third, line by line; who may change what worker 0 says."""
     lines = []
     through, direct = addresses[2], addresses[:1]
 
     def relay(server):
         one, _ = server.accept()
-        host, port = direct[0].split(":")
-        with one, socket.create_connection((host, int(port)), timeout=10) as other:
+        with one, connected(direct[0]) as other:
             first, second = other.makefile("rb"), one.makefile("rb")
             for source, target in ((first, one), (second, other), (second, other), (first, one)):
                 lines.append(source.readline())
@@ -194,12 +206,12 @@ def exchanged(addresses, change=lambda line: line):
         relaying.start()
         other = meeting._Other(two, 1, SECRET)
         other._chief = (host, int(port))
-        ended = together(lambda: meet(two, 0, wait_s=20), lambda: waited(other))
+        ended = together(lambda: meet(two, 0, wait_s=20), lambda: waited(other, wait_s))
         relaying.join(20)
     return ended, lines
 
 
-def waited(other, wait_s=5):
+def waited(other, wait_s):
     late = time.monotonic() + wait_s
     with contextlib.closing(other):
         while missing := other.missing():
@@ -217,7 +229,9 @@ def test_the_secret_is_not_sent_and_nothing_sent_is_of_use_again(addresses):
 
 
 def test_who_only_says_go_is_not_worker_0(addresses):
-    changed = exchanged(addresses, lambda line: b"go " + b"0" * 64 + b"\n" if line.startswith(b"go ") else line)
+    changed = exchanged(
+        addresses, lambda line: b"go " + b"0" * 64 + b"\n" if line.startswith(b"go ") else line, wait_s=5
+    )
     assert changed[0][1] == "in vain"
 
 

@@ -22,6 +22,7 @@ from glowseis.survey.simulate.acquisition import Position
 from glowseis.survey.simulate.earth import earth_of_line
 from glowseis.survey.simulate.instruments import Recorder
 from glowseis.survey.simulate.likeness import measure_band
+from glowseis.survey.simulate.noise import rumble
 from glowseis.survey.simulate.recorder import hum, recorded, time_gain
 from glowseis.survey.simulate.weather import weathered
 
@@ -63,6 +64,8 @@ def test_drawn_acquisitions_cover_what_is_asked_for():
     assert sum(one.recorder.bits > 0 for one in drawn) > 20
     assert sum(one.recorder.missing > 0 for one in drawn) > 20
     assert sum(one.recorder.start_s != 0 for one in drawn) > 20
+    assert 60 < sum(one.recorder.rumbling > 0 for one in drawn) < 140
+    assert 20 < sum(one.recorder.balance > 0 for one in drawn) < 80
 
 
 @pytest.mark.parametrize("size", [(896, 640), (112, 80), (48, 32), (64, 256)])
@@ -188,6 +191,43 @@ def test_hum_has_its_frequency_on_every_trace():
     frequency = np.fft.rfftfreq(noise.shape[1], 0.008)
     assert np.allclose(frequency[power.argmax(axis=1)], 50.0, atol=0.2)
     assert np.sqrt(np.mean(noise**2)) == pytest.approx(2.0, rel=0.5)
+
+
+def test_rumbling_channels_are_few_and_low():
+    rumbling = dataclasses.replace(FULL, recorder=Recorder(rumbling=0.005))
+    counts, low_shares = [], []
+    for seed in range(20):
+        noise = np.zeros((639, 876), np.float32)
+        rumble(noise, rumbling, np.random.default_rng(seed))
+        level = np.sqrt(np.mean(noise**2, axis=1))
+        loud = level > 0.5 * level.max()
+        counts.append(int(loud.sum()))
+        power = np.abs(np.fft.rfft(noise[loud], axis=1)) ** 2
+        low_shares.append(power[:, np.fft.rfftfreq(876, 0.008) < 15.0].sum() / power.sum())
+    assert 1 <= np.median(counts) <= 8 and np.median(low_shares) > 0.6
+
+
+def test_a_rumbling_channel_does_not_change_the_label_or_other_noise():
+    quiet = dataclasses.replace(FULL, recorder=NOMINAL)
+    rumbling = dataclasses.replace(FULL, recorder=Recorder(rumbling=0.01))
+    without, with_it = (simulate_recording(1, 3, each) for each in (quiet, rumbling))
+    changed = np.abs(with_it.amplitude - without.amplitude).max(axis=0) > 1e-3
+    assert with_it.label == without.label and 0 < changed.sum() < 0.3 * changed.size
+
+
+def test_gain_control_makes_late_times_as_loud_as_early_ones(events):
+    pressure, geometry = events
+    falling = pressure * np.exp(-4.0 * np.linspace(0, 1, pressure.shape[1], dtype=np.float32))
+
+    def late_over_early(amplitude):
+        return np.std(amplitude[:, -30:]) / np.std(amplitude[:, 40:70])
+
+    steps = [
+        late_over_early(recorded_with(falling, geometry, balance=power, balance_s=0.2)[0]) for power in (0.0, 0.5, 1.0)
+    ]
+    assert steps[0] < steps[1] < steps[2] and steps[2] > 3 * steps[0]
+    silent, _ = recorded_with(np.zeros_like(pressure), geometry, balance=1.0)
+    assert not silent.any()
 
 
 def test_a_later_start_moves_events_up():
