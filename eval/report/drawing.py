@@ -1,6 +1,7 @@
 """Colours of classes and arms, and matplotlib's figures as SVG for a page in light or dark mode."""
 
 import io
+import itertools
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,37 +17,20 @@ if TYPE_CHECKING:
 INK, FAINT = "#1f2328", "#8c959f"
 """Colours of text and lines, and of what only guides the eye."""
 
-ARM_COLOURS = dict(
-    zip(
-        ARMS,
-        (
-            *("#57606a", "#8250df", "#0969da", "#1a7f37", "#9a6700", "#cf222e", "#bf3989", "#0e7490"),
-            *("#6639ba", "#4d7c0f", "#c2410c", "#0f766e"),
-        ),
-        strict=True,
-    )
+_COLOURS = (
+    *("#57606a", "#8250df", "#0969da", "#1a7f37", "#9a6700", "#cf222e", "#bf3989", "#0e7490"),
+    *("#6639ba", "#4d7c0f", "#c2410c", "#0f766e", "#9f1239", "#4338ca", "#86198f", "#92400e"),
 )
-"""Each arm's colour on white."""
 
-ARM_DASHES: dict[str, Any] = dict(
-    zip(
-        ARMS,
-        (
-            *(
-                (0, (1, 1)),
-                (0, (5, 1, 1, 1)),
-                (0, (4, 1.5)),
-                (0, (2, 1)),
-                (0, (6, 2, 1, 2, 1, 2)),
-                "-",
-                (0, (8, 2)),
-                "-.",
-            ),
-            *((0, (3, 1, 1, 1)), (0, (3, 3)), "--", (0, (10, 2, 2, 2))),
-        ),
-        strict=True,
-    )
+ARM_COLOURS = dict(zip(ARMS, itertools.cycle(_COLOURS), strict=False))
+"""Each arm's colour on white; arms beyond the list have colours of others, with other dashes."""
+
+_DASHES: tuple[Any, ...] = (
+    *((0, (1, 1)), (0, (5, 1, 1, 1)), (0, (4, 1.5)), (0, (2, 1)), (0, (6, 2, 1, 2, 1, 2)), "-", (0, (8, 2)), "-."),
+    *((0, (3, 1, 1, 1)), (0, (3, 3)), "--", (0, (10, 2, 2, 2)), (0, (1, 3)), (0, (6, 1)), (0, (2, 1, 6, 1))),
 )
+
+ARM_DASHES: dict[str, Any] = dict(zip(ARMS, itertools.cycle(_DASHES), strict=False))
 """Each arm's dashes, for readers who cannot tell the colours apart."""
 
 CLASS_COLOURS = ("#0969da", "#9a6700", "#cf222e", "#1a7f37", "#8250df", "#0e7490")
@@ -69,6 +53,10 @@ IN_THE_DARK = {
     "#4d7c0f": "#a3e635",
     "#c2410c": "#fb923c",
     "#0f766e": "#2dd4bf",
+    "#9f1239": "#fda4af",
+    "#4338ca": "#a5b4fc",
+    "#86198f": "#f0abfc",
+    "#92400e": "#fcd34d",
 }
 """The replacement of each colour on a dark page."""
 
