@@ -4,7 +4,9 @@ import dataclasses
 import functools
 
 import numpy as np
+import pytest
 
+from eval.study.guard import LeakError
 from eval.study.preparation import prepare
 from eval.study.recipe import read_study
 from glowseis.survey.store.survey import open_survey, write_survey
@@ -119,3 +121,13 @@ def study_words(folder):
     (folder / "small.toml").write_text(THREE_FOLDS)
     labelled_survey(folder / "survey")
     return [folder / "small.toml", "--survey", folder / "survey", "--out", folder / "study"]
+
+
+def name_of(survey, row):
+    """Id of a survey's gather."""
+    return str(survey.index["gather_id"].iat[row])
+
+
+def refused(message):
+    """A context in which the guard must refuse something."""
+    return pytest.raises(LeakError, match=message)
