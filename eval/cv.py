@@ -35,7 +35,9 @@ def main(
         list[int] | None, typer.Option(help="Number of a fold, from 0; repeatable; default: all folds.")
     ] = None,
     kind: Annotated[str, typer.Option(help="grouped or stratified folds only; default: the recipe's kinds.")] = "",
-    arms: Annotated[str, typer.Option(help=f"Some of {','.join(ARMS)}; default: the recipe's.")] = "",
+    arms: Annotated[
+        str, typer.Option(help=f"Comma-separated arms, from {', '.join(ARMS)}; default: the recipe's.")
+    ] = "",
     out: Annotated[Path | None, typer.Option(help="Folder of the study; default: studies/NAME.")] = None,
     outcomes: Annotated[Path | None, typer.Option(help="Folder of the folds' scores; default: OUT/outcomes.")] = None,
     changes: Annotated[
@@ -45,7 +47,7 @@ def main(
     jobs: Annotated[int, typer.Option(min=1, help="Folds at once on this machine, a process each.")] = 1,
     scheduler: Annotated[str, typer.Option(help="Address of a dask scheduler whose workers run the folds.")] = "",
     tables_only: Annotated[
-        bool, typer.Option("--tables-only", help="Only write tables and report of the finished folds.")
+        bool, typer.Option("--tables-only", help="Only write the tables and the report, from finished folds.")
     ] = False,
     attended: Annotated[bool, typer.Option("--attended", hidden=True)] = False,
 ) -> None:

@@ -37,7 +37,7 @@ def main(
     size: Annotated[str, typer.Option(help="Samples x traces of the simulated acquisition.")] = "112x80",
     count: Annotated[int, typer.Option(min=10, help="Training gathers, in the paper's fractions.")] = 4700,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the training survey.")] = 3,
-    networks: Annotated[int, typer.Option(min=1, help="Networks without augmentation, scores averaged.")] = 3,
+    networks: Annotated[int, typer.Option(min=1, help="Networks without augmentation; their scores are averaged.")] = 3,
     ceilings: Annotated[int, typer.Option(min=1, help="Networks trained on ten times the rare gathers.")] = 2,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of the classifier without augmentation.")] = 40,
     alpha: Annotated[int, typer.Option(min=1, help="Width of the classifier.")] = 4,

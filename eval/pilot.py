@@ -324,20 +324,23 @@ def settings_of(words: str) -> list[tuple[float, int]]:
 def main() -> None:
     """Fit and score classifiers; print their figures and write them as CSV, row by row."""
     parser = argparse.ArgumentParser(prog="python -m eval.pilot", description=main.__doc__)
-    parser.add_argument("out", type=Path, help="CSV file to make")
+    parser.add_argument("out", type=Path, help="CSV file to write")
     parser.add_argument(
-        "--settings", type=settings_of, default="1.0:20,1.0:0,0.0:0", help="weather:number of bad gathers, 0 for all"
+        "--settings",
+        type=settings_of,
+        default="1.0:20,1.0:0,0.0:0",
+        help="comma-separated weather:bad gathers kept (0: all)",
     )
-    parser.add_argument("--arms", default=",".join(ARMS), help="some of them")
-    parser.add_argument("--surveys", type=int, default=6)
-    parser.add_argument("--first-seed", type=int, default=9001)
-    parser.add_argument("--alpha", type=int, default=4)
-    parser.add_argument("--companded", action="store_true")
-    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--arms", default=",".join(ARMS), help="arms, separated by commas")
+    parser.add_argument("--surveys", type=int, default=6, help="surveys of each weather")
+    parser.add_argument("--first-seed", type=int, default=9001, help="seed of the first survey")
+    parser.add_argument("--alpha", type=int, default=4, help="width of the classifier")
+    parser.add_argument("--companded", action="store_true", help="strengthen small amplitudes for the classifier")
+    parser.add_argument("--steps", type=int, default=STEPS, help="steps of a training")
     parser.add_argument("--count", type=int, default=COUNT, help="gathers of a survey")
-    parser.add_argument("--made", type=int, default=MADE, help="new bad gathers of an arm")
-    parser.add_argument("--tested", type=int, default=TESTED, help="gathers of the test survey")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that simulate")
+    parser.add_argument("--made", type=int, default=MADE, help="new bad gathers that an arm makes")
+    parser.add_argument("--tested", type=int, default=TESTED, help="gathers of the survey that tests")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that simulate surveys")
     words = parser.parse_args()
     if unknown := [arm for arm in words.arms.split(",") if arm not in ARMS]:
         parser.error(f"--arms: no arm is called {unknown[0]!r}; choose from {', '.join(ARMS)}")

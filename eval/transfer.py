@@ -50,7 +50,7 @@ def main(
     ] = None,
     *,
     model: Annotated[
-        Path | None, typer.Option(help="SavedModel, trained from a recipe, to score instead of training one.")
+        Path | None, typer.Option(help="SavedModel to score instead of training one; it must come from a recipe.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of surveys and figures; default: transfers/NAME.")] = None,
     count: Annotated[int, typer.Option(min=30, help="Gathers of each test survey.")] = 600,

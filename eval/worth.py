@@ -29,7 +29,9 @@ def main(
     survey: Annotated[
         list[int] | None, typer.Option(help="Number of a survey, from 0; repeatable; default: all.")
     ] = None,
-    arms: Annotated[str, typer.Option(help=f"Some of {','.join(ARMS)}; default: the recipe's.")] = "",
+    arms: Annotated[
+        str, typer.Option(help=f"Comma-separated arms, from {', '.join(ARMS)}; default: the recipe's.")
+    ] = "",
     out: Annotated[Path | None, typer.Option(help="Folder of the study; default: studies/NAME.")] = None,
     outcomes: Annotated[Path | None, typer.Option(help="Folder of the scores; default: OUT/outcomes.")] = None,
     changes: Annotated[
@@ -37,13 +39,13 @@ def main(
         typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, such as study.augmentations=300."),
     ] = None,
     tables_only: Annotated[
-        bool, typer.Option("--tables-only", help="Only write the tables of what is finished.")
+        bool, typer.Option("--tables-only", help="Only write the tables, from what is finished.")
     ] = False,
 ) -> None:
     """Compare ways to train the classifier on many independent surveys whose rare gathers cluster.
 
-    If it is stopped, run the same command again to continue; what is finished is skipped. Several processes can work
-    on one study if each is given surveys of its own with --survey.
+    If it is stopped, run the same command again to continue; what is finished is skipped. To let several
+    processes work on one study, give each its own surveys with --survey.
 
     Example: python -m eval.worth train/worth.toml --survey 0 --survey 1
     """

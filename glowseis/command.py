@@ -55,7 +55,7 @@ Labels = Annotated[Path | None, typer.Option(help="CSV file of labels by gather_
 Kind = Annotated[
     str | None, typer.Option("--format", help="segy, su, hdf5, numpy or pictures, regardless of file extension.")
 ]
-Strict = Annotated[bool, typer.Option("--strict", help="Make warnings errors, before anything is written.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Treat warnings as errors, before anything is written.")]
 
 READING: dict[str, tuple[Any, Any]] = {
     "shot_header": (

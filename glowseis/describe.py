@@ -22,8 +22,8 @@ def main(
 ) -> None:
     """Describe a survey, or what a model was trained on.
 
-    Of a survey it prints labels, sail lines, widths, grey levels, broken traces, synthetic gathers and duplicates;
-    every record is read once and its checksum checked. Of a SavedModel (savedmodels/NAME or NAME/VERSION) it prints
+    For a survey, it prints labels, sail lines, widths, grey levels, broken traces, synthetic gathers and duplicates;
+    every record is read once and its checksum checked. For a SavedModel (savedmodels/NAME or NAME/VERSION), it prints
     the sample interval, trace spacing, offsets, size, class fractions and so on of its training data.
 
     Example: python -m glowseis.describe surveys/small --out descriptions/small --verify

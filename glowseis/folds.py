@@ -23,7 +23,7 @@ def main(
     *,
     out: Annotated[Path, typer.Option(help="JSON file to write, such as folds/lines.json.", show_default=False)],
     kind: Annotated[
-        Kind, typer.Option(help="k folds, or one split of 70/10/20 %; the grouped kinds keep a sail line together.")
+        Kind, typer.Option(help="k folds, or one split of 70/10/20 %; grouped kinds keep each sail line together.")
     ] = Kind.STRATIFIED,
     folds: Annotated[int, typer.Option(help="Number of folds; a split has one.", min=2)] = 10,
     seed: Annotated[int, typer.Option(help="Seed of the draw.", min=0, max=2**32 - 1)] = 1,

@@ -52,8 +52,8 @@ def main(
     """Make new gathers of a label, with a flow or by moving noise.
 
     A flow interpolates between a survey's real gathers, the parents, in its latent space. With --onto other-earths, a
-    gather of any label is given the low-frequency noise of one with the label, such as swell noise. Each has the
-    geometry of its first parent. Parents, alpha, seed and model are recorded in the survey or HDF5 file, or in a table.
+    gather of any label is given the low-frequency noise, such as swell, of a gather with the label. Each new gather has
+    the geometry of its first parent. Parents, alpha, seed and model are recorded in the survey, HDF5 file or a table.
 
     Example: python -m glowseis.generate savedmodels/demo --survey surveys/demo --count 20 --out new.segy
 

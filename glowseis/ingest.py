@@ -15,12 +15,10 @@ Files = Annotated[
     list[Path], typer.Argument(metavar="SOURCE...", help="Files, or folders of them.", show_default=False)
 ]
 Out = Annotated[Path, typer.Option(help="Folder to write the survey to.", show_default=False)]
-Label = Annotated[
-    str, typer.Option(help="Label, such as good, medium or bad, of gathers that --labels gives no label.")
-]
+Label = Annotated[str, typer.Option(help="Label of gathers that --labels gives none, such as good, medium or bad.")]
 LabelledOnly = Annotated[bool, typer.Option("--labelled-only", help="Leave out gathers without a label.")]
 Fit = Annotated[str, typer.Option(help="pad: gathers must fit; crop: keep first samples and traces; resize: resample.")]
-Size = Annotated[str, typer.Option(help="Samples x traces; by default multiples of 64 that hold all gathers.")]
+Size = Annotated[str, typer.Option(help="Samples x traces; default: multiples of 64 that hold all gathers.")]
 
 
 @command.reads_files

@@ -14,7 +14,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder to write the survey to.")] = Path("surveys/simulated"),
     count: Annotated[int, typer.Option(help="Number of gathers.")] = 100,
     seed: Annotated[int, typer.Option(help="Seed of the survey; the same seed makes the same gathers.")] = 7,
-    size: Annotated[str, typer.Option(help="Samples x traces; a smaller size is a smaller acquisition.")] = "896x640",
+    size: Annotated[str, typer.Option(help="Samples x traces; fewer mean a shorter record and cable.")] = "896x640",
     fractions: Annotated[str, typer.Option(help="Percentages of good, medium and bad gathers.")] = "66.68,31.54,1.76",
     workers: Annotated[int, typer.Option(help="Processes; 0 means one per core.")] = 0,
     noise: Annotated[
@@ -30,7 +30,7 @@ def main(
     first_acquisition: Annotated[int, typer.Option(help="Number of the first acquisition drawn.")] = 1,
     weather: Annotated[
         float,
-        typer.Option(help="How much the weather along a line decides how noisy a gather is: 0 not at all, 1 alone."),
+        typer.Option(help="How far the weather along a line decides how noisy a gather is: 0 not at all, 1 alone."),
     ] = 0.0,
     segy: Annotated[bool, typer.Option("--segy", help="Also write survey.segy beside the records.")] = False,
 ) -> None:
