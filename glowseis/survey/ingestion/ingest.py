@@ -41,6 +41,9 @@ SHORTEST_MS, LONGEST_MS = 0.01, 500.0
 SHORTEST_TOLD_MS, ODD_MS = 0.1, 20.0
 """Shortest sample interval in a file that is believed, and the longest of any marine recording."""
 
+LOOKED_FOR = 4
+"""Gathers that are named if no row of a table of labels fits any."""
+
 MEANT_MS = (0.25, 16.0)
 """Range of a sample interval that was written in another unit."""
 
@@ -205,6 +208,31 @@ def gathers_of(
     told += treatment(tally, None if bring else opened.size, opened.table)
 
 
+def recordings_of(request: Request, told: list[str]) -> Iterator[Recording | Picture]:
+    """Read files of gathers as they were recorded, with the ids that `ingest` gives them and memory for one gather.
+
+    Args:
+        request: What to read, and how; nothing is brought to a size, and labels are those of the options.
+        told: A list to which lines on what was done are added once the last gather is read.
+
+    Yields:
+        The gathers, one after another, dead ones too.
+
+    Raises:
+        InputError: A setting or an input is wrong.
+    """
+    opened = _open(request, mixed=True)
+    tally = Tally()
+    for _, found in progress(_named(opened.sources, tally), len(opened.shapes), "reading"):
+        tally.add_mended(found.gather_id, found.mended)
+        yield found
+    tally.remarks = _remark_lines(opened.sources)
+    lines = treatment(tally, None, None)
+    if request.strict:
+        refuse_warnings(lines)
+    told += lines
+
+
 @dataclass(frozen=True)
 class _Opened:
     """Opened files: everything known before amplitudes are read."""
@@ -309,19 +337,12 @@ def _gathers(
 ) -> Iterator[Gather]:
     """The gathers of all sources, named, labelled and fitted."""
     sources, table = opened.sources, opened.table
-    prefixes = _prefixes(sources)
-    taken: dict[str, None] = {}
-    read = itertools.chain.from_iterable(zip(itertools.repeat(source), source.gathers()) for source in sources)
+    taken: list[str] = []
     kept = 0
-    shots: set[tuple[Path, int, int, int]] = set()
-    for source, found in progress(read, len(opened.shapes), "reading"):
-        name = _free(f"{prefixes.get(source.path, '')}{found.gather_id}", taken, tally)
-        taken[name] = None
-        shot = (source.path, found.geometry.sail_line, found.geometry.shot, found.geometry.cable)
-        # Synthetic gathers have the shots of their parents; others are reported from the headers beforehand.
-        if shot in shots and not found.origin.parents and not isinstance(source, Headed):
-            tally.again.append(name)
-        shots.add(shot)
+    for source, found in progress(_named(sources, tally), len(opened.shapes), "reading"):
+        name = found.gather_id
+        if len(taken) < LOOKED_FOR:
+            taken.append(name)
         synthetic = bool(found.origin.parents)
         tally.add_origin(found.origin, source)
         label = table.find(name, source.path, found.geometry, synthetic=synthetic) if table else None
@@ -331,7 +352,7 @@ def _gathers(
         if request.labelled_only and not label:
             tally.unlabelled.append(name)
             continue
-        named = replace(found, gather_id=name, label=label)
+        named = replace(found, label=label)
         gather = bring(named) if bring else render(named, *opened.size, request.fit, request.options.zero_level)
         tally.add_mended(name, gather.mended)
         _count_traces(found, name, gather, tally)
@@ -343,7 +364,7 @@ def _gathers(
         kept += 1
         yield gather
     if table and taken:
-        check_some_fit(table, sources, request.options, list(itertools.islice(taken, 4)))
+        check_some_fit(table, sources, request.options, taken)
     if not kept:
         reasons = [(len(tally.lifeless), "without a live trace"), (len(tally.unlabelled), "without a label")]
         told = ", ".join(f"{number} {reason}" for number, reason in reasons if number) or "the sources have none"
@@ -354,6 +375,23 @@ def _gathers(
     if request.strict:
         size = None if bring else opened.size
         refuse_warnings(([] if bring else _warnings(request, opened)) + treatment(tally, size, table))
+
+
+def _named(sources: Sequence[Source], tally: Tally) -> Iterator[tuple[Source, Recording | Picture]]:
+    """The gathers of all sources, each with an id of its own."""
+    prefixes = _prefixes(sources)
+    taken: dict[str, None] = {}
+    shots: set[tuple[Path, int, int, int]] = set()
+    for source in sources:
+        for found in source.gathers():
+            name = _free(f"{prefixes.get(source.path, '')}{found.gather_id}", taken, tally)
+            taken[name] = None
+            shot = (source.path, found.geometry.sail_line, found.geometry.shot, found.geometry.cable)
+            # Synthetic gathers have the shots of their parents; others are reported from the headers beforehand.
+            if shot in shots and not found.origin.parents and not isinstance(source, Headed):
+                tally.again.append(name)
+            shots.add(shot)
+            yield source, replace(found, gather_id=name)
 
 
 def _prefixes(sources: Sequence[Source]) -> dict[Path, str]:

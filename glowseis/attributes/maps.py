@@ -1,0 +1,255 @@
+"""Maps of attributes, shot by channel, as pictures."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from glowseis.attributes.measuring import MARKS, NUMBERS
+from glowseis.attributes.tables import read_columns
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_SHOTS, MOST_CHANNELS = 1200, 800
+"""Most cells of a map in either direction; more shots or channels share one, with their mean."""
+
+MOST_LINES = 24
+"""Most sail lines that a map tells apart."""
+
+MOST_DECADES = 5
+"""With fewer, a logarithmic scale is labelled between its powers of ten too."""
+
+PIXELS_AN_INCH = 150
+
+TITLES = {
+    "first_arrival_s": "first arrival (s)",
+    "noise_rms": "noise before the first arrival, RMS (units of the source)",
+    "target_rms": "target window, RMS (units of the source)",
+    "tail_rms": "last half second, RMS (units of the source)",
+    "low_rms": "below 8 Hz, RMS (units of the source)",
+    "signal_to_noise_db": "signal to noise (dB)",
+    "peak_hz": "peak frequency (Hz)",
+    "low_share": "share of the power below 10 Hz",
+    "limit_share": "share of the samples at the limit",
+}
+"""What the maps of numbers show."""
+
+LOGARITHMIC = ("noise_rms", "target_rms", "tail_rms", "low_rms", "low_share", "limit_share")
+
+COLOURS = {
+    "band": ("noise band", "#c6dbef"),
+    "crossfeed": ("cross-feed", "#fdd0a2"),
+    "weak": ("weak", "#756bb1"),
+    "wild": ("wild", "#e7298a"),
+    "spiky": ("spiky", "#d95f02"),
+    "reversed": ("reversed", "#1b9e77"),
+    "saturated": ("saturated", "#e6ab02"),
+    "dead": ("dead", "#000000"),
+}
+"""Marks in the map of faults, each over those before it: its name and colour."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the gathers of a cable lie in its maps.
+
+    Attributes:
+        column: Column of each gather of the run, int64 `[gather]`; -1 if it is of another cable.
+        columns: How many columns there are.
+        shots: The shot of each column.
+        lines: First column of each sail line, by its number.
+    """
+
+    column: np.ndarray
+    columns: int
+    shots: np.ndarray
+    lines: dict[int, int]
+
+
+def draw_maps(folder: Path) -> list[str]:
+    """Draw a map of each attribute and cable: shots in the order of lines and numbers to the right, channels down.
+
+    It reads the tables of traces and gathers, with memory for the maps of one cable.
+
+    Args:
+        folder: The folder with the tables; the pictures are made in its folder `maps`.
+
+    Returns:
+        The names of the pictures, from the folder.
+
+    Raises:
+        OSError: The disk is full or not writable.
+    """
+    (folder / "maps").mkdir()
+    cables, places = _places(folder / "gathers.parquet")
+    names = []
+    for cable, place in zip(cables, places, strict=True):
+        numbers, marks, channels = _grids(folder / "traces.parquet", place)
+        after = f"-cable{cable}" if len(cables) > 1 else ""
+        title = f"cable {cable}: " if len(cables) > 1 else ""
+        for name in NUMBERS:
+            names.append(f"maps/{name}{after}.png")
+            _draw_number(folder / names[-1], name, numbers[name], channels, place, title)
+        names.append(f"maps/faults{after}.png")
+        _draw_marks(folder / names[-1], marks, channels, place, title)
+    return names
+
+
+def _places(path: Path) -> tuple[list[int], list[_Place]]:
+    """Cables, and where their gathers lie."""
+    read = list(read_columns(path, ("sail_line", "shot", "cable")))
+    line, shot, cable = (np.concatenate([part[name] for part in read]) for name in ("sail_line", "shot", "cable"))
+    cables = [int(one) for one in np.unique(cable)]
+    places = []
+    for one in cables:
+        own = np.flatnonzero(cable == one)
+        own = own[np.lexsort((own, shot[own], line[own]))]
+        columns = min(len(own), MOST_SHOTS)
+        column = np.full(len(cable), -1, np.int64)
+        column[own] = np.arange(len(own)) * columns // len(own)
+        first = own[np.unique(column[own], return_index=True)[1]]
+        lines: dict[int, int] = {}
+        for gather in own.tolist():
+            lines.setdefault(int(line[gather]), int(column[gather]))
+        places.append(_Place(column, columns, shot[first], lines))
+    return cables, places
+
+
+def _grids(path: Path, place: _Place) -> tuple[dict[str, np.ndarray], np.ndarray, tuple[int, int]]:
+    """Maps of numbers, float64 `[channel, shot]`, of the mark on top, and the first and last channel."""
+    low, high = _channels(path, place)
+    rows = min(high - low + 1, MOST_CHANNELS)
+    shape = (rows, place.columns)
+    sums = {name: np.zeros(shape) for name in NUMBERS}
+    counts = {name: np.zeros(shape, np.int32) for name in NUMBERS}
+    top = np.zeros(shape, np.int8)
+    for part in read_columns(path, ("gather", "trace", "channel", *NUMBERS, *MARKS, "band")):
+        column = place.column[part["gather"] - 1]
+        own = column >= 0
+        row = (_numbers(part)[own] - low) * rows // (high - low + 1)
+        column = column[own]
+        for name in NUMBERS:
+            values = part[name][own]
+            known = np.isfinite(values)
+            np.add.at(sums[name], (row[known], column[known]), values[known])
+            np.add.at(counts[name], (row[known], column[known]), 1)
+        for number, name in enumerate(COLOURS, start=1):
+            marked = part[name][own].astype(bool)
+            np.maximum.at(top, (row[marked], column[marked]), number)
+    means = {name: np.where(counts[name] > 0, sums[name] / np.maximum(counts[name], 1), np.nan) for name in NUMBERS}
+    return means, top, (low, high)
+
+
+def _channels(path: Path, place: _Place) -> tuple[int, int]:
+    """The first and last channel of a cable."""
+    low, high = [], []
+    for part in read_columns(path, ("gather", "trace", "channel")):
+        own = _numbers(part)[place.column[part["gather"] - 1] >= 0]
+        if len(own):
+            low.append(int(own.min()))
+            high.append(int(own.max()))
+    return min(low, default=1), max(high, default=1)
+
+
+def _numbers(part: dict[str, np.ndarray]) -> np.ndarray:
+    """Channels of traces; their places in the gather where no channel, or one that cannot be, is given."""
+    channel = part["channel"].astype(np.int64)
+    return np.where((channel >= 1) & (channel < 100 * MOST_CHANNELS), channel, part["trace"])
+
+
+def _draw_number(path: Path, name: str, grid: np.ndarray, channels: tuple[int, int], place: _Place, title: str) -> None:
+    from matplotlib.colors import LogNorm, Normalize
+
+    figure, axes = _figure(place)
+    known = grid[np.isfinite(grid)]
+    if name in LOGARITHMIC:
+        known = known[known > 0]
+    low, high = np.percentile(known, [1, 99]) if len(known) else (1.0, 2.0)
+    high = high if high > low else low + max(abs(low), 1.0) * 1e-3
+    norm = LogNorm(low, high) if name in LOGARITHMIC and low > 0 else Normalize(low, high)
+    shown = axes.imshow(np.ma.masked_invalid(grid), cmap="viridis", norm=norm, **_placed(channels, place))
+    axes.set_facecolor("0.85")
+    bar = figure.colorbar(shown, ax=axes, pad=0.02, extend="both")
+    if isinstance(norm, LogNorm):
+        ticks, labels = _decade_ticks(low, high)
+        bar.set_ticks(ticks, labels=labels)
+        bar.minorticks_off()
+    axes.set_title(f"{title}{TITLES[name]}", fontsize="medium")
+    if not len(known):
+        axes.text(0.5, 0.5, "could not be measured", transform=axes.transAxes, ha="center", va="center")
+    _save(figure, axes, path, place)
+
+
+def _draw_marks(path: Path, top: np.ndarray, channels: tuple[int, int], place: _Place, title: str) -> None:
+    from matplotlib.colors import ListedColormap
+    from matplotlib.patches import Patch
+
+    figure, axes = _figure(place)
+    colours = ["#f7f7f7", *(colour for _, colour in COLOURS.values())]
+    axes.imshow(top, cmap=ListedColormap(colours), vmin=-0.5, vmax=len(colours) - 0.5, **_placed(channels, place))
+    there = [number for number in range(1, len(colours)) if (top == number).any()]
+    names = [text for text, _ in COLOURS.values()]
+    patches = [Patch(facecolor=colours[number], edgecolor="0.5", label=names[number - 1]) for number in there]
+    if patches:
+        figure.legend(handles=patches, loc="outside right upper", fontsize="small", frameon=False)
+    axes.set_title(f"{title}faults, cross-feed and noise bands{'' if there else ': none'}", fontsize="medium")
+    _save(figure, axes, path, place)
+
+
+def _figure(place: _Place) -> "tuple[Figure, Axes]":
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    # No pyplot: it needs a display, and keeps figures.
+    figure = Figure((min(max(5.5, 2.5 + place.columns / 60), 12.0), 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.add_subplot()
+
+
+def _placed(channels: tuple[int, int], place: _Place) -> dict[str, Any]:
+    """How a grid is laid onto axes."""
+    extent = (-0.5, place.columns - 0.5, channels[1] + 0.5, channels[0] - 0.5)
+    return {"aspect": "auto", "interpolation": "nearest", "extent": extent}
+
+
+def _save(figure: "Figure", axes: "Axes", path: Path, place: _Place) -> None:
+    """Label the axes, and save."""
+    axes.set_ylabel("channel")
+    axes.set_xlabel("shot")
+    several = 1 < len(place.lines) <= MOST_LINES
+    for line, column in place.lines.items() if several else ():
+        if column:
+            axes.axvline(column - 0.5, color="white", linewidth=0.8)
+        axes.annotate(
+            str(line),
+            (column - 0.5, 0),
+            (2, 2),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            fontsize="x-small",
+            color="white",
+            bbox={"facecolor": "0.2", "edgecolor": "none", "pad": 1},
+        )
+    if several:
+        axes.set_xlabel("shot; sail lines in white")
+    ticks = _ticks(place.columns)
+    axes.set_xticks(ticks, [str(place.shots[tick]) for tick in ticks])
+    figure.savefig(path, dpi=PIXELS_AN_INCH)
+
+
+def _decade_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
+    """Where a logarithmic scale is labelled, and with what."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = (1.0, 2.0, 5.0) if len(decades) < MOST_DECADES else (1.0,)
+    ticks = [step * 10.0**decade for decade in decades for step in steps]
+    kept = [tick for tick in ticks if low <= tick <= high] or [low, high]
+    return kept, [f"{tick:.3g}" for tick in kept]
+
+
+def _ticks(columns: int) -> Sequence[int]:
+    return sorted({int(one) for one in np.linspace(0, columns - 1, min(columns, 7))})

@@ -1,0 +1,311 @@
+"""All attributes of one gather."""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from glowseis.attributes import crossfeed, faults, first_arrivals, levels, spectra
+from glowseis.attributes.bands import NoiseBand, noise_bands, scaled
+from glowseis.attributes.windows import Window, parse_window
+from glowseis.errors import InputError
+from glowseis.survey.amplitudes.measured import constant_traces, measure
+from glowseis.survey.gather import Geometry, Picture, Recording
+from glowseis.survey.render import ZERO_LEVEL, check_middle, trace_states
+
+GUARD_S = 0.06
+"""How long before a first arrival its noise window ends, in seconds: onsets are as exact as that."""
+
+TARGET_S = 1.0
+"""Length of the target window after the first arrival, if none is given."""
+
+MODULE_CHANNELS = 24
+"""Channels that share electronics, if nothing else is given."""
+
+OFF_ZERO = 0.2
+"""Mean of a trace, as a share of its root mean square, from which its zero is measured: noise has less."""
+
+SAME_ZERO = 1e-3
+"""The same of the traces' common zero from which it is subtracted."""
+
+FAR_OUT = 1e4
+"""Largest amplitude, in root mean squares of the gather's middle trace, that may be a fill value."""
+
+MOST_LAG_S = 0.04
+"""Longest time between neighbouring traces within which they are compared."""
+
+MOST_ASIDE = 24
+"""Most samples within which a spike is looked for on the traces beside it."""
+
+FAR_APART = 1.5
+"""Distance of two traces, in those of neighbours, from which their polarities are not compared."""
+
+MUTED = 0.5
+"""Share of exact zeros from which a window is muted: what is left says nothing of the noise."""
+
+_SMALL, _LARGE = 1e-12, 1e12
+_SHORTEST_SAMPLES = 16
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is measured, and where.
+
+    Attributes:
+        target: The target window; the second after the first arrival when None.
+        noise: The window of the noise; what is before the first arrival when None.
+        module_channels: Channels that share electronics; 0 if none do.
+        zero_level: The value that stands for zero amplitude in the file; measured when None.
+    """
+
+    target: Window | None = None
+    noise: Window | None = None
+    module_channels: int = MODULE_CHANNELS
+    zero_level: float | None = None
+
+
+def settings_of(target: str, noise: str, module_channels: int, zero_level: float | None = None) -> Settings:
+    """What users write, as settings.
+
+    Args:
+        target: The target window, as `glowseis.attributes.windows.parse_window` reads it; empty for none.
+        noise: The window of the noise, in the same form.
+        module_channels: Channels that share electronics.
+        zero_level: The value that stands for zero amplitude in the file; measured when None.
+
+    Raises:
+        InputError: A window is none, or modules are too small for cross-feed to be told from neighbours alike.
+    """
+    if 0 < module_channels < crossfeed.SMALLEST_MODULE:
+        raise InputError(
+            f"--module {module_channels}: cross-feed is found in modules of at least {crossfeed.SMALLEST_MODULE} "
+            "channels; give 0 not to look for it"
+        )
+    signal = parse_window(target, "--target") if target else None
+    before = parse_window(noise, "--noise") if noise else None
+    return Settings(signal, before, module_channels, zero_level)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The attributes of a gather. Levels are in the units of its amplitudes, such as microbar.
+
+    Attributes:
+        traces: By attribute, `[trace]` each: numbers are float64 and NaN where they cannot be measured, `FAULTS` and
+            `crossfeed` are bool, and `band` is the number of the noise band that a trace lies in, from 1, or 0.
+        bands: Its bands of noise.
+        modules: Its leaking modules, from 0.
+    """
+
+    traces: dict[str, np.ndarray]
+    bands: list[NoiseBand] = field(default_factory=list)
+    modules: list[int] = field(default_factory=list)
+
+
+NUMBERS = (
+    "first_arrival_s",
+    "noise_rms",
+    "target_rms",
+    "tail_rms",
+    "low_rms",
+    "signal_to_noise_db",
+    "peak_hz",
+    "low_share",
+    "limit_share",
+)
+"""Names of the attributes of traces that are numbers."""
+
+MARKS = (*faults.FAULTS, "crossfeed")
+"""Names of the attributes of traces that are true or false."""
+
+
+def measure_gather(found: Recording | Picture, settings: Settings) -> Measured:
+    """Measure the attributes of every trace of a gather, its noise bands and its leaking modules.
+
+    Args:
+        found: Its amplitudes as recorded, `[time, trace]`; grey levels about 128 if it is a picture.
+        settings: What is measured, and where.
+
+    Returns:
+        The attributes. Levels, frequencies and arrivals of a trace that is constant or broken are NaN.
+
+    Raises:
+        InputError: Its sample interval is unknown, it has fewer than 16 samples, or its middle is not a zero.
+    """
+    geometry = found.geometry
+    interval_s = geometry.sample_interval_s
+    where = f"gather {found.gather_id} of {found.source}"
+    if not interval_s > 0:
+        raise InputError(f"{where}: has no sample interval; pass --sample-interval in milliseconds")
+    traces, peak, constant, scale = _about_zero(found, settings.zero_level)
+    samples = traces.shape[1]
+    if samples < _SHORTEST_SAMPLES:
+        raise InputError(f"{where}: has {samples} samples, too few to measure; give at least {_SHORTEST_SAMPLES}")
+    arrival_s, noise, target, tail = _levels(found, settings, traces, ~constant)
+    spectrum = spectra.spectra(traces)
+    power = spectra.power(spectrum)
+    frequency_hz = spectra.frequencies_hz(samples, interval_s)
+    low, low_step_s = spectra.low_traces(spectrum, samples, interval_s)
+    numbers = {
+        "first_arrival_s": arrival_s,
+        "noise_rms": noise * scale,
+        "target_rms": target * scale,
+        "tail_rms": tail * scale,
+        "low_rms": np.sqrt(np.einsum("ts,ts->t", low, low) / low.shape[1]) * scale,
+        "signal_to_noise_db": levels.signal_to_noise_db(target, noise),
+        "peak_hz": spectra.peak_hz(power, frequency_hz),
+        "low_share": spectra.low_share(power, frequency_hz),
+        "limit_share": faults.limit_share(traces, peak),
+    }
+    for values in numbers.values():
+        values[constant] = np.nan
+    ratios = faults.ratios(np.stack([target, tail, noise]), ~constant)
+    marks = _faults(traces, peak, constant, ratios, numbers["limit_share"], geometry, (spectrum, frequency_hz))
+    sound = ~np.any([marks[name] for name in ("dead", "weak", "wild", "spiky", "saturated")], axis=0)
+    kept = slice(*np.searchsorted(frequency_hz, (spectra.LOWEST_HZ, spectra.BAND_HZ)))
+    found_bands = noise_bands(low, low_step_s, geometry.start_s, frequency_hz[kept], power[:, kept], sound)
+    band = np.zeros(len(traces), np.int32)
+    for number, one in enumerate(found_bands, start=1):
+        band[one.first_trace : one.last_trace + 1] = number
+    leaks, modules = _leaks(low, geometry.channel, sound & (band == 0), settings.module_channels)
+    columns = {**numbers, **marks, "crossfeed": leaks, "band": band}
+    return Measured(columns, [scaled(one, scale) for one in found_bands], modules)
+
+
+def _faults(
+    traces: np.ndarray,
+    peak: np.ndarray,
+    constant: np.ndarray,
+    ratios: tuple[np.ndarray, np.ndarray],
+    limit_share: np.ndarray,
+    geometry: Geometry,
+    spectrum: tuple[np.ndarray, np.ndarray],
+) -> dict[str, np.ndarray]:
+    """Which traces have each fault, by name, bool `[trace]` each; the spectrum comes with its frequencies."""
+    quieter, louder = ratios
+    interval_s, samples = geometry.sample_interval_s, traces.shape[1]
+    dead = faults.dead_traces(quieter, constant)
+    live = ~dead
+    saturated = faults.saturated_traces(limit_share, louder, samples, live)
+    spacing_m = first_arrivals.spacing_or_usual(geometry.offset_m)
+    lag_s = spacing_m / first_arrivals.SLOWEST_M_S
+    aside = min(math.ceil(2 * lag_s / interval_s) + 1, MOST_ASIDE)
+    block = max(8, round(faults.SPIKE_S / interval_s))
+    spiky = ~saturated & faults.spiky_traces(traces, peak, aside, block, live)
+    turned = np.zeros(len(traces), bool)
+    told = live & ~saturated
+    if np.count_nonzero(told) > 2:
+        values, frequency_hz = spectrum
+        alike = faults.neighbour_correlation(values[told], frequency_hz, min(lag_s + faults.LAG_S, MOST_LAG_S))
+        steps_m = np.abs(np.diff(np.asarray(geometry.offset_m, np.float64)[told]))
+        alike[steps_m > FAR_APART * spacing_m] = 0.0
+        turned[told] = faults.reversed_traces(alike)
+    return {
+        "dead": dead,
+        "weak": faults.weak_traces(quieter, louder, dead),
+        "wild": faults.wild_traces(louder[1:], dead | saturated | spiky),
+        "spiky": spiky,
+        "reversed": turned,
+        "saturated": saturated,
+    }
+
+
+def _about_zero(
+    found: Recording | Picture, zero_level: float | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Amplitudes about zero, float32 `[trace, time]`, their largest, which are constant, and a factor back to units.
+
+    Most recordings are about zero as they are. If a trace is not, or an amplitude may be a fill value, zeros and fill
+    values are measured as for images, which takes longer.
+    """
+    if isinstance(found, Picture):
+        traces = found.image.T.astype(np.float32, order="C") - np.float32(ZERO_LEVEL)
+        return traces, *faults.extremes(traces), 1.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        traces = np.ascontiguousarray(found.amplitude.T, np.float32)
+        peak, constant = faults.extremes(traces)
+        zero, off = _zero(traces[~constant] if constant.any() else traces, peak[~constant])
+    if off or zero_level is not None or found.amplitude.dtype == np.float64:
+        broken, dead = trace_states(found.amplitude)
+        about = measure(
+            found.amplitude,
+            broken,
+            dead | constant_traces(found.amplitude),
+            zero_level,
+            one_zero=found.one_zero,
+            middle=found.middle,
+        )
+        check_middle(about, found, zero_level)
+        traces = np.ascontiguousarray(about.amplitude.T)
+        peak, still = faults.extremes(traces)
+        constant |= still
+    elif zero or constant.any():
+        # Zeros are mutes; they stay.
+        traces = np.subtract(
+            traces, np.float32(zero), out=np.zeros_like(traces), where=(traces != 0) & ~constant[:, None]
+        )
+        peak, _ = faults.extremes(traces)
+    largest = float(peak.max(initial=0))
+    if not largest or _SMALL <= largest <= _LARGE:
+        return traces, peak, constant, 1.0
+    exponent = math.frexp(largest)[1]
+    return np.ldexp(traces, -exponent), np.ldexp(peak, -exponent), constant, math.ldexp(1.0, exponent)
+
+
+def _zero(traces: np.ndarray, peak: np.ndarray) -> tuple[float, bool]:
+    """The zero that traces, float32 `[trace, time]`, share, and whether one may have its own or fill values."""
+    if not traces.size:
+        return 0.0, False
+    rms = np.sqrt(np.einsum("ts,ts->t", traces, traces) / traces.shape[1])
+    mean = traces.sum(axis=1) / traces.shape[1]
+    middle = float(np.median(rms))
+    zero = float(np.median(mean))
+    wrong = (np.abs(mean) > OFF_ZERO * rms) | ~np.isfinite(rms) | (peak > FAR_OUT * middle)
+    return zero if abs(zero) > SAME_ZERO * middle else 0.0, bool(wrong.any())
+
+
+def _levels(
+    found: Recording | Picture, settings: Settings, traces: np.ndarray, live: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """First arrivals, and root mean squares before them, in the target and in the tail, float64 `[trace]` each."""
+    geometry = found.geometry
+    block = levels.block_samples(geometry.sample_interval_s)
+    block_s = block * geometry.sample_interval_s
+    sums = levels.block_sums(traces, block)
+    count, blocks = sums.shape
+    cumulated = np.zeros((count, blocks + 1))
+    np.cumsum(sums, axis=1, dtype=np.float64, out=cumulated[:, 1:])
+    arrival = first_arrivals.first_arrivals(cumulated, block_s, geometry.offset_m, live)
+
+    def measured(first: np.ndarray, last: np.ndarray, least_s: float) -> np.ndarray:
+        return levels.window_rms(cumulated, first, last, block, max(1, round(least_s / block_s)))
+
+    def edges(window: Window) -> tuple[np.ndarray, np.ndarray]:
+        first, last = window.edges_s(geometry.offset_m, geometry.channel)
+        return np.rint((first - geometry.start_s) / block_s), np.rint((last - geometry.start_s) / block_s)
+
+    before = (np.zeros(count), np.floor(arrival - GUARD_S / block_s))
+    first, last = before if settings.noise is None else edges(settings.noise)
+    noise = measured(first, last, levels.LEAST_NOISE_S if settings.noise is None else 0.0)
+    silent = (sums == 0) & live[:, None]
+    if silent.any():
+        shown = np.where(np.isfinite(first) & np.isfinite(last), 1.0, np.nan)
+        zeros = np.concatenate([np.zeros((count, 1)), np.cumsum(silent, axis=1, dtype=np.float64)], axis=1)
+        share = levels.window_rms(zeros, first * shown, last * shown, 1) ** 2
+        noise = np.where(share > MUTED, np.nan, noise)
+    after = (arrival, arrival + TARGET_S / block_s)
+    begin, end = after if settings.target is None else edges(settings.target)
+    target = measured(begin, end, 0.0)
+    tail_blocks = round(levels.TAIL_S / block_s)
+    whole = np.full(count, float(blocks))
+    tail = measured(whole - tail_blocks, whole, levels.TAIL_S)
+    return geometry.start_s + arrival * block_s, noise, target, tail
+
+
+def _leaks(low: np.ndarray, channel: np.ndarray, live: np.ndarray, channels: int) -> tuple[np.ndarray, list[int]]:
+    """Traces in leaking modules, and these modules."""
+    numbered = np.asarray(channel, np.int64)
+    if len(np.unique(numbered)) < len(numbered) or (numbered < 1).any():
+        numbered = np.arange(1, len(channel) + 1)
+    modules = crossfeed.leaking_modules(low, numbered, live, channels) if channels else []
+    return np.isin((numbered - 1) // max(channels, 1), modules), modules

@@ -1,0 +1,166 @@
+"""The attributes of files of gathers: tables, maps, and what was found in plain words."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from glowseis.attributes.faults import FAULTS
+from glowseis.attributes.maps import draw_maps
+from glowseis.attributes.measuring import Measured, Settings, measure_gather
+from glowseis.attributes.rows import BANDS, GATHERS, TRACES, band_rows, gather_row, place_of, trace_columns
+from glowseis.attributes.tables import table_writer
+from glowseis.errors import InputError
+from glowseis.files import check_output, whole_folder
+from glowseis.survey.formats.source import check_file
+from glowseis.survey.formats.sources import source_files
+from glowseis.survey.gather import Picture, Recording, source_text
+from glowseis.survey.ingestion.ingest import Request, recordings_of
+from glowseis.survey.store.manifest import MANIFEST
+from glowseis.survey.wording import first_names, number_of
+
+
+@dataclass
+class Summary:
+    """What was found, for a terminal.
+
+    Attributes:
+        gathers: Gathers.
+        traces: Traces.
+        faults: Traces by fault.
+        noise_rms: Median noise before the first arrival of each gather that has one.
+        bands: Noise bands.
+        banded: Gathers with one.
+        leaking: Gathers with cross-feed.
+        silent: Gathers without first arrivals.
+        lifeless: Gathers without a live trace.
+        nowhere: Gathers with a trace without offset.
+        pictures: Gathers that are pictures.
+    """
+
+    gathers: int = 0
+    traces: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    noise_rms: list[float] = field(default_factory=list)
+    bands: int = 0
+    banded: int = 0
+    leaking: int = 0
+    silent: list[str] = field(default_factory=list)
+    lifeless: list[str] = field(default_factory=list)
+    nowhere: list[str] = field(default_factory=list)
+    pictures: list[str] = field(default_factory=list)
+
+    def add(self, found: Recording | Picture, measured: Measured) -> None:
+        """Add a gather.
+
+        Args:
+            found: The gather.
+            measured: Its attributes.
+        """
+        traces, name = measured.traces, found.gather_id
+        self.gathers += 1
+        self.traces += len(traces["dead"])
+        for fault in FAULTS:
+            self.faults[fault] += int(np.count_nonzero(traces[fault]))
+        noise = traces["noise_rms"][np.isfinite(traces["noise_rms"])]
+        if len(noise):
+            self.noise_rms.append(float(np.median(noise)))
+        self.bands += len(measured.bands)
+        self.banded += bool(measured.bands)
+        self.leaking += bool(measured.modules)
+        if traces["dead"].all():
+            self.lifeless.append(name)
+        elif np.isnan(traces["first_arrival_s"]).all():
+            self.silent.append(name)
+        if not np.isfinite(found.geometry.offset_m).all():
+            self.nowhere.append(name)
+        if isinstance(found, Picture) or found.one_zero:
+            self.pictures.append(name)
+
+    def lines(self, settings: Settings) -> Iterator[str]:
+        """Everything in plain words.
+
+        Args:
+            settings: What was measured, and where.
+        """
+        if self.lifeless:
+            yield f"{number_of(len(self.lifeless), 'gather')} without a live trace: {first_names(self.lifeless)}"
+        if self.silent:
+            what = "target and signal to noise" if settings.noise else "noise, target and signal to noise"
+            empty = "" if settings.noise and settings.target else f"; {what} are empty unless a window is given"
+            yield f"{number_of(len(self.silent), 'gather')} without first arrivals{empty}: {first_names(self.silent)}"
+        if self.nowhere:
+            yield (
+                f"{number_of(len(self.nowhere), 'gather')} with traces without an offset, taken to be 25 m apart: "
+                f"{first_names(self.nowhere)}"
+            )
+        if self.pictures:
+            yield (
+                f"{number_of(len(self.pictures), 'gather')} from pictures, whose amplitudes are grey levels and "
+                f"clipped: {first_names(self.pictures)}"
+            )
+        told = ", ".join(f"{self.faults[fault]} {fault}" for fault in FAULTS)
+        yield f"{number_of(self.gathers, 'gather')}, {number_of(self.traces, 'trace')}: {told}"
+        yield (
+            f"{number_of(self.bands, 'noise band')} in {number_of(self.banded, 'gather')}; cross-feed in "
+            f"{number_of(self.leaking, 'gather')}"
+        )
+        if self.noise_rms:
+            low, middle, high = np.percentile(self.noise_rms, [5, 50, 95])
+            yield (
+                f"noise before the first arrival, median of a gather: {middle:.4g} (5 to 95 % of the gathers: "
+                f"{low:.4g} to {high:.4g})"
+            )
+
+
+def measure_sources(request: Request, settings: Settings, out: Path) -> list[str]:
+    """Measure the attributes of all gathers of some files, with memory for one gather.
+
+    Args:
+        request: What to read, and how.
+        settings: What is measured, and where.
+        out: Folder to make: tables of `traces`, `gathers` and `bands` as Parquet and CSV, and `maps`.
+
+    Returns:
+        Lines for the user.
+
+    Raises:
+        InputError: Something cannot be read or measured; nothing is left behind.
+        OSError: The disk is full or not writable; nothing is left behind.
+    """
+    check_output(out)
+    _check_sources(request)
+    told: list[str] = []
+    summary = Summary()
+    with whole_folder(out) as folder:
+        with (
+            table_writer(folder, "traces", TRACES) as traces,
+            table_writer(folder, "gathers", GATHERS) as gathers,
+            table_writer(folder, "bands", BANDS) as bands,
+        ):
+            for number, found in enumerate(recordings_of(request, told), start=1):
+                measured = measure_gather(found, settings)
+                place = place_of(number, found)
+                traces.add(place | trace_columns(found.geometry, measured), len(found.geometry.channel))
+                gathers.add_row(place | gather_row(found, measured, settings))
+                for row in band_rows(found.geometry, measured):
+                    bands.add_row(place | row)
+                summary.add(found, measured)
+        if not summary.gathers:
+            raise InputError("the sources have no gathers; check them")
+        maps = draw_maps(folder)
+    return [*told, *summary.lines(settings), f"tables and {number_of(len(maps), 'map')}: {source_text(out)}"]
+
+
+def _check_sources(request: Request) -> None:
+    """Refuse surveys, which hold no amplitudes, and files that are missing or empty."""
+    for source in request.sources:
+        if (source / MANIFEST).exists() and not (source / "survey.segy").exists():
+            raise InputError(
+                f"{source_text(source)}: is a survey, whose gathers are pictures scaled one by one; give the files "
+                "that it was made from"
+            )
+    for file in source_files(request.sources, request.kind):
+        check_file(file)

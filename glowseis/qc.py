@@ -1,0 +1,65 @@
+"""The command that measures the quality of recorded gathers: attributes of every trace and gather."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from glowseis import command
+
+if TYPE_CHECKING:
+    from glowseis.survey.formats.source import ReadOptions
+
+Sources = Annotated[
+    list[Path], typer.Argument(metavar="SOURCE...", help="Files of gathers, or folders of them.", show_default=False)
+]
+Out = Annotated[Path, typer.Option(help="Folder to write tables and maps to.", show_default=False)]
+Target = Annotated[
+    str,
+    typer.Option(
+        metavar="WINDOW",
+        help="Where the signal is measured: 0.5-1.5 (seconds after the shot), 0.2-1.2@1500 (the same after the offset "
+        "over this velocity, in m/s), or a CSV file. By default the second after the first arrival.",
+        show_default=False,
+    ),
+]
+Noise = Annotated[
+    str,
+    typer.Option(
+        metavar="WINDOW",
+        help="Where the noise is measured, in the same form. By default before the first arrival.",
+        show_default=False,
+    ),
+]
+Module = Annotated[int, typer.Option(min=0, help="Channels that share electronics, for cross-feed; 0 if none do.")]
+
+
+@command.reads_files
+def main(
+    sources: Sources,
+    *,
+    out: Out,
+    target: Target = "",
+    noise: Noise = "",
+    module: Module = 24,
+    kind: command.Kind = None,
+    strict: command.Strict = False,
+    options: "ReadOptions",
+) -> None:
+    """Measure the quality of recorded gathers: levels, frequencies, faults of every trace, and bands of noise.
+
+    It writes tables of traces, gathers and noise bands, as Parquet and CSV, and a map of each attribute, shot by
+    channel. Levels are in the units of the file.
+
+    Example: python -m glowseis.qc line12.segy --out quality/line12 --target 0.2-1.2@1500
+    """
+    from glowseis.attributes.measuring import settings_of
+    from glowseis.attributes.quality import measure_sources
+    from glowseis.survey.ingestion.ingest import Request
+
+    settings = settings_of(target, noise, module, options.zero_level)
+    print("\n".join(measure_sources(Request(sources, options, kind, strict=strict), settings, out)))
+
+
+if __name__ == "__main__":
+    command.run(main)

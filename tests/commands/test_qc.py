@@ -1,0 +1,143 @@
+"""`glowseis qc`: tables and maps of a line, and one line for whatever is wrong."""
+
+import csv
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import glowseis
+from glowseis.attributes import quality
+from glowseis.attributes.measuring import MARKS, NUMBERS
+from glowseis.attributes.rows import BANDS, GATHERS, TRACES
+from glowseis.survey.simulate import Acquisition, simulate_recording
+from tests.support.random_gathers import random_recording
+
+GATHERS_OF_LINE = 6
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory):
+    path = tmp_path_factory.mktemp("qc") / "=line.segy"
+    survey = replace(Acquisition.of_size(112, 80), cables=1)
+    recordings = [simulate_recording(index, 3, survey, (0, 0, 1)) for index in range(GATHERS_OF_LINE)]
+    glowseis.write_gathers(path, recordings)
+    return path
+
+
+@pytest.fixture
+def no_maps(monkeypatch):
+    """Drawing takes longer than all else."""
+    monkeypatch.setattr(quality, "draw_maps", lambda folder: [])
+
+
+def cells(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_tables_and_maps_of_a_line(line, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(line.parent)
+    out = tmp_path / "quality"
+    done = command("qc", line.name, "--out", out, "--target", "0.1-0.4@1500")
+    assert done.status == 0 and not done.error
+    assert f"{GATHERS_OF_LINE} gathers, " in done.out and "noise bands in" in done.out
+    assert done.out.splitlines()[-1].startswith("tables and ") and str(out) in done.out
+    for name, columns in (("traces", TRACES), ("gathers", GATHERS), ("bands", BANDS)):
+        whole, rows = pd.read_parquet(out / f"{name}.parquet"), cells(out / f"{name}.csv")
+        assert list(whole) == list(rows[0]) == list(columns) and len(whole) == len(rows)
+        assert {row["source"] for row in rows} == {f"'{text}" for text in set(whole["source"])}
+        assert all(text.startswith("=line.segy") for text in whole["source"])
+    traces, gathers = pd.read_parquet(out / "traces.parquet"), pd.read_parquet(out / "gathers.parquet")
+    assert len(gathers) == GATHERS_OF_LINE and len(traces) == gathers["traces"].sum()
+    for number, row in gathers.set_index("gather").iterrows():
+        own = traces[traces["gather"] == number]
+        assert row["noise_rms_median"] == pytest.approx(own["noise_rms"].median())
+        assert row["dead"] == own["dead"].sum() and row["band_traces"] == (own["band"] > 0).sum()
+    maps = {path.name for path in (out / "maps").iterdir()}
+    assert maps == {f"{name}.png" for name in (*NUMBERS, "faults")}
+    for path in (out / "maps").iterdir():
+        with Image.open(path) as picture:
+            assert min(picture.size) > 300 and len(set(picture.convert("L").getdata())) > 5
+
+
+def test_a_second_run_into_the_same_folder_is_refused(line, tmp_path, command):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("kept")
+    done = command("qc", line, "--out", tmp_path / "out")
+    assert done.status == 2 and done.error[0].endswith("the folder is not empty; give another --out or remove it")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
+
+
+def test_gathers_are_counted_that_have_nothing_to_measure(tmp_path, command, no_maps):
+    random = np.random.default_rng(1)
+    array = np.stack([random.standard_normal((200, 24)), np.zeros((200, 24))]).astype(np.float32)
+    np.save(tmp_path / "a.npy", array)
+    words = ("--axes", "gather,time,trace", "--sample-interval", "4")
+    done = command("qc", tmp_path / "a.npy", "--out", tmp_path / "out", *words)
+    assert done.status == 0, done.error
+    assert "1 gather without a live trace: a-gather2" in done.out
+    assert "1 gather without first arrivals; noise, target and signal to noise are empty unless a window" in done.out
+    assert "2 gathers with traces without an offset, taken to be 25 m apart" in done.out
+    assert "2 gathers, 48 traces: 24 dead, 0 weak" in done.out
+    rows = cells(tmp_path / "out" / "gathers.csv")
+    assert [row["dead"] for row in rows] == ["0", "24"] and rows[1]["noise_rms_median"] == ""
+    assert rows[1]["dead_in_a_row"] == "24"
+
+
+def test_several_lines_and_intervals(tmp_path, command, no_maps):
+    for number, interval_s in ((1, 0.004), (2, 0.002)):
+        made = [random_recording(shot, samples=200, traces=20) for shot in range(3)]
+        made = [replace(one, geometry=replace(one.geometry, sample_interval_s=interval_s)) for one in made]
+        glowseis.write_gathers(tmp_path / "in" / f"{number}.segy", made)
+    done = command("qc", tmp_path / "in", "--out", tmp_path / "out")
+    assert done.status == 0, done.error
+    gathers = pd.read_parquet(tmp_path / "out" / "gathers.parquet")
+    assert gathers["sample_interval_s"].round(4).tolist() == [0.004] * 3 + [0.002] * 3
+    assert gathers["gather_id"].is_unique
+
+
+def told(command, tmp_path, *words):
+    """The one line that a call is refused with; nothing is left behind."""
+    done = command("qc", *words, "--out", tmp_path / "out")
+    assert done.status == 2 and not done.out and not (tmp_path / "out").exists()
+    assert not list(tmp_path.glob(".*"))
+    (error,) = done.error
+    return error.removeprefix("glowseis.qc: ")
+
+
+def test_bad_input_is_told_in_one_line(line, tmp_path, command):
+    assert "nowhere.segy: no such file" in told(command, tmp_path, "nowhere.segy")
+    (tmp_path / "empty").mkdir()
+    assert "no file in this folder ends in" in told(command, tmp_path, tmp_path / "empty")
+    assert "given twice" in told(command, tmp_path, line, line)
+    assert "--target 2-1: a window of no length" in told(command, tmp_path, line, "--target", "2-1")
+    assert "--noise soon: neither a window" in told(command, tmp_path, line, "--noise", "soon")
+    assert "--module 4: cross-feed" in told(command, tmp_path, line, "--module", "4")
+    short = tmp_path / "short.npy"
+    np.save(short, np.ones((9, 20), np.float32))
+    assert "have no sample interval; pass --sample-interval" in told(command, tmp_path, short, "--axes", "time,trace")
+    words = ("--axes", "time,trace", "--sample-interval", "4")
+    assert "has 9 samples, too few to measure" in told(command, tmp_path, short, *words)
+    (tmp_path / "survey").mkdir()
+    (tmp_path / "survey" / "manifest.json").write_text("{}")
+    assert "is a survey, whose gathers are pictures" in told(command, tmp_path, tmp_path / "survey")
+
+
+def test_nothing_is_left_of_a_run_that_fails_in_the_middle(line, tmp_path, command):
+    broken = tmp_path / "broken.segy"
+    shutil.copy(line, broken)
+    with broken.open("r+b") as file:
+        file.truncate(broken.stat().st_size - 40_000)
+    done = command("qc", line, broken, "--out", tmp_path / "out", "--strict")
+    assert done.status == 2 and len(done.error) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.segy"]
+
+
+def test_marks_are_columns_of_true_and_false(line, tmp_path, command, no_maps):
+    assert command("qc", line, "--out", tmp_path / "out", "--module", "0").status == 0
+    traces = pd.read_parquet(tmp_path / "out" / "traces.parquet")
+    assert all(traces[name].dtype == bool for name in MARKS) and not traces["crossfeed"].any()
