@@ -5,6 +5,7 @@ from the plan of their noise, and from the same gathers without noise and withou
 """
 
 import dataclasses
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ import typer
 
 from glowseis.attributes.bands import NoiseBand
 from glowseis.attributes.faults import FAULTS
+from glowseis.attributes.levels import block_samples
 from glowseis.attributes.measuring import GUARD_S, MODULE_CHANNELS, Measured, Settings, measure_gather
 from glowseis.survey.gather import Recording
 from glowseis.survey.simulate.acquisition import Acquisition, acquisitions
@@ -215,7 +217,8 @@ def _compare_levels(found: Found, measured: Measured, quiet: Recording, noise: R
     found.without_arrival += int(np.count_nonzero(np.isnan(arrival_s)))
     late_ms = 1e3 * (arrival_s - onset_s)[sound]
     found.errors["first_arrival_ms"].append(late_ms[np.isfinite(late_ms)])
-    last = np.rint((arrival_s - GUARD_S - start_s) / interval_s)
+    block = block_samples(interval_s)
+    last = np.rint((arrival_s - start_s) / interval_s) - block * math.ceil(GUARD_S / interval_s / block)
     end = np.where(np.isnan(last), 0, last).clip(0, len(noise.amplitude)).astype(int)
     power = np.cumsum(np.square(noise.amplitude, dtype=np.float64), axis=0)
     true = np.sqrt(power[np.maximum(end - 1, 0), np.arange(len(end))] / np.maximum(end, 1))
