@@ -19,8 +19,12 @@ NARROWEST, WIDEST_GAP = 3, 1
 BACKGROUND_PERCENTILE, BACKGROUND_SHARE, BACKGROUND_TRACES = 25, 0.3, 61
 """The background: this percentile of the levels over this share of the cable, or so many traces if that is more."""
 
-LOUDEST = 0.25
+LOUDEST = 0.5
 """Share of the record, its loudest quarter-seconds, that does not count for a trace's level."""
+
+EDGE_HZ = 1.0
+"""How far below the upper end of the frequencies a band must have its peak: otherwise it is the foot of something
+higher, such as the signal near the source."""
 
 BACKGROUND_STEPS = 8
 """Steps in which the background is followed over its own width."""
@@ -87,8 +91,9 @@ def noise_bands(
 
     A trace is noisy when its root mean square below 8 Hz is more than twice the background's. A band is three noisy
     traces or more; a single quiet or dead one does not end it. At these frequencies bands are seen in the whole record,
-    not before the first arrivals alone; the loudest quarter of the record, in which near traces have the signal's own
-    low frequencies, does not count.
+    not before the first arrivals alone; the louder half of the record, in which near traces have the signal's own
+    low frequencies, does not count. What has most power at the upper end of these frequencies is no band: it is the
+    foot of a signal or noise above them.
 
     Args:
         low: Amplitudes below 8 Hz, float32 `[trace, time]`.
@@ -121,7 +126,8 @@ def noise_bands(
             first_s=start_s + begin * step_s,
             last_s=start_s + min(end, low.shape[1]) * step_s,
         )
-        found.append(band)
+        if not band.peak_hz > frequency_hz[-1] - EDGE_HZ:
+            found.append(band)
     return found
 
 
@@ -147,7 +153,7 @@ def _bands(noisy: np.ndarray, live: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _usual_level(low: np.ndarray, block: int) -> np.ndarray:
-    """Root mean square of each trace without its loudest quarter of the record, float64 `[trace]`."""
+    """Root mean square of each trace without the louder half of the record, float64 `[trace]`."""
     blocks = max(1, low.shape[1] // block)
     block = low.shape[1] // blocks
     cut = low[:, : blocks * block].reshape(len(low), blocks, block)
