@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eval.cv import KEPT, demo
+from eval.cv import KEPT
 from eval.study.names import PRIMARY, check_arms
 from glowseis import command
 from glowseis.errors import InputError, StoppedError
@@ -58,11 +58,12 @@ def main(
     Example: python -m eval.curve train/study.toml --runs 10 --counts 0,200,400,600,800,1000
     """
     from eval.study.recipe import check_flows, read_study
+    from glowseis.run.checks import demo_recipe
 
     if kind not in KINDS:
         raise InputError(f"--kind {kind}: choose grouped or stratified")
     check_arms([arm], "--arm")
-    path = recipe or demo()
+    path = recipe or demo_recipe()
     settings = read_study(path, [*(changes or []), *_chosen(counts, runs)])
     wanted = sorted(set(settings.study.curve.counts))
     check_flows(settings, [arm], str(path))
@@ -82,8 +83,7 @@ def main(
     folder, division = out or Path("studies") / settings.name, KINDS[kind]
     make_folder(folder, "--out")
     try:
-        study = prepare(settings, folder, survey, say=_silent if attended else _say, kinds=[division])
-        study = study_of_curve(study)
+        study = study_of_curve(prepare(settings, folder, survey, say=_silent if attended else _say, kinds=[division]))
         work, points = study.work(division, 0), points or folder / "curve" / f"{arm}-{division}"
         make_folder(points, "--points")
         if attended:

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from eval.study.preparation import Study
     from eval.study.recipe import StudyRecipe
 
-CHECKOUT = Path(__file__).parent.parent
-
 KINDS = ("grouped", "stratified")
 
 KEPT = "stopped; everything finished is kept, run the same command again to continue"
@@ -59,12 +57,13 @@ def main(
     Example: python -m eval.cv train/study.toml --jobs 2
     """
     from eval.study.recipe import read_study
+    from glowseis.run.checks import demo_recipe
 
     if tables_only and (fold or scheduler or jobs > 1):
         raise InputError("--tables-only trains nothing; leave out --fold, --jobs and --scheduler")
     if scheduler and jobs > 1:
         raise InputError("give --jobs or --scheduler, not both: a scheduler's workers set how many folds run at once")
-    path = recipe or demo()
+    path = recipe or demo_recipe()
     settings = read_study(path, [*(changes or []), *_chosen(kind, arms)])
     numbers = sorted(set(fold or range(settings.study.folds)))
     if not 0 <= numbers[0] <= numbers[-1] < settings.study.folds:
@@ -100,18 +99,6 @@ def main(
             _tables(settings, study, study.digest, folder, study.outcomes)
     except (KeyboardInterrupt, StoppedError):
         raise StoppedError(KEPT) from None
-
-
-def demo() -> Path:
-    """The demo's recipe.
-
-    Raises:
-        InputError: It does not exist here.
-    """
-    for folder in (Path("train"), CHECKOUT / "train"):
-        if (folder / "demo.toml").is_file():
-            return folder / "demo.toml"
-    raise InputError("there is no train/demo.toml here; name a recipe, or run it from a checkout of glowseis")
 
 
 def _chosen(kind: str, arms: str) -> list[str]:

@@ -324,11 +324,11 @@ def test_the_whole_command_with_a_flow(there, tmp_path):
 
 
 def test_the_demo_is_what_runs_without_words(tmp_path, monkeypatch):
-    from eval.cv import demo
+    from glowseis.run.checks import demo_recipe as demo
 
     monkeypatch.chdir(tmp_path)
     assert demo() == CHECKOUT / "train/demo.toml"
-    monkeypatch.setattr("eval.cv.CHECKOUT", tmp_path)
+    monkeypatch.setattr("glowseis.run.checks.CHECKOUT", tmp_path)
     with pytest.raises(InputError, match="name a recipe, or run it from a checkout"):
         demo()
     (tmp_path / "train").mkdir()
