@@ -1,6 +1,7 @@
 """The interface of every reader of gathers, and the options of readers."""
 
 import math
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -92,6 +93,31 @@ class Source(Protocol):
         """
 
 
+def open_file(path: Path) -> int:
+    """Open a file for reading.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its descriptor.
+
+    Raises:
+        InputError: It is missing, not a file, or may not be read.
+    """
+    name = source_text(path)
+    if path.is_dir():
+        raise InputError(f"{name}: a folder; give files")
+    if not path.exists():
+        raise InputError(f"{name}: no such file; check its name")
+    if not path.is_file():
+        raise InputError(f"{name}: not a regular file; copy it to a disk")
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as wrong:
+        raise InputError(f"{name}: cannot be opened ({wrong.strerror}); check its permissions") from None
+
+
 def check_file(path: Path) -> None:
     """Make sure that a source is a file and not empty.
 
@@ -99,19 +125,11 @@ def check_file(path: Path) -> None:
         path: The file.
 
     Raises:
-        InputError: It is missing, empty, not a file, or may not be read.
+        InputError: As `open_file`, or it is empty.
     """
-    name = source_text(path)
-    if not path.exists():
-        raise InputError(f"{name}: no such file; check its name")
-    if not path.is_file():
-        raise InputError(f"{name}: not a file; give files of gathers")
+    os.close(open_file(path))
     if not path.stat().st_size:
-        raise InputError(f"{name}: has 0 bytes; copy it again")
-    try:
-        path.open("rb").close()
-    except OSError as wrong:
-        raise InputError(f"{name}: cannot be opened ({wrong.strerror}); check its permissions") from None
+        raise InputError(f"{source_text(path)}: has 0 bytes; copy it again")
 
 
 def overridden_interval(own_s: Iterable[float], options: ReadOptions) -> list[Remark]:

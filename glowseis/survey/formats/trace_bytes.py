@@ -9,7 +9,8 @@ import numpy as np
 
 from glowseis.errors import InputError
 from glowseis.survey.formats.segy_headers import TRACE_HEADER_BYTES
-from glowseis.survey.formats.trace_layout import Layout, open_file
+from glowseis.survey.formats.source import open_file
+from glowseis.survey.formats.trace_layout import Layout
 from glowseis.survey.gather import source_text
 
 BLOCK_BYTES = 1 << 20

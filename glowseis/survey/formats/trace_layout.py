@@ -9,7 +9,7 @@ import numpy as np
 from glowseis.errors import InputError
 from glowseis.survey.formats.sample_plausibility import Reading, better_reading
 from glowseis.survey.formats.segy_headers import TRACE_HEADER_BYTES
-from glowseis.survey.formats.source import ReadOptions, Remark
+from glowseis.survey.formats.source import ReadOptions, Remark, open_file
 from glowseis.survey.gather import source_text
 
 ORDERS = {"big": ">", "little": "<"}
@@ -67,30 +67,6 @@ class FileFacts:
     scaled_times: bool = False
     sorting: int = 0
     remarks: tuple[Remark, ...] = ()
-
-
-def open_file(path: Path) -> int:
-    """Open a file for reading.
-
-    Args:
-        path: The file.
-
-    Returns:
-        Its descriptor.
-
-    Raises:
-        InputError: It is missing, not a file, or may not be read.
-    """
-    if path.is_dir():
-        raise InputError(f"{source_text(path)}: a folder; give files")
-    if not path.exists():
-        raise InputError(f"{source_text(path)}: no such file; check its name")
-    if not path.is_file():
-        raise InputError(f"{source_text(path)}: not a regular file; copy it to a disk")
-    try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as wrong:
-        raise InputError(f"{source_text(path)}: cannot be opened ({wrong.strerror}); check its permissions") from None
 
 
 def read_some(path: Path, start_bytes: int, length_bytes: int) -> bytes:

@@ -214,15 +214,15 @@ def test_a_npz_file_without_its_end(tmp_path):
         open_source(tmp_path / "a.npz", OPTIONS)
 
 
-@pytest.mark.parametrize("ending", ["npy", "h5", "png"])
+@pytest.mark.parametrize("ending", ["npy", "h5", "png", "segy"])
 def test_a_file_that_may_not_be_read(tmp_path, monkeypatch, ending):
     path = tmp_path / f"a.{ending}"
     path.write_bytes(b"secret")
 
-    def refuse(self, *_):
-        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+    def refuse(name, *_):
+        raise PermissionError(errno.EACCES, "Permission denied", str(name))
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(InputError, match=r"a\.\w+: cannot be opened \(Permission denied\); check its permissions"):
         open_source(path, OPTIONS)
 
