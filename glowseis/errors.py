@@ -1,5 +1,6 @@
 """Errors that a user can cause or meet, each with one line that says what is wrong, where, and how to fix it."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,6 +23,16 @@ class FittingError(Exception):
 
 class StoppedError(Exception):
     """Stopped by a signal with everything saved; the same command continues. Exit status 75."""
+
+
+def reason_of(wrong: Exception) -> str:
+    """What a library's error says, in one line: the first of its message, or its type if it has none."""
+    if isinstance(wrong, KeyError):
+        return f"{wrong} is missing"
+    if isinstance(wrong, OSError) and wrong.strerror:
+        return f"{Path(wrong.filename).name}: {wrong.strerror}" if wrong.filename else wrong.strerror
+    first = str(wrong).strip().partition("\n")[0]
+    return " ".join(first.split())[:200] or type(wrong).__name__
 
 
 def first_wrong(wrong: "pydantic.ValidationError") -> str:

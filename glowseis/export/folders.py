@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from glowseis.errors import InputError
+from glowseis.errors import InputError, reason_of
 from glowseis.files import read_json
 from glowseis.survey.store.survey import Survey
 
@@ -84,14 +84,8 @@ def damaged(folder: Path, kind: str | None, wrong: Exception) -> InputError:
         kind: The kind of model that was expected, if one was.
         wrong: What went wrong.
     """
-    if isinstance(wrong, KeyError):
-        reason = f"{wrong} is missing"
-    elif isinstance(wrong, OSError) and wrong.filename:
-        reason = f"{Path(wrong.filename).name}: {wrong.strerror}"
-    else:
-        reason = str(wrong).split("\n", 1)[0] or type(wrong).__name__
     return InputError(
-        f"{folder}: not a SavedModel of a glowseis {kind or 'model'}, or damaged ({reason}); train it again"
+        f"{folder}: not a SavedModel of a glowseis {kind or 'model'}, or damaged ({reason_of(wrong)}); train it again"
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from glowseis.errors import InputError
+from glowseis.errors import InputError, reason_of
 
 BEGIN_ANEW = "remove the run's folder to start again"
 
@@ -67,8 +67,9 @@ class CheckpointFolder:
             self._checkpoint.restore(str(self.path(step))).assert_consumed()
         # For damaged files TensorFlow raises errors of many kinds.
         except Exception as wrong:
-            reason = str(wrong).splitlines()[0] if str(wrong) else type(wrong).__name__
-            raise InputError(f"{self.path(step)}: this checkpoint cannot be read ({reason}); {BEGIN_ANEW}") from None
+            raise InputError(
+                f"{self.path(step)}: this checkpoint cannot be read ({reason_of(wrong)}); {BEGIN_ANEW}"
+            ) from None
         self._restored = step
 
     def save(self, step: int) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from glowseis.errors import InputError
+from glowseis.errors import InputError, reason_of
 from glowseis.fitting.devices.meeting import meet
 
 CONFIG = "TF_CONFIG"
@@ -97,7 +97,7 @@ def from_slurm(environment: Mapping[str, str] = os.environ) -> Cluster:
         number = int(environment["SLURM_PROCID"])
     except (KeyError, ValueError, RuntimeError) as wrong:
         raise InputError(
-            f"--cluster slurm: this is not a task of a Slurm step ({str(wrong) or type(wrong).__name__}); start it "
+            f"--cluster slurm: this is not a task of a Slurm step ({reason_of(wrong)}); start it "
             "with srun, as train/slurm.sh does"
         ) from None
     # The resolver sorts node10 before node9; Slurm numbers its tasks the other way round.
@@ -135,10 +135,9 @@ def joined(cluster: Cluster, say: Callable[[str], None] = print) -> tf.distribut
         try:
             return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
         except (tf.errors.OpError, RuntimeError, ValueError) as wrong:
-            reason = str(wrong).splitlines()[0] if str(wrong) else type(wrong).__name__
             raise InputError(
-                f"worker {cluster.worker} of {', '.join(cluster.addresses)} cannot join the others ({reason}); start "
-                "all of them, at addresses that they can reach"
+                f"worker {cluster.worker} of {', '.join(cluster.addresses)} cannot join the others "
+                f"({reason_of(wrong)}); start all of them, at addresses that they can reach"
             ) from None
 
 

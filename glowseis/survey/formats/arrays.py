@@ -12,7 +12,7 @@ from typing import IO, Any, Literal
 
 import numpy as np
 
-from glowseis.errors import InputError
+from glowseis.errors import InputError, reason_of
 from glowseis.survey.formats.axes import Axes, amplitude_kind, array_axes, array_recordings
 from glowseis.survey.formats.parent_table import told_by_table
 from glowseis.survey.formats.plausible import check_expansion
@@ -181,5 +181,6 @@ def _one_line_errors(path: Path) -> Iterator[None]:
         raise InputError(f"{source_text(path)}: cannot be read ({wrong.strerror or wrong}); copy it again") from None
     # Damaged headers are evaluated as Python literals, and fail with errors of every kind.
     except Exception as wrong:
-        told = " ".join(str(wrong).split())[:200]
-        raise InputError(f"{source_text(path)}: cannot be read as a NumPy file ({told}); write it again") from None
+        raise InputError(
+            f"{source_text(path)}: cannot be read as a NumPy file ({reason_of(wrong)}); write it again"
+        ) from None

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from glowseis.errors import InputError
+from glowseis.errors import InputError, reason_of
 from glowseis.survey.formats.axes import Axes, amplitude_kind, array_axes, array_recordings
 from glowseis.survey.formats.hdf5_layout import (
     ARRAY_NAMES,
@@ -303,5 +303,6 @@ def _one_line_errors(path: Path) -> Iterator[None]:
         raise
     # It reports damage by errors of nearly every kind.
     except Exception as wrong:
-        text = " ".join(str(wrong).split())[:200]
-        raise InputError(f"{source_text(path)}: damaged; HDF5 cannot read it ({text}); copy it again") from None
+        raise InputError(
+            f"{source_text(path)}: damaged; HDF5 cannot read it ({reason_of(wrong)}); copy it again"
+        ) from None
