@@ -114,12 +114,12 @@ def measure(classifier: Any, survey: "SurveySection", folder: Path, count: int, 
         StoppedError: It was interrupted; what is finished is kept.
     """
     from eval.results.transfer_table import compare
-    from glowseis.judging.prior import reweighted, trained_fractions
+    from glowseis.judging.prior import reweighted
     from glowseis.run.own_survey import own_survey
     from glowseis.run.record import commit
     from glowseis.survey.simulate import PAPER_FRACTIONS, SIMULATOR_VERSION
 
-    fractions = trained_fractions(classifier.name, classifier.profile, classifier.labels)
+    fractions = classifier.fractions()
     sections = judging_surveys(survey, count, unseen)
     trained = trained_acquisitions(classifier.about.get("training_ids", ()), survey, classifier.name)
     found = {}

@@ -74,8 +74,30 @@ def _training(about: dict[str, Any]) -> list[str]:
             f"gathers with several windows: a rule fitted to {rule['fitted_on']} validation gathers, applied in full "
             f"from {rule['windows']:g} windows"
         )
+    lines += _probabilities(about)
     measured = "measured" if about.get("unlike") else "not measured"
     return [*lines, f"distance from the training data (`unlike`): {measured}"]
+
+
+def _probabilities(about: dict[str, Any]) -> list[str]:
+    """How probabilities are calibrated, and how grades follow from them."""
+    lines = []
+    if calibration := about.get("calibration"):
+        shares = zip(about["labels"], calibration["fractions"], strict=True)
+        fitted = f" (fitted to {calibration['fitted_on']} validation gathers)" if calibration["fitted_on"] else ""
+        lines.append(
+            f"probabilities: for {', '.join(f'{label} {100 * share:.3g} %' for label, share in shares)}; temperature "
+            f"{calibration['temperature']:.3g}{fitted}"
+        )
+    decision = about.get("decision") or {}
+    if decision.get("threshold") is not None:
+        lines.append(
+            f"graded {about['labels'][-1]} from a probability of {decision['threshold']:.3g}, because a missed gather "
+            f"costs {decision['missed_cost']:g} needless gradings"
+        )
+    if decision.get("unsure_below"):
+        lines.append(f"graded unsure if no class has a probability of {decision['unsure_below']:g}")
+    return lines
 
 
 def _figures(about: dict[str, Any]) -> list[str]:

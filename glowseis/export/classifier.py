@@ -12,8 +12,11 @@ import tensorflow as tf
 from glowseis.export.about import profile_in
 from glowseis.export.folders import damaged, model_name
 from glowseis.export.savedmodel import read_savedmodel, write_savedmodel
+from glowseis.judging.calibration import Calibration, calibration_from
 from glowseis.judging.combination import Combination, combination_from, mean_of_windows
+from glowseis.judging.decision import MOST_PROBABLE, Decision, decision_from
 from glowseis.judging.gathers import Seen
+from glowseis.judging.prior import reweighted, trained_fractions
 from glowseis.judging.unlike import Unlikeness, unlikeness_from
 from glowseis.models.miniception import Miniception, from_grey_levels
 from glowseis.survey.matching.profile import Profile
@@ -30,6 +33,8 @@ def export_classifier(
     *,
     combination: Combination | None = None,
     unlikeness: Unlikeness | None = None,
+    calibration: Calibration | None = None,
+    decision: Decision | None = None,
 ) -> None:
     """Write a classifier as a SavedModel that needs no glowseis to be loaded.
 
@@ -48,6 +53,8 @@ def export_classifier(
             trained on (a record of `glowseis.survey.matching.profile.Profile`).
         combination: The rule for gathers with several windows; the mean when None.
         unlikeness: Measures how far a gather is from the training data; None if it cannot be measured.
+        calibration: Makes its probabilities hold for the survey that it was trained on; None leaves them as they are.
+        decision: How probabilities become grades; the most probable class when None.
 
     Raises:
         InputError: `folder` exists already.
@@ -61,6 +68,8 @@ def export_classifier(
         "labels": list(labels),
         "combination": (combination or mean_of_windows(model.classes)).record(),
         "unlike": unlikeness is not None,
+        **({"calibration": calibration.record()} if calibration else {}),
+        **({"decision": decision.record()} if decision else {}),
     }
     arrays = {UNLIKE: unlikeness.arrays()} if unlikeness else {}
     write_savedmodel(_served(model, list(labels)), "classifier", folder, record, arrays)
@@ -109,6 +118,8 @@ class SavedClassifier:
         combination: The rule for gathers with several windows.
         profile: What it was trained on; None if an older glowseis wrote it.
         unlikeness: Measures how far a gather is from the training data; None if an older glowseis wrote it.
+        calibration: Makes probabilities hold for the survey that it was trained on; None if an older glowseis wrote it.
+        decision: How probabilities become grades.
     """
 
     name: str
@@ -119,6 +130,34 @@ class SavedClassifier:
     combination: Combination
     profile: Profile | None = None
     unlikeness: Unlikeness | None = None
+    calibration: Calibration | None = None
+    decision: Decision = MOST_PROBABLE
+
+    def calibrated(self, probabilities: np.ndarray, prior: np.ndarray | None = None) -> np.ndarray:
+        """Probabilities of gathers as `classify` gives them.
+
+        Args:
+            probabilities: From the rule for windows, `[..., class]`.
+            prior: Class fractions to expect, `[class]`; `fractions` when None.
+
+        Returns:
+            float64 `[..., class]`, summing to 1.
+
+        Raises:
+            InputError: There is a prior, and the classifier did not record the fractions that it was trained on.
+        """
+        found = self.calibration.probabilities(probabilities) if self.calibration else probabilities
+        return found if prior is None else reweighted(found, self.fractions(), prior)
+
+    def fractions(self) -> np.ndarray:
+        """The class fractions that calibrated probabilities assume, float64 `[class]`.
+
+        Raises:
+            InputError: They are not recorded, or a class had no weight in the training.
+        """
+        if self.calibration:
+            return self.calibration.fractions
+        return trained_fractions(self.name, self.profile, self.labels)
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Grade images.
@@ -179,9 +218,23 @@ def load_classifier(path: str | Path) -> SavedClassifier:
         combination = combination_from(rule, len(labels)) if rule else mean_of_windows(len(labels))
         profile = profile_in(about)
         unlikeness = _unlikeness(folder / UNLIKE, len(labels)) if about.get("unlike") else None
+        corrected = about.get("calibration")
+        calibration = calibration_from(corrected, len(labels)) if corrected else None
+        decision = decision_from(about["decision"]) if about.get("decision") else MOST_PROBABLE
     except (KeyError, TypeError, ValueError, AttributeError, OSError, zipfile.BadZipFile) as wrong:
         raise damaged(folder, "classifier", wrong) from None
-    return SavedClassifier(model_name(folder), labels, (height, width), about, module, combination, profile, unlikeness)
+    return SavedClassifier(
+        model_name(folder),
+        labels,
+        (height, width),
+        about,
+        module,
+        combination,
+        profile,
+        unlikeness,
+        calibration,
+        decision,
+    )
 
 
 def _unlikeness(path: Path, classes: int) -> Unlikeness:

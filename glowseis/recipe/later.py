@@ -17,7 +17,12 @@ Add every new setting of a recipe here, unless runs stored before it should no l
 never changes, even if the default does.
 """
 
-LATER_OF_CLASSIFIERS: dict[str, Any] = {"data.augment": [], "data.window": "", "classifier.companded": False}
+LATER_OF_CLASSIFIERS: dict[str, Any] = {
+    "data.augment": [],
+    "data.window": "",
+    "classifier.companded": False,
+    "grading": {"missed_cost": None, "unsure_below": 0.0},
+}
 """The same, only for recipes of classifiers: flows had `data.augment` from the start."""
 
 

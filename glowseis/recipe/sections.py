@@ -234,6 +234,16 @@ class ClassifierSection(Section):
     """Whether the network sees square roots of amplitudes, so that faint noise counts beside loud events."""
 
 
+class GradingSection(Section):
+    """How probabilities become grades."""
+
+    missed_cost: PositiveFloat | None = None
+    """What a missed gather of the severest class costs, as a multiple of one that is graded so needlessly; it sets the
+    probability from which that class is graded. If left out, the most probable class is graded."""
+    unsure_below: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Probability below which a grade is `unsure`; 0: every gather gets a grade."""
+
+
 class AnyRecipe(Section):
     """Settings of every recipe."""
 
@@ -248,6 +258,7 @@ class ClassifierRecipe(AnyRecipe):
     data: ClassifierData = ClassifierData()
     classifier: ClassifierSection
     training: ClassifierTraining = ClassifierTraining()
+    grading: GradingSection = GradingSection()
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -1,6 +1,6 @@
 """A run that trains a classifier: from recipe and survey to SavedModel, predictions and scores."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,14 @@ from glowseis.fitting.classifier.run import ClassifierRun
 from glowseis.fitting.classifier.selection import ClassifierSelection, select_labelled
 from glowseis.fitting.devices.devices import deterministic_kernels
 from glowseis.fitting.stopping import Stopping
+from glowseis.judging.calibration import reliability
+from glowseis.judging.decision import UNSURE
 from glowseis.judging.symmetries import SYMMETRIES
 from glowseis.recipe import ClassifierRecipe
 from glowseis.run.claim import claimed
-from glowseis.run.conclusions import conclude
+from glowseis.run.conclusions import Conclusions, conclude
 from glowseis.run.record import record_of
+from glowseis.run.reliability import plot_reliability
 from glowseis.run.result import RESULT, Result, export_once, finish, last_lines, read_result
 from glowseis.scoring import scores
 from glowseis.survey.batches.labelled import from_survey
@@ -29,7 +32,7 @@ from glowseis.survey.matching.profile import profile_of
 from glowseis.survey.splits.parts import ids_of
 from glowseis.survey.store.survey import Survey
 
-PREDICTIONS = "predictions.csv"
+PREDICTIONS, RELIABILITY = "predictions.csv", "reliability.png"
 
 
 class Scored(pydantic.BaseModel, strict=True):
@@ -116,11 +119,14 @@ def train_classifier(
         fractions = _fractions(fitting)
         window = fitting.window
         symmetries = [name for name in SYMMETRIES if name in recipe.data.augment]
-        concluded = conclude(model, survey, selection, classes, fractions, window or survey.size, say, symmetries)
-        for part, probabilities in concluded.probabilities.items():
-            one = scores(classes[part], probabilities.argmax(axis=1), selection.labels, probabilities=probabilities)
-            result[part] = {**one.record(), "text": one.text()}
-        _write_predictions(folder / PREDICTIONS, survey, selection, concluded.probabilities, classes)
+        size, grading = window or survey.size, recipe.grading.model_dump()
+        concluded = conclude(model, survey, selection, classes, fractions, size, say, symmetries, **grading)
+        result |= _scored(concluded, classes, selection.labels)
+        if concluded.calibration:
+            result["calibration"] = {**concluded.calibration.record(), **_reliabilities(concluded, classes)}
+            with whole_file(folder / RELIABILITY, replace=True) as unfinished:
+                plot_reliability(result["calibration"], unfinished)
+        _write_predictions(folder / PREDICTIONS, survey, selection, concluded, classes)
         profile = profile_of(
             survey,
             selection.training,
@@ -132,7 +138,7 @@ def train_classifier(
             **record,
             "run": identity,
             **({"symmetries": symmetries} if symmetries else {}),
-            "image_shape": [*(window or survey.size), 1],
+            "image_shape": [*size, 1],
             **({"window": list(window)} if window else {}),
             TRAINED_ON: profile.record(),
             "training_ids": ids_of(survey, selection.training),
@@ -150,6 +156,8 @@ def train_classifier(
                 about,
                 combination=concluded.combination,
                 unlikeness=concluded.unlikeness,
+                calibration=concluded.calibration,
+                decision=concluded.decision,
             ),
         )
         finish(folder, result, written, started, run.first_step_at)
@@ -168,7 +176,43 @@ def classifier_lines(result: dict[str, Any]) -> list[str]:
                 f"{part}, {count:g} gathers{flattered} (weights of step {result['step']}), in percent:",
                 result[part]["text"],
             ]
+            if doubt := result[part].get("unsure"):
+                shown.append(
+                    f"{doubt['gathers']} of them unsure, among them {doubt['wrong']} of the {doubt['wrong_of_all']} "
+                    "wrong grades"
+                )
+    if calibration := result.get("calibration"):
+        errors = [
+            f"{part} {100 * calibration[part]['before']['expected_calibration_error']:.1f} before and "
+            f"{100 * calibration[part]['after']['expected_calibration_error']:.1f} after"
+            for part in ("validation", "test")
+            if part in calibration
+        ]
+        shown.append(f"expected calibration error in percent: {', '.join(errors)} (reliability.png)")
     return [*shown, *last_lines(result)]
+
+
+def _scored(concluded: Conclusions, classes: dict[str, np.ndarray], labels: Sequence[str]) -> dict[str, Any]:
+    """Scores of the parts that were not trained on; unsure gathers are scored by the grade that they nearly got."""
+    found = {}
+    for part, probabilities in concluded.probabilities.items():
+        graded, unsure = concluded.decision.classes(probabilities), concluded.decision.unsure(probabilities)
+        one = scores(classes[part], graded, labels, probabilities=probabilities)
+        wrong = graded != classes[part]
+        doubt = {"gathers": int(unsure.sum()), "wrong": int((unsure & wrong).sum()), "wrong_of_all": int(wrong.sum())}
+        found[part] = {**one.record(), "text": one.text(), **({"unsure": doubt} if unsure.any() else {})}
+    return found
+
+
+def _reliabilities(concluded: Conclusions, classes: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Reliability before and after the calibration, by part."""
+    return {
+        part: {
+            "before": reliability(concluded.raw[part], classes[part]).record(),
+            "after": reliability(probabilities, classes[part]).record(),
+        }
+        for part, probabilities in concluded.probabilities.items()
+    }
 
 
 def _plan(fitting: ClassifierFitting, selection: ClassifierSelection) -> str:
@@ -194,7 +238,7 @@ def _write_predictions(
     path: Path,
     survey: Survey,
     selection: ClassifierSelection,
-    found: dict[str, np.ndarray],
+    concluded: Conclusions,
     classes: dict[str, np.ndarray],
 ) -> None:
     """Write the probabilities of the gathers that were not trained on, whole or not at all."""
@@ -206,11 +250,11 @@ def _write_predictions(
                 "gather_id": ids_of(survey, rows[part]),
                 "part": part,
                 "label": np.array(labels)[classes[part]],
-                "grade": np.array(labels)[probabilities.argmax(axis=1)],
+                "grade": np.array([*labels, UNSURE])[concluded.decision.graded(probabilities)],
             }
             | {f"probability_{label}": probabilities[:, number] for number, label in enumerate(labels)}
         )
-        for part, probabilities in found.items()
+        for part, probabilities in concluded.probabilities.items()
     ]
     columns = ["gather_id", "part", "label", "grade", *(f"probability_{label}" for label in labels)]
     table = pd.concat(tables) if tables else pd.DataFrame(columns=columns)

@@ -7,7 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from glowseis.fitting.classifier.selection import ClassifierSelection
+from glowseis.judging.calibration import Calibration, fit_calibration
 from glowseis.judging.combination import Combination, fit_combination
+from glowseis.judging.decision import Decision, fit_threshold
 from glowseis.judging.gathers import Judged, Seen, gather_probabilities, judged
 from glowseis.judging.symmetries import Symmetric
 from glowseis.judging.unlike import Unlikeness, fit_unlikeness
@@ -40,12 +42,18 @@ class Conclusions:
     Attributes:
         combination: The rule that combines the probabilities of a gather's windows.
         unlikeness: Measures how far a gather is from the training data.
-        probabilities: Probabilities of the gathers of the parts `validation` and `test` by that rule, float64
-            `[gather, class]`; a part without gathers is left out.
+        calibration: Makes probabilities hold for the survey; None if a class had no weight in the training.
+        decision: How probabilities become grades.
+        raw: Probabilities of the gathers of the parts `validation` and `test` by the rule, float64 `[gather, class]`; a
+            part without gathers is left out.
+        probabilities: The same, calibrated.
     """
 
     combination: Combination
     unlikeness: Unlikeness
+    calibration: Calibration | None
+    decision: Decision
+    raw: dict[str, np.ndarray]
     probabilities: dict[str, np.ndarray]
 
 
@@ -75,6 +83,8 @@ def conclude(
     size: tuple[int, int],
     say: Callable[[str], None],
     symmetries: Sequence[str] = (),
+    missed_cost: float | None = None,
+    unsure_below: float = 0.0,
 ) -> Conclusions:
     """Grade the gathers that were not trained on, whole, as `classify` does, and learn what it needs for that.
 
@@ -90,6 +100,8 @@ def conclude(
         size: Samples and traces of the windows that it takes.
         say: Called with a line if there are too few gathers to fit the rule to.
         symmetries: Symmetries that its training removed (see `glowseis.judging.symmetries`).
+        missed_cost: What a missed gather of the severest class costs (see `glowseis.judging.decision.Decision`).
+        unsure_below: Probability below which a grade is unsure, likewise.
 
     Raises:
         InputError: A record is damaged.
@@ -119,12 +131,32 @@ def conclude(
         [(_features(one), one.figures) for one in small] if len(small) >= FEWEST_JUDGING else [],
         model.classes,
     )
-    probabilities = {
+    raw = {
         part: np.stack([gather_probabilities(one.seen, one.weights, combination) for one in gathers])
         for part, gathers in (("validation", validation), ("test", map(_kept, seen(selection.test))))
         if len(classes[part])
     }
-    return Conclusions(combination, unlikeness, probabilities)
+    calibration = None
+    if "validation" in raw:
+        natural = _recorded_fractions(survey, selection, classes, model.classes)
+        calibration = fit_calibration(raw["validation"], classes["validation"], fractions, natural)
+    probabilities = {part: calibration.probabilities(found) if calibration else found for part, found in raw.items()}
+    threshold = None
+    if missed_cost is not None:
+        judges = probabilities.get("validation", np.zeros((0, model.classes)))
+        threshold = fit_threshold(judges, classes["validation"], missed_cost)
+    decision = Decision(threshold, missed_cost, unsure_below)
+    return Conclusions(combination, unlikeness, calibration, decision, raw, probabilities)
+
+
+def _recorded_fractions(
+    survey: Survey, selection: ClassifierSelection, classes: Mapping[str, np.ndarray], count: int
+) -> np.ndarray:
+    """Share of each class in the recorded gathers that trained or validated: what the survey itself holds."""
+    rows = np.concatenate([selection.training, selection.validation])
+    recorded = (survey.index["parents"] == "").to_numpy()[rows]
+    found = np.concatenate([classes["training"], classes["validation"]])[recorded]
+    return np.bincount(found, minlength=count) / max(len(found), 1)
 
 
 @dataclass(frozen=True)

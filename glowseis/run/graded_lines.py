@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from glowseis.export.classifier import SavedClassifier, load_classifier
-from glowseis.judging.prior import parse_prior, trained_fractions
+from glowseis.judging.prior import parse_prior
 from glowseis.run.grading import Grades, bringing_for, grade, survey_gathers
 from glowseis.survey.gather import Gather
 from glowseis.survey.ingestion.ingest import Request, gathers_of
@@ -43,7 +43,7 @@ def grade_sources(
     size = parse_size(files.size) if files.size else None
     bringing = bringing_for(classifier, files.fit, size, files.options.zero_level)
     if expected is not None:
-        trained_fractions(classifier.name, classifier.profile, classifier.labels)
+        classifier.fractions()
     lines: list[str] = []
     gathers = _gathers(surveys, files, bringing, lines)
     grades = grade(classifier, gathers, out, bringing=bringing, batch=batch, prior=expected)
@@ -67,11 +67,14 @@ def _lines(classifier: SavedClassifier, grades: Grades, expected: np.ndarray | N
             "better rule"
         )
     if expected is not None:
-        trained = trained_fractions(classifier.name, classifier.profile, classifier.labels)
-        shares = (_shares(classifier.labels, fractions) for fractions in (expected, trained))
-        yield "probabilities are for {}; the classifier was trained on {}".format(*shares)
+        shares = (_shares(classifier.labels, fractions) for fractions in (expected, classifier.fractions()))
+        yield "probabilities are for {}; without --prior they are for {}".format(*shares)
     if grades.scores:
         yield f"of the {int(grades.scores.support.sum())} labelled gathers, in percent:\n{grades.scores.text()}"
+        unsure, caught = grades.caught
+        if unsure:
+            wrong = int(grades.scores.confusion.sum() - np.trace(grades.scores.confusion))
+            yield f"{unsure} of them unsure, among them {caught} of the {wrong} wrong grades"
     counts = ", ".join(f"{count} {label}" for label, count in grades.counts.items())
     yield f"{number_of(sum(grades.counts.values()), 'gather')} graded by {classifier.name}: {counts}: {out}"
 

@@ -10,8 +10,8 @@ import numpy as np
 from glowseis.errors import InputError
 from glowseis.export.classifier import SavedClassifier
 from glowseis.files import whole_file
+from glowseis.judging.decision import UNSURE
 from glowseis.judging.gathers import Judged, gather_probabilities, judged, severity
-from glowseis.judging.prior import reweighted, trained_fractions
 from glowseis.judging.symmetries import Symmetric
 from glowseis.scoring import Scores, scores
 from glowseis.survey.cells import safe_cell
@@ -37,6 +37,8 @@ class Graded:
     """A gather's grade.
 
     Attributes:
+        number: The class that is graded, as a number in order of severity.
+        unsure: Whether no class is probable enough to be sure of that.
         probabilities: Probabilities of the classes, in order of severity, float64 `[class]`.
         severity: Expected class number, 0 for the mildest.
         unlike: How unlike the training data it is, 1 at the threshold; None if the classifier cannot measure it.
@@ -48,6 +50,8 @@ class Graded:
             NaN if neither gather nor classifier has a sample interval.
     """
 
+    number: int
+    unsure: bool
     probabilities: np.ndarray
     severity: float
     unlike: float | None
@@ -62,7 +66,7 @@ class Grades:
     """How all gathers were graded.
 
     Attributes:
-        counts: Gathers by grade, in order of severity.
+        counts: Gathers by grade, in order of severity; the unsure ones last, if there are any.
         scores: Scores of the gathers with one of the classifier's labels; None if there are none.
         unknown: Numbers of gathers by label, for labels that the classifier does not know.
         seen: Gathers not scored because one with the same id trained the classifier or chose its weights.
@@ -70,6 +74,7 @@ class Grades:
         unlike: Names of gathers that are unlike the training data.
         spacings: Names of gathers whose traces lie much further apart, or closer, than those trained on.
         several: Gathers with several windows.
+        caught: Scored gathers that are unsure, and those of them that would have been graded wrongly.
     """
 
     counts: dict[str, int]
@@ -80,6 +85,7 @@ class Grades:
     unlike: list[str] = field(default_factory=list)
     spacings: list[str] = field(default_factory=list)
     several: int = 0
+    caught: tuple[int, int] = (0, 0)
 
     def lines(self, name: str) -> list[str]:
         """Everything except scores and counts, in plain words, for a terminal.
@@ -161,7 +167,7 @@ def graded(
         gathers: Gathers from `bringing`; those that it does not keep are left out.
         bringing: What matched them.
         batch: Windows at a time.
-        prior: Class fractions to expect, `[class]`; those of the training when None.
+        prior: Class fractions to expect, `[class]`; those that its probabilities assume when None.
 
     Yields:
         The gathers with their grades, in order.
@@ -169,18 +175,19 @@ def graded(
     Raises:
         InputError: The classifier did not record the fractions that it was trained on.
     """
-    trained = None if prior is None else trained_fractions(classifier.name, classifier.profile, classifier.labels)
     kept = (gather for gather in gathers if bringing.keeps(gather))
     looker = Symmetric(classifier, classifier.symmetries)
     for one in judged(looker, kept, classifier.size, batch):
-        probabilities = gather_probabilities(one.seen, one.windows.weights, classifier.combination)
-        if prior is not None and trained is not None:
-            probabilities = reweighted(probabilities, trained, prior)
+        probabilities = classifier.calibrated(
+            gather_probabilities(one.seen, one.windows.weights, classifier.combination), prior
+        )
         spacing = gather_spacing_factor(one.gather, classifier.profile)
         unlike, unlike_by = _unlike(classifier, one, spacing)
         yield (
             one.gather,
             Graded(
+                number=int(classifier.decision.classes(probabilities)),
+                unsure=bool(classifier.decision.unsure(probabilities)),
                 probabilities=probabilities,
                 severity=float(severity(probabilities)),
                 unlike=unlike,
@@ -253,14 +260,14 @@ def grade(
     grades = Grades(dict.fromkeys(classifier.labels, 0))
     known = {name for part in ("training_ids", "validation_ids") for name in classifier.about.get(part, ())}
     truth: list[int] = []
-    judged_there: list[np.ndarray] = []
+    scored: list[Graded] = []
     with whole_file(out) as path, path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         columns = (*FACTS, "grade", *(f"probability_{label}" for label in classifier.labels))
         writer.writerow([*columns, "severity", "unlike", "unlike_by", "windows", *WORST])
         for gather, one in graded(classifier, gathers, bringing, batch, prior):
-            label = classifier.labels[int(one.probabilities.argmax())]
-            grades.counts[label] += 1
+            label = UNSURE if one.unsure else classifier.labels[one.number]
+            grades.counts[label] = grades.counts.get(label, 0) + 1
             writer.writerow(_row(gather, label, one))
             grades.several += one.windows > 1
             if one.unlike is not None and one.unlike > 1:
@@ -273,16 +280,19 @@ def grade(
                 grades.synthetic += 1
             elif gather.label.casefold() in numbers:
                 truth.append(numbers[gather.label.casefold()])
-                judged_there.append(one.probabilities)
+                scored.append(one)
             elif gather.label:
                 grades.unknown[gather.label] = grades.unknown.get(gather.label, 0) + 1
         if not sum(grades.counts.values()):
             reasons = list(dict.fromkeys(bringing.left_out.values()))
             why = f"{len(bringing.left_out)} left out with {'; '.join(reasons)}" if reasons else "the sources have none"
             raise InputError(f"no gather is left to grade: {why}")
-    found = np.array(judged_there)
     if truth:
-        grades.scores = scores(truth, found.argmax(axis=1), classifier.labels, probabilities=found)
+        found = np.array([one.probabilities for one in scored])
+        numbers_graded = np.array([one.number for one in scored])
+        grades.scores = scores(truth, numbers_graded, classifier.labels, probabilities=found)
+        unsure = np.array([one.unsure for one in scored])
+        grades.caught = (int(unsure.sum()), int((unsure & (numbers_graded != truth)).sum()))
     return grades
 
 

@@ -37,7 +37,7 @@ class Profile:
         gathers: Number of gathers.
         labels: Number of each label, the mildest first.
         fractions: Share of each label in the training, summing to 1: its share of the gathers times its weight in the
-            loss. The classifier's probabilities assume these fractions. None for a flow.
+            loss. The classifier's probabilities before calibration assume these fractions. None for a flow.
         interval_s: Time between two rows of the images, in seconds.
         spacing_m: Distance between two columns, in metres.
         order: A name from `ORDERS`.
@@ -211,7 +211,7 @@ def profile_lines(profile: Profile) -> list[str]:
     lines = [f"trained on: {profile.gathers} gathers ({labels}), {profile.made_by}"]
     if profile.fractions:
         told = ", ".join(f"{label} {100 * share:.3g} %" for label, share in profile.fractions.items())
-        lines.append(f"  class fractions that its probabilities assume: {told}")
+        lines.append(f"  class fractions in the training, after weights: {told}")
     size = "x".join(map(str, profile.size))
     taken = f"windows of {'x'.join(map(str, profile.window))} cut from " if profile.window else ""
     done = {"pad": "padded", "crop": "cropped", "resize": "resized"}
