@@ -1,6 +1,7 @@
 """Gathers brought to what a classifier was trained on, and what is told where that cannot be done well."""
 
 import dataclasses
+import json
 import shutil
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 
 from glowseis.errors import InputError
 from glowseis.export.classifier import export_classifier, load_classifier
+from glowseis.export.folders import ABOUT
 from glowseis.fitting.classifier.selection import ClassifierSelection
 from glowseis.fitting.classifier.trainer import make_classifier
+from glowseis.judging.decision import Decision
 from glowseis.run.conclusions import conclude
 from glowseis.run.grading import bringing_for, grade_recordings
 from glowseis.run.grading import graded as graded_by
@@ -52,6 +55,8 @@ def knowing(tmp_path_factory):
         about,
         combination=concluded.combination,
         unlikeness=concluded.unlikeness,
+        calibration=concluded.calibration,
+        decision=concluded.decision,
     )
     return type("Knowing", (), {"folder": folder, "survey": survey, "concluded": concluded, "told": told})
 
@@ -195,12 +200,33 @@ def test_other_fractions_are_reckoned_with(knowing, tmp_path, command):
     done = command(*words, "--out", tmp_path / "prior.csv", "--prior", "66,31,2")
     assert done.status == 0
     told = (
-        "probabilities are for good 66.7 %, medium 31.3 %, bad 2.02 %; the classifier was trained on good 50 %, medium"
+        "probabilities are for good 66.7 %, medium 31.3 %, bad 2.02 %; without --prior they are for good 50 %, medium "
+        "33.3 %, bad 16.7 %"
     )
     assert told in done.out
     plain, prior = (pd.read_csv(tmp_path / f"{name}.csv").filter(like="probability_") for name in ("plain", "prior"))
-    weighed = plain.to_numpy() * np.array([66, 31, 2]) / [0.5, 0.3, 0.2]
+    weighed = plain.to_numpy() * np.array([66, 31, 2]) / [30, 20, 10]
     np.testing.assert_allclose(prior, weighed / weighed.sum(axis=1, keepdims=True), rtol=1e-5)
+
+
+def test_costs_and_doubt_decide_the_grade(knowing, tmp_path, command):
+    words = (knowing.survey.path, "--out")
+    assert command("classify", knowing.folder / "grader", *words, tmp_path / "plain.csv").status == 0
+    plain = pd.read_csv(tmp_path / "plain.csv")
+    bad = np.sort(plain["probability_bad"])
+    decision = Decision(float(bad[-6:-4].mean()), 9.0, float(np.median(plain.filter(like="probability_").max(axis=1))))
+    shutil.copytree(knowing.folder / "grader", tmp_path / "careful")
+    record = tmp_path / "careful" / "1" / ABOUT
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"decision": decision.record()}))
+    done = command("classify", tmp_path / "careful", *words, tmp_path / "careful.csv")
+    assert done.status == 0, done.error
+    grades = pd.read_csv(tmp_path / "careful.csv")["grade"]
+    assert (grades[plain["probability_bad"] >= decision.threshold] == "bad").all() and (grades == "bad").sum() == 5
+    unsure = int((grades == "unsure").sum())
+    assert 15 < unsure < 45 and f"{unsure} of them unsure, among them" in done.out
+    assert f"{unsure} unsure: " in done.out
+    told = command("describe", tmp_path / "careful").out
+    assert "temperature" in told and f"graded bad from a probability of {decision.threshold:.3g}" in told
 
 
 def test_recordings_in_memory_are_graded_as_files_are(knowing, tmp_path, command):
