@@ -217,7 +217,59 @@ def synthesise_prior(
             yield child_of(parent, levels, name, f"glowseis {flow.name}", replace(origin, parents=(parent.gather_id,)))
 
 
-def possible_parents(flow: SavedFlow, survey: Survey, label: str, rows: np.ndarray | None = None) -> np.ndarray:
+LEVELS = "levels"
+"""`Origin.path` of children that have some levels' latents of one parent, and the others' of the other."""
+
+
+def recombine_levels(
+    flow: SavedFlow,
+    survey: Survey,
+    label: str,
+    pairs: Sequence[Pair],
+    seed: int,
+    levels: Sequence[int],
+    batch: int = 4,
+) -> Iterator[Gather]:
+    """Make one child of each given pair: some levels' latents of the second parent, the others' of the first.
+
+    Args:
+        flow: A flow trained on gathers like both.
+        survey: The survey that holds the parents.
+        label: Label of the children; the parents may have others.
+        pairs: Parents; their weights are not used.
+        seed: Seed that the pairs were drawn with; it goes into the children's origin and ids.
+        levels: Numbers of the levels whose latents are the second parent's, from 1, the finest.
+        batch: Gathers made at a time; memory grows with it.
+
+    Yields:
+        Gathers of the survey's size with their origin, one per pair, with geometry and valid region of the first
+        parent: `path` is `LEVELS`, `alpha` the share of levels that are the second parent's.
+
+    Raises:
+        InputError: The flow has another size, or a parent is not a possible one.
+        ValueError: The flow has no such level.
+    """
+    names = sorted(flow.signatures["decode"].structured_input_signature[1])
+    chosen = {f"latent_{level}" for level in levels}
+    if not chosen <= set(names):
+        raise ValueError(f"levels are {list(levels)}; {flow.name} has levels 1 to {len(names)}")
+    possible_parents(flow, survey, None, np.array([[pair.first, pair.second] for pair in pairs]))
+    origin = Origin(alpha=len(chosen) / len(names), seed=seed, model=flow.name, path=LEVELS)
+    for start in range(0, len(pairs), batch):
+        parents = [(survey.read(pair.first), survey.read(pair.second)) for pair in pairs[start : start + batch]]
+        first, second = (
+            flow.signatures["encode"](image=np.stack([one.image for one in side])[..., np.newaxis])
+            for side in zip(*parents, strict=True)
+        )
+        latents = {name: (second if name in chosen else first)[name] for name in names}
+        made = flow.signatures["decode"](**latents)["image"].numpy()[..., 0]
+        for number, ((parent, other), image) in enumerate(zip(parents, made, strict=True), start=start):
+            of = replace(origin, parents=(parent.gather_id, other.gather_id))
+            name = f"{flow.name.replace('/', '-')}-levels-seed{seed}-{number:06d}"
+            yield replace(child_of(parent, image, name, f"glowseis {flow.name}", of), label=label)
+
+
+def possible_parents(flow: SavedFlow, survey: Survey, label: str | None, rows: np.ndarray | None = None) -> np.ndarray:
     """Row numbers of the gathers of a label that a flow may interpolate.
 
     Synthetic gathers are left out, so that all parents were recorded. So are, by their ids and in any survey, the
@@ -226,7 +278,7 @@ def possible_parents(flow: SavedFlow, survey: Survey, label: str, rows: np.ndarr
     Args:
         flow: The flow.
         survey: The survey that holds the gathers.
-        label: Their label.
+        label: Their label; None for any.
         rows: Rows to choose from, all of which must be possible; if None, all rows of the survey.
 
     Returns:
@@ -240,7 +292,8 @@ def possible_parents(flow: SavedFlow, survey: Survey, label: str, rows: np.ndarr
     check_trained_on(
         flow.name, flow.profile, image_intervals_s(survey.index), image_spacings_m(survey.index), survey.path
     )
-    possible = np.intersect1d(survey.select(labels=[label]), labelled_rows(survey))
+    possible = np.intersect1d(survey.select(labels=None if label is None else [label]), labelled_rows(survey))
+    labelled = "with a label" if label is None else f"labelled {label!r}"
     is_held_out = survey.index["gather_id"].isin(flow.about.get("held_out_ids", [])).to_numpy()
     possible = possible[~is_held_out[possible]]
     if rows is not None:
@@ -249,12 +302,12 @@ def possible_parents(flow: SavedFlow, survey: Survey, label: str, rows: np.ndarr
         if len(other):
             raise InputError(
                 f"{survey.path}: gather {survey.index['gather_id'].iat[other[0]]} cannot be a parent: only recorded "
-                f"gathers labelled {label!r} that training did not hold out can"
+                f"gathers {labelled} that training did not hold out can"
             )
         possible = rows
     if len(possible) < 2:
         raise InputError(
-            f"{survey.path}: interpolation needs at least two recorded gathers labelled {label!r} that training did "
+            f"{survey.path}: interpolation needs at least two recorded gathers {labelled} that training did "
             f"not hold out; there are {len(possible)}; give a survey with more"
         )
     return possible

@@ -15,7 +15,7 @@ from glowseis.survey.batches.labelled import LabelledGathers
 from glowseis.survey.gather import Gather, Origin
 from glowseis.survey.render import amplitudes
 from glowseis.survey.store.survey import Survey
-from glowseis.synthesis import Pair, child_of, draw_pairs, interpolate_pairs, synthesise_prior
+from glowseis.synthesis import Pair, child_of, draw_pairs, interpolate_pairs, recombine_levels, synthesise_prior
 from glowseis.transplant import LOW_BAND, Move, check_one_interval, draw_moves, move_noise, onto, transplants
 
 _OVERSAMPLING_STREAM, _SYMMETRIC_STREAM = 2, 3
@@ -271,6 +271,28 @@ class FlowOfAll(FlowInterpolation):
     which: ClassVar[Literal["rare", "all"]] = "all"
 
 
+class LatentLevels(Synthetic):
+    """Recombined latents by a flow of all classes: the finest level of a rare gather, the others of any other gather.
+
+    The finest level's latents keep low-frequency noise where it was, fainter, and leave the other gather's events; more
+    of the fine levels break the events, and coarse ones turn the noise to speckle.
+    """
+
+    name: ClassVar[str] = "latent-levels"
+
+    def made(self, given: Material) -> Survey:
+        """See `Synthetic`."""
+        flow, levels = given.flow("all"), [1]
+
+        def make() -> Iterator[Gather]:
+            moves = draw_moves(np.arange(len(given.survey)), given.rare, given.augmentations, given.seed)
+            pairs = [Pair(move.host, move.donor, 0.0) for move in moves]
+            return recombine_levels(flow, given.survey, given.label, pairs, given.seed, levels)
+
+        about = _about(given, flow=[flow.name, flow.about["run"]], levels=levels)
+        return given.synthetic(self.name, about, make)
+
+
 class FlowPrior(Synthetic):
     """Samples of the flow trained on the rare class alone."""
 
@@ -296,6 +318,7 @@ _EVERY: tuple[Callable[[], Arm], ...] = (
     Smote,
     FlowInterpolation,
     FlowOfAll,
+    LatentLevels,
     FlowPrior,
     LogitAdjustment,
     TraceBlocks,

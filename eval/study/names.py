@@ -35,6 +35,7 @@ ARMS: dict[str, ArmName] = {
     "smote": ArmName("SMOTE"),
     PRIMARY: ArmName("flow interpolation", "rare"),
     "flow-all": ArmName("flow interpolation, all classes first", "all"),
+    "latent-levels": ArmName("latents recombined by levels", "all"),
     "flow-prior": ArmName("flow prior samples", "rare"),
     "logit-adjustment": ArmName("logit adjustment"),
     "trace-blocks": ArmName("blocks of traces pasted"),

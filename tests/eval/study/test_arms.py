@@ -18,7 +18,16 @@ from glowseis.survey.batches.labelled import parents_of
 from glowseis.survey.gather import Origin
 from glowseis.survey.render import amplitudes
 from glowseis.survey.store.survey import open_survey
-from glowseis.synthesis import PRIOR, Pair, draw_pairs, interpolate_pairs, synthesise, synthesise_prior
+from glowseis.synthesis import (
+    LEVELS,
+    PRIOR,
+    Pair,
+    draw_pairs,
+    interpolate_pairs,
+    recombine_levels,
+    synthesise,
+    synthesise_prior,
+)
 from glowseis.transplant import draw_moves, low_band_gather, transplant
 from tests.support.small_study import LABELS, small_study
 
@@ -81,7 +90,7 @@ def test_oversampling_draws_rare_training_gathers_again(fold):
         *(
             pytest.param(name, marks=pytest.mark.slow)
             for name, one in ARMS.items()
-            if one.flow and name != "noise-flow"
+            if one.flow and name not in ("noise-flow", "latent-levels")
         ),
     ],
 )
@@ -246,6 +255,34 @@ def test_a_flows_noise_is_put_on_other_earths(fold):
     low = noise.read(0)
     assert np.allclose(low.image, low_band_gather(given.survey.read(low.gather_id)).image, atol=1)
     assert set(about["held_out_ids"]).isdisjoint(names)
+
+
+@pytest.mark.slow
+def test_latents_are_recombined_by_levels(fold):
+    made = training_set(fold, "latent-levels")
+    count, survey = len(fold.training), survey_of(fold, "latent-levels")
+    assert len(made.gathers) == count + COUNT and np.all(made.gathers.classes[count:] == BAD)
+    flow, given = fold.flow("all"), fold.material()
+    rare = set(survey_ids(fold)[given.rare])
+    for row in range(COUNT):
+        gather = survey.read(row)
+        host, donor = (given.survey.read(name) for name in gather.origin.parents)
+        assert donor.gather_id in rare and gather.origin.path == LEVELS and gather.origin.alpha == 0.5
+        assert (gather.valid_samples, gather.geometry.shot) == (host.valid_samples, host.geometry.shot)
+    pairs = [Pair(0, int(given.rare[0]), 0.0), Pair(1, int(given.rare[1]), 0.0)]
+
+    def recombined(levels, batch=4):
+        return [one.image.astype(int) for one in recombine_levels(flow, given.survey, "bad", pairs, 1, levels, batch)]
+
+    for levels, wanted in (([], [0, 1]), ([1, 2], given.rare[:2])):
+        assert np.abs(recombined(levels) - given.survey.read_images(wanted).astype(int)).max() <= 1
+    fine, coarse = recombined([1]), recombined([2], batch=1)
+    assert not np.array_equal(fine, coarse) and np.abs(np.subtract(coarse, recombined([2]))).max() <= 1
+    with pytest.raises(ValueError, match=r"levels are \[3\]; grouped-00-all/1 has levels 1 to 2"):
+        recombined([3])
+    held_out = [Pair(0, int(fold.study.survey.row(flow.about["held_out_ids"][0])), 0.0)]
+    with pytest.raises(InputError, match="only recorded gathers with a label that training did not hold out can"):
+        list(recombine_levels(flow, fold.study.survey, "bad", held_out, 1, [1]))
 
 
 @pytest.mark.slow
