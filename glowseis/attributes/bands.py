@@ -196,8 +196,10 @@ def _peak_hz(power: np.ndarray, frequency_hz: np.ndarray) -> float:
 
 def _correlation(low: np.ndarray, traces: np.ndarray, lag: int) -> float:
     """Mean correlation of pairs of a band's traces this far apart; NaN without a pair."""
-    inside = np.isin(traces + lag, traces)
-    one, other = low[traces[inside]], low[traces[inside] + lag]
+    noisy = np.zeros(len(low) + lag, bool)
+    noisy[traces] = True
+    first = traces[noisy[traces + lag]]
+    one, other = low[first], low[first + lag]
     if not len(one):
         return math.nan
     size = np.sqrt(np.einsum("ts,ts->t", one, one) * np.einsum("ts,ts->t", other, other))

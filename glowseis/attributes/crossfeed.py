@@ -61,4 +61,6 @@ def _alike(unit: np.ndarray, number: np.ndarray, one: np.ndarray, other: np.ndar
     apart = (away >= NEAREST) & (away <= FARTHEST)
     if not apart.any():
         return np.nan
-    return float(np.median((unit[one] @ unit[other].T)[apart]))
+    alike = (unit[one] @ unit[other].T)[apart]
+    # Far quicker than np.median, for as many modules.
+    return float(np.partition(alike, len(alike) // 2)[len(alike) // 2])

@@ -4,7 +4,6 @@ import itertools
 import math
 
 import numpy as np
-from scipy.ndimage import maximum_filter1d
 
 SLOWEST_M_S = 1400.0
 """No first arrival moves out more slowly along the cable than sound in water, with a margin for feathered cables."""
@@ -156,8 +155,14 @@ def _path(rise: np.ndarray, reach: int) -> np.ndarray:
     groups = len(rise)
     total = np.empty_like(rise)
     total[0] = rise[0]
+    steps = rise.shape[1]
+    wide = np.full(steps + 2 * reach, -np.inf)
     for group in range(1, groups):
-        total[group] = rise[group] + maximum_filter1d(total[group - 1], 2 * reach + 1, mode="nearest")
+        wide[reach : reach + steps] = total[group - 1]
+        best = wide[:steps].copy()
+        for place in range(1, 2 * reach + 1):
+            np.maximum(best, wide[place : place + steps], out=best)
+        total[group] = rise[group] + best
     path = np.empty(groups, np.int64)
     place = int(total[-1].argmax())
     path[-1] = place

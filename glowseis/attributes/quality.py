@@ -38,6 +38,7 @@ class Summary:
         lifeless: Gathers without a live trace.
         nowhere: Gathers with a trace without offset.
         pictures: Gathers that are pictures.
+        inside: Traces with a level in each window, by its attribute.
     """
 
     gathers: int = 0
@@ -51,6 +52,7 @@ class Summary:
     lifeless: list[str] = field(default_factory=list)
     nowhere: list[str] = field(default_factory=list)
     pictures: list[str] = field(default_factory=list)
+    inside: Counter[str] = field(default_factory=Counter)
 
     def add(self, found: Recording | Picture, measured: Measured) -> None:
         """Add a gather.
@@ -67,6 +69,8 @@ class Summary:
         noise = traces["noise_rms"][np.isfinite(traces["noise_rms"])]
         if len(noise):
             self.noise_rms.append(float(np.median(noise)))
+        for level in ("noise_rms", "target_rms"):
+            self.inside[level] += int(np.count_nonzero(np.isfinite(traces[level])))
         self.bands += len(measured.bands)
         self.banded += bool(measured.bands)
         self.leaking += bool(measured.modules)
@@ -88,9 +92,16 @@ class Summary:
         if self.lifeless:
             yield f"{number_of(len(self.lifeless), 'gather')} without a live trace: {first_names(self.lifeless)}"
         if self.silent:
-            what = "target and signal to noise" if settings.noise else "noise, target and signal to noise"
-            empty = "" if settings.noise and settings.target else f"; {what} are empty unless a window is given"
+            columns = [name for name in ("noise", "target") if getattr(settings, name) is None]
+            empty = f"; without --{' and --'.join(columns)} the columns of these are empty" if columns else ""
             yield f"{number_of(len(self.silent), 'gather')} without first arrivals{empty}: {first_names(self.silent)}"
+        windows = (("--noise", settings.noise, "noise_rms"), ("--target", settings.target, "target_rms"))
+        for option, window, level in windows:
+            if window and not self.inside[level]:
+                yield (
+                    f"warning: {option} {window.text} lies within the record on no live trace; its columns are empty: "
+                    "check its times, and offsets if it follows them"
+                )
         if self.nowhere:
             yield (
                 f"{number_of(len(self.nowhere), 'gather')} with traces without an offset, taken to be 25 m apart: "
@@ -109,9 +120,9 @@ class Summary:
         )
         if self.noise_rms:
             low, middle, high = np.percentile(self.noise_rms, [5, 50, 95])
+            where = f"in {settings.noise.text}" if settings.noise else "before the first arrival"
             yield (
-                f"noise before the first arrival, median of a gather: {middle:.4g} (5 to 95 % of the gathers: "
-                f"{low:.4g} to {high:.4g})"
+                f"noise {where}, median of a gather: {middle:.4g} (5 to 95 % of the gathers: {low:.4g} to {high:.4g})"
             )
 
 

@@ -77,15 +77,23 @@ def test_gathers_are_counted_that_have_nothing_to_measure(tmp_path, command, no_
     array = np.stack([random.standard_normal((200, 24)), np.zeros((200, 24))]).astype(np.float32)
     np.save(tmp_path / "a.npy", array)
     words = ("--axes", "gather,time,trace", "--sample-interval", "4")
-    done = command("qc", tmp_path / "a.npy", "--out", tmp_path / "out", *words)
+    done = command("qc", tmp_path / "a.npy", "--out", tmp_path / "out", "--target", "8-9", *words)
     assert done.status == 0, done.error
     assert "1 gather without a live trace: a-gather2" in done.out
-    assert "1 gather without first arrivals; noise, target and signal to noise are empty unless a window" in done.out
+    assert "1 gather without first arrivals; without --noise the columns of these are empty: a-gather1" in done.out
     assert "2 gathers with traces without an offset, taken to be 25 m apart" in done.out
     assert "2 gathers, 48 traces: 24 dead, 0 weak" in done.out
+    assert "warning: --target 8-9 lies within the record on no live trace" in done.out
     rows = cells(tmp_path / "out" / "gathers.csv")
     assert [row["dead"] for row in rows] == ["0", "24"] and rows[1]["noise_rms_median"] == ""
     assert rows[1]["dead_in_a_row"] == "24"
+
+
+def test_a_line_of_one_shot_has_maps(tmp_path, command):
+    glowseis.write_gathers(tmp_path / "one.segy", random_recording(1, samples=200, traces=20))
+    done = command("qc", tmp_path / "one.segy", "--out", tmp_path / "out")
+    assert done.status == 0, done.error
+    assert "warning" not in done.out and len(list((tmp_path / "out" / "maps").iterdir())) == len(NUMBERS) + 1
 
 
 def test_several_lines_and_intervals(tmp_path, command, no_maps):
