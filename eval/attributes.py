@@ -183,7 +183,7 @@ def compare(survey: tuple[Acquisition, ...], count: int, seed: int) -> Found:
 
 
 def _compare_faults(found: Found, recording: Recording, plan: NoisePlan, measured: Measured) -> None:
-    """Count channels and modules; where a trace has two faults, the second is not counted as a false alarm."""
+    """Count channels and modules; a fault that is found on a trace with another one is not counted as a false alarm."""
     place = recording.geometry.channel - 1
     planted = {name: np.isin(place, getattr(plan, name)) for name in FAULTS if hasattr(plan, name)}
     planted["wild"] = np.zeros(len(place), bool)
@@ -192,7 +192,7 @@ def _compare_faults(found: Found, recording: Recording, plan: NoisePlan, measure
         # A dead channel shows no other fault, a saturated one no spike.
         hidden = planted["dead"] if name != "dead" else np.zeros(len(place), bool)
         hidden = hidden | (planted["saturated"] & (name in ("weak", "spiky")))
-        counts = ~hidden & (planted[name] | ~faulty | measured.traces[name] == planted[name])
+        counts = ~hidden & (planted[name] | ~faulty)
         found.count(name, planted[name][counts], measured.traces[name][counts])
     modules = int((place.max() if len(place) else 0) // MODULE_CHANNELS) + 1
     is_leaking, told = np.zeros(modules, bool), np.zeros(modules, bool)
@@ -290,6 +290,7 @@ def figures(found: Found) -> dict[str, Any]:
 
 def _quantiles(errors: np.ndarray) -> dict[str, float]:
     """How many errors, and their 5th, 50th and 95th percentile."""
+    errors = errors[np.isfinite(errors)]
     if not len(errors):
         return {"count": 0}
     low, middle, high = np.percentile(errors, [5, 50, 95]).tolist()

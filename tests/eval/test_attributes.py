@@ -4,8 +4,11 @@ import json
 
 import numpy as np
 
-from eval.attributes import ERRORS, Found, figures, table
+from eval.attributes import ERRORS, Found, _compare_faults, figures, table
 from glowseis.attributes.faults import FAULTS
+from glowseis.attributes.measuring import Measured
+from glowseis.survey.simulate.plan import NoisePlan
+from tests.support.random_gathers import random_recording
 
 
 def test_the_table_counts_hits_and_false_alarms_and_gives_errors():
@@ -18,6 +21,19 @@ def test_the_table_counts_hits_and_false_alarms_and_gives_errors():
     shown = table({"simulator": "9.9", "size": "1x1", "seed": 3, "rows": {"here": row}})
     assert "| weak | 2 | 50.0 % | 2 |" in shown and "| first arrival, ms | 3 | -7.2 | 0 | 7.2 |" in shown
     assert "here: 2 gathers, 90 traces" in shown
+
+
+def test_a_fault_on_a_sound_trace_is_a_false_alarm():
+    found, recording = Found(), random_recording(1, traces=6)
+    channels = {name: np.zeros(6, bool) for name in FAULTS}
+    channels["weak"] = np.array([False, True, False, True, True, False])
+    channels["dead"] = np.array([False, False, True, False, False, False])
+    # Channel 5 is spiky too, and weak by mistake: what else is wrong with it is not counted.
+    plan = NoisePlan(6, weak=(1,), spiky=(4,), dead=(2,), reversed=(2,))
+    _compare_faults(found, recording, plan, Measured(channels))
+    assert (found.planted["weak"], found.hits["weak"], found.false["weak"]) == (1, 1, 1)
+    assert (found.planted["spiky"], found.hits["spiky"], found.planted["reversed"]) == (1, 0, 0)
+    assert (found.planted["dead"], found.hits["dead"], found.false["dead"]) == (1, 1, 0)
 
 
 def test_the_command_writes_what_it_prints(tmp_path, command):
