@@ -21,7 +21,7 @@ LATER_OF_CLASSIFIERS: dict[str, Any] = {
     "data.augment": [],
     "data.window": "",
     "classifier.companded": False,
-    "grading": {"missed_cost": None, "unsure_below": 0.0},
+    "grading": {"fractions": "survey", "missed_cost": None, "unsure_below": 0.0},
 }
 """The same, only for recipes of classifiers: flows had `data.augment` from the start."""
 

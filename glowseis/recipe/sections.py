@@ -237,6 +237,9 @@ class ClassifierSection(Section):
 class GradingSection(Section):
     """How probabilities become grades."""
 
+    fractions: Literal["survey", "training"] = "survey"
+    """The class fractions that probabilities are for: those of the survey's recorded gathers, or those of the training
+    after weights, which are even with balanced ones: for a classifier of other people's gathers."""
     missed_cost: PositiveFloat | None = None
     """What a missed gather of the severest class costs, as a multiple of one that is graded so needlessly; it sets the
     probability from which that class is graded. If left out, the most probable class is graded."""

@@ -119,8 +119,20 @@ def train_classifier(
         fractions = _fractions(fitting)
         window = fitting.window
         symmetries = [name for name in SYMMETRIES if name in recipe.data.augment]
-        size, grading = window or survey.size, recipe.grading.model_dump()
-        concluded = conclude(model, survey, selection, classes, fractions, size, say, symmetries, **grading)
+        size, grading = window or survey.size, recipe.grading
+        concluded = conclude(
+            model,
+            survey,
+            selection,
+            classes,
+            fractions,
+            size,
+            say,
+            symmetries,
+            grading.fractions,
+            grading.missed_cost,
+            grading.unsure_below,
+        )
         result |= _scored(concluded, classes, selection.labels)
         if concluded.calibration:
             result["calibration"] = {**concluded.calibration.record(), **_reliabilities(concluded, classes)}

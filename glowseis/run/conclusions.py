@@ -83,6 +83,7 @@ def conclude(
     size: tuple[int, int],
     say: Callable[[str], None],
     symmetries: Sequence[str] = (),
+    fractions_of: str = "survey",
     missed_cost: float | None = None,
     unsure_below: float = 0.0,
 ) -> Conclusions:
@@ -100,6 +101,7 @@ def conclude(
         size: Samples and traces of the windows that it takes.
         say: Called with a line if there are too few gathers to fit the rule to.
         symmetries: Symmetries that its training removed (see `glowseis.judging.symmetries`).
+        fractions_of: The class fractions to make probabilities hold for: of the `survey`, or of the `training`.
         missed_cost: What a missed gather of the severest class costs (see `glowseis.judging.decision.Decision`).
         unsure_below: Probability below which a grade is unsure, likewise.
 
@@ -138,8 +140,11 @@ def conclude(
     }
     calibration = None
     if "validation" in raw:
-        natural = _recorded_fractions(survey, selection, classes, model.classes)
-        calibration = fit_calibration(raw["validation"], classes["validation"], fractions, natural)
+        if fractions_of == "survey":
+            wanted = _recorded_fractions(survey, selection, classes, model.classes)
+        else:
+            wanted = fractions
+        calibration = fit_calibration(raw["validation"], classes["validation"], fractions, wanted)
     probabilities = {part: calibration.probabilities(found) if calibration else found for part, found in raw.items()}
     threshold = None
     if missed_cost is not None:
