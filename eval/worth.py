@@ -4,6 +4,7 @@ Every survey has lines and weather of its own and gives each arm one classifier,
 survey. Arms are compared over surveys, pair by pair. What is finished is kept.
 """
 
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,7 +40,7 @@ def main(
         typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, such as study.augmentations=300."),
     ] = None,
     tables_only: Annotated[
-        bool, typer.Option("--tables-only", help="Only write the tables, from what is finished.")
+        bool, typer.Option("--tables-only", help="Only write tables and report, from what is finished.")
     ] = False,
 ) -> None:
     """Compare ways to train the classifier on many independent surveys whose rare gathers cluster.
@@ -57,7 +58,7 @@ def main(
     settings = read_study(recipe, [*(changes or []), *([f"study.arms={names}"] if names else [])], surveys=True)
     replicates = settings.study.replicates
     assert replicates is not None
-    known = {one.name: one for one in replicates.settings}
+    known = replicates.every_setting
     for name in setting or []:
         if name not in known:
             raise InputError(f"--setting {name}: {recipe} has {', '.join(known)}; choose one of them")
@@ -69,14 +70,16 @@ def main(
     kept = outcomes or folder / "outcomes"
     try:
         if not tables_only:
-            _run(settings, setting or list(known), numbers, folder, kept)
+            _run(settings, setting or list(known), names, numbers, folder, kept)
         _tables(settings, folder, kept)
     except (KeyboardInterrupt, StoppedError):
         raise StoppedError(KEPT) from None
 
 
-def _run(recipe: "StudyRecipe", chosen: list[str], numbers: list[int], folder: Path, outcomes: Path) -> None:
-    """Run what is not finished, one survey after another, so that arms can be compared early."""
+def _run(
+    recipe: "StudyRecipe", chosen: list[str], arms: list[str], numbers: list[int], folder: Path, outcomes: Path
+) -> None:
+    """Run what is not finished, one survey after another, so that arms can be compared early; the curve comes last."""
     command.import_tensorflow()
     import keras
 
@@ -87,24 +90,30 @@ def _run(recipe: "StudyRecipe", chosen: list[str], numbers: list[int], folder: P
     without_remarks()
     make_folder(folder, "--out")
     make_folder(outcomes, "--outcomes")
-    assert recipe.study.replicates is not None
-    settings = [one for one in recipe.study.replicates.settings if one.name in chosen]
-    for number in numbers:
-        for setting in settings:
-            study = prepare_replicate(recipe, setting, number, folder, outcomes)
-            run_fold(study, setting.name, number, recipe.study.arms, _say)
-            # Otherwise Keras keeps the networks of all surveys.
-            keras.backend.clear_session()
+    replicates = recipe.study.replicates
+    assert replicates is not None
+    first = [one.name for one in replicates.settings]
+    for names in ([one for one in first if one in chosen], [one for one in chosen if one not in first]):
+        for number, name in itertools.product(numbers, names):
+            wanted = replicates.surveys_of(name, recipe.study.arms)
+            todo = [arm for arm, count in wanted.items() if number < count and (not arms or arm in arms)]
+            if todo:
+                study = prepare_replicate(recipe, replicates.every_setting[name], number, folder, outcomes)
+                run_fold(study, name, number, todo, _say)
+                # Otherwise Keras keeps the networks of all surveys.
+                keras.backend.clear_session()
 
 
 def _tables(recipe: "StudyRecipe", folder: Path, outcomes: Path) -> None:
-    """Print and write the tables of what is finished."""
+    """Print and write the tables of what is finished, and write the page."""
+    from eval.report.worth_page import write_page
     from eval.results.replicated import collect
     from eval.running.process import make_folder
     from eval.study.replicates import digest_of
     from glowseis.files import whole_file
 
-    results = collect(outcomes, recipe, digest_of(recipe))
+    digest = digest_of(recipe)
+    results = collect(outcomes, recipe, digest)
     table = results.table()
     print(table.to_string(index=False, float_format="{:.1f}".format))
     for line in _contrasts(results, recipe):
@@ -114,13 +123,13 @@ def _tables(recipe: "StudyRecipe", folder: Path, outcomes: Path) -> None:
     for name, frame in (("means", table), ("each", results.each()), ("contrasts", results.contrasts())):
         with whole_file(tables / f"{name}.csv", replace=True) as temporary:
             frame.to_csv(temporary, index=False, float_format="%.4g")
-    _say(f"tables in {tables}")
-    failed = [one for found in results.outcomes.values() for arm in found.values() for one in arm.values() if one.error]
-    if failed:
-        first = failed[0]
+    report = write_page(results, recipe, folder, digest)
+    _say(f"tables in {tables}; report: {report}")
+    if results.failed:
+        first = results.failed[0]
         raise FittingError(
-            f"{len(failed)} arms failed, the first {first.kind} survey {first.fold}, {first.arm}: {first.error}; run "
-            "the same command again to retry"
+            f"{len(results.failed)} arms failed, the first {first.kind} survey {first.fold}, {first.arm}: "
+            f"{first.error}; run the same command again to retry"
         )
 
 
@@ -128,7 +137,7 @@ def _contrasts(results: "Replicated", recipe: "StudyRecipe") -> list[str]:
     """The primary arm against each other one, in every setting; between which others, `contrasts.csv` says."""
     assert recipe.study.replicates is not None
     primary, lines = recipe.study.replicates.primary, []
-    for setting in results.outcomes:
+    for setting in (one.name for one in recipe.study.replicates.settings):
         for other, (test, corrected) in results.against(setting, primary).items():
             if test.folds > 1:
                 p = f"p = {test.p:.2g}" + (f", {corrected:.2g} by Holm" if corrected is not None else "")

@@ -172,17 +172,26 @@ def nearest_table(found: dict[str, Nearest], typical: tuple[float, float], rare:
     )
 
 
-def _shown(gather: Gather, what: str) -> Picture:
-    """A gather with its axes, as a picture that holds its own data."""
+def png_source(pixels: np.ndarray) -> str:
+    """A picture's data as an address, a PNG of 64 colours or grey levels.
+
+    Args:
+        pixels: uint8 `[height, width]` or `[height, width, 3]`.
+    """
     from PIL import Image
 
+    target = io.BytesIO()
+    Image.fromarray(pixels).quantize(64).save(target, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(target.getvalue()).decode()}"
+
+
+def _shown(gather: Gather, what: str) -> Picture:
+    """A gather with its axes, as a picture that holds its own data."""
     words = f"{what}: {gather.gather_id}"
     size = f"{gather.valid_samples} samples downwards, {gather.valid_traces} traces"
-    shown = Image.fromarray(pixels_of_row([gather], LONGEST_SIDE)).quantize(64)
-    target = io.BytesIO()
-    shown.save(target, "PNG", optimize=True)
-    source = f"data:image/png;base64,{base64.b64encode(target.getvalue()).decode()}"
-    return Picture(source, *shown.size, words, f"{words}; label {gather.label or 'none'}, {size}")
+    shown = pixels_of_row([gather], LONGEST_SIDE)
+    height, width = shown.shape[:2]
+    return Picture(png_source(shown), width, height, words, f"{words}; label {gather.label or 'none'}, {size}")
 
 
 def _made_of(child: Gather) -> str:

@@ -1,5 +1,6 @@
 """The report's page, made from parts by the templates beside this file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +21,13 @@ class Part(NamedTuple):
     content: Any
 
 
-def page(title: str, summary: str, about: list[str], sections: dict[str, tuple[str, list[Part]]]) -> str:
+def page(
+    title: str,
+    summary: str,
+    about: list[str],
+    sections: dict[str, tuple[str, list[Part]]],
+    first: Sequence[Part] = (),
+) -> str:
     """The whole page.
 
     Args:
@@ -28,6 +35,7 @@ def page(title: str, summary: str, about: list[str], sections: dict[str, tuple[s
         summary: Sentences with the study's result.
         about: Lines on the origin of the figures.
         sections: Heading and parts of each section, by id.
+        first: What follows the summary before all else.
 
     Returns:
         The text of an HTML file that needs no other file: for phones and screens, light and dark.
@@ -41,4 +49,6 @@ def page(title: str, summary: str, about: list[str], sections: dict[str, tuple[s
         keep_trailing_newline=True,
     )
     template = environment.get_template("page.html.j2")
-    return template.render(title=title, summary=summary, about=about, sections=sections, colours=IN_THE_DARK)
+    return template.render(
+        title=title, summary=summary, first=first, about=about, sections=sections, colours=IN_THE_DARK
+    )

@@ -66,11 +66,12 @@ def _matrix(name: str, caption: str, labels: Sequence[str], counts: np.ndarray, 
     return Matrix(name, caption, labels, list(zip(labels, cells, strict=True)))
 
 
-def durations(outcomes: Sequence[Outcome]) -> Table:
+def durations(outcomes: Sequence[Outcome], units: str = "folds") -> Table:
     """How long each arm took: mean over its folds by part, and the total.
 
     Args:
         outcomes: All outcomes that did not fail.
+        units: What they are outcomes of.
     """
     parts = list(dict.fromkeys(part for outcome in outcomes for part in outcome.seconds))
     rows = []
@@ -82,7 +83,7 @@ def durations(outcomes: Sequence[Outcome]) -> Table:
             rows.append([ARMS[arm].title, *(f"{number:.0f}" for number in (len(own), steps, *means, whole))])
     return Table(
         "durations",
-        "Duration in seconds: mean over folds by part, then the sum of all",
-        pd.DataFrame(rows, columns=["arm", "folds", "steps", *parts, "all folds"]),
+        f"Duration in seconds: mean over {units} by part, then the sum of all",
+        pd.DataFrame(rows, columns=["arm", units, "steps", *parts, f"all {units}"]),
         ("Work that several arms share, such as a flow, is counted for the arm that did it.",),
     )

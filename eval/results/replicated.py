@@ -1,7 +1,7 @@
 """Figures and tests of a study of independent surveys: one outcome per survey and arm, compared pair by pair."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pandas as pd
 from eval.results.statistics import PairedTest, holm, mean_of, paired_test
 from eval.study.names import ARMS, RIVAL
 from eval.study.outcome import Outcome, outcome_path, read_outcome
-from eval.study.recipe import StudyRecipe
+from eval.study.recipe import ReplicatesSection, StudyRecipe
 from glowseis.errors import InputError
 
 FIGURES = ("f1", "average_precision")
@@ -31,6 +31,29 @@ class Replicated:
     labels: tuple[str, ...]
     rare: str
     outcomes: dict[str, dict[str, dict[int, Outcome]]]
+
+    @property
+    def failed(self) -> list[Outcome]:
+        """Outcomes of arms that failed."""
+        return [
+            one for arms in self.outcomes.values() for found in arms.values() for one in found.values() if one.error
+        ]
+
+    def missing(self, replicates: ReplicatesSection, arms: Sequence[str]) -> list[str]:
+        """What is not finished, a line for each setting; nothing if everything is.
+
+        Args:
+            replicates: The recipe's section.
+            arms: Names of the arms of its settings.
+        """
+        lines = []
+        for name in replicates.every_setting:
+            wanted = replicates.surveys_of(name, arms)
+            done = {arm: sum(survey < count for survey in self.values(name, arm)) for arm, count in wanted.items()}
+            left = [f"{ARMS[arm].title} {done[arm]} of {count}" for arm, count in wanted.items() if done[arm] < count]
+            if left:
+                lines.append(f"{name}: {', '.join(left)} surveys")
+        return lines
 
     def values(self, setting: str, arm: str, figure: str = "f1", label: str | None = None) -> dict[int, float]:
         """A figure of an arm by number of the survey, in per cent; failed arms and NaN are left out.
@@ -157,8 +180,7 @@ def collect(folder: Path, recipe: StudyRecipe, digest: str) -> Replicated:
         InputError: There is none, or one is damaged, of another study, or not what its name says.
     """
     assert recipe.study.replicates is not None
-    names = [setting.name for setting in recipe.study.replicates.settings]
-    outcomes: dict[str, dict[str, dict[int, Outcome]]] = {name: {} for name in names}
+    outcomes: dict[str, dict[str, dict[int, Outcome]]] = {name: {} for name in recipe.study.replicates.every_setting}
     for path, one in _read(folder.glob("*.json")):
         if one.kind not in outcomes or one.arm not in ARMS or one.fold >= recipe.study.replicates.count:
             continue

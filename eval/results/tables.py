@@ -187,8 +187,8 @@ def _figures_of(contrast: Contrast) -> list[str]:
     test, pooled = contrast.test, contrast.pooled
     return [
         _interval(test.difference, test.low, test.high),
-        _p(test.p),
-        "primary" if contrast.primary else _p(contrast.holm),
+        p_cell(test.p),
+        "primary" if contrast.primary else p_cell(contrast.holm),
         _interval(pooled.value, pooled.low, pooled.high) if pooled else _NO_FIGURE,
     ]
 
@@ -244,7 +244,12 @@ def _interval(value: float, low: float, high: float) -> str:
     return f"{100 * value:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
 
 
-def _p(p: float) -> str:
+def p_cell(p: float) -> str:
+    """A probability as a cell of a table.
+
+    Args:
+        p: The probability.
+    """
     if np.isnan(p):
         return _NO_FIGURE
     return f"{p:.3f}" if p >= LEAST_P else f"< {LEAST_P}"

@@ -13,6 +13,7 @@ from eval.running.arm_log import ArmLog
 from eval.study.arms import ARM_CLASSES
 from eval.study.fold import Fold
 from eval.study.guard import LeakError
+from eval.study.missed import RareGrades, write_grades
 from eval.study.names import ARMS
 from eval.study.outcome import Independent, Outcome
 from eval.study.preparation import Study
@@ -90,10 +91,13 @@ def _scored(fold: Fold, outcome: Outcome) -> Outcome:
         test = fold.of_rows(fold.test)
         fold.guard.check_tested(test.ids)
         probabilities = fitting.probabilities(test)
-        independent, of_independent = score_independent(study, fitting)
+        independent, of_independent, rare_grades = score_independent(study, fitting)
         log.finish(fitted.step, _figures(test.classes, probabilities, of_independent, study))
     # Signals are not checked between the last step and here.
     stopping.check()
+    path = study.grades(fold.kind, fold.number, outcome.arm)
+    if path and rare_grades:
+        write_grades(path, rare_grades)
     return outcome.model_copy(
         update={
             "training": _by_label(fold),
@@ -102,7 +106,7 @@ def _scored(fold: Fold, outcome: Outcome) -> Outcome:
             "kept_step": fitted.step,
             "ids": [str(one) for one in test.ids],
             "classes": test.classes.tolist(),
-            "probabilities": [[float(f"{value:.6g}") for value in row] for row in probabilities],
+            "probabilities": _rounded(probabilities),
             "independent": independent,
             "epochs": log.epochs,
             "seconds": {part: round(taken, 2) for part, taken in seconds.items()},
@@ -110,7 +114,9 @@ def _scored(fold: Fold, outcome: Outcome) -> Outcome:
     )
 
 
-def score_independent(study: Study, fitting: ClassifierFitting) -> tuple[Independent | None, Scores | None]:
+def score_independent(
+    study: Study, fitting: ClassifierFitting
+) -> tuple[Independent | None, Scores | None, RareGrades | None]:
     """Score a classifier on a study's independent survey, weighted to the fractions of the study's own survey.
 
     Args:
@@ -118,13 +124,13 @@ def score_independent(study: Study, fitting: ClassifierFitting) -> tuple[Indepen
         fitting: The classifier.
 
     Returns:
-        The scores, as stored in an outcome and as computed; None and None without such a survey.
+        The scores, as stored in an outcome and as computed, and the grades of rare gathers; None without such a survey.
 
     Raises:
         InputError: A record is damaged.
     """
     if study.independent is None:
-        return None, None
+        return None, None, None
     rows = np.intersect1d(study.independent.select(labels=study.labels), labelled_rows(study.independent))
     gathers = from_survey(study.independent, rows, study.labels)
     fractions = dict(zip(LABELS, study.recipe.survey.fractions, strict=True))
@@ -132,7 +138,8 @@ def score_independent(study: Study, fitting: ClassifierFitting) -> tuple[Indepen
     found = fitting.probabilities(gathers)
     judged = scores(gathers.classes, found.argmax(axis=1), study.labels, probabilities=found, weights=weights)
     rare = study.labels.index(study.rare)
-    curve = precision_at_recalls(gathers.classes == rare, found[:, rare], weights)
+    is_rare = gathers.classes == rare
+    curve = precision_at_recalls(is_rare, found[:, rare], weights)
     return (
         Independent(
             confusion=judged.confusion.tolist(),
@@ -144,6 +151,13 @@ def score_independent(study: Study, fitting: ClassifierFitting) -> tuple[Indepen
             precision_at_recall=curve.tolist(),
         ),
         judged,
+        RareGrades(
+            study=study.digest,
+            survey=study.independent.checksum,
+            ids=[str(one) for one in gathers.ids[is_rare]],
+            probabilities=_rounded(found[is_rare]),
+            rare=rare,
+        ),
     )
 
 
@@ -179,6 +193,11 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _rounded(probabilities: np.ndarray) -> list[list[float]]:
+    """Probabilities for a file, six digits each."""
+    return [[float(f"{value:.6g}") for value in row] for row in probabilities]
 
 
 def _figures(

@@ -124,6 +124,11 @@ class Study:
         """Folder of a fold's flows and synthetic gathers."""
         return self.folder / "work" / f"{kind}-{fold:02d}"
 
+    def grades(self, kind: str, fold: int, arm: str) -> Path | None:
+        """File of an arm's grades of the independent survey's rare gathers; None if this study keeps none."""
+        del kind, fold, arm
+        return None
+
     def logs(self, kind: str, fold: int, arm: str) -> Path:
         """Folder of an arm's TensorBoard logs."""
         return self.folder / "logs" / f"{kind}-{fold:02d}" / arm
@@ -200,7 +205,7 @@ def check_folder(folder: Path, recipe: StudyRecipe) -> None:
         # Another process may be preparing it now.
         found = {entry.name for entry in folder.iterdir() if not is_writers(entry)} if folder.is_dir() else set()
         # Outcomes may have been copied there from another machine, and tables made from them without the surveys.
-        if "folds" not in found and found - {"outcomes", "tables", "report.html", RECORD}:
+        if "folds" not in found and found - {"outcomes", "grades", "quality", "tables", "report.html", RECORD}:
             raise InputError(f"{folder}: holds something that is not a study; give another --out")
         return
     recorded = read_record(there).get("recipe")

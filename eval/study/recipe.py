@@ -1,11 +1,12 @@
 """A study's recipe: a flow's recipe with a section `[study]`, read as strictly as the rest (`glowseis.recipe`)."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from eval.study.names import ARMS, Flow, check_arms
+from eval.study.names import ARMS, RIVAL, Flow, check_arms
 from glowseis.errors import InputError
 from glowseis.recipe import (
     ClassifierSection,
@@ -69,6 +70,32 @@ class SettingSection(Section):
         return f"weather{self.weather:g}-{f'rare{self.rare}' if self.rare else 'all'}"
 
 
+class ScarcitySection(Section):
+    """The curve of F1 over numbers of rare gathers, from which follows how many of them an arm's gathers are worth."""
+
+    weather: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """As for `SettingSection`."""
+    rare: list[Annotated[int, Field(ge=3)]] = Field(min_length=2)
+    """Numbers of rare gathers; a point of the curve each."""
+    arms: list[str]
+    """The arms, random oversampling among them."""
+    surveys: PositiveInt
+    """Only so many surveys, the first ones."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.rare != sorted(set(self.rare)):
+            raise ValueError(f"rare = {self.rare}; give rising numbers, each once")
+        if RIVAL not in self.arms or len(self.arms) < 2:
+            raise ValueError(f"arms = {self.arms}; name {RIVAL}, with which the others are compared, and another")
+        return self
+
+    @property
+    def settings(self) -> list[SettingSection]:
+        """Its points, a setting each."""
+        return [SettingSection(weather=self.weather, rare=number) for number in self.rare]
+
+
 class ReplicatesSection(Section):
     """Independent surveys instead of folds, by `python -m eval.worth`."""
 
@@ -80,13 +107,34 @@ class ReplicatesSection(Section):
     """The arm that all others are compared with."""
     settings: list[SettingSection] = Field(min_length=1)
     """The settings, the primary one first."""
+    scarcity: ScarcitySection | None = None
+    """The curve over numbers of rare gathers; none if None."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         names = [one.name for one in self.settings]
         if len(set(names)) < len(names):
             raise ValueError(f"settings are {', '.join(names)}; give each only once")
+        if self.scarcity and self.scarcity.surveys > self.count:
+            raise ValueError(f"scarcity.surveys = {self.scarcity.surveys}, but count = {self.count}; give at most that")
         return self
+
+    @property
+    def every_setting(self) -> dict[str, SettingSection]:
+        """The settings by name, then those of the curve that are not among them."""
+        return {one.name: one for one in (*self.settings, *(self.scarcity.settings if self.scarcity else ()))}
+
+    def surveys_of(self, setting: str, arms: Sequence[str]) -> dict[str, int]:
+        """How many surveys each arm is run on in a setting, the first ones.
+
+        Args:
+            setting: Name of the setting.
+            arms: Names of the arms of `settings`; the curve has arms of its own.
+        """
+        whole = dict.fromkeys(arms, self.count) if setting in (one.name for one in self.settings) else {}
+        if self.scarcity and setting in (one.name for one in self.scarcity.settings):
+            return dict.fromkeys(self.scarcity.arms, self.scarcity.surveys) | whole
+        return whole
 
 
 class StudySection(Section):
@@ -170,6 +218,9 @@ class StudyRecipe(Recipe):
             check_arms(study.arms, "study.arms")
             if study.replicates:
                 check_arms([study.replicates.primary], "study.replicates.primary")
+                if scarcity := study.replicates.scarcity:
+                    check_arms(scarcity.arms, "study.replicates.scarcity.arms")
+                    check_flows(self, scarcity.arms, "study.replicates.scarcity.arms")
             check_flows(self, study.arms, "study.arms")
         return self
 

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from eval.study.missed import grades_path
 from eval.study.preparation import RECORD, Study, check_folder, check_labels, told
 from eval.study.recipe import ReplicatesSection, SettingSection, StudyRecipe
 from glowseis.errors import InputError
@@ -50,6 +51,10 @@ class Replicate(Study):
         """Number of surveys."""
         del kind
         return self.replicates.count
+
+    def grades(self, kind: str, fold: int, arm: str) -> Path:
+        """File of an arm's grades of the independent survey's rare gathers."""
+        return grades_path(self.folder, kind, fold, arm)
 
     def parts(self, kind: str, fold: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Training rows, the rare rows that judge a flow, and no test rows, int64 `[gather]`.

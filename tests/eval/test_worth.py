@@ -1,9 +1,14 @@
 """The command of a study of independent surveys."""
 
+import re
+
 import pandas as pd
 import pytest
 
+from tests.support.page_reader import PageReader
 from tests.support.small_replicates import REPLICATED
+
+CURVE = "study.replicates.scarcity"
 
 
 @pytest.fixture
@@ -27,10 +32,40 @@ def test_surveys_are_run_once_and_compared(worth, tmp_path):
     assert len(contrasts) == 6 and set(contrasts["first"]) == {"low-band"} and set(contrasts["surveys"]) == {2}
     means = each.groupby("arm")["f1_bad"].mean()
     assert table["F1 bad"].to_numpy() == pytest.approx([means["oversampling"], means["low-band"]], abs=0.1)
+    page = PageReader((tmp_path / "studies/replicated/report.html").read_text())
+    assert "Not finished yet: weather1-rare6: random oversampling 2 of 3" in page.text
+    # Each arm's classifiers were asked for the test survey's rare gathers, and those that they missed are drawn.
+    missed = re.findall(r"\d % of (\d+) bad gathers missed, mean of 2 surveys", page.text)
+    tested = pd.read_csv(tmp_path / "surveys/replicated-independent/gathers.csv")
+    assert list(map(int, missed)) == [(tested["label"] == "bad").sum()] * 2
     kept = {path: path.read_bytes() for path in (tmp_path / "studies/replicated/outcomes").iterdir()}
     again = worth("--tables-only")
     assert again.status == 0 and done.out.endswith(again.out)
     assert kept == {path: path.read_bytes() for path in kept}
+
+
+def test_the_curve_has_arms_and_surveys_of_its_own_and_comes_last(worth, monkeypatch):
+    ran = []
+    monkeypatch.setattr("eval.study.replicates.prepare_replicate", lambda *about: None)
+    monkeypatch.setattr(
+        "eval.running.folds.run_fold", lambda study, name, number, arms, say: ran.append((name, number, arms))
+    )
+    curve = f"{CURVE}={{rare=[4,6],arms=['oversampling','low-band','pixel-mixing'],surveys=2}}"
+    words = ("--set", curve, "--survey", 1, "--survey", 2, "--setting", "weather1-rare4", "--setting", "weather1-rare6")
+    assert "nothing of this study is finished" in worth(*words).error[0]
+    both = ["oversampling", "low-band"]
+    assert [(name, number, sorted(arms)) for name, number, arms in ran] == [
+        ("weather1-rare6", 1, sorted([*both, "pixel-mixing"])),
+        ("weather1-rare6", 2, sorted(both)),
+        ("weather1-rare4", 1, sorted([*both, "pixel-mixing"])),
+    ]
+    ran.clear()
+    worth(*words, "--arms", "low-band,none")
+    assert [(name, number, sorted(arms)) for name, number, arms in ran] == [
+        ("weather1-rare6", 1, ["low-band", "none"]),
+        ("weather1-rare6", 2, ["low-band", "none"]),
+        ("weather1-rare4", 1, ["low-band"]),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -43,6 +78,16 @@ def test_surveys_are_run_once_and_compared(worth, tmp_path):
         (("--set", "study.replicates.settings=[{rare=1},{rare=1}]"), "give each only once"),
         (("--set", "study.replicates.first_seed=29"), "is one of the replicates' seeds, 29 to 31"),
         (("--set", "study.replicates.primary='nothing'"), "no arm is called 'nothing'"),
+        (
+            ("--set", f"{CURVE}={{rare=[10,5],arms=['oversampling','flow'],surveys=2}}"),
+            "give rising numbers, each once",
+        ),
+        (("--set", f"{CURVE}={{rare=[5,10],arms=['flow','low-band'],surveys=2}}"), "name oversampling, with which"),
+        (("--set", f"{CURVE}={{rare=[5,10],arms=['oversampling','no'],surveys=2}}"), "no arm is called 'no'"),
+        (
+            ("--set", f"{CURVE}={{rare=[5,10],arms=['oversampling','flow'],surveys=4}}"),
+            "scarcity.surveys = 4, but count",
+        ),
     ],
 )
 def test_bad_input(worth, words, says):

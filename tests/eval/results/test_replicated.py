@@ -7,28 +7,13 @@ import pytest
 from eval.results.replicated import Replicated, collect
 from eval.results.statistics import holm, paired_test
 from eval.study.names import RIVAL
-from eval.study.outcome import RECALLS, Independent, Outcome, write_outcome
+from eval.study.outcome import write_outcome
 from eval.study.replicates import digest_of
 from glowseis.errors import InputError
+from tests.support.replicated_outcomes import LABELS, outcome
 from tests.support.small_replicates import replicated_recipe
 
-LABELS = ("good", "medium", "bad")
 F1_BAD = {RIVAL: [10, 30, 25], "pixel-mixing": [40, 41, 45], "flow": [52, 49, 60], "low-band": [60, 58, 62]}
-
-
-def outcome(arm: str, number: int, f1_bad: float, study: str = "") -> Outcome:
-    each = [0.9, 0.8, f1_bad / 100]
-    judged = Independent(
-        confusion=[[1.0] * 3] * 3,
-        precision=each,
-        recall=each,
-        f1=each,
-        average_precision=each,
-        calibration_error=0.1,
-        precision_at_recall=[0.5] * RECALLS,
-    )
-    about = {"study": study, "kind": "weather1-rare6", "fold": number, "folds": 3, "arm": arm, "rare": "bad"}
-    return Outcome(**about, labels=list(LABELS), training={"bad": 5}, independent=judged)
 
 
 @pytest.fixture

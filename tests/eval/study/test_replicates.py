@@ -7,6 +7,7 @@ import pytest
 
 from eval.running.folds import run_fold, unfinished
 from eval.study.fold import Fold
+from eval.study.missed import grades_path, read_grades
 from eval.study.outcome import read_outcome
 from eval.study.replicates import digest_of, prepare_replicate
 from glowseis.errors import InputError
@@ -62,7 +63,8 @@ def test_surveys_differ_and_weather_moves_their_rare_gathers(replicate):
 
 def test_what_identifies_a_study(place):
     digest = digest_of(replicated_recipe(place))
-    for same in ('study.arms=["none"]', "study.replicates.count=5", "study.replicates.primary='none'"):
+    curve = "study.replicates.scarcity={rare=[4,5],arms=['oversampling','none'],surveys=2}"
+    for same in (curve, 'study.arms=["none"]', "study.replicates.count=5", "study.replicates.primary='none'"):
         assert digest_of(replicated_recipe(place, same)) == digest
     for other in ("study.replicates.first_seed=900", "study.augmentations=8", "survey.count=121", "study.repeated=0.2"):
         assert digest_of(replicated_recipe(place, other)) != digest
@@ -127,6 +129,12 @@ def test_arms_are_scored_on_the_independent_survey_alone(replicate, place):
         assert again == one and again.ids == [] and again.independent is not None
         assert sum(map(sum, again.independent.confusion)) == pytest.approx(len(study.independent))
         assert again.synthetic == 9 and again.folds == 3
+        grades = read_grades(grades_path(study.folder, name, 0, one.arm))
+        assert (grades.study, grades.survey) == (study.digest, study.independent.checksum)
+        index = study.independent.index
+        assert grades.ids == index["gather_id"][index["label"] == "bad"].tolist() and grades.rare == 2
+        found = sum(row[2] == max(row) for row in grades.probabilities) / len(grades.ids)
+        assert found == pytest.approx(again.independent.recall[2])
     assert unfinished(study, name, 0, ["oversampling", "low-band", "none"]) == ["none"]
     fold = Fold(study, name, 0)
     assert not len(fold.test)
