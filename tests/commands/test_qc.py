@@ -39,6 +39,7 @@ def cells(path):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_tables_and_maps_of_a_line(line, tmp_path, monkeypatch, command):
     monkeypatch.chdir(line.parent)
     out = tmp_path / "quality"
@@ -89,6 +90,7 @@ def test_gathers_are_counted_that_have_nothing_to_measure(tmp_path, command, no_
     assert rows[1]["dead_in_a_row"] == "24"
 
 
+@pytest.mark.slow
 def test_a_line_of_one_shot_has_maps(tmp_path, command):
     glowseis.write_gathers(tmp_path / "one.segy", random_recording(1, samples=200, traces=20))
     done = command("qc", tmp_path / "one.segy", "--out", tmp_path / "out")
