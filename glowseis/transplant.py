@@ -14,7 +14,7 @@ import numpy as np
 from glowseis.errors import InputError
 from glowseis.survey.amplitudes.bands import CORNER_HZ, low_band
 from glowseis.survey.gather import Gather, Origin, Recording
-from glowseis.survey.render import amplitudes, render_recording
+from glowseis.survey.render import ZERO_LEVEL, amplitudes, render_recording
 from glowseis.survey.splits.parts import labelled_rows
 from glowseis.survey.store.survey import Survey
 
@@ -66,6 +66,37 @@ def low_band_gather(gather: Gather, corner_hz: float = CORNER_HZ) -> Gather:
         InputError: As for `low_band_of`.
     """
     return _rendered(gather, low_band_of(gather, corner_hz), gather.label)
+
+
+def bands_gather(gather: Gather, clip_amplitude: float | None = None, corner_hz: float = CORNER_HZ) -> Gather:
+    """A gather's low band and, below it, the rest, as one image twice as long; a conditional flow can learn them.
+
+    Args:
+        gather: The gather.
+        clip_amplitude: Amplitude that is rendered as white, in both bands; the gather's own if None.
+        corner_hz: Where the low band ends, in hertz.
+
+    Returns:
+        An image `[2 time, trace]`, mid-grey outside the gather's valid region.
+
+    Raises:
+        InputError: As for `low_band_of`.
+    """
+    clip = np.float32(clip_amplitude or gather.clip_amplitude)
+    low = low_band_of(gather, corner_hz)
+    height, width = gather.image.shape
+    image = np.full((2 * height, width), ZERO_LEVEL, np.uint8)
+    for first, band in ((0, low), (height, _signal(gather) - low)):
+        levels = np.clip(np.rint(ZERO_LEVEL + ZERO_LEVEL / clip * band), 0, 255)
+        image[first : first + gather.valid_samples, : gather.valid_traces] = levels
+    return dataclasses.replace(
+        gather,
+        image=image,
+        clip_amplitude=float(clip),
+        valid_samples=height + gather.valid_samples,
+        recorded_shape=None,
+        zero_amplitude=np.zeros((), np.float32),
+    )
 
 
 def transplant(host: Gather, donor: Gather, moved: float, corner_hz: float = CORNER_HZ) -> Gather:

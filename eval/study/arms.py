@@ -1,7 +1,7 @@
 """The arms of a study: ways to make a fold's training set. Add one as a class here and a name in `eval.study.names`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
@@ -10,15 +10,29 @@ import numpy as np
 from eval.study.makers import MAKERS, PIXEL_MIXING, SMOTE, TRACE_BLOCKS
 from eval.study.material import Arm, Material, TrainingSet
 from eval.study.smote import NEIGHBOURS, smote_pairs
+from glowseis.export.flow import SavedFlow
+from glowseis.models.grey_levels import from_levels
 from glowseis.survey.amplitudes.bands import CORNER_HZ
 from glowseis.survey.batches.labelled import LabelledGathers
 from glowseis.survey.gather import Gather, Origin
-from glowseis.survey.render import amplitudes
+from glowseis.survey.render import ZERO_LEVEL, amplitudes
 from glowseis.survey.store.survey import Survey
 from glowseis.synthesis import Pair, child_of, draw_pairs, interpolate_pairs, recombine_levels, synthesise_prior
-from glowseis.transplant import LOW_BAND, Move, check_one_interval, draw_moves, move_noise, onto, transplants
+from glowseis.transplant import (
+    LOW_BAND,
+    Move,
+    bands_gather,
+    check_one_interval,
+    draw_moves,
+    move_noise,
+    onto,
+    transplants,
+)
 
 _OVERSAMPLING_STREAM, _SYMMETRIC_STREAM = 2, 3
+
+_AT_ONCE = 4
+"""Gathers that a flow makes at a time, as in `glowseis.synthesis`."""
 
 
 class Unchanged:
@@ -221,7 +235,7 @@ class NoiseFlow(Synthetic):
 
     def made(self, given: Material) -> Survey:
         """See `Synthetic`."""
-        flow, noise, path = given.flow("noise"), given.noise(), given.recipe.study.path
+        flow, noise, path = given.flow("noise"), given.noise("noise"), given.recipe.study.path
 
         def make() -> Iterator[Gather]:
             rare = noise.select(labels=[given.label])
@@ -244,6 +258,41 @@ class NoiseFlow(Synthetic):
                 )
 
         about = _about(given, flow=[flow.name, flow.about["run"]], path=path, corner_hz=CORNER_HZ)
+        return given.synthetic(self.name, about, make)
+
+
+class NoiseTransplant(Synthetic):
+    """The moves of `LowBand`, by a flow of the low band given the rest.
+
+    A donor's low band, encoded under its own higher frequencies, is decoded under those of the host: what of it belongs
+    to the donor's events becomes the host's. The donor is moved along the cable before.
+    """
+
+    name: ClassVar[str] = "noise-transplant"
+
+    def made(self, given: Material) -> Survey:
+        """See `Synthetic`."""
+        flow, bands = given.flow("transplant"), given.noise("transplant")
+
+        def make() -> Iterator[Gather]:
+            moves = draw_moves(np.arange(len(given.survey)), given.rare, given.augmentations, given.seed)
+            ids = given.survey.index["gather_id"].to_numpy()
+            for start in range(0, len(moves), _AT_ONCE):
+                some = moves[start : start + _AT_ONCE]
+                hosts = [given.survey.read(move.host) for move in some]
+                donors = [bands.read(ids[move.donor]) for move in some]
+                noises = _transplanted(flow, hosts, donors, [move.moved for move in some])
+                for number, parts in enumerate(zip(hosts, donors, noises, some, strict=True), start=start):
+                    host, donor, noise, move = parts
+                    parents = (host.gather_id, donor.gather_id)
+                    yield replace(
+                        onto(host, noise, given.label),
+                        gather_id=f"{self.name}-seed{given.seed}-{number:06d}",
+                        source=f"glowseis {flow.name}",
+                        origin=Origin(parents, move.moved, given.seed, flow.name, "transplanted"),
+                    )
+
+        about = _about(given, flow=[flow.name, flow.about["run"]], corner_hz=CORNER_HZ)
         return given.synthetic(self.name, about, make)
 
 
@@ -326,6 +375,7 @@ _EVERY: tuple[Callable[[], Arm], ...] = (
     FreshLowBand,
     Symmetric,
     NoiseFlow,
+    NoiseTransplant,
 )
 
 ARM_CLASSES: dict[str, Callable[[], Arm]] = {one().name: one for one in _EVERY}
@@ -350,6 +400,28 @@ def mixed(given: Material, pairs: list[Pair], maker: str) -> Iterator[Gather]:
         origin = Origin((first.gather_id, second.gather_id), pair.alpha, given.seed, maker, "pixels")
         name = f"{maker}-seed{given.seed}-{number:06d}"
         yield child_of(first, levels, name, maker, origin)
+
+
+def _transplanted(
+    flow: SavedFlow, hosts: Sequence[Gather], donors: Sequence[Gather], moved: Sequence[float]
+) -> list[np.ndarray]:
+    """Low bands of donors' bands under the higher frequencies of hosts, amplitudes `[time, trace]` of the hosts."""
+    rolled, seen = [], []
+    for host, donor, share in zip(hosts, donors, moved, strict=True):
+        check_one_interval(host, donor)
+        image, traces = donor.image.copy(), donor.valid_traces
+        image[:, :traces] = np.roll(image[:, :traces], -round(share * traces), axis=1)
+        rolled.append(image)
+        # Loudness must mean the same above and below.
+        seen.append(bands_gather(host, donor.clip_amplitude).image[len(host.image) :])
+    latents = flow.signatures["encode"](image=np.stack(rolled)[..., np.newaxis])
+    condition = from_levels(np.stack(seen)[..., np.newaxis])
+    made = flow.signatures["decode"](**{**latents, "condition": condition})["image"].numpy()[..., 0]
+    noises = []
+    for host, donor, image in zip(hosts, donors, made, strict=True):
+        levels = image[: host.valid_samples, : host.valid_traces].astype(np.float32) - ZERO_LEVEL
+        noises.append(levels / ZERO_LEVEL * np.float32(donor.clip_amplitude))
+    return noises
 
 
 def _repeats(given: Material) -> np.ndarray:

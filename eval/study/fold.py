@@ -33,7 +33,16 @@ from glowseis.survey.splits.parts import ids_of
 from glowseis.survey.store.scanning import verify
 from glowseis.survey.store.survey import Survey, open_survey, write_survey
 from glowseis.synthesis import Pair
-from glowseis.transplant import low_band_gather
+from glowseis.transplant import bands_gather, low_band_gather
+
+CONDITION = 8
+"""Features of the higher frequencies that the flow `transplant` sees at each level."""
+
+BANDS: dict[str, tuple[str, Callable[[Gather], Gather], int]] = {
+    "noise": ("low_band", low_band_gather, 1),
+    "transplant": ("bands", bands_gather, 2),
+}
+"""What flows of bands see of a gather: the name of it, what makes it, and how many images of a gather's size it is."""
 
 
 class Fold:
@@ -112,7 +121,7 @@ class Fold:
 
         Args:
             which: `rare` is trained on the rare class alone, `all` in the recipe's phases for all classes, `noise` on
-                low frequencies.
+                low frequencies, `transplant` on these given the higher ones.
 
         Raises:
             InputError: Its folder holds something else.
@@ -127,12 +136,18 @@ class Fold:
     def _trained(self, which: Flow) -> SavedFlow:
         study = self.study.recipe
         survey, training, judging = self._flows_gathers(which)
+        data, flow_section = study.data, study.flow
+        if which == "transplant":
+            # Two images that lie one above the other cannot be shifted in time as one.
+            together = [name for name in data.augment if name != "shift_time"]
+            data = data.model_copy(update={"augment": together})
+            flow_section = flow_section.model_copy(update={"condition": CONDITION})
         recipe = Recipe(
             name=which,
             seed=self.seed,
             survey=study.survey,
-            data=study.data,
-            flow=study.flow,
+            data=data,
+            flow=flow_section,
             phases=study.phases_of(which),
             training=study.training,
         )
@@ -163,34 +178,37 @@ class Fold:
     def _flows_gathers(self, which: Flow) -> tuple[Survey, np.ndarray, np.ndarray]:
         """A flow's survey, with the rows that train it and those that judge it."""
         judging = self.validation[self._labels(self.validation) == self.study.rare]
-        if which != "noise":
+        if which not in BANDS:
             return self.study.survey, self.training, judging
-        survey = self._noise()
+        survey = self._bands(which)
         ids = survey.index["gather_id"].to_numpy()
         parts = (np.isin(ids, ids_of(self.study.survey, rows)) for rows in (self.training, judging))
         training, judges = (np.flatnonzero(one) for one in parts)
         return survey, training, judges
 
-    def noise(self) -> Survey:
-        """The low frequencies of the training gathers that the flow `noise` sees, as a survey of their own.
+    def noise(self, which: Flow) -> Survey:
+        """The bands of the training gathers that one of `BANDS`' flows sees, as a survey of their own.
+
+        Args:
+            which: `noise` or `transplant`.
 
         Raises:
             InputError: Its folder holds something else.
         """
-        survey, training, _ = self._flows_gathers("noise")
+        survey, training, _ = self._flows_gathers(which)
         return survey.only(training)
 
-    def _noise(self) -> Survey:
-        """The low frequencies of training gathers and of those that judge a flow; made unless they exist."""
-        survey, folder = self.study.survey, self.work / "noise"
-        seen = {label for phase in self.study.recipe.phases_of("noise") for label in phase.labels}
+    def _bands(self, which: Flow) -> Survey:
+        """The bands of training gathers and of those that judge a flow; made unless they exist."""
+        survey, folder, (name, make, halves) = self.study.survey, self.work / which, BANDS[which]
+        seen = {label for phase in self.study.recipe.phases_of(which) for label in phase.labels}
         rare = self._labels(self.validation) == self.study.rare
         rows = np.union1d(self.training[np.isin(self._labels(self.training), list(seen))], self.validation[rare])
         chosen = hashlib.sha256("\n".join(ids_of(survey, rows)).encode()).hexdigest()
-        about = {"low_band": {"survey_checksum": survey.checksum, "gathers": chosen, "corner_hz": CORNER_HZ}}
+        about = {name: {"survey_checksum": survey.checksum, "gathers": chosen, "corner_hz": CORNER_HZ}}
         if not folder.exists():
-            made = (low_band_gather(survey.read(int(row))) for row in rows)
-            write_survey(folder, made, (survey.size[0], survey.size[1]), about)
+            made = (make(survey.read(int(row))) for row in rows)
+            write_survey(folder, made, (halves * survey.size[0], survey.size[1]), about)
         found = open_survey(folder)
         if found.manifest.about != about:
             raise InputError(f"{folder}: holds the low frequencies of other gathers; remove it to make them")

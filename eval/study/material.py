@@ -48,7 +48,7 @@ class Material:
         seed: Seed of pairs and draws, the same for all arms; below 2^32.
         recipe: The study's recipe.
         flow: Returns one of the fold's flows, as `Fold.flow`.
-        noise: Returns the low frequencies of its noisy training gathers, as `Fold.noise`.
+        noise: Returns the bands of noisy training gathers that one of its flows sees, as `Fold.noise`.
         synthetic: Makes synthetic gathers and gets them admitted, as `Fold.synthetic`.
         fresh: Has synthetic gathers made while training reads them, others in every pass, as `Fold.fresh`.
         let_through: Lets labelled gathers train, as `Guard.watched`.
@@ -59,7 +59,7 @@ class Material:
     seed: int
     recipe: StudyRecipe
     flow: Callable[[Flow], SavedFlow]
-    noise: Callable[[], Survey]
+    noise: Callable[[Flow], Survey]
     synthetic: Callable[[str, dict[str, Any], Callable[[], Iterator[Gather]]], Survey]
     fresh: Callable[[str, str, Callable[[int], Sequence[Pair]]], LabelledGathers]
     let_through: Callable[[LabelledGathers], Guarded]

@@ -10,7 +10,7 @@ BASELINE, RIVAL, PRIMARY = "none", "oversampling", "flow"
 """The arm without augmentation; the primary contrast, fixed in advance, is `PRIMARY` against `RIVAL`."""
 
 
-Flow = Literal["rare", "all", "noise"]
+Flow = Literal["rare", "all", "noise", "transplant"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class ArmName:
     Attributes:
         title: Its name in tables.
         flow: The flow of the fold that it needs: `rare` is trained on the rare class alone, `all` on all classes first,
-            `noise` on the low frequencies of noisy gathers.
+            `noise` on the low frequencies of noisy gathers, `transplant` on these given the higher ones.
     """
 
     title: str
@@ -43,6 +43,7 @@ ARMS: dict[str, ArmName] = {
     "low-band-fresh": ArmName("noise moved to other earths, anew in every epoch"),
     "symmetric": ArmName("noise moved within every class"),
     "noise-flow": ArmName("noise of a flow on other earths", "noise"),
+    "noise-transplant": ArmName("noise moved to other earths by a flow", "transplant"),
 }
 """The arms, in the order of the tables."""
 

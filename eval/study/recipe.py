@@ -182,8 +182,8 @@ class StudySection(Section):
     flow_all: list[Phase] = Field(default=[])
     """Phases of the flow trained on all classes first; the recipe's own phases if empty."""
     flow_noise: list[Phase] = Field(default=[])
-    """Phases of the flow of low frequencies; the recipe's own phases if empty. Gathers of other labels than theirs have
-    no part in it."""
+    """Phases of the flows of low frequencies, alone or given the higher ones; the recipe's own phases if empty. Gathers
+    of other labels than theirs have no part in them."""
 
 
 class StudyRecipe(Recipe):
@@ -226,8 +226,9 @@ class StudyRecipe(Recipe):
 
     def phases_of(self, flow: Flow) -> list[Phase]:
         """Phases of one of a fold's flows."""
-        own = {"rare": self.study.flow_rare, "all": self.study.flow_all, "noise": self.study.flow_noise}
-        return own[flow] or self.phases
+        study = self.study
+        own = {"rare": study.flow_rare, "all": study.flow_all, "noise": study.flow_noise}
+        return own["noise" if flow == "transplant" else flow] or self.phases
 
 
 def read_study(path: Path, changes: list[str] | None = None, *, surveys: bool = False) -> StudyRecipe:
@@ -272,7 +273,7 @@ def check_flows(recipe: StudyRecipe, arms: list[str], where: str) -> None:
                 f"{where}: the arm {arm} needs a flow of {rare!r} gathers alone; give its phases as "
                 "[[study.flow_rare]], or leave out the arm"
             )
-        if flow == "noise" and not seen >= {rare}:
+        if flow in ("noise", "transplant") and not seen >= {rare}:
             raise InputError(
                 f"{where}: the arm {arm} needs a flow that has seen {rare!r} gathers; give its phases as "
                 "[[study.flow_noise]], or leave out the arm"

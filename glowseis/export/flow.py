@@ -15,6 +15,7 @@ from glowseis.fitting.flow.execution import Steps
 from glowseis.models.glow import Glow, between
 from glowseis.models.grey_levels import from_levels, to_levels
 from glowseis.survey.matching.profile import Profile
+from glowseis.survey.render import ZERO_LEVEL
 
 
 def export_flow(flow: Glow, folder: Path, about: dict[str, Any]) -> None:
@@ -29,6 +30,9 @@ def export_flow(flow: Glow, folder: Path, about: dict[str, Any]) -> None:
       if the temperature is NaN, below 0 or infinite
     - `interpolate(first, second, alpha[N]) -> image`, on a line between their latents
     - `interpolate_spherical(first, second, alpha[N]) -> image`, on an arc (see `glowseis.models.glow.between`)
+
+    A conditional flow's latents end with `condition`, float32 `[N, time, trace, 1]` in [0, 1). Its samples have the
+    condition of a gather without signal, its interpolated images that of the first ones.
 
     Args:
         flow: The trained flow.
@@ -46,11 +50,11 @@ def export_flow(flow: Glow, folder: Path, about: dict[str, Any]) -> None:
 
 def _served(flow: Glow) -> tf.Module:
     images = tf.TensorSpec((None, *flow.image_shape), tf.uint8)
-    names = [f"latent_{level}" for level in range(1, flow.levels + 1)]
-    latent_specs = {
-        name: tf.TensorSpec((None, *shape), tf.float32, name=name)
-        for name, shape in zip(names, flow.latent_shapes, strict=True)
-    }
+    shapes = {f"latent_{level}": shape for level, shape in enumerate(flow.latent_shapes, start=1)}
+    if flow.condition:
+        shapes["condition"] = flow.modelled_shape
+    names = list(shapes)
+    latent_specs = {name: tf.TensorSpec((None, *shape), tf.float32, name=name) for name, shape in shapes.items()}
 
     # Most of an export is tracing the flow: once each way, whatever the number of signatures.
     encoded = _traced(lambda image: flow.encode(from_levels(image)), [images])
@@ -75,11 +79,15 @@ def _served(flow: Glow) -> tf.Module:
             temperature * tf.random.stateless_normal((count, *shape), one, alg="philox")
             for shape, one in zip(flow.latent_shapes, seeds, strict=True)
         ]
+        if flow.condition:
+            latents.append(from_levels(tf.fill((count, *flow.modelled_shape), ZERO_LEVEL)))
         return {"image": decoded(*latents)}
 
     def interpolate(path: str) -> Callable[..., dict[str, tf.Tensor]]:
         def function(first: tf.Tensor, second: tf.Tensor, alpha: tf.Tensor) -> dict[str, tf.Tensor]:
-            return {"image": decoded(*between(encoded(first), encoded(second), alpha, path))}
+            one, other = encoded(first), encoded(second)
+            latents = between(one[: flow.levels], other[: flow.levels], alpha, path)
+            return {"image": decoded(*latents, *one[flow.levels :])}
 
         return function
 

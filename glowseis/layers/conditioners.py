@@ -1,6 +1,7 @@
 """The networks inside the couplings: ordinary layers, not maps.
 
-Both take half of the channels and return twice as many as they take: a raw log-scale and a shift for the other half.
+Both take half of the channels and return twice as many: a raw log-scale and a shift for the other half. In a
+conditional flow they also take the condition's channels, which come first.
 Their last convolution starts at zero, so that a coupling starts as the identity (the paper's section 4.3).
 """
 
@@ -18,26 +19,27 @@ _CONVOLUTION = {"padding": "same", "kernel_initializer": "he_normal"}
 class _Conditioner(keras.layers.Layer):
     """A chain of layers, made when the number of channels is known."""
 
-    def __init__(self, filters: int = 96, **kwargs: Any):
+    def __init__(self, filters: int = 96, *, condition: int = 0, **kwargs: Any):
         super().__init__(**kwargs)
         self.filters = filters
+        self.condition = condition
 
     def build(self, input_shape: Shape) -> None:
         """Make and build the chain."""
-        self.chain = self._make_chain(2 * input_shape[-1])
+        self.chain = self._make_chain(self.compute_output_shape(input_shape)[-1])
         for layer in self.chain:
             layer.build(input_shape)
             input_shape = layer.compute_output_shape(input_shape)
 
     def call(self, x: Tensor) -> Tensor:
-        """`[batch, time, trace, channel] -> [batch, time, trace, 2 * channel]`."""
+        """`[batch, time, trace, condition + channel] -> [batch, time, trace, 2 * channel]`."""
         for layer in self.chain:
             x = layer(x)
         return x
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """Twice the channels."""
-        return (*input_shape[:-1], 2 * input_shape[-1])
+        """Twice the channels, without the condition's."""
+        return (*input_shape[:-1], 2 * (input_shape[-1] - self.condition))
 
     def _make_chain(self, channels_out: int) -> Sequence[keras.layers.Layer]:
         """The layers; the last one has `channels_out` channels."""
@@ -54,7 +56,7 @@ class _Conditioner(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {**super().get_config(), "filters": self.filters}
+        return {**super().get_config(), "filters": self.filters, "condition": self.condition}
 
 
 @keras.saving.register_keras_serializable("glowseis")
@@ -65,9 +67,10 @@ class ConvolutionalConditioner(_Conditioner):
 
     Args:
         filters: Channels of the hidden convolutions.
+        condition: How many of the first channels are the condition.
 
     Shapes:
-        `[batch, time, trace, channel] -> [batch, time, trace, 2 * channel]`.
+        `[batch, time, trace, condition + channel] -> [batch, time, trace, 2 * channel]`.
 
     Source: the paper's section 5.2, the first four levels.
     """
@@ -86,7 +89,7 @@ class ConvolutionalConditioner(_Conditioner):
         self.products = ThinConvolutions(*self.chain) if input_shape[-1] <= FEW_CHANNELS else None
 
     def call(self, x: Tensor) -> Tensor:
-        """`[batch, time, trace, channel] -> [batch, time, trace, 2 * channel]`."""
+        """`[batch, time, trace, condition + channel] -> [batch, time, trace, 2 * channel]`."""
         return super().call(x) if self.products is None else self.products(x)
 
 
@@ -97,15 +100,16 @@ class AttentionConditioner(_Conditioner):
     Args:
         filters: Width of the attention and channels of the hidden convolution.
         heads: Attention heads; each has keys of `filters // heads`.
+        condition: How many of the first channels are the condition.
 
     Shapes:
-        `[batch, time, trace, channel] -> [batch, time, trace, 2 * channel]`.
+        `[batch, time, trace, condition + channel] -> [batch, time, trace, 2 * channel]`.
 
     Source: the paper's sections 4 and 5.2, the last two levels; Vaswani et al. (2017). It has no residual connection.
     """
 
-    def __init__(self, filters: int = 96, heads: int = 4, **kwargs: Any):
-        super().__init__(filters, **kwargs)
+    def __init__(self, filters: int = 96, heads: int = 4, *, condition: int = 0, **kwargs: Any):
+        super().__init__(filters, condition=condition, **kwargs)
         if filters % heads:
             raise ValueError(
                 f"AttentionConditioner splits {filters} filters among {heads} heads; make filters a multiple of heads."

@@ -27,21 +27,25 @@ class FlowStep(InvertibleLayer):
     inverse: `x = actnorm^-1(convolution^-1(coupling^-1(y)))`
     log-det: the sum of the three inverses
 
+    In a conditional flow the first channels are the condition: they stay, and only the coupling's network sees them.
+
     Args:
         conditioner: The network inside the coupling (see `AffineCoupling`).
         scale_cap: Bound of the coupling's log-scale.
+        condition: How many of the first channels are the condition.
 
     Shapes:
-        x, y: `[batch, time, trace, channel]`, an even number of channels; log_det: `[batch]`.
+        x, y: `[batch, time, trace, condition + channel]`, `channel` even; log_det: `[batch]`.
 
     Source: the paper's section 4, figure 1.
     """
 
-    def __init__(self, conditioner: keras.layers.Layer, scale_cap: float = 2.0, **kwargs: Any):
+    def __init__(self, conditioner: keras.layers.Layer, scale_cap: float = 2.0, condition: int = 0, **kwargs: Any):
         super().__init__(**kwargs)
+        self.condition = condition
         self.actnorm = ActNorm(dtype=self.dtype_policy, name="actnorm")
         self.convolution = InvertibleConv1x1(dtype=self.dtype_policy, name="convolution")
-        self.coupling = AffineCoupling(conditioner, scale_cap, dtype=self.dtype_policy, name="coupling")
+        self.coupling = AffineCoupling(conditioner, scale_cap, condition, dtype=self.dtype_policy, name="coupling")
 
     @property
     def maps(self) -> tuple[InvertibleLayer, ...]:
@@ -50,8 +54,9 @@ class FlowStep(InvertibleLayer):
 
     def build(self, input_shape: Shape) -> None:
         """Build the three maps."""
-        for layer in self.maps:
-            layer.build(input_shape)
+        mixed = (*input_shape[:-1], input_shape[-1] - self.condition)
+        for layer, shape in zip(self.maps, (mixed, mixed, input_shape), strict=True):
+            layer.build(shape)
 
     def _forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The maps in order."""
@@ -74,17 +79,25 @@ class FlowStep(InvertibleLayer):
     def mix(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """ActNorm and convolution, forward, as one product, and the log-det (see `mixing`)."""
         matrix, bias, log_det_per_position = mixing(*self.mixing_weights)
-        return multiply_channels(x, matrix, bias), self._constant_log_det(x, log_det_per_position)
+        return self.multiply(x, matrix, bias), self._constant_log_det(x, log_det_per_position)
 
     def unmix(self, mixed: Tensor) -> tuple[Tensor, Tensor]:
         """Undo `mix` by one product, and the log-det (see `unmixing`)."""
         matrix, bias, log_det_per_position = unmixing(*self.mixing_weights)
-        return multiply_channels(mixed, matrix, bias), self._constant_log_det(mixed, log_det_per_position)
+        return self.multiply(mixed, matrix, bias), self._constant_log_det(mixed, log_det_per_position)
+
+    def multiply(self, x: Tensor, matrix: Tensor, bias: Tensor) -> Tensor:
+        """`x matrix + bias` at every position; the condition stays."""
+        if not self.condition:
+            return multiply_channels(x, matrix, bias)
+        condition, others = ops.split(x, [self.condition], axis=-1)
+        return ops.concatenate([condition, multiply_channels(others, matrix, bias)], axis=-1)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         conditioner = keras.saving.serialize_keras_object(self.coupling.conditioner)
-        return {**super().get_config(), "conditioner": conditioner, "scale_cap": self.coupling.scale_cap}
+        settings = {"scale_cap": self.coupling.scale_cap, "condition": self.condition}
+        return {**super().get_config(), "conditioner": conditioner, **settings}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:

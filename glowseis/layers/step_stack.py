@@ -12,7 +12,6 @@ from keras import ops
 from glowseis.layers.actnorm import adapted
 from glowseis.layers.flow_step import FlowStep, mixing, unmixing
 from glowseis.layers.invertible import InvertibleLayer
-from glowseis.layers.invertible_conv import multiply_channels
 from glowseis.layers.types import Shape, Tensor
 
 Step = Callable[[list[Tensor], Tensor], tuple[Tensor, Tensor]]
@@ -127,11 +126,11 @@ class StepStack(InvertibleLayer):
 
         Args:
             index: Number of the step, from 0.
-            mean: Mean of each channel, `[channel]`.
+            mean: Mean of each channel, `[channel]`; of a condition's, which come first, none is used.
             variance: Variance of each channel, `[channel]`.
         """
-        actnorm = self.template.step.actnorm
-        log_scale, bias = adapted(mean, variance, self.variable_dtype)
+        actnorm, first = self.template.step.actnorm, self.template.step.condition
+        log_scale, bias = adapted(mean[first:], variance[first:], self.variable_dtype)
         for weight, value in ((actnorm.log_scale, log_scale), (actnorm.bias, bias)):
             stacked = self._stacked[_index_of(weight, self.template.step.weights)]
             stacked.assign(ops.slice_update(stacked.value, (index, 0), value[None]))
@@ -201,7 +200,7 @@ class Template:
         x, log_det = at
         matrix, bias, *coupling = values
         with self._coupling_with(coupling):
-            y, change = self.step.coupling(multiply_channels(x, matrix, bias))
+            y, change = self.step.coupling(self.step.multiply(x, matrix, bias))
         return (y, log_det + change), None
 
     def retreat(self, at: tuple[Tensor, Tensor], values: tuple[Tensor, ...]) -> tuple[tuple[Tensor, Tensor], None]:
@@ -210,7 +209,7 @@ class Template:
         matrix, bias, *coupling = values
         with self._coupling_with(coupling):
             mixed, change = self.step.coupling(y, inverse=True)
-        return (multiply_channels(mixed, matrix, bias), log_det + change), None
+        return (self.step.multiply(mixed, matrix, bias), log_det + change), None
 
     def apart(self, values: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         """The weights of the mixing, in the order of `FlowStep.mixing_weights`, and those of the coupling."""

@@ -45,6 +45,11 @@ class Glow(keras.Model):
 
     `glow(x)` returns `(latents, log_det)`, `glow(latents, inverse=True)` returns `(x, log_det)`.
 
+    A conditional flow models the upper half of an image given its lower half, the condition, such as one band of a
+    gather given another: pairs are stacked in time, as one image. A strided convolution per level makes features of the
+    condition, which that level's couplings see. The condition itself is the last of the latents, so that what was
+    encoded under one condition can be decoded under another.
+
     Args:
         image_shape: `(time, trace, channel)` of the images.
         levels: Number of scales.
@@ -53,16 +58,19 @@ class Glow(keras.Model):
         attention_levels: How many of the last levels have attention conditioners; the others are convolutional.
         heads: Attention heads.
         scale_cap: Bound of every log-scale that a network predicts.
+        condition: Features per level of the condition; 0 for a flow of whole images.
 
     Shapes:
         x: `[batch, time, trace, channel]`, grey levels as fractions in [0, 1).
-        latents: `[batch, time / 2^l, trace / 2^l, channel * 2^l]` for level l < L, twice the channels for level L.
+        latents: `[batch, time / 2^l, trace / 2^l, channel * 2^l]` for level l < L, twice the channels for level L. With
+            a condition, time is that of the upper half, and `[batch, time, trace, channel]` in [0, 1) follows.
         log_det: `[batch]`.
 
     Raises:
         ValueError: Time or trace is not divisible by 2^levels, or a list of settings has not one value per level.
 
-    Source: the paper's sections 4 and 5.2, whose sizes are the defaults.
+    Source: the paper's sections 4 and 5.2, whose sizes are the defaults. Conditions: Lu & Huang (2020), "Structured
+    output learning with conditional generative flows".
     """
 
     built: bool
@@ -76,6 +84,7 @@ class Glow(keras.Model):
         attention_levels: int = 2,
         heads: int = 4,
         scale_cap: float = 2.0,
+        condition: int = 0,
         *,
         dtype: Any = "float32",
         **kwargs: Any,
@@ -89,32 +98,56 @@ class Glow(keras.Model):
         self.attention_levels = attention_levels
         self.heads = heads
         self.scale_cap = scale_cap
+        self.condition = condition
         _check_divisible(self.image_shape, levels)
+        if condition and self.image_shape[0] % 2 ** (levels + 1):
+            raise ValueError(
+                f"Images of {self.image_shape[0]} x {self.image_shape[1]} with a condition are halves of "
+                f"{self.image_shape[0] / 2:g}, which cannot be halved {levels} times. Pad each, or use fewer levels."
+            )
         if not 0 <= attention_levels <= levels:
             raise ValueError(f"attention_levels is {attention_levels}; it must be between 0 and levels, {levels}.")
         self.squeezes = [Squeeze(dtype=dtype, name=f"squeeze_{level}") for level in range(1, levels + 1)]
         self.stacks = [self._stack(level) for level in range(1, levels + 1)]
         self.factor_outs = [FactorOut(scale_cap, dtype=dtype, name=f"factor_out_{level}") for level in range(1, levels)]
+        self.features = [self._features(level) for level in range(1, levels + 1)] if condition else []
 
     def _stack(self, level: int) -> StepStack:
-        width = self.filters[level - 1]
+        width, condition = self.filters[level - 1], self.condition
+        settings = {"condition": condition, "dtype": self.dtype_policy, "name": "conditioner"}
         conditioner: keras.layers.Layer
         if level > self.levels - self.attention_levels:
-            conditioner = AttentionConditioner(width, self.heads, dtype=self.dtype_policy, name="conditioner")
+            conditioner = AttentionConditioner(width, self.heads, **settings)
         else:
-            conditioner = ConvolutionalConditioner(width, dtype=self.dtype_policy, name="conditioner")
-        step = FlowStep(conditioner, self.scale_cap, dtype=self.dtype_policy, name="step")
+            conditioner = ConvolutionalConditioner(width, **settings)
+        step = FlowStep(conditioner, self.scale_cap, condition, dtype=self.dtype_policy, name="step")
         return StepStack(step, self.steps[level - 1], dtype=self.dtype_policy, name=f"steps_{level}")
+
+    def _features(self, level: int) -> keras.layers.Layer:
+        return keras.layers.Conv2D(
+            self.condition,
+            3,
+            strides=2,
+            padding="same",
+            activation="relu",
+            kernel_initializer="he_normal",
+            dtype=self.dtype_policy,
+            autocast=False,
+            name=f"features_{level}",
+        )
 
     def build(self, input_shape: Shape | None = None) -> None:
         """Make all weights; the shape is `image_shape`'s, whatever the batch."""
         if self.built:
             return
-        shape = (None, *self.image_shape)
+        shape = seen = (None, *self.modelled_shape)
+        for layer in self.features:
+            layer.build(seen)
+            seen = layer.compute_output_shape(seen)
         for squeeze, stack, factor_out in self._levels():
             squeeze.build(shape)
             shape, _ = squeeze.compute_output_shape(shape)
-            stack.build(shape)
+            stack.build((*shape[:-1], self.condition + shape[-1]))
             if factor_out is not None:
                 factor_out.build(shape)
                 (shape, _), _ = factor_out.compute_output_shape(shape)
@@ -124,9 +157,15 @@ class Glow(keras.Model):
         return list(zip(self.squeezes, self.stacks, [*self.factor_outs, None], strict=True))
 
     @property
+    def modelled_shape(self) -> tuple[int, int, int]:
+        """`(time, trace, channel)` of what is modelled, and of its condition: half of an image if there is one."""
+        time, trace, channels = self.image_shape
+        return (time // 2 if self.condition else time), trace, channels
+
+    @property
     def latent_shapes(self) -> list[tuple[int, int, int]]:
         """`(time, trace, channel)` of each level's latent."""
-        time, trace, channels = self.image_shape
+        time, trace, channels = self.modelled_shape
         shapes = [(time >> level, trace >> level, channels << level) for level in range(1, self.levels + 1)]
         last = shapes[-1]
         return [*shapes[:-1], (last[0], last[1], 2 * last[2])]
@@ -138,32 +177,52 @@ class Glow(keras.Model):
     def encode_with_log_det(self, x: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
         """Latents of images in [0, 1), `[batch, time, trace, channel]`, and the log-det, `[batch]`."""
         self.build()
-        h = self.checked(x) - CENTRE
+        h, *condition = self._apart(self.checked(x))
+        h = h - CENTRE
         log_det = ops.zeros((ops.shape(x)[0],), dtype=self.variable_dtype)
         latents = []
-        for squeeze, stack, factor_out in self._levels():
+        for (squeeze, stack, factor_out), seen in zip(self._levels(), self._seen(*condition), strict=True):
             h, _ = squeeze(h)
-            h, change = stack(h)
+            h, change = stack(_joined(seen, h))
+            h = _without(seen, h)
             log_det = log_det + change
             if factor_out is not None:
                 (h, eps), change = factor_out(h)
                 log_det = log_det + change
                 latents.append(eps)
-        return (*latents, h), log_det
+        return (*latents, h, *condition), log_det
 
     def decode_with_log_det(self, latents: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Images decoded from latents, and the inverse's log-det."""
         self.build()
-        *factored_out, h = self._latents(latents)
+        latents = self._latents(latents)
+        *factored_out, h = latents[: self.levels]
+        condition = latents[self.levels :]
         log_det = ops.zeros((ops.shape(h)[0],), dtype=self.variable_dtype)
-        for squeeze, stack, factor_out in reversed(self._levels()):
+        for (squeeze, stack, factor_out), seen in reversed(
+            list(zip(self._levels(), self._seen(*condition), strict=True))
+        ):
             if factor_out is not None:
                 h, change = factor_out((h, factored_out.pop()), inverse=True)
                 log_det = log_det + change
-            h, change = stack(h, inverse=True)
+            h, change = stack(_joined(seen, h), inverse=True)
+            h = _without(seen, h)
             log_det = log_det + change
             h, _ = squeeze(h, inverse=True)
-        return h + CENTRE, log_det
+        return ops.concatenate([h + CENTRE, *condition], axis=1) if condition else h + CENTRE, log_det
+
+    def _apart(self, x: Tensor) -> list[Tensor]:
+        """What is modelled and, if there is one, its condition."""
+        return ops.split(x, 2, axis=1) if self.condition else [x]
+
+    def _seen(self, condition: Tensor | None = None) -> list[Tensor | None]:
+        """What each level's couplings see of a condition in [0, 1)."""
+        if condition is None:
+            return [None] * self.levels
+        seen = [condition - CENTRE]
+        for layer in self.features:
+            seen.append(layer(seen[-1]))
+        return seen[1:]
 
     def checked(self, x: Tensor) -> Tensor:
         """Images in the flow's precision, or a ValueError that says what is wrong with them."""
@@ -178,7 +237,7 @@ class Glow(keras.Model):
 
     def _latents(self, latents: Sequence[Tensor]) -> list[Tensor]:
         tensors = [ops.convert_to_tensor(eps, dtype=self.variable_dtype) for eps in latents]
-        self._check_shapes(tensors, self.latent_shapes)
+        self._check_shapes(tensors, [*self.latent_shapes, *([self.modelled_shape] if self.condition else [])])
         return tensors
 
     def _check_shapes(self, tensors: Sequence[Tensor], expected: Sequence[Shape]) -> None:
@@ -190,7 +249,7 @@ class Glow(keras.Model):
             )
 
     def encode(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Latents, a tuple with one tensor per level, of images in [0, 1), `[batch, time, trace, channel]`."""
+        """Latents, a tuple with one tensor per level and the condition, of images in [0, 1), `[batch, time, ...]`."""
         return self.encode_with_log_det(x)[0]
 
     def decode(self, latents: Sequence[Tensor]) -> Tensor:
@@ -198,21 +257,32 @@ class Glow(keras.Model):
         return self.decode_with_log_det(latents)[0]
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """Log-density in nats, `[batch]`, of images in [0, 1), `[batch, time, trace, channel]` (equation 8)."""
+        """Log-density in nats, `[batch]`, of images in [0, 1), `[batch, time, trace, channel]` (equation 8).
+
+        With a condition, the density of the upper halves given the lower ones.
+        """
         latents, log_det = self.encode_with_log_det(x)
-        for eps in latents:
+        for eps in latents[: self.levels]:
             log_det = log_det - 0.5 * sum_per_item(ops.square(eps) + math.log(2 * math.pi))
         return log_det
 
     def bits_per_dimension(self, log_prob: Tensor) -> Tensor:
         """Bits per grey value of 8-bit data, from the log-density of `log_prob`: the loss with c of equation 2."""
-        return math.log2(GREY_LEVELS) - log_prob / (math.prod(self.image_shape) * math.log(2))
+        return math.log2(GREY_LEVELS) - log_prob / (math.prod(self.modelled_shape) * math.log(2))
 
-    def sample(self, count: int, temperature: float = 1.0, seed: int | None = None) -> Tensor:
+    def sample(
+        self, count: int, temperature: float = 1.0, seed: int | None = None, condition: Tensor | None = None
+    ) -> Tensor:
         """Images, `[count, time, trace, channel]`, decoded from standard normal latents times `temperature`.
 
+        Args:
+            count: Number of images.
+            temperature: Standard deviation of the latents.
+            seed: Seed of the latents; drawn if None.
+            condition: Of a conditional flow, the lower halves of the images, in [0, 1).
+
         Raises:
-            ValueError: The temperature is NaN, below 0 or infinite.
+            ValueError: The temperature is NaN, below 0 or infinite, or a condition is missing or has another shape.
         """
         if not 0 <= temperature < math.inf:
             raise ValueError(f"temperature is {temperature}; give a number of at least 0, such as 0.7")
@@ -222,6 +292,7 @@ class Glow(keras.Model):
                 temperature * keras.random.normal((count, *shape), dtype=self.variable_dtype, seed=generator)
                 for shape in self.latent_shapes
             ]
+            + ([] if condition is None else [condition])
         )
 
     def interpolate(self, first: Tensor, second: Tensor, alpha: Tensor, path: str = DEFAULT_PATH) -> Tensor:
@@ -234,9 +305,11 @@ class Glow(keras.Model):
             path: `spherical` or `linear` (see `between`).
 
         Returns:
-            Images `[batch, time, trace, channel]`.
+            Images `[batch, time, trace, channel]`; with a condition, all of them under the first images'.
         """
-        return self.decode(between(self.encode(first), self.encode(second), alpha, path))
+        first, second = self.encode(first), self.encode(second)
+        latents = between(first[: self.levels], second[: self.levels], alpha, path)
+        return self.decode([*latents, *first[self.levels :]])
 
     def adapt(self, images: Iterable[Tensor], progress: Callable[[], None] | None = None) -> None:
         """Set every ActNorm from data: step by step, each from the whole set, which then passes through the step.
@@ -255,20 +328,26 @@ class Glow(keras.Model):
         batches = [ops.convert_to_numpy(self.checked(batch)) for batch in images]
         if not batches or not all(((batch >= 0) & (batch <= 1)).all() for batch in batches):
             raise ValueError(OUT_OF_RANGE if batches else "adapt needs at least one batch of images")
-        batches = [batch - np.float32(CENTRE) for batch in batches]
-        for squeeze, stack, factor_out in self._levels():
-            batches = [ops.convert_to_numpy(squeeze(h)[0]) for h in batches]
+        parts = [self._apart(batch) for batch in batches]
+        batches = [ops.convert_to_numpy(h) - np.float32(CENTRE) for h, *_ in parts]
+        seen = [self._seen(*condition) for _, *condition in parts]
+        for level, (squeeze, stack, factor_out) in enumerate(self._levels()):
+            batches = [
+                ops.convert_to_numpy(_joined(features[level], squeeze(h)[0]))
+                for h, features in zip(batches, seen, strict=True)
+            ]
             for index in range(stack.count):
                 stack.adapt_step(index, *_moments(batches))
                 batches = [ops.convert_to_numpy(stack.step(index, h)[0]) for h in batches]
                 if progress is not None:
                     progress()
+            batches = [_without(features[level], h) for h, features in zip(batches, seen, strict=True)]
             if factor_out is not None:
                 batches = [ops.convert_to_numpy(factor_out(h)[0][0]) for h in batches]
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        names = ("image_shape", "levels", "steps", "filters", "attention_levels", "heads", "scale_cap")
+        names = ("image_shape", "levels", "steps", "filters", "attention_levels", "heads", "scale_cap", "condition")
         return {
             "name": self.name,
             "trainable": self.trainable,
@@ -316,6 +395,16 @@ def between(first: Sequence[Tensor], second: Sequence[Tensor], alpha: Tensor, pa
         raise ValueError(f"A path between latents is 'linear' or 'spherical'; it received {path!r}.")
     weight, other_weight = (ops.reshape(value, (-1, 1, 1, 1)) for value in weights)
     return [weight * one + other_weight * other for one, other in zip(first, second, strict=True)]
+
+
+def _joined(seen: Tensor | None, h: Tensor) -> Tensor:
+    """Channels with those of a condition's features before them."""
+    return h if seen is None else ops.concatenate([seen, h], axis=-1)
+
+
+def _without(seen: Tensor | None, h: Tensor) -> Tensor:
+    """Undo `_joined`."""
+    return h if seen is None else h[..., seen.shape[-1] :]
 
 
 def _moments(batches: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

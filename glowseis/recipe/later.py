@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 LATER: dict[str, Any] = {
+    "flow.condition": 0,
     "training.reversible": "auto",
     "training.conditioners": "float32",
     "training.at_once": 0,

@@ -90,6 +90,8 @@ class FlowSection(Section):
     attention_levels: int = Field(default=2, ge=0)
     heads: PositiveInt = 4
     scale_cap: PositiveFloat = 2.0
+    condition: int = Field(default=0, ge=0)
+    """Features per level of a condition; above 0, the lower half of every image is the condition of its upper half."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

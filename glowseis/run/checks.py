@@ -37,8 +37,10 @@ def check_size(recipe: Recipe, size: tuple[int, int], where: str) -> None:
     """
     height, width = size
     unit = 2**recipe.flow.levels
-    if height % unit or width % unit:
-        padded = f"{-(-height // unit) * unit}x{-(-width // unit) * unit}"
+    # With a condition it is each half of the height that is halved.
+    upright = 2 * unit if recipe.flow.condition else unit
+    if height % upright or width % unit:
+        padded = f"{-(-height // upright) * upright}x{-(-width // unit) * unit}"
         raise InputError(
             f"{where}: gathers of {height}x{width} cannot be halved {recipe.flow.levels} times; make the survey with "
             f"a size of {padded}, or lower flow.levels"

@@ -55,6 +55,28 @@ def test_map_is_invertible_in_double_precision(name):
     check_invertible(MAPS[name]("float64"), pictures("float64"), tolerance=1e-6, without_gradient=BLIND)
 
 
+@pytest.mark.parametrize("conditioner", [layers.ConvolutionalConditioner, layers.AttentionConditioner])
+def test_a_condition_stays_and_is_seen(conditioner):
+    """Of five channels three are the condition."""
+    network = conditioner(8, condition=3, dtype="float64")
+    step = FlowStep(network, condition=3, dtype="float64")
+    x = pictures("float64", (2, 4, 6, 5))
+    check_invertible(step, x, tolerance=1e-6, without_gradient=BLIND)
+    perturb(step)
+    other = tf.concat([x[..., :3] + 1, x[..., 3:]], axis=-1)
+    (one, _), (two, _) = step(x), step(other)
+    np.testing.assert_array_equal(one[..., :3], x[..., :3])
+    np.testing.assert_array_equal(two[..., :3], other[..., :3])
+    np.testing.assert_array_equal(one[..., 3:4], two[..., 3:4])
+    assert np.abs(one[..., 4:] - two[..., 4:]).min() > 1e-6
+    copy = FlowStep.from_config(step.get_config())
+    copy.build(x.shape)
+    copy.set_weights(step.get_weights())
+    np.testing.assert_array_equal(copy(x)[0], one)
+    with pytest.raises(ValueError, match="splits its channels in halves"):
+        FlowStep(conditioner(8, condition=2), condition=2).build((None, 4, 6, 5))
+
+
 @pytest.mark.parametrize("name", MAPS)
 def test_map_is_invertible_in_single_precision(name):
     x = pictures("float32", (2, 16, 24, 8))

@@ -23,6 +23,7 @@ from tests.support.flow_pictures import SMALL, dequantised, gathers
         {"image_shape": (8, 4, 1), "levels": 1, "steps": 2, "filters": 8, "attention_levels": 0},
         {"image_shape": (8, 8, 1), "levels": 2, "steps": [1, 2], "filters": [8, 4], "attention_levels": 2, "heads": 2},
         {"image_shape": (16, 8, 2), "levels": 3, "steps": 1, "filters": 4, "attention_levels": 1, "heads": 2},
+        {"image_shape": (16, 4, 1), "levels": 2, "steps": 1, "filters": 4, "heads": 2, "condition": 3},
     ],
 )
 def test_flow_is_invertible_in_double_precision(settings):
@@ -30,7 +31,60 @@ def test_flow_is_invertible_in_double_precision(settings):
     flow.build()
     x = tf.constant(np.random.default_rng(1).uniform(size=(2, *settings["image_shape"])))
     check_invertible(flow, x, tolerance=1e-6, without_gradient=("key_bias",))
-    assert [tuple(z.shape[1:]) for z in flow.encode(x)] == flow.latent_shapes
+    assert [tuple(z.shape[1:]) for z in flow.encode(x)][: flow.levels] == flow.latent_shapes
+
+
+@pytest.fixture(scope="module")
+def conditional():
+    """A conditional flow, and pairs of images one above the other."""
+    keras.utils.set_random_seed(2)
+    flow = Glow((32, 24, 1), levels=3, steps=2, filters=8, attention_levels=1, heads=2, condition=4)
+    x = dequantised(np.concatenate([gathers(6), gathers(6, seed=5)], axis=1))
+    flow.adapt([x[:4], x[4:]])
+    perturb(flow, 0.05)
+    return flow, x
+
+
+def test_a_conditional_flow_models_upper_halves_given_lower_ones(conditional):
+    flow, x = conditional
+    *latents, condition = flow.encode(x)
+    np.testing.assert_array_equal(condition, x[:, 16:])
+    assert [tuple(eps.shape[1:]) for eps in latents] == flow.latent_shapes == [(8, 12, 2), (4, 6, 4), (2, 3, 16)]
+    assert np.abs(flow.decode([*latents, condition]) - x).max() < 1e-5
+    # What was encoded under one condition is decoded under another, which comes back as it is.
+    made = np.asarray(flow.decode([*latents, condition[::-1]]))
+    np.testing.assert_array_equal(made[:, 16:], x[::-1, 16:])
+    assert np.abs(made[:, :16] - x[:, :16]).max() > 1e-3
+    back = flow.encode(made)
+    assert max(float(np.abs(one - other).max()) for one, other in zip(back, latents, strict=False)) < 1e-3
+    # The density is that of the upper halves alone, over as many numbers.
+    _, log_det = flow(x)
+    wanted = log_det - sum(0.5 * np.sum(np.square(eps) + np.log(2 * np.pi), axis=(1, 2, 3)) for eps in latents)
+    np.testing.assert_allclose(flow.log_prob(x), wanted, rtol=1e-4)
+    np.testing.assert_allclose(flow.bits_per_dimension(0.0), 8)
+    np.testing.assert_allclose(flow.bits_per_dimension(-np.log(2.0) * 16 * 24), 9)
+
+
+def test_samples_and_children_keep_a_condition(conditional):
+    flow, x = conditional
+    sampled = np.asarray(flow.sample(2, seed=1, condition=x[:2, 16:]))
+    np.testing.assert_array_equal(sampled[:, 16:], x[:2, 16:])
+    assert np.array_equal(sampled, flow.sample(2, seed=1, condition=x[:2, 16:]))
+    child = np.asarray(flow.interpolate(x[:2], x[2:4], np.ones(2, "float32")))
+    np.testing.assert_array_equal(child[:, 16:], x[:2, 16:])
+    for condition in (None, x[:2, :8]):
+        with pytest.raises(ValueError, match="expects shapes"):
+            flow.sample(2, condition=condition)
+
+
+def test_a_conditional_flow_is_adapted_and_survives_being_saved(conditional, tmp_path):
+    flow, x = conditional
+    again = Glow.from_config(flow.get_config())
+    again.adapt([x])
+    latents = again.encode(x)[:3]
+    assert abs(float(np.mean(latents[2]))) < 0.3 and 0.5 < float(np.std(latents[2])) < 1.5
+    flow.save(tmp_path / "flow.keras")
+    np.testing.assert_array_equal(keras.saving.load_model(tmp_path / "flow.keras").log_prob(x), flow.log_prob(x))
 
 
 def test_log_prob_is_that_of_the_change_of_variables():
@@ -52,6 +106,7 @@ def test_log_prob_is_that_of_the_change_of_variables():
     ("settings", "message"),
     [
         ({"image_shape": (890, 640, 1)}, "Pad them to 896 x 640"),
+        ({"image_shape": (64, 64, 1), "condition": 8}, "halves of 32, which cannot be halved 6 times"),
         ({"image_shape": (64, 64, 1), "steps": [1, 2]}, "steps has 2 values for 6 levels"),
         ({"image_shape": (64, 64, 1), "levels": 2, "attention_levels": 3}, "between 0 and levels"),
     ],

@@ -37,8 +37,10 @@ class Pictures:
         """Rows of gathers by name, uint8 `[gather, time, trace, 1]` each."""
         with self._trainer.running():
             latents = tuple(self._encode(from_levels(self._images)))
+            latents, condition = latents[: len(self._noise)], latents[len(self._noise) :]
             neighbours = [tf.roll(eps, 1, axis=0) for eps in latents]
             half_way = between(latents, neighbours, tf.fill((len(self._images),), 0.5), "spherical")
             made = {"reconstructed": latents, "interpolated": tuple(half_way), "sampled": self._noise}
+            made = {name: (*each, *condition) for name, each in made.items()}
             decoded = {name: to_levels(self._decode(each)) for name, each in made.items()}
         return {"real": self._images} | {name: np.asarray(images) for name, images in decoded.items()}

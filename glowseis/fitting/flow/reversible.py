@@ -104,8 +104,8 @@ def _back(
     step = template.step
     trainable = [value for value, weight in zip(values, step.weights, strict=True) if weight.trainable]
     with template.with_weights(values):
-        kept, changed = tf.split(y, 2, axis=-1)
-        dkept, dchanged = tf.split(dy, 2, axis=-1)
+        kept, changed = step.coupling.halves(y)
+        dkept, dchanged = step.coupling.halves(dy)
         with tf.GradientTape() as tape:
             tape.watch([kept, *trainable])
             log_scale, shift = step.coupling.scale_and_shift(kept)

@@ -28,7 +28,7 @@ from glowseis.synthesis import (
     synthesise,
     synthesise_prior,
 )
-from glowseis.transplant import draw_moves, low_band_gather, transplant
+from glowseis.transplant import draw_moves, low_band_gather, low_band_of, transplant
 from tests.support.small_study import LABELS, small_study
 
 COUNT = 9
@@ -87,11 +87,7 @@ def test_oversampling_draws_rare_training_gathers_again(fold):
     [
         "pixel-mixing",
         "smote",
-        *(
-            pytest.param(name, marks=pytest.mark.slow)
-            for name, one in ARMS.items()
-            if one.flow and name not in ("noise-flow", "latent-levels")
-        ),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("flow", "flow-all", "flow-prior")),
     ],
 )
 def test_synthetic_gathers_are_rare_children_of_the_folds_rare_training_gathers(fold, arm):
@@ -250,11 +246,35 @@ def test_a_flows_noise_is_put_on_other_earths(fold):
         assert np.corrcoef(high[0].ravel(), high[1].ravel())[0, 1] > 0.8
     assert len(hosts) > 3
     about = fold.flow("noise").about
-    noise = given.noise()
+    noise = given.noise("noise")
     assert set(noise.index["gather_id"]) == set(about["training_ids"]) <= set(names)
     low = noise.read(0)
     assert np.allclose(low.image, low_band_gather(given.survey.read(low.gather_id)).image, atol=1)
     assert set(about["held_out_ids"]).isdisjoint(names)
+
+
+@pytest.mark.slow
+def test_a_flow_moves_noise_to_other_earths(fold):
+    made = training_set(fold, "noise-transplant")
+    count, moved = len(fold.training), training_set(fold, "low-band").gathers
+    assert len(made.gathers) == count + COUNT and np.all(made.gathers.classes[count:] == BAD)
+    assert list(made.gathers.parents) == list(moved.parents)
+    places = np.arange(count, count + COUNT)
+    pairs = list(zip(made.gathers.read(places), moved.read(places), strict=True))
+    # A flow that has learnt little gives back what it was given, under any condition.
+    alike = [np.corrcoef(one.ravel(), other.ravel())[0, 1] for one, other in pairs]
+    assert min(alike) > 0.9 and not any(np.array_equal(*pair) for pair in pairs)
+    about, bands = fold.flow("transplant").about, fold.noise("transplant")
+    assert about["recipe"]["flow"]["condition"] and set(bands.index["gather_id"]) == set(about["training_ids"])
+    assert set(about["training_ids"]) <= set(survey_ids(fold)) and set(about["held_out_ids"]).isdisjoint(
+        survey_ids(fold)
+    )
+    gather = fold.study.survey.read(about["training_ids"][0])
+    image, low = bands.read(gather.gather_id).image, low_band_of(gather)
+    sizes = gather.clip_amplitude / 128
+    np.testing.assert_allclose(image[:32], np.clip(128 + low / sizes, 0, 255), atol=0.51)
+    rest = amplitudes(gather) - gather.zero_amplitude - low
+    np.testing.assert_allclose(image[32:], np.clip(128 + rest / sizes, 0, 255), atol=0.51)
 
 
 @pytest.mark.slow

@@ -71,8 +71,9 @@ RECOMPUTING = pytest.mark.parametrize("activations", ["recomputed", "inverted"])
 
 
 @RECOMPUTING
-def test_gradients_are_those_of_stored_activations_in_double_precision(activations):
-    flow, x = flow_of("float64"), pictures("float64")
+@pytest.mark.parametrize("condition", [0, pytest.param(3, marks=pytest.mark.slow)])
+def test_gradients_are_those_of_stored_activations_in_double_precision(activations, condition):
+    flow, x = flow_of("float64", condition=condition), pictures("float64")
     bits, stored = gradients(flow, x)
     again, recomputed = gradients(flow, x, activations=activations)
     assert float(bits) == pytest.approx(float(again), rel=1e-12)
