@@ -2,8 +2,8 @@
 
 Swell noise lies below the band of the source's pulse: at 2 to 8 Hz, where events begin at about 10. So the low band of
 a noisy gather is nearly its noise, and can be moved along the cable and onto another gather's events. On simulated bad
-gathers it differs from the low band of the true noise by a tenth of that noise's root mean square; faint ghosts of the
-donor's strongest events come along.
+gathers it differs from the low band of the true noise by a tenth of that noise's root mean square. The low end of the
+donor's strongest events comes along as ghosts, which can be louder than its noise where that is faint.
 """
 
 import dataclasses
