@@ -2,7 +2,6 @@
 
 import json
 import typing
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -130,7 +129,10 @@ def test_acquisitions_that_were_held_back_are_not_seen(trained, tmp_path, monkey
     class Classifier:
         about: typing.ClassVar = {"training_ids": [f"sim1-a{number}-000000" for number in trained]}
         name, labels = "one/1", LABELS
-        profile = SimpleNamespace(fractions=dict(zip(LABELS, PAPER_FRACTIONS, strict=True)))
+        assumed = np.array(PAPER_FRACTIONS) / np.sum(PAPER_FRACTIONS)
+
+        def fractions(self):
+            return self.assumed
 
     monkeypatch.setattr(transfer, "graded", graded)
     monkeypatch.setattr("glowseis.run.own_survey.own_survey", lambda section, folder: None)
@@ -141,7 +143,7 @@ def test_acquisitions_that_were_held_back_are_not_seen(trained, tmp_path, monkey
     assert all((row["seen"] == 100) == (len(trained) == 3) for row in result["rows"])
     of = "3 of 4" if len(trained) == 3 else "4"
     # Surely bad by fractions of a third each is most likely good where two in a hundred are bad.
-    Classifier.profile.fractions = dict.fromkeys(LABELS, 1 / 3)
+    Classifier.assumed = np.ones(3) / 3
     even = measure(Classifier(), SurveySection(acquisitions=4), tmp_path, 300, 4)
     assert [row["unseen"] for row in even["rows"]][2] == 0 and result["rows"][2]["unseen"] == 100
     assert table(result).startswith(f"seen    {of} acquisitions from number 1: {25 * len(trained)} good")
