@@ -1,5 +1,7 @@
 """Figures of a study of independent surveys: F1 of the rare class by arm, and against the number of rare gathers."""
 
+from typing import TYPE_CHECKING
+
 from markupsafe import Markup
 
 from eval.report.drawing import (
@@ -21,6 +23,9 @@ from eval.results.statistics import mean_of, paired_test
 from eval.results.verdict import setting_in_words
 from eval.study.names import ARMS
 from eval.study.recipe import ReplicatesSection, ScarcitySection, SettingSection
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def arm_panels(results: Replicated, replicates: ReplicatesSection) -> list[Panel]:
@@ -98,5 +103,5 @@ def scarcity_panel(results: Replicated, scarcity: ScarcitySection) -> Panel:
     return Panel(_svg(figure, "scarcity-curve", caption), caption)
 
 
-def _svg(figure: object, name: str, caption: str) -> Markup:
-    return inline_svg(figure, name.replace(".", "-"), caption)  # type: ignore[arg-type]
+def _svg(figure: "Figure", name: str, caption: str) -> Markup:
+    return inline_svg(figure, name.replace(".", "-"), caption)
