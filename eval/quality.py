@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eval.study.names import ARMS, check_arms
+from eval.study.names import ARMS
 from glowseis import command
 from glowseis.errors import InputError, StoppedError
 from glowseis.export.folders import read_about, version_folder
@@ -89,14 +89,9 @@ def _settings(
     recipe: Path, setting: str, survey: int, arms: str, changes: list[str] | None
 ) -> "tuple[StudyRecipe, SettingSection]":
     """A study with the arms to measure, and one of its settings."""
-    from eval.study.recipe import read_study
+    from eval.study.recipe import read_replicates
 
-    names = [name.strip() for name in arms.split(",") if name.strip()]
-    if names:
-        check_arms(names, "--arms")
-    settings = read_study(recipe, [*(changes or []), *([f"study.arms={names}"] if names else [])], surveys=True)
-    replicates = settings.study.replicates
-    assert replicates is not None
+    settings, replicates = read_replicates(recipe, arms, changes)
     known = replicates.every_setting
     if setting and setting not in known:
         raise InputError(f"--setting {setting}: {recipe} has {', '.join(known)}; choose one of them")

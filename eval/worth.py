@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eval.study.names import ARMS, check_arms
+from eval.study.names import ARMS
 from glowseis import command
 from glowseis.errors import FittingError, InputError, StoppedError
 
@@ -50,14 +50,9 @@ def main(
 
     Example: python -m eval.worth train/worth.toml --survey 0 --survey 1
     """
-    from eval.study.recipe import read_study
+    from eval.study.recipe import read_replicates
 
-    names = [name.strip() for name in arms.split(",") if name.strip()]
-    if names:
-        check_arms(names, "--arms")
-    settings = read_study(recipe, [*(changes or []), *([f"study.arms={names}"] if names else [])], surveys=True)
-    replicates = settings.study.replicates
-    assert replicates is not None
+    settings, replicates = read_replicates(recipe, arms, changes)
     known = replicates.every_setting
     for name in setting or []:
         if name not in known:
@@ -70,7 +65,9 @@ def main(
     kept = outcomes or folder / "outcomes"
     try:
         if not tables_only:
-            _run(settings, setting or list(known), names, numbers, folder, kept)
+            _run(
+                settings, setting or list(known), settings.study.arms if arms.strip(" ,") else [], numbers, folder, kept
+            )
         _tables(settings, folder, kept)
     except (KeyboardInterrupt, StoppedError):
         raise StoppedError(KEPT) from None

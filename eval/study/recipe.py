@@ -251,6 +251,30 @@ def read_study(path: Path, changes: list[str] | None = None, *, surveys: bool = 
     return recipe
 
 
+def read_replicates(
+    path: Path, arms: str = "", changes: list[str] | None = None
+) -> tuple[StudyRecipe, ReplicatesSection]:
+    """Read the recipe of a study of independent surveys, as commands take it.
+
+    Args:
+        path: A TOML file.
+        arms: Names of the arms instead of the recipe's, separated by commas; the recipe's if empty.
+        changes: As for `read_study`.
+
+    Returns:
+        The recipe, and its section `[study.replicates]`.
+
+    Raises:
+        InputError: As `read_study`; or an arm is unknown.
+    """
+    names = [name.strip() for name in arms.split(",") if name.strip()]
+    if names:
+        check_arms(names, "--arms")
+    recipe = read_study(path, [*(changes or []), *([f"study.arms={names}"] if names else [])], surveys=True)
+    assert recipe.study.replicates is not None
+    return recipe, recipe.study.replicates
+
+
 def check_flows(recipe: StudyRecipe, arms: list[str], where: str) -> None:
     """Make sure that the recipe has phases for the flows that arms need.
 
