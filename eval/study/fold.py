@@ -16,7 +16,7 @@ import glowseis
 from eval.study.guard import Guard
 from eval.study.material import Arm, Material, TrainingSet
 from eval.study.names import Flow
-from eval.study.preparation import Study
+from eval.study.preparation import Study, fold_seed
 from glowseis.errors import InputError
 from glowseis.export.flow import SavedFlow, load_flow
 from glowseis.files import read_record
@@ -75,8 +75,7 @@ class Fold:
         self.study, self.kind, self.number = study, kind, number
         self.training, self.validation, self.test = study.parts(kind, number)
         self.rare = self.training[self._labels(self.training) == study.rare]
-        name = f"{study.recipe.seed}/{kind}/{number}"
-        self.seed = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest(), "little")
+        self.seed = fold_seed(study.recipe.seed, kind, number)
         self.guard = Guard(study.survey, self.training, self.validation, self.test, study.independent)
         for rows in (self.training, self.validation, self.test, self.rare):
             rows.setflags(write=False)

@@ -36,6 +36,11 @@ CHOICES = ("arms", "kinds", "curve", "replicates")
 """Settings that choose what is compared or plotted; the outcomes of the rest do not depend on them."""
 
 
+def fold_seed(seed: int, kind: str, number: int) -> int:
+    """The seed of everything in a fold, or in a replicate, of a study's seed; below 2^32."""
+    return int.from_bytes(hashlib.blake2b(f"{seed}/{kind}/{number}".encode(), digest_size=4).digest(), "little")
+
+
 @dataclass(frozen=True)
 class Study:
     """What all folds and arms of a study share.

@@ -72,27 +72,48 @@ class Replicate(Study):
         if (kind, fold) != (self.setting.name, self.number):
             raise InputError(f"{kind} {fold}: this is survey {self.number} of the setting {self.setting.name}")
         rows = self.rows
-        is_rare = labels_of(self.survey, rows) == self.rare
-        rare, others = rows[is_rare], rows[~is_rare]
-        lines = lines_of(self.survey, rare)
-        on_line = {line: int((lines == line).sum()) for line in np.unique(lines).tolist()}
-        order = sorted(range(len(rare)), key=lambda place: (-on_line[int(lines[place])], int(rare[place])))
-        kept = rare[order[: self.setting.rare or len(rare)]]
-        judging = max(1, round(self.recipe.study.validation * len(kept)))
-        if len(kept) < self.setting.rare:
-            raise InputError(
-                f"{self.survey.path}: has {len(rare)} {self.rare} gathers, the setting {self.setting.name} needs "
-                f"{self.setting.rare}; raise survey.count, or lower its rare"
-            )
-        if len(kept) - judging < 2:
-            raise InputError(
-                f"{self.survey.path}: the setting {self.setting.name} keeps {len(kept)} {self.rare} gathers, of which "
-                f"{judging} would judge a flow and fewer than two train; raise its rare or survey.count"
-            )
-        random = np.random.default_rng([self.recipe.seed, _VALIDATION_STREAM, self.number])
-        validation = np.sort(random.permutation(kept)[:judging])
-        training = np.union1d(others, np.setdiff1d(kept, validation))
-        return training, validation, np.array([], np.int64)
+        is_rare, lines = labels_of(self.survey, rows) == self.rare, lines_of(self.survey, rows)
+        training, validation = drawn_parts(
+            is_rare, lines, self.setting, self.recipe, self.number, str(self.survey.path)
+        )
+        return rows[training], rows[validation], np.array([], np.int64)
+
+
+def drawn_parts(
+    is_rare: np.ndarray, lines: np.ndarray, setting: SettingSection, recipe: StudyRecipe, number: int, where: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Places of a survey's gathers that train, and of the rare ones that judge a flow, int64 `[gather]`.
+
+    Args:
+        is_rare: Whether each gather is of the rare class, `[gather]`.
+        lines: Its sail line, `[gather]`.
+        setting: How many rare gathers are kept.
+        recipe: The study's recipe.
+        number: Number of the survey.
+        where: The survey, for errors.
+
+    Raises:
+        InputError: There are too few rare gathers.
+    """
+    rare, others = np.flatnonzero(is_rare), np.flatnonzero(~is_rare)
+    on_line = {line: int((lines[rare] == line).sum()) for line in np.unique(lines[rare]).tolist()}
+    order = sorted(rare.tolist(), key=lambda place: (-on_line[int(lines[place])], place))
+    kept = np.array(order[: setting.rare or len(rare)], np.int64)
+    judging = max(1, round(recipe.study.validation * len(kept)))
+    label = recipe.data.label
+    if len(kept) < setting.rare:
+        raise InputError(
+            f"{where}: has {len(rare)} {label} gathers, the setting {setting.name} needs {setting.rare}; raise "
+            "survey.count, or lower its rare"
+        )
+    if len(kept) - judging < 2:
+        raise InputError(
+            f"{where}: the setting {setting.name} keeps {len(kept)} {label} gathers, of which {judging} would judge a "
+            "flow and fewer than two train; raise its rare or survey.count"
+        )
+    random = np.random.default_rng([recipe.seed, _VALIDATION_STREAM, number])
+    validation = np.sort(random.permutation(kept)[:judging])
+    return np.union1d(others, np.setdiff1d(kept, validation)), validation
 
 
 def digest_of(recipe: StudyRecipe) -> str:
