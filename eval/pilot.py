@@ -21,54 +21,35 @@ import csv
 import dataclasses
 import os
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from eval.on_jax.batches import CHANGES, UNCHANGED, Batches
+from eval.on_jax.surveys import BAD, Gathers, Place, Processes
 from glowseis.survey.amplitudes.bands import low_band
 from glowseis.survey.gather import LABELS, Recording
 from glowseis.survey.render import render_recording
-from glowseis.survey.simulate import (
-    PAPER_FRACTIONS,
-    Acquisition,
-    acquisitions,
-    noise_alone,
-    simulate_events,
-    simulate_recording,
-)
+from glowseis.survey.simulate import PAPER_FRACTIONS, Acquisition, noise_alone, simulate_events, simulate_recording
 from glowseis.survey.simulate.labels import draw_noise
 from glowseis.survey.simulate.noise import disturb
 
 SIZE, COUNT, TESTED = (112, 80), 5223, 3600
 TEST_SEED, OTHER_LINES = 8001, 500
-BAD, BAD_SHARE = 2, 0.12
+BAD_SHARE = 0.12
 MADE, OTHERS = 600, 700
-STEPS, CHUNK, BATCH, RATE, DECAY, SHIFT = 2620, 131, 32, 1e-3, 25.0, 8
+STEPS, BATCH, RATE, DECAY, SHIFT = 2620, 32, 1e-3, 25.0, 8
 MADE_BY = ("low-band", "oracle-transplant", "oracle-fresh")
 ARMS = ("none", "oversampling", "oversampling-varied", "real-8", *MADE_BY)
 
-Job = tuple[int, float, tuple[float, float, float], list[int]]
 
-
-def simulated(job: Job) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Images, numbers of classes and sail lines of some gathers of a survey."""
-    seed, weather, fractions, indices = job
-    survey = acquisitions(*SIZE, weather=weather)
-    recordings = [simulate_recording(index, seed, survey, fractions) for index in indices]
-    images = np.stack([render_recording(one, *SIZE).image for one in recordings])
-    classes = [LABELS.index(one.label) for one in recordings]
-    return images, np.array(classes), np.array([one.geometry.sail_line for one in recordings])
-
-
-def children(job: tuple[str, int, float, list[tuple[int, int, float]]]) -> np.ndarray:
-    """Images of new bad gathers, from hosts, donors and shares moved along the cable."""
-    kind, seed, weather, moves = job
-    survey = acquisitions(*SIZE, weather=weather)[0]
-    return np.stack([render_recording(child(kind, seed, survey, *move), *SIZE).image for move in moves])
+def children(place: Place, moves: Sequence[tuple[str, int, int, float]]) -> np.ndarray:
+    """Images of new bad gathers, from what is made, hosts, donors and shares moved along the cable."""
+    survey = place.acquisitions[0]
+    made = [child(kind, place.seed, survey, host, donor, by) for kind, host, donor, by in moves]
+    return np.stack([render_recording(one, *place.size).image for one in made])
 
 
 def child(kind: str, seed: int, survey: Acquisition, host: int, donor: int, moved: float) -> Recording:
@@ -105,149 +86,42 @@ class Bad:
     made: dict[str, np.ndarray]
 
 
-class Surveys:
-    """Simulates surveys in processes while others are trained on.
+def prepared(
+    processes: Processes, words: argparse.Namespace, seed: int, weather: float
+) -> Callable[[], tuple[Gathers, np.ndarray, list[Bad]]]:
+    """Start to simulate a survey and bad gathers of other lines.
 
-    Args:
-        settings: Weather and number of bad gathers (0: all) of each setting.
-        arms: The arms.
-        made: New bad gathers of each arm that makes some.
-        workers: Processes.
+    The function that is returned waits for them, and makes what each setting of this weather makes of them.
     """
+    place, arms = Place(seed, weather, PAPER_FRACTIONS, SIZE), words.arms.split(",")
+    every = processes.survey(place, words.count)
+    more = OTHERS if "real-8" in arms else 2
+    others = processes.survey(Place(seed + OTHER_LINES, weather, (0.0, 0.0, 1.0), SIZE), more)
 
-    def __init__(self, settings: Sequence[tuple[float, int]], arms: Sequence[str], made: int, workers: int):
-        self._settings, self._arms, self._made_each, self._workers = settings, arms, made, workers
-        # Each worker process simulates on one core; it reads these when it imports NumPy.
-        for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-            os.environ.setdefault(name, "1")
-        self._pool = ProcessPoolExecutor(workers, get_context("spawn"))
-
-    def start(self, seed: int, weather: float, fractions: tuple[float, float, float], count: int) -> list[Future[Any]]:
-        """Simulate the first gathers of a survey."""
-        parts = np.array_split(np.arange(count), 2 * self._workers)
-        return [self._pool.submit(simulated, (seed, weather, fractions, part.tolist())) for part in parts if len(part)]
-
-    def prepared(
-        self, seed: int, weather: float, count: int
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[Bad]]:
-        """Images, classes and lines of a survey, bad gathers of other lines, and what each setting makes of it."""
-        every = self.start(seed, weather, PAPER_FRACTIONS, count)
-        others = self.start(seed + OTHER_LINES, weather, (0.0, 0.0, 1.0), OTHERS if "real-8" in self._arms else 2)
-        images, classes, lines = joined(every)
-        rare, rest = np.flatnonzero(classes == BAD), np.flatnonzero(classes != BAD)
+    def result() -> tuple[Gathers, np.ndarray, list[Bad]]:
+        survey = every()
+        rare, rest = np.flatnonzero(survey.classes == BAD), np.flatnonzero(survey.classes != BAD)
         # The lines with most bad gathers first, as in eval.study.replicates.
-        often = np.bincount(lines[rare], minlength=lines.max() + 1)
-        rare = rare[np.lexsort((rare, -often[lines[rare]]))]
+        often = np.bincount(survey.lines[rare], minlength=survey.lines.max() + 1)
+        rare = rare[np.lexsort((rare, -often[survey.lines[rare]]))]
         settings = []
-        for number in (number for one, number in self._settings if one == weather):
+        for number in (number for one, number in words.settings if one == weather):
             kept = rare[:number] if number else rare
-            made = {arm: self._made(arm, seed, weather, kept, rest) for arm in self._arms if arm in MADE_BY}
-            settings.append(Bad(kept, rest, made))
-        return images, classes, lines, joined(others)[0], settings
+            made = {}
+            for arm in (arm for arm in arms if arm in MADE_BY):
+                random, hosts = np.random.default_rng([seed, 5]), np.concatenate([rest, kept])
+                moves = [
+                    (arm, int(random.choice(hosts)), int(random.choice(kept)), float(random.random()))
+                    for _ in range(words.made)
+                ]
+                made[arm] = processes.made(children, place, moves)
+            settings.append(Bad(kept, rest, {arm: wait() for arm, wait in made.items()}))
+        return survey, others().images, settings
 
-    def _made(self, arm: str, seed: int, weather: float, kept: np.ndarray, rest: np.ndarray) -> np.ndarray:
-        random, hosts = np.random.default_rng([seed, 5]), np.concatenate([rest, kept])
-        moves = [
-            (int(random.choice(hosts)), int(random.choice(kept)), float(random.random()))
-            for _ in range(self._made_each)
-        ]
-        parts = [part.tolist() for part in np.array_split(np.arange(self._made_each), self._workers) if len(part)]
-        jobs = [(arm, seed, weather, [moves[number] for number in part]) for part in parts]
-        return np.concatenate(list(self._pool.map(children, jobs)))
-
-    def end(self) -> None:
-        """End all processes at once, whatever they are doing."""
-        for process in list(self._pool._processes.values()):
-            process.kill()
+    return result
 
 
-def joined(parts: Sequence[Future[Any]]) -> tuple[np.ndarray, ...]:
-    """The arrays of several jobs, joined."""
-    return tuple(np.concatenate(arrays) for arrays in zip(*(part.result() for part in parts), strict=True))
-
-
-class Trainer:
-    """Fits Miniception with JAX, many steps in one call, and grades with it.
-
-    Args:
-        alpha: Width of the network.
-        companded: As for `glowseis.models.miniception.Miniception`.
-    """
-
-    def __init__(self, alpha: int, companded: bool):
-        import jax
-        import jax.numpy as jnp
-        import keras
-
-        from glowseis.models.miniception import Miniception
-
-        model = self._model = Miniception(classes=3, alpha=alpha, companded=companded)
-        model.build()
-        optimizer = keras.optimizers.Adam(RATE)
-        optimizer.build(model.trainable_variables)
-        self._state = [np.asarray(variable.value) for variable in optimizer.variables]
-
-        def varied(levels: Any, key: Any) -> Any:
-            count = len(levels)
-            time_key, trace_key, sign_key = jax.random.split(key, 3)
-            later, farther = (jax.random.randint(one, (count,), 0, 2 * SHIFT + 1) for one in (time_key, trace_key))
-            sign = jax.random.choice(sign_key, jnp.array([-1.0, 1.0]), (count,))
-            framed = jnp.pad(levels, ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT)), mode="reflect")
-            cut = jax.vmap(lambda image, *corner: jax.lax.dynamic_slice(image, corner, SIZE))
-            return cut(framed, later, farther) * sign[:, None, None]
-
-        def loss_of(weights: Any, x: Any, y: Any) -> Any:
-            found, _ = model.stateless_call(weights, [], x[..., None])
-            return -jnp.mean(jnp.log(jnp.take_along_axis(found, y[:, None], 1) + 1e-9))
-
-        def run(weights: Any, state: Any, key: Any, images: Any, classes: Any, vary: Any, rows: Any, rates: Any) -> Any:
-            def step(carry: Any, given: Any) -> Any:
-                weights, state, key = carry
-                batch, rate = given
-                key, own = jax.random.split(key)
-                x = (images[batch].astype(jnp.float32) - 128.0) / 128.0
-                x = jnp.where(vary, varied(x, own), x)
-                loss, gradients = jax.value_and_grad(loss_of)(weights, x, classes[batch])
-                # Variables of Keras' Adam: iteration, learning rate, moments.
-                state = [state[0], jnp.asarray(rate, jnp.float32), *state[2:]]
-                return (*optimizer.stateless_apply(state, gradients, weights), key), loss
-
-            return jax.lax.scan(step, (weights, state, key), (rows, rates))
-
-        self._run = jax.jit(run)
-        self._grade = jax.jit(lambda weights, x: model.stateless_call(weights, [], x[..., None])[0])
-        self._jax = jax
-
-    def fit(self, images: np.ndarray, classes: np.ndarray, rows: np.ndarray, seed: int, vary: bool) -> list[Any]:
-        """Weights after a step for every row of `rows`, places in `images`, int32 `[step, place]`."""
-        jnp, random = self._jax.numpy, np.random.default_rng([seed, 9])
-        weights: list[Any] = [glorot(variable.shape, random) for variable in self._model.trainable_variables]
-        state: list[Any] = [jnp.asarray(one) for one in self._state]
-        rates = (RATE * DECAY ** (-np.arange(len(rows)) / len(rows))).astype(np.float32)
-        key, there = self._jax.random.PRNGKey(seed), (jnp.asarray(images), jnp.asarray(classes), jnp.asarray(vary))
-        for first in range(0, len(rows), CHUNK):
-            part = np.s_[first : first + CHUNK]
-            (weights, state, key), _ = self._run(
-                weights, state, key, *there, jnp.asarray(rows[part]), jnp.asarray(rates[part])
-            )
-        return weights
-
-    def grade(self, weights: list[Any], images: np.ndarray) -> np.ndarray:
-        """Probabilities `[gather, class]`."""
-        scaled = (images.astype(np.float32) - 128.0) / 128.0
-        return np.concatenate([np.asarray(self._grade(weights, part)) for part in np.array_split(scaled, 9)])
-
-
-def glorot(shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
-    """A weight as Keras starts it: uniform after Glorot, or zeros for a bias."""
-    if len(shape) == 1:
-        return np.zeros(shape, np.float32)
-    field = int(np.prod(shape[:-2]))
-    limit = np.sqrt(6.0 / (field * (shape[-2] + shape[-1])))
-    return random.uniform(-limit, limit, shape).astype(np.float32)
-
-
-def batches_of(arm: str, classes: np.ndarray, bad: Bad, first_new: int, steps: int, seed: int) -> np.ndarray:
+def rows_of_batches(arm: str, bad: Bad, first_new: int, steps: int, seed: int) -> np.ndarray:
     """Places of every batch, int32 `[step, place]`; new gathers lie from `first_new`."""
     random, shape = np.random.default_rng([seed, 3]), (steps, BATCH)
     share = len(bad.kept) / (len(bad.kept) + len(bad.rest)) if arm == "none" else BAD_SHARE
@@ -276,41 +150,53 @@ def figures(found: np.ndarray, truth: np.ndarray, shares: np.ndarray) -> dict[st
 
 def rows_of(words: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Fit and score one classifier after another."""
-    settings, arms = words.settings, words.arms.split(",")
-    surveys = Surveys(settings, arms, words.made, words.workers)
+    from eval.on_jax.classifier import Trainer
+
+    processes, arms = Processes(words.workers), words.arms.split(",")
     try:
-        tested = surveys.start(TEST_SEED, 0.0, (40.0, 30.0, 30.0), words.tested)
-        weathers = list(dict.fromkeys(weather for weather, _ in settings))
+        tested = processes.survey(Place(TEST_SEED, 0.0, (40.0, 30.0, 30.0), SIZE), words.tested)
+        weathers = list(dict.fromkeys(weather for weather, _ in words.settings))
         todo = [(words.first_seed + number, weather) for number in range(words.surveys) for weather in weathers]
-        one_at_a_time = ThreadPoolExecutor(1)
-        coming = [one_at_a_time.submit(surveys.prepared, *one, words.count) for one in todo]
-        trainer = Trainer(words.alpha, words.companded)
-        test, truth, _ = joined(tested)
-        for (seed, weather), future in zip(todo, coming, strict=True):
-            images, classes, lines, others, kinds = future.result()
+        coming = prepared(processes, words, *todo[0])
+        trainer = Trainer(SIZE, words.alpha, words.companded, shifts=(SHIFT, SHIFT), chunk=min(131, words.steps))
+        test = tested()
+        rates = RATE * DECAY ** (-np.arange(words.steps) / words.steps)
+        for number, (seed, weather) in enumerate(todo):
+            survey, others, kinds = coming()
+            if number + 1 < len(todo):
+                coming = prepared(processes, words, *todo[number + 1])
             for bad in kinds:
-                mild = np.bincount(classes[bad.rest], minlength=3)[:2] / len(bad.rest)
+                mild = np.bincount(survey.classes[bad.rest], minlength=3)[:2] / len(bad.rest)
                 for arm in arms:
                     started = time.monotonic()
                     new = others if arm == "real-8" else bad.made.get(arm, np.zeros((0, *SIZE), np.uint8))
                     # All training sets have one size, so that nothing is compiled again.
-                    padded = np.concatenate([images, new, np.zeros((max(OTHERS - len(new), 0), *SIZE), np.uint8)])
-                    labels = np.concatenate([classes, np.full(len(padded) - len(images), BAD)]).astype(np.int32)
-                    rows = batches_of(arm, classes, bad, len(images), words.steps, seed)
-                    vary = arm not in ("none", "oversampling")
-                    found = trainer.grade(trainer.fit(padded, labels, rows, seed, vary), test)
+                    blank = np.zeros((max(OTHERS - len(new), 0), *SIZE), np.uint8)
+                    images = np.concatenate([survey.images, new, blank])
+                    classes = np.concatenate([survey.classes, np.full(len(images) - len(survey), BAD)])
+                    rows = rows_of_batches(arm, bad, len(survey), words.steps, seed)
+                    batches = Batches(rows, np.full(rows.shape, 1 / BATCH, np.float32), changes(arm, rows.shape, seed))
+                    weights, _ = trainer.fit(images, np.tile(SIZE, (len(images), 1)), classes, batches, rates, seed)
+                    found = trainer.grade(weights, test.images)
                     share = len(bad.kept) / (len(bad.kept) + len(bad.rest)) if arm == "none" else BAD_SHARE
                     yield {
                         "weather": weather,
                         "seed": seed,
                         "bad": len(bad.kept),
-                        "lines": len(np.unique(lines[bad.kept])),
+                        "lines": len(np.unique(survey.lines[bad.kept])),
                         "arm": arm,
-                        **figures(found, truth, np.array([*(1 - share) * mild, share])),
+                        **figures(found, test.classes, np.array([*(1 - share) * mild, share])),
                         "seconds": round(time.monotonic() - started, 1),
                     }
     finally:
-        surveys.end()
+        processes.end()
+
+
+def changes(arm: str, shape: tuple[int, int], seed: int) -> np.ndarray:
+    """Numbers that shifts and polarities draw, float32 `[step, place, change]`; arms without them draw none."""
+    if arm in ("none", "oversampling"):
+        return np.full((*shape, len(CHANGES)), UNCHANGED, np.float32)
+    return np.random.default_rng([seed, 8]).random((*shape, len(CHANGES)), np.float32)
 
 
 def settings_of(words: str) -> list[tuple[float, int]]:

@@ -39,6 +39,12 @@ def main(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, such as study.augmentations=300."),
     ] = None,
+    take: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that python -m eval.worth_jax wrote: take its outcomes in place of running anything."
+        ),
+    ] = None,
     tables_only: Annotated[
         bool, typer.Option("--tables-only", help="Only write tables and report, from what is finished.")
     ] = False,
@@ -64,7 +70,9 @@ def main(
     folder = out or Path("studies") / settings.name
     kept = outcomes or folder / "outcomes"
     try:
-        if not tables_only:
+        if take:
+            _take(settings, take, folder, kept)
+        elif not tables_only:
             _run(
                 settings, setting or list(known), settings.study.arms if arms.strip(" ,") else [], numbers, folder, kept
             )
@@ -99,6 +107,17 @@ def _run(
                 run_fold(study, name, number, todo, _say)
                 # Otherwise Keras keeps the networks of all surveys.
                 keras.backend.clear_session()
+
+
+def _take(recipe: "StudyRecipe", graded: Path, folder: Path, outcomes: Path) -> None:
+    """Take the outcomes of another machine."""
+    command.import_tensorflow()
+    from eval.running.process import make_folder
+    from eval.running.taken import take
+
+    make_folder(folder, "--out")
+    make_folder(outcomes, "--outcomes")
+    _say(f"{take(recipe, graded, folder, outcomes, _say)} outcomes taken from {graded}")
 
 
 def _tables(recipe: "StudyRecipe", folder: Path, outcomes: Path) -> None:

@@ -3,25 +3,28 @@
     KERAS_BACKEND=jax python -m eval.worth_jax train/worth.toml graded --setting weather1-rare20
     python -m eval.worth train/worth.toml --take graded
 
-Surveys are simulated again by processes, flows of several surveys and classifiers of several arms are fitted at the
-same time, many steps in a call. The training gathers of every arm without a flow, the order of the batches and their
-augmentations are those of `eval.worth`, bit for bit where the simulation is; first weights and roundings are others.
+Surveys are simulated by processes while flows, of several surveys at the same time, and classifiers are fitted, many
+steps in a call. The training gathers of every arm without a flow, the order of the batches and their augmentations are
+those of `eval.worth`, bit for bit where the simulation is; first weights and roundings are others.
 """
 
 import argparse
+import dataclasses
 import hashlib
+import itertools
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eval.on_jax.batches import Batches, batches_of
-from eval.on_jax.graded import About, Graded, write_graded
+from eval.on_jax.batches import CHANGES, Batches, batches_of
+from eval.on_jax.graded import About, Graded, read_graded, write_graded
 from eval.on_jax.surveys import BAD, Gathers, Place, Processes
+from eval.study.names import ON_JAX, Flow
 from eval.study.recipe import SettingSection, StudyRecipe, read_replicates
 from eval.study.replicates import digest_of
 from glowseis.errors import InputError
@@ -29,7 +32,13 @@ from glowseis.run.record import commit
 from glowseis.survey.gather import LABELS
 from glowseis.survey.size import parse_size
 
-FLOWS = {"flow": "rare", "noise-flow": "noise"}
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from eval.on_jax.arms import Replicate
+    from eval.on_jax.flow import FittedFlow
+
+FLOWS: dict[str, Flow] = {"flow": "rare", "noise-flow": "noise"}
 """Arms that need a flow, and which."""
 
 
@@ -48,6 +57,35 @@ class Stage:
     settings: list[SettingSection]
     arms: dict[str, list[str]]
     numbers: list[int]
+
+
+def check_suits(recipe: StudyRecipe, path: Path) -> None:
+    """Make sure that a study is one that this command can run.
+
+    Raises:
+        InputError: It has other arms, or settings that only TensorFlow's trainers know.
+    """
+    study, training = recipe.study, recipe.study.training
+    assert study.replicates is not None
+    arms = [*study.arms, *(study.replicates.scarcity.arms if study.replicates.scarcity else [])]
+    if other := [arm for arm in arms if arm not in ON_JAX]:
+        raise InputError(f"{path}: the arm {other[0]} is not one of {', '.join(ON_JAX)}; use python -m eval.worth")
+    for key, value, wanted in (
+        ("study.augment", sorted(study.augment), sorted(CHANGES)),
+        ("study.classifier.head", study.classifier.head, "softmax"),
+        ("study.training.class_weights", training.class_weights, "none"),
+        ("study.training.keep", training.keep, "last"),
+        ("study.training.patience", training.patience, 0),
+        ("study.path", study.path, "spherical"),
+        ("data.augment", sorted(recipe.data.augment), sorted(CHANGES)),
+        ("training.keep", recipe.training.keep, "best"),
+        ("training.weight_decay", recipe.training.weight_decay, 0.0),
+        ("training.conditioners", recipe.training.conditioners, "float32"),
+    ):
+        if value != wanted:
+            raise InputError(f"{path}: {key} is {value!r}, and here only {wanted!r} works; use python -m eval.worth")
+    if not training.steps_per_epoch:
+        raise InputError(f"{path}: study.training.steps_per_epoch is 0; give a number, or use python -m eval.worth")
 
 
 def stages_of(recipe: StudyRecipe, chosen: Sequence[str], numbers: Sequence[int], together: int) -> list[Stage]:
@@ -95,7 +133,8 @@ class Run:
 
         independent = self._recipe.study.independent
         assert independent is not None
-        place = Place(independent.seed, independent.weather, independent.fractions, self._size)
+        good, medium, bad = independent.fractions
+        place = Place(independent.seed, independent.weather, (good, medium, bad), self._size)
         tested = self._processes.survey(place, independent.count)
         self._begin(stages[0])
         # Programs are compiled while surveys are simulated.
@@ -105,6 +144,7 @@ class Run:
                 one.result()
         self._test = tested()
         self.say(f"{len(self._test)} gathers of the independent survey")
+        self._read(dict.fromkeys(setting.name for stage in stages for setting in stage.settings))
         for stage, following in zip(stages, [*stages[1:], None], strict=True):
             if not self._stage(stage, following):
                 self.say("the time is over; run it again for the rest")
@@ -127,9 +167,7 @@ class Run:
             np.full(shape, 1 / training.batch, np.float32),
             np.full((*shape, 3), 0.5, np.float32),
         )
-        weights, _ = self._trainer.fit(
-            blank, valid, classes, [batches] * self._words.members, np.zeros(training.steps_per_epoch), 0
-        )
+        weights, _ = self._trainer.fit(blank, valid, classes, batches, np.zeros(shape[0]), 0)
         self._trainer.grade(weights, blank[:400])
         self.say("classifier compiled")
 
@@ -155,8 +193,8 @@ class Run:
 
     @property
     def _places(self) -> int:
-        """Gathers of a call of the classifiers: a survey's, and those of every arm."""
-        return self._recipe.survey.count + self._words.members * self._made
+        """Gathers of a call of the classifier: a survey's, and those of an arm."""
+        return self._recipe.survey.count + self._made
 
     def _place(self, weather: float, number: int) -> Place:
         replicates, (good, medium, bad) = self._recipe.study.replicates, self._recipe.survey.fractions
@@ -174,116 +212,148 @@ class Run:
     def _stage(self, stage: Stage, following: Stage | None) -> bool:
         from eval.on_jax.arms import Replicate
 
-        found = {}
+        found: dict[tuple[str, int], Replicate] = {}
         for number in stage.numbers:
-            gathers = self._surveys[stage.weather, number]()
-            self._surveys[stage.weather, number] = lambda gathers=gathers: gathers
+            gathers, place = self._surveys[stage.weather, number](), self._place(stage.weather, number)
             for setting in stage.settings:
-                place = self._place(stage.weather, number)
-                found[setting.name, number] = Replicate(self._recipe, setting, number, place, gathers)
-        self.say(f"surveys {stage.numbers} simulated")
-        members = [(setting.name, arm) for setting in stage.settings for arm in stage.arms[setting.name]]
-        batches, made, flows = {}, {}, {}
-        for place, (name, arm) in enumerate(members):
-            first = self._recipe.survey.count + place % self._words.members * self._made
-            for number in stage.numbers:
-                one = found[name, number]
-                batches[name, arm, number] = self._processes.start(
-                    batches_for, one.ids(arm), one.rows(arm, first), one.seed, *self._steps
-                )
-                if arm not in FLOWS:
-                    made[name, arm, number] = one.start(arm, self._processes)
-        for name, arm in members:
-            if arm in FLOWS:
-                began = time.monotonic()
-                settings = [found[name, number] for number in stage.numbers]
-                # Programs are compiled for one number of flows.
-                padded = [*settings, *settings[:1] * (self._words.together - len(settings))]
-                fitted = self._flow.fit([one.material(arm) for one in padded], self._recipe.phases_of(FLOWS[arm]))[
-                    : len(settings)
-                ]
-                seconds = (time.monotonic() - began) / len(settings)
-                for one, flow in zip(settings, fitted, strict=True):
-                    made[name, arm, one.number] = one.start(arm, self._processes, (self._flow, flow))
-                    flows[name, arm, one.number] = (flow, seconds)
-                self.say(
-                    f"{name}, {arm}: bits {[round(one.bits, 2) for one in fitted]}, "
-                    f"of steps {[one.step for one in fitted]} of {[one.steps for one in fitted]}"
-                )
+                try:
+                    found[setting.name, number] = Replicate(self._recipe, setting, number, place, gathers)
+                except InputError as wrong:
+                    self.say(f"{setting.name} {number} is left out: {wrong}")
+        self.say(f"surveys {', '.join(map(str, stage.numbers))} simulated")
+        fits = [
+            Fit(arm, replicate)
+            for (name, number), replicate in found.items()
+            for arm in stage.arms[name]
+            if (number, arm) not in self._done(name)
+        ]
+        for one in fits:
+            one.begin(self._processes, *self._steps)
+        for setting, arm in itertools.product(stage.settings, FLOWS):
+            if same := [one for one in fits if (one.replicate.setting, one.arm) == (setting, arm)]:
+                self._fit_flows(same)
         if following:
             self._begin(following)
-        for number in stage.numbers:
-            for start in range(0, len(members), self._words.members):
-                if time.monotonic() - self._started > self._words.seconds:
-                    return False
-                self._together(members[start : start + self._words.members], number, found, batches, made, flows)
-            self._write(stage)
+        for one in fits:
+            if time.monotonic() - self._started > self._words.seconds:
+                return False
+            name, graded = one.replicate.setting.name, self._graded_by(one)
+            self._graded.setdefault(name, []).append(graded)
+            self.say(f"{name} {graded.number} {one.arm}: {told(graded, self._test.classes, self._recipe)}")
+            self._write(name)
         return True
+
+    def _done(self, setting: str) -> set[tuple[int, str]]:
+        """Surveys and arms of a setting that are graded already."""
+        return {(one.number, one.arm) for one in self._graded.get(setting, [])}
 
     @property
     def _steps(self) -> tuple[int, int]:
         training = self._recipe.study.training
         return training.epochs * training.steps_per_epoch, training.batch
 
-    def _together(self, members: Any, number: int, found: Any, batches: Any, made: Any, flows: Any) -> None:
-        """Fit and grade some arms of one survey."""
-        began, study = time.monotonic(), self._recipe.study
-        gathers = found[members[0][0], number].gathers
+    def _fit_flows(self, fits: "Sequence[Fit]") -> None:
+        """Fit the flows of one arm in several surveys, and start to make their gathers."""
+        began, arm, together = time.monotonic(), fits[0].arm, self._words.together
+        # Programs are compiled for one number of flows.
+        padded = [*fits, *fits[:1] * (together - len(fits))]
+        phases = self._recipe.phases_of(FLOWS[arm])
+        flows = self._flow.fit([one.replicate.material(arm) for one in padded], phases)[: len(fits)]
+        seconds = (time.monotonic() - began) / len(fits)
+        for one, flow in zip(fits, flows, strict=True):
+            one.flow, one.flow_seconds = flow, seconds
+            one.made = one.replicate.start(arm, self._processes, (self._flow, flow))
+        bits = ", ".join(f"{one.bits:.2f} (step {one.step} of {one.steps})" for one in flows)
+        self.say(f"{fits[0].replicate.setting.name}, {arm}: bits {bits}")
+
+    def _graded_by(self, fit: "Fit") -> Graded:
+        """Fit and grade one arm of one survey."""
+        assert fit.made is not None and fit.batches is not None
+        study, gathers, training = self._recipe.study, fit.replicate.gathers, self._recipe.study.training
+        count, (rows, wait) = len(gathers), fit.made
         images = np.full((self._places, *self._size), 128, np.uint8)
         valid = np.ones((self._places, 2), np.int32)
         classes = np.full(self._places, BAD, np.int32)
-        count = len(gathers)
         images[:count], valid[:count], classes[:count] = gathers.images, gathers.valid, gathers.classes
-        for place, (name, arm) in enumerate(members):
-            rows, wait = made[name, arm, number]
-            some = count + place * self._made + np.arange(len(rows))
-            images[some], valid[some] = wait(), gathers.valid[rows]
-        every = [batches[name, arm, number].result() for name, arm in members]
-        waited = time.monotonic() - began
-        training = study.training
-        rates = training.learning_rate * training.decay_per_epoch ** (
-            np.arange(self._steps[0]) // training.steps_per_epoch
-        )
-        padded = [*every, *every[:1] * (self._words.members - len(every))]
-        weights, losses = self._trainer.fit(images, valid, classes, padded, rates, found[members[0][0], number].seed)
+        some = np.s_[count : count + len(rows)]
+        images[some], valid[some] = wait(), gathers.valid[rows]
+        epoch = np.arange(self._steps[0]) // training.steps_per_epoch
+        rates, batches = training.learning_rate * training.decay_per_epoch**epoch, fit.batches.result()
+        began = time.monotonic()
+        weights, losses = self._trainer.fit(images, valid, classes, batches, rates, fit.replicate.seed)
         probabilities = self._trainer.grade(weights, self._test.images)
-        seconds = (time.monotonic() - began - waited) / len(members)
-        checksum = hashlib.sha256(np.ascontiguousarray(gathers.images)).hexdigest()
-        for place, (name, arm) in enumerate(members):
-            one, (flow, flow_seconds) = found[name, number], flows.get((name, arm, number), (None, 0.0))
-            counts = np.bincount(gathers.classes[one.training], minlength=len(LABELS)).tolist()
-            graded = Graded(
-                arm,
-                number,
-                one.seed,
-                checksum,
-                dict(zip(LABELS, counts, strict=True)),
-                study.augmentations,
-                losses[place].reshape(training.epochs, -1).mean(axis=1).tolist(),
-                {"flow": round(flow_seconds, 2), "classifier": round(seconds, 2)},
-                {"bits": flow.bits, "step": flow.step, "steps": flow.steps} if flow else {},
-                probabilities[place],
-            )
-            self._graded.setdefault(name, []).append(graded)
-            self.say(f"{name} {number} {arm}: {told(graded, self._test.classes, self._recipe)}, waited {waited:.1f} s")
+        seconds = {"flow": round(fit.flow_seconds, 2), "classifier": round(time.monotonic() - began, 2)}
+        counts = np.bincount(gathers.classes[fit.replicate.training], minlength=len(LABELS)).tolist()
+        flow = fit.flow
+        return Graded(
+            fit.arm,
+            fit.replicate.number,
+            fit.replicate.seed,
+            checksum_of(gathers.images),
+            dict(zip(LABELS, counts, strict=True)),
+            study.augmentations,
+            losses.reshape(training.epochs, -1).mean(axis=1).tolist(),
+            seconds,
+            {"bits": flow.bits, "step": flow.step, "steps": flow.steps} if flow else {},
+            probabilities,
+        )
 
-    def _write(self, stage: Stage) -> None:
-        test = self._test
-        for setting in stage.settings:
-            about = About(
-                digest_of(self._recipe),
-                setting.name,
-                self._words.commit or commit() or "",
-                self._words.machine,
-                test.classes.tolist(),
-                hashlib.sha256(np.ascontiguousarray(test.images)).hexdigest(),
-            )
-            write_graded(self._words.out / f"{setting.name}.npz", about, self._graded[setting.name])
+    def _write(self, setting: str) -> None:
+        write_graded(self._words.out / f"{setting}.npz", self._about(setting), self._graded[setting])
+
+    def _about(self, setting: str) -> About:
+        return About(
+            digest_of(self._recipe),
+            setting,
+            self._words.commit or commit() or "",
+            self._words.machine,
+            self._test.classes.tolist(),
+            checksum_of(self._test.images),
+        )
+
+    def _read(self, settings: Iterable[str]) -> None:
+        """Read what an earlier run has finished."""
+        for setting in settings:
+            path = self._words.out / f"{setting}.npz"
+            if path.exists():
+                about, graded = read_graded(path)
+                if about != dataclasses.replace(self._about(setting), commit=about.commit, machine=about.machine):
+                    raise InputError(f"{path}: is of another study or independent survey; give another folder")
+                self._graded[setting] = graded
 
 
-def batches_for(ids: Sequence[str], rows: np.ndarray, seed: int, steps: int, batch: int) -> Batches:
-    """`batches_of`, as a process runs it."""
-    return batches_of(ids, rows, seed, steps, batch)
+@dataclass
+class Fit:
+    """One arm of one survey, while it is prepared.
+
+    Attributes:
+        arm: Its name.
+        replicate: Its training gathers.
+        batches: Its batches, once they are drawn.
+        made: Rows of the gathers in whose places new ones are, and a function that waits for these.
+        flow: Its flow; None without one.
+        flow_seconds: Time that its flow took.
+    """
+
+    arm: str
+    replicate: "Replicate"
+    batches: "Future[Batches] | None" = None
+    made: tuple[np.ndarray, Callable[[], np.ndarray]] | None = None
+    flow: "FittedFlow | None" = None
+    flow_seconds: float = 0.0
+
+    def begin(self, processes: Processes, steps: int, batch: int) -> None:
+        """Start to draw its batches and, if it needs no flow, to make its gathers."""
+        one = self.replicate
+        places = one.rows(self.arm, len(one.gathers))
+        self.batches = processes.start(batches_of, one.ids(self.arm), places, one.seed, steps, batch)
+        if self.arm not in FLOWS:
+            self.made = one.start(self.arm, processes)
+
+
+def checksum_of(images: np.ndarray) -> str:
+    """SHA-256 of images."""
+    return hashlib.sha256(np.ascontiguousarray(images).tobytes()).hexdigest()
 
 
 def told(graded: Graded, truth: np.ndarray, recipe: StudyRecipe) -> str:
@@ -312,7 +382,6 @@ def main() -> None:
     )
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin nothing more after this time")
     parser.add_argument("--together", type=int, default=5, help="surveys whose flows are fitted at the same time")
-    parser.add_argument("--members", type=int, default=6, help="classifiers that are fitted at the same time")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that simulate surveys")
     parser.add_argument("--commit", default="", help="commit of the code, where git is missing")
     parser.add_argument("--machine", default="", help="the machine in words, for the results")
@@ -324,7 +393,10 @@ def main() -> None:
         known = replicates.every_setting
         if unknown := [name for name in words.setting or [] if name not in known]:
             raise InputError(f"--setting {unknown[0]}: {words.recipe} has {', '.join(known)}; choose one of them")
-        numbers = words.survey or list(range(replicates.count))
+        numbers = sorted(set(words.survey or range(replicates.count)))
+        if wrong_numbers := [number for number in numbers if not 0 <= number < replicates.count]:
+            raise InputError(f"--survey {wrong_numbers[0]}: {words.recipe} has surveys 0 to {replicates.count - 1}")
+        check_suits(recipe, words.recipe)
         stages = stages_of(recipe, words.setting or list(known), numbers, words.together)
         words.out.mkdir(parents=True, exist_ok=True)
         run = Run(recipe, words)

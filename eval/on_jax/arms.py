@@ -22,9 +22,6 @@ from glowseis.transplant import LOW_BAND, draw_moves
 
 NOISE_FLOW = "noise-flow"
 
-ON_JAX = (OVERSAMPLING, TRACE_BLOCKS, PIXEL_MIXING, FLOW, LOW_BAND, NOISE_FLOW)
-"""The arms that this module makes."""
-
 OVERSAMPLING_STREAM = 2
 """As in `eval.study.arms`."""
 
@@ -96,7 +93,7 @@ class Replicate:
         """Start to make an arm's gathers: rows of those in whose places they are, and a function that waits for them.
 
         Args:
-            arm: One of `ON_JAX`.
+            arm: One of `eval.study.names.ON_JAX`.
             processes: They make what takes long.
             flow: The arm's flow, if it needs one.
         """
@@ -123,14 +120,14 @@ class Replicate:
             return first, lambda: within(gathers.valid[first], np.stack(mixed))
         assert flow is not None
         images = gathers.bands if arm == NOISE_FLOW else gathers.images
-        levels = flow[0].interpolated(flow[1], images[first], images[second], alpha.astype(np.float32))
+        between = flow[0].interpolated(flow[1], images[first], images[second], alpha.astype(np.float32))
         if arm == FLOW:
-            return first, lambda: within(gathers.valid[first], levels)
+            return first, lambda: within(gathers.valid[first], between)
         moves = draw_moves(np.arange(len(training)), np.array([-1]), count, self.seed)
-        jobs = []
-        for one, number, other, share, move in zip(levels, first, second, alpha, moves, strict=True):
+        louder = []
+        for one, number, other, share, move in zip(between, first, second, alpha, moves, strict=True):
             samples, traces = gathers.valid[number]
             clip = gathers.clips[number] * (gathers.clips[other] / gathers.clips[number]) ** share
             noise = (one[:samples, :traces].astype(np.float32) - ZERO_LEVEL) / ZERO_LEVEL * np.float32(clip)
-            jobs.append((int(training[move.host]), noise, move.moved))
-        return training[[one.host for one in moves]], processes.made(with_noise, self.place, jobs)
+            louder.append((int(training[move.host]), noise, move.moved))
+        return training[[one.host for one in moves]], processes.made(with_noise, self.place, louder)

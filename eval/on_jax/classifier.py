@@ -1,6 +1,5 @@
-"""Fitting Miniception with JAX: several networks at a time, many steps in one call."""
+"""Fitting Miniception with JAX, many steps in one call."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -16,7 +15,7 @@ GRADED = 400
 
 
 class Trainer:
-    """Fits Miniceptions and grades with them.
+    """Fits Miniception, again and again, and grades with it.
 
     Args:
         size: Samples and traces of the images.
@@ -24,6 +23,10 @@ class Trainer:
         companded: As for `glowseis.models.miniception.Miniception`.
         shifts: Largest shifts in samples and traces.
         chunk: Steps of a call.
+
+    Attributes:
+        changed: One gather's amplitudes as a fraction of full scale, float32 `[time, trace]`, from its image, its valid
+            region and numbers drawn for `CHANGES`.
     """
 
     def __init__(
@@ -46,7 +49,7 @@ class Trainer:
             return jnp.clip(last - jnp.abs(last - jnp.abs(places)), 0, last)
 
         def changed(image: Any, valid: Any, drawn: Any) -> Any:
-            """One gather's amplitudes in grey levels, as `augment_graded.augmented` changes them."""
+            """One gather, as `augment_graded.augmented` changes it."""
             amplitude = image.astype(jnp.float32) - 128.0
             turned = amplitude * jnp.where(drawn[0] < UNCHANGED, -1.0, 1.0)
             places = [
@@ -77,13 +80,10 @@ class Trainer:
 
             return jax.lax.scan(step, (weights, state), (batches, rates))
 
-        several = jax.vmap(run, in_axes=(None, None, None, 0, 0, 0, None))
-        self._run = jax.jit(several, donate_argnums=(3, 4))
+        self.changed = jax.jit(changed)
+        self._run = jax.jit(run, donate_argnums=(3, 4))
         self._grade = jax.jit(
-            jax.vmap(
-                lambda weights, image: jax.nn.softmax(logits(weights, (image.astype(jnp.float32) - 128.0) / 128.0)),
-                in_axes=(0, None),
-            )
+            lambda weights, image: jax.nn.softmax(logits(weights, (image.astype(jnp.float32) - 128.0) / 128.0))
         )
 
     def fit(
@@ -91,41 +91,39 @@ class Trainer:
         images: np.ndarray,
         valid: np.ndarray,
         classes: np.ndarray,
-        batches: Sequence[Batches],
+        batches: Batches,
         rates: np.ndarray,
         seed: int,
     ) -> tuple[list[Any], np.ndarray]:
-        """Fit as many networks as there are batches, from the same first weights.
+        """Fit a network.
 
         Args:
             images: Grey levels, uint8 `[gather, time, trace]`.
             valid: Samples and traces of their valid regions, `[gather, 2]`.
             classes: Numbers of their labels, `[gather]`.
-            batches: The batches of each network.
+            batches: What each step takes of them.
             rates: Learning rate of each step.
             seed: Seed of the first weights.
 
         Returns:
-            Weights, `[network, ..]` each, and losses, float32 `[network, step]`.
+            Its weights, and the loss of each step, float32 `[step]`.
         """
-        random, count = np.random.default_rng([seed, 9]), len(batches)
-        first = [glorot(variable.shape, random) for variable in self._model.trainable_variables]
-        repeated = [jnp.asarray(np.broadcast_to(one, (count, *one.shape))) for one in (*first, *self._state)]
-        carry = (repeated[: len(first)], repeated[len(first) :])
+        random = np.random.default_rng([seed, 9])
+        weights: Any = [jnp.asarray(glorot(one.shape, random)) for one in self._model.trainable_variables]
+        state: Any = [jnp.asarray(one) for one in self._state]
         there = [jnp.asarray(images), jnp.asarray(valid, jnp.int32), jnp.asarray(classes, jnp.int32)]
-        every = [np.stack([getattr(one, name) for one in batches]) for name in ("rows", "weights", "drawn")]
         losses = []
         for start in range(0, len(rates), self._chunk):
             part = np.s_[start : start + self._chunk]
-            given = tuple(jnp.asarray(one[:, part]) for one in every)
-            carry, loss = self._run(*there, *carry, given, jnp.asarray(rates[part], jnp.float32))
+            given = tuple(jnp.asarray(one[part]) for one in (batches.rows, batches.weights, batches.drawn))
+            (weights, state), loss = self._run(*there, weights, state, given, jnp.asarray(rates[part], jnp.float32))
             losses.append(loss)
-        return carry[0], np.concatenate([np.asarray(one) for one in losses], axis=1)
+        return weights, np.concatenate([np.asarray(one) for one in losses])
 
     def grade(self, weights: list[Any], images: np.ndarray) -> np.ndarray:
-        """Probabilities, float32 `[network, gather, class]`."""
+        """Probabilities, float32 `[gather, class]`."""
         parts = [images[start : start + GRADED] for start in range(0, len(images), GRADED)]
-        return np.concatenate([np.asarray(self._grade(weights, part)) for part in parts], axis=1)
+        return np.concatenate([np.asarray(self._grade(weights, part)) for part in parts])
 
 
 def glorot(shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:

@@ -144,8 +144,8 @@ class FlowTrainer:
 
         def between(values: Any, fixed: Any, first: Any, second: Any, alpha: Any) -> Any:
             with scope(values, fixed):
-                pair = (from_levels(one[..., None]) for one in (first, second))
-                return to_levels(flow.interpolate(*pair, alpha))[..., 0]
+                start, end = (from_levels(one[..., None]) for one in (first, second))
+                return to_levels(flow.interpolate(start, end, alpha))[..., 0]
 
         self._advance = jax.jit(exact(jax.vmap(advance)), donate_argnums=(0, 2))
         self._bits = jax.jit(exact(jax.vmap(bits_of)))

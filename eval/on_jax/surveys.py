@@ -1,5 +1,6 @@
 """Simulated surveys in memory, made by processes while classifiers are fitted; without TensorFlow."""
 
+import functools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -91,7 +92,7 @@ class Processes:
         """Start to simulate the first gathers of a survey; the function that is returned waits for them."""
         parts = np.array_split(np.arange(count), max(1, round(count / PART)))
         started = [self._pool.submit(simulated, place, part.tolist(), bands) for part in parts]
-        return lambda: _joined([one.result() for one in started])
+        return functools.cache(lambda: _joined([one.result() for one in started]))
 
     def made(self, function: Callable[..., np.ndarray], place: Place, jobs: Sequence[Any]) -> Callable[[], np.ndarray]:
         """Start to make new gathers of a survey; the function that is returned waits for their images."""

@@ -17,14 +17,16 @@ from eval.study.missed import RareGrades, write_grades
 from eval.study.names import ARMS
 from eval.study.outcome import Independent, Outcome
 from eval.study.preparation import Study
+from eval.study.recipe import StudyRecipe
 from glowseis.errors import FittingError, InputError
 from glowseis.fitting.classifier.fitting import ClassifierFitting
 from glowseis.fitting.stopping import Stopping
 from glowseis.run.record import commit
 from glowseis.scoring import Scores, fraction_weights, scores
-from glowseis.survey.batches.labelled import from_survey
+from glowseis.survey.batches.labelled import LabelledGathers, from_survey
 from glowseis.survey.gather import LABELS
 from glowseis.survey.splits.parts import labelled_rows
+from glowseis.survey.store.survey import Survey
 
 FAILURES = (FittingError, InputError, tf.errors.ResourceExhaustedError)
 """Errors that make one arm fail while the others continue; a leak stops all."""
@@ -106,7 +108,7 @@ def _scored(fold: Fold, outcome: Outcome) -> Outcome:
             "kept_step": fitted.step,
             "ids": [str(one) for one in test.ids],
             "classes": test.classes.tolist(),
-            "probabilities": _rounded(probabilities),
+            "probabilities": rounded(probabilities),
             "independent": independent,
             "epochs": log.epochs,
             "seconds": {part: round(taken, 2) for part, taken in seconds.items()},
@@ -131,13 +133,36 @@ def score_independent(
     """
     if study.independent is None:
         return None, None, None
-    rows = np.intersect1d(study.independent.select(labels=study.labels), labelled_rows(study.independent))
-    gathers = from_survey(study.independent, rows, study.labels)
-    fractions = dict(zip(LABELS, study.recipe.survey.fractions, strict=True))
-    weights = fraction_weights(gathers.classes, [fractions[label] for label in study.labels])
-    found = fitting.probabilities(gathers)
-    judged = scores(gathers.classes, found.argmax(axis=1), study.labels, probabilities=found, weights=weights)
-    rare = study.labels.index(study.rare)
+    gathers = independent_gathers(study.recipe, study.independent)
+    return score_found(study.recipe, study.digest, study.independent, gathers, fitting.probabilities(gathers))
+
+
+def independent_gathers(recipe: StudyRecipe, survey: Survey) -> LabelledGathers:
+    """The gathers of an independent survey that classifiers are scored on."""
+    rows = np.intersect1d(survey.select(labels=recipe.study.labels), labelled_rows(survey))
+    return from_survey(survey, rows, recipe.study.labels)
+
+
+def score_found(
+    recipe: StudyRecipe, digest: str, survey: Survey, gathers: LabelledGathers, found: np.ndarray
+) -> tuple[Independent, Scores, RareGrades]:
+    """Score probabilities of an independent survey's gathers, weighted to the fractions of the study's own survey.
+
+    Args:
+        recipe: The study's recipe.
+        digest: The study's digest.
+        survey: The independent survey.
+        gathers: Its gathers, `independent_gathers`.
+        found: Probabilities, `[gather, class]`.
+
+    Returns:
+        The scores, as stored in an outcome and as computed, and the grades of rare gathers.
+    """
+    labels = recipe.study.labels
+    fractions = dict(zip(LABELS, recipe.survey.fractions, strict=True))
+    weights = fraction_weights(gathers.classes, [fractions[label] for label in labels])
+    judged = scores(gathers.classes, found.argmax(axis=1), labels, probabilities=found, weights=weights)
+    rare = labels.index(recipe.data.label)
     is_rare = gathers.classes == rare
     curve = precision_at_recalls(is_rare, found[:, rare], weights)
     return (
@@ -152,10 +177,10 @@ def score_independent(
         ),
         judged,
         RareGrades(
-            study=study.digest,
-            survey=study.independent.checksum,
+            study=digest,
+            survey=survey.checksum,
             ids=[str(one) for one in gathers.ids[is_rare]],
-            probabilities=_rounded(found[is_rare]),
+            probabilities=rounded(found[is_rare]),
             rare=rare,
         ),
     )
@@ -195,7 +220,7 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def _rounded(probabilities: np.ndarray) -> list[list[float]]:
+def rounded(probabilities: np.ndarray) -> list[list[float]]:
     """Probabilities for a file, six digits each."""
     return [[float(f"{value:.6g}") for value in row] for row in probabilities]
 

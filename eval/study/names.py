@@ -47,6 +47,9 @@ ARMS: dict[str, ArmName] = {
 }
 """The arms, in the order of the tables."""
 
+ON_JAX = (RIVAL, "trace-blocks", "pixel-mixing", PRIMARY, "low-band", "noise-flow")
+"""The arms that `eval.worth_jax` makes."""
+
 
 def check_arms(names: Sequence[str], where: str) -> None:
     """Make sure that arms are known, each named once.

@@ -20,6 +20,7 @@ from glowseis.files import locked, write_json
 from glowseis.run.own_survey import own_survey
 from glowseis.survey.simulate import SIMULATOR_VERSION
 from glowseis.survey.splits.parts import labels_of, lines_of
+from glowseis.survey.store.survey import Survey
 
 _VALIDATION_STREAM = 23
 
@@ -131,6 +132,20 @@ def digest_of(recipe: StudyRecipe) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
+def independent_survey(recipe: StudyRecipe) -> Survey:
+    """A study's independent survey, made unless it exists.
+
+    Args:
+        recipe: The study's recipe, with `study.independent`.
+
+    Raises:
+        InputError: The survey's folder holds another.
+        StoppedError: A signal came while it was made; what is finished is kept.
+    """
+    assert recipe.study.independent is not None
+    return own_survey(recipe.study.independent, Path("surveys") / f"{recipe.name}-independent")
+
+
 def prepare_replicate(
     recipe: StudyRecipe,
     setting: SettingSection,
@@ -165,7 +180,7 @@ def prepare_replicate(
             recipe.survey.model_copy(update={"seed": seed, "weather": setting.weather}),
             Path("surveys") / f"{recipe.name}-weather{setting.weather:g}-{seed}",
         )
-        tested = own_survey(independent, Path("surveys") / f"{recipe.name}-independent")
+        tested = independent_survey(recipe)
     for one in (survey, tested):
         check_labels(recipe, one)
     return Replicate(recipe, survey, tested, {}, folder, outcomes or folder / "outcomes", setting, number, replicates)

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from eval.pilot import BAD, BAD_SHARE, Bad, batches_of, child, figures, simulated
+from eval.pilot import BAD_SHARE, Bad, child, figures, rows_of_batches
 from glowseis.survey.amplitudes.bands import low_band
 from glowseis.survey.simulate import acquisitions, noise_alone, simulate_events, simulate_recording
 
@@ -21,16 +21,15 @@ def bad(kept=(3, 8), rest=tuple(range(10, 60)), **made):
 
 def test_half_of_the_bad_places_are_new_where_an_arm_makes_some():
     setting = bad(**{"low-band": np.zeros((7, 1, 1), np.uint8)})
-    classes = np.zeros(60, int)
-    rows = batches_of("low-band", classes, setting, 1000, 200, 1)
+    rows = rows_of_batches("low-band", setting, 1000, 200, 1)
     new, again = (rows >= 1000), np.isin(rows, setting.kept)
     assert set(np.unique(rows[new])) <= set(range(1000, 1007)) and set(np.unique(rows[again])) == {3, 8}
     assert abs(new.mean() - again.mean()) < 0.02 and abs((new | again).mean() - BAD_SHARE) < 0.01
-    repeated = batches_of("oversampling", classes, setting, 1000, 200, 1)
+    repeated = rows_of_batches("oversampling", setting, 1000, 200, 1)
     assert repeated.max() < 60 and abs(np.isin(repeated, setting.kept).mean() - BAD_SHARE) < 0.01
-    natural = np.isin(batches_of("none", classes, setting, 1000, 200, 1), setting.kept).mean()
+    natural = np.isin(rows_of_batches("none", setting, 1000, 200, 1), setting.kept).mean()
     assert abs(natural - 2 / 52) < 0.01
-    more = batches_of("real-8", classes, setting, 1000, 200, 1)
+    more = rows_of_batches("real-8", setting, 1000, 200, 1)
     assert set(np.unique(more[more >= 1000])) == set(range(1000, 1014))
     assert abs((more >= 1000).sum() / np.isin(more, setting.kept).sum() - 7) < 1.5
 
@@ -57,14 +56,6 @@ def test_figures_are_weighted_to_the_papers_fractions():
     # One false alarm of a hundred good gathers outweighs the bad ones, which are rare.
     found[0] = [0.1, 0.1, 0.8]
     assert figures(found, truth, np.array([0.6, 0.28, 0.12]))["f1_bad_as_trained"] < 90
-
-
-def test_a_survey_is_simulated_in_parts():
-    images, classes, lines = simulated((9001, 1.0, (0.4, 0.3, 0.3), [0, 1, 2, 3]))
-    assert images.shape == (4, 112, 80) and images.dtype == np.uint8 and len(classes) == len(lines) == 4
-    again = simulated((9001, 1.0, (0.4, 0.3, 0.3), [2]))
-    assert np.array_equal(again[0][0], images[2]) and again[1][0] == classes[2] and again[2][0] == lines[2]
-    assert set(classes) <= {0, 1, BAD}
 
 
 @pytest.mark.slow
