@@ -293,7 +293,7 @@ def refuse_given(context: typer.Context, names: Iterable[str], needed: str) -> N
 
     Args:
         context: The command's context.
-        names: Names of the options, without dashes.
+        names: Names of the options' parameters.
         needed: What they go with.
 
     Raises:
@@ -302,7 +302,7 @@ def refuse_given(context: typer.Context, names: Iterable[str], needed: str) -> N
     for name in names:
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
-            raise InputError(f"--{name} goes with {needed}; leave it out")
+            raise InputError(f"--{name.replace('_', '-')} goes with {needed}; leave it out")
 
 
 def import_tensorflow(*, begin: bool = True) -> None:

@@ -1,5 +1,6 @@
 """Folders of SavedModels and their records, read without TensorFlow so that errors appear at once."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,20 @@ def version_folder(path: Path) -> Path:
 def model_name(folder: Path) -> str:
     """Name and version of a SavedModel, such as `demo/1`."""
     return "/".join(folder.resolve().parts[-2:])
+
+
+def savedmodel_sha256(folder: Path) -> str:
+    """SHA-256 of a SavedModel's files, with their names, as hexadecimal digits.
+
+    Args:
+        folder: The version's folder.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
+    return digest.hexdigest()
 
 
 def read_about(folder: Path, kind: str | None = None) -> dict[str, Any]:

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from glowseis.delivery.record import file_state, graded_file, new_record, write_record
 from glowseis.export.classifier import SavedClassifier, load_classifier
+from glowseis.export.folders import savedmodel_sha256, version_folder
 from glowseis.judging.prior import parse_prior
 from glowseis.run.grading import Grades, bringing_for, grade, survey_gathers
+from glowseis.survey.formats.sources import source_files
 from glowseis.survey.gather import Gather
 from glowseis.survey.ingestion.ingest import Request, gathers_of
 from glowseis.survey.matching.bringing import Bringing
@@ -27,7 +30,8 @@ def grade_sources(
         savedmodel: Path of the classifier's SavedModel.
         surveys: The surveys.
         files: The files, perhaps none, and how to read them, as `glowseis.run.graded_sources.look_at` returns them.
-        out: The CSV file to make, as in `glowseis.run.grading.grade`.
+        out: The CSV file to make, as in `glowseis.run.grading.grade`; files are recorded beside it (see
+            `glowseis.delivery.record`).
         batch: Windows at a time; memory grows with it.
         prior: Class fractions to expect, such as `66,31,2`; those of the training when None.
 
@@ -46,7 +50,26 @@ def grade_sources(
         classifier.fractions()
     lines: list[str] = []
     gathers = _gathers(surveys, files, bringing, lines)
-    grades = grade(classifier, gathers, out, bringing=bringing, batch=batch, prior=expected)
+    paths = source_files(files.sources, files.kind)
+    before = {path: file_state(path) for path in paths}
+
+    def record() -> None:
+        how = {"prior": prior, "fit": files.fit, "size": files.size}
+        checksum = savedmodel_sha256(version_folder(savedmodel))
+        found = [graded_file(path, state) for path, state in before.items()]
+        write_record(
+            out, new_record(classifier.name, checksum, classifier.labels, how, files.kind, files.options, found)
+        )
+
+    grades = grade(
+        classifier,
+        gathers,
+        out,
+        bringing=bringing,
+        batch=batch,
+        prior=expected,
+        then=record if paths else lambda: None,
+    )
     return [*lines, *bringing.lines(), *grades.lines(classifier.name), *_lines(classifier, grades, expected, out)]
 
 

@@ -1,12 +1,13 @@
 """Gathers graded by a trained classifier: matched to it, graded window by window, written as a table, scored."""
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from glowseis.delivery.grades import FACTS, PROBABILITY
 from glowseis.errors import InputError
 from glowseis.export.classifier import SavedClassifier
 from glowseis.files import whole_file
@@ -21,9 +22,6 @@ from glowseis.survey.matching.bringing import Bringing
 from glowseis.survey.matching.sameness import FARTHEST_SPACING, gather_spacing_factor
 from glowseis.survey.store.survey import Survey
 from glowseis.survey.wording import first_names, line_name, number_of
-
-FACTS = ("gather_id", "source", "sail_line", "shot", "cable")
-"""Columns of the table that describe a gather, before its grade."""
 
 MOST_SHORTFALL = 0.25
 """A classifier of windows has seen no padded one: a gather that lacks more than this to fill one is unlike them."""
@@ -234,6 +232,7 @@ def grade(
     bringing: Bringing | None = None,
     batch: int = 16,
     prior: np.ndarray | None = None,
+    then: Callable[[], object] = lambda: None,
 ) -> Grades:
     """Grade gathers and write a table of their grades, whole or not at all.
 
@@ -249,6 +248,7 @@ def grade(
         bringing: What matched them; None if nothing did.
         batch: Windows at a time; memory grows with it.
         prior: As for `graded`.
+        then: Called when all are graded, before the table gets its name.
 
     Returns:
         Counts and scores.
@@ -268,7 +268,7 @@ def grade(
     unlike: list[float | None] = []
     with whole_file(out) as path, path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        columns = (*FACTS, "grade", *(f"probability_{label}" for label in classifier.labels))
+        columns = (*FACTS, "grade", *(f"{PROBABILITY}{label}" for label in classifier.labels))
         writer.writerow([*columns, "severity", "unlike", "unlike_by", "windows", *WORST])
         for gather, one in graded(classifier, gathers, bringing, batch, prior):
             label = UNSURE if one.unsure else classifier.labels[one.number]
@@ -294,6 +294,8 @@ def grade(
             reasons = list(dict.fromkeys(bringing.left_out.values()))
             why = f"{len(bringing.left_out)} left out with {'; '.join(reasons)}" if reasons else "the sources have none"
             raise InputError(f"no gather is left to grade: {why}")
+        stream.flush()
+        then()
     grades.unlikeness = summary(lines, unlike, len(classifier.about.get("validation_ids", ())) or TYPICAL_JUDGES)
     if truth:
         found = np.array([one.probabilities for one in scored])

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from glowseis.delivery.record import file_sha256, read_record, record_path
 from glowseis.errors import InputError
 from glowseis.export.classifier import export_classifier, load_classifier
 from glowseis.export.flow import export_flow, load_flow
@@ -167,11 +168,15 @@ def test_files_are_graded_as_the_survey_that_ingest_would_make(graded, tmp_path,
     assert "1 gather not scored: labelled 'awful', which grader/1 does not know" in done.out
     assert "of the 1 labelled gathers" in done.out
     size = "24x16" if fit else "32x24"
+    (file,) = (record := read_record(tmp_path / "grades.csv")).files
+    assert (file.path, file.sha256) == (str(tmp_path / "line.npy"), file_sha256(tmp_path / "line.npy"))
+    assert (record.model, record.labels, record.options.axes) == ("grader/1", LABELS, "gather,time,trace")
     assert command("ingest", *words, "--size", size, "--out", tmp_path / "survey").status == 0
     assert (
         command("classify", graded.folder / "grader", tmp_path / "survey", "--out", tmp_path / "again.csv").status == 0
     )
     assert (tmp_path / "grades.csv").read_bytes() == (tmp_path / "again.csv").read_bytes()
+    assert not record_path(tmp_path / "again.csv").exists()
 
 
 def test_a_survey_of_another_size_is_graded_in_windows(graded, tmp_path, command):

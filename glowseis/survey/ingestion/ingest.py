@@ -221,11 +221,16 @@ def recordings_of(request: Request, told: list[str]) -> Iterator[Recording | Pic
     Raises:
         InputError: A setting or an input is wrong.
     """
+    return (found for _, found in sourced_recordings(request, told))
+
+
+def sourced_recordings(request: Request, told: list[str]) -> Iterator[tuple[Source, Recording | Picture]]:
+    """As `recordings_of`, each gather with the opened file that it comes from."""
     opened = _open(request, mixed=True)
     tally = Tally()
-    for _, found in progress(_named(opened.sources, tally), len(opened.shapes), "reading"):
+    for source, found in progress(_named(opened.sources, tally), len(opened.shapes), "reading"):
         tally.add_mended(found.gather_id, found.mended)
-        yield found
+        yield source, found
     tally.remarks = _remark_lines(opened.sources)
     lines = treatment(tally, None, None)
     if request.strict:
