@@ -44,11 +44,13 @@ FULL = r"No space left|File too large|Disk quota exceeded"
 NO_SPACE = "no space left to write; nothing half-written was kept; free some space and run it again"
 
 
-SavedModel = Annotated[
-    Path,
-    typer.Argument(
+Classifier = Annotated[
+    Path | None,
+    typer.Option(
+        "--model",
         help="savedmodels/NAME for the newest version, or NAME/VERSION. Its code is run: use only models from people "
-        "you trust."
+        "you trust. Default: savedmodels/robust, which comes with glowseis.",
+        show_default=False,
     ),
 ]
 Labels = Annotated[Path | None, typer.Option(help="CSV file of labels by gather_id, file, line, shot or cable.")]

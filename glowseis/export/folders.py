@@ -6,6 +6,7 @@ from typing import Any
 
 from glowseis.errors import InputError, reason_of
 from glowseis.files import read_json
+from glowseis.shipped import found
 from glowseis.survey.store.survey import Survey
 
 ABOUT = Path("assets.extra") / "glowseis.json"
@@ -27,11 +28,13 @@ def savedmodel_folder(path: Path) -> Path | None:
     """The folder of a SavedModel's version.
 
     Args:
-        path: `savedmodels/NAME/VERSION`, or `savedmodels/NAME` for the newest version.
+        path: `savedmodels/NAME/VERSION`, or `savedmodels/NAME` for the newest version; a model that comes with
+            glowseis is found from any folder.
 
     Returns:
         The version's folder; None if there is no SavedModel.
     """
+    path = found(path)
     folder = (versions(path) or [path])[-1]
     return folder if (folder / "saved_model.pb").is_file() else None
 

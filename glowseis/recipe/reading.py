@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from glowseis.errors import InputError
 from glowseis.recipe.sections import ClassifierRecipe, Recipe, Section
+from glowseis.shipped import found
 
 LARGEST_BYTES = 1_000_000
 """Largest recipe in bytes; those that come with glowseis have a few thousand."""
@@ -48,7 +49,7 @@ def read_recipe(path: Path, changes: list[str] | None = None) -> Recipe | Classi
     """Read a recipe: a classifier's if it has a section `[classifier]`, else a flow's.
 
     Args:
-        path: A TOML file.
+        path: A TOML file; `train/NAME.toml` for one that comes with glowseis, from any folder.
         changes: Changes such as `training.batch=2`, the value written as in TOML (a bare word is taken as text).
 
     Raises:
@@ -93,7 +94,7 @@ def _values(path: Path, changes: list[str] | None, wording: Wording) -> dict[str
 
 def _text(path: Path, wording: Wording) -> str:
     try:
-        with path.open("rb") as file:
+        with found(path).open("rb") as file:
             content = file.read(LARGEST_BYTES + 1)
         if len(content) > LARGEST_BYTES:
             raise InputError(f"{path}: larger than {LARGEST_BYTES:,} bytes, so not a {wording.word}; name another file")

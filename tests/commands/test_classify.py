@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import glowseis
 from glowseis.delivery.record import file_sha256, read_record, record_path
 from glowseis.errors import InputError
 from glowseis.export.classifier import export_classifier, load_classifier
@@ -19,7 +20,10 @@ from glowseis.fitting.classifier.trainer import make_classifier, predict
 from glowseis.models.glow import Glow
 from glowseis.run.grading import grade
 from glowseis.scoring import scores
+from glowseis.shipped import ready_model
 from glowseis.survey.gather import Origin
+from glowseis.survey.simulate.acquisition import Acquisition
+from glowseis.survey.simulate.recordings import simulate_recording
 from glowseis.survey.store.survey import write_survey
 from glowseis.testing import perturb
 from tests.support.graded_survey import LABELS, graded_gather, graded_survey
@@ -226,6 +230,21 @@ def test_bad_input_is_told_in_one_line_and_nothing_is_left(graded, tmp_path, mon
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_the_ready_classifier_grades_where_no_model_is_named(tmp_path, monkeypatch, command):
+    """Gathers of an acquisition that it was not trained on; the table goes where none is named either."""
+    monkeypatch.chdir(tmp_path)
+    shots = [simulate_recording(3 * k, 5, Acquisition.drawn(224, 160, 2002), (1, 0, 0)) for k in range(2)]
+    glowseis.write_gathers(tmp_path / "line.segy", shots)
+    done = command("classify", "line.segy")
+    assert done.status == 0, done.error
+    first, *_, last = done.out.splitlines()
+    assert first == "no model was named: graded by robust/2, which comes with glowseis"
+    assert last.startswith("2 gathers graded by robust/2") and last.endswith(": grades.csv")
+    assert list(pd.read_csv("grades.csv")["grade"]) == ["good", "good"]
+    refused = command("classify", ready_model("classifier"), "--out", "others.csv")
+    assert refused.status == 2 and refused.error[0].endswith("is a SavedModel; name the gathers to grade after it")
+
+
 def test_a_record_that_is_damaged_leaves_no_table(graded, tmp_path, command):
     shutil.copytree(graded.survey.path, tmp_path / "survey")
     shard = next((tmp_path / "survey").glob("*.tfrecord"))
@@ -333,7 +352,7 @@ def test_a_savedmodel_of_before_there_were_features(graded, tmp_path, command, m
         about.pop(name)
     path.write_text(json.dumps(about))
     assert list(load_classifier(tmp_path / "old").module.signatures) == ["classify"]
-    done = command("classify", tmp_path / "old", graded.survey.path, "--out", tmp_path / "grades.csv")
+    done = command("classify", "--model", tmp_path / "old", graded.survey.path, "--out", tmp_path / "grades.csv")
     assert (
         done.status == 0
         and "old/1 does not record what it was trained on, because an older glowseis made it" in done.out

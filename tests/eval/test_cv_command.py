@@ -1,7 +1,6 @@
 """`python -m eval.cv`: what it runs, what it skips, what it prints and writes, and what it refuses."""
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -17,7 +16,6 @@ from eval.running.estimate import estimate
 from eval.study.outcome import read_outcome, write_outcome
 from eval.study.preparation import prepare
 from eval.study.recipe import read_study
-from glowseis.errors import InputError
 from tests.support.commands import CHECKOUT
 from tests.support.outcomes import make_outcome
 from tests.support.small_study import LABELS, labelled_survey, study_words
@@ -321,19 +319,6 @@ def test_the_whole_command_with_a_flow(there, tmp_path):
     assert flow.synthetic == 6 and flow.seconds["flow"] > 0 and flow.seconds["synthesis"] > 0
     assert json.loads((tmp_path / "study/study.json").read_text())["recipe"]["study"]["folds"] == 2
     assert "1 of 2 folds" in out and "Table 1" in out
-
-
-def test_the_demo_is_what_runs_without_words(tmp_path, monkeypatch):
-    from glowseis.run.checks import demo_recipe as demo
-
-    monkeypatch.chdir(tmp_path)
-    assert demo() == CHECKOUT / "train/demo.toml"
-    monkeypatch.setattr("glowseis.run.checks.CHECKOUT", tmp_path)
-    with pytest.raises(InputError, match="name a recipe, or run it from a checkout"):
-        demo()
-    (tmp_path / "train").mkdir()
-    (tmp_path / "train/demo.toml").touch()
-    assert os.fspath(demo()) == "train/demo.toml"
 
 
 @pytest.mark.parametrize("name", ["demo", "study", "paper"])
