@@ -70,6 +70,6 @@ def look_at(savedmodel: Path, asked: Request) -> tuple[list[Survey], Request]:
     if fit and not files:
         raise InputError("--fit is for files; a survey's gathers have one size already; leave --fit out")
     read_about(version_folder(savedmodel), "classifier")
-    for file in source_files(files, asked.kind):
+    for file in () if asked.keep_going else source_files(files, asked.kind):
         check_file(file)
     return surveys, replace(asked, sources=files)

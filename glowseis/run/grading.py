@@ -1,7 +1,7 @@
 """Gathers graded by a trained classifier: matched to it, graded window by window, written as a table, scored."""
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -232,7 +232,6 @@ def grade(
     bringing: Bringing | None = None,
     batch: int = 16,
     prior: np.ndarray | None = None,
-    then: Callable[[], object] = lambda: None,
 ) -> Grades:
     """Grade gathers and write a table of their grades, whole or not at all.
 
@@ -248,7 +247,6 @@ def grade(
         bringing: What matched them; None if nothing did.
         batch: Windows at a time; memory grows with it.
         prior: As for `graded`.
-        then: Called when all are graded, before the table gets its name.
 
     Returns:
         Counts and scores.
@@ -258,6 +256,28 @@ def grade(
         OSError: The disk is full or not writable; nothing is left behind.
     """
     bringing = bringing or bringing_for(classifier)
+    with whole_file(out) as path:
+        return grade_into(path, classifier, graded(classifier, gathers, bringing, batch, prior), bringing)
+
+
+def grade_into(
+    path: Path, classifier: SavedClassifier, pairs: Iterable[tuple[Gather, Graded]], bringing: Bringing
+) -> Grades:
+    """Write a table of grades, and score them, as `grade` does.
+
+    Args:
+        path: The CSV file to write.
+        classifier: What graded them.
+        pairs: Gathers with their grades, such as `graded` yields.
+        bringing: What matched them.
+
+    Returns:
+        Counts and scores.
+
+    Raises:
+        InputError: A gather cannot be read, or none is left to grade.
+        OSError: The disk is full or not writable.
+    """
     # Ignoring case, as in training.
     numbers = {label.casefold(): number for number, label in enumerate(classifier.labels)}
     grades = Grades(dict.fromkeys(classifier.labels, 0))
@@ -266,11 +286,11 @@ def grade(
     scored: list[Graded] = []
     lines: list[str] = []
     unlike: list[float | None] = []
-    with whole_file(out) as path, path.open("w", encoding="utf-8", newline="") as stream:
+    with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         columns = (*FACTS, "grade", *(f"{PROBABILITY}{label}" for label in classifier.labels))
         writer.writerow([*columns, "severity", "unlike", "unlike_by", "windows", *WORST])
-        for gather, one in graded(classifier, gathers, bringing, batch, prior):
+        for gather, one in pairs:
             label = UNSURE if one.unsure else classifier.labels[one.number]
             grades.counts[label] = grades.counts.get(label, 0) + 1
             writer.writerow(_row(gather, label, one))
@@ -294,8 +314,6 @@ def grade(
             reasons = list(dict.fromkeys(bringing.left_out.values()))
             why = f"{len(bringing.left_out)} left out with {'; '.join(reasons)}" if reasons else "the sources have none"
             raise InputError(f"no gather is left to grade: {why}")
-        stream.flush()
-        then()
     grades.unlikeness = summary(lines, unlike, len(classifier.about.get("validation_ids", ())) or TYPICAL_JUDGES)
     if truth:
         found = np.array([one.probabilities for one in scored])
