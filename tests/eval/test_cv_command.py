@@ -5,7 +5,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
 import numpy as np
@@ -268,9 +267,9 @@ def test_the_estimate_is_of_what_finished_arms_took_on_such_a_machine(there, tmp
     assert estimate(study, []) == 0.0
 
 
-def start_cv(words, *more):
+def start_cv(python, words, *more):
     return subprocess.Popen(
-        [sys.executable, "-m", "eval.cv", *map(str, words), *more],
+        [python, "-m", "eval.cv", *map(str, words), *more],
         cwd=CHECKOUT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -280,11 +279,11 @@ def start_cv(words, *more):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_signal_keeps_what_is_finished_and_the_same_command_goes_on(there, tmp_path, command, jobs):
+def test_a_signal_keeps_what_is_finished_and_the_same_command_goes_on(there, tmp_path, command, warm_python, jobs):
     recipe, option, survey, _, _ = there
     words = [recipe, option, survey, "--out", tmp_path / "study", "--arms", "none,oversampling", "--kind", "grouped"]
     words += ["--jobs", jobs, "--set", "study.folds=2", "--set", "study.training.epochs=1"]
-    process = start_cv(words)
+    process = start_cv(warm_python, words)
     outcomes = tmp_path / "study/outcomes"
     end = time.monotonic() + 300
     while not list(outcomes.glob("*.json")):
@@ -308,10 +307,10 @@ def test_a_signal_keeps_what_is_finished_and_the_same_command_goes_on(there, tmp
 
 
 @pytest.mark.slow
-def test_the_whole_command_with_a_flow(there, tmp_path):
+def test_the_whole_command_with_a_flow(there, tmp_path, warm_python):
     recipe, option, survey, _, _ = there
     words = [recipe, option, survey, "--out", tmp_path / "study", "--arms", "none,flow", "--kind", "grouped"]
-    process = start_cv(words, "--set", "study.folds=2", "--fold", "1")
+    process = start_cv(warm_python, words, "--set", "study.folds=2", "--fold", "1")
     out, error = process.communicate(timeout=600)
     assert process.returncode == 0, error
     assert "Traceback" not in error and "retracing" not in error
