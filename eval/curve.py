@@ -28,7 +28,7 @@ KINDS = {"grouped": "grouped-split", "stratified": "split"}
 
 
 def main(
-    recipe: Annotated[Path | None, typer.Argument(help="TOML file with [study]; default: train/demo.toml.")] = None,
+    recipe: Annotated[Path, typer.Argument(help="TOML file with [study].")] = Path("train/demo.toml"),
     *,
     survey: Annotated[Path | None, typer.Option(help="Folder of a labelled survey; default: the recipe's own.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the study; default: studies/NAME.")] = None,
@@ -58,15 +58,13 @@ def main(
     Example: python -m eval.curve train/study.toml --runs 10 --counts 0,200,400,600,800,1000
     """
     from eval.study.recipe import check_flows, read_study
-    from glowseis.run.checks import demo_recipe
 
     if kind not in KINDS:
         raise InputError(f"--kind {kind}: choose grouped or stratified")
     check_arms([arm], "--arm")
-    path = recipe or demo_recipe()
-    settings = read_study(path, [*(changes or []), *_chosen(counts, runs)])
+    settings = read_study(recipe, [*(changes or []), *_chosen(counts, runs)])
     wanted = sorted(set(settings.study.curve.counts))
-    check_flows(settings, [arm], str(path))
+    check_flows(settings, [arm], str(recipe))
 
     # Processes that run at once, this one included, must leave each other memory on an accelerator.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
@@ -99,7 +97,7 @@ def main(
             finished = kept_points(study, arm, wanted, every, points)
             todo = [(count, run) for run in every for count in wanted if (count, run) not in finished]
             _say(f"{len(todo)} classifier{'s' * (len(todo) != 1)} to train, {len(finished)} finished")
-            words = [str(path), "--out", str(folder), "--points", str(points), "--arm", arm, "--kind", kind]
+            words = [str(recipe), "--out", str(folder), "--points", str(points), "--arm", arm, "--kind", kind]
             words += ["--counts", ",".join(map(str, wanted))]
             words += ["--survey", str(survey)] if survey else []
             for change in changes or []:

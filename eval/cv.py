@@ -26,7 +26,7 @@ KEPT = "stopped; everything finished is kept, run the same command again to cont
 
 
 def main(
-    recipe: Annotated[Path | None, typer.Argument(help="TOML file with [study]; default: train/demo.toml.")] = None,
+    recipe: Annotated[Path, typer.Argument(help="TOML file with [study].")] = Path("train/demo.toml"),
     *,
     survey: Annotated[Path | None, typer.Option(help="Folder of a labelled survey; default: the recipe's own.")] = None,
     fold: Annotated[
@@ -57,18 +57,16 @@ def main(
     Example: python -m eval.cv train/study.toml --jobs 2
     """
     from eval.study.recipe import read_study
-    from glowseis.run.checks import demo_recipe
 
     if tables_only and (fold or scheduler or jobs > 1):
         raise InputError("--tables-only trains nothing; leave out --fold, --jobs and --scheduler")
     if scheduler and jobs > 1:
         raise InputError("give --jobs or --scheduler, not both: a scheduler's workers set how many folds run at once")
-    path = recipe or demo_recipe()
-    settings = read_study(path, [*(changes or []), *_chosen(kind, arms)])
+    settings = read_study(recipe, [*(changes or []), *_chosen(kind, arms)])
     numbers = sorted(set(fold or range(settings.study.folds)))
     if not 0 <= numbers[0] <= numbers[-1] < settings.study.folds:
         wrong = next(number for number in numbers if not 0 <= number < settings.study.folds)
-        raise InputError(f"--fold {wrong}: {path} has folds 0 to {settings.study.folds - 1}")
+        raise InputError(f"--fold {wrong}: {recipe} has folds 0 to {settings.study.folds - 1}")
 
     if jobs > 1 or scheduler:
         # Processes that run at once, this one included, must leave each other memory on an accelerator.
@@ -94,7 +92,7 @@ def main(
         if jobs == 1 and not scheduler:
             _run_here(study, numbers, attended)
         else:
-            _run_elsewhere(study, numbers, _words(path, survey, changes, arms, study), jobs, scheduler)
+            _run_elsewhere(study, numbers, _words(recipe, survey, changes, arms, study), jobs, scheduler)
         if not attended:
             _tables(settings, study, study.digest, folder, study.outcomes)
     except (KeyboardInterrupt, StoppedError):

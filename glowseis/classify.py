@@ -11,7 +11,12 @@ if TYPE_CHECKING:
     from glowseis.survey.formats.source import ReadOptions
 
 Sources = Annotated[
-    list[Path], typer.Argument(metavar="SOURCE...", help="Surveys, files of gathers, or folders of such files.")
+    list[Path],
+    typer.Argument(
+        metavar="SOURCE...",
+        help="Surveys, files of gathers, or folders of such files. A classifier's SavedModel may come first, as for "
+        "--model.",
+    ),
 ]
 Fit = Annotated[
     str,
@@ -31,10 +36,10 @@ Prior = Annotated[
 
 @command.reads_files
 def main(
-    savedmodel: command.SavedModel,
     sources: Sources,
     *,
-    out: Annotated[Path, typer.Option(help="CSV file to write.", show_default=False)],
+    model: command.Classifier = None,
+    out: Annotated[Path, typer.Option(help="CSV file to write.")] = Path("grades.csv"),
     batch: Annotated[int, typer.Option(min=1, help="Windows graded at a time; memory grows with it.")] = 16,
     prior: Prior = None,
     fit: Fit = "",
@@ -42,26 +47,31 @@ def main(
     labels: command.Labels = None,
     kind: command.Kind = None,
     strict: command.Strict = False,
+    keep_going: command.KeepGoing = False,
     options: "ReadOptions",
-) -> None:
+) -> int:
     """Grade gathers with a trained classifier.
 
     Gathers are first made to match the classifier's training data: resampled to its sample interval, put in its trace
-    order, and cut into windows of its size. If gathers have labels, their grades are scored.
+    order, and cut into windows of its size. If gathers have labels, their grades are scored. If it is stopped, run the
+    same command again to continue.
 
-    Example: python -m glowseis.classify savedmodels/robust line12.segy --out grades.csv
+    Example: python -m glowseis.classify line12.segy --out grades.csv
     """
     from glowseis.files import check_output
-    from glowseis.run.graded_sources import look_at
-    from glowseis.survey.ingestion.ingest import Request
+    from glowseis.run.graded_sources import look_at, model_among
+    from glowseis.survey.ingestion.ingest import Request, left_out_lines
 
     check_output(out)
-    asked = Request(sources, options, kind, size, fit, labels, strict=strict)
+    savedmodel, named, told = model_among(sources, model)
+    asked = Request(named, options, kind, size, fit, labels, strict=strict, keep_going=keep_going)
     surveys, files = look_at(savedmodel, asked)
     command.import_tensorflow()
     from glowseis.run.graded_lines import grade_sources
 
-    print("\n".join(grade_sources(savedmodel, surveys, files, out, batch, prior)))
+    left_out: dict[Path, str] = {}
+    lines = grade_sources(savedmodel, surveys, files, out, batch, prior, left_out)
+    return command.tell([*told, *lines], left_out_lines(left_out))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What commands share: arguments by typer, options of those that read files, one line for bad input, exit statuses.
 
-Exit status 0: done. 1: training cannot go on. 2: wrong arguments or bad input. 74: done, but what it printed is lost.
-75: stopped by a signal, everything saved. 130: interrupted. 143: terminated.
+Exit status 0: done. 1: training cannot go on, or --keep-going left out files. 2: wrong arguments or bad input. 74:
+done, but what it printed is lost. 75: stopped by a signal, everything saved. 130: interrupted. 143: terminated.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from glowseis.escapes import visible
 STARTED = time.monotonic()
 """When the command started, after Python itself."""
 
-UNHEARD, INTERRUPTED, TERMINATED = 74, 130, 143
+PARTLY, UNHEARD, INTERRUPTED, TERMINATED = 1, 74, 130, 143
 
 PATIENCE_S = 2.0
 """How long further signals count as the first one: an impatient second Ctrl-C must not interrupt the clean-up."""
@@ -44,11 +44,13 @@ FULL = r"No space left|File too large|Disk quota exceeded"
 NO_SPACE = "no space left to write; nothing half-written was kept; free some space and run it again"
 
 
-SavedModel = Annotated[
-    Path,
-    typer.Argument(
+Classifier = Annotated[
+    Path | None,
+    typer.Option(
+        "--model",
         help="savedmodels/NAME for the newest version, or NAME/VERSION. Its code is run: use only models from people "
-        "you trust."
+        "you trust. Default: savedmodels/robust, which comes with glowseis.",
+        show_default=False,
     ),
 ]
 Labels = Annotated[Path | None, typer.Option(help="CSV file of labels by gather_id, file, line, shot or cable.")]
@@ -56,6 +58,14 @@ Kind = Annotated[
     str | None, typer.Option("--format", help="segy, su, hdf5, numpy or pictures, regardless of file extension.")
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Treat warnings as errors, before anything is written.")]
+
+KeepGoing = Annotated[
+    bool,
+    typer.Option(
+        "--keep-going",
+        help="Leave out files that cannot be read, tell why, and end with status 1; go on with the others.",
+    ),
+]
 
 READING: dict[str, tuple[Any, Any]] = {
     "shot_header": (
@@ -103,7 +113,7 @@ READING: dict[str, tuple[Any, Any]] = {
 """Options of commands that read files, with their defaults: they give what the files lack or have wrong."""
 
 
-def reads_files(function: Callable[..., None]) -> Callable[..., None]:
+def reads_files(function: Callable[..., int | None]) -> Callable[..., int | None]:
     """Give a command function the options of `READING`.
 
     Args:
@@ -111,13 +121,13 @@ def reads_files(function: Callable[..., None]) -> Callable[..., None]:
     """
 
     @functools.wraps(function)
-    def reading(**given: Any) -> None:
+    def reading(**given: Any) -> int | None:
         from glowseis.survey.formats.source import ReadOptions
 
         chosen = {name: given.pop(name) for name in READING}
         interval_ms = chosen.pop("sample_interval")
         interval_s = None if interval_ms is None else interval_ms / 1e3
-        function(**given, options=ReadOptions(sample_interval_s=interval_s, **chosen))
+        return function(**given, options=ReadOptions(sample_interval_s=interval_s, **chosen))
 
     own = inspect.signature(function)
     kind = inspect.Parameter.KEYWORD_ONLY
@@ -293,7 +303,7 @@ def refuse_given(context: typer.Context, names: Iterable[str], needed: str) -> N
 
     Args:
         context: The command's context.
-        names: Names of the options, without dashes.
+        names: Names of the options' parameters.
         needed: What they go with.
 
     Raises:
@@ -302,7 +312,24 @@ def refuse_given(context: typer.Context, names: Iterable[str], needed: str) -> N
     for name in names:
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
-            raise InputError(f"--{name} goes with {needed}; leave it out")
+            raise InputError(f"--{name.replace('_', '-')} goes with {needed}; leave it out")
+
+
+def tell(lines: Iterable[str], left_out: Iterable[str]) -> int:
+    """Print what was done, and on standard error which files were left out.
+
+    Args:
+        lines: What was done.
+        left_out: A line for each file.
+
+    Returns:
+        The exit status.
+    """
+    reasons = list(left_out)
+    for reason in reasons:
+        print(reason, file=sys.stderr)
+    print("\n".join(lines))
+    return PARTLY if reasons else 0
 
 
 def import_tensorflow(*, begin: bool = True) -> None:

@@ -148,6 +148,56 @@ def whole_file(out: Path, *, replace: bool = False) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
+def resumable_file(out: Path, work: dict[str, Any]) -> Iterator[tuple[Path, Callable[[], None]]]:
+    """Like `whole_file`, but work that is stopped can be resumed from what it kept beside the file.
+
+    Args:
+        out: File to be made; missing parents are made too.
+        work: What tells this work from any other; JSON.
+
+    Yields:
+        A folder in which to write the file under its own name, with whatever a stopped writer of the same work kept
+        there, and a function to call before something worth keeping is written.
+
+    Raises:
+        InputError: `out` exists or is a folder, another process is writing it, other work was stopped there, or the
+            block raised it; in that case nothing is left behind.
+        StoppedError: The block was interrupted; what it kept stays.
+        OSError: The disk is full or not writable, and nothing was kept. If something was, it stays, and the error is an
+            InputError.
+    """
+    if out.is_dir():
+        raise InputError(f"{out}: is a folder; give --out the name of a file")
+    with _staging(out, work) as folder:
+        state = folder / STATE
+
+        def keep() -> None:
+            if not state.exists():
+                write_json(state, work, indent=None)
+
+        resume = f"run the same command again to continue; to give up, remove {folder}"
+        try:
+            yield folder, keep
+            path = folder / out.name
+            _flush(path)
+            check_output(out)
+            os.rename(path, _target(out))
+        except KeyboardInterrupt:
+            if not state.exists():
+                raise
+            raise StoppedError(f"{out}: stopped; {resume}") from None
+        except InputError:
+            state.unlink(missing_ok=True)
+            raise
+        except OSError as wrong:
+            if not state.exists():
+                raise
+            where, what = wrong.filename or out, wrong.strerror or wrong
+            raise InputError(f"{where}: {what}; what is finished is kept: fix that, and {resume}") from None
+        shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
 def locked(path: Path, busy: str, *, wait: bool = False) -> Iterator[None]:
     """Keep other processes out while the block runs.
 

@@ -33,18 +33,23 @@ def main(
     fit: Fit = "pad",
     kind: command.Kind = None,
     strict: command.Strict = False,
+    keep_going: command.KeepGoing = False,
     options: "ReadOptions",
-) -> None:
+) -> int:
     """Make a survey from recorded shot gathers.
 
-    It reads SEG-Y, Seismic Unix, HDF5, NumPy and picture files.
+    It reads SEG-Y, Seismic Unix, HDF5, NumPy and picture files. If it is stopped, run the same command again to
+    continue after the last file that was finished.
 
     Example: python -m glowseis.ingest line12.segy --out surveys/line12 --labels labels.csv
     """
-    from glowseis.survey.ingestion.ingest import Request, ingest
+    from glowseis.survey.ingestion.ingest import Request, ingest, left_out_lines
 
-    request = Request(sources, replace(options, label=label), kind, size, fit, labels, labelled_only, strict)
-    print("\n".join(ingest(request, out)))
+    request = Request(
+        sources, replace(options, label=label), kind, size, fit, labels, labelled_only, strict, keep_going
+    )
+    left_out: dict[Path, str] = {}
+    return command.tell(ingest(request, out, left_out), left_out_lines(left_out))
 
 
 if __name__ == "__main__":

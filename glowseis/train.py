@@ -21,7 +21,7 @@ class Cluster(enum.StrEnum):
 
 
 def main(
-    recipe: Annotated[Path | None, typer.Argument(help="TOML file; default: train/demo.toml.")] = None,
+    recipe: Annotated[Path, typer.Argument(help="TOML file; those in train/ come with it.")] = Path("train/demo.toml"),
     survey: Annotated[Path | None, typer.Option(help="Folder of the survey; default: the recipe's own.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; default: runs/NAME.")] = None,
     savedmodels: Annotated[Path, typer.Option(help="Folder for the SavedModel NAME/VERSION.")] = Path("savedmodels"),
@@ -42,12 +42,11 @@ def main(
     Example: python -m glowseis.train train/paper.toml --survey surveys/viking --set training.batch=2
     """
     from glowseis.recipe import ClassifierRecipe, read_recipe
-    from glowseis.run.checks import check_has_survey, demo_recipe
+    from glowseis.run.checks import check_has_survey
 
-    path = recipe or demo_recipe()
-    settings = read_recipe(path, changes)
+    settings = read_recipe(recipe, changes)
     if survey is None:
-        check_has_survey(settings, path)
+        check_has_survey(settings, recipe)
     together = cluster is not None or bool(os.environ.get("TF_CONFIG"))
     if together and isinstance(settings, ClassifierRecipe):
         raise InputError("a classifier trains on one device; start it without TF_CONFIG and --cluster")

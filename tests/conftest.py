@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.commands import lines, run_here
 from tests.support.shared import shared_folder
+from tests.support.warm import hold, start_server
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # Tests that run in the background inherit this, and so would the commands that they interrupt.
@@ -51,6 +52,12 @@ pictures_every_epochs = 100
 """A training of seconds: 3 epochs of 7 steps, then 4 of 3."""
 
 
+def pytest_collection_modifyitems(items):
+    # Two processes share what is left of the tests: files with long ones come first, so that none is left to the end.
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 def pytest_collection_finish():
     # Of what collecting imported, TensorFlow above all, nothing is ever garbage, and looking takes long.
     gc.freeze()
@@ -72,6 +79,14 @@ def command(capsys):
         return SimpleNamespace(status=left.value.code, out=out, error=lines(error))
 
     return call
+
+
+@pytest.fixture(scope="session")
+def warm_python(tmp_path_factory):
+    """An executable that runs modules and programs as Python does, with TensorFlow imported already."""
+    folder = shared_folder(tmp_path_factory, "warm", start_server)
+    hold(folder)
+    return folder / "python"
 
 
 @pytest.fixture(scope="session")

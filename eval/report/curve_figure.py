@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from eval.report.drawing import (
+from glowseis.errors import InputError
+from glowseis.files import whole_file
+from glowseis.pages.drawing import (
     CLASS_COLOURS,
     CLASS_MARKERS,
     HEIGHT_INCH,
@@ -20,8 +22,6 @@ from eval.report.drawing import (
     plain,
     write_picture,
 )
-from glowseis.errors import InputError
-from glowseis.files import whole_file
 from glowseis.survey.cells import cell_text, safe_table
 
 if TYPE_CHECKING:

@@ -9,12 +9,13 @@ import pandas as pd
 from markupsafe import Markup
 
 from eval.report.curve_figure import PARTS, curve_means, draw_part
-from eval.report.drawing import ARM_COLOURS, ARM_DASHES, HEIGHT_INCH, WIDTH_INCH, dress, inline_svg, new_figure, plain
+from eval.report.drawing import ARM_COLOURS, ARM_DASHES
 from eval.report.fold_figure import fold_figures
-from eval.report.page import Part
 from eval.results.collection import Results
 from eval.study.names import ARMS
 from eval.study.outcome import RECALLS, Outcome
+from glowseis.pages.drawing import HEIGHT_INCH, WIDTH_INCH, dress, inline_svg, new_figure, plain
+from glowseis.pages.page import Part
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eval.report.drawing import ARM_COLOURS, INK, WIDTH_INCH, dress, new_figure, plain, write_picture
+from eval.report.drawing import ARM_COLOURS
 from eval.results.contrasts import KINDS_IN_WORDS, TestSet, rare_f1
 from eval.results.long_tables import sets_scored
 from eval.results.statistics import mean_of
 from eval.study.names import ARMS
+from glowseis.pages.drawing import INK, WIDTH_INCH, dress, new_figure, plain, write_picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

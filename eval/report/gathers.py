@@ -1,15 +1,14 @@
 """The report's gathers: synthetic ones between their parents, and beside the nearest real ones."""
 
-import base64
-import io
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from eval.report.page import Part
-from eval.results.table_text import Table
 from eval.study.names import ARMS
+from glowseis.pages.page import Part
+from glowseis.pages.pictures import Card, Picture, png_source
+from glowseis.pages.table import Table
 from glowseis.survey.content.gather_plot import pixels_of_row
 from glowseis.survey.gather import Gather
 from glowseis.survey.store.survey import Survey
@@ -38,33 +37,6 @@ class Nearest:
     synthetic: np.ndarray
     real: np.ndarray
     distance: np.ndarray
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture on the page.
-
-    Attributes:
-        source: Its data as an address.
-        width: In pixels.
-        height: In pixels.
-        words: The text below it.
-        description: What it shows, for readers who cannot see it.
-    """
-
-    source: str
-    width: int
-    height: int
-    words: str
-    description: str
-
-
-@dataclass(frozen=True)
-class Card:
-    """Pictures side by side, with a caption."""
-
-    pictures: list[Picture]
-    words: str
 
 
 def distances(image: np.ndarray, survey: Survey, rows: np.ndarray) -> np.ndarray:
@@ -170,19 +142,6 @@ def nearest_table(found: dict[str, Nearest], typical: tuple[float, float], rare:
             "to the nearest other one (median). A synthetic gather with a value far below that is a copy.",
         ),
     )
-
-
-def png_source(pixels: np.ndarray) -> str:
-    """A picture's data as an address, a PNG of 64 colours or grey levels.
-
-    Args:
-        pixels: uint8 `[height, width]` or `[height, width, 3]`.
-    """
-    from PIL import Image
-
-    target = io.BytesIO()
-    Image.fromarray(pixels).quantize(64).save(target, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(target.getvalue()).decode()}"
 
 
 def _shown(gather: Gather, what: str) -> Picture:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from eval.report.gathers import Card, Picture, png_source
-from eval.report.page import Part
 from eval.results.replicated import Replicated
 from eval.study.missed import RareGrades, grades_path, read_grades
 from eval.study.names import ARMS
+from glowseis.pages.page import Part
+from glowseis.pages.pictures import Card, Picture, png_source
 from glowseis.survey.render import ZERO_LEVEL
 from glowseis.survey.store.manifest import MANIFEST
 from glowseis.survey.store.survey import Survey, open_survey

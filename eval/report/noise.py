@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from eval.report.page import Part
-from eval.results.table_text import Table
 from eval.study.names import ARMS
+from glowseis.pages.page import Part
+from glowseis.pages.table import Table
 from glowseis.survey.render import ZERO_LEVEL
 from glowseis.survey.simulate.likeness import SPECTRUM_SAMPLES, first_rows, measure_noise
 from glowseis.survey.store.survey import Survey

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from eval.report.page import Part
-from eval.results.table_text import Table
 from eval.study.names import ARMS
 from eval.study.outcome import Outcome
+from glowseis.pages.page import Part
+from glowseis.pages.table import Table
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 
 from eval.report.missed import missed_parts
-from eval.report.page import Part, page
 from eval.report.tables import durations
 from eval.report.worth_figures import arm_panels, scarcity_panel
 from eval.report.writing import REPORT
@@ -16,7 +15,6 @@ from eval.results.exchange import Exchange, exchange
 from eval.results.quality_tables import quality_path, quality_tables, read_quality
 from eval.results.replicated import Replicated
 from eval.results.statistics import PairedTest
-from eval.results.table_text import Table
 from eval.results.tables import p_cell
 from eval.results.verdict import (
     OTHERS_BOUND,
@@ -31,6 +29,8 @@ from eval.study.names import ARMS
 from eval.study.outcome import listed
 from eval.study.recipe import ReplicatesSection, ScarcitySection, StudyRecipe
 from glowseis.files import whole_file
+from glowseis.pages.page import Part, page
+from glowseis.pages.table import Table
 
 ARMS_EXPLAINED = {
     "none": "Only the recorded gathers.",

@@ -10,17 +10,17 @@ from eval.report.curve_figure import read_chosen, read_curve
 from eval.report.figures import curve_panels, fold_panels, learning_panels, recall_panels
 from eval.report.gathers import families, nearest, nearest_table, neighbours, typical_distances
 from eval.report.noise import noise_table
-from eval.report.page import Part, page
 from eval.report.tables import confusions, durations
 from eval.results.collection import Results
 from eval.results.contrasts import KINDS_IN_WORDS, summary
 from eval.results.origin import origin
-from eval.results.table_text import Table
 from eval.results.tables import tables
 from eval.study.outcome import Outcome, listed
 from eval.study.preparation import RECORD, Study
 from eval.study.recipe import StudyRecipe
 from glowseis.files import read_json, whole_file
+from glowseis.pages.page import Part, page
+from glowseis.pages.table import Table
 from glowseis.survey.store.manifest import MANIFEST
 from glowseis.survey.store.survey import Survey, open_survey
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from eval.results.table_text import Table, markdown
+from eval.results.table_text import markdown
 from glowseis.errors import InputError
 from glowseis.files import whole_file
+from glowseis.pages.table import Table
 from glowseis.survey.cells import safe_table
 
 GOODNESS = {

@@ -1,9 +1,8 @@
 """Tables as text: for a terminal, in Markdown and in LaTeX."""
 
 import re
-from dataclasses import dataclass
 
-import pandas as pd
+from glowseis.pages.table import Table
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -26,35 +25,6 @@ _LATEX = {
 
 _WRAPPED_BEYOND, _WIDEST = 40, 84
 """Width in letters above which a column of words is wrapped, and a table shrunk to fit the page, in LaTeX."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table for people to read.
-
-    Attributes:
-        name: A unique name, such as `table1-grouped`.
-        title: What it shows, with units.
-        frame: Its cells, all text; the first `words` columns hold words, the others figures.
-        notes: Notes below it, a sentence or more each.
-        words: Number of columns that hold words.
-    """
-
-    name: str
-    title: str
-    frame: pd.DataFrame
-    notes: tuple[str, ...] = ()
-    words: int = 1
-
-    @property
-    def blocks(self) -> bool:
-        """Whether several rows share their first cell and form blocks."""
-        return self.words > 1 and not self.frame.iloc[:, 0].is_unique
-
-    @property
-    def letters(self) -> int:
-        """Letters of the widest cell with a figure."""
-        return max((_letters(self, place) for place in range(self.words, len(self.frame.columns))), default=0)
 
 
 def aligned(table: Table) -> str:
@@ -100,7 +70,7 @@ def latex(table: Table) -> str:
     # Blocks of rows that share their first cell are set apart.
     blocks = [r"\addlinespace " if place and table.words > 1 and row[0] else "" for place, row in enumerate(rows)]
     columns = [_latex_column(table, place) for place in range(len(head))]
-    wide = sum(_letters(table, place) + 2 for place in range(len(head))) > _WIDEST
+    wide = sum(table.letters_of(place) + 2 for place in range(len(head))) > _WIDEST
     # LaTeX numbers tables itself.
     title = re.sub(r"^Table \d+\. ", "", table.title)
     return "\n".join(
@@ -147,12 +117,7 @@ def _rows(table: Table) -> list[list[str]]:
 def _latex_column(table: Table, place: int) -> str:
     if place >= table.words:
         return "r"
-    return r">{\raggedright\arraybackslash}p{0.36\linewidth}" if _letters(table, place) > _WRAPPED_BEYOND else "l"
-
-
-def _letters(table: Table, place: int) -> int:
-    """Letters of a column's widest cell."""
-    return int(table.frame.iloc[:, place].map(len).max())
+    return r">{\raggedright\arraybackslash}p{0.36\linewidth}" if table.letters_of(place) > _WRAPPED_BEYOND else "l"
 
 
 def _latex_head(text: str) -> str:

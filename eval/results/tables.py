@@ -32,9 +32,10 @@ from eval.results.long_tables import (
 )
 from eval.results.published import ACCURACY_NOTE, PUBLISHED, TABLE_2_NOTE
 from eval.results.statistics import Mean
-from eval.results.table_text import Table, aligned, latex, markdown
+from eval.results.table_text import aligned, latex, markdown
 from eval.study.names import ARMS
 from glowseis.files import whole_file
+from glowseis.pages.table import Table
 from glowseis.survey.cells import safe_table
 
 _HEADS = ("precision (%)", "recall (%)", "F1 (%)")

@@ -1,7 +1,7 @@
 """Maps of attributes, shot by channel, as pictures."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,10 +71,25 @@ class _Place:
     lines: dict[int, int]
 
 
-def draw_maps(folder: Path) -> list[str]:
-    """Draw a map of each attribute and cable: shots in the order of lines and numbers to the right, channels down.
+@dataclass(frozen=True)
+class Map:
+    """A map of an attribute.
 
-    It reads the tables of traces and gathers, with memory for the maps of one cable.
+    Attributes:
+        name: Its name, from the attribute's and, with several cables, the cable's.
+        title: What it shows, with its unit.
+        figure: The map, drawn.
+        empty: Whether it shows nothing: no number could be measured, or nothing is marked.
+    """
+
+    name: str
+    title: str
+    figure: "Figure"
+    empty: bool
+
+
+def draw_maps(folder: Path) -> list[str]:
+    """Draw the maps of `attribute_maps` as pictures.
 
     Args:
         folder: The folder with the tables; the pictures are made in its folder `maps`.
@@ -86,21 +101,39 @@ def draw_maps(folder: Path) -> list[str]:
         OSError: The disk is full or not writable.
     """
     (folder / "maps").mkdir()
-    cables, places = _places(folder / "gathers.parquet")
     names = []
-    for cable, place in zip(cables, places, strict=True):
-        numbers, marks, channels = _grids(folder / "traces.parquet", place)
-        after = f"-cable{cable}" if len(cables) > 1 else ""
-        title = f"cable {cable}: " if len(cables) > 1 else ""
-        for name in NUMBERS:
-            names.append(f"maps/{name}{after}.png")
-            _draw_number(folder / names[-1], name, numbers[name], channels, place, title)
-        names.append(f"maps/faults{after}.png")
-        _draw_marks(folder / names[-1], marks, channels, place, title)
+    for one in attribute_maps(folder):
+        names.append(f"maps/{one.name}.png")
+        one.figure.savefig(folder / names[-1], dpi=PIXELS_AN_INCH)
     return names
 
 
-def _places(path: Path) -> tuple[list[int], list[_Place]]:
+def attribute_maps(
+    folder: Path, most: tuple[int, int] = (MOST_SHOTS, MOST_CHANNELS), size_inch: tuple[float, float] | None = None
+) -> Iterator[Map]:
+    """Draw a map of each attribute and cable: shots in the order of lines and numbers to the right, channels down.
+
+    It reads the tables of traces and gathers, with memory for the maps of one cable.
+
+    Args:
+        folder: The folder with the tables.
+        most: Most cells to the right and down; more shots or channels share one, with their mean.
+        size_inch: Width and height of a map, in inches; as wide as its shots need when None.
+
+    Yields:
+        The maps, cable by cable.
+    """
+    cables, places = _places(folder / "gathers.parquet", most[0])
+    for cable, place in zip(cables, places, strict=True):
+        numbers, marks, channels = _grids(folder / "traces.parquet", place, most[1])
+        after = f"-cable{cable}" if len(cables) > 1 else ""
+        title = f"cable {cable}: " if len(cables) > 1 else ""
+        for name in NUMBERS:
+            yield _number_map(f"{name}{after}", f"{title}{TITLES[name]}", numbers[name], channels, place, size_inch)
+        yield _mark_map(f"faults{after}", title, marks, channels, place, size_inch)
+
+
+def _places(path: Path, most: int) -> tuple[list[int], list[_Place]]:
     """Cables, and where their gathers lie."""
     read = list(read_columns(path, ("sail_line", "shot", "cable")))
     line, shot, cable = (np.concatenate([part[name] for part in read]) for name in ("sail_line", "shot", "cable"))
@@ -109,7 +142,7 @@ def _places(path: Path) -> tuple[list[int], list[_Place]]:
     for one in cables:
         own = np.flatnonzero(cable == one)
         own = own[np.lexsort((own, shot[own], line[own]))]
-        columns = min(len(own), MOST_SHOTS)
+        columns = min(len(own), most)
         column = np.full(len(cable), -1, np.int64)
         column[own] = np.arange(len(own)) * columns // len(own)
         first = own[np.unique(column[own], return_index=True)[1]]
@@ -120,10 +153,10 @@ def _places(path: Path) -> tuple[list[int], list[_Place]]:
     return cables, places
 
 
-def _grids(path: Path, place: _Place) -> tuple[dict[str, np.ndarray], np.ndarray, tuple[int, int]]:
+def _grids(path: Path, place: _Place, most: int) -> tuple[dict[str, np.ndarray], np.ndarray, tuple[int, int]]:
     """Maps of numbers, float64 `[channel, shot]`, of the mark on top, and the first and last channel."""
     low, high = _channels(path, place)
-    rows = min(high - low + 1, MOST_CHANNELS)
+    rows = min(high - low + 1, most)
     shape = (rows, place.columns)
     sums = {name: np.zeros(shape) for name in NUMBERS}
     counts = {name: np.zeros(shape, np.int32) for name in NUMBERS}
@@ -162,16 +195,24 @@ def _numbers(part: dict[str, np.ndarray]) -> np.ndarray:
     return np.where((channel >= 1) & (channel < 100 * MOST_CHANNELS), channel, part["trace"])
 
 
-def _draw_number(path: Path, name: str, grid: np.ndarray, channels: tuple[int, int], place: _Place, title: str) -> None:
+def _number_map(
+    name: str,
+    title: str,
+    grid: np.ndarray,
+    channels: tuple[int, int],
+    place: _Place,
+    size_inch: tuple[float, float] | None,
+) -> Map:
     from matplotlib.colors import LogNorm, Normalize
 
-    figure, axes = _figure(place)
+    figure, axes = _figure(place, size_inch)
+    logarithmic = name.partition("-")[0] in LOGARITHMIC
     known = grid[np.isfinite(grid)]
-    if name in LOGARITHMIC:
+    if logarithmic:
         known = known[known > 0]
     low, high = np.percentile(known, [1, 99]) if len(known) else (1.0, 2.0)
     high = high if high > low else low + max(abs(low), 1.0) * 1e-3
-    norm = LogNorm(low, high) if name in LOGARITHMIC and low > 0 else Normalize(low, high)
+    norm = LogNorm(low, high) if logarithmic and low > 0 else Normalize(low, high)
     shown = axes.imshow(np.ma.masked_invalid(grid), cmap="viridis", norm=norm, **_placed(channels, place))
     axes.set_facecolor("0.85")
     bar = figure.colorbar(shown, ax=axes, pad=0.02, extend="both")
@@ -179,17 +220,25 @@ def _draw_number(path: Path, name: str, grid: np.ndarray, channels: tuple[int, i
         ticks, labels = _decade_ticks(low, high)
         bar.set_ticks(ticks, labels=labels)
         bar.minorticks_off()
-    axes.set_title(f"{title}{TITLES[name]}", fontsize="medium")
+    axes.set_title(title, fontsize="medium")
     if not len(known):
         axes.text(0.5, 0.5, "could not be measured", transform=axes.transAxes, ha="center", va="center")
-    _save(figure, axes, path, place)
+    _label(axes, place)
+    return Map(name, title, figure, not len(known))
 
 
-def _draw_marks(path: Path, top: np.ndarray, channels: tuple[int, int], place: _Place, title: str) -> None:
+def _mark_map(
+    name: str,
+    title: str,
+    top: np.ndarray,
+    channels: tuple[int, int],
+    place: _Place,
+    size_inch: tuple[float, float] | None,
+) -> Map:
     from matplotlib.colors import ListedColormap
     from matplotlib.patches import Patch
 
-    figure, axes = _figure(place)
+    figure, axes = _figure(place, size_inch)
     colours = ["#f7f7f7", *(colour for _, colour in COLOURS.values())]
     axes.imshow(top, cmap=ListedColormap(colours), vmin=-0.5, vmax=len(colours) - 0.5, **_placed(channels, place))
     there = [number for number in range(1, len(colours)) if (top == number).any()]
@@ -197,16 +246,18 @@ def _draw_marks(path: Path, top: np.ndarray, channels: tuple[int, int], place: _
     patches = [Patch(facecolor=colours[number], edgecolor="0.5", label=names[number - 1]) for number in there]
     if patches:
         figure.legend(handles=patches, loc="outside right upper", fontsize="small", frameon=False)
-    axes.set_title(f"{title}faults, cross-feed and noise bands{'' if there else ': none'}", fontsize="medium")
-    _save(figure, axes, path, place)
+    title = f"{title}faults, cross-feed and noise bands{'' if there else ': none'}"
+    axes.set_title(title, fontsize="medium")
+    _label(axes, place)
+    return Map(name, title, figure, not there)
 
 
-def _figure(place: _Place) -> "tuple[Figure, Axes]":
+def _figure(place: _Place, size_inch: tuple[float, float] | None) -> "tuple[Figure, Axes]":
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     # No pyplot: it needs a display, and keeps figures.
-    figure = Figure((min(max(5.5, 2.5 + place.columns / 60), 12.0), 4.5), layout="constrained")
+    figure = Figure(size_inch or (min(max(5.5, 2.5 + place.columns / 60), 12.0), 4.5), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.add_subplot()
 
@@ -217,8 +268,7 @@ def _placed(channels: tuple[int, int], place: _Place) -> dict[str, Any]:
     return {"aspect": "auto", "interpolation": "nearest", "extent": extent}
 
 
-def _save(figure: "Figure", axes: "Axes", path: Path, place: _Place) -> None:
-    """Label the axes, and save."""
+def _label(axes: "Axes", place: _Place) -> None:
     axes.set_ylabel("channel")
     axes.set_xlabel("shot")
     several = 1 < len(place.lines) <= MOST_LINES
@@ -239,7 +289,6 @@ def _save(figure: "Figure", axes: "Axes", path: Path, place: _Place) -> None:
         axes.set_xlabel("shot; sail lines in white")
     ticks = _ticks(place.columns)
     axes.set_xticks(ticks, [str(place.shots[tick]) for tick in ticks])
-    figure.savefig(path, dpi=PIXELS_AN_INCH)
 
 
 def _decade_ticks(low: float, high: float) -> tuple[list[float], list[str]]:

@@ -1,10 +1,12 @@
 """Folders of SavedModels and their records, read without TensorFlow so that errors appear at once."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 from glowseis.errors import InputError, reason_of
 from glowseis.files import read_json
+from glowseis.shipped import found
 from glowseis.survey.store.survey import Survey
 
 ABOUT = Path("assets.extra") / "glowseis.json"
@@ -26,11 +28,13 @@ def savedmodel_folder(path: Path) -> Path | None:
     """The folder of a SavedModel's version.
 
     Args:
-        path: `savedmodels/NAME/VERSION`, or `savedmodels/NAME` for the newest version.
+        path: `savedmodels/NAME/VERSION`, or `savedmodels/NAME` for the newest version; a model that comes with
+            glowseis is found from any folder.
 
     Returns:
         The version's folder; None if there is no SavedModel.
     """
+    path = found(path)
     folder = (versions(path) or [path])[-1]
     return folder if (folder / "saved_model.pb").is_file() else None
 
@@ -52,6 +56,20 @@ def version_folder(path: Path) -> Path:
 def model_name(folder: Path) -> str:
     """Name and version of a SavedModel, such as `demo/1`."""
     return "/".join(folder.resolve().parts[-2:])
+
+
+def savedmodel_sha256(folder: Path) -> str:
+    """SHA-256 of a SavedModel's files, with their names, as hexadecimal digits.
+
+    Args:
+        folder: The version's folder.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
+    return digest.hexdigest()
 
 
 def read_about(folder: Path, kind: str | None = None) -> dict[str, Any]:

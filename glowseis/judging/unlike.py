@@ -1,17 +1,28 @@
 """How far a gather is from those that a classifier was trained on; one in a hundred similar gathers lies beyond 1."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from glowseis.survey.matching.statistics import STATISTICS
+from glowseis.survey.wording import number_of
 
 PERCENTILE = 99.0
 """Percentage of the gathers that set a threshold which lie within it."""
 
 LEAST_SCORE = 3.0
 """Robust standard scores below this are ordinary."""
+
+CHANCE = 0.01
+"""Share of surveys like the training data that may be called unlike it as a whole."""
+
+TYPICAL_JUDGES = 270
+"""Validation gathers of `savedmodels/robust`, for classifiers that do not record theirs."""
+
+SHOWN_LINES = 10
+"""Most lines of a survey whose counts are told, those with the most unlike gathers first."""
 
 
 @dataclass(frozen=True)
@@ -161,3 +172,94 @@ def _limits(made: Unlikeness, gathers: Sequence[tuple[np.ndarray, np.ndarray]]) 
     largest = max(float(np.percentile(scores, PERCENTILE)), LEAST_SCORE)
     either = float(np.percentile(np.maximum(distances / farthest, scores / largest), PERCENTILE))
     return max(1.0, either) * farthest, max(1.0, either) * largest
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many gathers of a line or a survey are unlike the training data.
+
+    Attributes:
+        name: The line's name; empty for all gathers.
+        unlike: Gathers with `unlike` above 1.
+        gathers: Gathers with a known `unlike`.
+        most: Most of them that chance explains, if all are like the training data.
+    """
+
+    name: str
+    unlike: int
+    gathers: int
+    most: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether the line or survey as a whole is unlike the training data."""
+        return self.unlike > self.most
+
+    @property
+    def text(self) -> str:
+        """The count in words, such as `7 of 300 gathers are unlike the training data`."""
+        verb = "is" if self.unlike == 1 else "are"
+        return f"{self.unlike} of {number_of(self.gathers, 'gather')} {verb} unlike the training data"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How unlike the training data a survey and its lines are.
+
+    Attributes:
+        survey: All gathers.
+        lines: Each line's, in the order in which they were first met.
+    """
+
+    survey: Count
+    lines: tuple[Count, ...]
+
+    @property
+    def text(self) -> list[str]:
+        """One line of text per sail line with unlike gathers, if there are several, and one if all are too many."""
+        told = sorted((one for one in self.lines if one.unlike), key=lambda one: -one.unlike)
+        texts = []
+        if len(self.lines) > 1:
+            texts = [f"{one.name}: {one.text}{', as a whole' if one.whole else ''}" for one in told[:SHOWN_LINES]]
+            if more := told[SHOWN_LINES:]:
+                unlike = number_of(sum(one.unlike for one in more), "unlike gather")
+                texts.append(f"{number_of(len(more), 'more line')}: {unlike}")
+        if self.survey.whole:
+            texts.append(
+                f"warning: the gathers as a whole are unlike the training data: {self.survey.unlike} of "
+                f"{self.survey.gathers} have unlike > 1, and chance explains {self.survey.most} at most"
+            )
+        return texts
+
+
+def summary(lines: Iterable[str], values: Iterable[float | None], judges: int = TYPICAL_JUDGES) -> Summary:
+    """Count the unlike gathers of each line and of all lines, and say whether they are more than chance explains.
+
+    One in a hundred validation gathers lies beyond the threshold. For new gathers of the same kind the rate is known
+    only as well as so few tell: it is taken to be the upper 95 % limit of Clopper and Pearson. A line or survey as a
+    whole is unlike the training data if it has more unlike gathers than `1 - CHANCE` of binomial draws with that rate.
+    A single gather never is: its own `unlike` says it.
+
+    Args:
+        lines: Name of each gather's line, as `glowseis.survey.wording.line_name` makes it.
+        values: `unlike` of each gather; those that are None or NaN are not counted.
+        judges: Validation gathers that set the threshold.
+
+    Source: Clopper and Pearson, The use of confidence or fiducial limits illustrated in the case of the binomial, 1934.
+    """
+    from scipy.stats import beta, binom
+
+    counts: dict[str, list[int]] = {}
+    for line, value in zip(lines, values, strict=True):
+        if value is not None and not math.isnan(value):
+            one = counts.setdefault(line, [0, 0])
+            one[0] += value > 1
+            one[1] += 1
+    beyond = math.ceil(judges * (100 - PERCENTILE) / 100)
+    rate = float(beta.ppf(0.95, beyond + 1, judges - beyond)) if judges > beyond else 1.0
+
+    def count(name: str, unlike: int, gathers: int) -> Count:
+        return Count(name, unlike, gathers, int(binom.ppf(1 - CHANCE, gathers, rate)) if gathers else 0)
+
+    whole = np.sum(list(counts.values()) or [[0, 0]], axis=0)
+    return Summary(count("", *map(int, whole)), tuple(count(name, *one) for name, one in counts.items()))

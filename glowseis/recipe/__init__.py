@@ -4,7 +4,7 @@ A recipe with a section `[classifier]` trains a classifier, any other a flow.
 """
 
 from glowseis.recipe.later import LATER, LATER_OF_CLASSIFIERS, identifying
-from glowseis.recipe.reading import read_recipe, read_toml
+from glowseis.recipe.reading import Wording, read_recipe, read_toml
 from glowseis.recipe.sections import (
     AnyRecipe,
     ClassifierData,
@@ -40,6 +40,7 @@ __all__ = [
     "Section",
     "SurveySection",
     "TrainingSection",
+    "Wording",
     "identifying",
     "read_recipe",
     "read_toml",

@@ -4,12 +4,13 @@ import difflib
 import tomllib
 import typing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
 from glowseis.errors import InputError
-from glowseis.recipe.sections import AnyRecipe, ClassifierRecipe, Recipe
+from glowseis.recipe.sections import ClassifierRecipe, Recipe, Section
+from glowseis.shipped import found
 
 LARGEST_BYTES = 1_000_000
 """Largest recipe in bytes; those that come with glowseis have a few thousand."""
@@ -24,47 +25,65 @@ _TOO_DEEP = f"its values are nested too deeply; nest no setting more than {DEEPE
 _TOO_LONG = "an integer has too many digits; it must fit into 64 bits"
 _SHOWN_CHARACTERS = 80
 
-AnyKind = TypeVar("AnyKind", bound=AnyRecipe)
+AnyKind = TypeVar("AnyKind", bound=Section)
+
+
+class Wording(NamedTuple):
+    """What messages call a file.
+
+    Attributes:
+        word: What it is.
+        examples: Where to find one.
+        alike: Who gives every key that is needed.
+    """
+
+    word: str = "recipe"
+    examples: str = "the recipes that come with glowseis are in train/"
+    alike: str = "as the recipes in train/ do"
+
+
+_RECIPE = Wording()
 
 
 def read_recipe(path: Path, changes: list[str] | None = None) -> Recipe | ClassifierRecipe:
     """Read a recipe: a classifier's if it has a section `[classifier]`, else a flow's.
 
     Args:
-        path: A TOML file.
+        path: A TOML file; `train/NAME.toml` for one that comes with glowseis, from any folder.
         changes: Changes such as `training.batch=2`, the value written as in TOML (a bare word is taken as text).
 
     Raises:
         InputError: The file is missing, too large or not TOML, a key is unknown, a value is of the wrong type or out of
             range, or settings contradict each other.
     """
-    values = _values(path, changes)
+    values = _values(path, changes, _RECIPE)
     both = [key for key in ("flow", "phases") if key in values]
     if "classifier" not in values:
         values.pop(ELSEWHERE, None)
-        return _checked(path, values, Recipe)
+        return _checked(path, values, Recipe, _RECIPE)
     if both:
         raise InputError(f"{path}: has {both[0]} and classifier; remove one, a recipe trains a flow or a classifier")
-    return _checked(path, values, ClassifierRecipe)
+    return _checked(path, values, ClassifierRecipe, _RECIPE)
 
 
-def read_toml(path: Path, changes: list[str] | None, model: type[AnyKind]) -> AnyKind:
-    """Read a recipe of a given kind, otherwise like `read_recipe`.
+def read_toml(path: Path, changes: list[str] | None, model: type[AnyKind], wording: Wording = _RECIPE) -> AnyKind:
+    """Read a recipe, or other settings, of a given kind, otherwise like `read_recipe`.
 
     Args:
         path: A TOML file.
         changes: As for `read_recipe`.
         model: Its kind.
+        wording: What messages call it.
 
     Raises:
         InputError: As `read_recipe`.
     """
-    return _checked(path, _values(path, changes), model)
+    return _checked(path, _values(path, changes, wording), model, wording)
 
 
-def _values(path: Path, changes: list[str] | None) -> dict[str, Any]:
+def _values(path: Path, changes: list[str] | None, wording: Wording) -> dict[str, Any]:
     try:
-        values = _toml(_text(path), str(path))
+        values = _toml(_text(path, wording), str(path))
     except tomllib.TOMLDecodeError as wrong:
         raise InputError(f"{path}: not a TOML file: {wrong}") from None
     for change in changes or []:
@@ -73,15 +92,15 @@ def _values(path: Path, changes: list[str] | None) -> dict[str, Any]:
     return values
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, wording: Wording) -> str:
     try:
-        with path.open("rb") as file:
+        with found(path).open("rb") as file:
             content = file.read(LARGEST_BYTES + 1)
         if len(content) > LARGEST_BYTES:
-            raise InputError(f"{path}: larger than {LARGEST_BYTES:,} bytes, so not a recipe; name another file")
+            raise InputError(f"{path}: larger than {LARGEST_BYTES:,} bytes, so not a {wording.word}; name another file")
         return content.decode("utf-8")
     except FileNotFoundError:
-        raise InputError(f"{path}: no such recipe; the recipes that come with glowseis are in train/") from None
+        raise InputError(f"{path}: no such {wording.word}; {wording.examples}") from None
     except OSError as wrong:
         raise InputError(f"{path}: cannot be read: {wrong.strerror}; name a TOML file") from None
     except UnicodeDecodeError as wrong:
@@ -113,11 +132,11 @@ def _check_values(values: dict[str, Any], path: Path) -> None:
         raise InputError(f"{path}: {_TOO_DEEP}")
 
 
-def _checked(path: Path, values: dict[str, Any], model: type[AnyKind]) -> AnyKind:
+def _checked(path: Path, values: dict[str, Any], model: type[AnyKind], wording: Wording) -> AnyKind:
     try:
         return model.model_validate(values)
     except ValidationError as wrong:
-        raise InputError(f"{path}: {_first_problem(wrong, values, model)}") from None
+        raise InputError(f"{path}: {_first_problem(wrong, values, model, wording)}") from None
 
 
 def _set(values: dict[str, Any], change: str) -> None:
@@ -144,7 +163,7 @@ def _index(text: str) -> int:
     return int(text)
 
 
-def _first_problem(wrong: ValidationError, values: dict[str, Any], kind: type[AnyRecipe]) -> str:
+def _first_problem(wrong: ValidationError, values: dict[str, Any], kind: type[Section], wording: Wording) -> str:
     # If a value may have several types, the deepest problem belongs to the type that was meant.
     problem = max(wrong.errors(), key=lambda one: len(one["loc"]))
     place = _place(problem, values)
@@ -157,7 +176,7 @@ def _first_problem(wrong: ValidationError, values: dict[str, Any], kind: type[An
         near = difflib.get_close_matches(place[-1], known, 1)
         return f"unknown key {key}" + (f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(known)}")
     if problem["type"] == "missing":
-        return f"the key {key} is missing; give it, as the recipes in train/ do"
+        return f"the key {key} is missing; give it, {wording.alike}"
     return f"{key} = {_short(repr(problem['input']))}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 
@@ -179,7 +198,7 @@ def _place(problem: Any, values: dict[str, Any]) -> list[str]:
     return place
 
 
-def _known_keys(kind: type[AnyRecipe], place: list[str]) -> list[str]:
+def _known_keys(kind: type[Section], place: list[str]) -> list[str]:
     """Keys of the section at a path of keys; a number leads into a list of sections."""
     section: Any = kind
     for key in place:

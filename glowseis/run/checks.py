@@ -1,11 +1,7 @@
 """Checks of a recipe and its survey that run before anything slow begins."""
 
-from pathlib import Path
-
 from glowseis.errors import InputError
 from glowseis.recipe import AnyRecipe, Recipe
-
-CHECKOUT = Path(__file__).parent.parent.parent
 
 
 def check_has_survey(recipe: AnyRecipe, name: object) -> None:
@@ -45,15 +41,3 @@ def check_size(recipe: Recipe, size: tuple[int, int], where: str) -> None:
             f"{where}: gathers of {height}x{width} cannot be halved {recipe.flow.levels} times; make the survey with "
             f"a size of {padded}, or lower flow.levels"
         )
-
-
-def demo_recipe() -> Path:
-    """The path of the demo's recipe: below the current folder, or in the checkout.
-
-    Raises:
-        InputError: It is in neither place.
-    """
-    for folder in (Path("train"), CHECKOUT / "train"):
-        if (folder / "demo.toml").is_file():
-            return folder / "demo.toml"
-    raise InputError("there is no train/demo.toml here; name a recipe, or run it from a checkout of glowseis")

@@ -1,16 +1,21 @@
 """Surveys and files graded by a trained classifier, with the results in plain words."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from glowseis.delivery.record import GradedFile, file_state, graded_file, new_record, write_record
 from glowseis.export.classifier import SavedClassifier, load_classifier
+from glowseis.export.folders import savedmodel_sha256, version_folder
+from glowseis.files import resumable_file
 from glowseis.judging.prior import parse_prior
-from glowseis.run.grading import Grades, bringing_for, grade, survey_gathers
+from glowseis.run.grading import Grades, bringing_for, grade_into, survey_gathers
+from glowseis.run.kept_grades import KeptGrades
+from glowseis.survey.formats.source import SourceError, blamed_on, check_file
 from glowseis.survey.gather import Gather
-from glowseis.survey.ingestion.ingest import Request, gathers_of
+from glowseis.survey.ingestion.ingest import Request, gathers_of, readable, readable_files
 from glowseis.survey.matching.bringing import Bringing
 from glowseis.survey.progress import progress
 from glowseis.survey.size import parse_size
@@ -19,44 +24,99 @@ from glowseis.survey.wording import number_of
 
 
 def grade_sources(
-    savedmodel: Path, surveys: Sequence[Survey], files: Request, out: Path, batch: int, prior: str | None
+    savedmodel: Path,
+    surveys: Sequence[Survey],
+    files: Request,
+    out: Path,
+    batch: int,
+    prior: str | None,
+    left_out: dict[Path, str] | None = None,
 ) -> list[str]:
     """Grade the gathers of surveys, then of files.
 
     Args:
         savedmodel: Path of the classifier's SavedModel.
         surveys: The surveys.
-        files: The files, perhaps none, and how to read them, as `glowseis.run.graded_sources.look_at` returns them.
-        out: The CSV file to make, as in `glowseis.run.grading.grade`.
+        files: The files, perhaps none, and how to read them, as `glowseis.run.graded_sources.look_at` returns them;
+            with `keep_going`, those that cannot be read are left out.
+        out: The CSV file to make, as in `glowseis.run.grading.grade`; files are recorded beside it (see
+            `glowseis.delivery.record`).
         batch: Windows at a time; memory grows with it.
         prior: Class fractions to expect, such as `66,31,2`; those of the training when None.
+        left_out: Gets the files that cannot be read, and why.
 
     Returns:
         Lines for the user.
 
     Raises:
         InputError: Something cannot be read or graded; nothing is left behind.
-        OSError: The disk is full or not writable; nothing is left behind.
+        StoppedError: It was interrupted; grades are kept, and the same call goes on.
+        OSError: The disk is full or not writable, and nothing was graded; nothing is left behind.
     """
     classifier = load_classifier(savedmodel)
     expected = None if prior is None else parse_prior(prior, classifier.labels)
     size = parse_size(files.size) if files.size else None
-    bringing = bringing_for(classifier, files.fit, size, files.options.zero_level)
     if expected is not None:
         classifier.fractions()
-    lines: list[str] = []
-    gathers = _gathers(surveys, files, bringing, lines)
-    grades = grade(classifier, gathers, out, bringing=bringing, batch=batch, prior=expected)
+    faults = {} if left_out is None else left_out
+    record = new_record(
+        classifier.name,
+        savedmodel_sha256(version_folder(savedmodel)),
+        classifier.labels,
+        {"prior": prior, "fit": files.fit, "size": files.size},
+        files.kind,
+        files.options,
+    )
+    work = {"glowseis": record.glowseis, "model": record.model, "model_sha256": record.model_sha256, "prior": prior}
+    with resumable_file(out, work) as (folder, keep):
+        kept = KeptGrades(folder / f"{out.name}.kept", keep)
+        while True:
+            bringing = bringing_for(classifier, files.fit, size, files.options.zero_level)
+            lines: list[str] = []
+            try:
+                before = _states(files, faults)
+                gathers = _gathers(surveys, files, faults, bringing, lines)
+                pairs = kept.graded(classifier, gathers, bringing, batch, expected)
+                grades = grade_into(folder / out.name, classifier, pairs, bringing)
+                found = [_recorded(path, state) for path, state in before.items()]
+                break
+            except SourceError as wrong:
+                if not files.keep_going:
+                    raise
+                faults |= wrong.faults
+        if found:
+            found += [graded_file(path, reason=reason) for path, reason in faults.items()]
+            write_record(out, record.model_copy(update={"files": tuple(found)}))
+    if kept.begun:
+        lines.insert(0, f"went on after {number_of(kept.begun, 'gather')} graded before")
     return [*lines, *bringing.lines(), *grades.lines(classifier.name), *_lines(classifier, grades, expected, out)]
 
 
-def _gathers(surveys: Sequence[Survey], files: Request, bringing: Bringing, lines: list[str]) -> Iterator[Gather]:
+def _states(files: Request, faults: Mapping[Path, str]) -> dict[Path, tuple[int, int]]:
+    """The states of the files that can be read, before they are."""
+    states = {}
+    for path in readable_files(files, faults):
+        with blamed_on(path):
+            check_file(path)
+        states[path] = file_state(path)
+    return states
+
+
+def _recorded(path: Path, state: tuple[int, int]) -> GradedFile:
+    with blamed_on(path):
+        return graded_file(path, state)
+
+
+def _gathers(
+    surveys: Sequence[Survey], files: Request, faults: Mapping[Path, str], bringing: Bringing, lines: list[str]
+) -> Iterator[Gather]:
     """Gathers matched to the classifier; lines for the user are added to `lines`."""
     for survey in surveys:
         yield from progress(survey_gathers(survey, bringing), len(survey), "grading")
-    if files.sources:
+    if files.sources and (readable_files(files, faults) or not surveys):
         window = "x".join(map(str, bringing.window))
-        yield from gathers_of(replace(files, size=window, fit=bringing.fit or "pad"), lines, bringing)
+        asked = replace(readable(files, faults), size=window, fit=bringing.fit or "pad")
+        yield from gathers_of(asked, lines, bringing)
 
 
 def _lines(classifier: SavedClassifier, grades: Grades, expected: np.ndarray | None, out: Path) -> Iterator[str]:

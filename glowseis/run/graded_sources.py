@@ -1,10 +1,12 @@
 """Checks of what is to be graded, made before TensorFlow is loaded so that errors appear at once."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from glowseis.errors import InputError
-from glowseis.export.folders import read_about, version_folder
+from glowseis.export.folders import model_name, read_about, savedmodel_folder, version_folder
+from glowseis.shipped import ready_model
 from glowseis.survey.formats.source import check_file
 from glowseis.survey.formats.sources import source_files
 from glowseis.survey.ingestion.ingest import Request
@@ -12,6 +14,33 @@ from glowseis.survey.render import FITS
 from glowseis.survey.size import parse_size
 from glowseis.survey.store.manifest import MANIFEST
 from glowseis.survey.store.survey import Survey, open_survey
+
+
+def model_among(sources: Sequence[Path], model: Path | None) -> tuple[Path, list[Path], list[str]]:
+    """The classifier to grade with: the one that was named, before the sources or apart from them, or the ready one.
+
+    Args:
+        sources: What was named; if `model` is None, perhaps first a classifier's SavedModel.
+        model: A classifier's SavedModel that was named apart.
+
+    Returns:
+        The SavedModel, the sources, and lines that tell the user if the ready classifier is taken.
+
+    Raises:
+        InputError: The first source is neither a SavedModel nor gathers, there are no sources, or the ready classifier
+            is missing.
+    """
+    first, *others = sources
+    if model is not None:
+        return model, list(sources), []
+    if savedmodel_folder(first) is not None:
+        if not others:
+            raise InputError(f"{first}: is a SavedModel; name the gathers to grade after it")
+        return first, others, []
+    if others and not first.exists():
+        raise InputError(f"{first}: no SavedModel there, and no gathers; check its name")
+    ready = ready_model("classifier")
+    return ready, list(sources), [f"no model was named: graded by {model_name(ready)}, which comes with glowseis"]
 
 
 def look_at(savedmodel: Path, asked: Request) -> tuple[list[Survey], Request]:
@@ -41,6 +70,6 @@ def look_at(savedmodel: Path, asked: Request) -> tuple[list[Survey], Request]:
     if fit and not files:
         raise InputError("--fit is for files; a survey's gathers have one size already; leave --fit out")
     read_about(version_folder(savedmodel), "classifier")
-    for file in source_files(files, asked.kind):
+    for file in () if asked.keep_going else source_files(files, asked.kind):
         check_file(file)
     return surveys, replace(asked, sources=files)

@@ -7,22 +7,21 @@ from pathlib import Path
 
 import numpy as np
 
+from glowseis.delivery.grades import FACTS, PROBABILITY
 from glowseis.errors import InputError
 from glowseis.export.classifier import SavedClassifier
 from glowseis.files import whole_file
 from glowseis.judging.decision import UNSURE
 from glowseis.judging.gathers import Judged, gather_probabilities, judged, severity
 from glowseis.judging.symmetries import Symmetric
+from glowseis.judging.unlike import TYPICAL_JUDGES, Summary, summary
 from glowseis.scoring import Scores, scores
 from glowseis.survey.cells import safe_cell
 from glowseis.survey.gather import Gather, Picture, Recording
 from glowseis.survey.matching.bringing import Bringing
 from glowseis.survey.matching.sameness import FARTHEST_SPACING, gather_spacing_factor
 from glowseis.survey.store.survey import Survey
-from glowseis.survey.wording import first_names, number_of
-
-FACTS = ("gather_id", "source", "sail_line", "shot", "cable")
-"""Columns of the table that describe a gather, before its grade."""
+from glowseis.survey.wording import first_names, line_name, number_of
 
 MOST_SHORTFALL = 0.25
 """A classifier of windows has seen no padded one: a gather that lacks more than this to fill one is unlike them."""
@@ -72,6 +71,7 @@ class Grades:
         seen: Gathers not scored because one with the same id trained the classifier or chose its weights.
         synthetic: Gathers not scored because they were never recorded.
         unlike: Names of gathers that are unlike the training data.
+        unlikeness: The same, counted for each sail line and all of them.
         spacings: Names of gathers whose traces lie much further apart, or closer, than those trained on.
         several: Gathers with several windows.
         caught: Scored gathers that are unsure, and those of them that would have been graded wrongly.
@@ -83,6 +83,7 @@ class Grades:
     seen: int = 0
     synthetic: int = 0
     unlike: list[str] = field(default_factory=list)
+    unlikeness: Summary = field(default_factory=lambda: summary([], []))
     spacings: list[str] = field(default_factory=list)
     several: int = 0
     caught: tuple[int, int] = (0, 0)
@@ -115,7 +116,7 @@ class Grades:
                 f"warning: {len(self.unlike)} of {total} {verb} unlike the training data (unlike > 1); do not rely on "
                 f"{'its grade' if len(self.unlike) == 1 else 'their grades'}: {first_names(self.unlike)}"
             )
-        return lines
+        return [*lines, *self.unlikeness.text]
 
 
 def bringing_for(
@@ -255,21 +256,47 @@ def grade(
         OSError: The disk is full or not writable; nothing is left behind.
     """
     bringing = bringing or bringing_for(classifier)
+    with whole_file(out) as path:
+        return grade_into(path, classifier, graded(classifier, gathers, bringing, batch, prior), bringing)
+
+
+def grade_into(
+    path: Path, classifier: SavedClassifier, pairs: Iterable[tuple[Gather, Graded]], bringing: Bringing
+) -> Grades:
+    """Write a table of grades, and score them, as `grade` does.
+
+    Args:
+        path: The CSV file to write.
+        classifier: What graded them.
+        pairs: Gathers with their grades, such as `graded` yields.
+        bringing: What matched them.
+
+    Returns:
+        Counts and scores.
+
+    Raises:
+        InputError: A gather cannot be read, or none is left to grade.
+        OSError: The disk is full or not writable.
+    """
     # Ignoring case, as in training.
     numbers = {label.casefold(): number for number, label in enumerate(classifier.labels)}
     grades = Grades(dict.fromkeys(classifier.labels, 0))
     known = {name for part in ("training_ids", "validation_ids") for name in classifier.about.get(part, ())}
     truth: list[int] = []
     scored: list[Graded] = []
-    with whole_file(out) as path, path.open("w", encoding="utf-8", newline="") as stream:
+    lines: list[str] = []
+    unlike: list[float | None] = []
+    with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        columns = (*FACTS, "grade", *(f"probability_{label}" for label in classifier.labels))
+        columns = (*FACTS, "grade", *(f"{PROBABILITY}{label}" for label in classifier.labels))
         writer.writerow([*columns, "severity", "unlike", "unlike_by", "windows", *WORST])
-        for gather, one in graded(classifier, gathers, bringing, batch, prior):
+        for gather, one in pairs:
             label = UNSURE if one.unsure else classifier.labels[one.number]
             grades.counts[label] = grades.counts.get(label, 0) + 1
             writer.writerow(_row(gather, label, one))
             grades.several += one.windows > 1
+            lines.append(line_name(gather.geometry.sail_line, gather.source))
+            unlike.append(one.unlike)
             if one.unlike is not None and one.unlike > 1:
                 grades.unlike.append(gather.gather_id)
             if one.spacing > FARTHEST_SPACING:
@@ -287,6 +314,7 @@ def grade(
             reasons = list(dict.fromkeys(bringing.left_out.values()))
             why = f"{len(bringing.left_out)} left out with {'; '.join(reasons)}" if reasons else "the sources have none"
             raise InputError(f"no gather is left to grade: {why}")
+    grades.unlikeness = summary(lines, unlike, len(classifier.about.get("validation_ids", ())) or TYPICAL_JUDGES)
     if truth:
         found = np.array([one.probabilities for one in scored])
         numbers_graded = np.array([one.number for one in scored])

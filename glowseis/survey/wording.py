@@ -1,6 +1,7 @@
 """Counts and names in messages."""
 
 from collections.abc import Sequence
+from pathlib import PurePath
 
 NAMED = 4
 """Most things that a line names."""
@@ -25,3 +26,13 @@ def first_names(names: Sequence[str], count: int | None = None) -> str:
     """
     more = (len(names) if count is None else count) - NAMED
     return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def line_name(sail_line: int, source: str) -> str:
+    """Name of a gather's sail line: `line 12`, or the name of its file if no line is given.
+
+    Args:
+        sail_line: Number of the sail line, 0 if it is not given.
+        source: Where the gather comes from.
+    """
+    return f"line {sail_line}" if sail_line or not source else PurePath(source).name

@@ -179,6 +179,7 @@ def test_what_is_unlike_the_training_is_told(knowing, tmp_path, command):
     assert done.status == 0, done.error
     assert "warning: 3 of 4 gathers are unlike the training data (unlike > 1); do not rely on their grades" in done.out
     assert "warning: 1 of 4 gathers: trace spacing more than 2.5 times wider or narrower than" in done.out
+    assert "as a whole are unlike the training data: 3 of 4 have unlike > 1, and chance explains 1 at most" in done.out
     table = pd.read_csv(tmp_path / "grades.csv")
     assert (table["unlike"][:3] > 1).all() and table["unlike"][3] <= 1
     assert table["unlike_by"][2] == "trace_spacing" and "trace_spacing" not in set(table["unlike_by"][:2])

@@ -17,7 +17,7 @@ from glowseis.errors import FittingError, InputError, StoppedError
 from tests.support.commands import CHECKOUT
 from tests.support.random_gathers import random_survey
 
-COMMANDS = ("simulate", "ingest", "describe", "qc", "folds", "train", "generate", "classify")
+COMMANDS = ("simulate", "ingest", "describe", "qc", "folds", "train", "generate", "classify", "deliver")
 
 HEAVY = "[name for name in ('tensorflow', 'keras', 'pandas', 'segyio') if name in sys.modules]"
 
@@ -158,8 +158,9 @@ BAD_INPUT = [
     ("train", ("a.toml", "b.toml"), "unexpected extra argument"),
     ("generate", ("model", "--out", "new.xyz", "--survey", "s"), "new.xyz: no format ends in .xyz"),
     ("generate", (), "Missing option '--survey'"),
-    ("classify", (), "Missing argument 'savedmodel'"),
-    ("classify", ("model", "survey"), "Missing option '--out'"),
+    ("classify", (), "Missing argument 'SOURCE...'"),
+    ("classify", ("survey", "--batch", "0"), "Invalid value for '--batch'"),
+    ("deliver", (), "Missing argument 'GRADES.csv'"),
     ("describe", (), "Missing argument 'SURVEY|MODEL'"),
     ("folds", ("survey", "--out", "f.json", "--kind", "tenfold"), "Invalid value for '--kind'"),
     ("generate", ("model", "--survey", "s", "--out", "new", "--count", "many"), "Invalid value for '--count'"),

@@ -74,10 +74,12 @@ def test_a_finished_run_says_what_it_reached(trained):
 
 
 @pytest.mark.slow
-def test_a_run_that_was_killed_and_stopped_ends_with_the_same_weights(tiny, trained, tmp_path, monkeypatch, command):
+def test_a_run_that_was_killed_and_stopped_ends_with_the_same_weights(
+    tiny, trained, tmp_path, monkeypatch, command, warm_python
+):
     words = ("train", tiny.recipe, "--survey", tiny.survey, "--set", "training.checkpoint_every_s=0.05")
     run = tmp_path / "runs" / "tiny"
-    killed = when_at(start(*words, folder=tmp_path), run, 4)
+    killed = when_at(start(*words, folder=tmp_path, python=warm_python), run, 4)
     killed.send_signal(signal.SIGKILL)
     assert finish(killed).status == -signal.SIGKILL
     assert last_step(run) < STEPS and not (run / "result.json").exists()

@@ -1,6 +1,7 @@
 """`python -m eval.curve`: nested sets, runs that are kept, and a count chosen on validation gathers."""
 
 import dataclasses
+import sys
 
 import numpy as np
 import pandas as pd
@@ -142,7 +143,8 @@ def test_smote_draws_others_for_another_number(there, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_command_draws_the_curve(there, tmp_path, command):
+def test_the_command_draws_the_curve(there, tmp_path, command, monkeypatch, warm_python):
+    monkeypatch.setattr(sys, "executable", str(warm_python))
     words = [*there[:3], "--out", tmp_path / "study", "--points", tmp_path / "points"]
     words += ["--set", "study.curve.epochs=1", "--set", "study.curve.runs=1", "--set", "study.curve.counts=[4, 0]"]
     words += ["--arm", "pixel-mixing"]

@@ -1,12 +1,10 @@
 """`python -m eval.cv`: what it runs, what it skips, what it prints and writes, and what it refuses."""
 
 import json
-import os
 import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
 import numpy as np
@@ -17,7 +15,6 @@ from eval.running.estimate import estimate
 from eval.study.outcome import read_outcome, write_outcome
 from eval.study.preparation import prepare
 from eval.study.recipe import read_study
-from glowseis.errors import InputError
 from tests.support.commands import CHECKOUT
 from tests.support.outcomes import make_outcome
 from tests.support.small_study import LABELS, labelled_survey, study_words
@@ -66,7 +63,7 @@ def trained(monkeypatch):
         )
 
     monkeypatch.setattr("keras.backend.clear_session", lambda: None)
-    monkeypatch.setattr("eval.report.drawing.svg_text", lambda figure, name, **_: "<svg></svg>")
+    monkeypatch.setattr("glowseis.pages.drawing.svg_text", lambda figure, name, **_: "<svg></svg>")
     monkeypatch.setattr("eval.running.folds.run_arm", run_arm)
     monkeypatch.setattr("eval.running.estimate.estimate", lambda study, todo: 90.0 * len(todo))
     return done
@@ -270,9 +267,9 @@ def test_the_estimate_is_of_what_finished_arms_took_on_such_a_machine(there, tmp
     assert estimate(study, []) == 0.0
 
 
-def start_cv(words, *more):
+def start_cv(python, words, *more):
     return subprocess.Popen(
-        [sys.executable, "-m", "eval.cv", *map(str, words), *more],
+        [python, "-m", "eval.cv", *map(str, words), *more],
         cwd=CHECKOUT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -282,11 +279,11 @@ def start_cv(words, *more):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_signal_keeps_what_is_finished_and_the_same_command_goes_on(there, tmp_path, command, jobs):
+def test_a_signal_keeps_what_is_finished_and_the_same_command_goes_on(there, tmp_path, command, warm_python, jobs):
     recipe, option, survey, _, _ = there
     words = [recipe, option, survey, "--out", tmp_path / "study", "--arms", "none,oversampling", "--kind", "grouped"]
     words += ["--jobs", jobs, "--set", "study.folds=2", "--set", "study.training.epochs=1"]
-    process = start_cv(words)
+    process = start_cv(warm_python, words)
     outcomes = tmp_path / "study/outcomes"
     end = time.monotonic() + 300
     while not list(outcomes.glob("*.json")):
@@ -310,10 +307,10 @@ def test_a_signal_keeps_what_is_finished_and_the_same_command_goes_on(there, tmp
 
 
 @pytest.mark.slow
-def test_the_whole_command_with_a_flow(there, tmp_path):
+def test_the_whole_command_with_a_flow(there, tmp_path, warm_python):
     recipe, option, survey, _, _ = there
     words = [recipe, option, survey, "--out", tmp_path / "study", "--arms", "none,flow", "--kind", "grouped"]
-    process = start_cv(words, "--set", "study.folds=2", "--fold", "1")
+    process = start_cv(warm_python, words, "--set", "study.folds=2", "--fold", "1")
     out, error = process.communicate(timeout=600)
     assert process.returncode == 0, error
     assert "Traceback" not in error and "retracing" not in error
@@ -321,19 +318,6 @@ def test_the_whole_command_with_a_flow(there, tmp_path):
     assert flow.synthetic == 6 and flow.seconds["flow"] > 0 and flow.seconds["synthesis"] > 0
     assert json.loads((tmp_path / "study/study.json").read_text())["recipe"]["study"]["folds"] == 2
     assert "1 of 2 folds" in out and "Table 1" in out
-
-
-def test_the_demo_is_what_runs_without_words(tmp_path, monkeypatch):
-    from glowseis.run.checks import demo_recipe as demo
-
-    monkeypatch.chdir(tmp_path)
-    assert demo() == CHECKOUT / "train/demo.toml"
-    monkeypatch.setattr("glowseis.run.checks.CHECKOUT", tmp_path)
-    with pytest.raises(InputError, match="name a recipe, or run it from a checkout"):
-        demo()
-    (tmp_path / "train").mkdir()
-    (tmp_path / "train/demo.toml").touch()
-    assert os.fspath(demo()) == "train/demo.toml"
 
 
 @pytest.mark.parametrize("name", ["demo", "study", "paper"])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from glowseis.errors import InputError
 from glowseis.judging.combination import (
@@ -12,7 +13,7 @@ from glowseis.judging.combination import (
 )
 from glowseis.judging.gathers import Seen, gather_probabilities, severity
 from glowseis.judging.prior import parse_prior, reweighted, trained_fractions
-from glowseis.judging.unlike import fit_unlikeness, unlikeness_from
+from glowseis.judging.unlike import CHANCE, fit_unlikeness, summary, unlikeness_from
 from glowseis.survey.matching.profile import Profile
 from glowseis.survey.matching.statistics import STATISTICS, image_statistics
 
@@ -220,6 +221,36 @@ def test_what_is_far_is_told_and_by_what():
     one_off = features.copy()
     one_off[0] += 50
     assert made.of(one_off, figures)[0] < 1.5
+
+
+def test_unlike_gathers_are_counted_for_each_line_and_for_all():
+    names = ["line 1"] * 100 + ["line 2"] * 100 + ["b.npy"] * 4
+    values = [0.5] * 99 + [1.2] + [0.5] * 80 + [1.2] * 20 + [None, float("nan"), 1.0, 1.1]
+    found = summary(names, values)
+    assert (found.survey.unlike, found.survey.gathers) == (22, 202) and found.survey.whole
+    assert [(one.name, one.unlike, one.gathers, one.whole) for one in found.lines] == [
+        ("line 1", 1, 100, False), ("line 2", 20, 100, True), ("b.npy", 1, 2, False),
+    ]  # fmt: skip
+    assert found.text == [
+        "line 2: 20 of 100 gathers are unlike the training data, as a whole",
+        "line 1: 1 of 100 gathers is unlike the training data",
+        "b.npy: 1 of 2 gathers is unlike the training data",
+        "warning: the gathers as a whole are unlike the training data: 22 of 202 have unlike > 1, and chance explains "
+        f"{found.survey.most} at most",
+    ]
+    assert summary([], []).text == [] and summary(["line 1"], [2.0]).text == []
+    many = summary([f"line {number}" for number in range(14) for _ in range(100)], [2.0, *[0.0] * 99] * 14)
+    assert len(many.text) == 11 and many.text[-1] == "4 more lines: 4 unlike gathers"
+
+
+@pytest.mark.parametrize("gathers", [1, 4, 30, 300, 3000])
+def test_chance_seldom_makes_a_survey_unlike(gathers):
+    """At the rate that is still likely for 3 beyond the threshold of 270; with fewer judges the rate is less known."""
+    rate = scipy.stats.binomtest(3, 270).proportion_ci(0.9, "exact").high
+    most = summary(["a"] * gathers, [0.0] * gathers).survey.most
+    assert scipy.stats.binom.sf(most, gathers, rate) <= CHANCE < scipy.stats.binom.sf(most - 1, gathers, rate)
+    fewer = summary(["a"] * gathers, [0.0] * gathers, judges=20).survey.most
+    assert fewer > most or gathers == 1
 
 
 def test_nothing_to_learn_from():

@@ -13,11 +13,11 @@ from types import SimpleNamespace
 CHECKOUT = Path(__file__).parent.parent.parent
 
 
-def start(module, *words, folder=None):
+def start(module, *words, folder=None, python=sys.executable):
     """Start a command of glowseis in a process of its own; runs and SavedModels go below `folder`."""
     path = os.pathsep.join([str(CHECKOUT), os.environ.get("PYTHONPATH", "")])
     return subprocess.Popen(
-        [sys.executable, "-m", f"glowseis.{module}", *map(str, words)],
+        [python, "-m", f"glowseis.{module}", *map(str, words)],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": path},
         stdout=subprocess.PIPE,

@@ -133,6 +133,7 @@ def _checked(
         unit_m=FEET_M if binary.word(BinField.MeasurementSystem, "h") == 2 else 1.0,
         is_own=any(MARK in text.decode(code, "replace").upper() for code in ("cp037", "ascii")),
         scaled_times=binary.revision >= 1,
+        is_named=binary.revision >= 2,
         sorting=binary.word(BinField.SortingCode, "h"),
         remarks=tuple(remarks),
     )

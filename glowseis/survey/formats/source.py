@@ -1,9 +1,10 @@
 """The interface of every reader of gathers, and the options of readers."""
 
+import contextlib
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -60,6 +61,36 @@ class Remark:
     kind: str
     text: str
     is_warning: bool = True
+
+
+class SourceError(InputError):
+    """Some files cannot be read; others may be.
+
+    Args:
+        faults: Why each of them cannot.
+
+    Attributes:
+        faults: The same; the first reason is the error's text.
+    """
+
+    def __init__(self, faults: Mapping[Path, str]):
+        super().__init__(next(iter(faults.values())))
+        self.faults = dict(faults)
+
+
+@contextlib.contextmanager
+def blamed_on(path: Path) -> Iterator[None]:
+    """While the block runs, an InputError is one of this file, a SourceError.
+
+    Args:
+        path: The file.
+    """
+    try:
+        yield
+    except SourceError:
+        raise
+    except InputError as wrong:
+        raise SourceError({path: str(wrong)}) from None
 
 
 class Source(Protocol):

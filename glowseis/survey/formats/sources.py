@@ -1,7 +1,7 @@
 """Files of gathers in any format, opened for reading."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 from glowseis.errors import InputError
@@ -78,13 +78,21 @@ def open_source(path: Path, options: ReadOptions, kind: str | None = None, first
         ) from None
 
 
-def open_sources(paths: Sequence[Path], options: ReadOptions, kind: str | None = None) -> list[Source]:
+def open_sources(
+    paths: Sequence[Path],
+    options: ReadOptions,
+    kind: str | None = None,
+    faults: dict[Path, str] | None = None,
+    without: Container[Path] = (),
+) -> list[Source]:
     """Open files of gathers, including those in folders.
 
     Args:
         paths: Files and folders.
         options: As for `open_source`.
         kind: As for `open_source`.
+        faults: Gets the reasons of files that cannot be opened, which are left out; when None, the first is raised.
+        without: Files that are left out.
 
     Returns:
         The opened files. Pictures without shot numbers are numbered on from one file to the next.
@@ -97,7 +105,15 @@ def open_sources(paths: Sequence[Path], options: ReadOptions, kind: str | None =
     files = source_files(paths, kind)
     _check_concerned(options, {kind or _kind(path) or "segy" for path in files})
     for path in files:
-        source = open_source(path, options, kind, 1 + pages)
+        if path in without:
+            continue
+        try:
+            source = open_source(path, options, kind, 1 + pages)
+        except InputError as wrong:
+            if faults is None:
+                raise
+            faults[path] = str(wrong)
+            continue
         pages += getattr(source, "pages", 0)
         opened.append(source)
     return opened

@@ -55,6 +55,7 @@ class FileFacts:
         unit_m: Unit of lengths, in metres.
         is_own: Whether we wrote the file.
         scaled_times: Whether bytes 215-216 of trace headers scale times.
+        is_named: Whether bytes 233-240 of trace headers are taken by the header's name, as in revision 2.
         sorting: How traces are sorted according to the file header (TraceSortingCode); 0 if it is not given.
         remarks: What the user should know about its length.
     """
@@ -65,6 +66,7 @@ class FileFacts:
     unit_m: float = 1.0
     is_own: bool = False
     scaled_times: bool = False
+    is_named: bool = False
     sorting: int = 0
     remarks: tuple[Remark, ...] = ()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from glowseis.errors import InputError
-from glowseis.survey.formats.segy_headers import TRACE_HEADER_BYTES, header_word, places, values
+from glowseis.survey.formats.segy_headers import TRACE_HEADER_BYTES, Word, header_word, places, values
 from glowseis.survey.formats.segy_origin import SegyOrigin
 from glowseis.survey.formats.segy_samples import decode
 from glowseis.survey.formats.shots_again import LOOKED_AT, advice, occurrences
@@ -109,6 +109,27 @@ class TraceSource:
             given = [each for each in given if abs(each[0] - in_file_us) >= 1]
             given.insert(0, (in_file_us, "the file"))
         return given
+
+    @property
+    def words(self) -> list[Word]:
+        """The words of the trace headers that tell gathers and their channels apart."""
+        return [self._words.shot, *self._words.keys, self._channel]
+
+    def gather_headers(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Where the traces of each gather lie, and their headers, from the headers alone.
+
+        Yields:
+            Numbers of the traces in the file, from 0, int64 `[trace]`, and bytes of their headers, uint8
+            `[trace, 240]`, in the order of `gathers`, without auxiliary traces.
+        """
+        edges = self._gathers.edges.tolist()
+        with self._bytes.opened() as file:
+            for first, last in edges:
+                headers = np.empty((last - first, TRACE_HEADER_BYTES), np.uint8)
+                for row in range(last - first):
+                    self._bytes.begin(file, first + row, headers[row])
+                kept = ~self._looks.left_out(headers)
+                yield first + np.flatnonzero(kept), headers[kept]
 
     def shapes(self) -> Iterator[tuple[int, int]]:
         """Samples and traces of each gather, from the headers alone.

@@ -5,7 +5,7 @@ import math
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from glowseis.errors import InputError
-from glowseis.files import check_output
-from glowseis.survey.formats.source import ReadOptions, Remark, Source, file_stem
+from glowseis.files import STATE, check_output, resumable_folder
+from glowseis.survey.formats.source import ReadOptions, Remark, Source, SourceError, blamed_on, file_stem
 from glowseis.survey.formats.sources import check_kind, open_sources, source_files
 from glowseis.survey.gather import Gather, Picture, Recording, source_text
+from glowseis.survey.ingestion.finished import FILE, Finished, read_note
 from glowseis.survey.ingestion.label_fit import Headed, check_some_fit, look_ahead
 from glowseis.survey.ingestion.label_table import LabelTable, read_labels
 from glowseis.survey.ingestion.report import (
@@ -33,7 +34,9 @@ from glowseis.survey.render import FITS, ZERO_LEVEL, is_live, render, trace_stat
 from glowseis.survey.size import enclosing_size, parse_size, size_text
 from glowseis.survey.store.index import check_label
 from glowseis.survey.store.manifest import MANIFEST
-from glowseis.survey.store.survey import open_survey, write_survey
+from glowseis.survey.store.survey import open_survey, take_up, write_records
+from glowseis.survey.wording import number_of
+from glowseis.version import __version__
 
 SHORTEST_MS, LONGEST_MS = 0.01, 500.0
 """Sample intervals that users may give; others were meant in seconds or microseconds."""
@@ -61,6 +64,8 @@ class Request:
         labels: A CSV file of labels; these override the options' label, which overrides a file's own.
         labelled_only: Whether gathers without a label are left out.
         strict: Whether warnings are errors.
+        keep_going: Whether all files that cannot be opened are found, and not just the first.
+        without: Files that are left out.
     """
 
     sources: Sequence[Path]
@@ -71,6 +76,8 @@ class Request:
     labels: Path | None = None
     labelled_only: bool = False
     strict: bool = False
+    keep_going: bool = False
+    without: frozenset[Path] = frozenset()
 
     def about(self) -> dict[str, Any]:
         """The request as JSON, for the manifest."""
@@ -80,7 +87,7 @@ class Request:
         return {"command": "ingest", **chosen, **said, **asdict(self.options)}
 
 
-def ingest(request: Request, out: Path) -> list[str]:
+def ingest(request: Request, out: Path, left_out: dict[Path, str] | None = None) -> list[str]:
     """Make a survey from files of gathers, whole or not at all, with memory for one gather.
 
     Gather ids are those of the sources, preceded by the folder's name if several sources have the same name; an id that
@@ -88,21 +95,110 @@ def ingest(request: Request, out: Path) -> list[str]:
     live trace is left out.
 
     Args:
-        request: What to read, and how.
+        request: What to read, and how; with `keep_going`, files that cannot be read are left out.
         out: Folder to make.
+        left_out: Gets these files, and why they cannot be read.
 
     Returns:
         What was done, line by line.
 
     Raises:
         InputError: A setting or an input is wrong; nothing is left behind.
-        OSError: The disk is full or not writable; nothing is left behind.
+        StoppedError: It was interrupted; whole files are kept, and the same call goes on after them.
+        OSError: The disk is full or not writable, and no file was finished; nothing is left behind.
     """
     check_output(out)
-    opened = _open(request)
-    tally = Tally()
-    write_survey(out, _gathers(request, opened, tally), opened.size, request.about())
-    return _warnings(request, opened) + summary(open_survey(out), tally, opened.table)
+    faults = {} if left_out is None else left_out
+    opened = _open_readable(request, faults)
+    work = {"glowseis": __version__, "sources": [source_text(path) for path in request.sources], **request.about()}
+    with resumable_folder(out, work) as (folder, keep):
+        try:
+            tally, told = _ingest(request, opened, faults, Finished(folder, keep), out)
+        except InputError:
+            (folder / STATE).unlink(missing_ok=True)
+            raise
+    return told + summary(open_survey(out), tally, opened.table)
+
+
+def _ingest(
+    request: Request, opened: "_Opened", faults: dict[Path, str], finished: Finished, out: Path
+) -> tuple[Tally, list[str]]:
+    """Write a survey's files after those that are finished, from the last whole file on if a file is left out."""
+    assert finished.folder
+    folder = finished.folder
+    told: list[str] = []
+    while True:
+        note = finished.note = read_note(folder, opened.sources, opened.size, opened.table)
+        count = itertools.count(1)
+        written = take_up(folder, is_whole=lambda _: next(count) <= finished.gathers)  # noqa: B023
+        if len(written) < finished.gathers:
+            note = finished.note = None
+            written = take_up(folder, is_whole=lambda _: False)
+        tally = note.tally if note else Tally()
+        finished.ids = {*written.ids, *tally.lifeless, *tally.unlabelled}
+        if note and not told:
+            done = f"{number_of(len(note.files), 'file')} and {number_of(note.gathers, 'gather')}"
+            told.append(f"{source_text(out)}: went on after {done} that were finished before")
+        about = request.about() | ({"left_out": _told_of(faults)} if faults else {})
+        gathers = _gathers(request, opened, tally, finished=finished)
+        try:
+            write_records(folder, gathers, opened.size, about, written=written)
+            (folder / FILE).unlink(missing_ok=True)
+            return tally, _warnings(request, opened) + told
+        except SourceError as wrong:
+            if not request.keep_going:
+                raise
+            faults |= wrong.faults
+            opened = _open_readable(request, faults)
+
+
+def _open_readable(request: Request, faults: dict[Path, str], *, mixed: bool = False) -> "_Opened":
+    """Open files; with `keep_going`, without those that cannot be read, which are added to the faults."""
+    while True:
+        try:
+            return _open(readable(request, faults), mixed=mixed)
+        except SourceError as wrong:
+            if not request.keep_going:
+                raise
+            faults |= wrong.faults
+
+
+def readable(request: Request, faults: Mapping[Path, str]) -> Request:
+    """A request without the files that cannot be read.
+
+    Args:
+        request: What to read.
+        faults: Why some of the files cannot be read.
+
+    Raises:
+        InputError: None can.
+    """
+    if faults and not readable_files(request, faults):
+        raise InputError(f"none of {number_of(len(faults), 'file')} can be read: {next(iter(faults.values()))}")
+    return replace(request, without=frozenset(faults))
+
+
+def readable_files(request: Request, faults: Mapping[Path, str]) -> list[Path]:
+    """The files of a request that can be read.
+
+    Args:
+        request: What to read.
+        faults: Why some of the files cannot be read.
+    """
+    return [path for path in source_files(request.sources, request.kind) if path not in faults]
+
+
+def left_out_lines(faults: Mapping[Path, str]) -> list[str]:
+    """A line for each file that could not be read.
+
+    Args:
+        faults: Why.
+    """
+    return [f"{source}: left out: {reason.removeprefix(f'{source}: ')}" for source, reason in _told_of(faults).items()]
+
+
+def _told_of(faults: Mapping[Path, str]) -> dict[str, str]:
+    return {source_text(path): reason for path, reason in faults.items()}
 
 
 def read_gathers(
@@ -221,11 +317,16 @@ def recordings_of(request: Request, told: list[str]) -> Iterator[Recording | Pic
     Raises:
         InputError: A setting or an input is wrong.
     """
+    return (found for _, found in sourced_recordings(request, told))
+
+
+def sourced_recordings(request: Request, told: list[str]) -> Iterator[tuple[Source, Recording | Picture]]:
+    """As `recordings_of`, each gather with the opened file that it comes from."""
     opened = _open(request, mixed=True)
     tally = Tally()
-    for _, found in progress(_named(opened.sources, tally), len(opened.shapes), "reading"):
+    for source, found in progress(_named(opened.sources, tally), len(opened.shapes), "reading"):
         tally.add_mended(found.gather_id, found.mended)
-        yield found
+        yield source, found
     tally.remarks = _remark_lines(opened.sources)
     lines = treatment(tally, None, None)
     if request.strict:
@@ -247,7 +348,10 @@ class _Opened:
 def _open(request: Request, *, mixed: bool = False) -> _Opened:
     wanted = _check(request)
     table = read_labels(request.labels, source_files(request.sources, request.kind)) if request.labels else None
-    sources = open_sources(request.sources, request.options, request.kind)
+    faults: dict[Path, str] | None = {} if request.keep_going else None
+    sources = open_sources(request.sources, request.options, request.kind, faults, request.without)
+    if faults is not None:
+        _look_for_faults(sources, faults)
     if table:
         look_ahead(table, sources, request.options)
     interval_s = _check_intervals(sources, mixed=mixed)
@@ -256,6 +360,20 @@ def _open(request: Request, *, mixed: bool = False) -> _Opened:
         # Warnings about headers come before hours of reading.
         refuse_warnings(_remark_lines(sources))
     return _Opened(sources, table, shapes, wanted or enclosing_size(shapes), interval_s)
+
+
+def _look_for_faults(sources: Sequence[Source], faults: dict[Path, str]) -> None:
+    """Raise all that is wrong with files by their headers."""
+    for source in sources:
+        try:
+            if source.interval_s is not None:
+                _check_interval(source, source.interval_s)
+            for _ in source.shapes():
+                pass
+        except InputError as wrong:
+            faults[source.path] = str(wrong)
+    if faults:
+        raise SourceError(faults)
 
 
 def _remark_lines(sources: Sequence[Source]) -> list[str]:
@@ -333,13 +451,22 @@ def _check_intervals(sources: Sequence[Source], *, mixed: bool = False) -> float
 
 
 def _gathers(
-    request: Request, opened: _Opened, tally: Tally, bring: Callable[[Recording | Picture], Gather] | None = None
+    request: Request,
+    opened: _Opened,
+    tally: Tally,
+    bring: Callable[[Recording | Picture], Gather] | None = None,
+    finished: Finished | None = None,
 ) -> Iterator[Gather]:
-    """The gathers of all sources, named, labelled and fitted."""
+    """The gathers of all sources, named, labelled and fitted, after those of files that are finished."""
     sources, table = opened.sources, opened.table
-    taken: list[str] = []
-    kept = 0
-    for source, found in progress(_named(sources, tally), len(opened.shapes), "reading"):
+    finished = finished or Finished()
+    taken = list(finished.note.first) if finished.note else []
+    kept = finished.gathers
+
+    def note(files: int) -> None:
+        finished.write(sources[:files], opened.size, kept, taken, tally, table)
+
+    for source, found in progress(_named(sources, tally, finished, note), len(opened.shapes), "reading", kept):
         name = found.gather_id
         if len(taken) < LOOKED_FOR:
             taken.append(name)
@@ -353,7 +480,8 @@ def _gathers(
             tally.unlabelled.append(name)
             continue
         named = replace(found, label=label)
-        gather = bring(named) if bring else render(named, *opened.size, request.fit, request.options.zero_level)
+        with blamed_on(source.path):
+            gather = bring(named) if bring else render(named, *opened.size, request.fit, request.options.zero_level)
         tally.add_mended(name, gather.mended)
         _count_traces(found, name, gather, tally)
         if not is_live(gather):
@@ -377,21 +505,37 @@ def _gathers(
         refuse_warnings(([] if bring else _warnings(request, opened)) + treatment(tally, size, table))
 
 
-def _named(sources: Sequence[Source], tally: Tally) -> Iterator[tuple[Source, Recording | Picture]]:
-    """The gathers of all sources, each with an id of its own."""
+def _named(
+    sources: Sequence[Source],
+    tally: Tally,
+    finished: Finished | None = None,
+    note: Callable[[int], None] = lambda files: None,
+) -> Iterator[tuple[Source, Recording | Picture]]:
+    """The gathers of all sources that are not finished, each with an id of its own.
+
+    `note` is called with the number of finished sources after the last gather of each.
+    """
     prefixes = _prefixes(sources)
-    taken: dict[str, None] = {}
-    shots: set[tuple[Path, int, int, int]] = set()
-    for source in sources:
-        for found in source.gathers():
+    done = finished.files if finished else 0
+    taken = dict.fromkeys(finished.ids) if finished else {}
+    for number, source in enumerate(sources[done:], start=done + 1):
+        shots: set[tuple[int, int, int]] = set()
+        for found in _read(source):
             name = _free(f"{prefixes.get(source.path, '')}{found.gather_id}", taken, tally)
             taken[name] = None
-            shot = (source.path, found.geometry.sail_line, found.geometry.shot, found.geometry.cable)
+            shot = (found.geometry.sail_line, found.geometry.shot, found.geometry.cable)
             # Synthetic gathers have the shots of their parents; others are reported from the headers beforehand.
             if shot in shots and not found.origin.parents and not isinstance(source, Headed):
                 tally.again.append(name)
             shots.add(shot)
             yield source, replace(found, gather_id=name)
+        note(number)
+
+
+def _read(source: Source) -> Iterator[Recording | Picture]:
+    """The gathers of a source."""
+    with blamed_on(source.path):
+        yield from source.gathers()
 
 
 def _prefixes(sources: Sequence[Source]) -> dict[Path, str]:

@@ -54,7 +54,7 @@ class Tally:
         mended: What was mended, by the names of `glowseis.survey.amplitudes.mending.MENDINGS`.
         remarks: Lines about whole files.
         synthetic: Number of gathers that were made from others.
-        orphans: Number of those whose parents are unknown, by file and the table that it lacks.
+        orphans: Number of those whose parents are unknown, by file and what it lacks, as text.
     """
 
     fits: Counter[str] = field(default_factory=Counter)
@@ -70,7 +70,7 @@ class Tally:
     mended: dict[str, Mended] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     synthetic: int = 0
-    orphans: Counter[tuple[str, str]] = field(default_factory=Counter)
+    orphans: Counter[str] = field(default_factory=Counter)
 
     def add(self, gather: Gather, size: tuple[int, int]) -> None:
         """Add a gather.
@@ -109,7 +109,9 @@ class Tally:
         """
         self.synthetic += bool(origin.parents)
         if origin.parents == (UNKNOWN_PARENT,):
-            self.orphans[source_text(source.path), getattr(source, "missing_table", "")] += 1
+            missing = getattr(source, "missing_table", "")
+            lacks = f"; its table {missing} is not beside it" if missing else ""
+            self.orphans[f"{source_text(source.path)} are unknown{lacks}"] += 1
 
 
 def summary(survey: Survey, tally: Tally, table: LabelTable | None) -> list[str]:
@@ -177,11 +179,8 @@ def treatment(tally: Tally, size: tuple[int, int] | None, table: LabelTable | No
         lines += _labels(table, tally)
     if tally.synthetic:
         lines.append(f"{_number(tally.synthetic, 'gather')} synthetic: folds, training and scores leave them out")
-    for (source, missing), count in tally.orphans.items():
-        lines.append(
-            f"warning: the parents of {_number(count, 'synthetic gather')} of {source} are unknown"
-            + (f"; its table {missing} is not beside it" if missing else "")
-        )
+    for which, count in tally.orphans.items():
+        lines.append(f"warning: the parents of {_number(count, 'synthetic gather')} of {which}")
     if tally.nowhere:
         gathers, sources = _number(sum(tally.nowhere.values()), "gather"), list(tally.nowhere)
         lines.append(f"{gathers} without usable coordinates (missing, or in degrees): {_first(sources)}")

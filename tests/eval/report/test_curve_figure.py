@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from eval.report.curve_figure import curve_means, draw_part, read_chosen, read_curve, write_curve
-from eval.report.drawing import new_figure
 from glowseis.errors import InputError
+from glowseis.pages.drawing import new_figure
 from tests.support.curves import CLASSES, curve_table
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eval.report.drawing import new_figure
 from eval.report.fold_figure import draw_folds, fold_figures, write_folds
 from eval.results.collection import collect
 from eval.results.contrasts import rare_f1
+from glowseis.pages.drawing import new_figure
 from tests.support.outcomes import make_outcomes
 
 ARMS, KINDS = ("none", "oversampling", "flow"), ("grouped", "stratified")

@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 from sklearn.metrics import average_precision_score
 
-from eval.report.drawing import inline_svg, new_figure
 from eval.report.figures import learning_curve, pooled_recall_curve
 from eval.report.gathers import LONGEST_SIDE, distances, nearest, typical_distances
 from eval.report.writing import write_report
@@ -18,6 +17,7 @@ from eval.results.collection import collect
 from eval.results.tables import tables
 from eval.study.outcome import write_outcome
 from glowseis.errors import InputError
+from glowseis.pages.drawing import inline_svg, new_figure
 from glowseis.survey.content.gather_plot import pixels_of_row
 from glowseis.survey.store.survey import open_survey
 from tests.support.outcomes import make_outcome

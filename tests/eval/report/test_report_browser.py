@@ -1,6 +1,6 @@
 import pytest
 
-from eval.report.drawing import IN_THE_DARK
+from glowseis.pages.drawing import IN_THE_DARK
 from tests.support.browser import contrast, needs_chromium, rendered
 from tests.support.reported_study import check_numbers, reported
 

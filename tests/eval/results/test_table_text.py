@@ -1,6 +1,7 @@
 import pandas as pd
 
-from eval.results.table_text import Table, aligned, latex, latex_text, markdown
+from eval.results.table_text import aligned, latex, latex_text, markdown
+from glowseis.pages.table import Table
 
 
 def some_table(cell="1.0 ± 0.10"):

@@ -270,12 +270,16 @@ def test_a_leak_on_a_cluster_stops_the_other_folds(tmp_path, stand_in, cluster):
 
 
 @pytest.mark.slow
-def test_a_study_on_a_cluster_that_loses_a_worker_ends_with_every_outcome_once(tmp_path, cluster):
+def test_a_study_on_a_cluster_that_loses_a_worker_ends_with_every_outcome_once(tmp_path, cluster, warm_python):
+    from distributed import Client
+
+    with Client(cluster) as client:
+        client.run(setattr, sys, "executable", str(warm_python))
     words = study_words(tmp_path)
     outcomes = tmp_path / "study/outcomes"
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "eval.cv", *map(str, words)),
+            *(warm_python, "-m", "eval.cv", *map(str, words)),
             *("--arms", ",".join(ARMS), "--kind", "grouped", "--scheduler", cluster.scheduler_address),
             *("--set", "study.folds=2", "--set", "study.training.epochs=1"),
         ],

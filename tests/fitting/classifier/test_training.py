@@ -106,10 +106,12 @@ def test_a_finished_run_says_what_it_reached(graded, trained):
 
 
 @pytest.mark.slow
-def test_a_run_that_was_killed_and_stopped_ends_with_the_same_weights(graded, trained, tmp_path, monkeypatch, command):
+def test_a_run_that_was_killed_and_stopped_ends_with_the_same_weights(
+    graded, trained, tmp_path, monkeypatch, command, warm_python
+):
     words = ("train", graded.recipe, "--survey", graded.path, "--set", "training.checkpoint_every_s=0.05")
     run = tmp_path / "runs/grader"
-    killed = start(*words, folder=tmp_path)
+    killed = start(*words, folder=tmp_path, python=warm_python)
     while last_step(run) < 4:
         assert killed.poll() is None, finish(killed).error
         time.sleep(0.01)

@@ -7,7 +7,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 
 import numpy as np
@@ -45,12 +44,12 @@ def tf_configs(workers):
     ]
 
 
-def run_program(*words, program=PROGRAM, configs=("",)):
+def run_program(python, *words, program=PROGRAM, configs=("",)):
     """Run a program once with each TF_CONFIG, side by side, to its end."""
     path = os.pathsep.join([str(CHECKOUT), os.environ.get("PYTHONPATH", "")])
     processes = [
         subprocess.Popen(
-            [sys.executable, str(program), *map(str, words)],
+            [python, str(program), *map(str, words)],
             env={**os.environ, "PYTHONPATH": path, **({"TF_CONFIG": config} if config else {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -67,9 +66,9 @@ def run_program(*words, program=PROGRAM, configs=("",)):
             process.kill()
 
 
-def fitted(out, *words, configs=("",)):
+def fitted(python, out, *words, configs=("",)):
     """What the chief of `device_program` kept, by way of fitting."""
-    run_program(out, *words, configs=configs)
+    run_program(python, out, *words, configs=configs)
     return {way: dict(np.load(out / f"{way}.npz")) for way in WAYS}
 
 
@@ -96,22 +95,22 @@ def check_the_same(expected, found):
 
 
 @pytest.mark.slow
-def test_logical_devices_end_with_the_weights_of_one(on_one, tmp_path):
-    check_the_same(on_one, fitted(tmp_path, "2"))
+def test_logical_devices_end_with_the_weights_of_one(on_one, tmp_path, warm_python):
+    check_the_same(on_one, fitted(warm_python, tmp_path, "2"))
 
 
 @pytest.mark.slow
-def test_two_processes_end_with_the_weights_of_one(on_one, tmp_path):
-    check_the_same(on_one, fitted(tmp_path, configs=tf_configs(2)))
+def test_two_processes_end_with_the_weights_of_one(on_one, tmp_path, warm_python):
+    check_the_same(on_one, fitted(warm_python, tmp_path, configs=tf_configs(2)))
 
 
 @pytest.mark.slow
-def test_a_runs_own_loop_keeps_two_processes_alike(tiny, tmp_path):
+def test_a_runs_own_loop_keeps_two_processes_alike(tiny, tmp_path, warm_python):
     def told(configs):
         out = tmp_path / str(len(configs))
         out.mkdir()
         if configs:
-            run_program(tiny.recipe, tiny.survey, out, program=LOOP, configs=configs)
+            run_program(warm_python, tiny.recipe, tiny.survey, out, program=LOOP, configs=configs)
         else:
             loop_program.train(tiny.recipe, tiny.survey, out)
         every = range(max(1, len(configs)))
@@ -129,12 +128,12 @@ def test_a_runs_own_loop_keeps_two_processes_alike(tiny, tmp_path):
         assert one == pytest.approx(same, rel=2e-3)
 
 
-def start_workers(folder, tiny, configs, *words):
+def start_workers(python, folder, tiny, configs, *words):
     processes = []
     for config in configs:
         os.environ["TF_CONFIG"] = config
         try:
-            processes.append(start("train", tiny.recipe, "--survey", tiny.survey, *words, folder=folder))
+            processes.append(start("train", tiny.recipe, "--survey", tiny.survey, *words, folder=folder, python=python))
         finally:
             del os.environ["TF_CONFIG"]
     return processes
@@ -154,7 +153,7 @@ def wait_for_step(folder, processes, step):
 
 
 @pytest.mark.slow
-def test_two_workers_train_stop_lose_one_and_go_on(tiny, tmp_path):
+def test_two_workers_train_stop_lose_one_and_go_on(tiny, tmp_path, warm_python):
     """The last time by `train/hosts.sh`, against a stand-in for ssh that stays on this machine."""
     run = tmp_path / "run"
     run.mkdir()
@@ -162,7 +161,7 @@ def test_two_workers_train_stop_lose_one_and_go_on(tiny, tmp_path):
     words = [f"--set={change}" for change in changes]
 
     def workers():
-        return start_workers(run, tiny, tf_configs(2), *words)
+        return start_workers(warm_python, run, tiny, tf_configs(2), *words)
 
     stopped = workers()
     wait_for_step(run, stopped, 3)
@@ -191,7 +190,7 @@ def test_two_workers_train_stop_lose_one_and_go_on(tiny, tmp_path):
         env={
             **os.environ,
             "PATH": f"{tmp_path}:{os.environ['PATH']}",
-            "PYTHON": sys.executable,
+            "PYTHON": str(warm_python),
             "PYTHONPATH": str(CHECKOUT),
             "HOSTS": " ".join(f"localhost:{port}" for port in free_ports(2)),
         },
@@ -206,9 +205,9 @@ def test_two_workers_train_stop_lose_one_and_go_on(tiny, tmp_path):
     assert (run / "savedmodels" / "tiny" / "1" / "saved_model.pb").exists()
 
 
-def test_a_worker_that_waits_for_another_can_be_stopped(tiny, tmp_path):
+def test_a_worker_that_waits_for_another_can_be_stopped(tiny, tmp_path, warm_python):
     configs = tf_configs(2)
-    waiting = start_workers(tmp_path, tiny, configs[:1])[0]
+    waiting = start_workers(warm_python, tmp_path, tiny, configs[:1])[0]
     port = int(json.loads(configs[0])["cluster"]["worker"][0].rpartition(":")[2])
     late = time.monotonic() + 120
     while time.monotonic() < late:

@@ -1,4 +1,4 @@
-"""The report's page, made from parts by the templates beside this file."""
+"""A page, made from parts by the templates beside this file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from eval.report.drawing import IN_THE_DARK
+from glowseis.pages.drawing import IN_THE_DARK
 
 
 class Part(NamedTuple):
@@ -32,7 +32,7 @@ def page(
 
     Args:
         title: Its title.
-        summary: Sentences with the study's result.
+        summary: Sentences with the result.
         about: Lines on the origin of the figures.
         sections: Heading and parts of each section, by id.
         first: What follows the summary before all else.

@@ -1,0 +1,1 @@
+"""What a crew hands over after grading: kill list, map and marked SEG-Y, from the table of grades and its files."""

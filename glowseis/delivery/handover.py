@@ -1,0 +1,365 @@
+"""All that is handed over of some graded files, made in one pass over them."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from glowseis.attributes.measuring import Settings, measure_gather
+from glowseis.delivery.grades import FACTS, NOT_GRADED, PROBABILITY, GradesTable, read_grades
+from glowseis.delivery.kill_list import FAULTS, Range, killed, write_kill_list
+from glowseis.delivery.navigation import feature, note, parse_crs, place_of, write_geojson
+from glowseis.delivery.record import GradedFile, GradingRecord, file_sha256, read_record, record_path
+from glowseis.errors import InputError
+from glowseis.files import check_output, whole_folder, write_json
+from glowseis.survey.formats.marked_copy import bytes_text, chosen_word, marked_copy
+from glowseis.survey.formats.segy_headers import Word
+from glowseis.survey.formats.source import Source
+from glowseis.survey.formats.source_place import Place, Unit, place_in_headers
+from glowseis.survey.formats.sources import open_source
+from glowseis.survey.formats.trace_source import TraceSource
+from glowseis.survey.gather import Picture, Recording, source_text
+from glowseis.survey.ingestion.ingest import Request, sourced_recordings
+from glowseis.survey.wording import first_names, number_of
+from glowseis.version import __version__
+
+KILL_LIST, MAP, COPIES, ABOUT = "kill.csv", "grades.geojson", "segy", "delivery.json"
+"""Names in the folder that is handed over."""
+
+NUMBERS = ("severity", "unlike")
+"""Columns of the table of grades that features have as numbers, besides the probabilities."""
+
+SIMULATED = " (simulated by glowseis"
+"""What follows a file's name in the column `source` if its gathers are simulated."""
+
+FEWEST_SAMPLES = 16
+"""Samples that a gather needs for its faults to be measured."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to hand over.
+
+    Attributes:
+        kill: Grades that kill a whole gather, separated by commas; the severest when empty.
+        crs: Reference system of coordinates, such as `EPSG:32631`; empty if unknown.
+        segy: Whether marked copies of SEG-Y and Seismic Unix files are made.
+        word: Trace header word of the grade in these; a free one when None.
+        folders: Where the files are, if they moved.
+    """
+
+    kill: str = ""
+    crs: str = ""
+    segy: bool = False
+    word: str | None = None
+    folders: Sequence[Path] = ()
+
+
+@dataclass
+class _Found:
+    """What one pass over the files collects: ranges to kill, features of the map, marks by file, and counts."""
+
+    ranges: list[Range] = field(default_factory=list)
+    features: list[dict[str, Any]] = field(default_factory=list)
+    units: dict[Unit, str] = field(default_factory=dict)
+    nowhere: list[str] = field(default_factory=list)
+    ungraded: list[str] = field(default_factory=list)
+    unmeasured: list[str] = field(default_factory=list)
+    graded: int = 0
+    killed: int = 0
+    channels: Counter[str] = field(default_factory=Counter)
+    numbers: dict[Path, np.ndarray] = field(default_factory=dict)
+    dead: dict[Path, np.ndarray] = field(default_factory=dict)
+
+
+def hand_over(grades: Path, out: Path, wanted: Wanted) -> list[str]:
+    """Make a kill list, a map and marked copies from a table of grades and the files that it is of.
+
+    Args:
+        grades: The CSV file, with its record beside it.
+        out: Folder to make.
+        wanted: What to make.
+
+    Returns:
+        Lines for the user.
+
+    Raises:
+        InputError: An option, the table, its record or a file is wrong, or a file changed; nothing is left behind.
+        OSError: The disk is full or not writable; nothing is left behind.
+    """
+    check_output(out)
+    crs = parse_crs(wanted.crs) if wanted.crs else None
+    table = read_grades(grades)
+    kill = _killing(wanted.kill, table)
+    record = read_record(grades)
+    rows, elsewhere = _rows_by_file(table, record)
+    paths = {_path(one, wanted.folders): one for one in record.files if not one.reason}
+    copied = _copied(paths, record) if wanted.segy else {}
+    word = chosen_word(list(copied.values()), wanted.word) if copied else None
+    told: list[str] = []
+    with whole_folder(out) as folder:
+        found = _collect(record, paths, rows, kill, copied, table, told)
+        told += _kill_lines(found, kill, write_kill_list(folder / KILL_LIST, found.ranges))
+        told += _map_lines(folder / MAP, found, crs)
+        told += _copy_lines(folder / COPIES, found, copied, word, table) if word else []
+        _write_about(folder / ABOUT, grades, record, table, kill, crs, word)
+    if wanted.segy and (others := [source_text(path) for path in paths if path not in copied]):
+        told.append(
+            f"{number_of(len(others), 'file')} not copied, as only SEG-Y and Seismic Unix are: {first_names(others)}"
+        )
+    if missing := [one.source for one in record.files if one.reason]:
+        told.append(f"{number_of(len(missing), 'file')} left out that could not be graded: {first_names(missing)}")
+    if elsewhere:
+        told.append(f"{number_of(elsewhere, 'grade')} of gathers of surveys left out: give classify the files instead")
+    return [*told, f"{number_of(found.graded, 'graded gather')}: {source_text(out)}"]
+
+
+def _killing(text: str, table: GradesTable) -> tuple[str, ...]:
+    """The grades that kill a gather."""
+    wanted = tuple(dict.fromkeys(label.strip() for label in text.split(","))) if text else table.labels[-1:]
+    for label in wanted:
+        if label not in table.numbers:
+            raise InputError(
+                f"--kill {label}: no grade of {source_text(table.path)}; choose from {', '.join(table.numbers)}"
+            )
+    return wanted
+
+
+def _rows_by_file(table: GradesTable, record: GradingRecord) -> tuple[dict[str, dict[str, dict[str, str]]], int]:
+    """Rows by gather id, by the graded file that they are of; and how many are of something else."""
+    name = source_text(table.path)
+    if table.labels != record.labels:
+        raise InputError(
+            f"{name}: has grades {', '.join(table.labels)}, but {source_text(record_path(table.path))} is of a model "
+            f"with {', '.join(record.labels)}; copy the one that was written with it"
+        )
+    rows: dict[str, dict[str, dict[str, str]]] = {one.source: {} for one in record.files if not one.reason}
+    elsewhere = 0
+    for row in table.rows:
+        mine = rows.get(row["source"], rows.get(row["source"].rpartition(SIMULATED)[0]))
+        if mine is None:
+            elsewhere += 1
+        elif row["gather_id"] in mine:
+            raise InputError(f"{name}: gather {row['gather_id']} has two rows; grade the files again")
+        else:
+            mine[row["gather_id"]] = row
+    if elsewhere == len(table.rows):
+        raise InputError(
+            f"{name}: none of its gathers is of a file that {source_text(record_path(table.path))} names; grade files, "
+            "not surveys, which hold pictures of gathers"
+        )
+    return rows, elsewhere
+
+
+def _path(one: GradedFile, folders: Sequence[Path]) -> Path:
+    """Where a graded file is now, its content unchanged."""
+    name = Path(one.path).name
+    places = [folder / name for folder in folders] + [Path(one.source), Path(one.path)]
+    there = [path for path in dict.fromkeys(places) if path.is_file()]
+    for path in there:
+        if path.stat().st_size == one.size_bytes and file_sha256(path) == one.sha256:
+            return path
+    if there:
+        raise InputError(f"{source_text(there[0])}: changed since it was graded; grade it again")
+    raise InputError(f"{one.path}: no such file; if it was moved since it was graded, give its folder by --files")
+
+
+def _copied(paths: Iterable[Path], record: GradingRecord) -> dict[Path, TraceSource]:
+    """Files of traces, opened."""
+    opened = {path: open_source(path, record.options, record.kind) for path in paths}
+    return {path: source for path, source in opened.items() if isinstance(source, TraceSource)}
+
+
+def _collect(
+    record: GradingRecord,
+    paths: Mapping[Path, GradedFile],
+    rows: Mapping[str, Mapping[str, dict[str, str]]],
+    kill: Sequence[str],
+    copied: Mapping[Path, TraceSource],
+    table: GradesTable,
+    told: list[str],
+) -> _Found:
+    """Read all gathers, and find what is to be told of them."""
+    found = _Found()
+    settings = Settings(zero_level=record.options.zero_level)
+    current: Source | None = None
+    headers: Iterator[tuple[np.ndarray, np.ndarray]] = iter(())
+    waiting = {path: dict(rows[one.source]) for path, one in paths.items()}
+    for source, one in sourced_recordings(Request(list(paths), record.options, record.kind), told):
+        if source is not current:
+            current = source
+            headers = source.gather_headers() if isinstance(source, TraceSource) else iter(())
+            if source.path in copied:
+                traces = copied[source.path].facts.layout.traces
+                found.numbers[source.path] = np.full(traces, NOT_GRADED, np.int16)
+                found.dead[source.path] = np.zeros(traces, bool)
+        row = waiting[source.path].pop(one.gather_id, None)
+        numbered = next(headers, None)
+        faults = _faults(one, settings, found)
+        _add_ranges(one, row, faults, kill, found)
+        if source.path in copied and numbered is not None:
+            found.numbers[source.path][numbered[0]] = table.numbers[row["grade"]] if row else NOT_GRADED
+            found.dead[source.path][numbered[0]] = faults["dead"]
+        if row is None:
+            found.ungraded.append(one.gather_id)
+            continue
+        found.graded += 1
+        order = source.facts.layout.header_order if isinstance(source, TraceSource) else ""
+        place = place_in_headers(numbered[1], order) if numbered else place_of(one.geometry)
+        _add_feature(place, row, table, faults, found)
+    for path, left in waiting.items():
+        if left:
+            raise InputError(
+                f"{source_text(table.path)}: gather {next(iter(left))} is not in {source_text(path)} as it is read "
+                "now; grade the files again"
+            )
+    return found
+
+
+def _faults(one: Recording | Picture, settings: Settings, found: _Found) -> dict[str, np.ndarray]:
+    """Traces of a gather with a fault that kills them."""
+    samples, traces = (one.image if isinstance(one, Picture) else one.amplitude).shape
+    if samples < FEWEST_SAMPLES or not one.geometry.sample_interval_s > 0:
+        found.unmeasured.append(one.gather_id)
+        return {fault: np.zeros(traces, bool) for fault in FAULTS}
+    measured = measure_gather(one, settings).traces
+    return {fault: measured[fault] for fault in FAULTS}
+
+
+def _add_ranges(
+    one: Recording | Picture,
+    row: Mapping[str, str] | None,
+    faults: dict[str, np.ndarray],
+    kill: Sequence[str],
+    found: _Found,
+) -> None:
+    grade = row["grade"] if row and row["grade"] in kill else ""
+    found.ranges += killed(f"gather {one.gather_id} of {one.source}", one.geometry, grade, faults)
+    found.killed += bool(grade)
+    if not grade:
+        found.channels.update({fault: int(np.count_nonzero(faults[fault])) for fault in FAULTS})
+
+
+def _add_feature(
+    place: Place | None, row: Mapping[str, str], table: GradesTable, faults: Mapping[str, np.ndarray], found: _Found
+) -> None:
+    """Add a gather to the map."""
+    if place is None:
+        found.nowhere.append(row["gather_id"])
+    else:
+        found.units.setdefault(place.unit, row["gather_id"])
+    properties: dict[str, Any] = {name: row[name] for name in FACTS}
+    properties |= {name: _number(row[name]) for name in FACTS[2:]}
+    properties |= {"grade": row["grade"], "grade_number": table.numbers[row["grade"]]}
+    numbers = [f"{PROBABILITY}{label}" for label in table.labels] + [name for name in NUMBERS if name in row]
+    properties |= {name: _number(row[name]) for name in numbers}
+    properties |= {f"{fault}_channels": int(np.count_nonzero(traces)) for fault, traces in faults.items()}
+    found.features.append(feature(place, properties))
+
+
+def _number(cell: str) -> float | int | None:
+    """A cell's number; None if it is empty or has none."""
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return None if not math.isfinite(value) else int(value) if value.is_integer() else value
+
+
+def _kill_lines(found: _Found, kill: Sequence[str], ranges: int) -> Iterator[str]:
+    if found.ungraded:
+        count = number_of(len(found.ungraded), "gather")
+        yield f"{count} without a grade, as classify left them out: {first_names(found.ungraded)}"
+    if found.unmeasured:
+        yield (
+            f"{number_of(len(found.unmeasured), 'gather')} without a sample interval, or of fewer than "
+            f"{FEWEST_SAMPLES} samples, whose dead and wild channels are not known: {first_names(found.unmeasured)}"
+        )
+    channels = " and ".join(f"{found.channels[fault]} {fault}" for fault in FAULTS)
+    yield (
+        f"{KILL_LIST}: {number_of(found.killed, 'gather')} graded {' or '.join(kill)}, and {channels} channels of "
+        f"others, in {number_of(ranges, 'range')}"
+    )
+
+
+def _map_lines(path: Path, found: _Found, crs: str | None) -> Iterator[str]:
+    """Write the map, if there is any position."""
+    if not found.units:
+        yield f"no {path.name}: the files have no source coordinates"
+        return
+    if len(found.units) > 1:
+        raise InputError(
+            f"the source coordinates of gather {found.units['degrees']} are degrees, those of {found.units['lengths']} "
+            "lengths; a map cannot hold both: grade and hand over their files apart"
+        )
+    (unit,) = found.units
+    write_geojson(path, found.features, unit, crs)
+    if found.nowhere:
+        yield (
+            f"{number_of(len(found.nowhere), 'gather')} without source coordinates, in the map without a place: "
+            f"{first_names(found.nowhere)}"
+        )
+    mend = "" if crs or unit == "degrees" else "; --crs EPSG:n names it"
+    yield f"{path.name}: {number_of(len(found.features), 'gather')}; {note(unit, crs)}{mend}"
+
+
+def _copy_lines(
+    folder: Path, found: _Found, copied: Mapping[Path, TraceSource], word: Word, table: GradesTable
+) -> Iterator[str]:
+    """Make the marked copies."""
+    folder.mkdir()
+    names = Counter(path.name for path in copied)
+    for path, source in copied.items():
+        parent = f"{path.absolute().parent.name}-" if names[path.name] > 1 else ""
+        copy = folder / f"{parent}{path.name}"
+        if copy.exists():
+            raise InputError(
+                f"{source_text(path)}: two files of this name lie in folders of one name; rename one, and grade again"
+            )
+        changed = marked_copy(source, copy, word, found.numbers[path], found.dead[path])
+        if changed.overwritten:
+            yield (
+                f"warning: {source_text(path)}: {bytes_text(word)} held numbers such as {changed.example} on "
+                f"{number_of(changed.overwritten, 'trace')}, which the copy has lost; --grade-word gives others"
+            )
+        yield (
+            f"{folder.name}/{copy.name}: grade in {bytes_text(word)}, {number_of(changed.dead, 'trace')} newly marked "
+            "dead (bytes 29-30: 2), every other byte as in the original"
+        )
+    yield f"numbers of grades: {_numbers_text(table)}"
+
+
+def _numbers_text(table: GradesTable) -> str:
+    told = {"not graded": NOT_GRADED} | table.numbers
+    return ", ".join(f"{number} {label}" for label, number in told.items())
+
+
+def _write_about(
+    path: Path,
+    grades: Path,
+    record: GradingRecord,
+    table: GradesTable,
+    kill: Sequence[str],
+    crs: str | None,
+    word: Word | None,
+) -> None:
+    """Say what the folder was made of, and what its numbers mean."""
+    write_json(
+        path,
+        {
+            "glowseis": __version__,
+            "grades": source_text(grades.absolute()),
+            "grades_sha256": file_sha256(grades),
+            "model": record.model,
+            "model_sha256": record.model_sha256,
+            "killed_grades": list(kill),
+            "grade_numbers": {"not graded": NOT_GRADED} | table.numbers,
+            "grade_word": bytes_text(word) if word else None,
+            "crs": crs,
+            "files": [one.model_dump(mode="json") for one in record.files],
+        },
+    )

@@ -1,0 +1,135 @@
+"""Lines judged by acceptance rules."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from glowseis.judging.decision import UNSURE
+from glowseis.reporting.records import by_line
+from glowseis.reporting.rules import BadRecords, Limit, Rules
+
+NEARLY = 1e-9
+"""A share is above another by more than this: 1 of 20 is 5 %."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a rule says of a line's records on one cable.
+
+    Attributes:
+        line: Name of the sail line.
+        cable: Number of the cable.
+        rule: What the rule is called.
+        wanted: What it asks for.
+        found: What was found.
+        passed: Whether it is kept; None if it cannot be judged.
+        records: Row numbers of the records that break it, in the order of their shots, int64 `[record]`. Records may
+            break a rule that the line keeps.
+    """
+
+    line: str
+    cable: int
+    rule: str
+    wanted: str
+    found: str
+    passed: bool | None
+    records: np.ndarray
+
+
+def judge(records: pd.DataFrame, rules: Rules, severest: str) -> list[Judgement]:
+    """Judge each sail line, cable by cable.
+
+    Consecutive records follow each other by shot number, or in the order of the files where numbers are equal. A record
+    that cannot be graded, such as one without a live trace, is bad. A limit is judged by the records on which its
+    attribute could be measured.
+
+    Args:
+        records: One row a record, with `line` (its name), `shot`, `cable`, `grade` (empty if it could not be graded),
+            and the columns of `glowseis.attributes.rows.GATHERS` where attributes were measured.
+        rules: The rules.
+        severest: The grade of bad records.
+
+    Returns:
+        For each line, in the order of the records, and cable: the share of bad records, the most within a window, and
+        each limit.
+    """
+    found = []
+    for line, cable, own in by_line(records):
+        places = own.index.to_numpy(np.int64)
+        limits = [(limit, *_broken(own, limit)) for limit in rules.limit]
+        bad = np.isin(own["grade"], ["", severest, *([UNSURE] if rules.bad_records.unsure else [])])
+        for limit, known, broken in limits:
+            if limit.bad_record and _usable(limit, rules):
+                bad |= known & broken
+        judged = [*_bad_records(bad, rules.bad_records), *(_limit(*one, rules) for one in limits)]
+        found += [
+            Judgement(line, cable, rule, wanted, told, passed, places[broken])
+            for rule, wanted, told, passed, broken in judged
+        ]
+    return found
+
+
+_Judged = tuple[str, str, str, bool | None, np.ndarray]
+"""A rule, what it asks for, what was found, whether it is kept, and the records that break it, bool `[record]`."""
+
+
+def _bad_records(bad: np.ndarray, rule: BadRecords) -> list[_Judged]:
+    count, total = int(bad.sum()), len(bad)
+    share = f"{count} of {total} ({100 * count / total:.1f} %)"
+    window = min(rule.window, total)
+    sums = np.concatenate([[0], np.cumsum(bad)])
+    within = sums[window:] - sums[:-window]
+    inside = np.zeros(total, bool)
+    for first in np.flatnonzero(within > rule.most):
+        inside[first : first + window] = True
+    most = int(within.max())
+    return [
+        ("bad records", f"at most {100 * rule.share:g} % of the line", share, _keeps(count, total, rule.share), bad),
+        (
+            f"bad records in any {rule.window} consecutive",
+            f"at most {rule.most}",
+            f"{most}{f' in all {total}' if total < rule.window else ''}",
+            most <= rule.most,
+            bad & inside,
+        ),
+    ]
+
+
+def _limit(limit: Limit, known: np.ndarray, broken: np.ndarray, rules: Rules) -> _Judged:
+    bounds = [
+        f"{word} {100 * bound:g} % of the traces" if limit.of_traces else f"{word} {bound:g}"
+        for word, bound in (("at least", limit.min), ("at most", limit.max))
+        if bound is not None
+    ]
+    unit = f" {limit.unit}" if limit.unit else ""
+    wanted = f"{' and '.join(bounds)}{unit}, but for {100 * limit.share:g} % of the records"
+    nothing = np.zeros(len(known), bool)
+    if not _usable(limit, rules):
+        return limit.title, wanted, f"not judged: amplitudes are not said to be in {limit.unit}", None, nothing
+    total, count = int(known.sum()), int((known & broken).sum())
+    if not total:
+        return limit.title, wanted, "not judged: could be measured on no record", None, nothing
+    some = f", measured on {total} of {len(known)}" if total < len(known) else ""
+    told = f"{count} of {total} ({100 * count / total:.1f} %) break it{some}"
+    return limit.title, wanted, told, _keeps(count, total, limit.share), known & broken
+
+
+def _usable(limit: Limit, rules: Rules) -> bool:
+    return limit.unit in ("", rules.unit)
+
+
+def _broken(own: pd.DataFrame, limit: Limit) -> tuple[np.ndarray, np.ndarray]:
+    """On which records an attribute could be measured, and which break the limit."""
+    if limit.attribute not in own:
+        return np.zeros(len(own), bool), np.zeros(len(own), bool)
+    value = own[limit.attribute].to_numpy(np.float64)
+    if limit.of_traces:
+        value = value / np.maximum(own["traces"].to_numpy(np.float64), 1)
+    low, high = (-np.inf if limit.min is None else limit.min), (np.inf if limit.max is None else limit.max)
+    known = np.isfinite(value)
+    return known, known & ((value < low - NEARLY) | (value > high + NEARLY))
+
+
+def _keeps(count: int, total: int, share: float) -> bool:
+    return count <= share * total + NEARLY

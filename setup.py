@@ -1,0 +1,35 @@
+"""What setup.cfg cannot say: the package gets a copy of the recipes and of the models that are ready to use."""
+
+import shutil
+from pathlib import Path
+
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+READY = ("savedmodels/robust/2",)
+"""The models of `glowseis.shipped.READY`; others may lie beside them."""
+
+
+class BuildWithReady(build_py):
+    """Copies them into `glowseis/ready`; an editable install finds them where they are."""
+
+    def copies(self) -> dict[str, str]:
+        """Files of the build, with the files that they are copied from."""
+        files = [*Path("train").glob("*.toml"), *(one for name in READY for one in Path(name).rglob("*"))]
+        to = Path(self.build_lib, "glowseis", "ready")
+        return {str(to / file): str(file) for file in sorted(files) if file.is_file()}
+
+    def run(self) -> None:
+        """Build, then copy."""
+        super().run()
+        if not self.editable_mode:
+            for to, file in self.copies().items():
+                Path(to).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, to)
+
+    def get_outputs(self, include_bytecode: bool = True) -> list[str]:
+        """Files of the build."""
+        return [*super().get_outputs(include_bytecode), *([] if self.editable_mode else self.copies())]
+
+
+setup(cmdclass={"build_py": BuildWithReady})

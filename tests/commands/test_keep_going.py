@@ -1,0 +1,183 @@
+"""Batches of files: those that cannot be read are left out if asked for, and a batch that was stopped goes on."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from glowseis.errors import InputError
+from glowseis.survey.formats.segy import write_segy
+from glowseis.survey.ingestion import finished, ingest
+from glowseis.survey.store.scanning import verify
+from glowseis.survey.store.survey import open_survey
+from tests.support.random_gathers import random_recording
+
+SAMPLES, TRACES = 40, 24
+
+
+def recording(shot, line=3, **changes):
+    made = random_recording(shot, samples=SAMPLES, traces=TRACES, label="", line=line)
+    amplitude = made.amplitude.copy()
+    for name, value in changes.items():
+        amplitude[:, int(name.removeprefix("trace"))] = value
+    return dataclasses.replace(made, amplitude=amplitude)
+
+
+@pytest.fixture
+def batch(tmp_path, monkeypatch):
+    """Three files of SEG-Y and one of NumPy, with dead, broken and lifeless gathers, and a table of labels."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(finished, "EVERY_S", 0.0)
+    files = tmp_path / "in"
+    files.mkdir()
+    for number, name in enumerate("abc"):
+        shots = [recording(10 * number + shot, line=number) for shot in range(3)]
+        shots[1] = recording(10 * number + 1, line=number, trace3=0.0)
+        write_segy(files / f"{name}.segy", shots)
+    lifeless = np.random.default_rng(1).normal(size=(3, SAMPLES, TRACES)).astype(np.float32)
+    lifeless[1] = 0
+    lifeless[2, :, 4] = np.nan
+    np.save(files / "d.npy", lifeless)
+    rows = [
+        (f"{name}-line{number}-shot{10 * number + shot}-cable2", "bad")
+        for number, name in enumerate("abc")
+        for shot in (0, 1)
+    ]
+    rows += [("d-gather2", "good"), ("d-gather9", "good")]
+    pd.DataFrame(rows, columns=["gather_id", "label"]).to_csv(tmp_path / "labels.csv", index=False)
+    return files
+
+
+OPTIONS = ("--axes", "gather,time,trace", "--labels", "labels.csv", "--sample-interval", "8")
+
+
+def content(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def stopping(monkeypatch, at, error=KeyboardInterrupt):
+    """Let reading stop in the middle of some file; gives the files that were read."""
+    read, files = ingest._read, []
+
+    def stopped(source):
+        files.append(source.path.name)
+        for number, found in enumerate(read(source)):
+            if source.path.name == at and number == 1:
+                raise error
+            yield found
+
+    monkeypatch.setattr(ingest, "_read", stopped)
+    return files
+
+
+@pytest.mark.parametrize("first", ["d.npy", "a.segy"])
+@pytest.mark.parametrize("at", ["b.segy", "c.segy"])
+def test_an_ingest_that_was_stopped_goes_on_after_whole_files(batch, tmp_path, monkeypatch, command, at, first):
+    order = [first, *(name for name in ("a.segy", "b.segy", "c.segy", "d.npy") if name != first)]
+    words = [f"in/{name}" for name in order]
+    whole = command("ingest", *words, *OPTIONS, "--out", "whole")
+    assert whole.status == 0, whole.error
+    with monkeypatch.context() as patched:
+        stopping(patched, at)
+        done = command("ingest", *words, *OPTIONS, "--out", "new")
+    assert done.status == 75 and done.error == [
+        "glowseis.ingest: new: stopped; run the same command again to continue; to give up, remove "
+        f"{tmp_path / '.new.writing'}"
+    ]
+    files = stopping(monkeypatch, "none")
+    done = command("ingest", *words, *OPTIONS, "--out", "new")
+    assert done.status == 0 and files == order[order.index(at) :]
+    assert content(tmp_path / "new") == content(tmp_path / "whole")
+    verify(open_survey(tmp_path / "new"))
+    assert "new: went on after " in done.out
+    lines = [line for line in done.out.replace("new", "whole").splitlines() if "went on after" not in line]
+    assert lines == whole.out.splitlines()
+
+
+def test_nothing_is_kept_of_a_file_that_changed(batch, monkeypatch, command):
+    with monkeypatch.context() as patched:
+        stopping(patched, "c.segy")
+        assert command("ingest", "in", *OPTIONS, "--out", "new").status == 75
+    write_segy(batch / "e.segy", [recording(shot, line=0) for shot in range(3)])
+    (batch / "e.segy").rename(batch / "a.segy")
+    files = stopping(monkeypatch, "none")
+    done = command("ingest", "in", *OPTIONS, "--out", "new")
+    assert done.status == 0 and files[0] == "a.segy" and "went on" not in done.out
+
+
+def test_another_request_does_not_go_on(batch, tmp_path, monkeypatch, command):
+    with monkeypatch.context() as patched:
+        stopping(patched, "c.segy")
+        assert command("ingest", "in", *OPTIONS, "--out", "new").status == 75
+    done = command("ingest", "in", *OPTIONS, "--out", "new", "--size", "64x64")
+    assert done.status == 2 and "new: other work was stopped there (size was" in done.error[0]
+
+
+@pytest.fixture
+def faulty(batch):
+    """One file more that is no SEG-Y, one cut short, one that is missing."""
+    (batch / "b1.segy").write_bytes(b"no SEG-Y" * 1000)
+    (batch / "e.segy").write_bytes(b"")
+    return ["in", "nowhere.segy"]
+
+
+def test_files_that_cannot_be_read_are_left_out_if_asked_for(faulty, batch, tmp_path, command):
+    done = command("ingest", *faulty, *OPTIONS, "--out", "new")
+    assert done.status == 2 and len(done.error) == 1 and not (tmp_path / "new").exists()
+    done = command("ingest", *faulty, *OPTIONS, "--out", "new", "--keep-going")
+    assert done.status == 1 and len(done.error) == 3
+    assert done.error[0].startswith("in/b1.segy: left out: not SEG-Y, or its sample format code")
+    assert done.error[1].startswith("in/e.segy: left out: ") and done.error[2].startswith(
+        "nowhere.segy: left out: no such"
+    )
+    survey = open_survey(tmp_path / "new")
+    left_out = survey.manifest.about["left_out"]
+    assert sorted(left_out) == ["in/b1.segy", "in/e.segy", "nowhere.segy"]
+    words = [f"in/{name}" for name in ("a.segy", "b.segy", "c.segy", "d.npy")]
+    assert command("ingest", *words, *OPTIONS, "--out", "whole").status == 0
+    assert survey.index.equals(open_survey(tmp_path / "whole").index)
+    assert command("ingest", "in", *OPTIONS, "--out", "again", "--keep-going", "--format", "numpy").status == 0
+
+
+@pytest.mark.parametrize("at", ["a.segy", "c.segy", "d.npy"])
+def test_a_file_that_fails_in_the_middle_is_left_out_whole(batch, tmp_path, monkeypatch, command, at):
+    words = [f"in/{name}" for name in ("a.segy", "b.segy", "c.segy", "d.npy")]
+    with monkeypatch.context() as patched:
+        read = ingest._read
+
+        def failing(source):
+            with ingest.blamed_on(source.path):
+                for number, found in enumerate(read(source)):
+                    if source.path.name == at and number == 1:
+                        raise InputError(f"in/{at}: cannot be read at byte 5; copy it again")
+                    yield found
+
+        patched.setattr(ingest, "_read", failing)
+        done = command("ingest", *words, *OPTIONS, "--out", "new")
+        assert done.status == 2 and done.error == [f"glowseis.ingest: in/{at}: cannot be read at byte 5; copy it again"]
+        assert not (tmp_path / "new").exists() and not (tmp_path / ".new.writing").exists()
+        done = command("ingest", *words, *OPTIONS, "--out", "new", "--keep-going")
+    assert done.status == 1 and done.error == [f"in/{at}: left out: cannot be read at byte 5; copy it again"]
+    words.remove(f"in/{at}")
+    options = OPTIONS if at != "d.npy" else OPTIONS[2:]
+    assert command("ingest", *words, *options, "--out", "whole").status == 0
+    mine, other = open_survey(tmp_path / "new"), open_survey(tmp_path / "whole")
+    assert mine.index.equals(other.index)
+    verify(mine)
+
+
+def test_nothing_that_can_be_read_is_told(batch, tmp_path, command):
+    (batch / "b1.segy").write_bytes(b"no SEG-Y" * 1000)
+    done = command("ingest", "in/b1.segy", "nowhere.segy", "--out", "new", "--keep-going")
+    assert done.status == 2 and done.error[0].startswith(
+        "glowseis.ingest: none of 2 files can be read: in/b1.segy: not SEG-Y"
+    )
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_note_of_what_is_finished_is_no_part_of_a_survey(batch, tmp_path, command):
+    assert command("ingest", "in", *OPTIONS, "--out", "new").status == 0
+    assert sorted(content(tmp_path / "new")) == ["gathers-00000.tfrecord", "gathers.csv", "manifest.json"]
+    assert "left_out" not in json.loads((tmp_path / "new" / "manifest.json").read_text())["about"]

@@ -1,0 +1,71 @@
+"""What comes with glowseis: models and recipes, in a checkout and in what is built of it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from glowseis import shipped
+from glowseis.errors import InputError
+from glowseis.export.folders import read_about, version_folder
+from glowseis.recipe import read_recipe
+from glowseis.shipped import READY, found, ready_model
+from tests.support.commands import CHECKOUT
+
+
+def test_what_comes_with_it_is_found_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert ready_model("classifier") == CHECKOUT / READY["classifier"]
+    assert version_folder(Path("savedmodels/robust")) == ready_model("classifier")
+    assert version_folder(Path("savedmodels/robust/2")) == ready_model("classifier")
+    assert read_recipe(Path("train/demo.toml")).name == "demo"
+    for other in ("savedmodels/demo", "savedmodels", "demo.toml", "train", "README.md", "train/none.toml", "/train"):
+        assert found(Path(other)) == Path(other)
+
+
+def test_what_the_user_has_there_comes_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for mine in (Path("train/demo.toml"), Path("savedmodels/robust/3/saved_model.pb")):
+        mine.parent.mkdir(parents=True)
+        mine.write_text("nonsense")
+    assert found(Path("train/demo.toml")) == Path("train/demo.toml")
+    with pytest.raises(InputError, match=r"demo\.toml: not a TOML file"):
+        read_recipe(Path("train/demo.toml"))
+    assert version_folder(Path("savedmodels/robust")) == Path("savedmodels/robust/3")
+
+
+def test_a_ready_model_that_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setattr(shipped, "SHIPPED", tmp_path)
+    with pytest.raises(InputError, match="the classifier that comes with glowseis is missing; install glowseis again"):
+        ready_model("classifier")
+
+
+@pytest.mark.parametrize("kind", READY)
+def test_ready_models_are_of_their_kind_and_together_small(kind):
+    folder = ready_model(kind)
+    assert read_about(folder, kind)["recipe"]["name"] == folder.parent.name
+    weights = [file for one in READY for file in ready_model(one).glob("variables/*")]
+    assert 0 < sum(file.stat().st_size for file in weights) < 4e6
+
+
+def test_the_build_holds_models_and_recipes(tmp_path):
+    """What the wheel will hold, and the source distribution before it; an editable install copies nothing."""
+    built = tmp_path / "lib"
+    words = ["build", "--build-base", tmp_path, "--build-lib", built, "egg_info", "--egg-base", tmp_path]
+    subprocess.run([sys.executable, "setup.py", "-q", *map(str, words)], cwd=CHECKOUT, check=True)
+    for file in (file for one in READY.values() for file in (CHECKOUT / one).rglob("*") if file.is_file()):
+        assert (built / "glowseis/ready" / file.relative_to(CHECKOUT)).read_bytes() == file.read_bytes()
+    recipes = {one.name for one in (CHECKOUT / "train").glob("*.toml")}
+    assert {one.name for one in (built / "glowseis/ready/train").iterdir()} == recipes
+    assert {one.name for one in (built / "glowseis/ready/savedmodels").iterdir()} == {
+        one.parts[1] for one in READY.values()
+    }
+    sources = (tmp_path / "glowseis.egg-info/SOURCES.txt").read_text().split()
+    assert {f"train/{name}" for name in recipes} <= set(sources)
+    assert all(f"{one}/saved_model.pb" in sources for one in READY.values())
+    where = "from glowseis.shipped import ready_model as r; print(r('classifier'))"
+    path = {**os.environ, "PYTHONPATH": str(built)}
+    told = subprocess.check_output([sys.executable, "-c", where], cwd=tmp_path, env=path, text=True)
+    assert told.strip() == str(built / "glowseis/ready/savedmodels/robust/2")
