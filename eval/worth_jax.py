@@ -59,6 +59,11 @@ class Stage:
     numbers: list[int]
 
 
+def needs_flows(stage: Stage) -> bool:
+    """Whether one of its arms needs a flow."""
+    return any(arm in FLOWS for arms in stage.arms.values() for arm in arms)
+
+
 def check_suits(recipe: StudyRecipe, path: Path) -> None:
     """Make sure that a study is one that this command can run.
 
@@ -139,7 +144,8 @@ class Run:
         self._begin(stages[0])
         # Programs are compiled while surveys are simulated.
         with ThreadPoolExecutor(2) as threads:
-            compiling = [threads.submit(self._classifiers), threads.submit(self._flows)]
+            wanted = [self._classifiers, *([self._flows] if any(map(needs_flows, stages)) else [])]
+            compiling = [threads.submit(one) for one in wanted]
             for one in compiling:
                 one.result()
         self._test = tested()
@@ -172,7 +178,8 @@ class Run:
         self.say("classifier compiled")
 
     def _flows(self) -> None:
-        from eval.on_jax.flow import FlowTrainer, Material
+        from eval.on_jax.flow import FlowTrainer
+        from eval.on_jax.material import Material
 
         self._flow = FlowTrainer(self._size, self._recipe.flow, self._recipe.training)
         self.say("flow made")
@@ -203,7 +210,7 @@ class Run:
 
     def _begin(self, stage: Stage) -> None:
         """Start to simulate a stage's surveys, unless that has begun."""
-        bands = any("noise-flow" in arms for arms in stage.arms.values())
+        bands = needs_flows(stage)
         for number in stage.numbers:
             key = (stage.weather, number)
             if key not in self._surveys:

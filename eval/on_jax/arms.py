@@ -4,10 +4,11 @@ They draw the same parents, shifts and weights as `eval.study.arms`, whose flows
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eval.on_jax.flow import FittedFlow, FlowTrainer, Material
+from eval.on_jax.material import Material
 from eval.on_jax.surveys import BAD, Gathers, Place, Processes, moved, with_noise, within
 from eval.study.makers import PIXEL_MIXING, TRACE_BLOCKS, block, mixture
 from eval.study.names import PRIMARY as FLOW
@@ -19,6 +20,9 @@ from glowseis.survey.gather import LABELS
 from glowseis.survey.pairs import draw_pairs
 from glowseis.survey.render import ZERO_LEVEL
 from glowseis.transplant import LOW_BAND, draw_moves
+
+if TYPE_CHECKING:
+    from eval.on_jax.flow import FittedFlow, FlowTrainer
 
 NOISE_FLOW = "noise-flow"
 
@@ -88,7 +92,7 @@ class Replicate:
         )
 
     def start(
-        self, arm: str, processes: Processes, flow: tuple[FlowTrainer, FittedFlow] | None = None
+        self, arm: str, processes: Processes, flow: "tuple[FlowTrainer, FittedFlow] | None" = None
     ) -> tuple[np.ndarray, Callable[[], np.ndarray]]:
         """Start to make an arm's gathers: rows of those in whose places they are, and a function that waits for them.
 

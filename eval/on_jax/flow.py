@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
+from eval.on_jax.material import Material
 from glowseis.models.glow import CENTRE, Glow
 from glowseis.models.grey_levels import from_levels, to_levels
 from glowseis.recipe import FlowSection, Phase, TrainingSection
@@ -24,23 +25,6 @@ AT_ONCE = 60
 
 JUDGES = 16
 """Gathers that judge weights are counted in multiples of this, so that flows with few and many run one program."""
-
-
-@dataclass(frozen=True)
-class Material:
-    """What a flow learns from.
-
-    Attributes:
-        phases: Gathers of each phase, uint8 `[gather, time, trace]`.
-        valid: Samples and traces of their valid regions, likewise, `[gather, 2]`.
-        judges: Gathers that judge its weights, uint8 `[gather, time, trace]`.
-        seed: Seed of everything that is drawn.
-    """
-
-    phases: Sequence[np.ndarray]
-    valid: Sequence[np.ndarray]
-    judges: np.ndarray
-    seed: int
 
 
 @dataclass(frozen=True)

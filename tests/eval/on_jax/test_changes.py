@@ -34,7 +34,8 @@ weights, losses = trainer.fit(images, valid, classes, batches, np.full(40, 0.01)
 again, _ = trainer.fit(images, valid, classes, batches, np.full(40, 0.01), 3)
 found = trainer.grade(weights, images)
 print(json.dumps({
-    "changed": np.stack(changed).tolist(), "losses": losses.tolist(), "right": float((found.argmax(1) == classes).mean()),
+    "changed": np.stack(changed).tolist(), "losses": losses.tolist(),
+    "right": float((found.argmax(1) == classes).mean()),
     "sums": found.sum(axis=1).tolist(), "same": all(np.array_equal(a, b) for a, b in zip(weights, again)),
 }))
 """
