@@ -59,6 +59,22 @@ Kind = Annotated[
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Treat warnings as errors, before anything is written.")]
 
+GradedFit = Annotated[
+    str,
+    typer.Option(
+        help="pad, crop or resize files to one size, as ingest does. By default gathers are graded whole, in windows.",
+        show_default=False,
+    ),
+]
+GradedSize = Annotated[
+    str, typer.Option(help="Samples x traces that --fit brings files to; by default the classifier's.")
+]
+Prior = Annotated[
+    str | None,
+    typer.Option(
+        help="Class fractions to expect, mildest class first, such as 66,31,2; default: those of the training data."
+    ),
+]
 KeepGoing = Annotated[
     bool,
     typer.Option(
@@ -330,6 +346,16 @@ def tell(lines: Iterable[str], left_out: Iterable[str]) -> int:
         print(reason, file=sys.stderr)
     print("\n".join(lines))
     return PARTLY if reasons else 0
+
+
+def say(line: str, *, wrong: bool = False) -> None:
+    """Print a line at once.
+
+    Args:
+        line: What is done, or wrong.
+        wrong: Whether it goes to standard error.
+    """
+    print(line, file=sys.stderr if wrong else sys.stdout, flush=True)
 
 
 def import_tensorflow(*, begin: bool = True) -> None:
