@@ -82,6 +82,24 @@ KeepGoing = Annotated[
         help="Leave out files that cannot be read, tell why, and end with status 1; go on with the others.",
     ),
 ]
+Target = Annotated[
+    str,
+    typer.Option(
+        metavar="WINDOW",
+        help="Where the signal is measured: 0.5-1.5 (seconds after the shot), 0.2-1.2@1500 (the same after the offset "
+        "over this velocity, in m/s), or a CSV file. By default the second after the first arrival.",
+        show_default=False,
+    ),
+]
+Noise = Annotated[
+    str,
+    typer.Option(
+        metavar="WINDOW",
+        help="Where the noise is measured, in the same form. By default before the first arrival.",
+        show_default=False,
+    ),
+]
+Module = Annotated[int, typer.Option(min=0, help="Channels that share electronics, for cross-feed; 0 if none do.")]
 
 READING: dict[str, tuple[Any, Any]] = {
     "shot_header": (
