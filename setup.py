@@ -15,7 +15,9 @@ class BuildWithReady(build_py):
 
     def copies(self) -> dict[str, str]:
         """Files of the build, with the files that they are copied from."""
-        files = [*Path("train").glob("*.toml"), *(one for name in READY for one in Path(name).rglob("*"))]
+        files = list(Path("train").glob("*.toml"))
+        for model in map(Path, READY):
+            files += [model.parent / "README.md", *model.rglob("*")]
         to = Path(self.build_lib, "glowseis", "ready")
         return {str(to / file): str(file) for file in sorted(files) if file.is_file()}
 

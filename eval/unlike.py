@@ -31,9 +31,9 @@ def main(
 
     Example: python -m eval.unlike --grades grades.csv
     """
-    from eval.results.alarms import alarm_table, alarms, write_alarms
+    from eval.results.alarms import alarm_table, alarms, alarms_of, write_alarms
     from eval.results.table_text import aligned
-    from eval.running.strange import LIKE, STRANGE, changed
+    from eval.running.strange import LIKE, STRANGE, changed, graded
     from glowseis.run.record import commit
     from glowseis.survey.progress import progress
     from glowseis.survey.simulate import SIMULATOR_VERSION, simulate_recordings
@@ -44,7 +44,7 @@ def main(
     tables = {path: pd.read_csv(path).dropna(subset="unlike") for path in grades or ()}
     command.import_tensorflow()
     from glowseis.export.classifier import load_classifier
-    from glowseis.run.grading import Graded, grade_recordings
+    from glowseis.run.grading import Graded
 
     classifier = load_classifier(model or ready_model("classifier"))
     trained = classifier.about.get("recipe", {}).get("survey", {})
@@ -55,16 +55,13 @@ def main(
     judges = len(classifier.about.get("validation_ids", ())) or 1
     of_all = drawn(*parse_size(size), acquisitions, first)
     made = list(progress(simulate_recordings(count, seed, of_all, (40.0, 33.0, 27.0)), count, "simulating"))
-    rows, plain = [], list[Graded]()
+    rows, plain = [], list[Graded | None]()
     for kind, change in progress((LIKE | STRANGE).items(), len(LIKE | STRANGE), "grading"):
         random = np.random.default_rng(seed)
         some = [changed(one, change, random) for one in islice(made, strange if plain else count)]
-        found = grade_recordings(classifier, some)
+        found = graded(classifier, some)
         plain = plain or found
-        same = np.mean([one.number == was.number for one, was in zip(found, plain, strict=False)])
-        lines = [line_name(one.geometry.sail_line // 1000, "") for one in some]
-        values, causes = [one.unlike for one in found], [one.unlike_by for one in found]
-        rows.append(alarms(kind, lines, values, causes, None if found is plain else float(same), judges))
+        rows.append(alarms_of(kind, some, found, None if found is plain else plain, judges))
     for path, one in tables.items():
         lines = list(map(line_name, one["sail_line"], one["source"]))
         rows.append(alarms(path.stem, lines, one["unlike"].tolist(), one["unlike_by"].tolist(), None, judges))

@@ -10,7 +10,7 @@ import typer
 from glowseis import command
 from glowseis.version import __version__
 
-COMMANDS = ("simulate", "ingest", "describe", "qc", "folds", "train", "generate", "classify", "deliver")
+COMMANDS = ("simulate", "ingest", "describe", "qc", "folds", "train", "generate", "classify", "deliver", "report")
 
 
 def application() -> typer.Typer:

@@ -18,19 +18,12 @@ Sources = Annotated[
         "--model.",
     ),
 ]
-Fit = Annotated[
-    str,
-    typer.Option(
-        help="pad, crop or resize files to one size, as ingest does. By default gathers are graded whole, in windows.",
-        show_default=False,
-    ),
+Watch = Annotated[
+    bool,
+    typer.Option("--watch", help="Grade files of a folder as they are completed, until stopped; goes on with --out."),
 ]
-Size = Annotated[str, typer.Option(help="Samples x traces that --fit brings files to; by default the classifier's.")]
-Prior = Annotated[
-    str | None,
-    typer.Option(
-        help="Class fractions to expect, mildest class first, such as 66,31,2; default: those of the training data."
-    ),
+Settle = Annotated[
+    float, typer.Option(min=0.1, help="Seconds for which a file must be unchanged before --watch grades it.")
 ]
 
 
@@ -41,13 +34,15 @@ def main(
     model: command.Classifier = None,
     out: Annotated[Path, typer.Option(help="CSV file to write.")] = Path("grades.csv"),
     batch: Annotated[int, typer.Option(min=1, help="Windows graded at a time; memory grows with it.")] = 16,
-    prior: Prior = None,
-    fit: Fit = "",
-    size: Size = "",
+    prior: command.Prior = None,
+    fit: command.GradedFit = "",
+    size: command.GradedSize = "",
     labels: command.Labels = None,
     kind: command.Kind = None,
     strict: command.Strict = False,
     keep_going: command.KeepGoing = False,
+    watch: Watch = False,
+    settle: Settle = 60.0,
     options: "ReadOptions",
 ) -> int:
     """Grade gathers with a trained classifier.
@@ -59,12 +54,18 @@ def main(
     Example: python -m glowseis.classify line12.segy --out grades.csv
     """
     from glowseis.files import check_output
-    from glowseis.run.graded_sources import look_at, model_among
+    from glowseis.run.graded_sources import look_at, look_at_folder, model_among
     from glowseis.survey.ingestion.ingest import Request, left_out_lines
 
-    check_output(out)
     savedmodel, named, told = model_among(sources, model)
     asked = Request(named, options, kind, size, fit, labels, strict=strict, keep_going=keep_going)
+    if watch:
+        folder = look_at_folder(savedmodel, asked)
+        command.import_tensorflow()
+        from glowseis.run.watching import watch_folder
+
+        watch_folder(savedmodel, folder, asked, out, (batch, prior, settle), command.say, told)
+    check_output(out)
     surveys, files = look_at(savedmodel, asked)
     command.import_tensorflow()
     from glowseis.run.graded_lines import grade_sources

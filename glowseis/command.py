@@ -59,6 +59,22 @@ Kind = Annotated[
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Treat warnings as errors, before anything is written.")]
 
+GradedFit = Annotated[
+    str,
+    typer.Option(
+        help="pad, crop or resize files to one size, as ingest does. By default gathers are graded whole, in windows.",
+        show_default=False,
+    ),
+]
+GradedSize = Annotated[
+    str, typer.Option(help="Samples x traces that --fit brings files to; by default the classifier's.")
+]
+Prior = Annotated[
+    str | None,
+    typer.Option(
+        help="Class fractions to expect, mildest class first, such as 66,31,2; default: those of the training data."
+    ),
+]
 KeepGoing = Annotated[
     bool,
     typer.Option(
@@ -66,6 +82,24 @@ KeepGoing = Annotated[
         help="Leave out files that cannot be read, tell why, and end with status 1; go on with the others.",
     ),
 ]
+Target = Annotated[
+    str,
+    typer.Option(
+        metavar="WINDOW",
+        help="Where the signal is measured: 0.5-1.5 (seconds after the shot), 0.2-1.2@1500 (the same after the offset "
+        "over this velocity, in m/s), or a CSV file. By default the second after the first arrival.",
+        show_default=False,
+    ),
+]
+Noise = Annotated[
+    str,
+    typer.Option(
+        metavar="WINDOW",
+        help="Where the noise is measured, in the same form. By default before the first arrival.",
+        show_default=False,
+    ),
+]
+Module = Annotated[int, typer.Option(min=0, help="Channels that share electronics, for cross-feed; 0 if none do.")]
 
 READING: dict[str, tuple[Any, Any]] = {
     "shot_header": (
@@ -330,6 +364,16 @@ def tell(lines: Iterable[str], left_out: Iterable[str]) -> int:
         print(reason, file=sys.stderr)
     print("\n".join(lines))
     return PARTLY if reasons else 0
+
+
+def say(line: str, *, wrong: bool = False) -> None:
+    """Print a line at once.
+
+    Args:
+        line: What is done, or wrong.
+        wrong: Whether it goes to standard error.
+    """
+    print(line, file=sys.stderr if wrong else sys.stdout, flush=True)
 
 
 def import_tensorflow(*, begin: bool = True) -> None:

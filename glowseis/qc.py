@@ -14,24 +14,6 @@ Sources = Annotated[
     list[Path], typer.Argument(metavar="SOURCE...", help="Files of gathers, or folders of them.", show_default=False)
 ]
 Out = Annotated[Path, typer.Option(help="Folder to write tables and maps to.", show_default=False)]
-Target = Annotated[
-    str,
-    typer.Option(
-        metavar="WINDOW",
-        help="Where the signal is measured: 0.5-1.5 (seconds after the shot), 0.2-1.2@1500 (the same after the offset "
-        "over this velocity, in m/s), or a CSV file. By default the second after the first arrival.",
-        show_default=False,
-    ),
-]
-Noise = Annotated[
-    str,
-    typer.Option(
-        metavar="WINDOW",
-        help="Where the noise is measured, in the same form. By default before the first arrival.",
-        show_default=False,
-    ),
-]
-Module = Annotated[int, typer.Option(min=0, help="Channels that share electronics, for cross-feed; 0 if none do.")]
 
 
 @command.reads_files
@@ -39,9 +21,9 @@ def main(
     sources: Sources,
     *,
     out: Out,
-    target: Target = "",
-    noise: Noise = "",
-    module: Module = 24,
+    target: command.Target = "",
+    noise: command.Noise = "",
+    module: command.Module = 24,
     kind: command.Kind = None,
     strict: command.Strict = False,
     options: "ReadOptions",

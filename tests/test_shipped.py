@@ -9,7 +9,8 @@ import pytest
 
 from glowseis import shipped
 from glowseis.errors import InputError
-from glowseis.export.folders import read_about, version_folder
+from glowseis.export.about import about_lines
+from glowseis.export.folders import read_about, savedmodel_sha256, version_folder
 from glowseis.recipe import read_recipe
 from glowseis.shipped import READY, found, ready_model
 from tests.support.commands import CHECKOUT
@@ -46,6 +47,16 @@ def test_a_ready_model_that_is_missing(tmp_path, monkeypatch):
 def test_ready_models_are_of_their_kind_and_together_small(kind):
     folder = ready_model(kind)
     assert read_about(folder, kind)["recipe"]["name"] == folder.parent.name
+    card = (folder.parent / "README.md").read_text()
+    about = read_about(folder)
+    facts = (
+        savedmodel_sha256(folder),
+        f"`train/{about['recipe']['name']}.toml`",
+        about["commit"][:7],
+        about["trained_on"]["made_by"],
+    )
+    assert all(fact in card for fact in facts)
+    assert f"model card: {folder.parent / 'README.md'}" in about_lines(folder)
     weights = [file for one in READY for file in ready_model(one).glob("variables/*")]
     assert 0 < sum(file.stat().st_size for file in weights) < 4e6
 
@@ -57,6 +68,7 @@ def test_the_build_holds_models_and_recipes(tmp_path):
     subprocess.run([sys.executable, "setup.py", "-q", *map(str, words)], cwd=CHECKOUT, check=True)
     for file in (file for one in READY.values() for file in (CHECKOUT / one).rglob("*") if file.is_file()):
         assert (built / "glowseis/ready" / file.relative_to(CHECKOUT)).read_bytes() == file.read_bytes()
+    assert (built / "glowseis/ready/savedmodels/robust/README.md").is_file()
     recipes = {one.name for one in (CHECKOUT / "train").glob("*.toml")}
     assert {one.name for one in (built / "glowseis/ready/train").iterdir()} == recipes
     assert {one.name for one in (built / "glowseis/ready/savedmodels").iterdir()} == {

@@ -1,12 +1,10 @@
 """The report's figures: the curve, F1 by fold, precision against recall of the rare class, learning curves."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
 
 from eval.report.curve_figure import PARTS, curve_means, draw_part
 from eval.report.drawing import ARM_COLOURS, ARM_DASHES
@@ -16,6 +14,7 @@ from eval.study.names import ARMS
 from eval.study.outcome import RECALLS, Outcome
 from glowseis.pages.drawing import HEIGHT_INCH, WIDTH_INCH, dress, inline_svg, new_figure, plain
 from glowseis.pages.page import Part
+from glowseis.pages.pictures import Panel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,14 +26,6 @@ LEARNING = {
     "validation_rare_f1": "validation F1 of the rare class (%)",
 }
 """The entries of `Outcome.epochs` that are drawn."""
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A figure on the page."""
-
-    svg: Markup
-    caption: str
 
 
 def curve_panels(curve: pd.DataFrame, chosen: int | None) -> list[Part]:

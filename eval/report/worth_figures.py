@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from eval.report.drawing import ARM_COLOURS, ARM_DASHES
-from eval.report.figures import Panel
 from eval.report.fold_figure import ROW_INCH, SPREAD
 from eval.results.exchange import curve_values
 from eval.results.replicated import Replicated
@@ -14,6 +13,7 @@ from eval.results.verdict import setting_in_words
 from eval.study.names import ARMS
 from eval.study.recipe import ReplicatesSection, ScarcitySection, SettingSection
 from glowseis.pages.drawing import HEIGHT_INCH, INK, WIDTH_INCH, dress, inline_svg, new_figure, plain
+from glowseis.pages.pictures import Panel
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

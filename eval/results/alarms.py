@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from scipy.stats import binomtest
@@ -12,6 +13,12 @@ from glowseis.files import whole_file
 from glowseis.judging.unlike import summary
 from glowseis.pages.table import Table
 from glowseis.survey.cells import safe_table
+from glowseis.survey.gather import Recording
+from glowseis.survey.simulate.acquisition import LINES_APART
+from glowseis.survey.wording import line_name
+
+if TYPE_CHECKING:
+    from glowseis.run.grading import Graded
 
 
 def alarms(
@@ -21,6 +28,7 @@ def alarms(
     causes: Sequence[str],
     kept: float | None,
     judges: int,
+    refused: int = 0,
 ) -> dict[str, object]:
     """What came of gathers of one kind.
 
@@ -31,13 +39,15 @@ def alarms(
         causes: `unlike_by` of each.
         kept: Share of grades that stayed what they were before the gathers were changed; None if they were not.
         judges: Validation gathers that set the threshold.
+        refused: How many more were refused.
     """
     found = summary(lines, values, judges)
-    interval = binomtest(found.survey.unlike, found.survey.gathers).proportion_ci(0.95, "wilson")
+    interval = binomtest(found.survey.unlike, max(found.survey.gathers, 1)).proportion_ci(0.95, "wilson")
     by = Counter(cause for cause, value in zip(causes, values, strict=True) if value and value > 1)
     return {
         "kind": gathers,
         "gathers": found.survey.gathers,
+        "refused": refused,
         "unlike": found.survey.unlike,
         "low": interval.low,
         "high": interval.high,
@@ -47,6 +57,30 @@ def alarms(
         "lines_whole": sum(line.whole for line in found.lines),
         "same_grade": kept,
     }
+
+
+def alarms_of(
+    kind: str,
+    recordings: Sequence[Recording],
+    found: "Sequence[Graded | None]",
+    before: "Sequence[Graded | None] | None",
+    judges: int,
+) -> dict[str, object]:
+    """What came of recordings of one kind; an acquisition counts as a line.
+
+    Args:
+        kind: What they are.
+        recordings: The recordings.
+        found: Their grades; None for those that were refused.
+        before: Grades of at least as many recordings before they were changed; None if they were not.
+        judges: Validation gathers that set the threshold.
+    """
+    there = [(one, where) for one, where in zip(found, recordings, strict=True) if one]
+    lines = [line_name(where.geometry.sail_line // LINES_APART, "") for _, where in there]
+    pairs = [(one.number, was.number) for one, was in zip(found, before or (), strict=False) if one and was]
+    same = sum(one == was for one, was in pairs) / len(pairs) if pairs else None
+    values, causes = [one.unlike for one, _ in there], [one.unlike_by for one, _ in there]
+    return alarms(kind, lines, values, causes, same, judges, len(found) - len(there))
 
 
 def alarm_table(rows: Sequence[dict], note: str) -> Table:
@@ -60,9 +94,10 @@ def alarm_table(rows: Sequence[dict], note: str) -> Table:
         {
             "gathers": str(row["kind"]),
             "unlike by": row["by"] or "-",
-            "number": str(row["gathers"]),
+            "graded": str(row["gathers"]),
+            "refused": str(row["refused"]),
             "unlike > 1 (%)": "{:.1f} ({:.1f}, {:.1f})".format(
-                *(100 * share for share in (row["unlike"] / row["gathers"], row["low"], row["high"]))
+                *(100 * share for share in (row["unlike"] / max(row["gathers"], 1), row["low"], row["high"]))
             ),
             "as a whole": "unlike" if row["whole"] else "like",
             "lines unlike": f"{row['lines_whole']} of {row['lines']}",

@@ -1,15 +1,21 @@
 """Recordings that are not like marine shot gathers, or were read wrongly, for `eval.unlike`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.fft import irfft, rfft, rfftfreq
 from scipy.ndimage import gaussian_filter
-from scipy.signal import resample, resample_poly
+from scipy.signal import hilbert, resample, resample_poly
 
+from glowseis.errors import InputError
 from glowseis.survey.gather import Recording
 from glowseis.survey.matching.bringing import traces_taken
+
+if TYPE_CHECKING:
+    from glowseis.export.classifier import SavedClassifier
+    from glowseis.run.grading import Graded
 
 Change = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 """New amplitudes `[time, trace]` from amplitudes, the sample interval in seconds and random numbers."""
@@ -86,6 +92,7 @@ STRANGE: dict[str, Change] = {
     "sampled at 16 ms, read as 8 ms": lambda amplitude, *_: resample_poly(amplitude, 1, 2),
     "integrated": _by_frequency(-1.0),
     "differentiated": _by_frequency(1.0),
+    "envelopes": lambda amplitude, *_: np.abs(hilbert(amplitude, axis=0)),
     "clipped at the median": _limited,
     "every other trace missing": _striped,
 }
@@ -106,3 +113,21 @@ def changed(recording: Recording, change: Change, random: np.random.Generator) -
         amplitude=np.ascontiguousarray(amplitude, np.float32),
         geometry=traces_taken(recording.geometry, slice(0, amplitude.shape[1])),
     )
+
+
+def graded(classifier: "SavedClassifier", recordings: Iterable[Recording]) -> "list[Graded | None]":
+    """Grades of recordings; None for those that are refused, as `classify` refuses them.
+
+    Args:
+        classifier: What grades them.
+        recordings: The recordings.
+    """
+    from glowseis.run.grading import grade_recordings
+
+    grades: list[Graded | None] = []
+    for one in recordings:
+        try:
+            grades += grade_recordings(classifier, [one])
+        except InputError:
+            grades.append(None)
+    return grades

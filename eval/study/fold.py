@@ -19,13 +19,14 @@ from eval.study.names import Flow
 from eval.study.preparation import Study, fold_seed
 from glowseis.errors import InputError
 from glowseis.export.flow import SavedFlow, load_flow
+from glowseis.export.folders import savedmodel_sha256
 from glowseis.files import read_record
 from glowseis.fitting.classifier.fitting import ClassifierFitting, Fitted, Watcher, make_classifier
 from glowseis.fitting.state import State
 from glowseis.recipe import ClassifierData, Recipe
 from glowseis.run.flow import train_flow
 from glowseis.run.record import RECORD
-from glowseis.run.result import RESULT, folder_checksum
+from glowseis.run.result import RESULT
 from glowseis.survey.amplitudes.bands import CORNER_HZ
 from glowseis.survey.batches.labelled import LabelledGathers, from_survey, steps_per_pass, tuples
 from glowseis.survey.gather import Gather
@@ -166,7 +167,7 @@ class Fold:
         )
         flow = load_flow(savedmodels / which)
         wanted = {"run": read_record(run / RECORD).get("run"), "survey_checksum": survey.checksum}
-        same = folder_checksum(savedmodels / flow.name) == result.get("savedmodel_sha256")
+        same = savedmodel_sha256(savedmodels / flow.name) == result.get("savedmodel_sha256")
         if not same or any(flow.about.get(key) != value for key, value in wanted.items()):
             raise InputError(f"{savedmodels / which}: is not the flow of {run}; remove both to train it again")
         # The guard knows a flow by its name; another fold's flow was trained on other gathers.

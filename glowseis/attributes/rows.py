@@ -8,7 +8,7 @@ import numpy as np
 from glowseis.attributes.bands import LAGS
 from glowseis.attributes.faults import FAULTS, runs
 from glowseis.attributes.measuring import MARKS, NUMBERS, Measured, Settings
-from glowseis.survey.gather import Geometry, Picture, Recording
+from glowseis.survey.gather import Gather, Geometry, Picture, Recording
 
 WHOLE, FRACTION, COORDINATE, TEXT, MARK = "whole", "fraction", "coordinate", "text", "mark"
 """Types of columns: whole numbers of 32 bits, others of 32 bits and of 64, texts, and true or false."""
@@ -66,7 +66,7 @@ BANDS = {
 """Columns of the table of noise bands."""
 
 
-def place_of(number: int, found: Recording | Picture) -> dict[str, Any]:
+def place_of(number: int, found: Recording | Picture | Gather) -> dict[str, Any]:
     """The columns that say which gather it is.
 
     Args:

@@ -15,6 +15,9 @@ FACTS = ("gather_id", "source", "sail_line", "shot", "cable")
 PROBABILITY = "probability_"
 """The beginning of the columns with the probabilities of classes, the mildest class first."""
 
+SIMULATED = " (simulated by glowseis"
+"""What follows a file's name in the column `source` if its gathers are simulated."""
+
 NOT_GRADED, UNSURE_NUMBER = 0, -1
 """Numbers of gathers without a grade and of unsure ones; grades are numbered from 1, the mildest first."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from glowseis.attributes.measuring import Settings, measure_gather
-from glowseis.delivery.grades import FACTS, NOT_GRADED, PROBABILITY, GradesTable, read_grades
+from glowseis.delivery.grades import FACTS, NOT_GRADED, PROBABILITY, SIMULATED, GradesTable, read_grades
 from glowseis.delivery.kill_list import FAULTS, Range, killed, write_kill_list
 from glowseis.delivery.navigation import feature, note, parse_crs, place_of, write_geojson
 from glowseis.delivery.record import GradedFile, GradingRecord, file_sha256, read_record, record_path
@@ -32,9 +32,6 @@ KILL_LIST, MAP, COPIES, ABOUT = "kill.csv", "grades.geojson", "segy", "delivery.
 
 NUMBERS = ("severity", "unlike")
 """Columns of the table of grades that features have as numbers, besides the probabilities."""
-
-SIMULATED = " (simulated by glowseis"
-"""What follows a file's name in the column `source` if its gathers are simulated."""
 
 FEWEST_SAMPLES = 16
 """Samples that a gather needs for its faults to be measured."""

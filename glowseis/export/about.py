@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from glowseis.export.folders import damaged, model_name, read_about
+from glowseis.export.folders import damaged, model_name, read_about, savedmodel_sha256
 from glowseis.survey.matching.profile import Profile, profile_from, profile_lines
 
 TRAINED_ON = "trained_on"
 """The key of what it was trained on, a profile."""
+
+CARD = "README.md"
+"""What a model is for, what it is not for and what it scored, beside its versions."""
 
 
 def profile_in(about: dict[str, Any]) -> Profile | None:
@@ -31,7 +34,7 @@ def about_lines(folder: Path) -> list[str]:
     """
     about = read_about(folder)
     try:
-        return [*_model(folder, about), *_training(about), *_figures(about)]
+        return [*_model(folder, about), *_training(about), *_figures(about), *_files(folder)]
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as wrong:
         raise damaged(folder, about["kind"], wrong) from None
 
@@ -110,3 +113,9 @@ def _figures(about: dict[str, Any]) -> list[str]:
             count = sum(figures[part]["support"])
             lines.append(f"{part}, {count:g} gathers: F1 in percent {told}")
     return lines
+
+
+def _files(folder: Path) -> list[str]:
+    """Checksum of its files, and where its model card is, if it has one."""
+    card = folder.parent / CARD
+    return [f"checksum: SHA-256 {savedmodel_sha256(folder)}", *([f"model card: {card}"] if card.is_file() else [])]

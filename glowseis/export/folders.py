@@ -1,6 +1,7 @@
 """Folders of SavedModels and their records, read without TensorFlow so that errors appear at once."""
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +65,9 @@ def savedmodel_sha256(folder: Path) -> str:
     Args:
         folder: The version's folder.
     """
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
-            digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
-    return digest.hexdigest()
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    each = {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return hashlib.sha256(json.dumps(each, sort_keys=True).encode()).hexdigest()
 
 
 def read_about(folder: Path, kind: str | None = None) -> dict[str, Any]:

@@ -15,13 +15,19 @@ PARTS = (8, 16)
 """Parts of a gather in time and across its traces."""
 
 SPEAKS = 0.5
-"""A part belongs to the place that speaks most if it speaks at least this share as much as the part that does most."""
+"""A part belongs to a place that speaks if it says at least this share of what the most telling part does."""
+
+MOST_PLACES = 3
+"""Most places that are named."""
 
 LEAST = 0.1
 """Fall of the log-odds below which a part says nothing."""
 
 SUREST = 1e-6
 """Probabilities are kept this far from 0 and 1, so that log-odds are finite."""
+
+Box = tuple[slice, slice | np.ndarray]
+"""Samples and traces, from 0."""
 
 Probability = Callable[[Seen, np.ndarray], float]
 """The probability that is explained, from what a classifier says of a gather's windows, and their weights."""
@@ -36,16 +42,19 @@ class Occlusion:
         samples: First row of each part in time, and the one after the last, int64 `[part + 1]`.
         traces: First column of each part across, and the one after the last, int64 `[part + 1]`.
         probability: The grade's probability.
-        place: Samples and traces, from 0, of the place that speaks most; None if no part says anything.
-        without: The grade's probability if that place is covered.
+        places: Samples and traces, from 0, of the places that speak most, the most telling first; none if no part says
+            anything.
+        without: The grade's probability if these places are covered.
+        without_known: The same if what was known beforehand is covered; None if nothing was.
     """
 
     evidence: np.ndarray
     samples: np.ndarray
     traces: np.ndarray
     probability: float
-    place: tuple[slice, slice] | None
+    places: list[tuple[slice, slice]]
     without: float
+    without_known: float | None = None
 
 
 def occlude(
@@ -55,11 +64,12 @@ def occlude(
     probability: Probability,
     batch: int = 16,
     parts: tuple[int, int] = PARTS,
+    known: Sequence[Box] = (),
 ) -> Occlusion:
     """Find the parts of a gather that speak for its grade (occlusion: Zeiler and Fergus 2014, section 4.2).
 
-    A part is covered by the grey level of zero amplitude, as a dead or muted stretch is. The place that speaks most is
-    the rectangle about the part that speaks most and its neighbours that speak half as much.
+    A part is covered by the grey level of zero amplitude, as a dead or muted stretch is. The places that speak most
+    are rectangles about neighbouring parts that each say half as much as the most telling one, or more.
 
     Args:
         looker: The classifier.
@@ -68,6 +78,7 @@ def occlude(
         probability: The probability of the grade, or of whatever is explained.
         batch: Windows at a time.
         parts: Parts in time and across the traces; fewer where a part would be smaller than a sample or a trace.
+        known: Places that are covered together, as noise bands that were measured.
 
     Returns:
         What each part says. Only windows that a part touches are graded again.
@@ -78,19 +89,37 @@ def occlude(
         np.linspace(0, length, min(count, length) + 1).round().astype(np.int64)
         for length, count in zip(lengths, parts, strict=True)
     )
-    boxes = [(slice(*row), slice(*column)) for row in _pairs(samples) for column in _pairs(traces)]
+    boxes: list[list[Box]] = [[(slice(*row), slice(*column))] for row in _pairs(samples) for column in _pairs(traces)]
     covered = regrade(boxes).reshape(len(samples) - 1, len(traces) - 1)
     evidence = _log_odds(np.array(regrade.whole)) - _log_odds(covered)
-    first = np.unravel_index(int(evidence.argmax()), evidence.shape)
-    if evidence[first] < LEAST:
-        return Occlusion(evidence, samples, traces, regrade.whole, None, regrade.whole)
-    speaks, _ = ndimage.label(evidence >= SPEAKS * evidence[first])
-    rows, columns = ndimage.find_objects((speaks == speaks[first]).astype(np.int8))[0]
-    place = (
-        slice(int(samples[rows.start]), int(samples[rows.stop])),
-        slice(int(traces[columns.start]), int(traces[columns.stop])),
+    places = _places(evidence, samples, traces)
+    return Occlusion(
+        evidence,
+        samples,
+        traces,
+        regrade.whole,
+        places,
+        float(regrade([places])[0]) if places else regrade.whole,
+        float(regrade([known])[0]) if known else None,
     )
-    return Occlusion(evidence, samples, traces, regrade.whole, place, float(regrade([place])[0]))
+
+
+def _places(evidence: np.ndarray, samples: np.ndarray, traces: np.ndarray) -> list[tuple[slice, slice]]:
+    """The places that speak most."""
+    most = float(evidence.max())
+    if most < LEAST:
+        return []
+    numbers, count = ndimage.label(evidence >= SPEAKS * most)
+    said = ndimage.sum_labels(evidence, numbers, np.arange(1, count + 1))
+    found = ndimage.find_objects(numbers)
+    chosen = [found[place] for place in np.argsort(-said, kind="stable")[:MOST_PLACES]]
+    return [
+        (
+            slice(int(samples[rows.start]), int(samples[rows.stop])),
+            slice(int(traces[columns.start]), int(traces[columns.stop])),
+        )
+        for rows, columns in chosen
+    ]
 
 
 class _Regrade:
@@ -109,18 +138,19 @@ class _Regrade:
         self._seen = dict(zip(map(_key, windows.images), self._look(windows.images), strict=True))
         self.whole = self._graded(windows)
 
-    def __call__(self, boxes: Sequence[tuple[slice, slice]]) -> np.ndarray:
-        """The probability with each box of samples and traces covered, float64 `[box]`."""
-        covered = [self._covered(box) for box in boxes]
+    def __call__(self, boxes: Sequence[Sequence[Box]]) -> np.ndarray:
+        """The probability with each list of boxes covered, float64 `[list]`."""
+        covered = [self._covered(together) for together in boxes]
         new = {_key(image): image for windows in covered for image in windows.images}
         new = {key: image for key, image in new.items() if key not in self._seen}
         if new:
             self._seen |= dict(zip(new, self._look(np.stack(list(new.values()))), strict=True))
         return np.array([self._graded(windows) for windows in covered])
 
-    def _covered(self, box: tuple[slice, slice]) -> Windows:
+    def _covered(self, boxes: Sequence[Box]) -> Windows:
         image = self._gather.image.copy()
-        image[box] = ZERO_LEVEL
+        for box in boxes:
+            image[box] = ZERO_LEVEL
         return windows_of(replace(self._gather, image=image), self._size)
 
     def _look(self, images: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

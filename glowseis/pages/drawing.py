@@ -1,5 +1,6 @@
 """Colours of classes, and matplotlib's figures as SVG for a page in light or dark mode."""
 
+import base64
 import io
 import re
 from pathlib import Path
@@ -43,6 +44,9 @@ IN_THE_DARK = {
 """The replacement of each colour on a dark page."""
 
 PIXELS_AN_INCH = 200
+
+COLOURS_OF_IMAGES = 64
+"""Most colours of an image in a figure on a page."""
 
 WIDTH_INCH, HEIGHT_INCH = 4.4, 3.3
 """A panel's size: its text is still legible when a phone shows it 360 pixels wide."""
@@ -142,6 +146,7 @@ def inline_svg(figure: "Figure", name: str, description: str) -> Markup:
     text = svg_text(figure, name)
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r"(?<=data:image/png;base64,)[^\"]+", _lighter, text)
     # matplotlib uses the same ids in every figure; on a page they must differ.
     text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
     text = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", text)
@@ -154,3 +159,13 @@ def inline_svg(figure: "Figure", name: str, description: str) -> Markup:
     head = re.sub(r'\s(width|height|xmlns(:\w+)?|version)="[^"]*"', "", head)
     rest = re.sub(r"xlink:href=", "href=", rest)
     return Markup(f'{head} role="img" aria-label="{escape(description)}">{rest.strip()}')
+
+
+def _lighter(found: re.Match[str]) -> str:
+    """A PNG in a figure with few colours, a third as long."""
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(base64.b64decode(found[0])))
+    target = io.BytesIO()
+    image.quantize(COLOURS_OF_IMAGES, Image.Quantize.FASTOCTREE).save(target, "PNG", optimize=True)
+    return base64.b64encode(target.getvalue()).decode()

@@ -5,6 +5,7 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
+from markupsafe import Markup
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,14 @@ class Card:
 
     pictures: list[Picture]
     words: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A figure on a page, and its caption."""
+
+    svg: Markup
+    caption: str
 
 
 def png_source(pixels: np.ndarray) -> str:

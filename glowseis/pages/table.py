@@ -15,6 +15,7 @@ class Table:
         frame: Its cells, all text; the first `words` columns hold words, the others figures.
         notes: Notes below it, a sentence or more each.
         words: Number of columns that hold words.
+        headed: Whether, on a phone, words too have the head of their column.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Table:
     frame: pd.DataFrame
     notes: tuple[str, ...] = ()
     words: int = 1
+    headed: bool = False
 
     @property
     def blocks(self) -> bool:

@@ -103,7 +103,8 @@ def _limit(limit: Limit, known: np.ndarray, broken: np.ndarray, rules: Rules) ->
         if bound is not None
     ]
     unit = f" {limit.unit}" if limit.unit else ""
-    wanted = f"{' and '.join(bounds)}{unit}, but for {100 * limit.share:g} % of the records"
+    some = f"; {100 * limit.share:g} % of the records may break it" if limit.share else ""
+    wanted = f"{' and '.join(bounds)}{unit}{some}"
     nothing = np.zeros(len(known), bool)
     if not _usable(limit, rules):
         return limit.title, wanted, f"not judged: amplitudes are not said to be in {limit.unit}", None, nothing

@@ -1,8 +1,11 @@
 """The records of a report as a table: where each is from, how it was graded, and what was measured."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
+
+from glowseis.judging.decision import UNSURE
 
 
 def by_line(records: pd.DataFrame) -> Iterator[tuple[str, int, pd.DataFrame]]:
@@ -21,3 +24,80 @@ def by_line(records: pd.DataFrame) -> Iterator[tuple[str, int, pd.DataFrame]]:
         own = records[records["line"] == line]
         for cable in sorted(own["cable"].unique()):
             yield str(line), int(cable), own[own["cable"] == cable].sort_values("shot", kind="stable")
+
+
+def probability_column(label: str) -> str:
+    """The column with the probability of a class.
+
+    Args:
+        label: Its label.
+    """
+    return f"probability_{label}"
+
+
+def grades_of(labels: Sequence[str], records: pd.DataFrame) -> list[str]:
+    """The grades that a table has columns for: all labels, and `unsure` and none where some records have them.
+
+    Args:
+        labels: The labels, in order of severity.
+        records: One row a record, with `grade`.
+    """
+    there = set(records["grade"])
+    return [*labels, *(grade for grade in (UNSURE, "") if grade in there)]
+
+
+def grade_name(grade: str) -> str:
+    """What a page calls a grade.
+
+    Args:
+        grade: The grade; empty if the record could not be graded.
+    """
+    return grade or "not graded"
+
+
+def number(value: float, form: str) -> str:
+    """A number as text; empty if it is missing.
+
+    Args:
+        value: The number.
+        form: Its format, such as `.3g`.
+    """
+    return "" if math.isnan(value) else format(value, form)
+
+
+def ranges(numbers: Sequence[int], most: int | None = None) -> str:
+    """Whole numbers in words, such as `1012-1019, 1055`.
+
+    Args:
+        numbers: In ascending order.
+        most: Most ranges; what is left out is counted.
+    """
+    runs: list[list[int]] = []
+    for one in numbers:
+        if runs and one - runs[-1][1] in (0, 1):
+            runs[-1][1] = one
+        else:
+            runs.append([one, one])
+    shown = runs if most is None else runs[:most]
+    text = ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in shown)
+    left = len(numbers) - sum(1 for one in numbers if not shown or one <= shown[-1][1])
+    return f"{text} and {left} more" if left else text
+
+
+def sentence_start(line: str) -> str:
+    """The name of a line at the start of a sentence.
+
+    Args:
+        line: Its name, as `glowseis.survey.wording.line_name` makes it.
+    """
+    return line.replace("line ", "Line ", 1) if line.startswith("line ") else line
+
+
+def listed(things: Sequence[str]) -> str:
+    """Things in a sentence, such as `a, b and c`.
+
+    Args:
+        things: At least one.
+    """
+    *first, last = things
+    return f"{', '.join(first)} and {last}" if first else last

@@ -77,7 +77,8 @@ def grade_sources(
                 before = _states(files, faults)
                 gathers = _gathers(surveys, files, faults, bringing, lines)
                 pairs = kept.graded(classifier, gathers, bringing, batch, expected)
-                grades = grade_into(folder / out.name, classifier, pairs, bringing)
+                with (folder / out.name).open("w", encoding="utf-8", newline="") as stream:
+                    grades = grade_into(stream, classifier, pairs, bringing)
                 found = [_recorded(path, state) for path, state in before.items()]
                 break
             except SourceError as wrong:

@@ -8,7 +8,7 @@ from glowseis.errors import InputError
 from glowseis.export.folders import model_name, read_about, savedmodel_folder, version_folder
 from glowseis.shipped import ready_model
 from glowseis.survey.formats.source import check_file
-from glowseis.survey.formats.sources import source_files
+from glowseis.survey.formats.sources import check_kind, source_files
 from glowseis.survey.ingestion.ingest import Request
 from glowseis.survey.render import FITS
 from glowseis.survey.size import parse_size
@@ -43,6 +43,30 @@ def model_among(sources: Sequence[Path], model: Path | None) -> tuple[Path, list
     return ready, list(sources), [f"no model was named: graded by {model_name(ready)}, which comes with glowseis"]
 
 
+def look_at_folder(savedmodel: Path, asked: Request) -> Path:
+    """Make sure that what is to be watched is a folder, and that the classifier exists.
+
+    Args:
+        savedmodel: Path of the classifier's SavedModel.
+        asked: The folder, and how to read its files.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: It is something else, there are several, or an option does not go with watching.
+    """
+    folder, *others = asked.sources
+    if others or not folder.is_dir() or (folder / MANIFEST).exists():
+        raise InputError(f"--watch needs one folder of files, not {'several sources' if others else folder}; name it")
+    if asked.labels:
+        raise InputError("--labels scores grades at the end, and --watch has none; leave one of them out")
+    check_kind(asked.kind)
+    _check_fit(asked)
+    read_about(version_folder(savedmodel), "classifier")
+    return folder
+
+
 def look_at(savedmodel: Path, asked: Request) -> tuple[list[Survey], Request]:
     """Open the surveys among the sources, and make sure that the classifier and the files exist.
 
@@ -56,13 +80,8 @@ def look_at(savedmodel: Path, asked: Request) -> tuple[list[Survey], Request]:
     Raises:
         InputError: One is missing or of the wrong kind, or an option applies to none of them.
     """
-    fit, size = asked.fit, asked.size
-    if size:
-        parse_size(size)
-    if fit and fit not in FITS:
-        raise InputError(f"--fit {fit} is unknown; choose {', '.join(FITS[:-1])} or {FITS[-1]}, or leave it out")
-    if size and not fit:
-        raise InputError(f"--size {size} needs --fit pad, crop or resize; add that, or leave --size out")
+    _check_fit(asked)
+    fit = asked.fit
     surveys = [open_survey(source) for source in asked.sources if (source / MANIFEST).exists()]
     files = [source for source in asked.sources if not (source / MANIFEST).exists()]
     if asked.labels and not files:
@@ -73,3 +92,14 @@ def look_at(savedmodel: Path, asked: Request) -> tuple[list[Survey], Request]:
     for file in () if asked.keep_going else source_files(files, asked.kind):
         check_file(file)
     return surveys, replace(asked, sources=files)
+
+
+def _check_fit(asked: Request) -> None:
+    """Refuse a way to bring gathers to a size, or a size, that there is not."""
+    fit, size = asked.fit, asked.size
+    if size:
+        parse_size(size)
+    if fit and fit not in FITS:
+        raise InputError(f"--fit {fit} is unknown; choose {', '.join(FITS[:-1])} or {FITS[-1]}, or leave it out")
+    if size and not fit:
+        raise InputError(f"--size {size} needs --fit pad, crop or resize; add that, or leave --size out")

@@ -1,9 +1,10 @@
 """Gathers graded by a trained classifier: matched to it, graded window by window, written as a table, scored."""
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -256,17 +257,27 @@ def grade(
         OSError: The disk is full or not writable; nothing is left behind.
     """
     bringing = bringing or bringing_for(classifier)
-    with whole_file(out) as path:
-        return grade_into(path, classifier, graded(classifier, gathers, bringing, batch, prior), bringing)
+    with whole_file(out) as path, path.open("w", encoding="utf-8", newline="") as stream:
+        return grade_into(stream, classifier, graded(classifier, gathers, bringing, batch, prior), bringing)
+
+
+def table_columns(labels: Sequence[str]) -> list[str]:
+    """The columns of a table of grades.
+
+    Args:
+        labels: The classes, the mildest first.
+    """
+    columns = (*FACTS, "grade", *(f"{PROBABILITY}{label}" for label in labels))
+    return [*columns, "severity", "unlike", "unlike_by", "windows", *WORST]
 
 
 def grade_into(
-    path: Path, classifier: SavedClassifier, pairs: Iterable[tuple[Gather, Graded]], bringing: Bringing
+    stream: TextIO, classifier: SavedClassifier, pairs: Iterable[tuple[Gather, Graded]], bringing: Bringing
 ) -> Grades:
     """Write a table of grades, and score them, as `grade` does.
 
     Args:
-        path: The CSV file to write.
+        stream: What is written, without the system's line ends.
         classifier: What graded them.
         pairs: Gathers with their grades, such as `graded` yields.
         bringing: What matched them.
@@ -286,34 +297,32 @@ def grade_into(
     scored: list[Graded] = []
     lines: list[str] = []
     unlike: list[float | None] = []
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        columns = (*FACTS, "grade", *(f"{PROBABILITY}{label}" for label in classifier.labels))
-        writer.writerow([*columns, "severity", "unlike", "unlike_by", "windows", *WORST])
-        for gather, one in pairs:
-            label = UNSURE if one.unsure else classifier.labels[one.number]
-            grades.counts[label] = grades.counts.get(label, 0) + 1
-            writer.writerow(_row(gather, label, one))
-            grades.several += one.windows > 1
-            lines.append(line_name(gather.geometry.sail_line, gather.source))
-            unlike.append(one.unlike)
-            if one.unlike is not None and one.unlike > 1:
-                grades.unlike.append(gather.gather_id)
-            if one.spacing > FARTHEST_SPACING:
-                grades.spacings.append(gather.gather_id)
-            if gather.gather_id in known:
-                grades.seen += 1
-            elif gather.origin.parents:
-                grades.synthetic += 1
-            elif gather.label.casefold() in numbers:
-                truth.append(numbers[gather.label.casefold()])
-                scored.append(one)
-            elif gather.label:
-                grades.unknown[gather.label] = grades.unknown.get(gather.label, 0) + 1
-        if not sum(grades.counts.values()):
-            reasons = list(dict.fromkeys(bringing.left_out.values()))
-            why = f"{len(bringing.left_out)} left out with {'; '.join(reasons)}" if reasons else "the sources have none"
-            raise InputError(f"no gather is left to grade: {why}")
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(table_columns(classifier.labels))
+    for gather, one in pairs:
+        label = UNSURE if one.unsure else classifier.labels[one.number]
+        grades.counts[label] = grades.counts.get(label, 0) + 1
+        writer.writerow(_row(gather, label, one))
+        grades.several += one.windows > 1
+        lines.append(line_name(gather.geometry.sail_line, gather.source))
+        unlike.append(one.unlike)
+        if one.unlike is not None and one.unlike > 1:
+            grades.unlike.append(gather.gather_id)
+        if one.spacing > FARTHEST_SPACING:
+            grades.spacings.append(gather.gather_id)
+        if gather.gather_id in known:
+            grades.seen += 1
+        elif gather.origin.parents:
+            grades.synthetic += 1
+        elif gather.label.casefold() in numbers:
+            truth.append(numbers[gather.label.casefold()])
+            scored.append(one)
+        elif gather.label:
+            grades.unknown[gather.label] = grades.unknown.get(gather.label, 0) + 1
+    if not sum(grades.counts.values()):
+        reasons = list(dict.fromkeys(bringing.left_out.values()))
+        why = f"{len(bringing.left_out)} left out with {'; '.join(reasons)}" if reasons else "the sources have none"
+        raise InputError(f"no gather is left to grade: {why}")
     grades.unlikeness = summary(lines, unlike, len(classifier.about.get("validation_ids", ())) or TYPICAL_JUDGES)
     if truth:
         found = np.array([one.probabilities for one in scored])

@@ -1,8 +1,6 @@
 """The results of a run: its SavedModel, exported once, and its figures in `result.json`."""
 
 import contextlib
-import hashlib
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import Any
 import pydantic
 
 from glowseis.errors import InputError, first_wrong
-from glowseis.export.folders import read_about, versions
+from glowseis.export.folders import read_about, savedmodel_sha256, versions
 from glowseis.files import locked, read_record, write_json
 
 RESULT = "result.json"
@@ -64,7 +62,7 @@ def finish(folder: Path, result: dict[str, Any], savedmodel: Path, started: floa
         first_step_at: When its first step was done, likewise; None if it had none to do.
     """
     result["savedmodel"] = str(savedmodel)
-    result["savedmodel_sha256"] = folder_checksum(savedmodel)
+    result["savedmodel_sha256"] = savedmodel_sha256(savedmodel)
     result["command_s"] = round(time.monotonic() - started, 1)
     if first_step_at is not None:
         result["first_step_s"] = round(first_step_at - started, 1)
@@ -102,10 +100,3 @@ def export_once(identity: str, folder: Path, export: Callable[[Path], None]) -> 
         target = folder / str(int(there[-1].name) + 1 if there else 1)
         export(target)
         return target
-
-
-def folder_checksum(folder: Path) -> str:
-    """SHA-256 of all files of a folder, such as a SavedModel's, and of their names."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    each = {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-    return hashlib.sha256(json.dumps(each, sort_keys=True).encode()).hexdigest()

@@ -1,5 +1,6 @@
 """What must hold for every map of a flow: it inverts, its log-det is the Jacobian's, every weight gets a gradient."""
 
+import math
 from collections.abc import Sequence
 
 import keras
@@ -95,13 +96,17 @@ def _log_det_by_autodiff(layer: keras.layers.Layer, x: Mapped, inverse: bool) ->
 
     log_dets = []
     for item in range(_parts(x)[0].shape[0]):
-        one = [tf.convert_to_tensor(part[item : item + 1]) for part in _parts(x)]
-        with tf.GradientTape(persistent=True) as tape:
-            tape.watch(one)
-            y, _ = layer(tuple(one) if isinstance(x, (tuple, list)) else one[0], inverse=inverse)
-            flat = tf.concat([tf.reshape(part, (-1,)) for part in _parts(y)], axis=0)
-        blocks = [tf.reshape(block, (flat.shape[0], -1)) for block in tape.jacobian(flat, one)]
-        log_dets.append(np.linalg.slogdet(np.concatenate(blocks, axis=1))[1])
+        size = sum(math.prod(part.shape[1:]) for part in _parts(x))
+        # As many copies of the item as it has values: each copy gives one row, and one gradient gives all.
+        copies = [tf.repeat(tf.convert_to_tensor(part[item : item + 1]), size, axis=0) for part in _parts(x)]
+        with tf.GradientTape() as tape:
+            tape.watch(copies)
+            y, _ = layer(tuple(copies) if isinstance(x, (tuple, list)) else copies[0], inverse=inverse)
+            flat = tf.concat([tf.reshape(part, (size, -1)) for part in _parts(y)], axis=1)
+            _require(flat.shape[1] == size, f"an item of {size} values is mapped to {flat.shape[1]}")
+            each = tf.linalg.trace(flat)
+        rows = tape.gradient(each, copies, unconnected_gradients="zero")
+        log_dets.append(np.linalg.slogdet(np.concatenate([tf.reshape(one, (size, -1)) for one in rows], axis=1))[1])
     return np.array(log_dets)
 
 

@@ -20,9 +20,9 @@ from tests.support.commands import CHECKOUT
 TINY = ("--size", "16x16", "--levels", "1", "--flow-steps", "1", "--filters", "8", "--rounds", "1", "--steps", "2")
 
 
-def benchmark(name, *words, **environment):
+def benchmark(name, *words, python=sys.executable, **environment):
     return subprocess.run(
-        [sys.executable, "-m", f"benchmarks.{name}", *map(str, words)],
+        [python, "-m", f"benchmarks.{name}", *map(str, words)],
         check=False,
         cwd=CHECKOUT,
         env={**os.environ, "PYTHONPATH": str(CHECKOUT), **environment},
@@ -57,7 +57,8 @@ def test_the_command_measures_ours_and_writes_its_tables(tmp_path, monkeypatch, 
 
 
 @pytest.mark.slow
-def test_a_real_process_answers_with_seconds_and_its_memory():
+def test_a_real_process_answers_with_seconds_and_its_memory(monkeypatch, warm_python):
+    monkeypatch.setattr(sys, "executable", str(warm_python))
     task = dataclasses.replace(PAPER, size=(16, 16), levels=1, steps=1, filters=8, attention_levels=0, count=2)
     answer = flow._ask(task, None)
     assert len(answer["steps_s"]) == 2 and answer["first_step_s"] > 0 and answer["peak_mb"] > 100
@@ -142,7 +143,8 @@ def test_the_benchmark_of_other_backends_runs_with_jax(tmp_path):
     pytest.importorskip("jax")
     table = tmp_path / "jax.csv"
     flow = ("--size", "8x8", "--levels", "1", "--steps", "2", "--filters", "8", "--csv", table)
-    done = benchmark("backends", *flow, "--ways", "stored:1,recomputed-bfloat16:2", KERAS_BACKEND="jax")
+    words = ("--ways", "stored:1,recomputed-bfloat16:2", "--repetitions", "2")
+    done = benchmark("backends", *flow, *words, KERAS_BACKEND="jax")
     assert done.returncode == 0, done.stderr
     stored, recomputed = rows_of(table)
     assert stored["backend"] == "jax" and stored["contender"] == "stored" and stored["batch"] == "1"
@@ -152,11 +154,12 @@ def test_the_benchmark_of_other_backends_runs_with_jax(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_row_that_fails_does_not_lose_the_others(tmp_path):
+def test_a_row_that_fails_does_not_lose_the_others(tmp_path, warm_python):
     table = tmp_path / "rows.csv"
     flow = ("--size", "8x8", "--levels", "1", "--steps", "1", "--filters", "8", "--calls", "step", "--csv", table)
     # A batch that no machine's memory holds.
-    done = benchmark("backends", *flow, "--ways", "stored:9000000000000,stored:1", KERAS_BACKEND="tensorflow")
+    ways = ("--ways", "stored:9000000000000,stored:1")
+    done = benchmark("backends", *flow, *ways, python=warm_python, KERAS_BACKEND="tensorflow")
     assert done.returncode == 1 and "some rows were not measured" in done.stderr
     failed, measured = rows_of(table)
     assert failed["error"] and not failed["step_s"]

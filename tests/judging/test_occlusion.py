@@ -41,7 +41,7 @@ def test_planted_band_is_found():
     samples, traces = slice(32, 80), slice(70, 100)
     found = occlude(LoudnessLooker(), planted(samples, traces), SIZE, probability)
     assert found.evidence.shape == (8, 16)
-    rows, columns = found.place
+    ((rows, columns),) = found.places
     # Parts are 16 samples and 10 traces.
     assert (rows.start, rows.stop, columns.start, columns.stop) == (32, 80, 70, 100)
     outside = found.evidence.copy()
@@ -54,7 +54,7 @@ def test_planted_band_is_found():
 
 def test_quiet_gather_has_no_place_that_speaks():
     found = occlude(LoudnessLooker(), planted(), SIZE, probability)
-    assert found.place is None and found.without == found.probability
+    assert not found.places and found.without == found.probability
 
 
 def test_only_windows_that_a_part_touches_are_looked_at_again():
@@ -75,3 +75,14 @@ def test_only_windows_that_a_part_touches_are_looked_at_again():
 def test_gather_of_one_window_or_less(shape):
     found = occlude(LoudnessLooker(), planted(slice(0, 3), slice(0, 2), shape), SIZE, probability)
     assert found.evidence.shape == (min(8, shape[0]), min(16, shape[1])) and np.isfinite(found.evidence).all()
+
+
+def test_two_bands_are_two_places_and_what_is_known_is_covered_together():
+    gather = planted(slice(32, 80), slice(70, 100))
+    gather.image[96:128, 20:30] = 20
+    known = [(slice(32, 80), np.arange(70, 100)), (slice(96, 128), slice(20, 30))]
+    found = occlude(LoudnessLooker(), gather, SIZE, probability, known=known)
+    assert found.places == [(slice(32, 80), slice(70, 100)), (slice(96, 128), slice(20, 30))]
+    quiet = occlude(LoudnessLooker(), planted(), SIZE, probability)
+    assert quiet.without_known is None
+    assert found.without == found.without_known == pytest.approx(quiet.probability, abs=0.02)

@@ -132,6 +132,17 @@ class BadInverse(layers.ActNorm):
         return x + 1e-3, log_det
 
 
+class Widening(layers.ActNorm):
+    """Its inverse goes back, but there are more values than came."""
+
+    def _forward(self, x):
+        y, log_det = super()._forward(x)
+        return tf.concat([y, y], axis=1), log_det
+
+    def _inverse(self, y):
+        return super()._inverse(y[:, : y.shape[1] // 2])
+
+
 class NoEffect(layers.ActNorm):
     """A weight that is used, and whose gradient is nothing but rounding."""
 
@@ -152,7 +163,13 @@ class NoGradient(layers.ActNorm):
 
 @pytest.mark.parametrize(
     ("layer", "message"),
-    [(Broken, "Jacobian"), (BadInverse, "return the input"), (NoGradient, "no gradient"), (NoEffect, "is zero")],
+    [
+        (Broken, "Jacobian"),
+        (BadInverse, "return the input"),
+        (Widening, "of 96 values is mapped to 192"),
+        (NoGradient, "no gradient"),
+        (NoEffect, "is zero"),
+    ],
 )
 def test_the_check_finds_a_broken_map(layer, message):
     with pytest.raises(AssertionError, match=message):

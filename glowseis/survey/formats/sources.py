@@ -138,8 +138,7 @@ def source_files(paths: Sequence[Path], kind: str | None = None) -> list[Path]:
         if not path.is_dir():
             files.append(path)
             continue
-        there = [file for file in sorted(path.iterdir()) if file.is_file() and not file.name.startswith(".")]
-        there = [file for file in there if (_kind(file) == kind if kind else _kind(file))]
+        there = files_in(path, kind)
         if not there:
             endings = ENDINGS[kind] if kind else [ending for each in ENDINGS.values() for ending in each]
             raise InputError(f"{source_text(path)}: no file in this folder ends in {' '.join(endings)}; name another")
@@ -151,6 +150,17 @@ def source_files(paths: Sequence[Path], kind: str | None = None) -> list[Path]:
             raise InputError(f"{source_text(file)}: given twice; give each source once")
         seen.add(place)
     return files
+
+
+def files_in(folder: Path, kind: str | None) -> list[Path]:
+    """The files in a folder whose extension is known, in the order of their names; hidden ones are not listed.
+
+    Args:
+        folder: The folder.
+        kind: A format; if given, only its files are listed.
+    """
+    there = [file for file in sorted(folder.iterdir()) if file.is_file() and not file.name.startswith(".")]
+    return [file for file in there if (_kind(file) == kind if kind else _kind(file))]
 
 
 def check_kind(kind: str | None) -> str | None:

@@ -5,7 +5,7 @@ import math
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -281,7 +281,10 @@ def _refuse_unused(request: Request) -> None:
 
 
 def gathers_of(
-    request: Request, told: list[str], bring: Callable[[Recording | Picture], Gather] | None = None
+    request: Request,
+    told: list[str],
+    bring: Callable[[Recording | Picture], Gather] | None = None,
+    taken: Iterable[str] = (),
 ) -> Iterator[Gather]:
     """Read files of gathers as images, as `ingest` would write them, with memory for one gather.
 
@@ -290,6 +293,7 @@ def gathers_of(
         told: A list to which lines on what was done are added once the last gather is read.
         bring: Makes an image of any size from a gather; when None, the request decides. With it, files may have several
             sample intervals.
+        taken: Ids of gathers of other files, which none of these gets.
 
     Yields:
         The gathers, one after another.
@@ -299,7 +303,7 @@ def gathers_of(
     """
     opened = _open(request, mixed=bring is not None)
     tally = Tally()
-    yield from _gathers(request, opened, tally, bring)
+    yield from _gathers(request, opened, tally, bring, Finished(ids=set(taken)))
     told += _warnings(request, opened) if bring is None else []
     told += treatment(tally, None if bring else opened.size, opened.table)
 

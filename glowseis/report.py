@@ -1,0 +1,79 @@
+"""The command that reports on a line or a survey: grades, attributes and acceptance, on one page."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from glowseis import command
+
+if TYPE_CHECKING:
+    from glowseis.survey.formats.source import ReadOptions
+
+Sources = Annotated[list[Path], typer.Argument(metavar="SOURCE...", help="Files of gathers, folders of them, surveys.")]
+Out = Annotated[Path, typer.Option(help="HTML file to write.", show_default=False)]
+Pdf = Annotated[Path | None, typer.Option(help="PDF file to print it to, by Chromium.", show_default=False)]
+RulesFile = Annotated[Path | None, typer.Option(help="TOML file of acceptance rules.", show_default=False)]
+Unit = Annotated[str, typer.Option(help="Unit of the amplitudes, if it is microbar.", show_default=False)]
+Worst = Annotated[int, typer.Option(min=0, max=20, help="How many of the worst gathers are drawn and explained.")]
+Batch = Annotated[int, typer.Option(min=1, help="Windows graded at a time; memory grows with it.")]
+
+
+def _show_rules(asked: bool) -> None:
+    if asked:
+        from glowseis.reporting.rules import DEFAULTS
+
+        print(DEFAULTS.read_text(encoding="utf-8"), end="")
+        raise typer.Exit
+
+
+ShowRules = Annotated[
+    bool, typer.Option("--show-rules", is_eager=True, callback=_show_rules, help="Print the default rules and exit.")
+]
+
+
+@command.reads_files
+def main(
+    sources: Sources,
+    *,
+    out: Out,
+    model: command.Classifier = None,
+    pdf: Pdf = None,
+    rules: RulesFile = None,
+    show_rules: ShowRules = False,
+    unit: Unit = "",
+    worst: Worst = 5,
+    target: command.Target = "",
+    noise: command.Noise = "",
+    module: command.Module = 24,
+    prior: command.Prior = None,
+    batch: Batch = 16,
+    kind: command.Kind = None,
+    strict: command.Strict = False,
+    options: "ReadOptions",
+) -> None:
+    """Report on a line or a survey on one page: is it accepted, which gathers are bad, and why.
+
+    It grades and measures every gather, judges each line by acceptance rules, and draws what it found.
+
+    Example: python -m glowseis.report line12.segy --out line12.html
+    """
+    from glowseis.attributes.measuring import settings_of
+    from glowseis.reporting.checks import Output, check_report
+    from glowseis.run.graded_sources import model_among
+    from glowseis.survey.ingestion.ingest import Request
+
+    settings = settings_of(target, noise, module, options.zero_level)
+    output = Output(out, pdf, rules, unit, worst, shlex.join([Path(sys.argv[0]).stem, *sys.argv[1:]]))
+    savedmodel, named, told = model_among(sources, model)
+    asked = check_report(savedmodel, Request(named, options, kind, strict=strict), settings, output)
+    command.import_tensorflow()
+    from glowseis.reporting.line_report import make_report
+
+    print("\n".join([*told, *make_report(asked, batch, prior)]))
+
+
+if __name__ == "__main__":
+    command.run(main)

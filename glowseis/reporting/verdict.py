@@ -1,0 +1,135 @@
+"""The report's first lines: which lines are accepted, and whether the grades can be relied on."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from glowseis.pages.table import Table
+from glowseis.reporting.acceptance import Judgement
+from glowseis.reporting.findings import Findings
+from glowseis.reporting.records import ranges, sentence_start
+from glowseis.survey.wording import NAMED, first_names
+
+MOST_RANGES = 12
+"""Most ranges of shots in a cell; the list below the table has all."""
+
+
+def verdict(judgements: Sequence[Judgement], findings: Findings) -> str:
+    """Which lines are accepted by the rules, which rules could not be judged, and whether grades can be relied on.
+
+    Args:
+        judgements: What the rules say.
+        findings: What they are of.
+    """
+    lines = list(dict.fromkeys(one.line for one in judgements))
+    failed = [line for line in lines if any(one.passed is False for one in judgements if one.line == line)]
+    open_rules = list(dict.fromkeys(one.rule for one in judgements if one.passed is None))
+    so_far = ", as far as it could be judged" if open_rules else ""
+    if len(lines) == 1:
+        name = sentence_start(lines[0])
+        reasons = _reasons([one for one in judgements if one.passed is False])
+        said = f"{name} is not accepted: {reasons}." if failed else f"{name} is accepted{so_far}."
+    elif failed:
+        accepted = len(lines) - len(failed)
+        those = f"{accepted} of {len(lines)} lines are accepted{so_far}" if accepted else "No line is accepted"
+        said = f"{those}; not accepted: {first_names(failed)}." if accepted else f"{those}: {first_names(failed)}."
+    else:
+        said = f"All {len(lines)} lines are accepted{so_far}."
+    if open_rules:
+        said += f" Not judged{'' if len(lines) == 1 else ' on all lines'}: {first_names(open_rules)}."
+    return f"{said} {_unlike(findings)}"
+
+
+def _reasons(failed: Sequence[Judgement]) -> str:
+    by_rule: dict[str, list[Judgement]] = {}
+    for one in failed:
+        by_rule.setdefault(one.rule, []).append(one)
+    texts = [
+        f"{rule} {own[0].found}, allowed {own[0].wanted}" if len(own) == 1 else f"{rule} on {len(own)} cables"
+        for rule, own in by_rule.items()
+    ]
+    return "; ".join(texts[:NAMED]) + (f"; and {len(texts) - NAMED} rules more" if len(texts) > NAMED else "")
+
+
+def _unlike(findings: Findings) -> str:
+    count, name = findings.unlike.survey, findings.classifier
+    if not count.gathers:
+        return f"Whether the records are like those that {name} was trained on is unknown."
+    told = f"{count.unlike} of {count.gathers} ({100 * count.unlike / count.gathers:.1f} %)"
+    if count.whole:
+        return (
+            f"Do not rely on the grades: the survey is unlike what {name} was trained on. {told} have unlike above 1, "
+            f"and chance explains {count.most} at most."
+        )
+    return f"Records unlike what {name} was trained on: {told}."
+
+
+def lines_table(judgements: Sequence[Judgement]) -> Table:
+    """Whether each line is accepted, and which rules it breaks.
+
+    Args:
+        judgements: What the rules say.
+    """
+    rows = []
+    for line in dict.fromkeys(one.line for one in judgements):
+        own = [one for one in judgements if one.line == line]
+        broken = list(dict.fromkeys(one.rule for one in own if one.passed is False))
+        unknown = list(dict.fromkeys(one.rule for one in own if one.passed is None))
+        word = "not accepted" if broken else "accepted, as far as judged" if unknown else "accepted"
+        rows.append([line, word, "; ".join(broken) or "-", "; ".join(unknown) or "-"])
+    frame = pd.DataFrame(rows, columns=["line", "verdict", "breaks", "not judged"])
+    return Table("lines", "Lines, and the rules that they break", frame, words=4, headed=True)
+
+
+def rules_table(judgements: Sequence[Judgement], records: pd.DataFrame) -> Table:
+    """What each rule says of each line and cable, with the shots that break it.
+
+    Args:
+        judgements: What the rules say.
+        records: The records that they are of.
+    """
+    cables = len({one.cable for one in judgements}) > 1
+    rows = [
+        [
+            f"{one.line}, cable {one.cable}" if cables else one.line,
+            one.rule,
+            one.wanted,
+            one.found,
+            "FAIL" if one.passed is False else "pass" if one.passed else "not judged",
+            shots_of(one, records, MOST_RANGES) or "-",
+        ]
+        for one in judgements
+    ]
+    columns = ["line", "rule", "asks for", "found", "result", "shots that break it"]
+    frame = pd.DataFrame(rows, columns=columns)
+    if frame["line"].nunique() == 1:
+        frame = frame.drop(columns="line")
+    note = "A record that could not be graded is a bad one. Consecutive records follow each other by shot number."
+    return Table("rules", "What each rule asks for and what was found", frame, (note,), len(frame.columns), headed=True)
+
+
+def shots_of(one: Judgement, records: pd.DataFrame, most: int | None = None) -> str:
+    """The shots that break a rule; the names of gathers where shots have no numbers.
+
+    Args:
+        one: What the rule says.
+        records: The records.
+        most: Most ranges of shots, or gathers; all when None.
+    """
+    own = records.loc[one.records]
+    if (own["shot"] > 0).all():
+        return ranges(own["shot"].astype(int).tolist(), most)
+    names = own["gather_id"].tolist()
+    more = "" if most is None or len(names) <= most else f" and {len(names) - most} more"
+    return ", ".join(names[:most]) + more
+
+
+def all_shots(judgements: Sequence[Judgement], records: pd.DataFrame) -> str:
+    """Every shot that breaks a rule, a paragraph a rule; empty if the table of rules has them all.
+
+    Args:
+        judgements: What the rules say.
+        records: The records.
+    """
+    cut = [one for one in judgements if shots_of(one, records) != shots_of(one, records, MOST_RANGES)]
+    return "\n\n".join(f"{one.line}, cable {one.cable}, {one.rule}:\n{shots_of(one, records)}" for one in cut)

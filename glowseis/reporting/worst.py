@@ -1,0 +1,201 @@
+"""The worst gathers: drawn with their noise bands, and with what speaks for their grades."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from glowseis.judging.occlusion import Occlusion
+from glowseis.pages.drawing import inline_svg, new_figure
+from glowseis.pages.page import Part
+from glowseis.pages.pictures import Panel
+from glowseis.reporting.findings import Worst
+from glowseis.reporting.maps import coloured
+from glowseis.reporting.records import listed, number, probability_column, sentence_start
+from glowseis.survey.content.gather_plot import plot_gather
+from glowseis.survey.gather import Gather
+from glowseis.survey.matching.bringing import traces_taken
+from glowseis.survey.wording import number_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+STRETCHED = 4
+"""By how much grey levels are stretched, so that faint noise is seen."""
+
+DOTS_AN_INCH = 130
+
+STILL = 0.5
+"""Places explain a grade if its probability falls to this share of itself, or less, when they are covered."""
+
+OPAQUE = 0.7
+
+MOST_BANDS = 3
+"""Most bands of a gather that are described, the loudest first."""
+
+BAND_COLOUR, PLACE_COLOUR = "#c2410c", "#cf222e"
+
+
+def worst_parts(worst: Sequence[Worst], records: pd.DataFrame, labels: Sequence[str]) -> list[Part]:
+    """The worst gathers, the worst first: what was graded and measured, two drawings, and why.
+
+    Args:
+        worst: The gathers.
+        records: The records that they are among.
+        labels: Classes in order of severity.
+    """
+    parts = []
+    for place, one in enumerate(worst, start=1):
+        row = records.iloc[[one.row]].to_dict("records")[0]
+        parts += [
+            Part("heading", f"{place}. {row['gather_id']}: {row['grade']}"),
+            Part("words", _facts(one, row, labels)),
+            Part("words", explanation(one, row["grade"], labels)),
+            Part("pair", _panels(place, one, row["gather_id"])),
+        ]
+    return parts
+
+
+def explanation(one: Worst, grade: str, labels: Sequence[str]) -> str:
+    """Why a gather has its grade, in a sentence.
+
+    Args:
+        one: The gather.
+        grade: Its grade.
+        labels: Classes in order of severity.
+    """
+    found = one.occlusion
+    if found is None:
+        return f"It is graded {grade}: there is nothing to explain."
+    severest = grade == labels[-1]
+    what, label = (f"for {grade}", grade) if severest else (f"against {labels[0]}", labels[0])
+
+    def said(probability: float) -> str:
+        shown = probability if severest else 1 - probability
+        return f"{shown:.3f}" if shown > 0.99 else f"{shown:.2f}"
+
+    covered = [(found.without, "them")] if found.places else []
+    if found.without_known is not None:
+        bands = "its noise band" if len(one.bands) == 1 else f"its {len(one.bands)} noise bands"
+        covered.append((found.without_known, bands))
+    least = min((probability for probability, _ in covered), default=found.probability)
+    text = f"No single part speaks {what}."
+    if found.places:
+        most = " most" if found.without > STILL * found.probability else ""
+        text = f"{listed([where_of(one, place) for place in found.places])} speak{most} {what}."
+        text = text[0].upper() + text[1:]
+    if covered:
+        (first, it), *more = covered
+        text += f" With {it} covered the probability of {label} {'falls' if severest else 'rises'} from "
+        text += f"{said(found.probability)} to {said(first)}"
+        text += "".join(f", with {it} covered to {said(probability)}" for probability, it in more) + "."
+    return text if least <= STILL * found.probability else f"{text} More of the gather speaks {what}."
+
+
+def where_of(one: Worst, place: tuple[slice, slice]) -> str:
+    """A place in a gather in words, such as `traces 40 to 62 (channels 140 to 162) between 1.0 and 2.4 s`.
+
+    Args:
+        one: The gather.
+        place: Samples and columns of the matched gather.
+    """
+    samples, columns = place
+    traces = one.order[columns]
+    first, last = int(traces.min()), int(traces.max())
+    text = f"traces {first + 1} to {last + 1}{_channels(one, first, last)}"
+    geometry = one.gather.geometry
+    if not geometry.sample_interval_s > 0:
+        return f"{text}, samples {samples.start + 1} to {samples.stop}"
+    start_s, stop_s = (geometry.start_s + at * geometry.sample_interval_s for at in (samples.start, samples.stop))
+    return f"{text} between {start_s:.1f} and {stop_s:.1f} s"
+
+
+def _channels(one: Worst, first: int, last: int) -> str:
+    if len(one.channel) <= last:
+        return ""
+    numbers = int(one.channel[first]), int(one.channel[last])
+    return "" if min(numbers) < 1 or numbers == (first + 1, last + 1) else f" (channels {numbers[0]} to {numbers[1]})"
+
+
+def _facts(one: Worst, row: Mapping[Any, Any], labels: Sequence[str]) -> str:
+    told = ", ".join(f"{label} {row[probability_column(label)]:.2f}" for label in labels)
+    text = f"{sentence_start(row['line'])}, shot {row['shot']}, cable {row['cable']}: {told}."
+    if row["unlike"] > 1:
+        text += f" It is unlike the training data ({row['unlike']:.2f}): do not rely on its grade."
+    if not row.get("traces", 0) > 0:
+        return text
+    noise = number(float(row["noise_rms_median"]), ".3g")
+    text += f" Noise before the first arrival {noise}" if noise else " No first arrivals"
+    text += f", {number_of(int(row['dead']), 'dead trace')}, {number_of(len(one.bands), 'noise band')}"
+    bands = [
+        f"traces {band.first_trace + 1} to {band.last_trace + 1}, {band.excess:.1f} times the background at "
+        f"{band.peak_hz:.1f} Hz"
+        for band in sorted(one.bands, key=lambda band: -band.excess)[:MOST_BANDS]
+    ]
+    return f"{text}{': ' if bands else ''}{'; '.join(bands)}{'; and others' if len(one.bands) > len(bands) else ''}."
+
+
+def _panels(place: int, one: Worst, name: str) -> list[Panel]:
+    bands = f", {number_of(len(one.bands), 'noise band')} framed" if one.bands else ""
+    plain, axes = _drawn(one)
+    for band in one.bands:
+        _frame(axes, (band.first_trace, band.last_trace + 1), (band.first_s, band.last_s), BAND_COLOUR)
+    panels = [_panel(plain, f"worst-{place}", f"{name}{bands}")]
+    if one.occlusion is not None:
+        heat, axes = _drawn(one)
+        _overlay(axes, one, one.occlusion)
+        framed = "; what speaks most is framed" if one.occlusion.places else ""
+        words = f"{name}: the redder a part, the more it speaks for the grade{framed}"
+        panels.append(_panel(heat, f"why-{place}", words))
+    return panels
+
+
+def _panel(figure: "Figure", name: str, words: str) -> Panel:
+    coloured(figure)
+    figure.dpi = DOTS_AN_INCH
+    return Panel(inline_svg(figure, name, words), words)
+
+
+def _drawn(one: Worst) -> "tuple[Figure, Axes]":
+    """A gather in the order of its source."""
+    figure = new_figure()
+    axes = figure.add_subplot()
+    shown = _in_source_order(one)
+    plot_gather(shown, axes, clip=shown.clip_amplitude / STRETCHED)
+    return figure, axes
+
+
+def _in_source_order(one: Worst) -> Gather:
+    gather, rank = one.gather, np.argsort(one.order, kind="stable")
+    image = np.ascontiguousarray(gather.image[: gather.valid_samples, : gather.valid_traces][:, rank])
+    taken = len(gather.geometry.offset_m) == len(rank)
+    geometry = traces_taken(gather.geometry, rank) if taken else gather.geometry
+    return dataclasses.replace(gather, image=image, geometry=geometry)
+
+
+def _overlay(axes: "Axes", one: Worst, found: Occlusion) -> None:
+    rank = np.argsort(one.order, kind="stable")
+    heat = np.repeat(found.evidence, np.diff(found.traces), axis=1)[:, rank]
+    strength = np.clip(heat / max(float(heat.max()), 1e-12), 0, 1)
+    left, right = axes.get_xlim()
+    low, high = axes.get_ylim()
+    pixels = np.zeros((*heat.shape, 4))
+    pixels[..., 0], pixels[..., 3] = 0.85, OPAQUE * strength
+    # Parts differ in height by a sample at most.
+    axes.imshow(pixels, aspect="auto", interpolation="nearest", extent=(left, right, low, high))
+    step = (low - high) / one.gather.valid_samples
+    for samples, columns in found.places:
+        traces = one.order[columns]
+        times = (high + samples.start * step, high + samples.stop * step)
+        _frame(axes, (int(traces.min()), int(traces.max()) + 1), times, PLACE_COLOUR)
+
+
+def _frame(axes: "Axes", traces: tuple[int, int], times: tuple[float, float], colour: str) -> None:
+    from matplotlib.patches import Rectangle
+
+    size = (traces[1] - traces[0], times[1] - times[0])
+    corner = (traces[0] + 0.5, times[0])
+    axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=colour, linewidth=1.3))

@@ -1,0 +1,178 @@
+"""`glowseis report`: from files or a survey to a page, and one line for whatever is wrong."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import glowseis
+from glowseis.attributes import maps
+from glowseis.export.classifier import SavedClassifier
+from glowseis.judging.combination import mean_of_windows
+from glowseis.judging.gathers import Seen
+from glowseis.reporting import collecting, line_report, pdf
+from glowseis.reporting.rules import DEFAULTS, read_rules
+from tests.support.browser import CHROMIUM, needs_chromium
+from tests.support.page_reader import PageReader
+from tests.support.random_gathers import random_recording, random_survey
+
+SHOTS = 8
+LOUD, DEAD = (3, 5), 6
+"""Numbers of the shots with a loud band, and of the one without a live trace."""
+
+
+class Stand(SavedClassifier):
+    """A stand-in for a classifier: a window is bad if some of its traces are much louder than most."""
+
+    def look(self, images):
+        level = np.abs(images.astype(np.int64) - 128).mean(axis=1)
+        loud = (level > 100).mean(axis=1)
+        bad = 1 / (1 + np.exp(4 - 60 * loud))
+        found = np.stack([0.9 * (1 - bad), 0.1 * (1 - bad), bad], axis=1).astype(np.float32)
+        return Seen(found, np.log(found), None)
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory):
+    """A line of noise, its file with a name that is markup."""
+    path = tmp_path_factory.mktemp("line") / "a<b>&c.segy"
+    recordings = []
+    for number in range(SHOTS):
+        made = random_recording(number, 128, 48, line=12, cable=1)
+        if number in LOUD:
+            made.amplitude[:, 20:26] *= 100
+        if number == DEAD:
+            made.amplitude[:] = 0
+        recordings.append(dataclasses.replace(made, geometry=dataclasses.replace(made.geometry, shot=1001 + number)))
+    glowseis.write_gathers(path, recordings)
+    return path
+
+
+@pytest.fixture
+def model(tmp_path, monkeypatch):
+    """The folder of a model, in place of which the stand-in is loaded."""
+    folder = tmp_path / "models" / "stand" / "1"
+    (folder / "assets.extra").mkdir(parents=True)
+    (folder / "saved_model.pb").write_bytes(b"a model")
+    (folder / "assets.extra" / "glowseis.json").write_text(json.dumps({"kind": "classifier"}))
+    classifier = Stand("stand/1", ("good", "medium", "bad"), (64, 24), {}, None, mean_of_windows(3))
+    monkeypatch.setattr(line_report, "load_classifier", lambda path: classifier)
+    # Each map takes a while to draw.
+    monkeypatch.setattr(maps, "NUMBERS", ("low_rms",))
+    return folder.parent
+
+
+def test_report_of_a_line(line, model, tmp_path, command):
+    out = tmp_path / "line.html"
+    done = command("report", line, "--model", model, "--out", out, "--worst", 2)
+    assert done.status == 0 and not done.error
+    text = out.read_text(encoding="utf-8")
+    page = PageReader(text)
+    told = "Line 12 is not accepted: bad records 3 of 8 (37.5 %), allowed at most 5 % of the line"
+    assert told in page.text and told in done.out and done.out.splitlines()[-1] == f"report: {out}"
+    # What was not told is said.
+    assert "Not judged: ambient noise, RMS" in page.text
+    assert "Whether the records are like those that stand/1 was trained on is unknown" in page.text
+    assert "1 gather left out with fewer than the 12 live traces" in page.text
+    assert "<b>" not in text and "a<b>&c.segy" in page.text
+    # A column a record, in the order of shots.
+    titles = [line.split("</title>")[0] for line in text.split("<title>shot ")[1:]]
+    assert [int(title[:4]) for title in titles] == [1001 + number for number in range(SHOTS)]
+    assert [number for number, title in enumerate(titles) if ": bad; " in title] == list(LOUD)
+    assert "not graded; fewer than the 12 live traces that stand/1 needs" in titles[DEAD]
+    # Why: the loud traces, 21 to 26.
+    assert (
+        page.text.count("Traces 22 to 27 between 0.0 and 1.0 s speak for bad. With them covered the probability") == 2
+    )
+    assert page.text.count("of bad falls from 0.97 to 0.06, with its noise band covered to 0.02.") == 2
+    rows = {row[0]: row for row in page.tables["rules"]}
+    assert rows["bad records"][3:] == ["FAIL", "1004, 1006-1007"]
+    assert rows["neighbouring dead channels"][3:] == ["FAIL", "1007"]
+    assert rows["ambient noise, RMS"][3] == "not judged"
+    assert page.tables["statistics"][1][:6] == ["line 12", "1", "8", "5 (62 %)", "0 (0 %)", "2 (25 %)"]
+    assert len(page.tables["sources"][1][2]) == 64
+    assert {"command", "model's SHA-256", "tensorflow"} <= {row[0] for row in page.tables["origin"]}
+    again = command("report", line, "--model", model, "--out", out)
+    assert again.status == 2 and "exists already; give another --out" in again.error[0]
+
+
+def test_report_of_a_survey_says_that_nothing_was_measured(model, tmp_path, command):
+    random_survey(tmp_path / "survey", count=3)
+    out = tmp_path / "survey.html"
+    done = command("report", tmp_path / "survey", "--model", model, "--out", out, "--worst", 0)
+    assert done.status == 0 and not done.error
+    page = PageReader(out.read_text())
+    assert "Missing: shot numbers of 1 record; attributes (a survey holds pictures" in page.text
+    assert "Line 3 is accepted, as far as it could be judged. Not judged: dead channels, neighbour" in page.text
+
+
+def test_memory_holds_the_worst_gathers_alone(line, model, tmp_path, command, monkeypatch):
+    most = []
+
+    class Watched(collecting._Walk):
+        def _given(self, *words):
+            most.append(len(self.waiting))
+            return super()._given(*words)
+
+    monkeypatch.setattr(collecting, "_Walk", Watched)
+    assert (
+        command("report", line, "--model", model, "--out", tmp_path / "a.html", "--worst", 1, "--batch", 4).status == 0
+    )
+    # A gather has four windows, so each batch is one.
+    assert len(most) == SHOTS and max(most) <= 1
+
+
+@needs_chromium
+def test_report_is_printed(line, model, tmp_path, command):
+    done = command(
+        *("report", line, "--model", model, "--out", tmp_path / "a.html", "--pdf", tmp_path / "a.pdf", "--worst", 0)
+    )
+    assert done.status == 0, done.error
+    assert (tmp_path / "a.pdf").read_bytes()[:5] == b"%PDF-" and f"printed: {tmp_path / 'a.pdf'}" in done.out
+
+
+def test_page_stays_if_it_cannot_be_printed(tmp_path):
+    browser = tmp_path / "browser"
+    browser.write_text("#!/bin/sh\necho cannot >&2\nexit 3\n")
+    browser.chmod(0o755)
+    with pytest.raises(glowseis.InputError, match=r"could not print the page \(cannot\); .*a\.html is whole"):
+        pdf.print_pdf(str(browser), tmp_path / "a.html", tmp_path / "a.pdf")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["browser"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--rules", "nowhere.toml"], "nowhere.toml: no such file of rules; glowseis report --show-rules prints"),
+        (["--unit", "bar"], "--unit bar is unknown; give microbar, or leave it out"),
+        (["--out", "there"], "there: exists already; give another --out or remove it"),
+        (["--pdf", "there"], "there: exists already"),
+        (["--pdf", "new.html"], "is --out and --pdf; give them different names"),
+        (["--model", "nowhere"], "nowhere: no SavedModel there"),
+        (["nowhere.segy"], "nowhere.segy: "),
+        (["--prior", "1,2"], "--prior 1,2: "),
+        (["--target", "2"], "--target 2"),
+    ],
+)
+def test_wrong_words_are_told_in_a_line(line, model, tmp_path, command, monkeypatch, words, told):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").touch()
+    done = command("report", line, "--model", model, "--out", "new.html", *words)
+    assert done.status == 2 and len(done.error) == 1 and told in done.error[0], done.error
+    assert not (tmp_path / "new.html").exists() and not list(tmp_path.glob(".new*"))
+
+
+def test_no_browser_is_told_before_anything_is_read(line, model, tmp_path, command, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    done = command("report", line, "--model", model, "--out", tmp_path / "a.html", "--pdf", tmp_path / "a.pdf")
+    assert done.status == 2 and "--pdf needs Chromium, and none of chromium, " in done.error[0]
+    assert not (tmp_path / "a.html").exists() and CHROMIUM != ""
+
+
+def test_shown_rules_are_the_defaults(command, tmp_path):
+    done = command("report", "--show-rules")
+    assert done.status == 0 and done.out == DEFAULTS.read_text()
+    (tmp_path / "rules.toml").write_text(done.out)
+    assert read_rules(tmp_path / "rules.toml") == read_rules(None)

@@ -1,0 +1,219 @@
+import dataclasses
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from glowseis.attributes import maps
+from glowseis.judging.unlike import summary
+from glowseis.pages.table import Table
+from glowseis.reporting.acceptance import judge
+from glowseis.reporting.findings import Findings
+from glowseis.reporting.maps import MOST_CELLS
+from glowseis.reporting.page import report_page
+from glowseis.reporting.records import ranges
+from glowseis.reporting.rules import read_rules
+from glowseis.reporting.strips import MOST_COLUMNS, colours_of, strips
+from glowseis.reporting.verdict import verdict
+from glowseis.reporting.worst import explanation, where_of
+from tests.support.browser import contrast, needs_chromium, rendered
+from tests.support.found_lines import LABELS, found_lines
+from tests.support.page_reader import PageReader
+
+ORIGIN = [Table("sources", "Sources", pd.DataFrame({"source": ["line <1> & 2.segy"]}), words=1)]
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    return found_lines(tmp_path_factory.mktemp("found"))
+
+
+@pytest.fixture(scope="module")
+def text(found):
+    with pytest.MonkeyPatch.context() as patch:
+        # Each map takes a while to draw.
+        patch.setattr(maps, "NUMBERS", ("noise_rms",))
+        return report_page(found, judge(found.records, read_rules(None), "bad"), ORIGIN)
+
+
+def test_page_is_whole_and_needs_nothing_else(text):
+    page = PageReader(text)
+    every = [attributes for _, attributes in page.elements]
+    ids = [attributes["id"] for attributes in every if "id" in attributes]
+    assert len(set(ids)) == len(ids)
+    for attributes in every:
+        for name in ("src", "href", "srcset", "data", "action", "poster"):
+            assert re.match(r"#|data:image/png;base64,", attributes.get(name, "#")), attributes
+        assert not any(name.startswith("on") for name in attributes)
+    assert not {"script", "link", "iframe", "object", "base"} & {name for name, _ in page.elements}
+    assert "@import" not in text and "url(http" not in text
+    policy = next(one for one in page.all("meta") if one.get("http-equiv") == "Content-Security-Policy")
+    assert policy["content"].startswith("default-src 'none'")
+    assert [name for name in ids if name in ("grades", "acceptance", "maps", "worst", "by-line", "origin-of-it")] == [
+        *("grades", "acceptance", "maps", "worst", "by-line", "origin-of-it")
+    ]
+
+
+def test_names_of_users_are_text_everywhere(text):
+    page = PageReader(text)
+    assert "<1>" not in text
+    assert "line <1> & 2.segy" in page.text and "1. shot<1>&co-" in page.text and "with <nothing>" in page.text
+    assert text.count("<title>shot 10") == 120 and "shot 1001, shot&lt;1&gt;&amp;co-0: " in text
+
+
+def test_every_record_has_a_column_and_its_grade_a_colour(found, text):
+    page = PageReader(text)
+    inks = [one["class"] for one in page.all("path") if re.search(r" 45h1", one.get("d", ""))]
+    colours = dict(zip((*LABELS, "unsure", ""), ("0969da", "9a6700", "cf222e", "8250df", "57606a"), strict=True))
+    for grade, colour in colours.items():
+        assert inks.count(f"ink-{colour}") == (found.records["grade"] == grade).sum() > 0
+    assert len([one for one in page.all("path") if one.get("class") == "ink"]) == (found.records["unlike"] > 1).sum()
+
+
+def test_columns_are_stacked_by_probability():
+    records = pd.DataFrame(
+        {
+            "line": "line 1",
+            "cable": 1,
+            "shot": [5, 6],
+            "gather_id": ["a", "b"],
+            "grade": ["bad", ""],
+            "reason": ["", "no"],
+        }
+        | {"probability_good": [0.1, np.nan], "probability_medium": [0.3, np.nan], "probability_bad": [0.6, np.nan]}
+        | {"unlike": [0.5, np.nan]}
+    )
+    (strip,) = strips(LABELS, records)
+    assert strip.ticks == [5, 6] and strip.columns == 2
+    assert '<path class="ink-cf222e" d="M0 20h1v24h-1z"/>' in strip.lanes[0].svg
+    assert '<path class="ink-9a6700" d="M0 8h1v12h-1z"/>' in strip.lanes[0].svg
+    assert "shot 6, b: not graded; no</title>" in strip.lanes[0].svg
+    assert colours_of(["a", "b"]) == ["#0969da", "#cf222e"]
+    assert len(set(colours_of("abcdef"))) == 6 and colours_of("abcdef")[-1] == "#cf222e"
+
+
+def test_of_records_that_share_a_column_the_worst_is_shown():
+    count = 2 * MOST_COLUMNS
+    bad = np.zeros(count)
+    bad[101] = 0.99
+    records = pd.DataFrame(
+        {"line": "line 1", "cable": 1, "shot": np.arange(count), "gather_id": "a", "grade": "good", "reason": ""}
+        | {"probability_good": 1 - bad, "probability_bad": bad, "unlike": 0.5}
+    )
+    (strip,) = strips(("good", "bad"), records)
+    assert strip.columns == MOST_COLUMNS and "up to 2 records" in strip.note
+    assert "shot 101," in strip.lanes[0].svg and "shot 100," not in strip.lanes[0].svg
+
+
+def test_tables_say_what_rules_and_records_say(found, text):
+    page = PageReader(text)
+    judged = judge(found.records, read_rules(None), "bad")
+    head, *rows = page.tables["rules"]
+    assert head == ["line", "rule", "asks for", "found", "result", "shots that break it"]
+    assert [row[4] for row in rows] == [{True: "pass", False: "FAIL", None: "not judged"}[one.passed] for one in judged]
+    assert rows[0][0] == "line 1, cable 1" and rows[0][5].startswith("1010, 1020, 1030")
+    head, *rows = page.tables["statistics"]
+    assert len(rows) == 5 and rows[-1][:3] == ["all", "all", "120"]
+    own = found.records[(found.records["line"] == "line 2") & (found.records["cable"] == 1)]
+    good = own["grade"] == "good"
+    assert rows[2][:4] == ["line 2", "1", "30", f"{good.sum()} ({100 * good.mean():.0f} %)"]
+    assert rows[2][head.index("mean severity")] == f"{own['severity'].mean():.2f}"
+    assert rows[2][head.index("noise before first arrival")] == f"{own['noise_rms_median'].median():.3g}"
+
+
+def test_first_line_is_the_verdict(found):
+    rules = read_rules(None)
+    said = verdict(judge(found.records, rules, "bad"), found)
+    assert said.startswith("No line is accepted: line 1, line 2. Not judged")
+    assert "Not judged on all lines: ambient noise, RMS." in said
+    half = found.records.assign(grade=np.where(found.records["line"] == "line 1", "good", "bad"))
+    said = verdict(judge(half, rules, "bad"), found)
+    assert said.startswith("1 of 2 lines are accepted, as far as it could be judged; not accepted: line 2. Not judged")
+    one = found.records[(found.records["line"] == "line 1") & (found.records["cable"] == 1)]
+    said = verdict(judge(one, rules, "bad"), found)
+    assert said.startswith("Line 1 is not accepted: bad records 3 of 30 (10.0 %), allowed at most 5 % of the line.")
+    good = one.assign(grade="good")
+    assert verdict(judge(good, rules, "bad"), found).startswith("Line 1 is accepted, as far as it could be judged. Not")
+    said = verdict(judge(good.assign(noise_rms_median=7.9), read_rules(None, "microbar"), "bad"), found)
+    assert said.startswith("Line 1 is accepted. ")
+
+
+@pytest.mark.parametrize(
+    ("unlike", "told"),
+    [
+        ([0.5] * 19 + [2.0], "Records unlike what robust/2 was trained on: 1 of 20 (5.0 %)."),
+        (
+            [0.5] * 10 + [2.0] * 10,
+            "Do not rely on the grades: the survey is unlike what robust/2 was trained on. 10 of",
+        ),
+        ([np.nan] * 20, "Whether the records are like those that robust/2 was trained on is unknown."),
+    ],
+)
+def test_first_line_says_whether_grades_can_be_relied_on(found, unlike, told):
+    other = dataclasses.replace(found, unlike=summary(["line 1"] * 20, unlike))
+    assert told in verdict(judge(found.records, read_rules(None), "bad"), other)
+
+
+def test_why_a_gather_has_its_grade(found):
+    one = found.worst[0]
+    # Columns run from the last trace to the first; its second quarter in time, its third of the columns.
+    assert where_of(one, one.occlusion.places[0]) == "traces 7 to 12 (channels 207 to 212) between 0.1 and 0.3 s"
+    assert explanation(one, "bad", LABELS) == (
+        "Traces 7 to 12 (channels 207 to 212) between 0.1 and 0.3 s speak for bad. With them covered the probability "
+        "of bad falls from 0.90 to 0.20, with its noise band covered to 0.10."
+    )
+    assert "speak against good. With them covered the probability of good rises from 0.10 to 0.80" in explanation(
+        one, "medium", LABELS
+    )
+    weak = dataclasses.replace(one.occlusion, without=0.8, without_known=None)
+    assert explanation(dataclasses.replace(one, occlusion=weak), "bad", LABELS).endswith(
+        "speak most for bad. With them covered the probability of bad falls from 0.90 to 0.80. More of the gather "
+        "speaks for bad."
+    )
+    nothing = dataclasses.replace(weak, places=[])
+    assert explanation(dataclasses.replace(one, occlusion=nothing), "bad", LABELS) == (
+        "No single part speaks for bad. More of the gather speaks for bad."
+    )
+    assert "nothing to explain" in explanation(dataclasses.replace(one, occlusion=None), "good", LABELS)
+
+
+def test_ranges_of_shots():
+    assert ranges([1, 2, 3, 7, 9, 10, 10]) == "1-3, 7, 9-10" and ranges([]) == ""
+    assert ranges([1, 2, 3, 7, 9, 10], 2) == "1-3, 7 and 2 more"
+
+
+def test_lines_of_one_record_and_without_grades_attributes_or_worst(found):
+    one = found.records.iloc[[-1]].drop(columns=["traces", "dead", "dead_in_a_row", "noise_rms_median"])
+    alone = Findings(one, LABELS, "robust/2", summary(one["line"], one["unlike"]))
+    judged = judge(one, read_rules(None), "bad")
+    page = PageReader(report_page(alone, judged, ORIGIN))
+    assert "Line 2 is not accepted: bad records 1 of 1 (100.0 %)" in page.text
+    assert "surveys hold pictures" in page.text and "most likely to be bad" not in page.text
+
+
+@pytest.mark.slow
+def test_page_of_ten_thousand_records_on_eight_cables_is_below_20_megabytes(tmp_path):
+    count, cables = 2000, 8
+    found = found_lines(tmp_path, 10, 1, count // 10, worst=0, name="line0001-shot00012-cable3")
+    text = report_page(found, judge(found.records, read_rules(None), "bad"), ORIGIN)
+    drawn = re.findall("<figure><svg.*?</svg>", text, re.DOTALL)
+    images = sum(len(image) for one in drawn for image in re.findall('base64,[^"]*', one))
+    outlines, rest = sum(map(len, drawn)) - images, len(text) - sum(map(len, drawn))
+    assert len(drawn) == 10 and images
+    # Everything but maps grows with the records, outlines with the cables; all maps together have so many cells.
+    assert rest * 10_000 / count + outlines * cables + MOST_CELLS * 4 / 3 < 20e6
+
+
+@needs_chromium
+@pytest.mark.parametrize(("width", "dark"), [(390, True), (1280, False)], ids=["phone-dark", "desktop-light"])
+def test_browser_shows_all_of_it_and_need_not_scroll_sideways(text, tmp_path, width, dark):
+    seen = rendered(tmp_path, text, width, dark)
+    assert seen.width == seen.scrolled == width
+    assert seen.boxes == 0, "a table is wider than the window"
+    assert (seen.paper == "rgb(255, 255, 255)") != dark
+    # Names of sail lines on maps are white in a dark box.
+    colours = set(seen.colours) - {"rgb(255, 255, 255)"}
+    assert min(contrast(colour, seen.paper) for colour in colours) >= 4.5
+    assert len(seen.figures) == 5 + 4 + 4 + 4 and min(seen.figures) > 10 and max(seen.figures) <= width
+    assert seen.tables["rules"][1][1].startswith("bad records")
