@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 NOISE_FLOW = "noise-flow"
 
 OVERSAMPLING_STREAM = 2
-"""As in `eval.study.arms`."""
+"""As in `eval.study.synthetic`."""
 
 
 class Replicate:

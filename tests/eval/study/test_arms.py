@@ -5,13 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from eval.study.arms import ARM_CLASSES, mixed
+from eval.study.arms import ARM_CLASSES
 from eval.study.fold import Fold
 from eval.study.guard import LeakError
 from eval.study.makers import MAKERS, block
 from eval.study.names import ARMS
 from eval.study.preparation import Study
 from eval.study.smote import NEIGHBOURS, nearest_neighbours, products, smote_pairs
+from eval.study.synthetic import mixed
 from glowseis.errors import InputError
 from glowseis.survey.amplitudes.bands import low_band
 from glowseis.survey.batches.labelled import parents_of

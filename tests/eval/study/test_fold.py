@@ -5,10 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from eval.study.arms import ARM_CLASSES, mixed
+from eval.study.arms import ARM_CLASSES
 from eval.study.fold import Fold
 from eval.study.guard import LeakError
 from eval.study.preparation import prepare
+from eval.study.synthetic import mixed
 from glowseis.errors import InputError
 from glowseis.fitting.classifier.trainer import ClassifierTrainer, Predictor
 from glowseis.fitting.flow.selection import select
