@@ -18,17 +18,13 @@ Sources = Annotated[
         "--model.",
     ),
 ]
-Watch = Annotated[
-    bool,
-    typer.Option("--watch", help="Grade files of a folder as they are completed, until stopped; goes on with --out."),
-]
-Settle = Annotated[
-    float, typer.Option(min=0.1, help="Seconds for which a file must be unchanged before --watch grades it.")
-]
+Watch = Annotated[bool, typer.Option("--watch", help="Grade a folder's files as they are completed, until stopped.")]
+Settle = Annotated[float, typer.Option(min=0.1, help="Seconds that a file must be unchanged before --watch grades it.")]
 
 
 @command.reads_files
 def main(
+    context: typer.Context,
     sources: Sources,
     *,
     model: command.Classifier = None,
@@ -57,6 +53,8 @@ def main(
     from glowseis.run.graded_sources import look_at, look_at_folder, model_among
     from glowseis.survey.ingestion.ingest import Request, left_out_lines
 
+    if not watch:
+        command.refuse_given(context, ["settle"], "--watch")
     savedmodel, named, told = model_among(sources, model)
     asked = Request(named, options, kind, size, fit, labels, strict=strict, keep_going=keep_going)
     if watch:

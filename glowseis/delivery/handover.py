@@ -259,9 +259,9 @@ def _add_feature(
 
 
 def _number(cell: str) -> float | int | None:
-    """A cell's number; None if it is empty or has none."""
+    """A cell's number, which a spreadsheet may have given a comma; None if it is empty or has none."""
     try:
-        value = float(cell)
+        value = float(cell.replace(",", "."))
     except ValueError:
         return None
     return None if not math.isfinite(value) else int(value) if value.is_integer() else value

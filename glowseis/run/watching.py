@@ -99,7 +99,9 @@ class Watch:
             ) from None
 
     def _grade(self, path: Path, state: State) -> None:
-        """Grade a file, or say why not."""
+        """Grade a file, or say why not; if it changed since it settled, it must settle again."""
+        if _state(path) != state:
+            return
         former = self._table.graded(path)
         try:
             if former and former.size_bytes == state[0] and former.sha256 == file_sha256(path):

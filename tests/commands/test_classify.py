@@ -216,6 +216,7 @@ def test_a_survey_of_another_size_is_graded_in_windows(graded, tmp_path, command
         (("line.npy", "--size", "24x16"), "--size 24x16 needs --fit"),
         (("line.npy", "--fit", "stretch"), "--fit stretch is unknown; choose pad, crop or resize, or leave it out"),
         (("survey", "--fit", "crop"), "--fit is for files"),
+        (("survey", "--settle", "5"), "--settle goes with --watch; leave it out"),
         (("survey", "--prior", "66,31,2"), "--prior needs the class fractions that grader/1 was trained on"),
         (("survey", "--prior", "66,31"), "--prior 66,31: give one number of at least 0 for each of good, medium, bad"),
         (("survey", "--labels", "labels.csv"), "--labels is for files; a survey has its own labels"),

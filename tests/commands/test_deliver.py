@@ -160,8 +160,10 @@ def test_our_own_files_keep_cable_and_line(tmp_path, command):
 
 def test_a_spreadsheets_copy_of_the_table_is_read(line, tmp_path, command):
     grades = grades_of(tmp_path / "grades.csv", [line])
-    grades.write_text("\ufeff" + grades.read_text().replace(",", ";"), encoding="utf-8")
+    grades.write_text("\ufeff" + grades.read_text().replace(",", ";").replace("0.6", "0,6"), encoding="utf-8")
     assert command("deliver", grades, "--out", tmp_path / "out").status == 0
+    read = json.loads((tmp_path / "out" / "grades.geojson").read_text())
+    assert read["features"][0]["properties"]["probability_good"] == 0.6
 
 
 def changed(path, **changes):

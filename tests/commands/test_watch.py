@@ -182,6 +182,23 @@ def test_a_file_that_changes_while_it_is_graded_is_graded_later(folder, monkeypa
     assert len(folder.rows()) == 3 and not read_record(folder.table).files[0].reason
 
 
+def test_a_file_that_changes_while_another_is_graded_settles_again(folder, monkeypatch):
+    folder.write("a.segy")
+    other = folder.write("b.segy", 10)
+    os.utime(other, (2**31, 2**31))
+    look, seen = StandIn.look, []
+
+    def looking(self, images):
+        if not seen:
+            os.utime(other, (2**31 + 9, 2**31 + 9))
+        seen.append(len(images))
+        return look(self, images)
+
+    monkeypatch.setattr(StandIn, "look", looking)
+    done = folder.watch(*[nothing] * 5)
+    assert done.error == [STOPPED] and len(folder.rows()) == 6 and sum(seen) == 24
+
+
 def test_an_interruption_leaves_whole_files(folder, monkeypatch):
     folder.write("a.segy")
     folder.write("b.segy", 10, 40)

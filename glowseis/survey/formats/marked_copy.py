@@ -86,7 +86,13 @@ def chosen_word(sources: Sequence[TraceSource], asked: str | None) -> Word:
         InputError: There is no such word, a file needs it, or none is free.
     """
     if asked is not None:
-        word = header_word(asked)
+        try:
+            word = header_word(asked)
+        except InputError:
+            raise InputError(
+                f"--grade-word {asked}: no word of a trace header; give its first byte, from 1 to 237, or a name such "
+                "as SourceMeasurementUnit"
+            ) from None
         for source in sources:
             if clash := _clash(source, word):
                 raise InputError(

@@ -123,9 +123,9 @@ def test_no_free_word_is_told(tmp_path):
         ("28", {}, "overlap TraceIdentificationCode"),
         ("197", {"shot_header": "197"}, r"overlap the header word 197 \(bytes 197-200\)"),
         ("233", {"cable_header": "233"}, "overlap the header word 233"),
-        ("238", {}, "trace header '238' is unknown"),
-        ("0", {}, "trace header '0' is unknown"),
-        ("Grade", {}, "trace header 'Grade' is unknown"),
+        ("238", {}, "--grade-word 238: no word of a trace header; give its first byte, from 1 to 237"),
+        ("0", {}, "--grade-word 0: no word of a trace header; give its first byte, from 1 to 237"),
+        ("Grade", {}, "--grade-word Grade: no word of a trace header; give its first byte, from 1 to 237"),
     ],
 )
 def test_words_that_are_needed_or_none_are_refused(tmp_path, asked, options, message):
