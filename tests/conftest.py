@@ -81,6 +81,38 @@ def command(capsys):
     return call
 
 
+@pytest.fixture(scope="module")
+def eager_fitting():
+    """Fittings run their steps as they stand: a few steps take longer to be traced than to run."""
+    import tensorflow as tf
+
+    from glowseis.fitting.classifier.fitting import ClassifierFitting
+    from glowseis.fitting.flow.fitting import FlowFitting
+
+    def eagerly(run):
+        def running(*given, **named):
+            tf.config.run_functions_eagerly(True)
+            try:
+                return run(*given, **named)
+            finally:
+                tf.config.run_functions_eagerly(False)
+
+        return running
+
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in (ClassifierFitting, FlowFitting):
+            patch.setattr(kind, "run", eagerly(kind.run))
+        yield
+
+
+@pytest.fixture(scope="module")
+def one_core():
+    """Whoever counts cores finds one, so that simulating starts no processes, each of which imports NumPy and SciPy."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "sched_getaffinity", lambda process: {0})
+        yield
+
+
 @pytest.fixture(scope="session")
 def warm_python(tmp_path_factory):
     """An executable that runs modules and programs as Python does, with TensorFlow imported already."""

@@ -8,6 +8,8 @@ from eval import difficulty
 from eval.difficulty import table
 from glowseis.survey.gather import LABELS
 
+pytestmark = pytest.mark.usefixtures("eager_fitting", "one_core")
+
 
 def row(rare: float) -> dict:
     return {"precision": [0.9, 0.8, rare], "recall": [0.9, 0.8, rare], "f1": [0.9, 0.8, rare]}
@@ -24,7 +26,7 @@ def test_the_table_gives_means_and_the_range_of_networks():
 
 @pytest.mark.slow
 def test_the_command_measures_both_ceilings(tmp_path, monkeypatch, command):
-    monkeypatch.setattr(difficulty, "TEST_GATHERS", (150, 100, 100))
+    monkeypatch.setattr(difficulty, "TEST_GATHERS", (60, 40, 40))
     out = tmp_path / "difficulty.json"
     words = ["--size", "64x48", "--count", 64, "--networks", 1, "--ceilings", 1, "--epochs", 1, "--alpha", 1]
     assert command("eval.difficulty", *words, "--seed", 4, "--out", out).status == 0
@@ -33,4 +35,4 @@ def test_the_command_measures_both_ceilings(tmp_path, monkeypatch, command):
     rule = result["rows"]["rule, no uncertainty"][0]
     # The rule is what made the labels, but for the judge's uncertainty.
     assert rule["labels"] == list(LABELS) and rule["f1"][-1] > 0.7
-    assert result["test"] == {"good": 150, "medium": 100, "bad": 100}
+    assert result["test"] == {"good": 60, "medium": 40, "bad": 40}

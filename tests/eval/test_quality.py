@@ -12,6 +12,7 @@ from tests.support.commands import CHECKOUT
 from tests.support.small_replicates import REPLICATED
 from tests.support.small_study import small_survey
 
+pytestmark = pytest.mark.usefixtures("one_core")
 ROBUST = CHECKOUT / "savedmodels/robust"
 
 

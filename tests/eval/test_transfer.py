@@ -15,6 +15,7 @@ from glowseis.recipe import SurveySection
 from glowseis.survey.simulate import PAPER_FRACTIONS, Acquisition, acquisitions
 from tests.support.commands import CHECKOUT
 
+pytestmark = pytest.mark.usefixtures("eager_fitting", "one_core")
 LABELS = ("good", "medium", "bad")
 FRACTIONS = (60.0, 30.0, 10.0)
 

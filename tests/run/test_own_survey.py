@@ -5,6 +5,8 @@ import pytest
 from glowseis.errors import InputError, StoppedError
 from glowseis.recipe import read_recipe
 
+pytestmark = pytest.mark.usefixtures("one_core")
+
 
 def test_a_size_that_does_not_suit_the_flow_is_told_before_a_survey_is_made(tiny, tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)

@@ -1,7 +1,8 @@
 """A training that is to end the same on any devices: `python device_program.py OUT DEVICES`, or OUT with TF_CONFIG.
 
 Twenty steps of a small flow over batches of eight, whose reduced gradients at the first step and weights at the end are
-kept by the chief. Two ways of fitting: SGD with activations stored, and Adam with clipping and activations recomputed.
+kept by the chief. Two ways of fitting: SGD of one level with activations stored, and Adam with clipping, of two levels,
+the second with attention, with activations recomputed.
 """
 
 import sys
@@ -20,10 +21,10 @@ from glowseis.testing import perturb
 BATCH, STEPS = 8, 20
 
 WAYS = {
-    "sgd-stored": (lambda: keras.optimizers.SGD(0.01), False),
-    "clipped-reversible": (lambda: keras.optimizers.Adam(1e-3, global_clipnorm=0.5), True),
+    "sgd-stored": (lambda: keras.optimizers.SGD(0.01), False, 1),
+    "clipped-reversible": (lambda: keras.optimizers.Adam(1e-3, global_clipnorm=0.5), True, 2),
 }
-"""Optimiser, and whether activations are recomputed."""
+"""Optimiser, whether activations are recomputed, and levels."""
 
 
 def devices_here(count: int) -> Devices:
@@ -38,11 +39,11 @@ def devices_here(count: int) -> Devices:
 
 def fitted(devices: Devices, way: str) -> dict[str, np.ndarray]:
     """Weights before and after, gradients and norm of the first step."""
-    optimizer, reversible = WAYS[way]
+    optimizer, reversible, levels = WAYS[way]
     keras.utils.set_random_seed(7)
     pictures = np.random.default_rng(1).random((STEPS, BATCH, 16, 16, 1)).astype("float32")
     with devices.strategy.scope():
-        flow = Glow((16, 16, 1), levels=2, steps=1, filters=8, attention_levels=1, heads=2)
+        flow = Glow((16, 16, 1), levels=levels, steps=1, filters=8, attention_levels=levels - 1, heads=2)
         trainer = FlowTrainer(flow, reversible=reversible)
         perturb(flow, 0.05)
         trainer.compile(optimizer=optimizer())
