@@ -17,6 +17,7 @@ from glowseis.files import (
     locked,
     read_json,
     read_record,
+    resumable_file,
     resumable_folder,
     whole_file,
     write_json,
@@ -224,6 +225,50 @@ def test_a_disk_that_fails_to_say_whose_work_it_was_keeps_the_work(tmp_path, mon
     monkeypatch.undo()
     with resumable_folder(out, {}) as (folder, _):
         assert (folder / "shot0").exists()
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize(
+    ("wrong", "raised", "message"),
+    [
+        (
+            KeyboardInterrupt(),
+            StoppedError,
+            r"a\.csv: stopped; run the same command again to continue; to give up, rem",
+        ),
+        (
+            OSError(errno.ENOSPC, "full"),
+            InputError,
+            r"a\.csv: full; what is finished is kept: fix that, and run the same",
+        ),
+        (InputError("a gather is broken"), None, "a gather is broken"),
+    ],
+)
+def test_work_on_a_file_goes_on_from_what_it_kept(tmp_path, wrong, raised, message, kept):
+    out, work = tmp_path / "a.csv", {"model": "m/1"}
+    expected = raised if kept and raised else type(wrong)
+    with (
+        pytest.raises(expected, match=message if expected is raised or raised is None else None),
+        resumable_file(out, work) as (folder, keep),
+    ):
+        (folder / "a.csv").write_text("half")
+        if kept:
+            keep()
+        (folder / "notes").write_text("one\n")
+        raise wrong
+    assert names(tmp_path) == ([".a.csv.writing"] if kept and raised else [])
+    if not kept or raised is None:
+        return
+    with pytest.raises(InputError, match=r"other work was stopped there \(model was \"m/1\", now \"m/2\"\)"):
+        resumable_file(out, {"model": "m/2"}).__enter__()
+    with resumable_file(out, work) as (folder, _):
+        assert (folder / "notes").read_text() == "one\n"
+        (folder / "a.csv").write_text("whole")
+    assert names(tmp_path) == ["a.csv"] and out.read_text() == "whole"
+    with pytest.raises(InputError, match="exists already"):
+        resumable_file(out, work).__enter__()
+    with pytest.raises(InputError, match="is a folder"):
+        resumable_file(tmp_path, work).__enter__()
 
 
 def test_a_mount_point_is_refused_before_any_work(tmp_path, monkeypatch):
