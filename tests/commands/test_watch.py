@@ -2,9 +2,11 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -276,10 +278,12 @@ except InputError as wrong:
 LOOKING = """
 from pathlib import Path
 from glowseis import command
-from glowseis.survey.ingestion.settling import looks
+from glowseis.survey.ingestion import settling
+
+settling.LONGEST_S = 1000.0
 
 def main() -> None:
-    for number, _ in enumerate(looks(Path("."), 1000.0)):
+    for number, _ in enumerate(settling.looks(Path("."), 2000.0)):
         command.say(f"look {number}")
 
 command.run(main, [])
@@ -296,11 +300,18 @@ def test_a_look_follows_a_change_at_once_and_a_signal_ends_it(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
     )
+    patience = threading.Timer(60, process.kill)
+    patience.start()
     assert process.stdout.readline() == "look 0\n"
-    (tmp_path / "a.segy").write_bytes(b"1")
+    # The folder is watched a moment after the first look.
+    for number in range(100):
+        (tmp_path / f"{number}.segy").write_bytes(b"1")
+        if select.select([process.stdout], [], [], 0.2)[0]:
+            break
     assert process.stdout.readline() == "look 1\n"
     process.send_signal(signal.SIGTERM)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate()
+    patience.cancel()
     assert process.returncode == 143 and error.count("\n") == 1 and "terminated" in error
 
 
