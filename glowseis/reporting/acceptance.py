@@ -23,6 +23,7 @@ class Judgement:
         rule: What the rule is called.
         wanted: What it asks for.
         found: What was found.
+        brief: What was found and what is allowed, in a phrase.
         passed: Whether it is kept; None if it cannot be judged.
         records: Row numbers of the records that break it, in the order of their shots, int64 `[record]`. Records may
             break a rule that the line keeps.
@@ -33,6 +34,7 @@ class Judgement:
     rule: str
     wanted: str
     found: str
+    brief: str
     passed: bool | None
     records: np.ndarray
 
@@ -64,14 +66,15 @@ def judge(records: pd.DataFrame, rules: Rules, severest: str) -> list[Judgement]
                 bad |= known & broken
         judged = [*_bad_records(bad, rules.bad_records), *(_limit(*one, rules) for one in limits)]
         found += [
-            Judgement(line, cable, rule, wanted, told, passed, places[broken])
-            for rule, wanted, told, passed, broken in judged
+            Judgement(line, cable, rule, wanted, told, brief, passed, places[broken])
+            for rule, wanted, told, brief, passed, broken in judged
         ]
     return found
 
 
-_Judged = tuple[str, str, str, bool | None, np.ndarray]
-"""A rule, what it asks for, what was found, whether it is kept, and the records that break it, bool `[record]`."""
+_Judged = tuple[str, str, str, str, bool | None, np.ndarray]
+"""A rule, what it asks for, what was found, both in brief, whether it is kept, and which records break it, bool
+`[record]`."""
 
 
 def _bad_records(bad: np.ndarray, rule: BadRecords) -> list[_Judged]:
@@ -85,11 +88,19 @@ def _bad_records(bad: np.ndarray, rule: BadRecords) -> list[_Judged]:
         inside[first : first + window] = True
     most = int(within.max())
     return [
-        ("bad records", f"at most {100 * rule.share:g} % of the line", share, _keeps(count, total, rule.share), bad),
+        (
+            "bad records",
+            f"at most {100 * rule.share:g} % of the line",
+            share,
+            f"bad records {share}, allowed {100 * rule.share:g} %",
+            _keeps(count, total, rule.share),
+            bad,
+        ),
         (
             f"bad records in any {rule.window} consecutive",
             f"at most {rule.most}",
             f"{most}{f' in all {total}' if total < rule.window else ''}",
+            f"{most} bad records in {window} consecutive, allowed {rule.most}",
             most <= rule.most,
             bad & inside,
         ),
@@ -107,13 +118,16 @@ def _limit(limit: Limit, known: np.ndarray, broken: np.ndarray, rules: Rules) ->
     wanted = f"{' and '.join(bounds)}{unit}{some}"
     nothing = np.zeros(len(known), bool)
     if not _usable(limit, rules):
-        return limit.title, wanted, f"not judged: amplitudes are not said to be in {limit.unit}", None, nothing
+        return limit.title, wanted, f"not judged: amplitudes are not said to be in {limit.unit}", "", None, nothing
     total, count = int(known.sum()), int((known & broken).sum())
     if not total:
-        return limit.title, wanted, "not judged: could be measured on no record", None, nothing
+        return limit.title, wanted, "not judged: could be measured on no record", "", None, nothing
     some = f", measured on {total} of {len(known)}" if total < len(known) else ""
     told = f"{count} of {total} ({100 * count / total:.1f} %) break it{some}"
-    return limit.title, wanted, told, _keeps(count, total, limit.share), known & broken
+    brief = (
+        f"{limit.title} in {count} of {total} records ({100 * count / total:.1f} %), allowed {100 * limit.share:g} %"
+    )
+    return limit.title, wanted, told, brief, _keeps(count, total, limit.share), known & broken
 
 
 def _usable(limit: Limit, rules: Rules) -> bool:

@@ -42,6 +42,8 @@ def make_report(asked: Asked, batch: int = 16, prior: str | None = None) -> list
     with whole_file(output.page) as path, tempfile.TemporaryDirectory(dir=path.parent) as tables:
         grading = Grading(classifier, batch, expected)
         findings = collect(grading, asked.surveys, asked.files, asked.settings, Path(tables), output.worst)
+        if findings.tables is not None and not asked.rules.unit:
+            findings.missing.append("the unit of the amplitudes (levels are in that of the files)")
         judgements = judge(findings.records, asked.rules, findings.severest)
         origin = [sources_table(asked.surveys, files), facts_table(classifier.name, asked)]
         path.write_text(report_page(findings, judgements, origin), encoding="utf-8")

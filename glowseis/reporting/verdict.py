@@ -44,10 +44,7 @@ def _reasons(failed: Sequence[Judgement]) -> str:
     by_rule: dict[str, list[Judgement]] = {}
     for one in failed:
         by_rule.setdefault(one.rule, []).append(one)
-    texts = [
-        f"{rule} {own[0].found}, allowed {own[0].wanted}" if len(own) == 1 else f"{rule} on {len(own)} cables"
-        for rule, own in by_rule.items()
-    ]
+    texts = [own[0].brief if len(own) == 1 else f"{rule} on {len(own)} cables" for rule, own in by_rule.items()]
     return "; ".join(texts[:NAMED]) + (f"; and {len(texts) - NAMED} rules more" if len(texts) > NAMED else "")
 
 

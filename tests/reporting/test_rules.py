@@ -57,8 +57,8 @@ def test_ten_in_any_fifty_may_be_bad(bad, passed):
 
 
 def test_fifty_consecutive_ones_follow_shot_numbers():
-    frame = records(range(0, 100, 4))
-    # Bad ones are every fourth in the file; by their numbers they follow each other.
+    frame = records(range(0, 200, 8))
+    # Bad ones are every eighth in the file; by their numbers they follow each other.
     frame["shot"] = np.where(frame["grade"] == "bad", 0, 1000) + np.arange(200)
     assert not judged(frame)["bad records in any 50 consecutive"].passed
 
@@ -66,6 +66,7 @@ def test_fifty_consecutive_ones_follow_shot_numbers():
 def test_a_short_line_is_one_window():
     found = judged(records(range(11), count=30))["bad records in any 50 consecutive"]
     assert found.passed is False and found.found == "11 in all 30"
+    assert found.brief == "11 bad records in 30 consecutive, allowed 10"
     one = judged(records([0], count=1))
     assert one["bad records"].passed is False and one["bad records in any 50 consecutive"].passed
 
@@ -96,6 +97,7 @@ def test_a_share_of_the_records_may_break_a_limit(breaking, passed):
     frame = records(noise_rms_median=[8.5] * breaking + [8.0] * (200 - breaking))
     found = judged(frame, read_rules(None, "microbar"))[AMBIENT]
     assert found.passed is passed and len(found.records) == breaking
+    assert found.brief == f"ambient noise, RMS in {breaking} of 200 records ({breaking / 2:.1f} %), allowed 5 %"
 
 
 def test_limits_are_not_judged_without_unit_or_attribute():

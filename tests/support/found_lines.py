@@ -46,7 +46,7 @@ def found_lines(folder, lines=2, cables=2, shots=30, channels=24, worst=2, name=
             "reason": np.where(ungraded, "fewer than the 16 live traces that robust/2 needs", ""),
             **{probability_column(label): probability[:, place] for place, label in enumerate(LABELS)},
             "severity": probability @ [0, 1, 2],
-            "unlike": np.where(ungraded, np.nan, generator.uniform(0, 1.02, count)),
+            "unlike": np.where(ungraded, np.nan, np.where(number == 5, 1.5, generator.uniform(0, 1, count))),
             **{
                 column: generator.uniform(1, 3, count).round(0 if kind == WHOLE else 6)
                 for column, kind in GATHERS.items()
