@@ -1,9 +1,6 @@
 """The flow: any size, exact both ways, fitted by Keras, at the paper's scale."""
 
 import inspect
-import os
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -180,26 +177,6 @@ def test_pictures_and_latents_of_another_size_or_kind_are_named():
         flow.decode([np.zeros((1, 8, 12, 2)), np.zeros((1, 4, 6, 4))])
     with pytest.raises(ValueError, match="float32 or float64"):
         Glow(**SMALL, dtype="mixed_bfloat16")
-
-
-@pytest.mark.slow
-def test_flow_runs_on_jax():
-    program = """
-import jax, keras, numpy as np
-from glowseis.models.glow import Glow
-
-flow = Glow((16, 24, 1), levels=2, steps=2, filters=8, attention_levels=1, heads=2)
-x = np.random.default_rng(0).uniform(size=(2, 16, 24, 1)).astype("float32")
-flow.adapt([x])
-assert np.abs(np.asarray(flow.decode(flow.encode(x))) - x).max() < 1e-4
-trainable = [weight.value for weight in flow.trainable_variables]
-fixed = [weight.value for weight in flow.non_trainable_variables]
-loss = lambda trainable: -flow.stateless_call(trainable, fixed, x)[0][1].sum()
-assert all(np.isfinite(gradient).all() for gradient in jax.jit(jax.grad(loss))(trainable))
-assert keras.backend.backend() == "jax"
-"""
-    environment = {**os.environ, "KERAS_BACKEND": "jax"}
-    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
 
 
 def test_flow_survives_being_saved(tmp_path):

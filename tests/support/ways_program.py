@@ -1,7 +1,8 @@
 """Gradients of a saved flow on the backend that KERAS_BACKEND names: `ways_program.py MATERIAL RESULT WAY ...`.
 
 The material holds the flow's weights in order, images and, as JSON, the flow's settings. Written are bits and gradients
-of each way, as `WAY bits` and `WAY INDEX`, and, as `round trip`, the largest error of decoding what was encoded.
+of each way, as `WAY bits` and `WAY INDEX`, and the largest errors of decoding what was encoded: as `round trip`, and as
+`adapted round trip` that of new weights, adapted to the images.
 """
 
 import json
@@ -19,16 +20,16 @@ def main() -> None:
     material, result, *ways = sys.argv[1:]
     with np.load(material) as kept:
         flow = Glow(**json.loads(str(kept["settings"])))
-        flow.build()
-        flow.set_weights([kept[f"weight {index}"] for index in range(len(flow.weights))])
         x = keras.ops.convert_to_tensor(kept["images"])
-    found, backend = {}, keras.backend.backend()
+        flow.adapt([x])
+        found, backend = {"adapted round trip": largest(flow.decode(flow.encode(x)) - x)}, keras.backend.backend()
+        flow.set_weights([kept[f"weight {index}"] for index in range(len(flow.weights))])
     for way in ways:
         with running(flow, way):
             bits, gradients = {"jax": with_jax, "torch": with_torch}[backend](flow, x)
         found[f"{way} bits"] = np.asarray(bits)
         found.update({f"{way} {index}": np.asarray(gradient) for index, gradient in enumerate(gradients)})
-    found["round trip"] = np.abs(keras.ops.convert_to_numpy(again(flow, x)) - keras.ops.convert_to_numpy(x)).max()
+    found["round trip"] = largest(again(flow, x) - x)
     np.savez(result, **found)
 
 
@@ -40,6 +41,10 @@ def running(flow, way):
             template = stack.template.with_conditioner_of("mixed_bfloat16") if "bfloat16" in way else stack.template
             contexts.enter_context(stack.running(way_through(template, recomputed="recomputed" in way)))
         yield
+
+
+def largest(difference):
+    return np.abs(keras.ops.convert_to_numpy(difference)).max()
 
 
 def again(flow, x):
@@ -59,6 +64,12 @@ def with_jax(flow, x):
     import jax
 
     variables = flow.trainable_variables
+    called = jax.eval_shape(
+        lambda *values: flow.stateless_call(*values, x)[0],
+        [one.value for one in variables],
+        [one.value for one in flow.non_trainable_variables],
+    )
+    assert called[1].shape == x.shape[:1]
 
     def loss(values):
         with keras.StatelessScope(list(zip(variables, values, strict=True))):
