@@ -53,7 +53,7 @@ def judge(records: pd.DataFrame, rules: Rules, severest: str) -> list[Judgement]
         severest: The grade of bad records.
 
     Returns:
-        For each line, in the order of the records, and cable: the share of bad records, the most within a window, and
+        For each line, in the order of their names, and cable: the share of bad records, the most within a window, and
         each limit.
     """
     found = []

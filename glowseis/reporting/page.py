@@ -2,16 +2,21 @@
 
 from collections.abc import Sequence
 
+import pandas as pd
+
 from glowseis.pages.page import Part, page
 from glowseis.pages.table import Table
 from glowseis.reporting.acceptance import Judgement
 from glowseis.reporting.findings import Findings
 from glowseis.reporting.maps import map_panels
 from glowseis.reporting.statistics import statistics_table
-from glowseis.reporting.strips import keys, strips
-from glowseis.reporting.verdict import all_shots, lines_table, rules_table, verdict
+from glowseis.reporting.strips import Strip, keys, strips
+from glowseis.reporting.verdict import all_shots, counts_table, lines_table, rules_table, verdict
 from glowseis.reporting.worst import worst_parts
 from glowseis.survey.wording import number_of
+
+MOST_LINES, MOST_JUDGEMENTS = 10, 60
+"""Most lines that are all drawn, and most judgements that are all in one table; of more, some are folded away."""
 
 SPREAD = (
     "Point at a column to read its record. The height of a colour is the probability of its class; the strip below is "
@@ -39,12 +44,13 @@ def report_page(findings: Findings, judgements: Sequence[Judgement], origin: Seq
     graded = [
         Part("keys", keys(labels, records)),
         Part("words", SPREAD),
-        Part("strips", strips(labels, records)),
+        *_drawn_lines(strips(labels, records), judgements),
     ]
-    rules: list[Part] = [Part("table", rules_table(judgements, records))]
+    rules = _rules(judgements, records)
     if more := all_shots(judgements, records):
         rules.append(Part("details", ("All shots that break a rule", more)))
     count = len(findings.worst)
+    named = "The gather" if count == 1 else f"The {count} gathers"
     worst = [
         Part("words", _WORST.format(severest=findings.severest)),
         *worst_parts(findings.worst, records, labels),
@@ -54,7 +60,7 @@ def report_page(findings: Findings, judgements: Sequence[Judgement], origin: Seq
         "grades": ("Grades along the line", graded),
         "acceptance": ("Acceptance rules", rules),
         "maps": ("Attributes, shot by channel", _maps(findings)),
-        "worst": (f"The {number_of(count, 'gather')} most likely to be {findings.severest}", worst),
+        "worst": (f"{named} most likely to be {findings.severest}", worst),
         "by-line": ("Statistics", [Part("table", statistics_table(records, labels))]),
         "origin-of-it": ("Sources, model and versions", [*(Part("table", table) for table in origin), *notes]),
     }
@@ -69,6 +75,28 @@ _WORST = (
     "levels are stretched four times, so events are clipped. Why: parts of the gather are covered with zeros, one "
     "after another, and it is graded again; a part speaks for the grade if that becomes less likely without it."
 )
+
+
+def _drawn_lines(drawn: list[Strip], judgements: Sequence[Judgement]) -> list[Part]:
+    """All lines; of many, those that are accepted are folded away."""
+    failed = {one.line for one in judgements if one.passed is False}
+    if len(drawn) <= MOST_LINES:
+        return [Part("strips", drawn)]
+    shown, folded = ([one for one in drawn if (one.line in failed) is wanted] for wanted in (True, False))
+    parts = [Part("strips", shown)] if shown else []
+    return [*parts, Part("folded", ("The lines that are accepted", [Part("strips", folded)]))] if folded else parts
+
+
+def _rules(judgements: Sequence[Judgement], records: pd.DataFrame) -> list[Part]:
+    """All judgements; of many, how often each rule is kept and those that are not, with all of them folded away."""
+    whole = Part("table", rules_table(judgements, records, "rules"))
+    if len(judgements) <= MOST_JUDGEMENTS:
+        return [whole]
+    failed = [one for one in judgements if one.passed is False]
+    parts = [Part("table", counts_table(judgements))]
+    if failed:
+        parts.append(Part("table", rules_table(failed, records, "failed")))
+    return [*parts, Part("folded", ("Every rule, line and cable", [whole]))]
 
 
 def _maps(findings: Findings) -> list[Part]:

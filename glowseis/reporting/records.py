@@ -1,6 +1,7 @@
 """The records of a report as a table: where each is from, how it was graded, and what was measured."""
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
@@ -17,13 +18,18 @@ def by_line(records: pd.DataFrame) -> Iterator[tuple[str, int, pd.DataFrame]]:
         records: One row a record, with `line`, `cable` and `shot`.
 
     Yields:
-        Name of the line, in the order in which lines are first met; number of the cable; its records, whose index is
+        Name of the line, in the order of names and of numbers in them; number of the cable; its records, whose index is
         that of `records`.
     """
-    for line in records["line"].unique():
+    for line in sorted(records["line"].unique(), key=_natural):
         own = records[records["line"] == line]
         for cable in sorted(own["cable"].unique()):
             yield str(line), int(cable), own[own["cable"] == cable].sort_values("shot", kind="stable")
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """What sorts `line 9` before `line 12`."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def probability_column(label: str) -> str:

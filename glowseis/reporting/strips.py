@@ -39,6 +39,7 @@ class Strip:
     """A sail line.
 
     Attributes:
+        line: The line's name.
         title: The line, and how many records have each grade.
         columns: Width of its drawings.
         height: Their height.
@@ -47,6 +48,7 @@ class Strip:
         note: What is special about it; empty if nothing is.
     """
 
+    line: str
     title: str
     columns: int
     height: int
@@ -88,7 +90,7 @@ def strips(labels: Sequence[str], records: pd.DataFrame) -> list[Strip]:
         records: The records.
 
     Returns:
-        The lines, in the order in which they are first met.
+        The lines, in the order of their names.
     """
     lines: dict[str, list[tuple[int, pd.DataFrame]]] = {}
     for line, cable, own in by_line(records):
@@ -112,7 +114,7 @@ def _strip(line: str, cables: list[tuple[int, pd.DataFrame]], labels: Sequence[s
         lanes.append(Lane(f"cable {cable}" if len(cables) > 1 else "", lane))
     shown = np.linspace(0, len(shots) - 1, min(5, len(shots))).round().astype(int)
     note = f"Each column shows the worst of up to {-(-len(shots) // columns)} records." if len(shots) > columns else ""
-    return Strip(f"{line}: {told}", columns, MARK + TALL + GRADE, lanes, [int(shots[one]) for one in shown], note)
+    return Strip(line, f"{line}: {told}", columns, MARK + TALL + GRADE, lanes, [int(shots[one]) for one in shown], note)
 
 
 def _lane(own: pd.DataFrame, column: np.ndarray, labels: Sequence[str]) -> Markup:

@@ -78,12 +78,28 @@ def lines_table(judgements: Sequence[Judgement]) -> Table:
     return Table("lines", "Lines, and the rules that they break", frame, words=4, headed=True)
 
 
-def rules_table(judgements: Sequence[Judgement], records: pd.DataFrame) -> Table:
+def counts_table(judgements: Sequence[Judgement]) -> Table:
+    """On how many lines and cables each rule is kept.
+
+    Args:
+        judgements: What the rules say.
+    """
+    rows = []
+    for rule in dict.fromkeys(one.rule for one in judgements):
+        own = [one for one in judgements if one.rule == rule]
+        counts = [sum(one.passed is outcome for one in own) for outcome in (True, False, None)]
+        rows.append([rule, own[0].wanted, *map(str, counts)])
+    frame = pd.DataFrame(rows, columns=["rule", "asks for", "pass", "fail", "not judged"])
+    return Table("rule-counts", "On how many cables of lines each rule is kept", frame, words=2)
+
+
+def rules_table(judgements: Sequence[Judgement], records: pd.DataFrame, name: str) -> Table:
     """What each rule says of each line and cable, with the shots that break it.
 
     Args:
         judgements: What the rules say.
         records: The records that they are of.
+        name: The table's name.
     """
     cables = len({one.cable for one in judgements}) > 1
     rows = [
@@ -102,7 +118,7 @@ def rules_table(judgements: Sequence[Judgement], records: pd.DataFrame) -> Table
     if frame["line"].nunique() == 1:
         frame = frame.drop(columns="line")
     note = "A record that could not be graded is a bad one. Consecutive records follow each other by shot number."
-    return Table("rules", "What each rule asks for and what was found", frame, (note,), len(frame.columns), headed=True)
+    return Table(name, "What each rule asks for and what was found", frame, (note,), len(frame.columns), headed=True)
 
 
 def shots_of(one: Judgement, records: pd.DataFrame, most: int | None = None) -> str:

@@ -8,6 +8,7 @@ import pytest
 from tests.support.page_reader import PageReader
 from tests.support.small_replicates import REPLICATED
 
+pytestmark = pytest.mark.usefixtures("one_core")
 CURVE = "study.replicates.scarcity"
 
 

@@ -194,6 +194,27 @@ def test_lines_of_one_record_and_without_grades_attributes_or_worst(found):
     assert "surveys hold pictures" in page.text and "most likely to be bad" not in page.text
 
 
+def test_of_many_lines_what_is_well_is_folded_away(found):
+    records = found.records.assign(line=[f"line {shot}" for shot in found.records["shot"]])
+    many = dataclasses.replace(found, records=records, tables=None, worst=[])
+    judged = judge(records, read_rules(None), "bad")
+    text = report_page(many, judged, ORIGIN)
+    page = PageReader(text)
+    failed = [one for one in judged if one.passed is False]
+    assert [row[0] for row in page.tables["failed"][1:]] == [f"{one.line}, cable {one.cable}" for one in failed]
+    assert len(page.tables["rules"]) == len(judged) + 1 == 301
+    assert page.tables["rule-counts"][1] == [
+        "bad records",
+        "at most 5 % of the line",
+        str(60 - len(failed)),
+        str(len(failed)),
+        "0",
+    ]
+    before, _, folded = text.partition("The lines that are accepted")
+    assert before.count("<title>shot ") == 4 * len({one.line for one in failed}) > 0
+    assert folded.count("<title>shot ") == 120 - before.count("<title>shot ")
+
+
 @pytest.mark.slow
 def test_page_of_ten_thousand_records_on_eight_cables_is_below_20_megabytes(tmp_path):
     count, cables = 2000, 8

@@ -26,7 +26,7 @@ label = "bad"
 held_out = 0.25
 
 [flow]
-levels = 2
+levels = 1
 steps = 1
 filters = 8
 attention_levels = 0

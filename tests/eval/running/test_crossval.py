@@ -18,6 +18,7 @@ from glowseis.errors import FittingError, InputError
 from tests.support.outcomes import make_outcome
 from tests.support.small_study import LABELS, labelled_survey, study_words
 
+pytestmark = pytest.mark.usefixtures("eager_fitting")
 FRACTIONS = (66.68, 31.54, 1.76)
 
 

@@ -30,15 +30,16 @@ from glowseis.synthesis import (
     synthesise_prior,
 )
 from glowseis.transplant import draw_moves, low_band_gather, low_band_of, transplant
-from tests.support.small_study import LABELS, small_study
+from tests.support.small_study import LABELS, name_of, small_study
 
+pytestmark = pytest.mark.usefixtures("eager_fitting")
 COUNT = 9
 BAD = LABELS.index("bad")
 
 
 @pytest.fixture(scope="module")
 def fold(tmp_path_factory):
-    return Fold(small_study(tmp_path_factory.mktemp("arms")), "grouped", 0, say=lambda line: None)
+    return Fold(small_study(tmp_path_factory.mktemp("arms"), "flow.levels=2"), "grouped", 0, say=lambda line: None)
 
 
 def training_set(fold, arm, first=None):
@@ -349,7 +350,8 @@ def test_a_flow_is_trained_once(fold):
 def test_gathers_of_another_folds_flow_are_refused(fold):
     training_set(fold, "flow")
     other = Fold(fold.study, "grouped", 1, say=lambda line: None)
-    other.flow("rare")
+    # As if its own flow had been trained.
+    other.guard.admit_flow("grouped-01-rare/1", [name_of(fold.study.survey, row) for row in other.rare])
     pairs = [Pair(int(other.rare[0]), int(other.rare[1]), 0.5)]
 
     def make():

@@ -17,6 +17,8 @@ from glowseis.recipe import read_recipe
 from glowseis.survey.store.survey import open_survey
 from tests.support.small_study import small_study, small_survey
 
+pytestmark = pytest.mark.usefixtures("eager_fitting")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

@@ -20,6 +20,8 @@ from glowseis.survey.batches.labelled import from_memory
 from glowseis.survey.store.scanning import verify
 from tests.support.small_study import name_of, refused, small_study
 
+pytestmark = pytest.mark.usefixtures("eager_fitting")
+
 
 @pytest.fixture(scope="module")
 def fold(tmp_path_factory):

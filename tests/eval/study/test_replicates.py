@@ -14,6 +14,8 @@ from glowseis.errors import InputError
 from glowseis.files import locked
 from tests.support.small_replicates import replicated_recipe
 
+pytestmark = pytest.mark.usefixtures("one_core")
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
@@ -96,7 +98,6 @@ def test_a_label_that_no_gather_has(place, monkeypatch):
 def test_two_processes_begin_a_study_at_once(place, tmp_path, monkeypatch):
     """The second waits for the surveys that both need."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("os.sched_getaffinity", lambda process: {0})
     recipe = replicated_recipe(place)
     setting, folder = recipe.study.replicates.settings[0], tmp_path / "study"
     with ThreadPoolExecutor(2) as threads:

@@ -19,6 +19,8 @@ from tests.support.commands import CHECKOUT
 from tests.support.settings import default_of
 from tests.support.small_study import LABELS, RECIPE, small_recipe, small_study, small_survey
 
+pytestmark = pytest.mark.usefixtures("one_core")
+
 INDEPENDENT = """
 [study.independent]
 count = 24
