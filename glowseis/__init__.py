@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from glowseis.survey.content.gather_plot import plot_gather
     from glowseis.survey.formats.writing import write_gathers
     from glowseis.survey.ingestion.ingest import read_gathers
+    from glowseis.survey.labels.overlay import open_survey
     from glowseis.survey.simulate.survey import simulate_gathers
-    from glowseis.survey.store.survey import open_survey
     from glowseis.synthesis import synthesise
     from glowseis.testing.maps import check_invertible
 else:
@@ -74,7 +74,7 @@ _ROOMS = {
     "check_invertible": "testing.maps",
     "load_classifier": "export.classifier",
     "load_flow": "export.flow",
-    "open_survey": "survey.store.survey",
+    "open_survey": "survey.labels.overlay",
     "plot_gather": "survey.content.gather_plot",
     "read_gathers": "survey.ingestion.ingest",
     "simulate_gathers": "survey.simulate.survey",

@@ -10,7 +10,7 @@ import pydantic
 from glowseis.files import write_json
 from glowseis.survey.formats.source import Source
 from glowseis.survey.gather import source_text
-from glowseis.survey.ingestion.label_table import LabelTable
+from glowseis.survey.ingestion.label_table import LabelTable, ShotRange
 from glowseis.survey.ingestion.report import Tally
 
 FILE = "finished.json"
@@ -31,7 +31,7 @@ class KnownFile(pydantic.BaseModel, frozen=True):
 class FoundRow(pydantic.BaseModel, frozen=True):
     """A row of labels that a gather matched, with the file and sail line of the first that did."""
 
-    key: tuple[str | int, ...]
+    key: tuple[str | int | ShotRange, ...]
     file: str
     line: int
 

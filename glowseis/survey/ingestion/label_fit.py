@@ -1,6 +1,6 @@
 """Whether a table of labels and files of gathers match; checked before amplitudes are read if headers suffice."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -9,7 +9,7 @@ import numpy as np
 from glowseis.errors import InputError
 from glowseis.survey.formats.source import ReadOptions, Remark, Source
 from glowseis.survey.gather import source_text
-from glowseis.survey.ingestion.label_table import LabelTable, place_of
+from glowseis.survey.ingestion.label_table import Key, LabelTable, ShotRange, place_of
 
 SHOT_WORDS = ("FieldRecord", "EnergySourcePoint", "ShotPoint", "CDP", "TRACE_SEQUENCE_FILE")
 """Words of trace headers that may hold a table's shot numbers, the likeliest first."""
@@ -69,7 +69,7 @@ def look_ahead(table: LabelTable, sources: Sequence[Source], options: ReadOption
         check_some_fit(table, sources, options)
     if traces and "shot" in table.keys and table.unknown():
         number = table.keys.index("shot")
-        wanted, fitting = (np.unique([int(key[number]) for key in keys]) for keys in (table.labels, table.found))
+        wanted, fitting = (np.unique(_numbers(keys, number)) for keys in (table.labels, table.found))
         told, hits = _better_word(wanted, traces, options)
         if hits > len(fitting):
             word = told.split()[0]
@@ -123,7 +123,7 @@ def _reason(table: LabelTable, number: int, sources: Sequence[Source], options: 
         names = _listed([source.path.name for source in sources])
         right = cells & {place_of(source.path) for source in sources}
         return "" if right else f"its files are {_shown(table, number)}, the sources {names}; write their names"
-    wanted = np.array(sorted(int(cell) for cell in cells), np.int64)
+    wanted = np.array(sorted(_numbers(table.labels, number)), np.int64)
     low, high = table.seen[name]
     if len(table.keys) > 1 and np.any((wanted >= low) & (wanted <= high)):
         return ""
@@ -135,6 +135,12 @@ def _reason(table: LabelTable, number: int, sources: Sequence[Source], options: 
     word = _better_word(wanted, traces, options)[0] if name == "shot" else ""
     advice = f"{word}; try --shot-header {word.split()[0]}" if word else f"name their word by --{name}-header"
     return f"{told}; {advice}"
+
+
+def _numbers(keys: Iterable[Key], number: int) -> list[int]:
+    """The whole numbers in a column of keys; of a range its first and last."""
+    values = [key[number] for key in keys]
+    return [int(each) for value in values for each in (value if isinstance(value, ShotRange) else (value,))]
 
 
 def _better_word(wanted: np.ndarray, sources: Sequence[Headed], options: ReadOptions) -> tuple[str, int]:

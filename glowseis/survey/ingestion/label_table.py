@@ -3,9 +3,10 @@
 import os
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -19,10 +20,75 @@ from glowseis.survey.store.index import check_label
 KEYS = ("gather_id", "file", "line", "shot", "cable")
 """Columns that identify the gathers of a row."""
 
-ALIASES = {"sail_line": "line"}
-"""Their names in `gathers.csv`."""
+OTHERS = ("label", "judge", "time", "first_shot", "last_shot")
+"""The other columns that are read."""
 
-Key = tuple[str | int, ...]
+UNSURE = "unsure"
+"""What a judge writes who looked at a gather and gives it no label."""
+
+SPELLINGS = {
+    "gatherid": "gather_id",
+    "sail_line": "line",
+    "sailline": "line",
+    "class": "label",
+    "shot_first": "first_shot",
+    "from_shot": "first_shot",
+    "shot_from": "first_shot",
+    "shot_last": "last_shot",
+    "to_shot": "last_shot",
+    "shot_to": "last_shot",
+    "interpreter": "judge",
+    "labelled_by": "judge",
+    "labeled_by": "judge",
+    "date": "time",
+    "datetime": "time",
+    "timestamp": "time",
+    "notes": "note",
+    "comment": "note",
+    "remark": "note",
+}
+"""Other names of columns; blanks and hyphens count as underscores."""
+
+
+class ShotRange(NamedTuple):
+    """Shots of a row, from the first to the last, both included."""
+
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return f"{self.first} to {self.last}"
+
+
+Key = tuple[str | int | ShotRange, ...]
+
+
+class LabelRow(NamedTuple):
+    """A row of a table of labels.
+
+    Attributes:
+        number: As spreadsheets count.
+        key: Its values in the key columns.
+        words: The same as text, for messages.
+        label: Its label, perhaps empty.
+        judge: Who gave it; empty if the table does not say.
+        time: When, as written; empty if the table does not say.
+    """
+
+    number: int
+    key: Key
+    words: tuple[str, ...]
+    label: str
+    judge: str
+    time: str
+
+    def named(self, keys: Sequence[str]) -> str:
+        """The row's gathers, as text.
+
+        Args:
+            keys: Names of the key columns.
+        """
+        return " ".join(f"{name} {word}" for name, word in zip(keys, self.words, strict=True))
 
 
 @dataclass
@@ -42,6 +108,7 @@ class LabelTable:
         found: Combinations that a gather matched, with the file and sail line of the first that did.
         remark: What may be wrong with the match of rows and gathers, or empty.
         seen: Lowest and highest line, shot and cable of the gathers that were looked up.
+        ranges: Combinations with a range of shots, by the other values.
     """
 
     path: Path
@@ -53,6 +120,7 @@ class LabelTable:
     found: dict[Key, tuple[Path, int]] = field(default_factory=dict)
     remark: str = ""
     seen: dict[str, tuple[int, int]] = field(default_factory=dict)
+    ranges: dict[Key, list[Key]] = field(default_factory=dict)
 
     def find(self, gather_id: str, file: Path, geometry: Geometry, *, synthetic: bool = False) -> str | None:
         """Look up a gather.
@@ -90,13 +158,29 @@ class LabelTable:
         return label
 
     def key(self, gather_id: str, file: Path, line: int, shot: int, cable: int) -> Key:
-        """A gather's values in the table's columns; the arguments are those of `match`."""
+        """The key of a gather's row, or of the row that it would have; the arguments are those of `match`.
+
+        Raises:
+            InputError: Two rows with different labels hold its shot.
+        """
         values: dict[str, str | int] = {"line": line, "shot": shot, "cable": cable}
         if "gather_id" in self.keys:
             values["gather_id"] = _composed(gather_id)
         if "file" in self.keys:
             values["file"] = place_of(file)
-        return tuple(values[name] for name in self.keys)
+        exact: Key = tuple(values[name] for name in self.keys)
+        if not self.ranges:
+            return exact
+        fitting = [key for key in self.ranges.get(_without_shot(self.keys, exact), ()) if _holds(key, shot)]
+        fitting = [exact, *fitting] if exact in self.labels else fitting
+        labelled = {label: key for key in reversed(fitting) if (label := self.labels[key])}
+        if len(labelled) > 1:
+            one, other = sorted(labelled.values(), key=self.rows.__getitem__)[:2]
+            raise InputError(
+                f"{source_text(self.path)}, row {self.rows[other]}: shot {shot} is labelled {self.labels[other]!r}, in "
+                f"row {self.rows[one]} {self.labels[one]!r}; keep one of them"
+            )
+        return next(iter(labelled.values()), fitting[0] if fitting else exact)
 
     @property
     def tells_synthetic(self) -> bool:
@@ -139,50 +223,34 @@ class LabelTable:
 def read_labels(path: Path, sources: Sequence[Path]) -> LabelTable:
     """Read labels and the columns that identify their gathers.
 
-    The file has a header with `label` and one or more of `gather_id`, `file`, `line`, `shot` and `cable`; other columns
-    are ignored, and so is anything before the header, such as a title. A file is named as on the command line, by its
-    path from the current folder or from the table's folder, or by its name alone.
+    The file is as `read_rows` takes it. A file of gathers is named as on the command line, by its path from the current
+    folder or from the table's folder, or by its name alone. If the table names judges, only a judge's last row on the
+    same gathers counts.
 
     Args:
-        path: The CSV file, as `read_table` takes it.
+        path: The CSV file.
         sources: Files of the gathers to be labelled.
 
     Returns:
         The labels.
 
     Raises:
-        InputError: It cannot be read, lacks the columns, contradicts itself, has a label that cannot be written, or
-            names a file that may be one of several.
+        InputError: As `read_rows`; or it contradicts itself, or names a file that may be one of several.
     """
-    rows = read_table(path, _is_header)
-    names = [ALIASES.get(name, name) for name in rows.columns]
-    repeated = sorted({name for name in names if name in (*KEYS, "label") and names.count(name) > 1})
-    if repeated:
-        raise InputError(f"{source_text(path)}: has the column {repeated[0]} twice; remove one")
-    rows.columns = pd.Index(names)
-    keys = tuple(name for name in KEYS if name in names)
-    if "label" not in names or not keys:
-        missing = "no column label" if "label" not in names else f"none of the columns {', '.join(KEYS)}"
-        there = ", ".join(map(repr, names[:12]))
-        raise InputError(f"{source_text(path)}: has {missing} (its header names {there}); add it")
+    keys, rows = read_rows(path, _Files(path, sources).place)
     table = LabelTable(path, keys)
+    if any(row.judge for row in rows):
+        last = {(row.key, row.judge): row for row in rows}
+        rows = [row._replace(label="" if row.label == UNSURE else row.label) for row in last.values()]
     checked: set[str] = set()
-    files = _Files(path, sources)
-    rows["label"] = rows["label"].map(cell_text)
-    for number, *cells, label in rows[[*keys, "label"]].itertuples(name=None):
-        if not label and not any(cells):
-            continue
-        where = f"{source_text(path)}, row {number}"
-        key = tuple(_value(where, name, cell, files) for name, cell in zip(keys, cells, strict=True))
+    for row in rows:
+        key, label = row.key, row.label
+        where = f"{source_text(path)}, row {row.number}"
         if label not in checked and label:
-            try:
-                check_label(label)
-            except InputError as wrong:
-                raise InputError(f"{where}: {wrong}") from None
             if other := alike(label, checked):
                 raise InputError(f"{where}: label {label!r} is {other!r} elsewhere; use one spelling")
             checked.add(label)
-        table.words.setdefault(key, cells)
+        table.words.setdefault(key, row.words)
         former = table.labels.get(key)
         if former is not None and former != label and former and label:
             raise InputError(
@@ -191,10 +259,10 @@ def read_labels(path: Path, sources: Sequence[Path]) -> LabelTable:
             )
         if former is not None:
             table.repeated.append(key)
+        elif any(isinstance(value, ShotRange) for value in key):
+            table.ranges.setdefault(_without_shot(keys, key), []).append(key)
         table.labels[key] = label or former or ""
-        table.rows.setdefault(key, number)
-    if not table.labels:
-        raise InputError(f"{source_text(path)}: has no rows below its header; add labels or leave --labels out")
+        table.rows.setdefault(key, row.number)
     if not any(table.labels.values()):
         raise InputError(
             f"{source_text(path)}: has no label in any row; fill in its column label or leave --labels out"
@@ -202,9 +270,116 @@ def read_labels(path: Path, sources: Sequence[Path]) -> LabelTable:
     return table
 
 
-def _is_header(names: Sequence[str]) -> bool:
-    """Whether a row of a table, in lower case, names its columns."""
-    return "label" in names and any(ALIASES.get(name, name) in KEYS for name in names)
+def read_rows(path: Path, place: Callable[[str, str], str]) -> tuple[tuple[str, ...], list[LabelRow]]:
+    """Read a table of labels, row by row.
+
+    The file has a header with `label` and one or more of `gather_id`, `file`, `line`, `shot` and `cable`. Instead of
+    `shot` it may have `first_shot` and `last_shot`; a row without a last shot is for one shot. `judge` and `time` are
+    read; other columns are ignored, and so is anything before the header, such as a title.
+
+    Args:
+        path: The CSV file, as `read_table` takes it.
+        place: Returns what a file's name in a cell means; called with the row's place and the cell.
+
+    Returns:
+        The key columns that it has, in the order of `KEYS`, and its rows in their order; empty ones are left out.
+
+    Raises:
+        InputError: It cannot be read, lacks the columns or has one twice, or a cell is wrong.
+    """
+    rows = _with_columns(path, read_table(path, is_header))
+    keys = tuple(name for name in KEYS if name in rows)
+    ranged = "first_shot" in rows
+    columns = [*keys, "first_shot", "last_shot", "label", "judge", "time"]
+    rows = rows.loc[:, ~rows.columns.duplicated()].reindex(columns=columns, fill_value="")
+    checked = {""}
+    found: list[LabelRow] = []
+    for number, *every in rows.itertuples(name=None):
+        *cells, first, last, label, judge, time = every
+        label, judge = cell_text(label), cell_text(judge)
+        if not label and not any((*cells, first, last)):
+            continue
+        where = f"{source_text(path)}, row {number}"
+        key: list[str | int | ShotRange] = []
+        for name, cell in zip(keys, cells, strict=True):
+            if name == "shot" and ranged:
+                key.append(_shots(where, first, last))
+            else:
+                key.append(_value(where, name, cell, place))
+        if label not in checked:
+            try:
+                check_label(label)
+            except InputError as wrong:
+                raise InputError(f"{where}: {wrong}") from None
+            checked.add(label)
+        words = tuple(cell or str(value) for cell, value in zip(cells, key, strict=True))
+        found.append(LabelRow(number, tuple(key), words, label, judge, time))
+    if not found:
+        raise InputError(f"{source_text(path)}: has no rows below its header; add labels or leave --labels out")
+    return keys, found
+
+
+def _with_columns(path: Path, rows: pd.DataFrame) -> pd.DataFrame:
+    """Name the columns of a table of labels as this module does, and make sure that they are enough."""
+    there = ", ".join(map(repr, rows.columns[:12]))
+    names = columns_of(list(rows.columns))
+    repeated = sorted({name for name in names if name in (*KEYS, *OTHERS) and names.count(name) > 1})
+    if repeated:
+        raise InputError(f"{source_text(path)}: has the column {repeated[0]} twice; remove one")
+    rows.columns = pd.Index(names)
+    ranged = "first_shot" in names
+    if ("last_shot" in names) != ranged or (ranged and "shot" in names):
+        raise InputError(
+            f"{source_text(path)}: its header names {there}; a range of shots needs both first_shot and last_shot, and "
+            "no column shot"
+        )
+    if "label" not in names or not any(name in (*KEYS, "first_shot") for name in names):
+        missing = "no column label" if "label" not in names else f"none of the columns {', '.join(KEYS)}"
+        raise InputError(f"{source_text(path)}: has {missing} (its header names {there}); add it")
+    return rows.assign(shot="") if ranged else rows
+
+
+def columns_of(names: Sequence[str]) -> list[str]:
+    """What columns are called here.
+
+    Args:
+        names: A table's header, in lower case.
+
+    Returns:
+        The same with other spellings replaced; one that stands beside the right name, or after another spelling of it,
+        is a column of its own.
+    """
+    plain = ["_".join(re.split(r"[\s_-]+", name.strip())) for name in names]
+    taken = set(plain)
+    found = []
+    for name in plain:
+        meant = SPELLINGS.get(name, name)
+        # The index's own name of the line is as right as `line`.
+        found.append(name if meant in taken and name != "sail_line" else meant)
+        taken.add(found[-1])
+    return found
+
+
+def is_header(names: Sequence[str]) -> bool:
+    """Whether a row of a table, in lower case, names the columns of a table of labels."""
+    found = columns_of(names)
+    return "label" in found and any(name in (*KEYS, "first_shot") for name in found)
+
+
+def _without_shot(keys: Sequence[str], key: Key) -> Key:
+    return tuple(value for name, value in zip(keys, key, strict=True) if name != "shot")
+
+
+def _holds(key: Key, shot: int) -> bool:
+    return any(isinstance(value, ShotRange) and value.first <= shot <= value.last for value in key)
+
+
+def _shots(where: str, first: str, last: str) -> int | ShotRange:
+    start = _whole_number(where, "first_shot", first)
+    end = _whole_number(where, "last_shot", last) if last else start
+    if end < start:
+        raise InputError(f"{where}: its last shot {end} comes before its first {start}; swap them")
+    return start if end == start else ShotRange(start, end)
 
 
 class _Files:
@@ -235,13 +410,15 @@ class _Files:
         return next(iter(named), cell)
 
 
-def _value(where: str, name: str, cell: str, files: _Files) -> str | int:
+def _value(where: str, name: str, cell: str, place: Callable[[str, str], str]) -> str | int:
+    if name in ("file", "gather_id") and cell:
+        return place(where, cell) if name == "file" else _composed(cell)
+    return _whole_number(where, name, cell)
+
+
+def _whole_number(where: str, name: str, cell: str) -> int:
     if not cell:
         raise InputError(f"{where}: its {name} is empty; fill it in or remove the row")
-    if name == "file":
-        return files.place(where, cell)
-    if name == "gather_id":
-        return _composed(cell)
     # Spreadsheets may write 12.0.
     if not re.fullmatch(r"[+-]?[0-9]{1,18}(\.0*)?", cell):
         raise InputError(f"{where}: {name} {cell!r} is not a whole number; correct it")

@@ -82,6 +82,34 @@ def read_table(path: Path, is_header: Callable[[Sequence[str]], bool]) -> pd.Dat
         InputError: It is missing, too large, a workbook or otherwise not CSV, or its rows do not fit its header.
     """
     name = source_text(path)
+    text, separators = _unmarked(path)
+    first, separator = _header(text, separators, is_header)
+    rows = _rows(text, separator, name)
+    header = _trimmed(rows[first])
+    cells = [_fitted(row, header, f"{name}, row {number}") for number, row in enumerate(rows[first:], start=first + 1)]
+    table = pd.DataFrame(cells[1:], columns=pd.Index([cell.lower() for cell in header]), dtype=object)
+    table.index = pd.RangeIndex(first + 2, first + 1 + len(cells))
+    return table
+
+
+def header_of(path: Path, is_header: Callable[[Sequence[str]], bool]) -> tuple[list[str], str]:
+    """The header of a CSV file, in lower case, and the separator of its cells.
+
+    Args:
+        path: The file.
+        is_header: As for `read_table`.
+
+    Raises:
+        InputError: As `read_table`, as far as the header.
+    """
+    text, separators = _unmarked(path)
+    first, separator = _header(text, separators, is_header)
+    return [cell.lower() for cell in _first_rows(text, separator)[first]], separator
+
+
+def _unmarked(path: Path) -> tuple[str, str]:
+    """The text of a table, without marks at its beginning, and what may separate its cells."""
+    name = source_text(path)
     if not path.exists():
         raise InputError(f"{name}: no such file; check its name")
     if not path.is_file():
@@ -99,13 +127,7 @@ def read_table(path: Path, is_header: Callable[[Sequence[str]], bool]) -> pd.Dat
         text = text[said.end() :]
     if not text.strip():
         raise InputError(f"{name}: empty; it needs a header and rows, such as gather_id,label")
-    first, separator = _header(text, said.group(1) if said else SEPARATORS, is_header)
-    rows = _rows(text, separator, name)
-    header = _trimmed(rows[first])
-    cells = [_fitted(row, header, f"{name}, row {number}") for number, row in enumerate(rows[first:], start=first + 1)]
-    table = pd.DataFrame(cells[1:], columns=pd.Index([cell.lower() for cell in header]), dtype=object)
-    table.index = pd.RangeIndex(first + 2, first + 1 + len(cells))
-    return table
+    return text, said.group(1) if said else SEPARATORS
 
 
 def _header(text: str, separators: str, is_header: Callable[[Sequence[str]], bool]) -> tuple[int, str]:

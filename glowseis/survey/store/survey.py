@@ -10,8 +10,11 @@ surveys/NAME/
 
 import functools
 import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +22,7 @@ from google.protobuf.message import DecodeError
 
 from glowseis.errors import InputError
 from glowseis.survey.gather import Gather
+from glowseis.survey.severity import by_severity
 from glowseis.survey.store.example import parse
 from glowseis.survey.store.framing import FOOTER_BYTES, HEADER_BYTES, Shard, read_into
 from glowseis.survey.store.index import COLUMNS, PLACE, check_size, read_index
@@ -28,6 +32,25 @@ from glowseis.survey.store.writing import take_up, write_records, write_survey
 __all__ = ["SCHEMA", "Manifest", "Shard", "Survey", "open_survey", "take_up", "write_records", "write_survey"]
 
 
+@dataclass(frozen=True)
+class Relabelling:
+    """Labels that stand in for those of a survey's records.
+
+    Attributes:
+        files: Where they come from, for people.
+        judge: Whose word counts where judges disagree; empty if nobody's had to.
+        checksum: SHA-256 of the ids and labels of the gathers whose labels differ from their records'.
+    """
+
+    files: tuple[str, ...]
+    judge: str
+    checksum: str
+
+    def record(self) -> dict[str, Any]:
+        """The same as JSON."""
+        return {"files": list(self.files), "judge": self.judge, "checksum": self.checksum}
+
+
 class Survey:
     """A survey opened for reading.
 
@@ -35,18 +58,28 @@ class Survey:
         path: Its folder.
         manifest: What it is.
         index: One row per gather, with the columns of `glowseis.survey.store.index`.
+        relabelling: Where labels come from that differ from the records'; None if none do.
 
     Args:
         path: As above.
         manifest: As above.
         index: As above.
         numbers: Number of each record in its shard, int64 `[gather]`; None if all records are in the index.
+        relabelling: As above.
     """
 
-    def __init__(self, path: Path, manifest: Manifest, index: pd.DataFrame, numbers: np.ndarray | None = None):
+    def __init__(
+        self,
+        path: Path,
+        manifest: Manifest,
+        index: pd.DataFrame,
+        numbers: np.ndarray | None = None,
+        relabelling: Relabelling | None = None,
+    ):
         self.path = path
         self.manifest = manifest
         self.index = index
+        self.relabelling = relabelling
         self._numbers = index.groupby("shard").cumcount().to_numpy() if numbers is None else numbers
         self._shards = index["shard"].tolist()
         self._offsets = index["offset_bytes"].to_numpy()
@@ -117,18 +150,43 @@ class Survey:
         """
         places = np.asarray(rows, np.int64)
         index = self.index.iloc[places].reset_index(drop=True)
-        counts = index["label"].value_counts()
-        labels = tuple(label for label in self.labels if label in counts)
-        chosen = "\n".join((self.manifest.index_sha256, *index["gather_id"]))
-        manifest = self.manifest.model_copy(
+        manifest = self._manifest_for(index, index["gather_id"])
+        return Survey(self.path, manifest, index, self._numbers[places], self.relabelling)
+
+    def relabelled(self, labels: Sequence[str] | np.ndarray, files: Sequence[str], judge: str = "") -> "Survey":
+        """The same gathers with other labels, in the index and in gathers that are read; the records stay as they are.
+
+        Args:
+            labels: A label for each gather, in the order of the index; empty for none.
+            files: Where they come from, for people.
+            judge: As in `Relabelling`.
+
+        Returns:
+            The survey with these labels and a checksum that follows from them; this survey if none differs.
+        """
+        given = np.asarray(labels, object)
+        differs = np.flatnonzero(given != self.index["label"].to_numpy())
+        if not len(differs):
+            return self
+        ids = self.index["gather_id"].to_numpy()
+        told = json.dumps(sorted((str(ids[row]), str(given[row])) for row in differs))
+        checksum = hashlib.sha256(told.encode()).hexdigest()
+        index = self.index.assign(label=pd.Series(given, self.index.index, self.index["label"].dtype))
+        manifest = self._manifest_for(index, ("labels", checksum))
+        return Survey(self.path, manifest, index, self._numbers, Relabelling(tuple(files), judge, checksum))
+
+    def _manifest_for(self, index: pd.DataFrame, why: Iterable[str]) -> Manifest:
+        """The manifest of some of these gathers, or of other labels, and of what tells them from all of these."""
+        counts = index.loc[index["label"] != "", "label"].value_counts()
+        labels = by_severity(map(str, counts.index))
+        return self.manifest.model_copy(
             update={
                 "gathers": len(index),
                 "labels": labels,
                 "counts": {label: int(counts[label]) for label in labels},
-                "index_sha256": hashlib.sha256(chosen.encode()).hexdigest(),
+                "index_sha256": hashlib.sha256("\n".join((self.manifest.index_sha256, *why)).encode()).hexdigest(),
             }
         )
-        return Survey(self.path, manifest, index, self._numbers[places])
 
     def row(self, gather_id: str) -> int:
         """Find a gather.
@@ -215,7 +273,7 @@ class Survey:
         if gather.image.shape != self.size:
             shape, size = ("x".join(map(str, sides)) for sides in (gather.image.shape, self.size))
             raise InputError(f"{self.record_name(row)} is an image of {shape}, but the manifest says {size}; {MEND}")
-        return gather
+        return gather if self.relabelling is None else replace(gather, label=str(self.index["label"].iat[row]))
 
     def _read(self, row: int, part: np.ndarray, part_bytes: int) -> None:
         """Read a part of a record and check the whole record."""

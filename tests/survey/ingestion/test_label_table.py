@@ -299,3 +299,32 @@ def test_no_table(tmp_path):
         read_labels(tmp_path / "none.csv", [])
     with pytest.raises(InputError, match="not a file; give"):
         read_labels(tmp_path, [])
+
+
+def test_a_range_of_shots(written):
+    rows = ["line,First Shot,last shot,cable,label", "3,1,5,2,bad", "3,6,,2,good", "3,5,9,2,", "4,1,5,2,medium"]
+    table = written("\n".join(rows))
+    other = written.sources[2]
+    assert [find(table, other, shot=shot) for shot in (0, 1, 5, 6, 7, 10)] == [None, "bad", "bad", "good", "", None]
+    assert find(table, other, shot=3, line=4) == "medium" and find(table, other, shot=3, cable=1) is None
+    table = written("\n".join(rows))
+    assert table.unknown()[0] == "line 3 shot 1 to 5 cable 2" and table.unknown()[1] == "line 3 shot 6 cable 2"
+    table = written("first shot,last shot,label\n1,5,bad\n5,9,good\n")
+    assert find(table, other, shot=4) == "bad"
+    with pytest.raises(InputError, match="row 3: shot 5 is labelled 'good', in row 2 'bad'; keep one"):
+        find(table, other, shot=5)
+
+
+def test_a_judges_last_row_counts(written):
+    log = ["shot,label,judge,time", "1,bad,a,x", "2,bad,a,x", "1,good,a,y", "2,unsure,a,y", "1,good,b,"]
+    table = written("\n".join(log))
+    assert find(table, written.sources[2]) == "good" and find(table, written.sources[2], shot=2) == ""
+    with pytest.raises(InputError, match="row 7: shot 1 is labelled 'bad', in row 4 'good'; keep one"):
+        written("\n".join([*log, "1,bad,c,"]))
+
+
+def test_other_names_of_columns(written):
+    table = written("Sail-Line;SHOT;Class;remark;notes;note\n3;1;bad;a;b;c\n")
+    assert table.keys == ("line", "shot") and find(table, written.sources[2]) == "bad"
+    # Beside the right name, another one is a column like any.
+    assert find(written("class,label,shot\n2D,bad,1\n"), written.sources[2]) == "bad"

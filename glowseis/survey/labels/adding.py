@@ -1,0 +1,170 @@
+"""Rows added to a file of labels, by any number of writers at once; no row that is there is changed.
+
+```
+gather_id,label,judge,time,note
+line0001-shot00012-cable1,bad,anna,2026-11-27T14:03:12Z,swell on the far half
+```
+"""
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from glowseis.errors import InputError
+from glowseis.files import locked
+from glowseis.survey.cells import safe_cell
+from glowseis.survey.gather import source_text
+from glowseis.survey.ingestion.label_table import columns_of, is_header
+from glowseis.survey.ingestion.table_text import header_of
+from glowseis.survey.store.index import check_label, is_id
+
+COLUMNS = ("gather_id", "label", "judge", "time", "note")
+
+MAJORITY = "majority"
+"""What stands for most judges where a judge is named; so no judge may be called that."""
+
+MOST_CHARACTERS = 100
+"""Longest name of a judge."""
+
+
+def now() -> str:
+    """The time now, as ISO 8601 in UTC, to the microsecond."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a judge says of a gather.
+
+    Attributes:
+        gather_id: The gather.
+        label: Its label; `unsure` if the judge can't tell, empty to take an earlier one back.
+        judge: Who says so.
+        note: Anything else; line breaks become blanks.
+        time: When, as ISO 8601; now by default.
+
+    Raises:
+        InputError: One of them cannot be written.
+    """
+
+    gather_id: str
+    label: str
+    judge: str
+    note: str = ""
+    time: str = field(default_factory=now)
+
+    def __post_init__(self) -> None:
+        if not is_id(self.gather_id):
+            raise InputError(f"gather id {self.gather_id!r}: no gather has such an id; copy it from gathers.csv")
+        if self.label:
+            check_label(self.label)
+        check_judge(self.judge)
+
+    def cells(self) -> dict[str, str]:
+        """Its cells by column, as they stand in the file."""
+        note = "".join(character if character.isprintable() else " " for character in self.note).strip()
+        texts = (self.gather_id, self.label, self.judge, self.time, note)
+        return {name: safe_cell(text) for name, text in zip(COLUMNS, texts, strict=True)}
+
+
+def check_judge(judge: str) -> None:
+    """Make sure that a text can be a judge's name.
+
+    Args:
+        judge: The name.
+
+    Raises:
+        InputError: It is empty, too long or `majority`, or has blanks around it or control characters.
+    """
+    if not (judge.isprintable() and judge == judge.strip() and 1 <= len(judge) <= MOST_CHARACTERS):
+        raise InputError(
+            f"judge {judge!r}: use 1 to {MOST_CHARACTERS} printable characters without blanks around them, such as anna"
+        )
+    if judge.casefold() == MAJORITY:
+        raise InputError(f"judge {judge!r}: that word stands for most judges; use another name")
+
+
+def append(path: Path, judgements: Sequence[Judgement]) -> None:
+    """Add rows to a file of labels, and return when they are on the disk.
+
+    A new file gets the header above. An existing one keeps its separator, its columns in their order, and every byte
+    that is there; spreadsheets may have saved it. Writers wait for each other. One that is killed leaves all of its
+    rows, some whole ones, or none; a full disk leaves the file as it was.
+
+    Args:
+        path: The CSV file; missing folders are made.
+        judgements: What to add, in order.
+
+    Raises:
+        InputError: The file is not a table of labels in UTF-8, or lacks a column for gather, label or judge.
+        OSError: The disk is full or not writable.
+    """
+    if not judgements:
+        return
+    path = Path(os.path.realpath(path))
+    with locked(path.parent / f".{path.name}.lock", "", wait=True):
+        begun = path.exists() and path.stat().st_size > 0
+        columns, separator, end = _form(path) if begun else (list(COLUMNS), ",", "\n")
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, extrasaction="ignore", delimiter=separator, lineterminator=end)
+        if not begun:
+            writer.writeheader()
+        elif not _ends_a_row(path):
+            text.write(end)
+        writer.writerows(judgement.cells() for judgement in judgements)
+        _write(path, text.getvalue().encode())
+
+
+def _form(path: Path) -> tuple[list[str], str, str]:
+    """The columns of a file of labels, as `COLUMNS` calls them, its separator, and its ends of lines."""
+    names, separator = header_of(path, is_header)
+    columns = columns_of(names)
+    name = source_text(path)
+    missing = [column for column in ("gather_id", "label", "judge") if column not in columns]
+    if missing:
+        raise InputError(
+            f"{name}: has no column {missing[0]}, so labels cannot be added to it; name a new file, and give both to "
+            "--labels"
+        )
+    if len(set(columns)) < len(columns):
+        raise InputError(f"{name}: has a column twice; remove one")
+    with path.open("rb") as file:
+        start = file.read(1 << 16)
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InputError(f"{name}: is UTF-16, to which nothing can be added; save it as CSV in UTF-8")
+    return columns, separator, "\r\n" if b"\r\n" in start else "\n"
+
+
+def _ends_a_row(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() in (b"\n", b"\r")
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Add bytes to a file, all or none, and put them on the disk."""
+    is_new = not path.exists()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    try:
+        before = os.fstat(descriptor).st_size
+        try:
+            left = memoryview(content)
+            while left:
+                left = left[os.write(descriptor, left) :]
+            os.fsync(descriptor)
+        except OSError as wrong:
+            os.ftruncate(descriptor, before)
+            wrong.filename = str(path)
+            raise
+    finally:
+        os.close(descriptor)
+    if is_new:
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
