@@ -17,6 +17,9 @@ PARTS = (8, 16)
 SPEAKS = 0.5
 """A part belongs to a place that speaks if it says at least this share of what the most telling part does."""
 
+ALONG = 0.15
+"""Traces speak if their parts together say at least this share of what those of the most telling traces do."""
+
 MOST_PLACES = 3
 """Most places that are named."""
 
@@ -44,7 +47,8 @@ class Occlusion:
         probability: The grade's probability.
         places: Samples and traces, from 0, of the places that speak most, the most telling first; none if no part says
             anything.
-        without: The grade's probability if these places are covered.
+        columns: Traces, from 0, that speak at any time, in their order; none if no part says anything.
+        without: The grade's probability if these traces are covered throughout.
         without_known: The same if what was known beforehand is covered; None if nothing was.
     """
 
@@ -53,6 +57,7 @@ class Occlusion:
     traces: np.ndarray
     probability: float
     places: list[tuple[slice, slice]]
+    columns: list[slice]
     without: float
     without_known: float | None = None
 
@@ -92,16 +97,27 @@ def occlude(
     boxes: list[list[Box]] = [[(slice(*row), slice(*column))] for row in _pairs(samples) for column in _pairs(traces)]
     covered = regrade(boxes).reshape(len(samples) - 1, len(traces) - 1)
     evidence = _log_odds(np.array(regrade.whole)) - _log_odds(covered)
-    places = _places(evidence, samples, traces)
+    places, columns = _places(evidence, samples, traces), _columns(evidence, traces)
+    throughout: list[Box] = [(slice(None), one) for one in columns]
     return Occlusion(
         evidence,
         samples,
         traces,
         regrade.whole,
         places,
-        float(regrade([places])[0]) if places else regrade.whole,
+        columns,
+        float(regrade([throughout])[0]) if columns else regrade.whole,
         float(regrade([known])[0]) if known else None,
     )
+
+
+def _columns(evidence: np.ndarray, traces: np.ndarray) -> list[slice]:
+    """The traces that speak at any time."""
+    if evidence.max() < LEAST:
+        return []
+    said = np.maximum(evidence, 0).sum(axis=0)
+    numbers, _ = ndimage.label(said >= ALONG * said.max())
+    return [slice(int(traces[part.start]), int(traces[part.stop])) for (part,) in ndimage.find_objects(numbers)]
 
 
 def _places(evidence: np.ndarray, samples: np.ndarray, traces: np.ndarray) -> list[tuple[slice, slice]]:

@@ -77,21 +77,23 @@ def explanation(one: Worst, grade: str, labels: Sequence[str]) -> str:
         shown = probability if severest else 1 - probability
         return f"{shown:.3f}" if shown > 0.99 else f"{shown:.2f}"
 
-    covered = [(found.without, "them")] if found.places else []
+    covered = []
+    if found.columns:
+        traces = listed([traces_of(one, columns) for columns in found.columns])
+        covered.append((found.without, f"traces {traces} covered throughout"))
     if found.without_known is not None:
         bands = "its noise band" if len(one.bands) == 1 else f"its {len(one.bands)} noise bands"
-        covered.append((found.without_known, bands))
+        covered.append((found.without_known, f"{bands} covered"))
     least = min((probability for probability, _ in covered), default=found.probability)
     text = f"No single part speaks {what}."
     if found.places:
-        most = " most" if found.without > STILL * found.probability else ""
-        text = f"{listed([where_of(one, place) for place in found.places])} speak{most} {what}."
+        text = f"{listed([where_of(one, place) for place in found.places])} speak most {what}."
         text = text[0].upper() + text[1:]
     if covered:
         (first, it), *more = covered
-        text += f" With {it} covered the probability of {label} {'falls' if severest else 'rises'} from "
+        text += f" With {it}, the probability of {label} {'falls' if severest else 'rises'} from "
         text += f"{said(found.probability)} to {said(first)}"
-        text += "".join(f", with {it} covered to {said(probability)}" for probability, it in more) + "."
+        text += "".join(f", and with {it} to {said(probability)}" for probability, it in more) + "."
     return text if least <= STILL * found.probability else f"{text} More of the gather speaks {what}."
 
 
@@ -103,14 +105,24 @@ def where_of(one: Worst, place: tuple[slice, slice]) -> str:
         place: Samples and columns of the matched gather.
     """
     samples, columns = place
-    traces = one.order[columns]
-    first, last = int(traces.min()), int(traces.max())
-    text = f"traces {first + 1} to {last + 1}{_channels(one, first, last)}"
+    text = f"traces {traces_of(one, columns)}"
     geometry = one.gather.geometry
     if not geometry.sample_interval_s > 0:
         return f"{text}, samples {samples.start + 1} to {samples.stop}"
     start_s, stop_s = (geometry.start_s + at * geometry.sample_interval_s for at in (samples.start, samples.stop))
     return f"{text} between {start_s:.1f} and {stop_s:.1f} s"
+
+
+def traces_of(one: Worst, columns: slice) -> str:
+    """Columns of the matched gather as traces of the source, such as `40 to 62 (channels 140 to 162)`.
+
+    Args:
+        one: The gather.
+        columns: The columns.
+    """
+    traces = one.order[columns]
+    first, last = int(traces.min()), int(traces.max())
+    return f"{first + 1} to {last + 1}{_channels(one, first, last)}"
 
 
 def _channels(one: Worst, first: int, last: int) -> str:

@@ -44,6 +44,7 @@ def test_planted_band_is_found():
     ((rows, columns),) = found.places
     # Parts are 16 samples and 10 traces.
     assert (rows.start, rows.stop, columns.start, columns.stop) == (32, 80, 70, 100)
+    assert found.columns == [slice(70, 100)]
     outside = found.evidence.copy()
     outside[2:5, 7:10] = -np.inf
     assert found.evidence[2:5, 7:10].min() > 2 * outside.max()
@@ -54,7 +55,7 @@ def test_planted_band_is_found():
 
 def test_quiet_gather_has_no_place_that_speaks():
     found = occlude(LoudnessLooker(), planted(), SIZE, probability)
-    assert not found.places and found.without == found.probability
+    assert not found.places and not found.columns and found.without == found.probability
 
 
 def test_only_windows_that_a_part_touches_are_looked_at_again():
@@ -83,6 +84,7 @@ def test_two_bands_are_two_places_and_what_is_known_is_covered_together():
     known = [(slice(32, 80), np.arange(70, 100)), (slice(96, 128), slice(20, 30))]
     found = occlude(LoudnessLooker(), gather, SIZE, probability, known=known)
     assert found.places == [(slice(32, 80), slice(70, 100)), (slice(96, 128), slice(20, 30))]
+    assert found.columns == [slice(20, 30), slice(70, 100)]
     quiet = occlude(LoudnessLooker(), planted(), SIZE, probability)
     assert quiet.without_known is None
     assert found.without == found.without_known == pytest.approx(quiet.probability, abs=0.02)

@@ -89,6 +89,6 @@ def _worst(row, channels):
     edges = np.linspace(0, 64, 5).astype(int), np.linspace(0, channels, 5).astype(int)
     place = (slice(edges[0][1], edges[0][2]), slice(edges[1][2], edges[1][3]))
     band = NoiseBand(12, 17, 3.0, 7.0, 4.0, (0.9, 0.5, 0.1), 0.1, 0.4)
-    occlusion = Occlusion(evidence, *edges, 0.9, [place], 0.2, 0.1)
+    occlusion = Occlusion(evidence, *edges, 0.9, [place], [place[1]], 0.2, 0.1)
     order = np.arange(channels)[::-1]
     return Worst(int(row), gather, order, np.arange(201, 201 + channels), [band], occlusion)
