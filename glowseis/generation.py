@@ -104,7 +104,7 @@ def by_moving(target: Target, survey: Path, label: str | None, corner_hz: float)
         raise InputError(f"--corner {corner_hz:g}: give a frequency above 0, in Hz")
     made = transplants(open_survey(survey), label, target.count, target.seed, corner_hz=corner_hz)
     _write(target, made, f"noise below {corner_hz:g} Hz on other earths, seed {target.seed}")
-    done = f"{target.count} synthetic {label} gathers, their noise below {corner_hz:g} Hz moved onto other earths"
+    done = f"{target.count} synthetic {label} gathers, their noise below {corner_hz:g} Hz moved onto other gathers"
     return f"{done}: {target.out}"
 
 

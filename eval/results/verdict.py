@@ -181,7 +181,7 @@ def _effect(test: PairedTest, rare: str) -> str:
     if is_sure(test):
         change, where = ("raises", "over") if test.difference > 0 else ("lowers", "below")
         return f"{change} F1 of {rare} by {abs(test.difference):.1f} points {where}"
-    return f"changes F1 of {rare} by {test.difference:+.1f} points, which may be chance, over"
+    return f"changes F1 of {rare} by {test.difference:+.1f} points, perhaps by chance, over"
 
 
 def _flow_clause(results: Replicated, setting: SettingSection) -> str:
@@ -207,6 +207,5 @@ def _nothing_clause(results: Replicated, replicates: ReplicatesSection) -> str:
             nothing.append(setting_in_words(setting, results.rare))
     if not nothing:
         return ""
-    where = "in no setting" if len(nothing) == len(replicates.settings) else f"with {' or with '.join(nothing)}"
-    no = "a" if where == "in no setting" else "no"
-    return f"{where} is {no} flow shown to be worth more than the best way without one"
+    where = "in any setting" if len(nothing) == len(replicates.settings) else f"with {' or with '.join(nothing)}"
+    return f"no flow is shown to be worth more than the best way without one {where}"

@@ -39,11 +39,11 @@ ARMS: dict[str, ArmName] = {
     "flow-prior": ArmName("flow prior samples", "rare"),
     "logit-adjustment": ArmName("logit adjustment"),
     "trace-blocks": ArmName("blocks of traces pasted"),
-    "low-band": ArmName("noise moved to other earths"),
-    "low-band-fresh": ArmName("noise moved to other earths, anew in every epoch"),
+    "low-band": ArmName("noise moved to other gathers"),
+    "low-band-fresh": ArmName("noise moved to other gathers, redrawn every epoch"),
     "symmetric": ArmName("noise moved within every class"),
-    "noise-flow": ArmName("noise of a flow on other earths", "noise"),
-    "noise-transplant": ArmName("noise moved to other earths by a flow", "transplant"),
+    "noise-flow": ArmName("flow-made noise on other gathers", "noise"),
+    "noise-transplant": ArmName("noise moved to other gathers by a flow", "transplant"),
 }
 """The arms, in the order of the tables."""
 

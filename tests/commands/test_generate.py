@@ -341,7 +341,7 @@ def test_noise_on_other_earths_needs_no_flow(tiny, tmp_path, command):
     done = command(
         "generate", "--onto", "other-earths", "--survey", tiny.survey, "--label", "bad", "--count", 5, "--out", out
     )
-    assert done.status == 0 and "5 synthetic bad gathers, their noise below 8 Hz moved onto other earths" in done.out
+    assert done.status == 0 and "5 synthetic bad gathers, their noise below 8 Hz moved onto other gathers" in done.out
     made, survey = open_survey(out), open_survey(tiny.survey)
     assert list(made.index["label"]) == ["bad"] * 5 and set(made.index["model"]) == {LOW_BAND}
     labels = dict(zip(survey.index["gather_id"], survey.index["label"], strict=True))

@@ -64,7 +64,7 @@ def test_gathers_of_arms_are_measured_and_shown_on_the_page(quality, command, tm
     path = tmp_path / "studies/replicated/quality/weather1-rare6-00.csv"
     table = pd.read_csv(path).set_index("way")
     assert list(table.index[:2]) == ["recorded, held out", "recorded, training"]
-    repeats, moved = table.loc["random oversampling"], table.loc["noise moved to other earths"]
+    repeats, moved = table.loc["random oversampling"], table.loc["noise moved to other gathers"]
     # Six are kept, of which a quarter judges: repeats are of at most four, and nothing else.
     assert repeats["copies"] == 1.0 and 1 <= repeats["gathers"] <= 4
     assert moved["gathers"] == 9 and moved["copies_any"] == 0.0

@@ -23,9 +23,9 @@ def worth(tmp_path, monkeypatch, command):
 def test_surveys_are_run_once_and_compared(worth, tmp_path):
     done = worth("--setting", "weather1-rare6", "--survey", 0, "--survey", 1)
     assert done.status == 0
-    assert "noise moved to other earths against random oversampling" in done.out and "2 surveys)" in done.out
+    assert "noise moved to other gathers against random oversampling" in done.out and "2 surveys)" in done.out
     table = pd.read_csv(tmp_path / "studies/replicated/tables/means.csv")
-    assert list(table["arm"]) == ["random oversampling", "noise moved to other earths"]
+    assert list(table["arm"]) == ["random oversampling", "noise moved to other gathers"]
     assert list(table["surveys"]) == [2, 2] and set(table["setting"]) == {"weather1-rare6"}
     each = pd.read_csv(tmp_path / "studies/replicated/tables/each.csv")
     assert len(each) == 4 and each["f1_bad"].between(0, 100).all()

@@ -55,7 +55,7 @@ def test_page_of_what_is_finished(study):
     # The sentence comes first, the chart second, all else later.
     assert text.index('class="first"') < text.index("<svg") < text.index("<nav")
     assert "Not finished yet: weather1-all: random oversampling 0 of 3" in page.text
-    assert "weather0-all: random oversampling 2 of 3, noise moved to other earths 2 of 3, flow in" in page.text
+    assert "weather0-all: random oversampling 2 of 3, noise moved to other gathers 2 of 3, flow in" in page.text
     assert len(page.all("svg")) == 3 and all(len(one["aria-label"]) > 20 for one in page.all("svg"))
     worth = page.tables["worth"][1:]
     assert worth[0][:3] == [
@@ -102,7 +102,7 @@ def test_missed_gathers_are_drawn(study):
     shown = page.all("img")
     assert len(shown) == SHOWN + 1
     assert "random oversampling: 88.9 % of 9 bad gathers missed, mean of 3 surveys; 8 of them in every" in page.text
-    assert "noise moved to other earths: 11.1 % of 9 bad gathers missed" in page.text
+    assert "noise moved to other gathers: 11.1 % of 9 bad gathers missed" in page.text
     assert shown[-1]["alt"].startswith(f"{ids[4]}: missed in 3 of 3, mean probability 0.10")
     picture = Image.open(io.BytesIO(base64.b64decode(shown[-1]["src"].split(",")[1]))).convert("L")
     wanted = np.clip(128 + STRETCHED * (survey.read(ids[4]).image.astype(int) - 128), 0, 255)

@@ -19,32 +19,33 @@ def test_a_flow_that_beats_everything():
         replicated({FEW: {"oversampling": OVER, "low-band": MOVED, "noise-flow": BEYOND}, CALM: CALM_ARMS}), REPLICATES
     )
     assert said.startswith(
-        "With 6 bad gathers, on the few lines with bad weather, noise moved to other earths raises F1 of bad by 51.0 "
+        "With 6 bad gathers, on the few lines with bad weather, noise moved to other gathers raises F1 of bad by 51.0 "
         "points over random oversampling (95 % interval "
     )
-    assert "noise of a flow on other earths beats every other way, the next best included (+10.0 points" in said
-    assert said.endswith("on all lines is no flow shown to be worth more than the best way without one.")
+    assert "flow-made noise on other gathers beats every other way, the next best included (+10.0 points" in said
+    assert "; no flow is shown to be worth more than the best way without one with " in said
+    assert said.endswith(" on all lines.")
 
 
 def test_a_flow_that_adds_nothing():
     arms = {"oversampling": OVER, "low-band": MOVED, "noise-flow": [61, 62, 60, 63]}
     said = verdict(replicated({FEW: arms, CALM: CALM_ARMS}), REPLICATES)
-    assert "noise of a flow on other earths is not shown to add anything to that (+0.0 points against noise m" in said
-    assert said.endswith("in no setting is a flow shown to be worth more than the best way without one.")
+    assert "flow-made noise on other gathers is not shown to add anything to that (+0.0 points against noise m" in said
+    assert said.endswith("; no flow is shown to be worth more than the best way without one in any setting.")
 
 
 def test_beating_one_arm_is_not_enough():
     """The claim needs every other arm, though the flow has the highest mean by far."""
     arms = {"oversampling": OVER, "pixel-mixing": [20, 71, 22, 70], "low-band": MOVED, "noise-flow": BEYOND}
     said = verdict(replicated({FEW: arms}), REPLICATES)
-    assert "noise of a flow on other earths is not shown to add anything to that (+25.8 points against pixel" in said
+    assert "flow-made noise on other gathers is not shown to add anything to that (+25.8 points against pixel" in said
 
 
 def test_worse_and_undecided_arms():
     worse = verdict(replicated({FEW: {"oversampling": MOVED, "low-band": OVER}}), REPLICATES)
-    assert "noise moved to other earths lowers F1 of bad by 51.0 points below random oversampling" in worse
+    assert "noise moved to other gathers lowers F1 of bad by 51.0 points below random oversampling" in worse
     unsure = verdict(replicated({FEW: {"oversampling": MOVED, "low-band": [50, 73, 60, 64]}}), REPLICATES)
-    assert "which may be chance" in unsure
+    assert "points, perhaps by chance, over random" in unsure
 
 
 @pytest.mark.parametrize("done", [0, 1])
