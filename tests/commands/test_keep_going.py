@@ -107,6 +107,16 @@ def test_nothing_is_kept_of_a_file_that_changed(batch, monkeypatch, command):
     assert done.status == 0 and files[0] == "a.segy" and "went on" not in done.out
 
 
+def test_gathers_do_not_keep_labels_that_changed(batch, tmp_path, monkeypatch, command):
+    with monkeypatch.context() as patched:
+        stopping(patched, "c.segy")
+        assert command("ingest", "in", *OPTIONS, "--out", "new").status == 75
+    labels = tmp_path / "labels.csv"
+    labels.write_text(labels.read_text().replace("shot0-cable2,bad", "shot0-cable2,medium"))
+    assert command("ingest", "in", *OPTIONS, "--out", "new").status == 0
+    assert open_survey(tmp_path / "new").index["label"].tolist()[:3] == ["medium", "bad", ""]
+
+
 def test_another_request_does_not_go_on(batch, tmp_path, monkeypatch, command):
     with monkeypatch.context() as patched:
         stopping(patched, "c.segy")

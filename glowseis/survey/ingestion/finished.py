@@ -1,5 +1,6 @@
 """What an ingest that was stopped has finished: whole files, and what was noted of their gathers."""
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -45,6 +46,7 @@ class Note(pydantic.BaseModel):
         gathers: How many of them are in the survey.
         first: Ids of the first gathers.
         tally: What was done to all of them.
+        labels: `labels_sha256` of the labels that they were given.
         rows: Rows of labels that they matched.
         seen: Lowest and highest line, shot and cable that were looked up.
     """
@@ -54,6 +56,7 @@ class Note(pydantic.BaseModel):
     gathers: int
     first: list[str]
     tally: Tally
+    labels: str
     rows: list[FoundRow]
     seen: dict[str, tuple[int, int]]
 
@@ -67,12 +70,14 @@ class Finished:
         keep: Called before something is noted.
         note: What was finished when this began; None if nothing was.
         ids: Ids of all gathers so far, those left out too.
+        labels: `labels_sha256` of the labels.
     """
 
     folder: Path | None = None
     keep: Callable[[], None] = lambda: None
     note: Note | None = None
     ids: set[str] = field(default_factory=set)
+    labels: str = ""
     _noted_s: float = -EVERY_S
 
     @property
@@ -113,6 +118,7 @@ class Finished:
             gathers=gathers,
             first=list(first),
             tally=tally,
+            labels=self.labels,
             rows=[FoundRow(key=key, file=str(file), line=line) for key, (file, line) in found],
             seen=table.seen if table else {},
         )
@@ -131,6 +137,15 @@ def known_file(path: Path) -> KnownFile:
     return KnownFile(source=source_text(path), size_bytes=state.st_size, modified_ns=state.st_mtime_ns)
 
 
+def labels_sha256(table: LabelTable | None) -> str:
+    """SHA-256 of labels and of what they are for, as hexadecimal digits; empty if there are none.
+
+    Args:
+        table: The labels.
+    """
+    return hashlib.sha256(repr(list(table.labels.items())).encode()).hexdigest() if table else ""
+
+
 def read_note(folder: Path, sources: Sequence[Source], size: tuple[int, int], table: LabelTable | None) -> Note | None:
     """What was finished before, if it still holds.
 
@@ -141,14 +156,15 @@ def read_note(folder: Path, sources: Sequence[Source], size: tuple[int, int], ta
         table: The labels, if there are any; gets the rows that were matched.
 
     Returns:
-        The note; None if there is none, or other files come first now, one of them changed, or images get another size.
+        The note; None if there is none, or other files come first now, one of them or the labels changed, or images get
+        another size.
     """
     try:
         note = Note.model_validate_json((folder / FILE).read_bytes())
         now = [known_file(source.path) for source in sources[: len(note.files)]]
     except (OSError, ValueError):
         return None
-    if now != note.files or tuple(note.size) != tuple(size):
+    if now != note.files or tuple(note.size) != tuple(size) or note.labels != labels_sha256(table):
         return None
     if table:
         table.found.update({one.key: (Path(one.file), one.line) for one in note.rows})

@@ -17,7 +17,7 @@ from glowseis.files import STATE, check_output, resumable_folder
 from glowseis.survey.formats.source import ReadOptions, Remark, Source, SourceError, blamed_on, file_stem
 from glowseis.survey.formats.sources import check_kind, open_sources, source_files
 from glowseis.survey.gather import Gather, Picture, Recording, source_text
-from glowseis.survey.ingestion.finished import FILE, Finished, read_note
+from glowseis.survey.ingestion.finished import FILE, Finished, labels_sha256, read_note
 from glowseis.survey.ingestion.label_fit import Headed, check_some_fit, look_ahead
 from glowseis.survey.ingestion.label_table import LabelTable, read_labels
 from glowseis.survey.ingestion.report import (
@@ -135,6 +135,7 @@ def _ingest(
             note = finished.note = None
             written = take_up(folder, is_whole=lambda _: False)
         tally = note.tally if note else Tally()
+        finished.labels = labels_sha256(opened.table)
         finished.ids = {*written.ids, *tally.lifeless, *tally.unlabelled}
         if note and not told:
             done = f"{number_of(len(note.files), 'file')} and {number_of(note.gathers, 'gather')}"
