@@ -66,8 +66,17 @@ class GrowingTable:
 
         Args:
             path: The file.
+
+        Raises:
+            InputError: Another file was graded under the same name, from another folder: rows could not be told apart.
         """
-        own = self.graded(path)
+        own, name = self.graded(path), source_text(path.absolute())
+        for one in self.record.files:
+            if one.source == source_text(path) and one.path != name and not one.reason:
+                raise InputError(
+                    f"{one.source}: {source_text(self._path)} has rows of {one.path} under this name; give another "
+                    "--out, or name the folder by its whole path"
+                )
         others = (rows for source, rows in self._rows.items() if own is None or source != own.source)
         return {_cells(row)[0] for rows in others for row in rows}
 

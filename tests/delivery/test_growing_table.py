@@ -76,6 +76,16 @@ def test_rows_of_a_file_that_changed_are_replaced(table, tmp_path):
     assert states[tmp_path / "a.segy"][0] == 7 and len(states) == 2
 
 
+def test_files_of_one_name_in_two_folders_are_not_mixed(table, tmp_path, monkeypatch):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "a.segy").write_text("another")
+    again = table()
+    monkeypatch.chdir(tmp_path / "other")
+    with pytest.raises(InputError, match=f"has rows of {tmp_path}/a.segy under this name; give another --out"):
+        again.ids(Path("a.segy"))
+    assert again.ids(tmp_path / "other" / "a.segy")
+
+
 def test_what_could_not_be_graded_is_noted_and_tried_again(table, tmp_path):
     again = table()
     again.note(graded_file(Path("c.segy"), reason="c.segy: no SEG-Y"))
