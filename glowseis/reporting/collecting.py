@@ -192,7 +192,7 @@ def _explained(grading: Grading, one: _Candidate, grade: Graded) -> Occlusion | 
     if grade.number == 0 and not grade.unsure:
         return None
     classifier = grading.classifier
-    severest = grade.number == len(classifier.labels) - 1
+    severest = grade.number == len(classifier.labels) - 1 and not grade.unsure
 
     def probability(seen: Seen, weights: np.ndarray) -> float:
         found = gather_probabilities(seen, weights, classifier.combination)

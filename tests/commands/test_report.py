@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 
 import numpy as np
@@ -11,6 +12,7 @@ import glowseis
 from glowseis.attributes import maps
 from glowseis.export.classifier import SavedClassifier
 from glowseis.judging.combination import mean_of_windows
+from glowseis.judging.decision import Decision
 from glowseis.judging.gathers import Seen
 from glowseis.reporting import collecting, line_report, pdf
 from glowseis.reporting.rules import DEFAULTS, read_rules
@@ -95,6 +97,24 @@ def test_report_of_a_line(line, model, tmp_path, command):
     assert {"command", "model's SHA-256", "tensorflow"} <= {row[0] for row in page.tables["origin"]}
     again = command("report", line, "--model", model, "--out", out)
     assert again.status == 2 and "exists already; give another --out" in again.error[0]
+
+
+def test_what_speaks_for_an_unsure_grade_speaks_against_the_mildest(line, model, tmp_path, command, monkeypatch):
+    class Doubtful(Stand):
+        """Medium rather than good."""
+
+        def look(self, images):
+            found = super().look(images).probabilities[:, [1, 0, 2]]
+            return Seen(found, np.log(found), None)
+
+    made = Doubtful("stand/1", ("good", "medium", "bad"), (64, 24), {}, None, mean_of_windows(3))
+    made = dataclasses.replace(made, decision=Decision(unsure_below=1))
+    monkeypatch.setattr(line_report, "load_classifier", lambda path: made)
+    out = tmp_path / "line.html"
+    assert command("report", line, "--model", model, "--out", out, "--worst", 1).status == 0
+    text = PageReader(out.read_text(encoding="utf-8")).text
+    assert re.search(r"Line 12, shot 100\d, cable 1: good 0.00, medium 0.03, bad 0.97", text)
+    assert "speak most against good." in text and "the probability of good rises from 0.00 to 0.10" in text
 
 
 def test_report_of_a_survey_says_that_nothing_was_measured(model, tmp_path, command):
