@@ -61,6 +61,7 @@ class _Found:
     """What one pass over the files collects: ranges to kill, features of the map, marks by file, and counts."""
 
     ranges: list[Range] = field(default_factory=list)
+    places: Counter[tuple[int, ...]] = field(default_factory=Counter)
     features: list[dict[str, Any]] = field(default_factory=list)
     units: dict[Unit, str] = field(default_factory=dict)
     nowhere: list[str] = field(default_factory=list)
@@ -235,6 +236,7 @@ def _add_ranges(
     found: _Found,
 ) -> None:
     grade = row["grade"] if row and row["grade"] in kill else ""
+    found.places[one.geometry.sail_line, one.geometry.shot, one.geometry.cable] += 1
     found.ranges += killed(f"gather {one.gather_id} of {one.source}", one.geometry, grade, faults)
     found.killed += bool(grade)
     if not grade:
@@ -275,6 +277,12 @@ def _kill_lines(found: _Found, kill: Sequence[str], ranges: int) -> Iterator[str
         yield (
             f"{number_of(len(found.unmeasured), 'gather')} without a sample interval, or of fewer than "
             f"{FEWEST_SAMPLES} samples, whose dead and wild channels are not known: {first_names(found.unmeasured)}"
+        )
+    if again := sorted({each[:3] for each in found.ranges if found.places[each[:3]] > 1}):
+        named = first_names([f"line {line} shot {shot} cable {cable}" for line, shot, cable in again])
+        yield (
+            f"warning: {KILL_LIST} cannot tell several gathers of one line, shot and cable apart: {named}; grade again "
+            "with --line-header, --shot-header or --cable-header, or hand over their files apart"
         )
     channels = " and ".join(f"{found.channels[fault]} {fault}" for fault in FAULTS)
     yield (

@@ -96,6 +96,7 @@ def test_what_was_not_graded_has_its_dead_channels_killed(line, tmp_path, comman
     grades = grades_of(tmp_path / "grades.csv", [line], ("good",), without=("a-shot1002",))
     done = command("deliver", grades, "--out", tmp_path / "out", "--segy")
     assert done.status == 0 and "1 gather without a grade, as classify left them out: a-shot1002" in done.out
+    assert "apart" not in done.out
     assert [row[1:] for row in rows(tmp_path / "out" / "kill.csv")[1:]] == [
         ["1002", "1", "16", "16", "wild"],
         ["1002", "1", "18", "19", "dead"],
@@ -129,6 +130,10 @@ def test_files_of_one_name_are_copied_apart(line, tmp_path, command):
     done = command("deliver", grades, "--out", tmp_path / "out", "--segy")
     assert done.status == 0, done.error
     assert sorted(path.name for path in (tmp_path / "out" / "segy").iterdir()) == ["one-a.segy", "two-a.segy"]
+    # Shots 1003 of the first and 1001 and 1004 of the second are bad, shots 1002 have dead channels.
+    (told,) = (line for line in done.out.splitlines() if "apart" in line)
+    assert told.startswith("warning: kill.csv cannot tell several gathers of one line, shot and cable apart: line 12 ")
+    assert [f"shot {shot} cable 1" in told for shot in range(1001, 1005)] == [True] * 4
 
 
 def test_files_that_are_no_segy_have_a_kill_list(tmp_path, command):
