@@ -1,5 +1,6 @@
 """Gathers are graded window by window."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,6 +10,8 @@ import numpy as np
 from glowseis.judging.combination import Combination
 from glowseis.judging.windows import Windows, windows_of
 from glowseis.survey.gather import Gather
+from glowseis.survey.matching.events import event_statistics
+from glowseis.survey.matching.sameness import spacing_m
 from glowseis.survey.matching.statistics import image_statistics
 
 
@@ -42,7 +45,8 @@ class Judged:
         gather: The gather, as matched to the classifier.
         windows: Its live windows.
         seen: The classifier's output for them.
-        figures: Figures of its image, float64 `[figure]` (see `glowseis.survey.matching.statistics`).
+        figures: Figures of its image, float64 `[figure]`, those of `glowseis.survey.matching.statistics`, then those of
+            `glowseis.survey.matching.events`.
     """
 
     gather: Gather
@@ -126,5 +130,13 @@ def _looked(looker: Looker, waiting: Sequence[tuple[Gather, Windows]], batch: in
         mine = slice(start, start + len(windows.places))
         start = mine.stop
         seen = Seen(probabilities[mine], logarithms[mine], features[mine] if features is not None else None)
-        valid = gather.image[: gather.valid_samples, : gather.valid_traces]
-        yield Judged(gather, windows, seen, image_statistics(valid))
+        yield Judged(gather, windows, seen, _figures(gather))
+
+
+def _figures(gather: Gather) -> np.ndarray:
+    valid = gather.image[: gather.valid_samples, : gather.valid_traces]
+    spacing, interval_s = spacing_m(gather.geometry.offset_m[: gather.valid_traces]), gather.geometry.sample_interval_s
+    # A resized image has another interval and spacing.
+    known = interval_s > 0 and gather.fit != "resize"
+    events = event_statistics(valid, interval_s / spacing if spacing and known else math.nan)
+    return np.concatenate([image_statistics(valid), events])

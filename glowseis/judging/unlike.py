@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from glowseis.survey.matching.events import EVENT_STATISTICS
 from glowseis.survey.matching.statistics import STATISTICS
 from glowseis.survey.wording import number_of
 
@@ -14,6 +15,9 @@ PERCENTILE = 99.0
 
 LEAST_SCORE = 3.0
 """Robust standard scores below this are ordinary."""
+
+USUAL = (0.005, 0.5, 0.995)
+"""Shares of the training gathers below the ends and the middle of what is usual for a figure of events."""
 
 CHANCE = 0.01
 """Share of surveys like the training data that may be called unlike it as a whole."""
@@ -27,11 +31,12 @@ SHOWN_LINES = 10
 
 @dataclass(frozen=True)
 class Unlikeness:
-    """Distances from the training data, in a classifier's features and in simple figures of the image.
+    """Distances from the training data, in a classifier's features and in figures of the image and its events.
 
     A window's distance is the Mahalanobis distance from the nearest class mean, under one covariance of all classes
     with Ledoit and Wolf's shrinkage; a gather's is the median over its live windows. A figure's score is its distance
-    from the median of training gathers, in robust standard deviations.
+    from the median of training gathers, in robust standard deviations. A figure of events, whose distribution may be
+    skewed, scores 1 at the ends of what is usual among training gathers, 0 in its middle, and in proportion elsewhere.
 
     Attributes:
         means: Means of each class's features, float64 `[class, feature]`.
@@ -40,6 +45,9 @@ class Unlikeness:
         middles: Medians of the figures, float64 `[figure]`, in the order of `STATISTICS`.
         spreads: Their robust standard deviations, in the same form.
         largest_score: Score that counts as 1, in the same form as `farthest`.
+        usual: Lower end, middle and upper end of what is usual for figures of events, float64 `[3, event figure]`, in
+            the order of `EVENT_STATISTICS`; None if an older glowseis learned it, which judges no events.
+        largest_event: Score of events that counts as 1, in the same form as `farthest`.
         windows: Windows of a typical training gather. The figures of a smaller gather vary more; between one window and
             these, thresholds change with the square root of their number, as the spread of a mean does.
 
@@ -54,24 +62,31 @@ class Unlikeness:
     spreads: np.ndarray
     largest_score: np.ndarray
     windows: float = 1.0
+    usual: np.ndarray | None = None
+    largest_event: np.ndarray | None = None
 
     def of(self, features: np.ndarray, figures: np.ndarray) -> tuple[float, str]:
         """How unlike a gather is, and in what.
 
         Args:
             features: Features of its live windows, `[window, feature]`.
-            figures: Figures of its image, `[figure]`.
+            figures: Figures of its image, `[figure]`, those of `STATISTICS`, then those of `EVENT_STATISTICS`.
 
         Returns:
-            The larger of its distance in features and its score, each divided by what counts as 1; and `features`, or
-            the figure's name from `STATISTICS`. Above 1, do not rely on its grade.
+            The largest of its distance in features and its scores, each divided by what counts as 1; and `features`, or
+            the figure's name. Above 1, do not rely on its grade.
         """
-        scores, share = self.scores(figures), self._share_of_small(len(features))
-        farthest, largest = (
-            share * small + (1 - share) * whole for small, whole in (self.farthest, self.largest_score)
-        )
-        told = (float(scores.max() / largest), list(STATISTICS)[int(scores.argmax())])
-        return max((float(self.distance(features) / farthest), "features"), told)
+        share = self._share_of_small(len(features))
+
+        def limit(of: np.ndarray) -> float:
+            return float(share * of[0] + (1 - share) * of[1])
+
+        told = [(float(self.distance(features) / limit(self.farthest)), "features")]
+        scores = [(self.scores(figures) / limit(self.largest_score), STATISTICS)]
+        if self.largest_event is not None:
+            scores.append((self.event_scores(figures) / limit(self.largest_event), EVENT_STATISTICS))
+        told += [(float(each.max()), list(names)[int(each.argmax())]) for each, names in scores]
+        return max(told)
 
     def _share_of_small(self, windows: int) -> float:
         """Weight of the thresholds of a single window."""
@@ -87,11 +102,19 @@ class Unlikeness:
 
     def scores(self, figures: np.ndarray) -> np.ndarray:
         """Scores of a gather's figures, float64 `[figure]`."""
-        return np.abs(figures - self.middles) / self.spreads
+        return np.abs(figures[: len(STATISTICS)] - self.middles) / self.spreads
+
+    def event_scores(self, figures: np.ndarray) -> np.ndarray:
+        """Scores of its figures of events, float64 `[event figure]`; 0 for what could not be measured."""
+        if self.usual is None:
+            return np.zeros(len(EVENT_STATISTICS))
+        low, middle, high = self.usual
+        away = figures[len(STATISTICS) :] - middle
+        return np.nan_to_num(np.where(away < 0, away / (low - middle), away / (high - middle)))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays to store."""
-        return {name: np.asarray(value, np.float64) for name, value in vars(self).items()}
+        return {name: np.asarray(value, np.float64) for name, value in vars(self).items() if value is not None}
 
 
 def unlikeness_from(arrays: Mapping[str, np.ndarray], classes: int) -> Unlikeness:
@@ -106,10 +129,11 @@ def unlikeness_from(arrays: Mapping[str, np.ndarray], classes: int) -> Unlikenes
     """
     means, whitening = arrays["means"], arrays["whitening"]
     width = means.shape[-1]
-    figures = (len(STATISTICS),)
+    figures, events = (len(STATISTICS),), (3, len(EVENT_STATISTICS))
+    usual = arrays.get("usual")
     shapes = (means.shape, whitening.shape, arrays["middles"].shape, arrays["spreads"].shape)
-    if shapes != ((classes, width), (width, width), figures, figures):
-        raise ValueError(f"its distances have shapes {shapes}")
+    if shapes != ((classes, width), (width, width), figures, figures) or (usual is not None and usual.shape != events):
+        raise ValueError(f"its distances have shapes {shapes}, its events {None if usual is None else usual.shape}")
     return Unlikeness(
         means,
         whitening,
@@ -118,6 +142,8 @@ def unlikeness_from(arrays: Mapping[str, np.ndarray], classes: int) -> Unlikenes
         arrays["spreads"],
         np.broadcast_to(arrays["largest_score"], 2),
         float(arrays.get("windows", 1.0)),
+        usual,
+        None if usual is None else np.broadcast_to(arrays["largest_event"], 2),
     )
 
 
@@ -134,7 +160,7 @@ def fit_unlikeness(
     Args:
         features: Features of windows of training gathers, `[window, feature]`.
         classes: Class of each window's gather, `[window]`.
-        figures: Figures of the images of training gathers, `[gather, figure]`.
+        figures: Figures of the images of training gathers, `[gather, figure]`, as for `Unlikeness.of`.
         judging: Features of the windows, and figures, of the gathers that set the thresholds; not training gathers.
         small: The same for gathers of one window, which set the thresholds for gathers of that size; `judging` sets
             them if there are none.
@@ -156,22 +182,40 @@ def fit_unlikeness(
     # A feature that never varies, as one after ReLU may, must not decide: no spread is smaller than this.
     values, vectors = np.linalg.eigh(covariance)
     values = np.maximum(values, max(values.max(), 1e-12) * 1e-6)
-    middles = np.median(figures, axis=0)
-    spreads = np.maximum(1.4826 * np.median(np.abs(figures - middles), axis=0), list(STATISTICS.values()))
-    made = Unlikeness(means, vectors / np.sqrt(values), np.ones(2), middles, spreads, np.ones(2))
-    limits = np.array([_limits(made, each) for each in (small or judging, judging)])
+    plain = figures[:, : len(STATISTICS)]
+    middles = np.median(plain, axis=0)
+    spreads = np.maximum(1.4826 * np.median(np.abs(plain - middles), axis=0), list(STATISTICS.values()))
+    whitening, usual = vectors / np.sqrt(values), _usual(figures[:, len(STATISTICS) :])
     windows = float(np.median([len(one) for one, _ in judging]))
-    return Unlikeness(means, made.whitening, limits[:, 0], middles, spreads, limits[:, 1], windows)
+    one = np.ones(2)
+    made = Unlikeness(means, whitening, one, middles, spreads, one, windows, usual, one)
+    farthest, score, event = np.array([_limits(made, each) for each in (small or judging, judging)]).T
+    return replace(made, farthest=farthest, largest_score=score, largest_event=event)
 
 
-def _limits(made: Unlikeness, gathers: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float]:
-    """Thresholds of distance and score; one in a hundred gathers lies beyond one of them."""
-    distances = np.array([made.distance(features) for features, _ in gathers])
-    scores = np.array([made.scores(figures).max() for _, figures in gathers])
-    farthest = max(float(np.percentile(distances, PERCENTILE)), 1e-6)
-    largest = max(float(np.percentile(scores, PERCENTILE)), LEAST_SCORE)
-    either = float(np.percentile(np.maximum(distances / farthest, scores / largest), PERCENTILE))
-    return max(1.0, either) * farthest, max(1.0, either) * largest
+def _usual(events: np.ndarray) -> np.ndarray:
+    """What is usual for figures of events, `[gather, event figure]`; anything, if none could be measured."""
+    usual = np.array([[-np.inf, 0.0, np.inf]] * len(EVENT_STATISTICS)).T
+    for number, least in enumerate(EVENT_STATISTICS.values()):
+        known = events[np.isfinite(events[:, number]), number]
+        if len(known):
+            low, middle, high = np.quantile(known, USUAL)
+            usual[:, number] = min(low, middle - least), middle, max(high, middle + least)
+    return usual
+
+
+def _limits(made: Unlikeness, gathers: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float, float]:
+    """Thresholds of distance, score and score of events; one in a hundred gathers lies beyond one of them."""
+    found = np.array(
+        [
+            (made.distance(features), made.scores(figures).max(), made.event_scores(figures).max())
+            for features, figures in gathers
+        ]
+    )
+    limits = np.maximum(np.percentile(found, PERCENTILE, axis=0), (1e-6, LEAST_SCORE, 1.0))
+    any_of = float(np.percentile((found / limits).max(axis=1), PERCENTILE))
+    distance, score, event = max(1.0, any_of) * limits
+    return float(distance), float(score), float(event)
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,8 @@ class Graded:
         probabilities: Probabilities of the classes, in order of severity, float64 `[class]`.
         severity: Expected class number, 0 for the mildest.
         unlike: How unlike the training data it is, 1 at the threshold; None if the classifier cannot measure it.
-        unlike_by: What is most unlike: `features`, `trace_spacing`, `size` or a figure of its image, from
-            `glowseis.survey.matching.statistics.STATISTICS`; empty if `unlike` is None.
+        unlike_by: What is most unlike: `features`, `trace_spacing`, `size` or a figure of its image, from `STATISTICS`
+            or `EVENT_STATISTICS` in `glowseis.survey.matching`; empty if `unlike` is None.
         spacing: How far its trace spacing lies outside the trained range, 1 within it.
         windows: Number of windows that were graded.
         worst: First and last trace, from 1, and first and last time, in seconds, of the worst of them; the times are

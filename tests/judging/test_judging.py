@@ -14,6 +14,7 @@ from glowseis.judging.combination import (
 from glowseis.judging.gathers import Seen, gather_probabilities, severity
 from glowseis.judging.prior import parse_prior, reweighted, trained_fractions
 from glowseis.judging.unlike import CHANCE, fit_unlikeness, summary, unlikeness_from
+from glowseis.survey.matching.events import EVENT_STATISTICS
 from glowseis.survey.matching.profile import Profile
 from glowseis.survey.matching.statistics import STATISTICS, image_statistics
 
@@ -151,6 +152,9 @@ def test_fractions_that_a_classifier_does_not_tell():
         trained_fractions("one/1", profile_with({"good": 0.5, "medium": 0.0, "bad": 0.5}), LABELS)
 
 
+USUAL_FIGURES = np.array([0.1, 0.2, 0.3, 40, 0.1, 0.04, 0.5, 1, 0.9, 0.9, -0.3, -3, -0.8, -0.5, 2, -0.1])
+
+
 def learned(seed=0):
     """From features and figures of 200 gathers of two classes, windows of each alike."""
     random = np.random.default_rng(seed)
@@ -159,9 +163,7 @@ def learned(seed=0):
     def gathers(count):
         centres = np.where(np.arange(count)[:, np.newaxis] % 2, 3.0, -3.0) * np.ones(6)
         features = centres[:, np.newaxis] + random.normal(size=(count, 4, 6)) * [1, 1, 1, 1, 1, 0]
-        figures = np.tile([0.1, 0.2, 0.3, 40, 0.1, 0.04, 0.5, 1], (count, 1)) * (
-            1 + 0.1 * random.normal(size=(count, 8))
-        )
+        figures = np.tile(USUAL_FIGURES, (count, 1)) * (1 + 0.1 * random.normal(size=(count, len(USUAL_FIGURES))))
         return features, figures
 
     features, figures = gathers(200)
@@ -181,11 +183,11 @@ def test_one_in_a_hundred_is_beyond_the_threshold():
 def test_small_gathers_have_thresholds_of_their_own():
     """Figures of one window vary more than those of ten; in between the thresholds change from one to the other."""
     random = np.random.default_rng(1)
-    usual = np.array([0.1, 0.2, 0.3, 40, 0.1, 0.04, 0.5, 1])
 
     def gathers(windows, spread):
         features = random.normal(size=(300, windows, 6))
-        return list(zip(features, usual * (1 + spread * random.normal(size=(300, 8))), strict=True))
+        changes = 1 + spread * random.normal(size=(300, len(USUAL_FIGURES)))
+        return list(zip(features, USUAL_FIGURES * changes, strict=True))
 
     training = gathers(1, 0.1)
     features, figures = (np.concatenate([one[part][np.newaxis] for one in training]) for part in (0, 1))
@@ -200,7 +202,8 @@ def test_small_gathers_have_thresholds_of_their_own():
     shares = [made.of(features, figures * 1.5)[0] for features, figures in (gathers(n, 0)[0] for n in (1, 4, 10))]
     assert shares == sorted(shares) and shares[0] < shares[1] < shares[2]
     old = made.arrays() | {"farthest": made.farthest[1], "largest_score": made.largest_score[1]}
-    del old["windows"]
+    for name in ("windows", "usual", "largest_event"):
+        del old[name]
     one = gathers(1, 0.3)[0]
     assert unlikeness_from(old, 2).of(*one)[0] >= made.of(*one)[0]
 
@@ -208,15 +211,23 @@ def test_small_gathers_have_thresholds_of_their_own():
 def test_what_is_far_is_told_and_by_what():
     made, others = learned()
     features, figures = others[0]
+    old = unlikeness_from({name: one for name, one in made.arrays().items() if "usual" not in name}, 2)
+    assert old.arrays().keys() == made.arrays().keys() - {"usual", "largest_event"}
     value, by = made.of(features - 6, figures)
     assert value > 1.5 and by == "features"
     # A feature that never stirred in training.
     value, by = made.of(features + np.array([0, 0, 0, 0, 0, 2]), figures)
     assert value > 3 and by == "features"
-    for number, name in enumerate(STATISTICS):
+    for number, name in enumerate([*STATISTICS, *EVENT_STATISTICS]):
         strange = figures.copy()
         strange[number] += 3 * max(strange[number], 0.5)
         assert made.of(features, strange)[1] == name and made.of(features, strange)[0] > 1
+        if name in EVENT_STATISTICS:
+            strange[number] -= 6 * max(abs(figures[number]), 0.5)
+            assert made.of(features, strange)[1] == name and made.of(features, strange)[0] > 1
+            assert old.of(features, strange) == old.of(features, figures)
+            strange[number] = np.nan
+            assert made.of(features, strange)[0] <= 1
     # Most windows decide, not one.
     one_off = features.copy()
     one_off[0] += 50
@@ -255,10 +266,12 @@ def test_chance_seldom_makes_a_survey_unlike(gathers):
 
 def test_nothing_to_learn_from():
     with pytest.raises(ValueError, match="no gathers to learn from"):
-        fit_unlikeness(np.zeros((0, 3)), np.zeros(0, int), np.zeros((0, 8)), [], [], 2)
+        fit_unlikeness(np.zeros((0, 3)), np.zeros(0, int), np.zeros((0, 16)), [], [], 2)
     made, _ = learned()
     with pytest.raises(ValueError, match="shapes"):
         unlikeness_from(made.arrays(), 3)
+    with pytest.raises(ValueError, match="its events"):
+        unlikeness_from(made.arrays() | {"usual": np.zeros((3, 7))}, 2)
     with pytest.raises(KeyError):
         unlikeness_from({"means": np.zeros((2, 6))}, 2)
 
