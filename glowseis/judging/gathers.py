@@ -130,10 +130,11 @@ def _looked(looker: Looker, waiting: Sequence[tuple[Gather, Windows]], batch: in
         mine = slice(start, start + len(windows.places))
         start = mine.stop
         seen = Seen(probabilities[mine], logarithms[mine], features[mine] if features is not None else None)
-        yield Judged(gather, windows, seen, _figures(gather))
+        yield Judged(gather, windows, seen, figures_of(gather))
 
 
-def _figures(gather: Gather) -> np.ndarray:
+def figures_of(gather: Gather) -> np.ndarray:
+    """Figures of a gather's image, in the form of `Judged.figures`."""
     valid = gather.image[: gather.valid_samples, : gather.valid_traces]
     spacing, interval_s = spacing_m(gather.geometry.offset_m[: gather.valid_traces]), gather.geometry.sample_interval_s
     # A resized image has another interval and spacing.

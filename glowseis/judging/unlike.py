@@ -161,7 +161,8 @@ def fit_unlikeness(
         features: Features of windows of training gathers, `[window, feature]`.
         classes: Class of each window's gather, `[window]`.
         figures: Figures of the images of training gathers, `[gather, figure]`, as for `Unlikeness.of`.
-        judging: Features of the windows, and figures, of the gathers that set the thresholds; not training gathers.
+        judging: Features of the windows, and figures, of the gathers that set the thresholds; not training gathers. One
+            in a hundred lies beyond a threshold, but none because of its events.
         small: The same for gathers of one window, which set the thresholds for gathers of that size; `judging` sets
             them if there are none.
         count: Number of classes.
@@ -185,12 +186,27 @@ def fit_unlikeness(
     plain = figures[:, : len(STATISTICS)]
     middles = np.median(plain, axis=0)
     spreads = np.maximum(1.4826 * np.median(np.abs(plain - middles), axis=0), list(STATISTICS.values()))
-    whitening, usual = vectors / np.sqrt(values), _usual(figures[:, len(STATISTICS) :])
+    made = Unlikeness(means, vectors / np.sqrt(values), np.ones(2), middles, spreads, np.ones(2))
+    limits = np.array([_limits(made, each) for each in (small or judging, judging)])
     windows = float(np.median([len(one) for one, _ in judging]))
-    one = np.ones(2)
-    made = Unlikeness(means, whitening, one, middles, spreads, one, windows, usual, one)
-    farthest, score, event = np.array([_limits(made, each) for each in (small or judging, judging)]).T
-    return replace(made, farthest=farthest, largest_score=score, largest_event=event)
+    made = replace(made, farthest=limits[:, 0], largest_score=limits[:, 1], windows=windows)
+    return judging_events(made, figures, *([each for _, each in gathers] for gathers in (judging, small)))
+
+
+def judging_events(
+    made: Unlikeness, figures: np.ndarray, judging: Sequence[np.ndarray], small: Sequence[np.ndarray]
+) -> Unlikeness:
+    """Learn what is usual for events; nothing else changes, so it may be done after all else.
+
+    Args:
+        made: What it is added to.
+        figures: As for `fit_unlikeness`.
+        judging: Figures of the gathers that set the threshold; none of them lies beyond it.
+        small: The same for gathers of one window, as for `fit_unlikeness`.
+    """
+    made = replace(made, usual=_usual(figures[:, len(STATISTICS) :]))
+    largest = [max(1.0, *(made.event_scores(one).max() for one in each)) for each in (small or judging, judging)]
+    return replace(made, largest_event=np.array(largest))
 
 
 def _usual(events: np.ndarray) -> np.ndarray:
@@ -204,18 +220,14 @@ def _usual(events: np.ndarray) -> np.ndarray:
     return usual
 
 
-def _limits(made: Unlikeness, gathers: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float, float]:
-    """Thresholds of distance, score and score of events; one in a hundred gathers lies beyond one of them."""
-    found = np.array(
-        [
-            (made.distance(features), made.scores(figures).max(), made.event_scores(figures).max())
-            for features, figures in gathers
-        ]
-    )
-    limits = np.maximum(np.percentile(found, PERCENTILE, axis=0), (1e-6, LEAST_SCORE, 1.0))
-    any_of = float(np.percentile((found / limits).max(axis=1), PERCENTILE))
-    distance, score, event = max(1.0, any_of) * limits
-    return float(distance), float(score), float(event)
+def _limits(made: Unlikeness, gathers: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float]:
+    """Thresholds of distance and score; one in a hundred gathers lies beyond one of them."""
+    distances = np.array([made.distance(features) for features, _ in gathers])
+    scores = np.array([made.scores(figures).max() for _, figures in gathers])
+    farthest = max(float(np.percentile(distances, PERCENTILE)), 1e-6)
+    largest = max(float(np.percentile(scores, PERCENTILE)), LEAST_SCORE)
+    either = float(np.percentile(np.maximum(distances / farthest, scores / largest), PERCENTILE))
+    return max(1.0, either) * farthest, max(1.0, either) * largest
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from glowseis.fitting.classifier.selection import ClassifierSelection
 from glowseis.judging.calibration import Calibration, fit_calibration
 from glowseis.judging.combination import Combination, fit_combination
 from glowseis.judging.decision import Decision, fit_threshold
-from glowseis.judging.gathers import Judged, Seen, gather_probabilities, judged
+from glowseis.judging.gathers import Judged, Seen, figures_of, gather_probabilities, judged
 from glowseis.judging.symmetries import Symmetric
-from glowseis.judging.unlike import Unlikeness, fit_unlikeness
+from glowseis.judging.unlike import Unlikeness, fit_unlikeness, judging_events
 from glowseis.models.miniception import Miniception, from_grey_levels
 from glowseis.survey.gather import Gather, Recording
 from glowseis.survey.matching.bringing import traces_taken
@@ -152,6 +152,34 @@ def conclude(
         threshold = fit_threshold(judges, classes["validation"], missed_cost)
     decision = Decision(threshold, missed_cost, unsure_below)
     return Conclusions(combination, unlikeness, calibration, decision, raw, probabilities)
+
+
+def events_again(
+    unlikeness: Unlikeness,
+    survey: Survey,
+    training: np.ndarray,
+    classes: np.ndarray,
+    validation: np.ndarray,
+    size: tuple[int, int],
+) -> Unlikeness:
+    """What `conclude` learns of events, for a classifier of an older glowseis, which is not run.
+
+    Args:
+        unlikeness: What else was learned; it stays.
+        survey: The gathers.
+        training: Rows of all gathers that trained it, in the order of its record.
+        classes: Their classes.
+        validation: Rows of its validation gathers, `FEWEST_JUDGING` or more.
+        size: Samples and traces of its windows.
+
+    Raises:
+        InputError: A record is damaged.
+    """
+    chosen = training[_spread(classes, len(unlikeness.means))]
+    pieces = [piece for row in validation if (piece := _piece(survey, int(row), size))]
+    usual, judging = (list(map(figures_of, _gathers(survey, rows))) for rows in (chosen, validation))
+    small = list(map(figures_of, pieces)) if len(pieces) >= FEWEST_JUDGING else []
+    return judging_events(unlikeness, np.stack(usual), judging, small)
 
 
 def _recorded_fractions(

@@ -36,9 +36,9 @@ def usual():
 
 def test_plane_waves_have_their_dip(usual):
     assert usual["coherence"] > 0.85 and usual["live_neighbours"] == 1
-    assert np.exp(usual["dip"]) == pytest.approx(0.72, abs=0.05)
+    assert np.exp(usual["dip"]) == pytest.approx(0.72, abs=0.1)
     # The direct wave takes 12.5 m / 1500 m/s = 1.04 samples of 8 ms from trace to trace.
-    assert np.exp(usual["water_dip"]) == pytest.approx(0.72 / 1.04, abs=0.05)
+    assert np.exp(usual["water_dip"]) == pytest.approx(0.72 / 1.04, abs=0.1)
     assert np.exp(usual["dip_roughness"]) < 0.1 and np.exp(usual["dip_change"]) < 0.1
     assert np.isnan(figures(waves(0.7))["water_dip"])
 
