@@ -124,7 +124,8 @@ def _of_surveys(recorded: Path, synthetic: Path, look: "Features", seed: int, st
 
 def _opened(path: Path, made: Path) -> "Survey":
     """A survey, or gathers of a file or a folder as one, which is written to `made`."""
-    from glowseis.survey.ingestion.ingest import Request, ingest
+    from glowseis.survey.ingestion.ingest import ingest
+    from glowseis.survey.ingestion.request import Request
     from glowseis.survey.store.manifest import MANIFEST
     from glowseis.survey.store.survey import open_survey
 

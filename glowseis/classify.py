@@ -51,7 +51,7 @@ def main(
     """
     from glowseis.files import check_output
     from glowseis.run.graded_sources import look_at, look_at_folder, model_among
-    from glowseis.survey.ingestion.ingest import Request, left_out_lines
+    from glowseis.survey.ingestion.request import Request, left_out_lines
 
     if not watch:
         command.refuse_given(context, ["settle"], "--watch")

@@ -43,7 +43,8 @@ def main(
 
     Example: python -m glowseis.ingest line12.segy --out surveys/line12 --labels labels.csv
     """
-    from glowseis.survey.ingestion.ingest import Request, ingest, left_out_lines
+    from glowseis.survey.ingestion.ingest import ingest
+    from glowseis.survey.ingestion.request import Request, left_out_lines
 
     request = Request(
         sources, replace(options, label=label), kind, size, fit, labels, labelled_only, strict, keep_going

@@ -37,7 +37,7 @@ def main(
     """
     from glowseis.attributes.measuring import settings_of
     from glowseis.attributes.quality import measure_sources
-    from glowseis.survey.ingestion.ingest import Request
+    from glowseis.survey.ingestion.request import Request
 
     settings = settings_of(target, noise, module, options.zero_level)
     print("\n".join(measure_sources(Request(sources, options, kind, strict=strict), settings, out)))

@@ -63,7 +63,7 @@ def main(
     from glowseis.attributes.measuring import settings_of
     from glowseis.reporting.checks import Output, check_report
     from glowseis.run.graded_sources import model_among
-    from glowseis.survey.ingestion.ingest import Request
+    from glowseis.survey.ingestion.request import Request
 
     settings = settings_of(target, noise, module, options.zero_level)
     output = Output(out, pdf, rules, unit, worst, shlex.join([Path(sys.argv[0]).stem, *sys.argv[1:]]))

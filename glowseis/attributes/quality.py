@@ -17,7 +17,8 @@ from glowseis.files import check_output, whole_folder
 from glowseis.survey.formats.source import check_file
 from glowseis.survey.formats.sources import source_files
 from glowseis.survey.gather import Picture, Recording, source_text
-from glowseis.survey.ingestion.ingest import Request, recordings_of
+from glowseis.survey.ingestion.ingest import recordings_of
+from glowseis.survey.ingestion.request import Request
 from glowseis.survey.store.manifest import MANIFEST
 from glowseis.survey.wording import first_names, number_of
 

@@ -10,7 +10,7 @@ from glowseis.files import check_output
 from glowseis.reporting.pdf import find_browser
 from glowseis.reporting.rules import Rules, read_rules
 from glowseis.run.graded_sources import look_at
-from glowseis.survey.ingestion.ingest import Request
+from glowseis.survey.ingestion.request import Request
 from glowseis.survey.store.survey import Survey
 
 

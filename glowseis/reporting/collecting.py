@@ -27,7 +27,8 @@ from glowseis.reporting.findings import Findings, Worst
 from glowseis.reporting.records import probability_column
 from glowseis.run.grading import Graded, bringing_for, graded
 from glowseis.survey.gather import Gather, Picture, Recording
-from glowseis.survey.ingestion.ingest import Request, recordings_of
+from glowseis.survey.ingestion.ingest import recordings_of
+from glowseis.survey.ingestion.request import Request
 from glowseis.survey.matching.bringing import Bringing
 from glowseis.survey.progress import progress
 from glowseis.survey.store.survey import Survey

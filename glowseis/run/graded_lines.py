@@ -15,7 +15,8 @@ from glowseis.run.grading import Grades, bringing_for, grade_into, survey_gather
 from glowseis.run.kept_grades import KeptGrades
 from glowseis.survey.formats.source import SourceError, blamed_on, check_file
 from glowseis.survey.gather import Gather
-from glowseis.survey.ingestion.ingest import Request, gathers_of, readable, readable_files
+from glowseis.survey.ingestion.ingest import gathers_of
+from glowseis.survey.ingestion.request import Request, readable, readable_files
 from glowseis.survey.matching.bringing import Bringing
 from glowseis.survey.progress import progress
 from glowseis.survey.size import parse_size

@@ -9,7 +9,7 @@ from glowseis.export.folders import model_name, read_about, savedmodel_folder, v
 from glowseis.shipped import ready_model
 from glowseis.survey.formats.source import check_file
 from glowseis.survey.formats.sources import check_kind, source_files
-from glowseis.survey.ingestion.ingest import Request
+from glowseis.survey.ingestion.request import Request
 from glowseis.survey.render import FITS
 from glowseis.survey.size import parse_size
 from glowseis.survey.store.manifest import MANIFEST

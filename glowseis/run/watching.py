@@ -20,7 +20,8 @@ from glowseis.run.grading import Grades, bringing_for, grade_into, table_columns
 from glowseis.run.kept_grades import KeptGrades
 from glowseis.survey.formats.sources import open_source
 from glowseis.survey.gather import source_text
-from glowseis.survey.ingestion.ingest import Request, gathers_of, left_out_lines
+from glowseis.survey.ingestion.ingest import gathers_of
+from glowseis.survey.ingestion.request import Request, left_out_lines
 from glowseis.survey.ingestion.settling import Settling, State, looks
 from glowseis.survey.size import parse_size
 from glowseis.survey.wording import number_of

@@ -9,7 +9,8 @@ from glowseis.errors import InputError
 from glowseis.survey.formats.hdf5_layout import write_hdf5
 from glowseis.survey.formats.segy import write_segy
 from glowseis.survey.formats.source import ReadOptions
-from glowseis.survey.ingestion.ingest import Request, gathers_of, ingest
+from glowseis.survey.ingestion.ingest import gathers_of, ingest
+from glowseis.survey.ingestion.request import Request
 from glowseis.survey.store.survey import open_survey
 from tests.support.commands import ingest as command
 from tests.support.random_gathers import random_recording

@@ -6,7 +6,8 @@ from pathlib import Path
 from glowseis.delivery.record import graded_file, new_record, write_record
 from glowseis.survey.cells import safe_cell
 from glowseis.survey.formats.source import ReadOptions
-from glowseis.survey.ingestion.ingest import Request, recordings_of
+from glowseis.survey.ingestion.ingest import recordings_of
+from glowseis.survey.ingestion.request import Request
 
 LABELS = ("good", "medium", "bad")
 

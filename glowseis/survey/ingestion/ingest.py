@@ -1,12 +1,11 @@
 """From files of gathers to a survey, with a report of everything that was done to them."""
 
 import itertools
-import math
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,77 +13,29 @@ import numpy as np
 
 from glowseis.errors import InputError
 from glowseis.files import STATE, check_output, resumable_folder
-from glowseis.survey.formats.source import ReadOptions, Remark, Source, SourceError, blamed_on, file_stem
-from glowseis.survey.formats.sources import check_kind, open_sources, source_files
+from glowseis.survey.formats.source import ReadOptions, Source, SourceError, blamed_on, file_stem
 from glowseis.survey.gather import Gather, Picture, Recording, source_text
 from glowseis.survey.ingestion.finished import FILE, Finished, labels_sha256, read_note
-from glowseis.survey.ingestion.label_fit import Headed, check_some_fit, look_ahead
-from glowseis.survey.ingestion.label_table import LabelTable, read_labels
+from glowseis.survey.ingestion.label_fit import Headed, check_some_fit
+from glowseis.survey.ingestion.opening import Opened, all_remarks, open_files, open_readable, shape_warnings
 from glowseis.survey.ingestion.report import (
     WARNING,
     Tally,
     refuse_warnings,
-    remark_lines,
-    resize_warnings,
     summary,
     treatment,
 )
+from glowseis.survey.ingestion.request import Request, told_of
 from glowseis.survey.progress import progress
-from glowseis.survey.render import FITS, ZERO_LEVEL, is_live, render, trace_states
-from glowseis.survey.size import enclosing_size, parse_size, size_text
-from glowseis.survey.store.index import check_label
+from glowseis.survey.render import ZERO_LEVEL, is_live, render, trace_states
+from glowseis.survey.size import size_text
 from glowseis.survey.store.manifest import MANIFEST
 from glowseis.survey.store.survey import open_survey, take_up, write_records
 from glowseis.survey.wording import number_of
 from glowseis.version import __version__
 
-SHORTEST_MS, LONGEST_MS = 0.01, 500.0
-"""Sample intervals that users may give; others were meant in seconds or microseconds."""
-
-SHORTEST_TOLD_MS, ODD_MS = 0.1, 20.0
-"""Shortest sample interval in a file that is believed, and the longest of any marine recording."""
-
 LOOKED_FOR = 4
 """Gathers that are named if no row of a table of labels fits any."""
-
-MEANT_MS = (0.25, 16.0)
-"""Range of a sample interval that was written in another unit."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to make into a survey, and how.
-
-    Attributes:
-        sources: Files of gathers, and folders of them.
-        options: What the files do not say, or say wrongly; its label is for gathers without one in `labels`.
-        kind: Format of all the files; by their extensions when None.
-        size: Samples x traces of the images, such as `896x640`; multiples of 64 that hold all gathers when empty.
-        fit: `pad`, `crop` or `resize`.
-        labels: A CSV file of labels; these override the options' label, which overrides a file's own.
-        labelled_only: Whether gathers without a label are left out.
-        strict: Whether warnings are errors.
-        keep_going: Whether all files that cannot be opened are found, and not just the first.
-        without: Files that are left out.
-    """
-
-    sources: Sequence[Path]
-    options: ReadOptions = field(default_factory=ReadOptions)
-    kind: str | None = None
-    size: str = ""
-    fit: str = "pad"
-    labels: Path | None = None
-    labelled_only: bool = False
-    strict: bool = False
-    keep_going: bool = False
-    without: frozenset[Path] = frozenset()
-
-    def about(self) -> dict[str, Any]:
-        """The request as JSON, for the manifest."""
-        labels = source_text(self.labels) if self.labels else None
-        chosen = {"format": self.kind, "size": self.size, "fit": self.fit, "labels": labels}
-        said = {"labelled_only": self.labelled_only, "strict": self.strict}
-        return {"command": "ingest", **chosen, **said, **asdict(self.options)}
 
 
 def ingest(request: Request, out: Path, left_out: dict[Path, str] | None = None) -> list[str]:
@@ -109,7 +60,7 @@ def ingest(request: Request, out: Path, left_out: dict[Path, str] | None = None)
     """
     check_output(out)
     faults = {} if left_out is None else left_out
-    opened = _open_readable(request, faults)
+    opened = open_readable(request, faults)
     work = {"glowseis": __version__, "sources": [source_text(path) for path in request.sources], **request.about()}
     with resumable_folder(out, work) as (folder, keep):
         try:
@@ -121,7 +72,7 @@ def ingest(request: Request, out: Path, left_out: dict[Path, str] | None = None)
 
 
 def _ingest(
-    request: Request, opened: "_Opened", faults: dict[Path, str], finished: Finished, out: Path
+    request: Request, opened: Opened, faults: dict[Path, str], finished: Finished, out: Path
 ) -> tuple[Tally, list[str]]:
     """Write a survey's files after those that are finished, from the last whole file on if a file is left out."""
     assert finished.folder
@@ -140,66 +91,17 @@ def _ingest(
         if note and not told:
             done = f"{number_of(len(note.files), 'file')} and {number_of(note.gathers, 'gather')}"
             told.append(f"{source_text(out)}: went on after {done} that were finished before")
-        about = request.about() | ({"left_out": _told_of(faults)} if faults else {})
+        about = request.about() | ({"left_out": told_of(faults)} if faults else {})
         gathers = _gathers(request, opened, tally, finished=finished)
         try:
             write_records(folder, gathers, opened.size, about, written=written)
             (folder / FILE).unlink(missing_ok=True)
-            return tally, _warnings(request, opened) + told
+            return tally, shape_warnings(request, opened) + told
         except SourceError as wrong:
             if not request.keep_going:
                 raise
             faults |= wrong.faults
-            opened = _open_readable(request, faults)
-
-
-def _open_readable(request: Request, faults: dict[Path, str], *, mixed: bool = False) -> "_Opened":
-    """Open files; with `keep_going`, without those that cannot be read, which are added to the faults."""
-    while True:
-        try:
-            return _open(readable(request, faults), mixed=mixed)
-        except SourceError as wrong:
-            if not request.keep_going:
-                raise
-            faults |= wrong.faults
-
-
-def readable(request: Request, faults: Mapping[Path, str]) -> Request:
-    """A request without the files that cannot be read.
-
-    Args:
-        request: What to read.
-        faults: Why some of the files cannot be read.
-
-    Raises:
-        InputError: None can.
-    """
-    if faults and not readable_files(request, faults):
-        raise InputError(f"none of {number_of(len(faults), 'file')} can be read: {next(iter(faults.values()))}")
-    return replace(request, without=frozenset(faults))
-
-
-def readable_files(request: Request, faults: Mapping[Path, str]) -> list[Path]:
-    """The files of a request that can be read.
-
-    Args:
-        request: What to read.
-        faults: Why some of the files cannot be read.
-    """
-    return [path for path in source_files(request.sources, request.kind) if path not in faults]
-
-
-def left_out_lines(faults: Mapping[Path, str]) -> list[str]:
-    """A line for each file that could not be read.
-
-    Args:
-        faults: Why.
-    """
-    return [f"{source}: left out: {reason.removeprefix(f'{source}: ')}" for source, reason in _told_of(faults).items()]
-
-
-def _told_of(faults: Mapping[Path, str]) -> dict[str, str]:
-    return {source_text(path): reason for path, reason in faults.items()}
+            opened = open_readable(request, faults)
 
 
 def read_gathers(
@@ -302,10 +204,10 @@ def gathers_of(
     Raises:
         InputError: A setting or an input is wrong.
     """
-    opened = _open(request, mixed=bring is not None)
+    opened = open_files(request, mixed=bring is not None)
     tally = Tally()
     yield from _gathers(request, opened, tally, bring, Finished(ids=set(taken)))
-    told += _warnings(request, opened) if bring is None else []
+    told += shape_warnings(request, opened) if bring is None else []
     told += treatment(tally, None if bring else opened.size, opened.table)
 
 
@@ -327,137 +229,21 @@ def recordings_of(request: Request, told: list[str]) -> Iterator[Recording | Pic
 
 def sourced_recordings(request: Request, told: list[str]) -> Iterator[tuple[Source, Recording | Picture]]:
     """As `recordings_of`, each gather with the opened file that it comes from."""
-    opened = _open(request, mixed=True)
+    opened = open_files(request, mixed=True)
     tally = Tally()
     for source, found in progress(_named(opened.sources, tally), len(opened.shapes), "reading"):
         tally.add_mended(found.gather_id, found.mended)
         yield source, found
-    tally.remarks = _remark_lines(opened.sources)
+    tally.remarks = all_remarks(opened.sources)
     lines = treatment(tally, None, None)
     if request.strict:
         refuse_warnings(lines)
     told += lines
 
 
-@dataclass(frozen=True)
-class _Opened:
-    """Opened files: everything known before amplitudes are read."""
-
-    sources: Sequence[Source]
-    table: LabelTable | None
-    shapes: Sequence[tuple[int, int]]
-    size: tuple[int, int]
-    interval_s: float | None
-
-
-def _open(request: Request, *, mixed: bool = False) -> _Opened:
-    wanted = _check(request)
-    table = read_labels(request.labels, source_files(request.sources, request.kind)) if request.labels else None
-    faults: dict[Path, str] | None = {} if request.keep_going else None
-    sources = open_sources(request.sources, request.options, request.kind, faults, request.without)
-    if faults is not None:
-        _look_for_faults(sources, faults)
-    if table:
-        look_ahead(table, sources, request.options)
-    interval_s = _check_intervals(sources, mixed=mixed)
-    shapes = [shape for source in sources for shape in source.shapes()]
-    if request.strict:
-        # Warnings about headers come before hours of reading.
-        refuse_warnings(_remark_lines(sources))
-    return _Opened(sources, table, shapes, wanted or enclosing_size(shapes), interval_s)
-
-
-def _look_for_faults(sources: Sequence[Source], faults: dict[Path, str]) -> None:
-    """Raise all that is wrong with files by their headers."""
-    for source in sources:
-        try:
-            if source.interval_s is not None:
-                _check_interval(source, source.interval_s)
-            for _ in source.shapes():
-                pass
-        except InputError as wrong:
-            faults[source.path] = str(wrong)
-    if faults:
-        raise SourceError(faults)
-
-
-def _remark_lines(sources: Sequence[Source]) -> list[str]:
-    """Remarks on the files, each kind once."""
-    found = [(source, remark) for source in sources for remark in (*_interval_remarks(source), *source.remarks())]
-    return remark_lines(found)
-
-
-def _interval_remarks(source: Source) -> list[Remark]:
-    interval_s = source.interval_s
-    if interval_s is None or interval_s * 1e3 <= ODD_MS:
-        return []
-    text = f"a sample interval of {interval_s * 1e3:g} ms is long for a marine recording: nothing is recorded above "
-    return [Remark("interval", f"{text}{0.5 / interval_s:.3g} Hz; pass --sample-interval if it is wrong")]
-
-
-def _warnings(request: Request, opened: _Opened) -> list[str]:
-    return resize_warnings(opened.shapes, opened.size[0], opened.interval_s) if request.fit == "resize" else []
-
-
-def _check(request: Request) -> tuple[int, int] | None:
-    """The requested size, after checking everything that can be checked without files."""
-    check_kind(request.kind)
-    if request.fit not in FITS:
-        raise InputError(f"--fit {request.fit} is unknown; choose {', '.join(FITS[:-1])} or {FITS[-1]}")
-    if request.fit == "resize" and not request.size:
-        raise InputError("--fit resize needs the size to resize to; pass --size, such as 448x320")
-    if request.options.label:
-        check_label(request.options.label)
-    zero_level = request.options.zero_level
-    if zero_level is not None and not math.isfinite(zero_level):
-        raise InputError(
-            f"--zero-level {zero_level:g} is not an amplitude; give a number, such as 128, or leave it out"
-        )
-    interval_s = request.options.sample_interval_s
-    if interval_s is not None and not SHORTEST_MS <= interval_s * 1e3 <= LONGEST_MS:
-        raise InputError(
-            f"--sample-interval {interval_s * 1e3:g} is not a sample interval in milliseconds; give {SHORTEST_MS:g} to "
-            f"{LONGEST_MS:g}, such as 2"
-        )
-    return parse_size(request.size) if request.size else None
-
-
-def _check_interval(source: Source, interval_s: float) -> None:
-    """Refuse an interval in a file that was meant in another unit."""
-    interval_ms = interval_s * 1e3
-    # Attributes of 32 bits are not exact.
-    if SHORTEST_TOLD_MS * (1 - 1e-6) <= interval_ms <= LONGEST_MS * (1 + 1e-6):
-        return
-    meant = [interval_ms * factor for factor in (1e3, 1e-3, 1e6, 1e-6)]
-    meant = [each for each in meant if MEANT_MS[0] <= each <= MEANT_MS[1]]
-    mend = f"if you meant {meant[0]:g} ms, pass --sample-interval {meant[0]:g}" if meant else "pass --sample-interval"
-    if SHORTEST_MS <= interval_ms < SHORTEST_TOLD_MS:
-        mend += f", or --sample-interval {interval_ms:g} if it is right"
-    raise InputError(
-        f"{source_text(source.path)}: has a sample interval of {interval_ms:g} ms ({interval_s * 1e6:g} "
-        f"microseconds), which no marine recording has; {mend}"
-    )
-
-
-def _check_intervals(sources: Sequence[Source], *, mixed: bool = False) -> float | None:
-    """The sample interval that all sources share, unless they may differ; images may leave it unknown."""
-    known = [(source, source.interval_s) for source in sources]
-    given = [(source, interval_s) for source, interval_s in known if interval_s is not None]
-    for source, interval_s in given:
-        _check_interval(source, interval_s)
-        # Attributes of 32 bits are not exact.
-        if not mixed and not math.isclose(interval_s, given[0][1], rel_tol=1e-6):
-            first = source_text(given[0][0].path)
-            raise InputError(
-                f"{source_text(source.path)} has samples every {interval_s * 1e3:g} ms, but {first} every "
-                f"{given[0][1] * 1e3:g} ms; make a survey of each, or pass --sample-interval if a header is wrong"
-            )
-    return given[0][1] if given else None
-
-
 def _gathers(
     request: Request,
-    opened: _Opened,
+    opened: Opened,
     tally: Tally,
     bring: Callable[[Recording | Picture], Gather] | None = None,
     finished: Finished | None = None,
@@ -504,10 +290,10 @@ def _gathers(
         if broken := sum(number for number, _ in tally.broken.values()):
             told += f" ({broken} traces have NaN or infinite samples: check --sample-format and --byte-order)"
         raise InputError(f"no gather is left to write: {told}; check the sources and labels")
-    tally.remarks = _remark_lines(sources)
+    tally.remarks = all_remarks(sources)
     if request.strict:
         size = None if bring else opened.size
-        refuse_warnings(([] if bring else _warnings(request, opened)) + treatment(tally, size, table))
+        refuse_warnings(([] if bring else shape_warnings(request, opened)) + treatment(tally, size, table))
 
 
 def _named(

@@ -15,7 +15,8 @@ from glowseis.errors import InputError
 from glowseis.survey.formats.arrays import ArraySource
 from glowseis.survey.formats.source import ReadOptions
 from glowseis.survey.formats.sources import open_source
-from glowseis.survey.ingestion.ingest import Request, ingest
+from glowseis.survey.ingestion.ingest import ingest
+from glowseis.survey.ingestion.request import Request
 from glowseis.survey.render import render
 from glowseis.survey.store.survey import open_survey
 from tests.support.forked import exit_status

@@ -14,7 +14,8 @@ from glowseis.survey.formats.pictures import write_pictures
 from glowseis.survey.formats.source import ReadOptions
 from glowseis.survey.formats.sources import open_source, open_sources
 from glowseis.survey.gather import Origin
-from glowseis.survey.ingestion.ingest import Request, ingest
+from glowseis.survey.ingestion.ingest import ingest
+from glowseis.survey.ingestion.request import Request
 from glowseis.survey.render import amplitudes, render
 from glowseis.survey.store.survey import open_survey
 from tests.support.random_gathers import random_gather

@@ -5,7 +5,8 @@ import pytest
 
 from glowseis.errors import InputError
 from glowseis.survey.formats.shots_again import occurrences
-from glowseis.survey.ingestion.ingest import Request, ingest
+from glowseis.survey.ingestion.ingest import ingest
+from glowseis.survey.ingestion.request import Request
 from glowseis.survey.store.survey import open_survey
 from tests.support.shot_files import Line, told, written
 
