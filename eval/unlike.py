@@ -17,16 +17,16 @@ def main(
     model: command.Classifier = None,
     count: Annotated[int, typer.Option(min=1, help="Gathers of unseen acquisitions, as they are.")] = 300,
     strange: Annotated[int, typer.Option(min=1, help="Gathers of each other kind.")] = 60,
-    size: Annotated[str, typer.Option(help="Samples x traces of the largest.")] = "448x320",
+    size: Annotated[str, typer.Option(help="Samples x traces of the largest gathers.")] = "448x320",
     acquisitions: Annotated[int, typer.Option(min=1, help="Number of acquisitions.")] = 30,
     first: Annotated[int, typer.Option(min=1, help="Number of the first one.")] = 2001,
     seed: Annotated[int, typer.Option(min=0, help="Seed of gathers and changes.")] = 3001,
-    grades: Annotated[list[Path] | None, typer.Option(help="Also this table that classify wrote; repeatable.")] = None,
+    grades: Annotated[list[Path] | None, typer.Option(help="Also this table from classify; repeatable.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for unlike.csv and unlike.md.")] = Path("unlike"),
 ) -> None:
     """Count the gathers that a classifier calls unlike its training data.
 
-    Gathers of simulated acquisitions that it was not trained on should not be, nor if their amplitudes have another
+    Gathers of simulated acquisitions that it was not trained on should not be called so, even in another amplitude
     unit. Noise, pictures, land records and gathers that were read wrongly should be.
 
     Example: python -m eval.unlike --grades grades.csv

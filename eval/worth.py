@@ -41,9 +41,7 @@ def main(
     ] = None,
     take: Annotated[
         Path | None,
-        typer.Option(
-            help="Folder that python -m eval.worth_jax wrote: take its outcomes in place of running anything."
-        ),
+        typer.Option(help="Folder that python -m eval.worth_jax wrote: take its outcomes instead of running anything."),
     ] = None,
     tables_only: Annotated[
         bool, typer.Option("--tables-only", help="Only write tables and report, from what is finished.")

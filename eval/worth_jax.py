@@ -379,7 +379,7 @@ def main() -> None:
     """Fit and grade the classifiers of a study of independent surveys on a GPU, for python -m eval.worth --take."""
     parser = argparse.ArgumentParser(prog="python -m eval.worth_jax", description=main.__doc__)
     parser.add_argument("recipe", type=Path, help="TOML file with [study.replicates]")
-    parser.add_argument("out", type=Path, help="folder to write, a file a setting")
+    parser.add_argument("out", type=Path, help="folder to write, one file per setting")
     parser.add_argument("--setting", action="append", help="name of a setting; repeatable; default: all")
     parser.add_argument(
         "--survey", type=int, action="append", help="number of a survey, from 0; repeatable; default: all"
@@ -387,11 +387,11 @@ def main() -> None:
     parser.add_argument(
         "--set", action="append", dest="changes", metavar="KEY=VALUE", help="change a key of the recipe"
     )
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin nothing more after this time")
-    parser.add_argument("--together", type=int, default=5, help="surveys whose flows are fitted at the same time")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="start nothing new after this many seconds")
+    parser.add_argument("--together", type=int, default=5, help="number of surveys whose flows are fitted together")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that simulate surveys")
     parser.add_argument("--commit", default="", help="commit of the code, where git is missing")
-    parser.add_argument("--machine", default="", help="the machine in words, for the results")
+    parser.add_argument("--machine", default="", help="description of the machine, for the results")
     words = parser.parse_args()
     if os.environ.get("KERAS_BACKEND") != "jax":
         parser.error("it fits with JAX; set KERAS_BACKEND=jax")

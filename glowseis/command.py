@@ -79,7 +79,7 @@ KeepGoing = Annotated[
     bool,
     typer.Option(
         "--keep-going",
-        help="Leave out files that cannot be read, tell why, and end with status 1; go on with the others.",
+        help="Leave out files that cannot be read and say why; go on with the others, and end with status 1.",
     ),
 ]
 Target = Annotated[
@@ -87,7 +87,7 @@ Target = Annotated[
     typer.Option(
         metavar="WINDOW",
         help="Where the signal is measured: 0.5-1.5 (seconds after the shot), 0.2-1.2@1500 (the same after the offset "
-        "over this velocity, in m/s), or a CSV file. By default the second after the first arrival.",
+        "over this velocity, in m/s), or a CSV file. By default one second from the first arrival on.",
         show_default=False,
     ),
 ]

@@ -55,7 +55,7 @@ def main(
     grade_word: GradeWord = None,
     files: Files = None,
 ) -> None:
-    """Turn grades into what processing reads: a kill list, a map, and marked copies of SEG-Y files.
+    """Turn grades into files for processing: a kill list, a map, and marked copies of SEG-Y files.
 
     The graded files are read again, as classify read them, and must not have changed. Dead and wild channels are killed
     too.

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 Sources = Annotated[list[Path], typer.Argument(metavar="SOURCE...", help="Files of gathers, folders of them, surveys.")]
 Out = Annotated[Path, typer.Option(help="HTML file to write.", show_default=False)]
-Pdf = Annotated[Path | None, typer.Option(help="PDF file to print it to, by Chromium.", show_default=False)]
+Pdf = Annotated[Path | None, typer.Option(help="PDF file to print it to, with Chromium.", show_default=False)]
 RulesFile = Annotated[Path | None, typer.Option(help="TOML file of acceptance rules.", show_default=False)]
-Unit = Annotated[str, typer.Option(help="Unit of the amplitudes, if it is microbar.", show_default=False)]
-Worst = Annotated[int, typer.Option(min=0, max=20, help="How many of the worst gathers are drawn and explained.")]
+Unit = Annotated[str, typer.Option(help="Unit of the amplitudes: microbar, or leave it out.", show_default=False)]
+Worst = Annotated[int, typer.Option(min=0, max=20, help="Number of worst gathers to draw and explain.")]
 Batch = Annotated[int, typer.Option(min=1, help="Windows graded at a time; memory grows with it.")]
 
 

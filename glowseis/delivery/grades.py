@@ -66,7 +66,7 @@ def read_grades(path: Path) -> GradesTable:
             labels = tuple(column.removeprefix(PROBABILITY) for column in columns if column.startswith(PROBABILITY))
             if missing or not labels:
                 lacks = missing[0] if missing else f"{PROBABILITY}LABEL"
-                raise InputError(f"{name}: no table of grades, as it has no column {lacks}; {mend}")
+                raise InputError(f"{name}: not a table of grades: it has no column {lacks}; {mend}")
             rows = [_row(name, number, columns, cells) for number, cells in enumerate(reader, start=2) if cells]
     except FileNotFoundError:
         raise InputError(f"{name}: no such file; {mend}") from None

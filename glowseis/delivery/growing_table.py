@@ -130,7 +130,7 @@ class GrowingTable:
         text = self._path.read_bytes().decode("utf-8", "replace")
         header, *lines = text.split("\n")
         if header != self._header:
-            raise InputError(f"{name}: is not as glowseis wrote it, as its first line differs; give another --out")
+            raise InputError(f"{name}: its first line is not as glowseis wrote it; give another --out")
         known = {one.source for one in self.record.files}
         # After the last line end there is nothing, or a part of a row.
         for line in lines[:-1]:
@@ -142,8 +142,8 @@ class GrowingTable:
                 self._rows.setdefault(source, []).append(line)
         if without := [one.source for one in self.record.files if one.source not in self._rows]:
             raise InputError(
-                f"{name}: has no rows of {without[0]}, which {source_text(record_path(self._path))} names; give "
-                "another --out, or the table as it was"
+                f"{name}: has no rows of {without[0]}, which {source_text(record_path(self._path))} names; "
+                "restore the table, or give another --out"
             )
         if sum(map(len, self._rows.values())) != len(lines) - 1 or lines[-1]:
             self._rewrite()

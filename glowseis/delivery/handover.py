@@ -113,7 +113,7 @@ def hand_over(grades: Path, out: Path, wanted: Wanted) -> list[str]:
     if missing := [one.source for one in record.files if one.reason]:
         told.append(f"{number_of(len(missing), 'file')} left out that could not be graded: {first_names(missing)}")
     if elsewhere:
-        told.append(f"{number_of(elsewhere, 'grade')} of gathers of surveys left out: give classify the files instead")
+        told.append(f"{number_of(elsewhere, 'grade')} of survey gathers left out: give classify the files instead")
     return [*told, f"{number_of(found.graded, 'graded gather')}: {source_text(out)}"]
 
 
@@ -123,7 +123,7 @@ def _killing(text: str, table: GradesTable) -> tuple[str, ...]:
     for label in wanted:
         if label not in table.numbers:
             raise InputError(
-                f"--kill {label}: no grade of {source_text(table.path)}; choose from {', '.join(table.numbers)}"
+                f"--kill {label}: not a grade in {source_text(table.path)}; choose from {', '.join(table.numbers)}"
             )
     return wanted
 
@@ -134,7 +134,7 @@ def _rows_by_file(table: GradesTable, record: GradingRecord) -> tuple[dict[str, 
     if table.labels != record.labels:
         raise InputError(
             f"{name}: has grades {', '.join(table.labels)}, but {source_text(record_path(table.path))} is of a model "
-            f"with {', '.join(record.labels)}; copy the one that was written with it"
+            f"with {', '.join(record.labels)}; copy the record that was written with the table"
         )
     rows: dict[str, dict[str, dict[str, str]]] = {one.source: {} for one in record.files if not one.reason}
     elsewhere = 0
@@ -148,8 +148,8 @@ def _rows_by_file(table: GradesTable, record: GradingRecord) -> tuple[dict[str, 
             mine[row["gather_id"]] = row
     if elsewhere == len(table.rows):
         raise InputError(
-            f"{name}: none of its gathers is of a file that {source_text(record_path(table.path))} names; grade files, "
-            "not surveys, which hold pictures of gathers"
+            f"{name}: none of its gathers comes from a file that {source_text(record_path(table.path))} names; "
+            "grade files, not surveys, which hold pictures of gathers"
         )
     return rows, elsewhere
 
@@ -164,7 +164,7 @@ def _path(one: GradedFile, folders: Sequence[Path]) -> Path:
             return path
     if there:
         raise InputError(f"{source_text(there[0])}: changed since it was graded; grade it again")
-    raise InputError(f"{one.path}: no such file; if it was moved since it was graded, give its folder by --files")
+    raise InputError(f"{one.path}: no such file; if it was moved since it was graded, give its folder with --files")
 
 
 def _copied(paths: Iterable[Path], record: GradingRecord) -> dict[Path, TraceSource]:
@@ -300,13 +300,13 @@ def _map_lines(path: Path, found: _Found, crs: str | None) -> Iterator[str]:
     if len(found.units) > 1:
         raise InputError(
             f"the source coordinates of gather {found.units['degrees']} are degrees, those of {found.units['lengths']} "
-            "lengths; a map cannot hold both: grade and hand over their files apart"
+            "lengths; a map cannot hold both: grade and deliver their files separately"
         )
     (unit,) = found.units
     write_geojson(path, found.features, unit, crs)
     if found.nowhere:
         yield (
-            f"{number_of(len(found.nowhere), 'gather')} without source coordinates, in the map without a place: "
+            f"{number_of(len(found.nowhere), 'gather')} without source coordinates, in the map without a position: "
             f"{first_names(found.nowhere)}"
         )
     mend = "" if crs or unit == "degrees" else "; --crs EPSG:n names it"
@@ -324,19 +324,20 @@ def _copy_lines(
         copy = folder / f"{parent}{path.name}"
         if copy.exists():
             raise InputError(
-                f"{source_text(path)}: two files of this name lie in folders of one name; rename one, and grade again"
+                f"{source_text(path)}: two files with this name are in folders with the same name; rename one, and "
+                "grade again"
             )
         changed = marked_copy(source, copy, word, found.numbers[path], found.dead[path])
         if changed.overwritten:
             yield (
                 f"warning: {source_text(path)}: {bytes_text(word)} held numbers such as {changed.example} on "
-                f"{number_of(changed.overwritten, 'trace')}, which the copy has lost; --grade-word gives others"
+                f"{number_of(changed.overwritten, 'trace')}, which the copy has lost; --grade-word names another word"
             )
         yield (
             f"{folder.name}/{copy.name}: grade in {bytes_text(word)}, {number_of(changed.dead, 'trace')} newly marked "
             "dead (bytes 29-30: 2), every other byte as in the original"
         )
-    yield f"numbers of grades: {_numbers_text(table)}"
+    yield f"grade numbers: {_numbers_text(table)}"
 
 
 def _numbers_text(table: GradesTable) -> str:

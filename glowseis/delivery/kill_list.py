@@ -52,11 +52,11 @@ def killed(name: str, geometry: Geometry, grade: str, faults: dict[str, np.ndarr
     where = f"{name}: its channels cannot be listed"
     mend = "name the right header word in classify's --trace-header, and grade the files again"
     if (channels[some] == 0).any():
-        raise InputError(f"{where}, as some have the number 0; {mend}")
+        raise InputError(f"{where}: some have the number 0; {mend}")
     if not some.all() and np.isin(channels[some], channels[~some]).any():
         twice = int(channels[some][np.isin(channels[some], channels[~some])][0])
         raise InputError(
-            f"{where}, as two have the number {twice}; {mend}, or in --cable-header if they are of two cables"
+            f"{where}: two have the number {twice}; {mend}, or in --cable-header if they are of two cables"
         )
     place = (geometry.sail_line, geometry.shot, geometry.cable)
     return joined(

@@ -67,7 +67,7 @@ def note(unit: Unit, crs: str | None) -> str:
         crs: Their reference system as `parse_crs` returns it; None if it is unknown.
     """
     if crs:
-        return f"coordinates as in the files, said to be {crs}; not WGS 84 unless that is"
+        return f"coordinates as in the files, declared to be {crs}; not WGS 84 unless {crs} is"
     if unit == "degrees":
         return "longitude and latitude as in the files, taken to be WGS 84; the files name no datum"
     return "x and y as in the files, in a projection that they do not name; not WGS 84"

@@ -118,10 +118,10 @@ def _limit(limit: Limit, known: np.ndarray, broken: np.ndarray, rules: Rules) ->
     wanted = f"{' and '.join(bounds)}{unit}{some}"
     nothing = np.zeros(len(known), bool)
     if not _usable(limit, rules):
-        return limit.title, wanted, f"not judged: amplitudes are not said to be in {limit.unit}", "", None, nothing
+        return limit.title, wanted, f"not judged: amplitudes are not declared to be in {limit.unit}", "", None, nothing
     total, count = int(known.sum()), int((known & broken).sum())
     if not total:
-        return limit.title, wanted, "not judged: could be measured on no record", "", None, nothing
+        return limit.title, wanted, "not judged: could not be measured on any record", "", None, nothing
     some = f", measured on {total} of {len(known)}" if total < len(known) else ""
     told = f"{count} of {total} ({100 * count / total:.1f} %) break it{some}"
     brief = (

@@ -74,7 +74,7 @@ def check_report(model: Path, request: Request, settings: Settings, output: Outp
         if path is not None:
             check_output(path)
     if output.pdf is not None and output.pdf.absolute() == output.page.absolute():
-        raise InputError(f"{output.pdf}: is --out and --pdf; give them different names")
+        raise InputError(f"{output.pdf}: is given as both --out and --pdf; give them different names")
     rules = read_rules(output.rules, output.unit)
     surveys, files = look_at(model, replace(request, fit=""))
     browser = find_browser() if output.pdf is not None else ""

@@ -228,7 +228,7 @@ def _missing(records: pd.DataFrame, walk: _Walk) -> list[str]:
         return "" if count == total else f" of {number_of(count, 'record')}"
 
     found = [
-        (int((records["sail_line"] == 0).sum()), "sail line numbers", "each file is a line"),
+        (int((records["sail_line"] == 0).sum()), "sail line numbers", "each file counts as a line"),
         (int((records["shot"] == 0).sum()), "shot numbers", ""),
         (walk.unnumbered, "channel numbers", "traces are counted from 1 in the order of the file"),
         (len(measured.nowhere), "offsets", "traces are taken to be 25 m apart"),
@@ -236,7 +236,7 @@ def _missing(records: pd.DataFrame, walk: _Walk) -> list[str]:
         (
             total - measured.gathers,
             "attributes",
-            "a survey holds pictures, each with its own clip: give its files",
+            "a survey holds pictures, each with its own clip: give the files it was made from",
         ),
     ]
     return [f"{what}{some(count)}{f' ({why})' if why else ''}" for count, what, why in found if count]

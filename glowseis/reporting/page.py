@@ -19,8 +19,8 @@ MOST_LINES, MOST_JUDGEMENTS = 10, 60
 """Most lines that are all drawn, and most judgements that are all in one table; of more, some are folded away."""
 
 SPREAD = (
-    "Point at a column to read its record. The height of a colour is the probability of its class; the strip below is "
-    "the grade; a mark above means that the record is unlike the training data."
+    "Point at a column to see its record. Each colour is as tall as the probability of its class; the strip below "
+    "shows the grade; a mark above means that the record is unlike the training data."
 )
 
 
@@ -71,9 +71,10 @@ def report_page(findings: Findings, judgements: Sequence[Judgement], origin: Seq
 
 
 _WORST = (
-    "By the probability of {severest}, then by noise. Time runs downwards, traces to the right as in the file; grey "
-    "levels are stretched four times, so events are clipped. Why: parts of the gather are covered with zeros, one "
-    "after another, and it is graded again; a part speaks for the grade if that becomes less likely without it."
+    "Sorted by the probability of {severest}, then by noise. Time runs downwards, traces to the right as in the file; "
+    "grey levels are stretched four times, so events are clipped. To explain a grade, parts of the gather are covered "
+    "with zeros, one after another, and it is graded again: a part supports the grade if covering it makes that less "
+    "likely."
 )
 
 
@@ -105,5 +106,5 @@ def _maps(findings: Findings) -> list[Part]:
     panels, empty = map_panels(findings.tables)
     parts = [Part("panels", panels)]
     if empty:
-        parts.append(Part("words", f"Not shown, as there is nothing to show: {'; '.join(empty)}."))
+        parts.append(Part("words", f"No maps of these, because nothing was measured or found: {'; '.join(empty)}."))
     return parts

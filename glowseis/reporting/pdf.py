@@ -48,7 +48,7 @@ def print_pdf(browser: str, page: Path, out: Path) -> None:
             # Chromium's sandbox refuses root. The page has no script.
             words.append("--no-sandbox")
         words += [f"--print-to-pdf={path}", page.absolute().as_uri()]
-        mend = f"{page} is whole: print it from a browser"
+        mend = f"{page} is complete: print it from a browser"
         try:
             done = subprocess.run(
                 words, capture_output=True, text=True, errors="replace", timeout=PATIENCE_S, check=False

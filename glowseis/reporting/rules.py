@@ -72,7 +72,7 @@ class Limit(Section):
         if self.min is None and self.max is None:
             raise ValueError("min and max are missing; give one of them, or both")
         if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min = {self.min:g} is above max = {self.max:g}; no record can keep both")
+            raise ValueError(f"min = {self.min:g} is above max = {self.max:g}; no record can satisfy both")
         if self.of_traces and GATHERS[self.attribute] != WHOLE:
             raise ValueError(f"of_traces = true is for counts of traces, which {self.attribute} is not; leave it out")
         return self

@@ -45,20 +45,20 @@ def _reasons(failed: Sequence[Judgement]) -> str:
     for one in failed:
         by_rule.setdefault(one.rule, []).append(one)
     texts = [own[0].brief if len(own) == 1 else f"{rule} on {len(own)} cables" for rule, own in by_rule.items()]
-    return "; ".join(texts[:NAMED]) + (f"; and {len(texts) - NAMED} rules more" if len(texts) > NAMED else "")
+    return "; ".join(texts[:NAMED]) + (f"; and {len(texts) - NAMED} more rules" if len(texts) > NAMED else "")
 
 
 def _unlike(findings: Findings) -> str:
     count, name = findings.unlike.survey, findings.classifier
     if not count.gathers:
-        return f"Whether the records are like those that {name} was trained on is unknown."
+        return f"It is not known whether the records are like the training data of {name}."
     told = f"{count.unlike} of {count.gathers} ({100 * count.unlike / count.gathers:.1f} %)"
     if count.whole:
         return (
-            f"Do not rely on the grades: the survey is unlike what {name} was trained on. {told} have unlike above 1, "
-            f"and chance explains {count.most} at most."
+            f"Do not rely on the grades: the survey is unlike the training data of {name}. {told} have unlike above 1; "
+            f"chance explains at most {count.most}."
         )
-    return f"Records unlike what {name} was trained on: {told}."
+    return f"Records unlike the training data of {name}: {told}."
 
 
 def lines_table(judgements: Sequence[Judgement]) -> Table:
@@ -90,7 +90,7 @@ def counts_table(judgements: Sequence[Judgement]) -> Table:
         counts = [sum(one.passed is outcome for one in own) for outcome in (True, False, None)]
         rows.append([rule, own[0].wanted, *map(str, counts)])
     frame = pd.DataFrame(rows, columns=["rule", "asks for", "pass", "fail", "not judged"])
-    return Table("rule-counts", "On how many cables of lines each rule is kept", frame, words=2)
+    return Table("rule-counts", "How many lines, cable by cable, keep each rule", frame, words=2)
 
 
 def rules_table(judgements: Sequence[Judgement], records: pd.DataFrame, name: str) -> Table:
@@ -117,7 +117,7 @@ def rules_table(judgements: Sequence[Judgement], records: pd.DataFrame, name: st
     frame = pd.DataFrame(rows, columns=columns)
     if frame["line"].nunique() == 1:
         frame = frame.drop(columns="line")
-    note = "A record that could not be graded is a bad one. Consecutive records follow each other by shot number."
+    note = "A record that could not be graded counts as bad. Consecutive records follow each other by shot number."
     return Table(name, "What each rule asks for and what was found", frame, (note,), len(frame.columns), headed=True)
 
 

@@ -1,4 +1,4 @@
-"""The worst gathers: drawn with their noise bands, and with what speaks for their grades."""
+"""The worst gathers: drawn with their noise bands, and with the parts that support their grades."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -71,7 +71,7 @@ def explanation(one: Worst, grade: str, labels: Sequence[str]) -> str:
     if found is None:
         return f"It is graded {grade}: there is nothing to explain."
     severest = grade == labels[-1]
-    what, label = (f"for {grade}", grade) if severest else (f"against {labels[0]}", labels[0])
+    what, label = (f"to {grade}", grade) if severest else (f"away from {labels[0]}", labels[0])
 
     def said(probability: float) -> str:
         shown = probability if severest else 1 - probability
@@ -80,21 +80,21 @@ def explanation(one: Worst, grade: str, labels: Sequence[str]) -> str:
     covered = []
     if found.columns:
         traces = listed([traces_of(one, columns) for columns in found.columns])
-        covered.append((found.without, f"traces {traces} covered throughout"))
+        covered.append((found.without, f"traces {traces} covered from top to bottom"))
     if found.without_known is not None:
         bands = "its noise band" if len(one.bands) == 1 else f"its {len(one.bands)} noise bands"
         covered.append((found.without_known, f"{bands} covered"))
     least = min((probability for probability, _ in covered), default=found.probability)
-    text = f"No single part speaks {what}."
+    text = f"No single part points {what}."
     if found.places:
-        text = f"{listed([where_of(one, place) for place in found.places])} speak most {what}."
+        text = f"{listed([where_of(one, place) for place in found.places])} point most strongly {what}."
         text = text[0].upper() + text[1:]
     if covered:
         (first, it), *more = covered
         text += f" With {it}, the probability of {label} {'falls' if severest else 'rises'} from "
         text += f"{said(found.probability)} to {said(first)}"
         text += "".join(f", and with {it} to {said(probability)}" for probability, it in more) + "."
-    return text if least <= STILL * found.probability else f"{text} More of the gather speaks {what}."
+    return text if least <= STILL * found.probability else f"{text} A larger part of the gather points {what}."
 
 
 def where_of(one: Worst, place: tuple[slice, slice]) -> str:
@@ -159,8 +159,8 @@ def _panels(place: int, one: Worst, name: str) -> list[Panel]:
     if one.occlusion is not None:
         heat, axes = _drawn(one)
         _overlay(axes, one, one.occlusion)
-        framed = "; what speaks most is framed" if one.occlusion.places else ""
-        words = f"{name}: the redder a part, the more it speaks for the grade{framed}"
+        framed = "; the strongest parts are framed" if one.occlusion.places else ""
+        words = f"{name}: the redder a part, the more it supports the grade{framed}"
         panels.append(_panel(heat, f"why-{place}", words))
     return panels
 

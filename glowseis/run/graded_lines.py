@@ -90,7 +90,7 @@ def grade_sources(
             found += [graded_file(path, reason=reason) for path, reason in faults.items()]
             write_record(out, record.model_copy(update={"files": tuple(found)}))
     if kept.begun:
-        lines.insert(0, f"went on after {number_of(kept.begun, 'gather')} graded before")
+        lines.insert(0, f"continued after {number_of(kept.begun, 'gather')} graded before")
     return [*lines, *bringing.lines(), *grades.lines(classifier.name), *_lines(classifier, grades, expected, out)]
 
 

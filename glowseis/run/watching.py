@@ -166,7 +166,7 @@ def watch_folder(
         StoppedError: It was interrupted; all rows are whole, and the same call goes on.
         OSError: The folder is gone, or the disk is full or not writable.
     """
-    busy = f"{source_text(out)}: another process adds to it; stop that one or give another --out"
+    busy = f"{source_text(out)}: another process is writing to it; stop that process or give another --out"
     with locked(out.parent / f".{out.name}.watch.lock", busy):
         for line in told:
             say(line)
@@ -199,7 +199,7 @@ def _check_complete(path: Path, request: Request) -> None:
     source = open_source(path, request.options, request.kind)
     cut = next((remark.text for remark in source.remarks() if remark.kind == CUT), None)
     if cut:
-        raise InputError(f"{source_text(path)}: {cut}; it is graded when it has changed and is complete")
+        raise InputError(f"{source_text(path)}: {cut}; it will be graded once it has changed and is complete")
 
 
 def _line(file: GradedFile, grades: Grades) -> str:

@@ -409,12 +409,12 @@ def test_what_was_stopped_goes_on_where_it_was(graded, lines, tmp_path, monkeypa
     counts = looks(monkeypatch)
     done = command("classify", *words, "--out", "new.csv")
     assert done.status == 0 and sum(counts) == 4 * 5
-    assert "went on after 7 gathers graded before" in done.out
+    assert "continued after 7 gathers graded before" in done.out
     mine, other = (pd.read_csv(tmp_path / name) for name in ("new.csv", "whole.csv"))
     numbers = mine.select_dtypes("number").columns
     np.testing.assert_allclose(mine[numbers], other[numbers], atol=1e-6)
     assert mine.drop(columns=numbers).equals(other.drop(columns=numbers))
-    told = [line for line in done.out.replace("new.csv", "whole.csv").splitlines() if "went on" not in line]
+    told = [line for line in done.out.replace("new.csv", "whole.csv").splitlines() if "continued after" not in line]
     assert told == whole.out.splitlines()
     assert read_record(tmp_path / "new.csv") == read_record(tmp_path / "whole.csv")
     assert not kept.exists()

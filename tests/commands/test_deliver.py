@@ -67,7 +67,7 @@ def test_all_that_is_handed_over(line, tmp_path, command):
     assert (
         "segy/a.segy: grade in bytes 181-184, 2 traces newly marked dead (bytes 29-30: 2), every other byte" in done.out
     )
-    assert "numbers of grades: 0 not graded, 1 good, 2 medium, 3 bad, -1 unsure" in done.out
+    assert "grade numbers: 0 not graded, 1 good, 2 medium, 3 bad, -1 unsure" in done.out
     read = json.loads((out / "grades.geojson").read_text())
     assert read["crs"] is None and len(read["features"]) == SHOTS
     second = read["features"][1]
@@ -115,7 +115,7 @@ def test_files_that_moved_are_found_where_they_are_said_to_be(line, tmp_path, co
     shutil.move(line, tmp_path / "archive" / "a.segy")
     done = command("deliver", grades, "--out", tmp_path / "out")
     assert done.status == 2 and done.error == [
-        f"glowseis.deliver: {line}: no such file; if it was moved since it was graded, give its folder by --files"
+        f"glowseis.deliver: {line}: no such file; if it was moved since it was graded, give its folder with --files"
     ]
     assert command("deliver", grades, "--out", tmp_path / "out", "--files", tmp_path / "archive").status == 0
     assert len(rows(tmp_path / "out" / "kill.csv")) == 2
@@ -183,7 +183,7 @@ def changed(path, **changes):
         (
             lambda table, line: None,
             ("--kill", "awful"),
-            "--kill awful: no grade of {table}; choose from good, medium, bad",
+            "--kill awful: not a grade in {table}; choose from good, medium, bad",
         ),
         (lambda table, line: None, ("--crs", "utm31"), "--crs utm31: give an EPSG code"),
         (lambda table, line: None, ("--grade-word", "233"), "--grade-word goes with --segy; leave it out"),
@@ -198,7 +198,7 @@ def changed(path, **changes):
             (),
             "{table}: no such file; give the CSV file that glowseis classify wrote",
         ),
-        (lambda table, line: table.write_text("a,b\n1,2\n"), (), "no table of grades, as it has no column gather_id"),
+        (lambda table, line: table.write_text("a,b\n1,2\n"), (), "not a table of grades: it has no column gather_id"),
         (lambda table, line: table.write_bytes(b"\xff\xfe\x00"), (), "{table}: cannot be read as CSV"),
         (
             lambda table, line: table.write_text(table.read_text().replace("medium,0.2", "awful,0.2")),
@@ -223,7 +223,7 @@ def changed(path, **changes):
         (
             lambda table, line: table.write_text(table.read_text().replace(str(line), "surveys/line12")),
             (),
-            "none of its gathers is of a file that",
+            "none of its gathers comes from a file that",
         ),
         (lambda table, line: table.write_text(table.read_text().splitlines()[0]), (), "{table}: has no grades"),
         (lambda table, line: record_path(table).unlink(), (), "grades.files.json: missing; classify writes it beside"),

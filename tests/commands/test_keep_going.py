@@ -91,8 +91,8 @@ def test_an_ingest_that_was_stopped_goes_on_after_whole_files(batch, tmp_path, m
     assert done.status == 0 and files == order[order.index(at) :]
     assert content(tmp_path / "new") == content(tmp_path / "whole")
     verify(open_survey(tmp_path / "new"))
-    assert "new: went on after " in done.out
-    lines = [line for line in done.out.replace("new", "whole").splitlines() if "went on after" not in line]
+    assert "new: continued after " in done.out
+    lines = [line for line in done.out.replace("new", "whole").splitlines() if "continued after" not in line]
     assert lines == whole.out.splitlines()
 
 

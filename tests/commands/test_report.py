@@ -76,7 +76,7 @@ def test_report_of_a_line(line, model, tmp_path, command):
     assert told in page.text and told in done.out and done.out.splitlines()[-1] == f"report: {out}"
     # What was not told is said.
     assert "Not judged: ambient noise, RMS" in page.text and "the unit of the amplitudes" in page.text
-    assert "Whether the records are like those that stand/1 was trained on is unknown" in page.text
+    assert "It is not known whether the records are like the training data of stand/1" in page.text
     assert "1 gather left out with fewer than the 12 live traces" in page.text
     assert "<b>" not in text and "a<b>&c.segy" in page.text
     # A column a record, in the order of shots.
@@ -85,8 +85,9 @@ def test_report_of_a_line(line, model, tmp_path, command):
     assert [number for number, title in enumerate(titles) if ": bad; " in title] == list(LOUD)
     assert "not graded; fewer than the 12 live traces that stand/1 needs" in titles[DEAD]
     # Why: the loud traces, 21 to 26.
-    most = "Traces 22 to 27 between 0.0 and 1.0 s speak most for bad. With traces 19 to 27 covered throughout, the "
-    most += "probability of bad falls from 0.97 to 0.02, and with its noise band covered to 0.02."
+    most = "Traces 22 to 27 between 0.0 and 1.0 s point most strongly to bad. With traces 19 to 27 covered "
+    most += "from top to bottom, the probability of bad falls from 0.97 to 0.02, and with its "
+    most += "noise band covered to 0.02."
     assert page.text.count(most) == 2
     rows = {row[0]: row for row in page.tables["rules"]}
     assert rows["bad records"][3:] == ["FAIL", "1004, 1006-1007"]
@@ -156,7 +157,7 @@ def test_page_stays_if_it_cannot_be_printed(tmp_path):
     browser = tmp_path / "browser"
     browser.write_text("#!/bin/sh\necho cannot >&2\nexit 3\n")
     browser.chmod(0o755)
-    with pytest.raises(glowseis.InputError, match=r"could not print the page \(cannot\); .*a\.html is whole"):
+    with pytest.raises(glowseis.InputError, match=r"could not print the page \(cannot\); .*a\.html is complete"):
         pdf.print_pdf(str(browser), tmp_path / "a.html", tmp_path / "a.pdf")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["browser"]
 
@@ -168,7 +169,7 @@ def test_page_stays_if_it_cannot_be_printed(tmp_path):
         (["--unit", "bar"], "--unit bar is unknown; give microbar, or leave it out"),
         (["--out", "there"], "there: exists already; give another --out or remove it"),
         (["--pdf", "there"], "there: exists already"),
-        (["--pdf", "new.html"], "is --out and --pdf; give them different names"),
+        (["--pdf", "new.html"], "is given as both --out and --pdf; give them different names"),
         (["--model", "nowhere"], "nowhere: no SavedModel there"),
         (["nowhere.segy"], "nowhere.segy: "),
         (["--prior", "1,2"], "--prior 1,2: "),

@@ -130,7 +130,7 @@ def test_a_file_cut_in_a_trace_is_not_graded_until_it_is_whole(folder):
     done = folder.watch(write(len(content) - 100), nothing, nothing, nothing)
     assert done.status == 75 and len(folder.rows()) == 0 and len(done.error) == 2
     assert done.error[0].startswith("in/a.segy: left out: cut short: trace 60 has only ")
-    assert done.error[0].endswith("it is graded when it has changed and is complete")
+    assert done.error[0].endswith("it will be graded once it has changed and is complete")
     (file,) = read_record(folder.table).files
     assert file.reason.startswith("in/a.segy: cut short") and file.sha256 == ""
     done = folder.watch(write(len(content)), nothing, nothing)

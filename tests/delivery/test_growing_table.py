@@ -106,7 +106,7 @@ def test_what_could_not_be_graded_is_noted_and_tried_again(table, tmp_path):
         (None, {"model_sha256": "1"}, "was made with the model's checksum 0, now 1"),
         (None, {"how": {"prior": "1,2"}}, "was made with settings"),
         (None, {"options": ReadOptions(shot_header="9")}, "was made with options"),
-        (None, {"columns": ["a"]}, "is not as glowseis wrote it, as its first line differs"),
+        (None, {"columns": ["a"]}, "its first line is not as glowseis wrote it"),
         (lambda path: record_path(path).unlink(), {}, "t.files.json: missing"),
         (
             lambda path: path.write_text(path.read_text().replace("a.segy", "x.segy")),

@@ -61,9 +61,9 @@ def test_what_is_no_epsg_code_is_told(text):
             "lengths",
             "epsg:32631",
             {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32631"}},
-            "said to be",
+            "declared",
         ),
-        ("degrees", "EPSG:4230", {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::4230"}}, "said to be"),
+        ("degrees", "EPSG:4230", {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::4230"}}, "declared"),
     ],
 )
 def test_a_map_says_what_its_coordinates_are(tmp_path, unit, crs, member, note):

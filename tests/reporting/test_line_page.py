@@ -144,12 +144,12 @@ def test_first_line_is_the_verdict(found):
 @pytest.mark.parametrize(
     ("unlike", "told"),
     [
-        ([0.5] * 19 + [2.0], "Records unlike what robust/2 was trained on: 1 of 20 (5.0 %)."),
+        ([0.5] * 19 + [2.0], "Records unlike the training data of robust/2: 1 of 20 (5.0 %)."),
         (
             [0.5] * 10 + [2.0] * 10,
-            "Do not rely on the grades: the survey is unlike what robust/2 was trained on. 10 of",
+            "Do not rely on the grades: the survey is unlike the training data of robust/2. 10 of",
         ),
-        ([np.nan] * 20, "Whether the records are like those that robust/2 was trained on is unknown."),
+        ([np.nan] * 20, "It is not known whether the records are like the training data of robust/2."),
     ],
 )
 def test_first_line_says_whether_grades_can_be_relied_on(found, unlike, told):
@@ -161,17 +161,19 @@ def test_why_a_gather_has_its_grade(found):
     one = found.worst[0]
     # Columns run from the last trace to the first; its second quarter in time, its third of the columns.
     assert where_of(one, one.occlusion.places[0]) == "traces 7 to 12 (channels 207 to 212) between 0.1 and 0.3 s"
-    most = "Traces 7 to 12 (channels 207 to 212) between 0.1 and 0.3 s speak most for bad. "
-    most += "With traces 7 to 12 (channels 207 to 212) covered throughout, the probability of bad falls from 0.90 to "
+    most = "Traces 7 to 12 (channels 207 to 212) between 0.1 and 0.3 s point most strongly to bad. "
+    most += "With traces 7 to 12 (channels 207 to 212) covered from top to bottom, the probability of bad falls "
+    most += "from 0.90 to "
     assert explanation(one, "bad", LABELS) == f"{most}0.20, and with its noise band covered to 0.10."
     other = explanation(one, "medium", LABELS)
-    assert "speak most against good. " in other and "the probability of good rises from 0.10 to 0.80, and" in other
+    assert "point most strongly away from good. " in other
+    assert "the probability of good rises from 0.10 to 0.80, and" in other
     weak = dataclasses.replace(one.occlusion, without=0.8, without_known=None)
     told = explanation(dataclasses.replace(one, occlusion=weak), "bad", LABELS)
-    assert told == f"{most}0.80. More of the gather speaks for bad."
+    assert told == f"{most}0.80. A larger part of the gather points to bad."
     nothing = dataclasses.replace(weak, places=[], columns=[])
     assert explanation(dataclasses.replace(one, occlusion=nothing), "bad", LABELS) == (
-        "No single part speaks for bad. More of the gather speaks for bad."
+        "No single part points to bad. A larger part of the gather points to bad."
     )
     assert "nothing to explain" in explanation(dataclasses.replace(one, occlusion=None), "good", LABELS)
 

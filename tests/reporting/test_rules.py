@@ -105,7 +105,7 @@ def test_limits_are_not_judged_without_unit_or_attribute():
     assert found[AMBIENT].passed is None and "microbar" in found[AMBIENT].found
     assert not len(found["bad records"].records)
     found = judged(records(noise_rms_median=np.nan), read_rules(None, "microbar"))
-    assert found[AMBIENT].passed is None and found[AMBIENT].found == "not judged: could be measured on no record"
+    assert found[AMBIENT].passed is None and found[AMBIENT].found == "not judged: could not be measured on any record"
     found = judged(records()[["line", "shot", "cable", "grade"]])
     assert found[DEAD].passed is None and found["bad records"].passed
 

@@ -90,7 +90,7 @@ def _ingest(
         finished.ids = {*written.ids, *tally.lifeless, *tally.unlabelled}
         if note and not told:
             done = f"{number_of(len(note.files), 'file')} and {number_of(note.gathers, 'gather')}"
-            told.append(f"{source_text(out)}: went on after {done} that were finished before")
+            told.append(f"{source_text(out)}: continued after {done} that were finished before")
         about = request.about() | ({"left_out": told_of(faults)} if faults else {})
         gathers = _gathers(request, opened, tally, finished=finished)
         try:
@@ -178,8 +178,8 @@ def _refuse_unused(request: Request) -> None:
     names += [name for name, value in vars(request.options).items() if value != getattr(options, name)]
     if names:
         raise InputError(
-            f"{' and '.join(names)}: for files of gathers, and there are none among the sources; surveys are read as "
-            "they are, leave it out"
+            f"{' and '.join(names)}: only for files, and all sources are surveys, which are read as they are; leave "
+            "it out"
         )
 
 
