@@ -49,7 +49,7 @@ def missed_parts(results: Replicated, setting: str, study: str, folder: Path, te
         if found:
             cards.append(_card(arm, found, survey, results.rare))
     if not cards:
-        words = f"No grades of single gathers of this test survey are in {folder / 'grades'}; outcomes hold sums alone."
+        words = f"No grades of single gathers of this test survey are in {folder / 'grades'}; outcomes hold only sums."
         return [Part("words", words)]
     words = (
         f"The {results.rare} gathers of the test survey that the most classifiers of each arm missed, at most {SHOWN}. "

@@ -57,8 +57,8 @@ def _arms(
     dress(axes)
     means = ", ".join(f"{ARMS[arm].title} {mean_of(list(one.values())).mean:.1f}" for arm, one in arms.items())
     caption = (
-        f"With {where}: F1 of {results.rare} on one common test survey, one point per training survey; the upright "
-        f"line is the mean, the level one its 95 % interval. Means: {means}."
+        f"With {where}: F1 of {results.rare} on one common test survey, one point per training survey; the vertical "
+        f"line is the mean, the horizontal one its 95 % interval. Means: {means}."
     )
     return Panel(_svg(figure, f"arms-{setting.name}", caption), caption)
 

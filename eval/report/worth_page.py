@@ -38,14 +38,14 @@ ARMS_EXPLAINED = {
     "oversampling": "Recorded {rare} gathers are repeated.",
     "pixel-mixing": "The grey levels of two recorded {rare} gathers are averaged.",
     "smote": "Like pixel mixing, between near neighbours.",
-    "flow": "A normalising flow, trained on the recorded {rare} gathers, makes others between them: the paper's.",
+    "flow": "The paper's way: a normalising flow, trained on the recorded {rare} gathers, makes new ones between them.",
     "flow-all": "The same; the flow is trained on all classes first.",
-    "flow-prior": "A flow of {rare} gathers makes gathers from random numbers alone.",
+    "flow-prior": "A flow trained on {rare} gathers makes new ones from random numbers alone.",
     "logit-adjustment": "Only the recorded gathers; the loss is adjusted for how frequent each class is.",
     "trace-blocks": "A block of a {rare} gather's traces replaces those of another gather.",
     "low-band": "The low-frequency noise of a recorded {rare} gather replaces that of another gather. No flow.",
     "low-band-fresh": "The same, with other gathers in every pass over the training set.",
-    "symmetric": "Half of every class gets noise of other gathers, so that being synthetic tells nothing. No flow.",
+    "symmetric": "Half of every class gets noise of other gathers, so being synthetic gives no class away. No flow.",
     "noise-flow": "A flow of low-frequency noise makes new noise, which replaces that of another gather.",
 }
 """What the arms add, for readers who know none of them; an arm without a sentence is named by its title alone."""
@@ -88,7 +88,8 @@ def write_page(results: Replicated, recipe: StudyRecipe, folder: Path, digest: s
         f"A classifier grades seismic shot gathers as {', '.join(results.labels)}; {rare} ones are rare. Each way "
         f"below adds {added} to its training, on up to {replicates.count} independent "
         f"simulated surveys, and every classifier is tested on one other survey. F1 of {rare} is the harmonic mean of "
-        f"the share of {rare} gathers that are found and the share of finds that are {rare}; 100 is perfect."
+        f"the share of {rare} gathers that are found and the share of gathers graded {rare} that are {rare}; 100 is "
+        "perfect."
     ]
     if missing:
         about.append(f"Not finished yet: {'; '.join(missing)}.")
@@ -158,7 +159,7 @@ def _scarcity(results: Replicated, scarcity: ScarcitySection | None) -> list[Par
         pd.DataFrame(rows, columns=heads),
         (
             "Interpolated on the logarithm of the number of gathers; where oversampling's curve falls again, its first "
-            "crossing counts. Intervals draw the surveys anew, so with few surveys they are narrow.",
+            "crossing counts. Intervals resample the surveys, so with few surveys they are narrow.",
         ),
     )
     return [Part("panels", [scarcity_panel(results, scarcity)]), Part("table", table)]
@@ -211,7 +212,7 @@ def _contrasts(results: Replicated, replicates: ReplicatesSection) -> list[Part]
         pd.DataFrame(rows, columns=heads),
         (
             "Paired t-tests over surveys. The contrast with random oversampling in the first setting is the primary "
-            "one, fixed in advance; in other settings it is not corrected either. The rest of a setting are, together.",
+            "one, fixed in advance; in others it is uncorrected too. The rest of a setting is corrected together.",
         ),
         words=2,
     )
@@ -236,7 +237,7 @@ def _quality(replicates: ReplicatesSection, folder: Path, digest: str) -> list[P
         if frame is not None and len(frame := frame[frame["study"] == digest]):
             where = f"Survey {number}, {setting}, by python -m eval.quality."
             return [Part("words", where), *(Part("table", table) for table in quality_tables(frame))]
-    return [Part("words", "Nothing is measured here yet: run python -m eval.quality, then this page again.")]
+    return [Part("words", "Nothing is measured here yet: run python -m eval.quality, then make this page again.")]
 
 
 def _making(results: Replicated, recipe: StudyRecipe, digest: str) -> list[Part]:

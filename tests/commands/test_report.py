@@ -115,7 +115,7 @@ def test_what_speaks_for_an_unsure_grade_speaks_against_the_mildest(line, model,
     assert command("report", line, "--model", model, "--out", out, "--worst", 1).status == 0
     text = PageReader(out.read_text(encoding="utf-8")).text
     assert re.search(r"Line 12, shot 100\d, cable 1: good 0.00, medium 0.03, bad 0.97", text)
-    assert "speak most against good." in text and "the probability of good rises from 0.00 to 0.10" in text
+    assert "point most strongly away from good." in text and "the probability of good rises from 0.00 to 0.10" in text
 
 
 def test_report_of_a_survey_says_that_nothing_was_measured(model, tmp_path, command):
