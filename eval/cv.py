@@ -29,6 +29,8 @@ def main(
     recipe: Annotated[Path, typer.Argument(help="TOML file with [study].")] = Path("train/demo.toml"),
     *,
     survey: Annotated[Path | None, typer.Option(help="Folder of a labelled survey; default: the recipe's own.")] = None,
+    labels: command.SurveyLabels = None,
+    judge: command.Judge = None,
     fold: Annotated[
         list[int] | None, typer.Option(help="Number of a fold, from 0; repeatable; default: all folds.")
     ] = None,
@@ -84,15 +86,16 @@ def main(
         if tables_only:
             check_folder(folder, settings)
             there = survey or surveys_are_there(settings)
-            study = prepare(settings, folder, survey, outcomes) if there else None
+            study = prepare(settings, folder, survey, outcomes, labels=labels or (), judge=judge) if there else None
             _tables(settings, study, None, folder, outcomes or folder / "outcomes")
             return
-        study = prepare(settings, folder, survey, outcomes)
+        study = prepare(settings, folder, survey, outcomes, labels=labels or (), judge=judge)
         make_folder(study.outcomes, "--outcomes")
         if jobs == 1 and not scheduler:
             _run_here(study, numbers, attended)
         else:
-            _run_elsewhere(study, numbers, _words(recipe, survey, changes, arms, study), jobs, scheduler)
+            words = _words(recipe, survey, changes, arms, study) + _label_words(labels, judge)
+            _run_elsewhere(study, numbers, words, jobs, scheduler)
         if not attended:
             _tables(settings, study, study.digest, folder, study.outcomes)
     except (KeyboardInterrupt, StoppedError):
@@ -157,6 +160,12 @@ def _words(path: Path, survey: Path | None, changes: list[str] | None, arms: str
     for change in changes or []:
         words += ["--set", change]
     return (*words, *(["--arms", arms] if arms else []))
+
+
+def _label_words(labels: list[Path] | None, judge: str | None) -> tuple[str, ...]:
+    """The part of that command line that says where labels come from."""
+    words = [word for path in labels or () for word in ("--labels", str(path))]
+    return (*words, *(("--judge", judge) if judge else ()))
 
 
 def _with_time_left(study: "Study", numbers: Sequence[int], at_once: int = 1) -> Callable[[str], None]:

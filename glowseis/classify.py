@@ -33,7 +33,8 @@ def main(
     prior: command.Prior = None,
     fit: command.GradedFit = "",
     size: command.GradedSize = "",
-    labels: command.Labels = None,
+    labels: command.ScoredLabels = None,
+    judge: command.Judge = None,
     kind: command.Kind = None,
     strict: command.Strict = False,
     keep_going: command.KeepGoing = False,
@@ -53,10 +54,9 @@ def main(
     from glowseis.run.graded_sources import look_at, look_at_folder, model_among
     from glowseis.survey.ingestion.request import Request, left_out_lines
 
-    if not watch:
-        command.refuse_given(context, ["settle"], "--watch")
+    command.refuse_given(context, ["judge" if watch else "settle"], "a survey" if watch else "--watch")
     savedmodel, named, told = model_among(sources, model)
-    asked = Request(named, options, kind, size, fit, labels, strict=strict, keep_going=keep_going)
+    asked = Request(named, options, kind, size, fit, next(iter(labels or ()), None), False, strict, keep_going)
     if watch:
         folder = look_at_folder(savedmodel, asked)
         command.import_tensorflow()
@@ -64,7 +64,7 @@ def main(
 
         watch_folder(savedmodel, folder, asked, out, (batch, prior, settle), command.say, told)
     check_output(out)
-    surveys, files = look_at(savedmodel, asked)
+    surveys, files = look_at(savedmodel, asked, labels or (), judge)
     command.import_tensorflow()
     from glowseis.run.graded_lines import grade_sources
 

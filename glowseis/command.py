@@ -53,7 +53,30 @@ Classifier = Annotated[
         show_default=False,
     ),
 ]
+Flow = Annotated[Path | None, typer.Argument(help="savedmodels/NAME, or one of its versions; not with --onto.")]
+Farthest = Annotated[
+    float, typer.Option(help="How far a gather may lie from its first parent towards the other, at most 1.")
+]
+Changes = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, such as seed=2.")
+]
 Labels = Annotated[Path | None, typer.Option(help="CSV file of labels by gather_id, file, line, shot or cable.")]
+SurveyLabels = Annotated[
+    list[Path] | None,
+    typer.Option("--labels", help="CSV file of labels that replace those in the survey's records; repeatable."),
+]
+ScoredLabels = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--labels",
+        help="CSV file of labels to score grades by: for files, by gather_id, file, line, shot or cable; for a survey, "
+        "in place of its records' labels, and repeatable.",
+    ),
+]
+Judge = Annotated[
+    str | None,
+    typer.Option("--judge", help="Whose label counts where the judges of --labels disagree: a name, or majority."),
+]
 Kind = Annotated[
     str | None, typer.Option("--format", help="segy, su, hdf5, numpy or pictures, regardless of file extension.")
 ]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from glowseis.command import run
+from glowseis import command
 
 
 class Kind(StrEnum):
@@ -30,31 +30,36 @@ def main(
     rare: Annotated[
         str, typer.Option(help="Label that every part must contain; by default the one with the fewest gathers.")
     ] = "",
+    labels: command.SurveyLabels = None,
+    judge: command.Judge = None,
 ) -> None:
     """Divide a survey's gathers into folds or a split.
 
-    The result is written to a file. Synthetic gathers and gathers without a label are left out.
+    The result is written to a file. Synthetic gathers and gathers without a label are left out. Folds made with
+    --labels are for training with the same labels.
 
     Example: python -m glowseis.folds surveys/small --out folds/small.json --kind grouped
     """
+    import pandas as pd
+
     from glowseis.files import check_output
     from glowseis.survey.gather import source_text
+    from glowseis.survey.labels.overlay import open_survey
     from glowseis.survey.splits.fold_files import labelled_rows, make_folds, torn_duplicates, write_folds
-    from glowseis.survey.store.survey import open_survey
 
     check_output(out)
-    opened = open_survey(survey)
+    opened = open_survey(survey, labels or (), judge)
     made = make_folds(opened, kind.value, folds, seed, rare or None)
     write_folds(out, made)
 
     lines = opened.index["sail_line"].to_numpy()
-    labels = opened.index["label"].to_numpy(str)
+    given = opened.index["label"].to_numpy(str)
     rows = []
     for fold in range(len(made)):
         for part, own in zip(made.part_names, made.parts(fold), strict=True):
-            counts = {label: int((labels[own] == label).sum()) for label in opened.labels}
+            counts = {label: int((given[own] == label).sum()) for label in opened.labels}
             rows.append({"fold": fold, "part": part, **counts, "sail lines": len(set(lines[own].tolist()))})
-    print(_table(rows))
+    print(pd.DataFrame(rows).to_string(index=False))
     left_out = len(opened) - len(labelled_rows(opened))
     if left_out:
         print(f"{left_out} gathers are left out: they are synthetic or have no label")
@@ -69,11 +74,5 @@ def main(
     print(f"SHA-256 {made.checksum}")
 
 
-def _table(rows: list[dict[str, object]]) -> str:
-    import pandas as pd
-
-    return pd.DataFrame(rows).to_string(index=False)
-
-
 if __name__ == "__main__":
-    run(main)
+    command.run(main)

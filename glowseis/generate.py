@@ -26,21 +26,19 @@ class Onto(StrEnum):
 
 def main(
     context: typer.Context,
-    savedmodel: Annotated[
-        Path | None, typer.Argument(help="savedmodels/NAME, or one of its versions; not with --onto.")
-    ] = None,
+    savedmodel: command.Flow = None,
     *,
     survey: Annotated[Path, typer.Option(help="Folder of the survey with the parents.")],
     out: Annotated[Path, typer.Option(help="The .segy, .h5 or .npy file, or the folder, to write.")],
+    labels: command.SurveyLabels = None,
+    judge: command.Judge = None,
     label: Annotated[str | None, typer.Option(help="Label of the gathers to make; default: the flow's.")] = None,
     count: Annotated[int, typer.Option(min=1, help="Number of gathers to make.")] = 600,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the pairs and weights.")] = 1,
     path: Annotated[
         LatentPath, typer.Option(help="spherical keeps the parents' noise; linear lets it fade half-way.")
     ] = LatentPath.SPHERICAL,
-    farthest: Annotated[
-        float, typer.Option(help="How far a gather may lie from its first parent towards the other, at most 1.")
-    ] = 1.0,
+    farthest: command.Farthest = 1.0,
     onto: Annotated[
         Onto | None,
         typer.Option(help="other-earths moves the low-frequency noise of recorded gathers onto others; needs no flow."),
@@ -65,14 +63,16 @@ def main(
         context, ("path", "farthest", "batch") if onto else ("corner",), "a flow" if onto else "--onto"
     )
     from glowseis.generation import Target, by_flow, by_moving, check_flow_fits
+    from glowseis.survey.labels.overlay import open_survey
 
     target = Target(out, kind, count, seed)
+    opened = open_survey(survey, labels or (), judge)
     if savedmodel is None:
-        print(by_moving(target, survey, label, corner))
+        print(by_moving(target, opened, label, corner))
         return
-    check_flow_fits(savedmodel, survey, label, farthest)
+    check_flow_fits(savedmodel, opened, label, farthest)
     command.import_tensorflow()
-    print(by_flow(target, savedmodel, survey, label, path.value, farthest, batch))
+    print(by_flow(target, savedmodel, opened, label, path.value, farthest, batch))
 
 
 if __name__ == "__main__":

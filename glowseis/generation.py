@@ -10,6 +10,7 @@ from glowseis.survey.formats.targets import Format, target_format
 
 if TYPE_CHECKING:
     from glowseis.survey.gather import Gather
+    from glowseis.survey.store.survey import Survey
 
 
 @dataclass(frozen=True)
@@ -35,18 +36,17 @@ class Target:
         target_format(self.out, self.kind)
 
 
-def check_flow_fits(savedmodel: Path, survey: Path, label: str | None, farthest: float) -> None:
+def check_flow_fits(savedmodel: Path, survey: "Survey", label: str | None, farthest: float) -> None:
     """Refuse what `by_flow` cannot make, before TensorFlow is imported; arguments as there."""
     if not 0 < farthest <= 1:
         raise InputError(f"--farthest {farthest:g}: give a number above 0, at most 1")
     from glowseis.export.folders import check_flow
-    from glowseis.survey.store.survey import open_survey
 
-    check_flow(savedmodel, open_survey(survey), label)
+    check_flow(savedmodel, survey, label)
 
 
 def by_flow(
-    target: Target, savedmodel: Path, survey: Path, label: str | None, path: str, farthest: float, batch: int
+    target: Target, savedmodel: Path, survey: "Survey", label: str | None, path: str, farthest: float, batch: int
 ) -> str:
     """Write what a flow interpolates between a survey's gathers (`glowseis.synthesis`).
 
@@ -66,21 +66,20 @@ def by_flow(
         InputError: As `glowseis.synthesis.synthesise`, or nothing can be written there.
     """
     from glowseis.export.flow import load_flow
-    from glowseis.survey.store.survey import open_survey
     from glowseis.synthesis import possible_parents, synthesise, trained_label
 
-    real, flow = open_survey(survey), load_flow(savedmodel)
+    flow = load_flow(savedmodel)
     label = label or trained_label(flow)
-    if flow.about.get("survey_checksum") != real.checksum:
+    if flow.about.get("survey_checksum") != survey.checksum:
         print(f"{flow.name} was trained on another survey, {flow.about.get('survey', 'which it does not name')}")
-    possible = len(possible_parents(flow, real, label))
-    made = synthesise(flow, real, label, target.count, target.seed, path, batch, farthest=farthest)
+    possible = len(possible_parents(flow, survey, label))
+    made = synthesise(flow, survey, label, target.count, target.seed, path, batch, farthest=farthest)
     reach = f", at most {farthest:g} of the way" if farthest < 1 else ""
     _write(target, made, f"{flow.name}, seed {target.seed}, {path} path{reach}")
     return f"{target.count} synthetic {label} gathers by {flow.name}, from {possible} possible parents: {target.out}"
 
 
-def by_moving(target: Target, survey: Path, label: str | None, corner_hz: float) -> str:
+def by_moving(target: Target, survey: "Survey", label: str | None, corner_hz: float) -> str:
     """Write recorded gathers with the low-frequency noise of others (`glowseis.transplant`).
 
     Args:
@@ -95,14 +94,13 @@ def by_moving(target: Target, survey: Path, label: str | None, corner_hz: float)
     Raises:
         InputError: As `glowseis.transplant.transplants`, there is no label, or nothing can be written there.
     """
-    from glowseis.survey.store.survey import open_survey
     from glowseis.transplant import transplants
 
     if not label:
         raise InputError("--onto other-earths needs --label, the label of the gathers whose noise is moved")
     if not corner_hz > 0:
         raise InputError(f"--corner {corner_hz:g}: give a frequency above 0, in Hz")
-    made = transplants(open_survey(survey), label, target.count, target.seed, corner_hz=corner_hz)
+    made = transplants(survey, label, target.count, target.seed, corner_hz=corner_hz)
     _write(target, made, f"noise below {corner_hz:g} Hz on other earths, seed {target.seed}")
     done = f"{target.count} synthetic {label} gathers, their noise below {corner_hz:g} Hz moved onto other gathers"
     return f"{done}: {target.out}"

@@ -25,9 +25,9 @@ def main(
     survey: Annotated[Path | None, typer.Option(help="Folder of the survey; default: the recipe's own.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; default: runs/NAME.")] = None,
     savedmodels: Annotated[Path, typer.Option(help="Folder for the SavedModel NAME/VERSION.")] = Path("savedmodels"),
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, such as seed=2.")
-    ] = None,
+    changes: command.Changes = None,
+    labels: command.SurveyLabels = None,
+    judge: command.Judge = None,
     cluster: Annotated[
         Cluster | None, typer.Option(help="Train with all tasks of this Slurm step; TF_CONFIG needs no option.")
     ] = None,
@@ -53,7 +53,7 @@ def main(
 
     from glowseis.run.ready import make_ready
 
-    ready = make_ready(settings, survey, out, together=together)
+    ready = make_ready(settings, survey, out, labels or (), judge, together=together)
     command.import_tensorflow(begin=not together)
     from glowseis.fitting.devices.cluster import from_slurm, from_tf_config
     from glowseis.fitting.devices.devices import Devices, devices_of

@@ -15,8 +15,9 @@ from glowseis.files import is_writers, locked, read_record, write_json
 from glowseis.recipe import identifying
 from glowseis.run.checks import check_has_survey
 from glowseis.run.own_survey import own_survey
-from glowseis.run.record import difference, record_of
+from glowseis.run.record import difference, other_labels, record_of
 from glowseis.survey.content.duplicates import equal_gathers
+from glowseis.survey.labels.overlay import open_survey, with_labels
 from glowseis.survey.splits.fold_files import (
     KINDS,
     Folds,
@@ -28,7 +29,7 @@ from glowseis.survey.splits.fold_files import (
     write_folds,
 )
 from glowseis.survey.store.manifest import MANIFEST
-from glowseis.survey.store.survey import Survey, open_survey
+from glowseis.survey.store.survey import Survey
 
 RECORD = "study.json"
 
@@ -146,6 +147,8 @@ def prepare(
     outcomes: Path | None = None,
     say: Callable[[str], None] = print,
     kinds: Sequence[str] | None = None,
+    labels: Sequence[Path] = (),
+    judge: str | None = None,
 ) -> Study:
     """Make a study's surveys and folds, unless they exist, and make sure that its folder holds this study.
 
@@ -157,6 +160,9 @@ def prepare(
         outcomes: Folder of the outcomes; `folder/outcomes` if None.
         say: Called with lines for the user.
         kinds: Kinds of folds to make; the recipe's if None. `split` and `grouped-split` are for the curve.
+        labels: Files of labels that replace those of the survey's records, as
+            `glowseis.survey.labels.overlay.open_survey` takes them; the independent survey keeps its own.
+        judge: Whose label counts where judges disagree, as there.
 
     Raises:
         InputError: The folder holds another study; a survey changed since its folds were made; a label is missing; a
@@ -166,10 +172,10 @@ def prepare(
     check_folder(folder, recipe)
     independent = None
     if survey_path:
-        survey = open_survey(survey_path)
+        survey = open_survey(survey_path, labels, judge)
     else:
         check_has_survey(recipe, recipe.name)
-        survey = own_survey(recipe.survey, Path("surveys") / recipe.name)
+        survey = with_labels(own_survey(recipe.survey, Path("surveys") / recipe.name), labels, judge)
         if recipe.study.independent:
             independent = own_survey(recipe.study.independent, Path("surveys") / f"{recipe.name}-independent")
     wanted: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind in (kinds or recipe.study.kinds))
@@ -240,6 +246,9 @@ def _check_same(folder: Path, record: dict[str, Any], say: Callable[[str], None]
     for name in ("survey", "independent"):
         if there.get(f"{name}_checksum") != record[f"{name}_checksum"]:
             where = record[name] or there.get(name)
+            before = other_labels(there.get("relabelling"), record.get("relabelling")) if name == "survey" else ""
+            if before:
+                raise InputError(f"{folder}: this study began with {before}; give the same --labels, or another --out")
             what = "has changed since this study began" if there.get(name) == record[name] else "is another survey"
             raise InputError(f"{where}: {what} (see {path}); restore the study's own survey, or give another --out")
     upgraded = difference(there.get("versions"), record["versions"])

@@ -55,7 +55,12 @@ def _model(folder: Path, about: dict[str, Any]) -> list[str]:
     commit = f", commit {about['commit']}" if about.get("commit") else ""
     recipe = f", recipe {about['recipe']['name']}" if about.get("recipe", {}).get("name") else ""
     survey = f", survey {about['survey']}" if about.get("survey") else ""
-    return [*lines, f"made by: {made}{commit}{recipe}{survey}"]
+    lines.append(f"made by: {made}{commit}{recipe}{survey}")
+    if labels := about.get("relabelling"):
+        decides = f"; where judges disagree, {labels['judge']} decides" if labels["judge"] else ""
+        told = f"labels: of {', '.join(labels['files'])}, in place of the survey's own{decides}"
+        lines.append(f"{told}; checksum {labels['checksum'][:12]}")
+    return lines
 
 
 def _training(about: dict[str, Any]) -> list[str]:

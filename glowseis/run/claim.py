@@ -14,8 +14,8 @@ from glowseis.fitting.devices.devices import Devices
 from glowseis.run.record import RECORD, check_same, is_free
 from glowseis.run.result import RESULT
 
-OF_A_PROCESS = ("survey", "versions", "commit")
-"""Parts of a record that processes of one run need not have in common."""
+OF_A_PROCESS = ("survey", "relabelling", "versions", "commit")
+"""Parts of a record that processes of one run need not have in common; the survey's checksum covers its labels."""
 
 
 @contextlib.contextmanager

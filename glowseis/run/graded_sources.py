@@ -10,6 +10,7 @@ from glowseis.shipped import ready_model
 from glowseis.survey.formats.source import check_file
 from glowseis.survey.formats.sources import check_kind, source_files
 from glowseis.survey.ingestion.request import Request
+from glowseis.survey.labels.overlay import with_labels
 from glowseis.survey.render import FITS
 from glowseis.survey.size import parse_size
 from glowseis.survey.store.manifest import MANIFEST
@@ -67,12 +68,16 @@ def look_at_folder(savedmodel: Path, asked: Request) -> Path:
     return folder
 
 
-def look_at(savedmodel: Path, asked: Request) -> tuple[list[Survey], Request]:
+def look_at(
+    savedmodel: Path, asked: Request, labels: Sequence[Path] = (), judge: str | None = None
+) -> tuple[list[Survey], Request]:
     """Open the surveys among the sources, and make sure that the classifier and the files exist.
 
     Args:
         savedmodel: Path of the classifier's SavedModel.
         asked: Surveys and files, and how to read files; if `fit` is empty, they are graded whole, in windows.
+        labels: Files of labels, one of which may be for files of gathers, several for one survey.
+        judge: Whose label counts where judges disagree about a survey's gathers.
 
     Returns:
         The surveys, and the same request for the files alone.
@@ -84,14 +89,18 @@ def look_at(savedmodel: Path, asked: Request) -> tuple[list[Survey], Request]:
     fit = asked.fit
     surveys = [open_survey(source) for source in asked.sources if (source / MANIFEST).exists()]
     files = [source for source in asked.sources if not (source / MANIFEST).exists()]
-    if asked.labels and not files:
-        raise InputError("--labels is for files; a survey has its own labels from ingest; leave --labels out")
+    if labels and len(surveys) + bool(files) > 1:
+        raise InputError("--labels is for one survey or for files, and these are several; grade them one after another")
+    if files and (len(labels) > 1 or judge):
+        raise InputError("several --labels, and --judge, are for surveys; for files give one --labels alone")
+    if labels or judge:
+        surveys = [with_labels(survey, labels, judge) for survey in surveys]
     if fit and not files:
         raise InputError("--fit is for files; a survey's gathers have one size already; leave --fit out")
     read_about(version_folder(savedmodel), "classifier")
     for file in () if asked.keep_going else source_files(files, asked.kind):
         check_file(file)
-    return surveys, replace(asked, sources=files)
+    return surveys, replace(asked, sources=files, labels=labels[0] if labels and files else None)
 
 
 def _check_fit(asked: Request) -> None:

@@ -1,16 +1,16 @@
 """What a training needs before TensorFlow is loaded: its recipe, a checked folder, and its survey, opened or made."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from glowseis.recipe import AnyRecipe, Recipe
 from glowseis.run.checks import check_size
 from glowseis.run.own_survey import own_survey
 from glowseis.run.record import check_folder
+from glowseis.survey.labels.overlay import open_survey, with_labels
 from glowseis.survey.size import parse_size
-from glowseis.survey.store.survey import Survey, open_survey
+from glowseis.survey.store.survey import Survey
 
 
 @dataclass(frozen=True)
@@ -28,24 +28,37 @@ class Ready:
     make: Callable[[], Survey]
 
 
-def make_ready(recipe: AnyRecipe, survey: Path | None, out: Path | None, *, together: bool) -> Ready:
+def make_ready(
+    recipe: AnyRecipe,
+    survey: Path | None,
+    out: Path | None,
+    labels: Sequence[Path] = (),
+    judge: str | None = None,
+    *,
+    together: bool,
+) -> Ready:
     """Check a run's folder, and open or make its survey.
 
     Args:
         recipe: What to train, and how.
         survey: The survey's folder; the recipe's own survey when None.
         out: The run's folder; by the recipe's name when None.
+        labels: Files of labels, as `glowseis.survey.labels.overlay.open_survey` takes them.
+        judge: Whose label counts where judges disagree, as there.
         together: Whether several processes train; then only their chief checks the folder and makes a survey, later.
 
     Raises:
-        InputError: The survey does not suit this recipe, or the folder holds something else.
+        InputError: The survey or the labels do not suit this recipe, or the folder holds something else.
         StoppedError: The simulation of the survey was interrupted; what was made is kept.
     """
     folder = out or Path("runs") / recipe.name
-    make = partial(own_survey, recipe.survey, Path("surveys") / recipe.name)
+
+    def make() -> Survey:
+        return with_labels(own_survey(recipe.survey, Path("surveys") / recipe.name), labels, judge)
+
     if survey is None and isinstance(recipe, Recipe):
         check_size(recipe, parse_size(recipe.survey.size), "survey.size")
-    opened = open_survey(survey) if survey is not None else None
+    opened = open_survey(survey, labels, judge) if survey is not None else None
     if not together:
         check_folder(folder, recipe, opened)
         opened = opened or make()

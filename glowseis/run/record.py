@@ -31,6 +31,7 @@ class _Recorded(pydantic.BaseModel, strict=True):
         recipe: Its settings.
         survey: Path of its survey.
         survey_checksum: The survey's checksum.
+        relabelling: Where labels came from that differ from the survey's records, as `Relabelling.record`.
         folds_checksum: Checksum of the file of folds that the run depends on.
         rows_checksum: Checksum of the gathers that train and judge, if the caller chose them.
         batch: Gathers per step, if the number of devices raised it above the recipe's.
@@ -41,6 +42,7 @@ class _Recorded(pydantic.BaseModel, strict=True):
     recipe: dict[str, Any]
     survey: str | None = None
     survey_checksum: str
+    relabelling: dict[str, Any] | None = None
     folds_checksum: str | None = None
     rows_checksum: str | None = None
     batch: int | None = None
@@ -64,7 +66,13 @@ def record_of(
         batch: Gathers per step, if not the recipe's.
     """
     packages = ("tensorflow", "keras", "numpy")
-    optional = {"folds_checksum": folds_checksum, "rows_checksum": rows_checksum, "batch": batch}
+    relabelling = survey.relabelling.record() if survey.relabelling else None
+    optional = {
+        "relabelling": relabelling,
+        "folds_checksum": folds_checksum,
+        "rows_checksum": rows_checksum,
+        "batch": batch,
+    }
     return {
         "recipe": recipe.model_dump(),
         "survey": str(survey.path),
@@ -114,7 +122,8 @@ def check_folder(folder: Path, recipe: AnyRecipe, survey: Survey | None = None) 
     if not folder.is_dir():
         raise InputError(f"{folder}: not a folder; give another --out")
     if not is_free(folder):
-        _check_settings(folder, recipe.model_dump(), survey.checksum if survey else None)
+        relabelling = survey.relabelling.record() if survey and survey.relabelling else None
+        _check_settings(folder, recipe.model_dump(), survey.checksum if survey else None, relabelling)
 
 
 def check_same(folder: Path, record: dict[str, Any], say: Callable[[str], None]) -> str:
@@ -131,7 +140,7 @@ def check_same(folder: Path, record: dict[str, Any], say: Callable[[str], None])
     Raises:
         InputError: It holds another run or something else.
     """
-    there = _check_settings(folder, record["recipe"], record["survey_checksum"])
+    there = _check_settings(folder, record["recipe"], record["survey_checksum"], record.get("relabelling"))
     if there.folds_checksum != record.get("folds_checksum"):
         raise InputError(f"{folder}: holds a run with other folds; {MEND}")
     if there.rows_checksum != record.get("rows_checksum"):
@@ -163,8 +172,22 @@ def difference(old: Any, new: Any, place: str = "") -> str | None:
     return None if old == new else f"{place or 'settings'} was {old!r}, now {new!r}"
 
 
-def _check_settings(folder: Path, recipe: dict[str, Any], survey_checksum: str | None) -> _Recorded:
-    """Make sure that a folder holds a run of a recipe and a survey; return its record."""
+def other_labels(there: dict[str, Any] | None, now: dict[str, Any] | None) -> str:
+    """Where the labels of a record came from, if now they are others; empty if they are the same.
+
+    Args:
+        there: The record's `relabelling`.
+        now: The same of the survey as it is used now.
+    """
+    if (there or {}).get("checksum") == (now or {}).get("checksum"):
+        return ""
+    return f"labels of {', '.join(there['files'])}" if there else "the labels of the survey's own records"
+
+
+def _check_settings(
+    folder: Path, recipe: dict[str, Any], survey_checksum: str | None, relabelling: dict[str, Any] | None
+) -> _Recorded:
+    """Make sure that a folder holds a run of a recipe and a survey with its labels; return its record."""
     try:
         there = _Recorded.model_validate(read_json(folder / RECORD))
     except (OSError, ValueError):
@@ -173,5 +196,7 @@ def _check_settings(folder: Path, recipe: dict[str, Any], survey_checksum: str |
     if changed:
         raise InputError(f"{folder}: holds a run of another recipe ({changed}); {MEND}")
     if survey_checksum not in (None, there.survey_checksum):
+        if labels := other_labels(there.relabelling, relabelling):
+            raise InputError(f"{folder}: holds a run on {there.survey} with {labels}; {MEND}")
         raise InputError(f"{folder}: holds a run on another survey, {there.survey}; {MEND}")
     return there

@@ -14,6 +14,7 @@ import pytest
 import glowseis
 from glowseis.delivery.record import file_sha256, read_record, record_path
 from glowseis.errors import InputError
+from glowseis.export.about import about_lines
 from glowseis.export.classifier import SavedClassifier, export_classifier, load_classifier
 from glowseis.export.flow import export_flow, load_flow
 from glowseis.fitting.classifier.trainer import make_classifier, predict
@@ -57,7 +58,8 @@ def graded(tmp_path_factory):
     folder = tmp_path_factory.mktemp("classify")
     model = make_classifier(3, 1, "softmax", 5)
     perturb(model, 0.15)
-    about = {"image_shape": [24, 16, 1], "survey_checksum": "another", "training_ids": []}
+    labels = {"files": ["anna.csv", "ben.csv"], "judge": "ben", "checksum": "0123456789abcdef"}
+    about = {"image_shape": [24, 16, 1], "survey_checksum": "another", "relabelling": labels, "training_ids": []}
     export_classifier(model, LABELS, folder / "grader" / "1", about)
     survey = graded_survey(folder / "survey", counts=(20, 10, 7))
     found = predict(model, survey.read_images(np.arange(37)))
@@ -94,6 +96,8 @@ def test_the_savedmodel_alone_grades_alike_at_any_size(graded, tmp_path):
 def test_what_a_savedmodel_says_of_itself(graded):
     loaded = load_classifier(graded.folder / "grader")
     assert (loaded.name, loaded.labels, loaded.size) == ("grader/1", LABELS, (24, 16))
+    told = about_lines(graded.folder / "grader" / "1")
+    assert "labels: of anna.csv, ben.csv, in place of the survey's own; where judges disagree, ben decides" in told[2]
     images = graded.survey.read_images(np.arange(5))
     np.testing.assert_allclose(loaded.probabilities(images), graded.found[:5], atol=1e-6)
 
@@ -219,7 +223,11 @@ def test_a_survey_of_another_size_is_graded_in_windows(graded, tmp_path, command
         (("survey", "--settle", "5"), "--settle goes with --watch; leave it out"),
         (("survey", "--prior", "66,31,2"), "--prior needs the class fractions that grader/1 was trained on"),
         (("survey", "--prior", "66,31"), "--prior 66,31: give one number of at least 0 for each of good, medium, bad"),
-        (("survey", "--labels", "labels.csv"), "--labels is for files; a survey has its own labels"),
+        (("survey", "--labels", "labels.csv"), "labels.csv: no such file"),
+        (("survey", "line.npy", "--labels", "labels.csv"), "--labels is for one survey or for files, and these are"),
+        (("line.npy", "--labels", "a.csv", "--labels", "b.csv"), "several --labels, and --judge, are for surveys"),
+        (("survey", "--judge", "anna"), "--judge anna: chooses among the judges of --labels; give that too"),
+        ((".", "--watch", "--judge", "anna"), "--judge goes with a survey; leave it out"),
         (("survey", "--out", "taken.csv"), "taken.csv: exists already"),
     ],
 )
@@ -232,6 +240,23 @@ def test_bad_input_is_told_in_one_line_and_nothing_is_left(graded, tmp_path, mon
     done = command("classify", graded.folder / "grader", "--out", "grades.csv", *words)
     assert done.status == 2 and len(done.error) == 1 and message in done.error[0]
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_survey_is_scored_by_labels_from_files(graded, tmp_path, command):
+    ids = graded.survey.index["gather_id"]
+    right = [LABELS[number] for number in graded.found.argmax(axis=1)]
+    for judge, labels in (("anna", right), ("ben", ["good"] * 36 + ["unsure"])):
+        rows = [f"{name};{label.upper()}" for name, label in zip(ids, labels, strict=True)]
+        (tmp_path / f"{judge}.csv").write_text("\n".join(["Gather ID;Label", *rows]))
+    words = ["classify", graded.folder / "grader", graded.survey.path, "--labels", tmp_path / "anna.csv"]
+    done = command(*words, "--out", tmp_path / "one.csv")
+    assert done.status == 0, done.error
+    assert "of the 37 labelled gathers" in done.out and "100.0" in done.out
+    words += ["--labels", tmp_path / "ben.csv", "--out", tmp_path / "two.csv"]
+    refused = command(*words)
+    assert refused.status == 2 and "judges disagree about" in refused.error[0] and not (tmp_path / "two.csv").exists()
+    done = command(*words, "--judge", "ben")
+    assert done.status == 0 and "of the 36 labelled gathers" in done.out
 
 
 def test_the_ready_classifier_grades_where_no_model_is_named(tmp_path, monkeypatch, command):

@@ -268,6 +268,36 @@ def test_command_tells_contradictions_and_children(tmp_path, command):
     assert len(pd.read_csv(tmp_path / "out" / "sail_lines.csv")) == 31
 
 
+def test_command_tells_what_judges_say(tmp_path, command, monkeypatch):
+    monkeypatch.setattr("glowseis.survey.content.description_text.draw", lambda description, folder: None)
+    random_survey(tmp_path / "survey", 8, SIZE)
+    rows = {"anna": ["0,bad", "1,bad", "2,unsure", "3,bad", "1,good"], "ben": ["0,bad", "1,bad", "3,bad", "4,medium"]}
+    words = ["describe", tmp_path / "survey", "--out", tmp_path / "out"]
+    for judge, own in rows.items():
+        (tmp_path / f"{judge}.csv").write_text("\n".join(["shot,label", *own]))
+        words += ["--labels", tmp_path / f"{judge}.csv"]
+    done = command(*words)
+    assert done.status == 0, done.error
+    told = done.out.partition("labels of ")[2].splitlines()
+    assert told[0].endswith("ben.csv: 5 gathers judged (anna 4, ben 4), 1 judgement replaced by later ones")
+    assert told[1:4] == [
+        "  4 gathers with another label than in the survey's records, 2 of them without any",
+        "  judged unsure: 1 gather",
+        "  judges disagree about 1 of the 3 gathers to which several gave a label; the majority decides, 1 left "
+        "without a label",
+    ]
+    assert told[4].startswith("  Cohen's kappa of anna and ben, 3 gathers: 0.00 (")
+    assert told[5].startswith("  Krippendorff's alpha of all (ordinal, by severity): 0.00 (") and "2000" in told[5]
+    numbers = json.loads((tmp_path / "out" / "description.json").read_text())
+    judged = numbers["judged"]
+    assert (judged["judge"], judged["changed"], judged["disputed"], judged["undecided"]) == ("majority", 4, 1, 1)
+    assert judged["cohens_kappa"][0]["judges"] == ["anna", "ben"] and judged["krippendorffs_alpha"]["gathers"] == 3
+    assert numbers["labels"]["unlabelled"]["gathers"] == 2 and numbers["labels"]["medium"]["gathers"] == 1
+    assert "anna decides" in command(*words[:2], *words[4:], "--judge", "anna").out
+    alone = command("describe", tmp_path / "survey", "--judge", "anna")
+    assert alone.status == 2 and "--judge anna: chooses among the judges of --labels" in alone.error[0]
+
+
 def test_many_widths_are_printed_in_steps(tmp_path, command):
     survey = survey_of(tmp_path / "survey", [random_gather(number, traces=2 + number) for number in range(28)])
     out = command("describe", survey.path).out

@@ -238,18 +238,22 @@ def test_a_survey_that_changed_is_refused(words, tmp_path, command, trained):
     assert done.status == 2 and len(done.error) == 1 and "changed" in done.error[0]
 
 
-def test_folds_of_other_processes_get_the_same_words(words, command, monkeypatch, trained):
+def test_folds_of_other_processes_get_the_same_words(there, words, tmp_path, command, monkeypatch, trained):
+    # The labels are the records', so it is the same study.
+    (tmp_path / "anna.csv").write_text((there[2] / "gathers.csv").read_text())
+    labels = ("--labels", str(tmp_path / "anna.csv"), "--judge", "anna")
     asked = []
     monkeypatch.setattr(
         "eval.running.scheduling.on_this_machine", lambda jobs, at_once, say: asked.append((jobs, at_once))
     )
-    done = command("eval.cv", *words, "--kind", "grouped", "--jobs", "2", "--set", "study.temperature=0.8")
+    done = command("eval.cv", *words, "--kind", "grouped", "--jobs", "2", "--set", "study.temperature=0.8", *labels)
     # No process did anything, and that is told.
     assert done.status == 2 and "no arm of a fold is finished" in done.error[0]
     ((jobs, at_once),) = asked
     assert at_once == 2 and [job.name for job in jobs] == [f"grouped fold {fold}" for fold in range(3)]
     said = list(jobs[0].words)
     assert said[said.index("--set") + 1] == "study.temperature=0.8" and said[said.index("--arms") + 1] == ",".join(ARMS)
+    assert tuple(said[said.index("--labels") :][:4]) == labels
 
 
 def test_the_estimate_is_of_what_finished_arms_took_on_such_a_machine(there, tmp_path, monkeypatch):

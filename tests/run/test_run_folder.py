@@ -14,6 +14,7 @@ from glowseis.run.classifier import ClassifierResult, classifier_lines
 from glowseis.run.flow import FlowResult, flow_lines, train_flow
 from glowseis.run.record import RECORD, check_folder, record_of
 from glowseis.run.result import RESULT, export_once, read_result
+from glowseis.survey.labels.overlay import with_labels
 from glowseis.survey.store.survey import open_survey
 
 FLOW = {
@@ -108,6 +109,28 @@ def test_what_a_killed_process_left_is_no_run(run, tmp_path):
     with claimed(tmp_path / "killed", record, print) as identity:
         assert identity == read_json(tmp_path / "killed" / RECORD)["run"] != read_json(folder / RECORD)["run"]
     assert names(tmp_path / "killed") == [RECORD]
+
+
+def test_a_run_with_labels_from_a_file_is_another(run, tmp_path):
+    folder, recipe, survey, record = run
+    assert "relabelling" not in record
+    (tmp_path / "anna.csv").write_text("shot,label\n0,bad\n2,bad\n")
+    (tmp_path / "same.csv").write_text("first shot,last shot,label,note\n0,0,BAD,\n2,,bad,again\n1,1,bad,as before\n")
+    labelled, same = (with_labels(survey, [tmp_path / name]) for name in ("anna.csv", "same.csv"))
+    with pytest.raises(InputError, match=r"run on .* with the labels of the survey's own records; give another --out"):
+        check_folder(folder, recipe, labelled)
+    kept = record_of(recipe, labelled)
+    assert kept["relabelling"]["files"] == [str(tmp_path / "anna.csv")]
+    with claimed(tmp_path / "labelled", kept, print) as identity:
+        assert read_json(tmp_path / "labelled" / RECORD)["relabelling"] == kept["relabelling"]
+    # It is the meaning that counts, not the file.
+    check_folder(tmp_path / "labelled", recipe, same)
+    with claimed(tmp_path / "labelled", record_of(recipe, same), print) as again:
+        assert again == identity
+    with pytest.raises(InputError, match=r"run on .* with labels of .*anna.csv; give another --out"):
+        check_folder(tmp_path / "labelled", recipe, survey)
+    with pytest.raises(InputError, match=r"with labels of"), claimed(tmp_path / "labelled", record, print):
+        pass
 
 
 @pytest.mark.parametrize("value", [None, 5, [], {"a": 1}, "removed"])

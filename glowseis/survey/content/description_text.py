@@ -3,6 +3,7 @@
 import itertools
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -125,24 +126,26 @@ def _duplicates(description: Description) -> list[str]:
     return lines
 
 
-def write_description(description: Description, out: Path) -> None:
+def write_description(description: Description, out: Path, judged: dict[str, Any] | None = None) -> None:
     """Write a description's pictures, tables and numbers, whole or not at all.
 
     Args:
         description: The description.
         out: Folder to make.
+        judged: What judges say of the gathers, as JSON; None if labels are the records'.
 
     Raises:
         InputError: The folder exists already, or a record is damaged.
         OSError: The disk is full or not writable; nothing is left behind.
     """
+    numbers = description.summary() | ({"judged": judged} if judged else {})
     with whole_folder(out) as folder:
         draw(description, folder)
         safe_table(description.by_label()).to_csv(folder / "labels.csv")
         safe_table(description.by_line()).to_csv(folder / "sail_lines.csv")
         safe_table(description.gathers).to_csv(folder / "gathers.csv", index=False)
         safe_table(description.duplicates()).to_csv(folder / "duplicates.csv", index=False)
-        text = json.dumps(description.summary(), indent=2, allow_nan=False)
+        text = json.dumps(numbers, indent=2, allow_nan=False)
         (folder / "description.json").write_text(text + "\n", encoding="utf-8")
 
 

@@ -254,7 +254,10 @@ def read_folds(path: Path, survey: Survey) -> Folds:
     if file.sha256 != file.digest():
         raise InputError(f"{name}: changed after it was made, its checksum differs; {_MEND}")
     if file.survey_checksum != survey.checksum:
-        raise InputError(f"{name}: made for a survey other than {source_text(survey.path)}; give that one, or {_MEND}")
+        raise InputError(
+            f"{name}: made for a survey other than {source_text(survey.path)}, or for other labels of it; give that "
+            f"one, with the same --labels if there were any, or {_MEND}"
+        )
     return Folds(file, _checked_parts(file, survey, name, _MEND))
 
 

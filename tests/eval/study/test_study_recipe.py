@@ -215,6 +215,18 @@ def test_a_survey_that_changed_or_is_another_is_told(tmp_path):
     assert prepare(study.recipe, study.folder, tmp_path / "first").digest == study.digest
 
 
+def test_labels_from_a_file_make_another_study(tmp_path):
+    study = small_study(tmp_path)
+    name = study.survey.index["gather_id"].iat[int(study.survey.select(labels=["good"])[0])]
+    (tmp_path / "anna.csv").write_text(f"gather_id,label\n{name},medium\n")
+    with pytest.raises(InputError, match=r"began with the labels of the survey's own records; give the same --labels"):
+        prepare(study.recipe, study.folder, tmp_path / "survey", labels=[tmp_path / "anna.csv"])
+    other = prepare(study.recipe, tmp_path / "other", tmp_path / "survey", labels=[tmp_path / "anna.csv"])
+    assert other.digest != study.digest and other.survey.read(name).label == "medium"
+    with pytest.raises(InputError, match=r"began with labels of .*anna\.csv; give the same --labels"):
+        prepare(study.recipe, tmp_path / "other", tmp_path / "survey")
+
+
 def test_folds_of_another_survey_are_told(tmp_path):
     study = small_study(tmp_path)
     (study.folder / "study.json").unlink()

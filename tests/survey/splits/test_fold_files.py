@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from glowseis.errors import InputError
 from glowseis.survey.gather import Origin
+from glowseis.survey.labels.overlay import with_labels
 from glowseis.survey.splits.fold_files import (
     KINDS,
     FoldsFile,
@@ -368,6 +369,20 @@ def cached(written, kind):
     path, content = _WRITTEN[kind]
     path.parent.mkdir(parents=True, exist_ok=True)
     return path, content
+
+
+def test_command_with_labels_from_a_file(tmp_path, survey, command):
+    bad = survey.index["gather_id"][survey.select(labels=["bad"])]
+    (tmp_path / "anna.csv").write_text("\n".join(["gather_id,label", *(f"{name},medium" for name in bad[:5])]))
+    done = command("folds", survey.path, "--out", tmp_path / "f.json", "--labels", tmp_path / "anna.csv", "--folds", 3)
+    assert done.status == 0, done.error
+    labelled = with_labels(survey, [tmp_path / "anna.csv"])
+    folds = read_folds(tmp_path / "f.json", labelled)
+    tests = np.concatenate([folds.parts(fold)[1] for fold in range(3)])
+    of_records = survey.index["label"].iloc[tests]
+    assert (labelled.index["label"].iloc[tests] == "bad").sum() == (of_records == "bad").sum() - 5
+    with pytest.raises(InputError, match="or for other labels of it; give that one, with the same --labels if there"):
+        read_folds(tmp_path / "f.json", survey)
 
 
 def test_command(tmp_path, survey, command):
