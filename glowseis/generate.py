@@ -63,9 +63,10 @@ def main(
         context, ("path", "farthest", "batch") if onto else ("corner",), "a flow" if onto else "--onto"
     )
     from glowseis.generation import Target, by_flow, by_moving, check_flow_fits
-    from glowseis.survey.labels.overlay import open_survey
 
     target = Target(out, kind, count, seed)
+    from glowseis.survey.labels.overlay import open_survey
+
     opened = open_survey(survey, labels or (), judge)
     if savedmodel is None:
         print(by_moving(target, opened, label, corner))

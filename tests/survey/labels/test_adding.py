@@ -10,6 +10,7 @@ import time
 import pytest
 
 from glowseis.errors import InputError
+from glowseis.survey.labels import adding
 from glowseis.survey.labels.adding import COLUMNS, Judgement, append
 
 MANY = 40
@@ -70,8 +71,15 @@ def _add_many(path, judge):
         append(path, [Judgement(f"{judge}-{number}", "bad", judge, "x" * 300)])
 
 
-def test_many_writers_at_once_lose_nothing(tmp_path):
-    path = tmp_path / "labels.csv"
+def test_many_writers_at_once_lose_nothing(tmp_path, monkeypatch):
+    path, write = tmp_path / "labels.csv", adding._write
+
+    def slowly_at_first(path, content):
+        # All come before the file does.
+        time.sleep(0 if path.exists() else 0.2)
+        write(path, content)
+
+    monkeypatch.setattr(adding, "_write", slowly_at_first)
     spawned = [multiprocessing.get_context("fork").Process(target=_add_many, args=(path, judge)) for judge in "abcd"]
     for process in spawned:
         process.start()

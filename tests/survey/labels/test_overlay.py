@@ -116,7 +116,7 @@ def three(written):
     ]
 
 
-def test_judges_who_disagree(survey, three):
+def test_judges_who_disagree(survey, three, written):
     with pytest.raises(InputError) as refused:
         open_survey(survey.path, three)
     assert "judges disagree about 2 gathers, the first line3-shot0 (anna bad, ben bad, cleo good)" in str(refused.value)
@@ -131,6 +131,8 @@ def test_judges_who_disagree(survey, three):
     assert read_overlay(survey, three, "anna").labels[:6].tolist() == ["bad", "good", "", "", "medium", "bad"]
     with pytest.raises(InputError, match="--judge dora: nobody of that name judged; choose majority or anna, ben,"):
         read_overlay(survey, three, "dora")
+    fourth = read_overlay(survey, [*three, written("dora", "shot,label", "6,bad")], "dora")
+    assert fourth.labels[:7].tolist() == ["", "", "medium", "", "medium", "bad", "bad"]
     two = read_overlay(survey, three[1:], "majority")
     assert two.undecided[:2].all() and two.labels[:2].tolist() == ["", ""]
 
