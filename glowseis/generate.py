@@ -59,9 +59,8 @@ def main(
     """
     if (savedmodel is None) == (onto is None):
         raise InputError("name the SavedModel of a flow, or give --onto other-earths: one of the two")
-    command.refuse_given(
-        context, ("path", "farthest", "batch") if onto else ("corner",), "a flow" if onto else "--onto"
-    )
+    without, needed = (("path", "farthest", "batch"), "a flow") if onto else (("corner",), "--onto")
+    command.refuse_given(context, without, needed)
     from glowseis.generation import Target, by_flow, by_moving, check_flow_fits
 
     target = Target(out, kind, count, seed)
