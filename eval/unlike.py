@@ -39,7 +39,7 @@ def main(
     from glowseis.survey.simulate import SIMULATOR_VERSION, simulate_recordings
     from glowseis.survey.simulate.acquisition import acquisitions as drawn
     from glowseis.survey.size import parse_size
-    from glowseis.survey.wording import line_name
+    from glowseis.survey.wording import line_names
 
     tables = {path: pd.read_csv(path).dropna(subset="unlike") for path in grades or ()}
     command.import_tensorflow()
@@ -63,7 +63,7 @@ def main(
         plain = plain or found
         rows.append(alarms_of(kind, some, found, None if found is plain else plain, judges))
     for path, one in tables.items():
-        lines = list(map(line_name, one["sail_line"], one["source"]))
+        lines = line_names(zip(one["sail_line"], one["source"], strict=True))
         rows.append(alarms(path.stem, lines, one["unlike"].tolist(), one["unlike_by"].tolist(), None, judges))
     note = f"{classifier.name}; simulator {SIMULATOR_VERSION}, acquisitions {first} to {first + acquisitions - 1}, "
     table = alarm_table(rows, f"{note}{size}, seed {seed}; commit {commit()}")

@@ -297,7 +297,7 @@ def summary(lines: Iterable[str], values: Iterable[float | None], judges: int = 
     A single gather never is: its own `unlike` says it.
 
     Args:
-        lines: Name of each gather's line, as `glowseis.survey.wording.line_name` makes it.
+        lines: Name of each gather's line, as `glowseis.survey.wording.line_names` makes it.
         values: `unlike` of each gather; those that are None or NaN are not counted.
         judges: Validation gathers that set the threshold.
 

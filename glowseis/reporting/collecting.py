@@ -32,7 +32,7 @@ from glowseis.survey.ingestion.request import Request
 from glowseis.survey.matching.bringing import Bringing
 from glowseis.survey.progress import progress
 from glowseis.survey.store.survey import Survey
-from glowseis.survey.wording import line_name, number_of
+from glowseis.survey.wording import line_names, number_of
 
 MEASURED = {name: kind for name, kind in GATHERS.items() if name not in PLACE and kind != TEXT}
 """Columns of the records that attributes fill."""
@@ -167,7 +167,7 @@ class _Walk:
     ) -> Iterator[Gather]:
         place = place_of(len(self.rows) + 1, found)
         reason = self.bringing.left_out.get((gather.source, gather.gather_id), "")
-        self.rows.append(place | {"line": line_name(place["sail_line"], found.source), "grade": "", "reason": reason})
+        self.rows.append(place | {"grade": "", "reason": reason})
         if reason:
             return
         orders = self.bringing.orders.get((gather.source, gather.gather_id))
@@ -180,6 +180,7 @@ class _Walk:
 def _records(walk: _Walk, labels: Sequence[str]) -> pd.DataFrame:
     numbers = [*map(probability_column, labels), "severity", "unlike"]
     records = pd.DataFrame(walk.rows, columns=[*PLACE, "line", "grade", "reason", *numbers])
+    records["line"] = line_names(zip(records["sail_line"], records["source"], strict=True))
     records[numbers] = records[numbers].astype(np.float64)
     if not walk.measured.gathers:
         return records

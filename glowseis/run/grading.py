@@ -22,7 +22,7 @@ from glowseis.survey.gather import Gather, Picture, Recording
 from glowseis.survey.matching.bringing import Bringing
 from glowseis.survey.matching.sameness import FARTHEST_SPACING, gather_spacing_factor
 from glowseis.survey.store.survey import Survey
-from glowseis.survey.wording import first_names, line_name, number_of
+from glowseis.survey.wording import first_names, line_names, number_of
 
 MOST_SHORTFALL = 0.25
 """A classifier of windows has seen no padded one: a gather that lacks more than this to fill one is unlike them."""
@@ -295,7 +295,7 @@ def grade_into(
     known = {name for part in ("training_ids", "validation_ids") for name in classifier.about.get(part, ())}
     truth: list[int] = []
     scored: list[Graded] = []
-    lines: list[str] = []
+    lines: list[tuple[int, str]] = []
     unlike: list[float | None] = []
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(table_columns(classifier.labels))
@@ -304,7 +304,7 @@ def grade_into(
         grades.counts[label] = grades.counts.get(label, 0) + 1
         writer.writerow(_row(gather, label, one))
         grades.several += one.windows > 1
-        lines.append(line_name(gather.geometry.sail_line, gather.source))
+        lines.append((gather.geometry.sail_line, gather.source))
         unlike.append(one.unlike)
         if one.unlike is not None and one.unlike > 1:
             grades.unlike.append(gather.gather_id)
@@ -323,7 +323,9 @@ def grade_into(
         reasons = list(dict.fromkeys(bringing.left_out.values()))
         why = f"{len(bringing.left_out)} left out with {'; '.join(reasons)}" if reasons else "the sources have none"
         raise InputError(f"no gather is left to grade: {why}")
-    grades.unlikeness = summary(lines, unlike, len(classifier.about.get("validation_ids", ())) or TYPICAL_JUDGES)
+    grades.unlikeness = summary(
+        line_names(lines), unlike, len(classifier.about.get("validation_ids", ())) or TYPICAL_JUDGES
+    )
     if truth:
         found = np.array([one.probabilities for one in scored])
         numbers_graded = np.array([one.number for one in scored])

@@ -1,6 +1,6 @@
 """Counts and names in messages."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
 NAMED = 4
@@ -36,3 +36,21 @@ def line_name(sail_line: int, source: str) -> str:
         source: Where the gather comes from.
     """
     return f"line {sail_line}" if sail_line or not source else PurePath(source).name
+
+
+def line_names(gathers: Iterable[tuple[int, str]]) -> list[str]:
+    """Names of gathers' sail lines; files of one name, in several folders, are lines of their own.
+
+    Args:
+        gathers: Sail line and source of each, as for `line_name`.
+
+    Returns:
+        As `line_name` returns it; the whole source where files of several folders have its name.
+    """
+    given = list(gathers)
+    sources: dict[str, set[str]] = {}
+    for line, source in given:
+        sources.setdefault(line_name(line, source), set()).add("" if line else source)
+    return [
+        source if len(sources[name := line_name(line, source)]) > 1 and not line else name for line, source in given
+    ]

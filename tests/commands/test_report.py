@@ -128,6 +128,17 @@ def test_report_of_a_survey_says_that_nothing_was_measured(model, tmp_path, comm
     assert "Line 3 is accepted, as far as it could be judged. Not judged: dead channels, neighbour" in page.text
 
 
+def test_files_of_one_name_are_lines_of_their_own(model, tmp_path, command, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        glowseis.write_gathers(tmp_path / folder / "a.segy", [random_recording(5, 128, 48, line=0, cable=1)])
+    done = command("report", "one/a.segy", "two/a.segy", "--model", model, "--out", "new.html", "--worst", 0)
+    assert done.status == 0 and "All 2 lines are accepted" in done.out
+    page = PageReader((tmp_path / "new.html").read_text(encoding="utf-8"))
+    assert [row[0] for row in page.tables["lines"][1:]] == ["one/a.segy", "two/a.segy"]
+
+
 def test_memory_holds_the_worst_gathers_alone(line, model, tmp_path, command, monkeypatch):
     most = []
 
