@@ -207,5 +207,7 @@ def _nothing_clause(results: Replicated, replicates: ReplicatesSection) -> str:
             nothing.append(setting_in_words(setting, results.rare))
     if not nothing:
         return ""
-    where = "in any setting" if len(nothing) == len(replicates.settings) else f"with {' or with '.join(nothing)}"
-    return f"no flow is shown to be worth more than the best way without one {where}"
+    no_more = "no flow is shown to be worth more than the best way without one"
+    if len(nothing) == len(replicates.settings):
+        return f"{no_more} in any setting"
+    return f"with {' or with '.join(nothing)}, {no_more}"
