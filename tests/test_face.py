@@ -130,13 +130,13 @@ def survey(tmp_path_factory):
 @pytest.mark.parametrize(
     ("options", "kind", "message"),
     [
-        ({"label": "bad"}, glowseis.InputError, "label: for files of gathers, and there are none"),
-        ({"labels": "labels.csv"}, glowseis.InputError, "labels: for files"),
-        ({"size": (32, 16)}, glowseis.InputError, "size: for files"),
-        ({"fit": "crop"}, glowseis.InputError, "fit: for files"),
-        ({"kind": "segy"}, glowseis.InputError, "kind: for files"),
-        ({"sample_interval_s": 0.002}, glowseis.InputError, "sample_interval_s: for files"),
-        ({"keep_auxiliary": True, "size": "8x8"}, glowseis.InputError, "size and keep_auxiliary: for files"),
+        ({"label": "bad"}, glowseis.InputError, "label: only for files of gathers, and there are none"),
+        ({"labels": "labels.csv"}, glowseis.InputError, "labels: only for files"),
+        ({"size": (32, 16)}, glowseis.InputError, "size: only for files"),
+        ({"fit": "crop"}, glowseis.InputError, "fit: only for files"),
+        ({"kind": "segy"}, glowseis.InputError, "kind: only for files"),
+        ({"sample_interval_s": 0.002}, glowseis.InputError, "sample_interval_s: only for files"),
+        ({"keep_auxiliary": True, "size": "8x8"}, glowseis.InputError, "size and keep_auxiliary: only for files"),
         ({"lable": "bad"}, TypeError, "lable"),
     ],
 )
