@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-READY = ("savedmodels/robust/2",)
+READY = ("savedmodels/robust/3",)
 """The models of `glowseis.shipped.READY`; others may lie beside them."""
 
 

@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parent
 SHIPPED = PACKAGE / "ready" if (PACKAGE / "ready").is_dir() else PACKAGE.parent
 """Folder of `savedmodels/` and `train/`; the build copies them into the package (see `setup.py`)."""
 
-READY = {"classifier": Path("savedmodels/robust/2")}
+READY = {"classifier": Path("savedmodels/robust/3")}
 """The models that come with glowseis, by kind."""
 
 

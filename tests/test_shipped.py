@@ -20,7 +20,7 @@ def test_what_comes_with_it_is_found_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert ready_model("classifier") == CHECKOUT / READY["classifier"]
     assert version_folder(Path("savedmodels/robust")) == ready_model("classifier")
-    assert version_folder(Path("savedmodels/robust/2")) == ready_model("classifier")
+    assert version_folder(Path("savedmodels/robust/3")) == ready_model("classifier")
     assert read_recipe(Path("train/demo.toml")).name == "demo"
     for other in ("savedmodels/demo", "savedmodels", "demo.toml", "train", "README.md", "train/none.toml", "/train"):
         assert found(Path(other)) == Path(other)
@@ -28,13 +28,13 @@ def test_what_comes_with_it_is_found_from_any_folder(tmp_path, monkeypatch):
 
 def test_what_the_user_has_there_comes_first(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for mine in (Path("train/demo.toml"), Path("savedmodels/robust/3/saved_model.pb")):
+    for mine in (Path("train/demo.toml"), Path("savedmodels/robust/4/saved_model.pb")):
         mine.parent.mkdir(parents=True)
         mine.write_text("nonsense")
     assert found(Path("train/demo.toml")) == Path("train/demo.toml")
     with pytest.raises(InputError, match=r"demo\.toml: not a TOML file"):
         read_recipe(Path("train/demo.toml"))
-    assert version_folder(Path("savedmodels/robust")) == Path("savedmodels/robust/3")
+    assert version_folder(Path("savedmodels/robust")) == Path("savedmodels/robust/4")
 
 
 def test_a_ready_model_that_is_missing(tmp_path, monkeypatch):
@@ -80,4 +80,4 @@ def test_the_build_holds_models_and_recipes(tmp_path):
     where = "from glowseis.shipped import ready_model as r; print(r('classifier'))"
     path = {**os.environ, "PYTHONPATH": str(built)}
     told = subprocess.check_output([sys.executable, "-c", where], cwd=tmp_path, env=path, text=True)
-    assert told.strip() == str(built / "glowseis/ready/savedmodels/robust/2")
+    assert told.strip() == str(built / "glowseis/ready/savedmodels/robust/3")

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ import numpy as np
 
 from glowseis.errors import InputError
 from glowseis.files import whole_file
+
+DAMAGED = (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What reading a damaged .npz file may raise."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ def read_graded(path: Path) -> tuple[About, list[Graded]]:
         return about, [Graded(**row, probabilities=one) for row, one in zip(rows, every, strict=True)]
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; python -m eval.worth_jax makes it") from None
-    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as wrong:
+    except (*DAMAGED, ValueError, TypeError, KeyError) as wrong:
         raise InputError(
             f"{path}: is damaged, or no file of python -m eval.worth_jax ({wrong}); make it again"
         ) from None

@@ -16,6 +16,9 @@ PERCENTILE = 99.0
 LEAST_SCORE = 3.0
 """Robust standard scores below this are ordinary."""
 
+PERCENTILE_OF_SMALL = 95.0
+"""The same for the events of single windows, some of which hold none: they are cut above the first arrivals."""
+
 USUAL = (0.005, 0.5, 0.995)
 """Shares of the training gathers below the ends and the middle of what is usual for a figure of events."""
 
@@ -202,11 +205,13 @@ def judging_events(
         made: What it is added to.
         figures: As for `fit_unlikeness`.
         judging: Figures of the gathers that set the threshold; none of them lies beyond it.
-        small: The same for gathers of one window, as for `fit_unlikeness`.
+        small: The same for gathers of one window, as for `fit_unlikeness`; one in twenty may lie beyond theirs.
     """
     made = replace(made, usual=_usual(figures[:, len(STATISTICS) :]))
-    largest = [max(1.0, *(made.event_scores(one).max() for one in each)) for each in (small or judging, judging)]
-    return replace(made, largest_event=np.array(largest))
+    of_each = [np.array([made.event_scores(one).max() for one in each]) for each in (judging, small or judging)]
+    largest = max(1.0, float(of_each[0].max()))
+    of_small = max(largest, float(np.percentile(of_each[1], PERCENTILE_OF_SMALL)))
+    return replace(made, largest_event=np.array([of_small, largest]))
 
 
 def _usual(events: np.ndarray) -> np.ndarray:

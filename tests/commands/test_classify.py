@@ -267,8 +267,8 @@ def test_the_ready_classifier_grades_where_no_model_is_named(tmp_path, monkeypat
     done = command("classify", "line.segy")
     assert done.status == 0, done.error
     first, *_, last = done.out.splitlines()
-    assert first == "no model was named: graded by robust/2, which comes with glowseis"
-    assert last.startswith("2 gathers graded by robust/2") and last.endswith(": grades.csv")
+    assert first == "no model was named: graded by robust/3, which comes with glowseis"
+    assert last.startswith("2 gathers graded by robust/3") and last.endswith(": grades.csv")
     assert list(pd.read_csv("grades.csv")["grade"]) == ["good", "good"]
     refused = command("classify", ready_model("classifier"), "--out", "others.csv")
     assert refused.status == 2 and refused.error[0].endswith("is a SavedModel; name the gathers to grade after it")

@@ -78,4 +78,4 @@ def test_the_command_grades_every_kind(tmp_path, monkeypatch, command, recording
     one, refused = graded(load_classifier(ready_model("classifier")), [recording, envelope])
     assert one and refused is None
     done = command("eval.unlike", "--first", 300)
-    assert done.status == 2 and "robust/2 was trained on that acquisition" in done.error[0]
+    assert done.status == 2 and "robust/3 was trained on that acquisition" in done.error[0]

@@ -1,5 +1,6 @@
 """Classifiers of `eval.worth` by JAX, from simulation to outcomes."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -73,7 +74,15 @@ def test_files_of_graded_gathers(tmp_path):
     about, arms = read_graded(path)
     assert about == ABOUT and [one.arm for one in arms] == ["low-band", "oversampling"]
     assert np.array_equal(arms[0].probabilities, graded().probabilities) and arms[0].losses == [0.5]
-    path.write_bytes(path.read_bytes()[:-30])
+    content = path.read_bytes()
+    for place in range(0, len(content), 3):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 255]) + content[place + 1 :])
+        with contextlib.suppress(InputError):
+            read_graded(path)
+    path.write_bytes(b"")
+    with pytest.raises(InputError, match="is damaged"):
+        read_graded(path)
+    path.write_bytes(content[:-30])
     for wrong in (path, tmp_path / "none.npz"):
         with pytest.raises(InputError, match=f"{wrong}: (is damaged|no such file)"):
             read_graded(wrong)
