@@ -14,6 +14,10 @@ MOST_RANGES = 12
 """Most ranges of shots in a cell; the list below the table has all."""
 
 
+MOST_LINES = 20
+"""Most lines that the first sentence names."""
+
+
 def verdict(judgements: Sequence[Judgement], findings: Findings) -> str:
     """Which lines are accepted by the rules, which rules could not be judged, and whether grades can be relied on.
 
@@ -24,19 +28,27 @@ def verdict(judgements: Sequence[Judgement], findings: Findings) -> str:
     lines = list(dict.fromkeys(one.line for one in judgements))
     failed = [line for line in lines if any(one.passed is False for one in judgements if one.line == line)]
     open_rules = list(dict.fromkeys(one.rule for one in judgements if one.passed is None))
-    so_far = ", as far as it could be judged" if open_rules else ""
+    judged = {one.rule for one in judgements if one.passed is not None}
+    so_far = ", as far as the rules could be judged" if open_rules else ""
     if len(lines) == 1:
         name = sentence_start(lines[0])
         reasons = _reasons([one for one in judgements if one.passed is False])
         said = f"{name} is not accepted: {reasons}." if failed else f"{name} is accepted{so_far}."
     elif failed:
         accepted = len(lines) - len(failed)
+        more = f" and {len(failed) - MOST_LINES} more" if len(failed) > MOST_LINES else ""
+        names = ", ".join(failed[:MOST_LINES]) + more
         those = f"{accepted} of {len(lines)} lines are accepted{so_far}" if accepted else "No line is accepted"
-        said = f"{those}; not accepted: {first_names(failed)}." if accepted else f"{those}: {first_names(failed)}."
+        said = f"{those}; not accepted: {names}." if accepted else f"{those}: {names}."
     else:
         said = f"All {len(lines)} lines are accepted{so_far}."
-    if open_rules:
-        said += f" Not judged{'' if len(lines) == 1 else ' on all lines'}: {first_names(open_rules)}."
+    partly = " on some cables" if len(lines) == 1 else " on some lines or cables"
+    for where, rules in (
+        ("" if len(lines) == 1 else " on any line", [rule for rule in open_rules if rule not in judged]),
+        (partly, [rule for rule in open_rules if rule in judged]),
+    ):
+        if rules:
+            said += f" Not judged{where}: {first_names(rules)}."
     return f"{said} {_unlike(findings)}"
 
 

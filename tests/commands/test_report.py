@@ -125,7 +125,7 @@ def test_report_of_a_survey_says_that_nothing_was_measured(model, tmp_path, comm
     assert done.status == 0 and not done.error
     page = PageReader(out.read_text())
     assert "Missing: shot numbers of 1 record; attributes (a survey holds pictures" in page.text
-    assert "Line 3 is accepted, as far as it could be judged. Not judged: dead channels, neighbour" in page.text
+    assert "Line 3 is accepted, as far as the rules could be judged. Not judged: dead channels, neighbour" in page.text
 
 
 def test_files_of_one_name_are_lines_of_their_own(model, tmp_path, command, monkeypatch):

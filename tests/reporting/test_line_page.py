@@ -128,15 +128,24 @@ def test_first_line_is_the_verdict(found):
     rules = read_rules(None)
     said = verdict(judge(found.records, rules, "bad"), found)
     assert said.startswith("No line is accepted: line 1, line 2. Not judged")
-    assert "Not judged on all lines: ambient noise, RMS." in said
+    assert "Not judged on any line: ambient noise, RMS." in said
     half = found.records.assign(grade=np.where(found.records["line"] == "line 1", "good", "bad"))
     said = verdict(judge(half, rules, "bad"), found)
-    assert said.startswith("1 of 2 lines are accepted, as far as it could be judged; not accepted: line 2. Not judged")
+    assert said.startswith(
+        "1 of 2 lines are accepted, as far as the rules could be judged; not accepted: line 2. Not judged"
+    )
+    noisy = half.assign(noise_rms_median=np.where(half["line"] == "line 1", 9.0, np.nan))
+    said = verdict(judge(noisy, read_rules(None, "microbar"), "bad"), found)
+    assert "Not judged on some lines or cables: ambient noise, RMS." in said
+    many = pd.concat([half.assign(line=f"line {number}") for number in range(1, 30)], ignore_index=True)
+    assert "line 20 and 9 more. Not judged" in verdict(judge(many.assign(grade="bad"), rules, "bad"), found)
     one = found.records[(found.records["line"] == "line 1") & (found.records["cable"] == 1)]
     said = verdict(judge(one, rules, "bad"), found)
     assert said.startswith("Line 1 is not accepted: bad records 3 of 30 (10.0 %), allowed 5 %.")
     good = one.assign(grade="good")
-    assert verdict(judge(good, rules, "bad"), found).startswith("Line 1 is accepted, as far as it could be judged. Not")
+    assert verdict(judge(good, rules, "bad"), found).startswith(
+        "Line 1 is accepted, as far as the rules could be judged. Not"
+    )
     said = verdict(judge(good.assign(noise_rms_median=7.9), read_rules(None, "microbar"), "bad"), found)
     assert said.startswith("Line 1 is accepted. ")
 

@@ -53,6 +53,8 @@ class Server:
                     request = self.fork()
                     if request:
                         return request
+                elif key.data not in self.clients:
+                    continue
                 elif key.fileobj is self.clients[key.data]:
                     # A client says nothing after its request: this is its end.
                     self.events.unregister(key.fileobj)
