@@ -44,7 +44,7 @@ def make_report(asked: Asked, batch: int = 16, prior: str | None = None) -> list
         findings = collect(grading, asked.surveys, asked.files, asked.settings, Path(tables), output.worst)
         if findings.tables is not None and not asked.rules.unit:
             findings.missing.append(
-                "the unit of the amplitudes (levels are in the files' own unit; if that is microbar, give --unit microbar)"
+                "the unit of the amplitudes (levels are as in the files; in microbar, give --unit microbar)"
             )
         judgements = judge(findings.records, asked.rules, findings.severest)
         origin = [sources_table(asked.surveys, files), facts_table(classifier.name, asked)]
