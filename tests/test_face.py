@@ -130,7 +130,7 @@ def survey(tmp_path_factory):
 @pytest.mark.parametrize(
     ("options", "kind", "message"),
     [
-        ({"label": "bad"}, glowseis.InputError, "label: for files of gathers, and there are none"),
+        ({"label": "bad"}, glowseis.InputError, "label: only for files"),
         ({"labels": "labels.csv"}, glowseis.InputError, "labels: only for files"),
         ({"size": (32, 16)}, glowseis.InputError, "size: only for files"),
         ({"fit": "crop"}, glowseis.InputError, "fit: only for files"),

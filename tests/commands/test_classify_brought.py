@@ -264,7 +264,7 @@ def test_describe_tells_what_a_classifier_was_trained_on(knowing, tmp_path, comm
         ):
             assert told in done.out
     done = command("describe", knowing.folder / "grader", "--out", tmp_path / "out")
-    assert done.status == 2 and "is a SavedModel; leave out --out and --verify" in done.error[0]
+    assert done.status == 2 and "is a SavedModel; leave out --out, --verify, --labels and --judge" in done.error[0]
     shutil.copytree(knowing.folder / "grader", tmp_path / "grader")
     (tmp_path / "grader/1/assets.extra/glowseis.json").write_text('{"kind": "classifier", "trained_on": 1}')
     done = command("describe", tmp_path / "grader")
