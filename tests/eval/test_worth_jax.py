@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from eval.on_jax.graded import About, Graded, read_graded, write_graded
+from eval.on_jax.stages import check_suits, stages_of
 from eval.study.outcome import read_outcome
 from eval.study.recipe import read_study
-from eval.worth_jax import check_suits, main, stages_of
+from eval.worth_jax import main
 from glowseis.errors import InputError
 from tests.support.small_replicates import REPLICATED
 

@@ -71,6 +71,12 @@ def ingest(request: Request, out: Path, left_out: dict[Path, str] | None = None)
     return told + summary(open_survey(out), tally, opened.table)
 
 
+def _first(count: int) -> Callable[[object], bool]:
+    """Whether a record that is asked for is among the first ones, in their order."""
+    numbers = itertools.count(1)
+    return lambda _: next(numbers) <= count
+
+
 def _ingest(
     request: Request, opened: Opened, faults: dict[Path, str], finished: Finished, out: Path
 ) -> tuple[Tally, list[str]]:
@@ -80,11 +86,10 @@ def _ingest(
     told: list[str] = []
     while True:
         note = finished.note = read_note(folder, opened.sources, opened.size, opened.table)
-        count = itertools.count(1)
-        written = take_up(folder, is_whole=lambda _: next(count) <= finished.gathers)  # noqa: B023
+        written = take_up(folder, is_whole=_first(finished.gathers))
         if len(written) < finished.gathers:
             note = finished.note = None
-            written = take_up(folder, is_whole=lambda _: False)
+            written = take_up(folder, is_whole=_first(0))
         tally = note.tally if note else Tally()
         finished.labels = labels_sha256(opened.table)
         finished.ids = {*written.ids, *tally.lifeless, *tally.unlabelled}
