@@ -41,6 +41,9 @@ POLARITY_HZ, LAG_S = (10.0, 40.0), 0.004
 OPPOSITE = 0.35
 """Least correlation with a neighbour, of either sign, that tells polarity."""
 
+CLEARLY = 1.1
+"""How many times as large the negative correlation of reversed traces is as any positive one, at least."""
+
 MOST_REVERSED = 4
 """Most neighbouring traces of wrong polarity that are found."""
 
@@ -244,7 +247,8 @@ def spiky_traces(traces: np.ndarray, peak: np.ndarray, samples_aside: int, block
 def neighbour_correlation(spectrum: np.ndarray, frequency_hz: np.ndarray, most_lag_s: float) -> np.ndarray:
     """The correlation of each trace with the next from 10 to 40 Hz, at the lag where it is largest in size.
 
-    Lags are steps of 4 ms, finer than samples, so that half a period at either side is not taken for the peak.
+    Lags are steps of 4 ms, finer than samples, so that half a period at either side is not taken for the peak. Where
+    events have few frequencies, half a period off is nearly as good; so the opposite has to be clearly the better.
 
     Args:
         spectrum: Fourier transforms of live traces, complex64 `[trace, frequency]`.
@@ -263,7 +267,8 @@ def neighbour_correlation(spectrum: np.ndarray, frequency_hz: np.ndarray, most_l
     found = crossed.real @ turns.real - crossed.imag @ turns.imag
     parts = part.view(np.float32)
     size = np.sqrt(np.einsum("tp,tp->t", parts, parts))
-    best = np.take_along_axis(found, np.abs(found).argmax(axis=1)[:, None], axis=1)[:, 0]
+    alike, opposite = found.max(axis=1), -found.min(axis=1)
+    best = np.where(opposite > CLEARLY * alike, -opposite, alike)
     return np.asarray(best / np.maximum(size[:-1] * size[1:], 1e-30), np.float64)
 
 

@@ -8,7 +8,7 @@ import pytest
 from eval.attributes import compare
 from glowseis.attributes.bands import noise_bands
 from glowseis.attributes.crossfeed import leaking_modules
-from glowseis.attributes.faults import FAULTS, reversed_traces
+from glowseis.attributes.faults import FAULTS, neighbour_correlation, reversed_traces
 from glowseis.attributes.first_arrivals import cables
 from glowseis.attributes.measuring import MARKS, NUMBERS, Settings, measure_gather, settings_of
 from glowseis.errors import InputError
@@ -31,11 +31,11 @@ def recording(amplitude, **settings):
 
 
 def shot(noise=0.01, traces=TRACES, seed=1):
-    """A gather of noise and a ring of 30 Hz a trace without a mean, 0.6 s after the shot and later with offset."""
+    """A gather of noise and a sweep up from 24 Hz on each trace, 0.6 s after the shot and later with offset."""
     random = np.random.default_rng(seed)
     time_s = INTERVAL_S * np.arange(SAMPLES)[:, None]
     late_s = time_s - 0.6 - 12.5 * np.arange(traces)[None, :] / 1500
-    ring = np.cos(2 * np.pi * 30 * late_s) * np.exp(-np.maximum(late_s, 0) / 0.5) * (late_s >= 0)
+    ring = np.cos(2 * np.pi * (24 + 6 * late_s) * late_s) * np.exp(-np.maximum(late_s, 0) / 0.5) * (late_s >= 0)
     return ring + noise * random.standard_normal((SAMPLES, traces))
 
 
@@ -74,7 +74,7 @@ def test_a_window_follows_the_offset():
 
 
 def test_frequencies(plain):
-    assert plain.traces["peak_hz"] == pytest.approx(30.0, abs=1.0)
+    assert plain.traces["peak_hz"] == pytest.approx(27.0, abs=1.0)
     time_s = INTERVAL_S * np.arange(1000)[:, None]
     both = np.sin(2 * np.pi * 5 * time_s) + 2 * np.sin(2 * np.pi * 40 * time_s) * np.ones((1, 12))
     found = measure_gather(recording(both), Settings()).traces
@@ -122,6 +122,19 @@ def test_each_fault_is_found_where_it_is_and_nowhere_else():
         assert np.isnan(found[name][[3, 8, 12]]).all()
         assert np.isfinite(found[name][22])
     assert found["limit_share"][36] > 0.05
+
+
+def test_half_a_period_off_is_not_taken_for_wrong_polarity():
+    late_s = INTERVAL_S * np.arange(256) - 0.3 - 0.004 * np.arange(5)[:, None]
+    ring = np.cos(2 * np.pi * 28 * late_s) * np.exp(-((late_s / 0.15) ** 2))
+    noisy = ring + 0.3 * np.random.default_rng(2).standard_normal((40, *ring.shape))
+    hz = np.fft.rfftfreq(256, INTERVAL_S)
+    for traces in noisy:
+        spectrum = np.fft.rfft(traces, axis=1).astype(np.complex64)
+        assert (neighbour_correlation(spectrum, hz, 0.03) > 0).all()
+    # Of more frequencies, the opposite is told apart.
+    pulse = (1 - 2 * (np.pi * 25 * late_s) ** 2) * np.exp(-((np.pi * 25 * late_s) ** 2)) * [[1], [-1], [1], [-1], [1]]
+    assert (neighbour_correlation(np.fft.rfft(pulse, axis=1).astype(np.complex64), hz, 0.03) < -0.9).all()
 
 
 def test_runs_of_wrong_polarity():
