@@ -11,7 +11,8 @@ import pydantic
 from glowseis.files import write_json
 from glowseis.survey.formats.source import Source
 from glowseis.survey.gather import source_text
-from glowseis.survey.ingestion.label_table import LabelTable, ShotRange
+from glowseis.survey.ingestion.label_rows import ShotRange
+from glowseis.survey.ingestion.label_table import LabelTable
 from glowseis.survey.ingestion.report import Tally
 
 FILE = "finished.json"

@@ -9,7 +9,8 @@ import numpy as np
 from glowseis.errors import InputError
 from glowseis.survey.formats.source import ReadOptions, Remark, Source
 from glowseis.survey.gather import source_text
-from glowseis.survey.ingestion.label_table import Key, LabelTable, ShotRange, place_of
+from glowseis.survey.ingestion.label_rows import Key, ShotRange
+from glowseis.survey.ingestion.label_table import LabelTable, place_of
 
 SHOT_WORDS = ("FieldRecord", "EnergySourcePoint", "ShotPoint", "CDP", "TRACE_SEQUENCE_FILE")
 """Words of trace headers that may hold a table's shot numbers, the likeliest first."""

@@ -18,7 +18,7 @@ from glowseis.errors import InputError
 from glowseis.files import locked
 from glowseis.survey.cells import safe_cell
 from glowseis.survey.gather import source_text
-from glowseis.survey.ingestion.label_table import columns_of, is_header
+from glowseis.survey.ingestion.label_rows import columns_of, is_header
 from glowseis.survey.ingestion.table_text import header_of
 from glowseis.survey.store.index import check_label, is_id
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from glowseis.errors import InputError
 from glowseis.survey.gather import LABELS, source_text
-from glowseis.survey.ingestion.label_table import UNSURE, Key, LabelRow, ShotRange, read_rows
+from glowseis.survey.ingestion.label_rows import UNSURE, Key, LabelRow, ShotRange, read_rows
 from glowseis.survey.labels.adding import MAJORITY, check_judge
 from glowseis.survey.severity import alike, by_severity
 from glowseis.survey.store import survey as store
@@ -166,7 +166,7 @@ def with_labels(survey: Survey, labels: Sequence[str | Path] = (), judge: str | 
 def read_overlay(survey: Survey, labels: Sequence[str | Path], judge: str | None = None) -> Overlay:
     """Read what judges say of a survey's gathers.
 
-    Rows are as `glowseis.survey.ingestion.label_table.read_rows` takes them, for gathers by id, or by line, shot or
+    Rows are as `glowseis.survey.ingestion.label_rows.read_rows` takes them, for gathers by id, or by line, shot or
     range of shots, and cable. Labels may differ in case from the survey's; `unsure` and empty labels are words too: the
     judge gives no label, or takes an earlier one back. A file without a column `judge` is one judge's, called by the
     file's name. A judge's later rows replace earlier ones: in a file by their order; among files by their times, or by
