@@ -1,42 +1,31 @@
 """What commands share: arguments by typer, options of those that read files, one line for bad input, exit statuses.
 
 Exit status 0: done. 1: training cannot go on, or --keep-going left out files. 2: wrong arguments or bad input. 74:
-done, but what it printed is lost. 75: stopped by a signal, everything saved. 130: interrupted. 143: terminated.
+done, but what it printed is lost. 75: stopped by a signal; the same command goes on. 130: interrupted. 143: terminated.
 """
 
-import contextlib
 import errno
 import functools
 import inspect
-import io
 import os
 import re
 import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TextIO, cast
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from glowseis.errors import FittingError, InputError, StoppedError
-from glowseis.escapes import visible
+from glowseis.interruption import UsageError, check_interruption, interruptible, signals_interrupt
+from glowseis.streams import Stream, lasting_streams
 
 STARTED = time.monotonic()
 """When the command started, after Python itself."""
 
 PARTLY, UNHEARD, INTERRUPTED, TERMINATED = 1, 74, 130, 143
-
-PATIENCE_S = 2.0
-"""How long further signals count as the first one: an impatient second Ctrl-C must not interrupt the clean-up."""
-
-UsageError: Any = typer.BadParameter.__base__
-"""Raised for wrong words on the command line: click's class with older versions of typer, typer's with newer ones."""
-
-KEPT, KEPT_IN_ERRORS = "\n\t", "\n\t\r"
-"""Control characters that may be printed; progress bars return to the start of their line."""
 
 FULL = r"No space left|File too large|Disk quota exceeded"
 """What TensorFlow says of a full disk, in errors of its own."""
@@ -221,16 +210,17 @@ def run_app(app: typer.Typer, program: str, name: str, arguments: list[str] | No
         name: Its name in messages, with the subcommand that was given.
         arguments: The words after the program's name; the process's own if None.
     """
-    with _signals() as came, _streams() as (out, _):
+    with signals_interrupt() as came, lasting_streams() as (out, _):
         _run(app, program, name, arguments, came, out)
     raise AssertionError("a command ends by leaving the process")
 
 
 def _run(
-    app: typer.Typer, program: str, name: str, arguments: list[str] | None, came: list[int], out: "_Stream"
+    app: typer.Typer, program: str, name: str, arguments: list[str] | None, came: list[int], out: Stream
 ) -> NoReturn:
     try:
-        status = typer.main.get_command(app).main(args=arguments, prog_name=program, standalone_mode=False)
+        with interruptible():
+            status = typer.main.get_command(app).main(args=arguments, prog_name=program, standalone_mode=False)
         # typer turns an interruption into an exit status.
         if status == INTERRUPTED:
             raise KeyboardInterrupt
@@ -257,102 +247,6 @@ def _run(
         if not re.search(FULL, str(wrong)):
             raise
         _fail(name, NO_SPACE, 2)
-
-
-class _Stream:
-    """An output stream whose failure does not stop the work: its reader may exit, or its disk may be full.
-
-    Control characters become escapes, whatever name or text they come from: a terminal would obey them.
-
-    Attributes:
-        wrong: Why something could not be written; None if all was.
-    """
-
-    def __init__(self, stream: TextIO, kept: str):
-        self._stream = stream
-        self._kept = kept
-        self.wrong: OSError | None = None
-        # A name that the terminal cannot show becomes escapes.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    def write(self, text: str) -> int:
-        """Write a text, or drop it once the stream has failed."""
-        self._try(lambda: self._stream.write(visible(text, self._kept)))
-        return len(text)
-
-    def writelines(self, lines: Iterable[str]) -> None:
-        """Write texts, or drop them once the stream has failed."""
-        for line in lines:
-            self.write(line)
-
-    def flush(self) -> None:
-        """Flush, unless the stream has failed."""
-        self._try(self._stream.flush)
-
-    def _try(self, act: Callable[[], object]) -> None:
-        if self.wrong is not None:
-            return
-        try:
-            act()
-        except OSError as wrong:
-            self.wrong = wrong
-            # Otherwise Python tries to write what is left in the buffers when it closes the stream.
-            with contextlib.suppress(OSError, ValueError):
-                nowhere = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(nowhere, self._stream.fileno())
-                os.close(nowhere)
-
-
-@contextlib.contextmanager
-def _streams() -> Iterator[tuple[_Stream, _Stream]]:
-    """Standard output and error as streams whose failure does not stop the work."""
-    former = sys.stdout, sys.stderr
-    # They are None if the process was started with them closed.
-    out, error = (
-        _Stream(stream or io.StringIO(), kept) for stream, kept in zip(former, (KEPT, KEPT_IN_ERRORS), strict=True)
-    )
-    sys.stdout, sys.stderr = cast(TextIO, out), cast(TextIO, error)
-    try:
-        yield out, error
-    finally:
-        for stream in (out, error):
-            stream.flush()
-        sys.stdout, sys.stderr = former
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Make SIGTERM end a command as Ctrl-C does, by KeyboardInterrupt, so that it cleans up; yields the signals.
-
-    A command that installs handlers of its own, as training does, keeps them.
-    """
-    came: list[int] = []
-    first_s = -PATIENCE_S
-
-    def interrupt(number: int, frame: object) -> None:
-        nonlocal first_s
-        if time.monotonic() - first_s < PATIENCE_S:
-            return
-        first_s = time.monotonic()
-        came.append(number)
-        raise KeyboardInterrupt
-
-    former = {}
-    # Python allows handlers in the main thread only; a signal that the parent process ignores stays ignored.
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) != signal.SIG_IGN:
-                former[number] = signal.signal(number, interrupt)
-    try:
-        yield came
-    finally:
-        for number, handler in former.items():
-            # After a signal the process is about to exit; with the former handlers, another would kill it meanwhile.
-            signal.signal(number, signal.SIG_IGN if came else handler)
 
 
 def refuse_given(context: typer.Context, names: Iterable[str], needed: str) -> None:
@@ -410,6 +304,7 @@ def import_tensorflow(*, begin: bool = True) -> None:
     """
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "3":
         _full_precision()
+        check_interruption()
         return
     sys.stderr.flush()
     kept = os.dup(2)
@@ -425,6 +320,7 @@ def import_tensorflow(*, begin: bool = True) -> None:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+    check_interruption()
 
 
 def _full_precision() -> None:

@@ -7,8 +7,10 @@ import typer
 
 from glowseis.command import run
 from glowseis.errors import InputError
+from glowseis.interruption import resumes
 
 
+@resumes
 def main(
     *,
     out: Annotated[Path, typer.Option(help="Folder to write the survey to.")] = Path("surveys/simulated"),

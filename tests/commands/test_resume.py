@@ -13,6 +13,7 @@ import pytest
 
 from glowseis.errors import InputError, StoppedError
 from glowseis.files import resumable_folder, whole_folder
+from glowseis.interruption import CONTINUES
 from glowseis.survey.simulate import Acquisition, simulate_recordings
 from glowseis.survey.store import framing
 from glowseis.survey.store.scanning import verify
@@ -314,8 +315,9 @@ def test_an_impatient_user_leaves_nothing_or_what_goes_on(tmp_path):
             os.killpg(process.pid, signal.SIGINT)
             time.sleep(0.02)
         _, error = process.communicate(timeout=60)
-    if process.returncode == 130:
+    assert process.returncode == 75
+    if CONTINUES in error:
         # Between making the hidden folder and guarding it there is a moment; an empty one is the next writer's.
-        assert error == "glowseis.simulate: interrupted\n" and not any(path.is_file() for path in tmp_path.rglob("*"))
+        assert not any(path.is_file() for path in tmp_path.rglob("*"))
     else:
-        assert process.returncode == 75 and "state.json" in names(tmp_path / ".survey.writing")
+        assert "state.json" in names(tmp_path / ".survey.writing")

@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import io
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -47,8 +48,9 @@ def run_here(module, *words, folder):
 
 
 def lines(error):
-    """The lines of an error, without progress bars."""
-    return [line for line in error.replace("\r", "\n").splitlines() if line.strip() and "%|" not in line]
+    """The lines of an error, without progress bars and the lines that a slow machine gets in their place."""
+    told = [line for line in error.replace("\r", "\n").splitlines() if line.strip() and "%|" not in line]
+    return [line for line in told if not re.match(r"[a-z ]+: \d+( of \d+)? \w+s after ", line)]
 
 
 def ingest(*words):

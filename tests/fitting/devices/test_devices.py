@@ -16,6 +16,7 @@ from glowseis.errors import InputError
 from glowseis.fitting.devices.cluster import Cluster, from_slurm, from_tf_config
 from glowseis.fitting.devices.devices import Devices
 from glowseis.fitting.flow.selection import select
+from glowseis.interruption import CONTINUES
 from glowseis.recipe import read_recipe
 from glowseis.run.flow import fitting_of
 from glowseis.survey.store.survey import open_survey
@@ -216,7 +217,7 @@ def test_a_worker_that_waits_for_another_can_be_stopped(tiny, tmp_path, warm_pyt
         time.sleep(0.1)
     waiting.send_signal(signal.SIGTERM)
     end = finish(waiting)
-    assert end.status == 143 and len(end.error) == 1 and end.error[0].endswith("terminated"), end
+    assert end.status == 75 and len(end.error) == 1 and end.error[0].endswith(CONTINUES), end
 
 
 WORKER = """#!/bin/sh
