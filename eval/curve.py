@@ -18,7 +18,6 @@ from eval.cv import KEPT
 from eval.study.names import PRIMARY, check_arms
 from glowseis import command
 from glowseis.errors import InputError, StoppedError
-from glowseis.interruption import resumes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 KINDS = {"grouped": "grouped-split", "stratified": "split"}
 
 
-@resumes
+@command.resumes
 def main(
     recipe: Annotated[Path, typer.Argument(help="TOML file with [study].")] = Path("train/demo.toml"),
     *,

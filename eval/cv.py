@@ -14,7 +14,6 @@ import typer
 from eval.study.names import ARMS, check_arms
 from glowseis import command
 from glowseis.errors import FittingError, InputError, StoppedError
-from glowseis.interruption import resumes
 
 if TYPE_CHECKING:
     from eval.results.collection import Results
@@ -26,7 +25,7 @@ KINDS = ("grouped", "stratified")
 KEPT = "stopped; everything finished is kept, run the same command again to continue"
 
 
-@resumes
+@command.resumes
 def main(
     recipe: Annotated[Path, typer.Argument(help="TOML file with [study].")] = Path("train/demo.toml"),
     *,

@@ -13,7 +13,6 @@ from eval.study.names import ARMS
 from glowseis import command
 from glowseis.errors import InputError, StoppedError
 from glowseis.export.folders import read_about, version_folder
-from glowseis.interruption import resumes
 
 if TYPE_CHECKING:
     from eval.running.goodness import Features
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from glowseis.survey.store.survey import Survey
 
 
-@resumes
+@command.resumes
 def main(
     recipe: Annotated[Path, typer.Argument(help="TOML file with [study.replicates].")] = Path("train/worth.toml"),
     *,

@@ -26,7 +26,6 @@ import typer
 
 from glowseis import command
 from glowseis.errors import InputError, StoppedError
-from glowseis.interruption import resumes
 from glowseis.survey.simulate.acquisition import LINES_APART
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ TEST_FRACTIONS = (40.0, 30.0, 30.0)
 KEPT = "stopped; everything is saved, run the same command again to continue"
 
 
-@resumes
+@command.resumes
 def main(
     recipe: Annotated[
         Path | None, typer.Argument(help="TOML file of a classifier; default: train/transfer.toml.")

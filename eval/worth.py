@@ -13,7 +13,6 @@ import typer
 from eval.study.names import ARMS
 from glowseis import command
 from glowseis.errors import FittingError, InputError, StoppedError
-from glowseis.interruption import resumes
 
 if TYPE_CHECKING:
     from eval.results.replicated import Replicated
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 KEPT = "stopped; everything finished is kept, run the same command again to continue"
 
 
-@resumes
+@command.resumes
 def main(
     recipe: Annotated[Path, typer.Argument(help="TOML file with [study.replicates].")] = Path("train/worth.toml"),
     *,

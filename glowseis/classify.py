@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from glowseis import command
-from glowseis.interruption import resumes
 
 if TYPE_CHECKING:
     from glowseis.survey.formats.source import ReadOptions
@@ -23,7 +22,7 @@ Watch = Annotated[bool, typer.Option("--watch", help="Grade a folder's files as 
 Settle = Annotated[float, typer.Option(min=0.1, help="Seconds that a file must be unchanged before --watch grades it.")]
 
 
-@resumes
+@command.resumes
 @command.reads_files
 def main(
     context: typer.Context,

@@ -9,6 +9,7 @@ import functools
 import inspect
 import os
 import re
+import shlex
 import signal
 import sys
 import time
@@ -20,6 +21,7 @@ import typer
 
 from glowseis.errors import FittingError, InputError, StoppedError
 from glowseis.interruption import UsageError, check_interruption, interruptible, signals_interrupt
+from glowseis.interruption import resumes as resumes  # noqa: PLC0414, commands use it as command.resumes
 from glowseis.streams import Stream, lasting_streams
 
 STARTED = time.monotonic()
@@ -291,6 +293,13 @@ def say(line: str, *, wrong: bool = False) -> None:
         wrong: Whether it goes to standard error.
     """
     print(line, file=sys.stderr if wrong else sys.stdout, flush=True)
+
+
+def typed() -> str:
+    """The command of this process as it may be typed again, however it was started."""
+    program, *words = sys.argv
+    name = Path(program).stem
+    return shlex.join(["glowseis", *([] if name in ("glowseis", "__main__") else [name]), *words])
 
 
 def import_tensorflow(*, begin: bool = True) -> None:

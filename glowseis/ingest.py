@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from glowseis import command
-from glowseis.interruption import resumes
 
 if TYPE_CHECKING:
     from glowseis.survey.formats.source import ReadOptions
@@ -22,7 +21,7 @@ Fit = Annotated[str, typer.Option(help="pad: gathers must fit; crop: keep first 
 Size = Annotated[str, typer.Option(help="Samples x traces; default: multiples of 64 that hold all gathers.")]
 
 
-@resumes
+@command.resumes
 @command.reads_files
 def main(
     sources: Files,

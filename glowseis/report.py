@@ -1,7 +1,5 @@
 """The command that reports on a line or a survey: grades, attributes and acceptance, on one page."""
 
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,7 +64,7 @@ def main(
     from glowseis.survey.ingestion.request import Request
 
     settings = settings_of(target, noise, module, options.zero_level)
-    output = Output(out, pdf, rules, unit, worst, shlex.join([Path(sys.argv[0]).stem, *sys.argv[1:]]))
+    output = Output(out, pdf, rules, unit, worst, command.typed())
     savedmodel, named, told = model_among(sources, model)
     asked = check_report(savedmodel, Request(named, options, kind, strict=strict), settings, output)
     command.import_tensorflow()

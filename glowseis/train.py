@@ -9,7 +9,6 @@ import typer
 
 from glowseis import command
 from glowseis.errors import InputError
-from glowseis.interruption import resumes
 
 if TYPE_CHECKING:
     from glowseis.survey.store.survey import Survey
@@ -21,7 +20,7 @@ class Cluster(enum.StrEnum):
     SLURM = "slurm"
 
 
-@resumes
+@command.resumes
 def main(
     recipe: Annotated[Path, typer.Argument(help="TOML file; those in train/ come with it.")] = Path("train/demo.toml"),
     survey: Annotated[Path | None, typer.Option(help="Folder of the survey; default: the recipe's own.")] = None,

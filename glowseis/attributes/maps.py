@@ -21,6 +21,9 @@ MOST_SHOTS, MOST_CHANNELS = 1200, 800
 MOST_LINES = 24
 """Most sail lines that a map tells apart."""
 
+LETTER_INCH, MAP_SHARE = 0.075, 0.7
+"""Width of a digit of their names, with what surrounds it, and the share of a figure that its map has."""
+
 MOST_DECADES = 5
 """With fewer, a logarithmic scale is labelled between its powers of ten too."""
 
@@ -223,7 +226,7 @@ def _number_map(
     axes.set_title(title, fontsize="medium")
     if not len(known):
         axes.text(0.5, 0.5, "could not be measured", transform=axes.transAxes, ha="center", va="center")
-    _label(axes, place)
+    _label(figure, axes, place)
     return Map(name, title, figure, not len(known))
 
 
@@ -248,7 +251,7 @@ def _mark_map(
         figure.legend(handles=patches, loc="outside right upper", fontsize="small", frameon=False)
     title = f"{title}faults, cross-feed and noise bands{'' if there else ': none'}"
     axes.set_title(title, fontsize="medium")
-    _label(axes, place)
+    _label(figure, axes, place)
     return Map(name, title, figure, not there)
 
 
@@ -268,13 +271,17 @@ def _placed(channels: tuple[int, int], place: _Place) -> dict[str, Any]:
     return {"aspect": "auto", "interpolation": "nearest", "extent": extent}
 
 
-def _label(axes: "Axes", place: _Place) -> None:
+def _label(figure: "Figure", axes: "Axes", place: _Place) -> None:
     axes.set_ylabel("channel")
     axes.set_xlabel("shot")
     several = 1 < len(place.lines) <= MOST_LINES
+    free, letter = 0.0, LETTER_INCH * place.columns / (MAP_SHARE * figure.get_figwidth())
     for line, column in place.lines.items() if several else ():
         if column:
             axes.axvline(column - 0.5, color="white", linewidth=0.8)
+        if column < free:
+            continue
+        free = column + letter * (len(str(line)) + 0.5)
         axes.annotate(
             str(line),
             (column - 0.5, 0),
@@ -286,7 +293,7 @@ def _label(axes: "Axes", place: _Place) -> None:
             bbox={"facecolor": "0.2", "edgecolor": "none", "pad": 1},
         )
     if several:
-        axes.set_xlabel("shot; sail lines in white")
+        axes.set_xlabel("shot; sail lines in white, named where there is room")
     ticks = _ticks(place.columns)
     axes.set_xticks(ticks, [str(place.shots[tick]) for tick in ticks])
 

@@ -75,3 +75,13 @@ def trained_fractions(name: str, profile: Profile | None, labels: Sequence[str])
         nothing = labels[int(np.argmin(values))]
         raise InputError(f"--prior: {nothing} had no weight in the training of {name}; leave --prior out")
     return values
+
+
+def shares_text(labels: Sequence[str], fractions: np.ndarray) -> str:
+    """Class fractions in words, such as `good 66 %, medium 31 %, bad 2 %`.
+
+    Args:
+        labels: The classes.
+        fractions: `[class]`, of 1.
+    """
+    return ", ".join(f"{label} {100 * share:.3g} %" for label, share in zip(labels, fractions, strict=True))

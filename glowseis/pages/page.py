@@ -21,6 +21,21 @@ class Part(NamedTuple):
     content: Any
 
 
+class Folded(NamedTuple):
+    """Parts that a reader opens, the content of a part `folded`.
+
+    Attributes:
+        summary: What is shown of it while it is closed.
+        parts: Parts with the macros `strips`, `table`, `panels` and `words`.
+        open_on_screens: Whether it is open wherever the window is wider than a phone's; where a browser cannot do that,
+            it is closed.
+    """
+
+    summary: str
+    parts: Sequence[Part]
+    open_on_screens: bool = False
+
+
 def page(
     title: str,
     summary: str,

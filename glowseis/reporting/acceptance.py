@@ -7,7 +7,10 @@ import pandas as pd
 
 from glowseis.judging.decision import UNSURE
 from glowseis.reporting.records import by_line
-from glowseis.reporting.rules import BadRecords, Limit, Rules
+from glowseis.reporting.rules import Limit, Rules
+
+BAD_RECORDS = "bad records"
+"""The rule on the share of bad records."""
 
 NEARLY = 1e-9
 """A share is above another by more than this: 1 of 20 is 5 %."""
@@ -27,6 +30,7 @@ class Judgement:
         passed: Whether it is kept; None if it cannot be judged.
         records: Row numbers of the records that break it, in the order of their shots, int64 `[record]`. Records may
             break a rule that the line keeps.
+        short: How many records could be judged, and how many are needed, if these are too few; then `passed` is None.
     """
 
     line: str
@@ -37,6 +41,7 @@ class Judgement:
     brief: str
     passed: bool | None
     records: np.ndarray
+    short: tuple[int, int] | None = None
 
 
 def judge(records: pd.DataFrame, rules: Rules, severest: str) -> list[Judgement]:
@@ -44,7 +49,8 @@ def judge(records: pd.DataFrame, rules: Rules, severest: str) -> list[Judgement]
 
     Consecutive records follow each other by shot number, or in the order of the files where numbers are equal. A record
     that cannot be graded, such as one without a live trace, is bad. A limit is judged by the records on which its
-    attribute could be measured.
+    attribute could be measured. Of fewer than `rules.fewest_records` records nothing is judged, except that there are
+    too many bad ones within a window.
 
     Args:
         records: One row a record, with `line` (its name), `shot`, `cable`, `grade` (empty if it could not be graded),
@@ -64,21 +70,23 @@ def judge(records: pd.DataFrame, rules: Rules, severest: str) -> list[Judgement]
         for limit, known, broken in limits:
             if limit.bad_record and _usable(limit, rules):
                 bad |= known & broken
-        judged = [*_bad_records(bad, rules.bad_records), *(_limit(*one, rules) for one in limits)]
+        judged = [*_bad_records(bad, rules), *(_limit(*one, rules) for one in limits)]
         found += [
-            Judgement(line, cable, rule, wanted, told, brief, passed, places[broken])
-            for rule, wanted, told, brief, passed, broken in judged
+            Judgement(line, cable, rule, wanted, told, brief, passed, places[broken], short)
+            for rule, wanted, told, brief, passed, broken, short in judged
         ]
     return found
 
 
-_Judged = tuple[str, str, str, str, bool | None, np.ndarray]
-"""A rule, what it asks for, what was found, both in brief, whether it is kept, and which records break it, bool
-`[record]`."""
+_Judged = tuple[str, str, str, str, bool | None, np.ndarray, tuple[int, int] | None]
+"""A rule, what it asks for, what was found, both in brief, whether it is kept, which records break it, bool `[record]`,
+and how many there are and should be, if they are too few."""
 
 
-def _bad_records(bad: np.ndarray, rule: BadRecords) -> list[_Judged]:
+def _bad_records(bad: np.ndarray, rules: Rules) -> list[_Judged]:
+    rule = rules.bad_records
     count, total = int(bad.sum()), len(bad)
+    short = _short(total, rules)
     share = f"{count} of {total} ({100 * count / total:.1f} %)"
     window = min(rule.window, total)
     sums = np.concatenate([[0], np.cumsum(bad)])
@@ -89,20 +97,22 @@ def _bad_records(bad: np.ndarray, rule: BadRecords) -> list[_Judged]:
     most = int(within.max())
     return [
         (
-            "bad records",
+            BAD_RECORDS,
             f"at most {100 * rule.share:g} % of the line",
             share,
             f"bad records {share}, allowed {100 * rule.share:g} %",
-            _keeps(count, total, rule.share),
+            None if short else _keeps(count, total, rule.share),
             bad,
+            short,
         ),
         (
             f"bad records in any {rule.window} consecutive",
             f"at most {rule.most}",
             f"{most}{f' in all {total}' if total < rule.window else ''}",
             f"{most} bad records in {window} consecutive, allowed {rule.most}",
-            most <= rule.most,
+            False if most > rule.most else None if short else True,
             bad & inside,
+            short if most <= rule.most else None,
         ),
     ]
 
@@ -118,16 +128,30 @@ def _limit(limit: Limit, known: np.ndarray, broken: np.ndarray, rules: Rules) ->
     wanted = f"{' and '.join(bounds)}{unit}{some}"
     nothing = np.zeros(len(known), bool)
     if not _usable(limit, rules):
-        return limit.title, wanted, f"not judged: amplitudes are not declared to be in {limit.unit}", "", None, nothing
+        return (
+            limit.title,
+            wanted,
+            f"not judged: amplitudes are not declared to be in {limit.unit}",
+            "",
+            None,
+            nothing,
+            None,
+        )
     total, count = int(known.sum()), int((known & broken).sum())
     if not total:
-        return limit.title, wanted, "not judged: could not be measured on any record", "", None, nothing
+        return limit.title, wanted, "not judged: could not be measured on any record", "", None, nothing, None
     some = f", measured on {total} of {len(known)}" if total < len(known) else ""
     told = f"{count} of {total} ({100 * count / total:.1f} %) break it{some}"
     brief = (
         f"{limit.title} in {count} of {total} records ({100 * count / total:.1f} %), allowed {100 * limit.share:g} %"
     )
-    return limit.title, wanted, told, brief, _keeps(count, total, limit.share), known & broken
+    short = _short(total, rules)
+    passed = None if short else _keeps(count, total, limit.share)
+    return limit.title, wanted, told, brief, passed, known & broken, short
+
+
+def _short(total: int, rules: Rules) -> tuple[int, int] | None:
+    return (total, rules.fewest_records) if total < rules.fewest_records else None
 
 
 def _usable(limit: Limit, rules: Rules) -> bool:

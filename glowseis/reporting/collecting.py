@@ -21,6 +21,7 @@ from glowseis.export.classifier import SavedClassifier
 from glowseis.judging.decision import UNSURE
 from glowseis.judging.gathers import Seen, gather_probabilities
 from glowseis.judging.occlusion import Box, Occlusion, occlude
+from glowseis.judging.prior import shares_text
 from glowseis.judging.symmetries import Symmetric
 from glowseis.judging.unlike import TYPICAL_JUDGES, summary
 from glowseis.reporting.findings import Findings, Worst
@@ -115,8 +116,21 @@ def collect(
         worst=explained,
         tables=folder if walk.measured.gathers else None,
         missing=_missing(records, walk),
+        expected=_expected(grading),
         told=[*walk.told, *walk.bringing.lines(), *(walk.measured.lines(settings) if walk.measured.gathers else ())],
     )
+
+
+def _expected(grading: Grading) -> str:
+    """Which class fractions the probabilities assume, in words."""
+    fractions, told = grading.prior, "as given with --prior"
+    if fractions is None:
+        try:
+            fractions = grading.classifier.fractions()
+        except InputError:
+            return ""
+        told = "the model's own assumption; --prior gives what you expect of this survey"
+    return f"{shares_text(grading.classifier.labels, fractions)} of the records ({told})"
 
 
 class _Walk:

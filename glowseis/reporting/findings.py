@@ -48,6 +48,7 @@ class Findings:
         tables: Folder with the tables of attributes; None if nothing was measured.
         missing: What the sources do not tell, a phrase each.
         told: What was done to them and found in them, a line each.
+        expected: Which class fractions the probabilities assume, in words; empty if that is not known.
     """
 
     records: pd.DataFrame
@@ -58,6 +59,7 @@ class Findings:
     tables: Path | None = None
     missing: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    expected: str = ""
 
     @property
     def severest(self) -> str:

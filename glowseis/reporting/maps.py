@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from glowseis.attributes.maps import attribute_maps
+from glowseis.attributes.measuring import NUMBERS
 from glowseis.attributes.tables import read_columns
 from glowseis.pages.drawing import HEIGHT_INCH, INK, WIDTH_INCH, dress, inline_svg
 from glowseis.pages.pictures import Panel
+from glowseis.survey.progress import progress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,23 +23,25 @@ MOST_ACROSS, MOST_DOWN = 600, 300
 
 DOTS_AN_INCH = 150
 
-MAPS_OF_A_CABLE = 10
+MAPS_OF_A_CABLE = len(NUMBERS) + 1
 
 
-def map_panels(folder: Path) -> tuple[list[Panel], list[str]]:
+def map_panels(folder: Path) -> tuple[dict[str, list[Panel]], list[str]]:
     """Draw the maps of all cables.
 
     Args:
         folder: The folder with the tables.
 
     Returns:
-        The maps, and the titles of those that show nothing.
+        The maps by cable, `Cable 3` or so, empty if there is only one; and the titles of those that show nothing.
     """
     cables = len({int(one) for part in read_columns(folder / "gathers.parquet", ["cable"]) for one in part["cable"]})
     shrunk = min(1.0, float(np.sqrt(MOST_CELLS / (MOST_ACROSS * MOST_DOWN * MAPS_OF_A_CABLE * max(cables, 1)))))
     most = (max(1, int(MOST_ACROSS * shrunk)), max(1, int(MOST_DOWN * shrunk)))
-    panels, empty = [], []
-    for one in attribute_maps(folder, most, (WIDTH_INCH * 1.1, HEIGHT_INCH)):
+    panels: dict[str, list[Panel]] = {}
+    empty = []
+    drawn = attribute_maps(folder, most, (WIDTH_INCH * 1.1, HEIGHT_INCH))
+    for one in progress(drawn, MAPS_OF_A_CABLE * cables, "drawing", unit="map"):
         if one.empty:
             empty.append(one.title)
             continue
@@ -45,7 +49,9 @@ def map_panels(folder: Path) -> tuple[list[Panel], list[str]]:
         # The caption below says it.
         one.figure.axes[0].set_title("")
         one.figure.dpi = max(30, int(DOTS_AN_INCH * shrunk))
-        panels.append(Panel(inline_svg(one.figure, f"map-{one.name.replace('_', '-')}", one.title), one.title))
+        cable = one.name.partition("-cable")[2]
+        panel = Panel(inline_svg(one.figure, f"map-{one.name.replace('_', '-')}", one.title), one.title)
+        panels.setdefault(f"Cable {cable}" if cable else "", []).append(panel)
     return panels, empty
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from glowseis.pages.page import Part, page
+from glowseis.pages.page import Folded, Part, page
 from glowseis.pages.table import Table
 from glowseis.reporting.acceptance import Judgement
 from glowseis.reporting.findings import Findings
@@ -15,12 +15,17 @@ from glowseis.reporting.verdict import all_shots, counts_table, lines_table, rul
 from glowseis.reporting.worst import worst_parts
 from glowseis.survey.wording import number_of
 
-MOST_LINES, MOST_JUDGEMENTS = 10, 60
-"""Most lines that are all drawn, and most judgements that are all in one table; of more, some are folded away."""
+MOST_LINES = 10
+"""Most lines that are all drawn; of more, some are folded away."""
+
+SHORT_ROWS, LONG_ROWS = 12, 60
+"""Most rows of a table that is never folded, and of one that is folded on phones alone."""
 
 SPREAD = (
-    "Point at a column to see its record. Each colour is as tall as the probability of its class; the strip below "
-    "shows the grade; a mark above means that the record is unlike the training data."
+    "A column is a record; shots follow each other by their numbers, without gaps. Each colour is as tall as the "
+    "probability of its class, and what stays blank above them is the probability of {mildest}: a column that is "
+    "nearly blank is {mildest}. The strip below shows the grade; if it is blank too, there is no such record. A mark "
+    "above means that the record is unlike the training data. Point at a column to see its figures."
 )
 
 
@@ -39,11 +44,12 @@ def report_page(findings: Findings, judgements: Sequence[Judgement], origin: Seq
     about = [
         f"{number_of(len(records), 'record')} of {number_of(len(lines), 'line')} on {number_of(len(cables), 'cable')}, "
         f"graded by {findings.classifier}.",
+        *([f"Probabilities are for {findings.expected}."] if findings.expected else []),
         *([f"Missing: {'; '.join(findings.missing)}."] if findings.missing else []),
     ]
     graded = [
         Part("keys", keys(labels, records)),
-        Part("words", SPREAD),
+        Part("words", SPREAD.format(mildest=labels[0])),
         *_drawn_lines(strips(labels, records), judgements),
     ]
     rules = _rules(judgements, records)
@@ -55,20 +61,22 @@ def report_page(findings: Findings, judgements: Sequence[Judgement], origin: Seq
         Part("words", _WORST.format(severest=findings.severest)),
         *worst_parts(findings.worst, records, labels),
     ]
-    notes = [Part("words", line) for line in findings.told]
+    notes = [Part("heading", MESSAGES), *(Part("words", line) for line in findings.told)] if findings.told else []
     sections = {
         "grades": ("Grades along the line", graded),
         "acceptance": ("Acceptance rules", rules),
         "maps": ("Attributes, shot by channel", _maps(findings)),
         "worst": (f"{named} most likely to be {findings.severest}", worst),
-        "by-line": ("Statistics", [Part("table", statistics_table(records, labels))]),
-        "origin-of-it": ("Sources, model and versions", [*(Part("table", table) for table in origin), *notes]),
+        "by-line": ("Statistics", [_table(statistics_table(records, labels))]),
+        "origin-of-it": ("Sources, model and versions", [*map(_table, origin), *notes]),
     }
     if not findings.worst:
         del sections["worst"]
-    first = [Part("table", lines_table(judgements))] if len(lines) > 1 else []
+    first = [_table(lines_table(judgements))] if len(lines) > 1 else []
     return page(title, verdict(judgements, findings), about, sections, first)
 
+
+MESSAGES = "Messages of reading and measuring: what was found in the sources, and what was changed"
 
 _WORST = (
     "Sorted by the probability of {severest}, then by noise. Time runs downwards, traces to the right as in the file; "
@@ -79,32 +87,42 @@ _WORST = (
 
 
 def _drawn_lines(drawn: list[Strip], judgements: Sequence[Judgement]) -> list[Part]:
-    """All lines; of many, those that are accepted are folded away."""
+    """All lines; of many, only those that are not accepted are unfolded."""
     failed = {one.line for one in judgements if one.passed is False}
     if len(drawn) <= MOST_LINES:
         return [Part("strips", drawn)]
     shown, folded = ([one for one in drawn if (one.line in failed) is wanted] for wanted in (True, False))
     parts = [Part("strips", shown)] if shown else []
-    return [*parts, Part("folded", ("The lines that are accepted", [Part("strips", folded)]))] if folded else parts
+    rest = "The other lines" if shown else "All lines"
+    return [*parts, Part("folded", Folded(rest, [Part("strips", folded)]))] if folded else parts
+
+
+def _table(table: Table) -> Part:
+    """A table, folded if it is long."""
+    rows, part = len(table.frame), Part("table", table)
+    if rows <= SHORT_ROWS:
+        return part
+    return Part("folded", Folded(f"{table.title} ({number_of(rows, 'row')})", [part], rows <= LONG_ROWS))
 
 
 def _rules(judgements: Sequence[Judgement], records: pd.DataFrame) -> list[Part]:
     """All judgements; of many, how often each rule is kept and those that are not, with all of them folded away."""
-    whole = Part("table", rules_table(judgements, records, "rules"))
-    if len(judgements) <= MOST_JUDGEMENTS:
-        return [whole]
+    whole = rules_table(judgements, records, "rules")
+    if len(judgements) <= LONG_ROWS:
+        return [_table(whole)]
     failed = [one for one in judgements if one.passed is False]
     parts = [Part("table", counts_table(judgements))]
     if failed:
-        parts.append(Part("table", rules_table(failed, records, "failed")))
-    return [*parts, Part("folded", ("Every rule, line and cable", [whole]))]
+        parts.append(_table(rules_table(failed, records, "failed")))
+    return [*parts, Part("folded", Folded("Every rule, line and cable", [Part("table", whole)]))]
 
 
 def _maps(findings: Findings) -> list[Part]:
     if findings.tables is None:
         return [Part("words", "Nothing was measured: surveys hold pictures, each scaled by its own clip.")]
     panels, empty = map_panels(findings.tables)
-    parts = [Part("panels", panels)]
+    # Of several cables, each is opened on its own.
+    parts = [Part("folded", Folded(name or "Maps", [Part("panels", own)], not name)) for name, own in panels.items()]
     if empty:
         parts.append(Part("words", f"No maps of these, because nothing was measured or found: {'; '.join(empty)}."))
     return parts

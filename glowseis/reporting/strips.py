@@ -44,7 +44,9 @@ class Strip:
         columns: Width of its drawings.
         height: Their height.
         lanes: One a cable.
-        ticks: Shot numbers at equal distances, from the first to the last.
+        ticks: Shot numbers, and how far along the drawing they are, in per cent; numbers of records, from 1, where
+            shots have none.
+        counted: What is numbered: `shot` or `record`.
         note: What is special about it; empty if nothing is.
     """
 
@@ -53,13 +55,14 @@ class Strip:
     columns: int
     height: int
     lanes: list[Lane]
-    ticks: list[int]
+    ticks: list[tuple[int, float]]
+    counted: str
     note: str
 
 
 @dataclass(frozen=True)
 class Key:
-    """What a colour means."""
+    """What a colour means, or what is left blank, if there is none."""
 
     colour: str
     words: str
@@ -79,7 +82,8 @@ def keys(labels: Sequence[str], records: pd.DataFrame) -> list[Key]:
         records: The records.
     """
     colours = _colours(labels)
-    return [Key(colours[grade], grade_name(grade)) for grade in grades_of(labels, records)]
+    drawn = [Key(colours[grade], grade_name(grade)) for grade in grades_of(labels, records)]
+    return [*drawn, Key("", f"blank above the colours: {labels[0]}")]
 
 
 def strips(labels: Sequence[str], records: pd.DataFrame) -> list[Strip]:
@@ -114,7 +118,10 @@ def _strip(line: str, cables: list[tuple[int, pd.DataFrame]], labels: Sequence[s
         lanes.append(Lane(f"cable {cable}" if len(cables) > 1 else "", lane))
     shown = np.linspace(0, len(shots) - 1, min(5, len(shots))).round().astype(int)
     note = f"Each column shows the worst of up to {-(-len(shots) // columns)} records." if len(shots) > columns else ""
-    return Strip(line, f"{line}: {told}", columns, MARK + TALL + GRADE, lanes, [int(shots[one]) for one in shown], note)
+    known = bool((together["shot"] > 0).any())
+    ticks = [(int(shots[one]) if known else int(one) + 1, 100 * (int(one) + 0.5) / len(shots)) for one in shown]
+    counted = "shot" if known else "record"
+    return Strip(line, f"{line}: {told}", columns, MARK + TALL + GRADE, lanes, ticks, counted, note)
 
 
 def _lane(own: pd.DataFrame, column: np.ndarray, labels: Sequence[str]) -> Markup:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import pandas as pd
 
 from glowseis.pages.table import Table
-from glowseis.reporting.acceptance import Judgement
+from glowseis.reporting.acceptance import BAD_RECORDS, Judgement
 from glowseis.reporting.findings import Findings
 from glowseis.reporting.records import ranges, sentence_start
-from glowseis.survey.wording import NAMED, first_names
+from glowseis.survey.wording import NAMED, first_names, number_of
 
 MOST_RANGES = 12
 """Most ranges of shots in a cell; the list below the table has all."""
@@ -27,21 +27,16 @@ def verdict(judgements: Sequence[Judgement], findings: Findings) -> str:
     """
     lines = list(dict.fromkeys(one.line for one in judgements))
     failed = [line for line in lines if any(one.passed is False for one in judgements if one.line == line)]
-    open_rules = list(dict.fromkeys(one.rule for one in judgements if one.passed is None))
-    judged = {one.rule for one in judgements if one.passed is not None}
-    so_far = ", as far as the rules could be judged" if open_rules else ""
-    if len(lines) == 1:
-        name = sentence_start(lines[0])
-        reasons = _reasons([one for one in judgements if one.passed is False])
-        said = f"{name} is not accepted: {reasons}." if failed else f"{name} is accepted{so_far}."
-    elif failed:
-        accepted = len(lines) - len(failed)
-        more = f" and {len(failed) - MOST_LINES} more" if len(failed) > MOST_LINES else ""
-        names = ", ".join(failed[:MOST_LINES]) + more
-        those = f"{accepted} of {len(lines)} lines are accepted{so_far}" if accepted else "No line is accepted"
-        said = f"{those}; not accepted: {names}." if accepted else f"{those}: {names}."
-    else:
-        said = f"All {len(lines)} lines are accepted{so_far}."
+    few = [line for line in lines if too_few(line, judgements)]
+    others = {(one.line, one.cable) for one in judgements if one.short and one.line not in few}
+    unknown = [one for one in judgements if one.passed is None and not one.short and one.line not in few]
+    so_far = ", as far as the rules could be judged" if unknown or others else ""
+    said = _one_line(lines[0], judgements, so_far) if len(lines) == 1 else _lines(lines, failed, few, so_far)
+    if others:
+        said += f" On {number_of(len(others), 'cable')} of {'it' if len(lines) == 1 else 'other lines'} "
+        said += "there are too few records to judge."
+    open_rules = list(dict.fromkeys(one.rule for one in unknown))
+    judged = {one.rule for one in judgements if one.passed is not None or one.short}
     partly = " on some cables" if len(lines) == 1 else " on some lines or cables"
     for where, rules in (
         ("" if len(lines) == 1 else " on any line", [rule for rule in open_rules if rule not in judged]),
@@ -50,6 +45,48 @@ def verdict(judgements: Sequence[Judgement], findings: Findings) -> str:
         if rules:
             said += f" Not judged{where}: {first_names(rules)}."
     return f"{said} {_unlike(findings)}"
+
+
+def too_few(line: str, judgements: Sequence[Judgement]) -> tuple[int, int] | None:
+    """The most records that a line has on a cable, and how many are needed, if no rule of it is judged for that.
+
+    Args:
+        line: Its name.
+        judgements: What the rules say.
+    """
+    own = [one for one in judgements if one.line == line]
+    short = [one.short for one in own if one.short]
+    return max(short) if short and all(one.passed is None for one in own) else None
+
+
+def _one_line(line: str, judgements: Sequence[Judgement], so_far: str) -> str:
+    name = sentence_start(line)
+    short = too_few(line, judgements)
+    if short:
+        bad = sum(len(one.records) for one in judgements if one.rule == BAD_RECORDS)
+        several = len({one.cable for one in judgements}) > 1
+        count = f"{'at most ' if several else ''}{number_of(short[0], 'record')}{' on a cable' if several else ''}"
+        return f"{name} is not judged: it has {count}, and a share needs at least {short[1]}. Bad records: {bad}."
+    broken = [one for one in judgements if one.passed is False]
+    return f"{name} is not accepted: {_reasons(broken)}." if broken else f"{name} is accepted{so_far}."
+
+
+def _lines(lines: Sequence[str], failed: Sequence[str], few: Sequence[str], so_far: str) -> str:
+    accepted = len(lines) - len(failed) - len(few)
+    if accepted == len(lines):
+        return f"All {accepted} lines are accepted{so_far}."
+    if len(few) == len(lines):
+        return f"No line is judged: all {len(lines)} have too few records on a cable."
+    if len(failed) == len(lines):
+        return f"No line is accepted: {_named(failed)}."
+    those = f"{accepted} of {len(lines)} lines are accepted{so_far}" if accepted else "No line is accepted"
+    rest = (("not accepted", failed), ("too few records to judge", few))
+    return "; ".join([those, *(f"{what}: {_named(names)}" for what, names in rest if names)]) + "."
+
+
+def _named(lines: Sequence[str]) -> str:
+    more = f" and {len(lines) - MOST_LINES} more" if len(lines) > MOST_LINES else ""
+    return ", ".join(lines[:MOST_LINES]) + more
 
 
 def _reasons(failed: Sequence[Judgement]) -> str:
@@ -85,7 +122,10 @@ def lines_table(judgements: Sequence[Judgement]) -> Table:
         broken = list(dict.fromkeys(one.rule for one in own if one.passed is False))
         unknown = list(dict.fromkeys(one.rule for one in own if one.passed is None))
         word = "not accepted" if broken else "accepted, as far as judged" if unknown else "accepted"
-        rows.append([line, word, "; ".join(broken) or "-", "; ".join(unknown) or "-"])
+        left = "; ".join(unknown) or "-"
+        if short := too_few(line, judgements):
+            word, left = "not judged", f"all: at most {number_of(short[0], 'record')} on a cable, {short[1]} needed"
+        rows.append([line, word, "; ".join(broken) or "-", left])
     frame = pd.DataFrame(rows, columns=["line", "verdict", "breaks", "not judged"])
     return Table("lines", "Lines, and the rules that they break", frame, words=4, headed=True)
 
@@ -120,7 +160,7 @@ def rules_table(judgements: Sequence[Judgement], records: pd.DataFrame, name: st
             one.rule,
             one.wanted,
             one.found,
-            "FAIL" if one.passed is False else "pass" if one.passed else "not judged",
+            "FAIL" if one.passed is False else "pass" if one.passed else _not_judged(one),
             shots_of(one, records, MOST_RANGES) or "-",
         ]
         for one in judgements
@@ -129,8 +169,16 @@ def rules_table(judgements: Sequence[Judgement], records: pd.DataFrame, name: st
     frame = pd.DataFrame(rows, columns=columns)
     if frame["line"].nunique() == 1:
         frame = frame.drop(columns="line")
-    note = "A record that could not be graded counts as bad. Consecutive records follow each other by shot number."
-    return Table(name, "What each rule asks for and what was found", frame, (note,), len(frame.columns), headed=True)
+    notes = ["A record that could not be graded counts as bad. Consecutive records follow each other by shot number."]
+    if short := next((one.short for one in judgements if one.short), None):
+        notes.append(f"Of fewer than {short[1]} records a share says little, so it is not judged.")
+    return Table(
+        name, "What each rule asks for and what was found", frame, tuple(notes), len(frame.columns), headed=True
+    )
+
+
+def _not_judged(one: Judgement) -> str:
+    return f"not judged ({number_of(one.short[0], 'record')})" if one.short else "not judged"
 
 
 def shots_of(one: Judgement, records: pd.DataFrame, most: int | None = None) -> str:

@@ -34,7 +34,7 @@ STILL = 0.5
 OPAQUE = 0.7
 
 MOST_BANDS = 3
-"""Most bands of a gather that are described, the loudest first."""
+"""Most bands of a gather that are described, the one of the largest root mean square first."""
 
 BAND_COLOUR, PLACE_COLOUR = "#c2410c", "#cf222e"
 
@@ -143,9 +143,9 @@ def _facts(one: Worst, row: Mapping[Any, Any], labels: Sequence[str]) -> str:
     text += f" Noise before the first arrival {noise}" if noise else " No first arrivals"
     text += f", {number_of(int(row['dead']), 'dead trace')}, {number_of(len(one.bands), 'noise band')}"
     bands = [
-        f"traces {band.first_trace + 1} to {band.last_trace + 1}, {band.excess:.1f} times the background at "
-        f"{band.peak_hz:.1f} Hz"
-        for band in sorted(one.bands, key=lambda band: -band.excess)[:MOST_BANDS]
+        f"traces {band.first_trace + 1} to {band.last_trace + 1}, RMS {band.rms:.3g}, {band.excess:.1f} times the "
+        f"background at {band.peak_hz:.1f} Hz"
+        for band in sorted(one.bands, key=lambda band: -band.rms)[:MOST_BANDS]
     ]
     return f"{text}{': ' if bands else ''}{'; '.join(bands)}{'; and others' if len(one.bands) > len(bands) else ''}."
 

@@ -10,7 +10,7 @@ from glowseis.delivery.record import GradedFile, file_state, graded_file, new_re
 from glowseis.export.classifier import SavedClassifier, load_classifier
 from glowseis.export.folders import savedmodel_sha256, version_folder
 from glowseis.files import resumable_file
-from glowseis.judging.prior import parse_prior
+from glowseis.judging.prior import parse_prior, shares_text
 from glowseis.run.grading import Grades, bringing_for, grade_into, survey_gathers
 from glowseis.run.kept_grades import KeptGrades
 from glowseis.survey.formats.source import SourceError, blamed_on, check_file
@@ -129,7 +129,7 @@ def _lines(classifier: SavedClassifier, grades: Grades, expected: np.ndarray | N
             "better rule"
         )
     if expected is not None:
-        shares = (_shares(classifier.labels, fractions) for fractions in (expected, classifier.fractions()))
+        shares = (shares_text(classifier.labels, fractions) for fractions in (expected, classifier.fractions()))
         yield "probabilities are for {}; without --prior they are for {}".format(*shares)
     if grades.scores:
         yield f"of the {int(grades.scores.support.sum())} labelled gathers, in percent:\n{grades.scores.text()}"
@@ -139,7 +139,3 @@ def _lines(classifier: SavedClassifier, grades: Grades, expected: np.ndarray | N
             yield f"{unsure} of them unsure, among them {caught} of the {wrong} wrong grades"
     counts = ", ".join(f"{count} {label}" for label, count in grades.counts.items())
     yield f"{number_of(sum(grades.counts.values()), 'gather')} graded by {classifier.name}: {counts}: {out}"
-
-
-def _shares(labels: Sequence[str], fractions: np.ndarray) -> str:
-    return ", ".join(f"{label} {100 * share:.3g} %" for label, share in zip(labels, fractions, strict=True))

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -66,9 +67,12 @@ def model(tmp_path, monkeypatch):
     return folder.parent
 
 
-def test_report_of_a_line(line, model, tmp_path, command):
-    out = tmp_path / "line.html"
-    done = command("report", line, "--model", model, "--out", out, "--worst", 2)
+def test_report_of_a_line(line, model, tmp_path, command, monkeypatch):
+    out, rules = tmp_path / "line.html", tmp_path / "rules.toml"
+    rules.write_text("fewest_records = 8")
+    # As Python sets them for `python -m glowseis report`.
+    monkeypatch.setattr(sys, "argv", ["/somewhere/glowseis/__main__.py", "report", "a b.segy"])
+    done = command("report", line, "--model", model, "--out", out, "--worst", 2, "--rules", rules)
     assert done.status == 0 and not done.error
     text = out.read_text(encoding="utf-8")
     page = PageReader(text)
@@ -78,6 +82,7 @@ def test_report_of_a_line(line, model, tmp_path, command):
     assert "Not judged: ambient noise, RMS" in page.text and "the unit of the amplitudes" in page.text
     assert "It is not known whether the records are like the training data of stand/1" in page.text
     assert "1 gather left out with fewer than the 12 live traces" in page.text
+    assert "Probabilities are for " not in page.text
     assert "<b>" not in text and "a<b>&c.segy" in page.text
     # A column a record, in the order of shots.
     titles = [line.split("</title>")[0] for line in text.split("<title>shot ")[1:]]
@@ -95,7 +100,10 @@ def test_report_of_a_line(line, model, tmp_path, command):
     assert rows["ambient noise, RMS"][3] == "not judged"
     assert page.tables["statistics"][1][:6] == ["line 12", "1", "8", "5 (62 %)", "0 (0 %)", "2 (25 %)"]
     assert len(page.tables["sources"][1][2]) == 64
-    assert {"command", "model's SHA-256", "tensorflow"} <= {row[0] for row in page.tables["origin"]}
+    origin = dict(page.tables["origin"])
+    assert {"command", "model's SHA-256", "tensorflow"} <= set(origin) and origin[
+        "command"
+    ] == "glowseis report 'a b.segy'"
     again = command("report", line, "--model", model, "--out", out)
     assert again.status == 2 and "exists already; give another --out" in again.error[0]
 
@@ -125,7 +133,21 @@ def test_report_of_a_survey_says_that_nothing_was_measured(model, tmp_path, comm
     assert done.status == 0 and not done.error
     page = PageReader(out.read_text())
     assert "Missing: shot numbers of 1 record; attributes (a survey holds pictures" in page.text
-    assert "Line 3 is accepted, as far as the rules could be judged. Not judged: dead channels, neighbour" in page.text
+    assert "Line 3 is not judged: it has 3 records, and a share needs at least 20." in page.text
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "good 50 %, medium 30 %, bad 20 % of the records (the model's own assumption; --prior gives what you"),
+        (["--prior", "66,31,3"], "good 66 %, medium 31 %, bad 3 % of the records (as given with --prior)"),
+    ],
+)
+def test_the_page_says_which_fractions_are_assumed(line, model, tmp_path, command, monkeypatch, words, told):
+    monkeypatch.setattr(Stand, "fractions", lambda self: np.array([0.5, 0.3, 0.2]))
+    out = tmp_path / "line.html"
+    assert command("report", line, "--model", model, "--out", out, "--worst", 0, *words).status == 0
+    assert f"Probabilities are for {told}" in PageReader(out.read_text(encoding="utf-8")).text
 
 
 def test_files_of_one_name_are_lines_of_their_own(model, tmp_path, command, monkeypatch):
@@ -134,7 +156,7 @@ def test_files_of_one_name_are_lines_of_their_own(model, tmp_path, command, monk
         (tmp_path / folder).mkdir()
         glowseis.write_gathers(tmp_path / folder / "a.segy", [random_recording(5, 128, 48, line=0, cable=1)])
     done = command("report", "one/a.segy", "two/a.segy", "--model", model, "--out", "new.html", "--worst", 0)
-    assert done.status == 0 and "All 2 lines are accepted" in done.out
+    assert done.status == 0 and "No line is judged: all 2 have too few records" in done.out
     page = PageReader((tmp_path / "new.html").read_text(encoding="utf-8"))
     assert [row[0] for row in page.tables["lines"][1:]] == ["one/a.segy", "two/a.segy"]
 

@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 import re
 
 import numpy as np
@@ -16,12 +17,15 @@ from glowseis.reporting.records import ranges
 from glowseis.reporting.rules import read_rules
 from glowseis.reporting.strips import MOST_COLUMNS, colours_of, strips
 from glowseis.reporting.verdict import verdict
-from glowseis.reporting.worst import explanation, where_of
+from glowseis.reporting.worst import explanation, where_of, worst_parts
 from tests.support.browser import contrast, needs_chromium, rendered
 from tests.support.found_lines import LABELS, found_lines
 from tests.support.page_reader import PageReader
 
 ORIGIN = [Table("sources", "Sources", pd.DataFrame({"source": ["line <1> & 2.segy"]}), words=1)]
+
+
+ONE_OF_ONE = ["1 of 1 (100.0 %)", "not judged (1 record)", "1030"]
 
 
 @pytest.fixture(scope="module")
@@ -87,12 +91,38 @@ def test_columns_are_stacked_by_probability():
         | {"unlike": [0.5, np.nan]}
     )
     (strip,) = strips(LABELS, records)
-    assert strip.ticks == [5, 6] and strip.columns == 2
+    assert strip.ticks == [(5, 25), (6, 75)] and strip.columns == 2 and strip.counted == "shot"
     assert '<path class="ink-cf222e" d="M0 20h1v24h-1z"/>' in strip.lanes[0].svg
     assert '<path class="ink-9a6700" d="M0 8h1v12h-1z"/>' in strip.lanes[0].svg
     assert "shot 6, b: not graded; no</title>" in strip.lanes[0].svg
     assert colours_of(["a", "b"]) == ["#0969da", "#cf222e"]
     assert len(set(colours_of("abcdef"))) == 6 and colours_of("abcdef")[-1] == "#cf222e"
+
+
+def test_records_without_shot_numbers_are_counted(found, text):
+    own = found.records[(found.records["line"] == "line 1") & (found.records["cable"] == 1)]
+    (strip,) = strips(LABELS, own.assign(shot=0))
+    assert [tick for tick, _ in strip.ticks] == [1, 8, 15, 23, 30] and strip.counted == "record"
+    assert [round(place) for _, place in strip.ticks] == [2, 25, 48, 75, 98]
+    # What is left blank means something too.
+    assert "blank above the colours: good" in PageReader(text).text and "nearly blank is good" in text
+
+
+def test_the_loudest_noise_bands_come_first(found):
+    quiet, loud = (dataclasses.replace(found.worst[0].bands[0], rms=rms, excess=9 - rms) for rms in (1.0, 3.5))
+    one = dataclasses.replace(found.worst[0], bands=[quiet, loud])
+    (facts,) = [part.content for part in worst_parts([one], found.records, LABELS)[1:2]]
+    band = "traces 13 to 18, RMS {}, {} times the background at 4.0 Hz"
+    assert f"2 noise bands: {band.format('3.5', '5.5')}; {band.format('1', '8.0')}." in facts
+
+
+def test_names_of_lines_on_maps_do_not_overlap(tmp_path):
+    found_lines(tmp_path, 20, 1, 2, worst=0)
+    one = next(iter(maps.attribute_maps(tmp_path, (600, 300), (3.7, 2.5))))
+    one.figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in one.figure.axes[0].texts]
+    assert 5 < len(boxes) < 20
+    assert all(left.x1 <= right.x0 for left, right in itertools.pairwise(boxes))
 
 
 def test_of_records_that_share_a_column_the_worst_is_shown():
@@ -150,6 +180,32 @@ def test_first_line_is_the_verdict(found):
     assert said.startswith("Line 1 is accepted. ")
 
 
+def test_first_line_says_which_lines_have_too_few_records(found):
+    rules = read_rules(None)
+
+    def said(frame):
+        return verdict(judge(frame, rules, "bad"), found)
+
+    line, other = (found.records[found.records["line"] == f"line {one}"].assign(grade="good") for one in (1, 2))
+    few = other[other["shot"] <= 1004].assign(grade="bad")
+    assert said(few).startswith(
+        "Line 2 is not judged: it has at most 4 records on a cable, and a share needs at least 20. Bad records: 8. "
+    )
+    accepted = "1 of 2 lines are accepted, as far as the rules could be judged"
+    assert said(pd.concat([line, few])).startswith(f"{accepted}; too few records to judge: line 2. Not judged on any")
+    bad = pd.concat([line.assign(grade="bad"), few])
+    assert said(bad).startswith("No line is accepted; not accepted: line 1; too few records to judge: line 2. ")
+    both = pd.concat([few, few.assign(line="line 3")], ignore_index=True)
+    assert said(both).startswith("No line is judged: all 2 have too few records on a cable. Records")
+    # One cable of several.
+    some = line[(line["cable"] == 1) | (line["shot"] <= 1004)]
+    one = "Line 1 is accepted, as far as the rules could be judged. On 1 cable of it there are too few records to judge"
+    assert said(some).startswith(f"{one}. Not judged: ambient noise, RMS.")
+    page = PageReader(report_page(found, judge(pd.concat([line, few]), rules, "bad"), ORIGIN))
+    assert page.tables["lines"][2] == ["line 2", "not judged", "-", "all: at most 4 records on a cable, 20 needed"]
+    assert "Of fewer than 20 records a share says little" in page.text
+
+
 @pytest.mark.parametrize(
     ("unlike", "told"),
     [
@@ -197,14 +253,15 @@ def test_lines_of_one_record_and_without_grades_attributes_or_worst(found):
     alone = Findings(one, LABELS, "robust/2", summary(one["line"], one["unlike"]))
     judged = judge(one, read_rules(None), "bad")
     page = PageReader(report_page(alone, judged, ORIGIN))
-    assert "Line 2 is not accepted: bad records 1 of 1 (100.0 %), allowed 5 %" in page.text
+    assert "Line 2 is not judged: it has 1 record, and a share needs at least 20. Bad records: 1." in page.text
+    assert page.tables["rules"][1] == ["bad records", "at most 5 % of the line", *ONE_OF_ONE]
     assert "surveys hold pictures" in page.text and "most likely to be bad" not in page.text
 
 
 def test_of_many_lines_what_is_well_is_folded_away(found):
     records = found.records.assign(line=[f"line {shot}" for shot in found.records["shot"]])
     many = dataclasses.replace(found, records=records, tables=None, worst=[])
-    judged = judge(records, read_rules(None), "bad")
+    judged = judge(records, read_rules(None).model_copy(update={"fewest_records": 1}), "bad")
     text = report_page(many, judged, ORIGIN)
     page = PageReader(text)
     failed = [one for one in judged if one.passed is False]
@@ -217,7 +274,7 @@ def test_of_many_lines_what_is_well_is_folded_away(found):
         str(len(failed)),
         "0",
     ]
-    before, _, folded = text.partition("The lines that are accepted")
+    before, _, folded = text.partition("The other lines")
     assert before.count("<title>shot ") == 4 * len({one.line for one in failed}) > 0
     assert folded.count("<title>shot ") == 120 - before.count("<title>shot ")
 
@@ -245,5 +302,7 @@ def test_browser_shows_all_of_it_and_need_not_scroll_sideways(text, tmp_path, wi
     # Names of sail lines on maps are white in a dark box.
     colours = set(seen.colours) - {"rgb(255, 255, 255)"}
     assert min(contrast(colour, seen.paper) for colour in colours) >= 4.5
-    assert len(seen.figures) == 5 + 4 + 4 + 4 and min(seen.figures) > 10 and max(seen.figures) <= width
+    long = "What each rule asks for and what was found (20 rows)"
+    assert seen.folded == [*([long] if width == 390 else []), "Cable 1", "Cable 2"]
+    assert len(seen.figures) == 6 + 4 + 4 + 4 and min(seen.figures) > 10 and max(seen.figures) <= width
     assert seen.tables["rules"][1][1].startswith("bad records")

@@ -67,8 +67,30 @@ def test_a_short_line_is_one_window():
     found = judged(records(range(11), count=30))["bad records in any 50 consecutive"]
     assert found.passed is False and found.found == "11 in all 30"
     assert found.brief == "11 bad records in 30 consecutive, allowed 10"
-    one = judged(records([0], count=1))
-    assert one["bad records"].passed is False and one["bad records in any 50 consecutive"].passed
+
+
+def test_few_records_are_not_judged(tmp_path):
+    rules = read_rules(None, "microbar")
+    for count, short in ((20, None), (19, (19, 20)), (1, (1, 20))):
+        found = judged(records([0, 1][:count], count=count, noise_rms_median=9.0 * (np.arange(count) < 2)), rules)
+        assert {one.short for one in found.values()} == {short}
+        assert [one.passed for one in found.values()] == ([None] * 5 if short else [False, True, True, True, False])
+        # What was found is said all the same.
+        bad = min(count, 2)
+        assert found["bad records"].found.startswith(f"{bad} of {count} ") and len(found[AMBIENT].records) == bad
+    one = rules_of(tmp_path, "fewest_records = 1")
+    assert judged(records([0], count=1), one)["bad records"].passed is False
+
+
+def test_too_many_bad_ones_in_a_window_are_too_many_in_a_short_line_too():
+    found = judged(records(range(11), count=12))
+    window, share = found["bad records in any 50 consecutive"], found["bad records"]
+    assert (window.passed, window.short) == (False, None) and (share.passed, share.short) == (None, (12, 20))
+
+
+def test_a_limit_measured_on_few_records_is_not_judged():
+    found = judged(records(noise_rms_median=[9.0] * 19 + [np.nan] * 181), read_rules(None, "microbar"))
+    assert (found[AMBIENT].passed, found[AMBIENT].short) == (None, (19, 20)) and found["bad records"].short is None
 
 
 def test_what_cannot_be_graded_is_bad_and_unsure_is_as_the_rules_say(tmp_path):

@@ -16,6 +16,9 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is ins
 
 MEASURE = """
 const page = document.querySelector("iframe").contentDocument;
+const folded = [...page.querySelectorAll("details")].filter(one => !one.children[1].checkVisibility())
+  .map(one => one.children[0].innerText);
+for (const one of page.querySelectorAll("details")) one.open = true;
 const tables = {}, contrasts = [];
 for (const table of page.querySelectorAll("table"))
   tables[table.id] = [...table.rows].map(row => [...row.cells].map(cell => cell.innerText.trim()));
@@ -24,7 +27,8 @@ for (const text of page.querySelectorAll("p, h1, h2, caption, td, th, figcaption
 for (const text of page.querySelectorAll("svg text")) contrasts.push(page.defaultView.getComputedStyle(text).fill);
 const figures = [...page.querySelectorAll("svg, img")].map(one => one.getBoundingClientRect().width);
 const boxes = [...page.querySelectorAll(".scroll")].filter(box => box.scrollWidth > box.clientWidth).length;
-const found = {tables, figures, boxes, colours: [...new Set(contrasts)], width: page.documentElement.clientWidth,
+const found = {folded, tables, figures, boxes, colours: [...new Set(contrasts)],
+  width: page.documentElement.clientWidth,
   scrolled: page.documentElement.scrollWidth, paper: page.defaultView.getComputedStyle(page.body).backgroundColor,
   images: [...page.images].every(image => image.complete && image.naturalWidth > 0)};
 document.body.innerHTML = "<pre id=found></pre>";
