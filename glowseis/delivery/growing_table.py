@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from glowseis.delivery.grades import SIMULATED
-from glowseis.delivery.record import GradedFile, GradingRecord, read_record, record_path, write_record
+from glowseis.delivery.record import GradedFile, GradingRecord, found_record, read_record, write_record
 from glowseis.errors import InputError
 from glowseis.files import check_output, whole_file
 from glowseis.survey.cells import cell_text
@@ -142,7 +142,7 @@ class GrowingTable:
                 self._rows.setdefault(source, []).append(line)
         if without := [one.source for one in self.record.files if one.source not in self._rows]:
             raise InputError(
-                f"{name}: has no rows of {without[0]}, which {source_text(record_path(self._path))} names; "
+                f"{name}: has no rows of {without[0]}, which {source_text(found_record(self._path))} names; "
                 "restore the table, or give another --out"
             )
         if sum(map(len, self._rows.values())) != len(lines) - 1 or lines[-1]:

@@ -13,7 +13,7 @@ from glowseis.attributes.measuring import Settings, measure_gather
 from glowseis.delivery.grades import FACTS, NOT_GRADED, PROBABILITY, SIMULATED, GradesTable, read_grades
 from glowseis.delivery.kill_list import FAULTS, Range, killed, write_kill_list
 from glowseis.delivery.navigation import feature, note, parse_crs, place_of, write_geojson
-from glowseis.delivery.record import GradedFile, GradingRecord, file_sha256, read_record, record_path
+from glowseis.delivery.record import GradedFile, GradingRecord, file_sha256, found_record, read_record
 from glowseis.errors import InputError
 from glowseis.files import check_output, whole_folder, write_json
 from glowseis.survey.formats.marked_copy import bytes_text, chosen_word, marked_copy
@@ -23,7 +23,7 @@ from glowseis.survey.formats.source_place import Place, Unit, place_in_headers
 from glowseis.survey.formats.sources import open_source
 from glowseis.survey.formats.trace_source import TraceSource
 from glowseis.survey.gather import Picture, Recording, source_text
-from glowseis.survey.ingestion.ingest import sourced_recordings
+from glowseis.survey.ingestion.ingest import id_prefixes, sourced_recordings
 from glowseis.survey.ingestion.request import Request
 from glowseis.survey.wording import first_names, number_of
 from glowseis.version import __version__
@@ -133,7 +133,7 @@ def _rows_by_file(table: GradesTable, record: GradingRecord) -> tuple[dict[str, 
     name = source_text(table.path)
     if table.labels != record.labels:
         raise InputError(
-            f"{name}: has grades {', '.join(table.labels)}, but {source_text(record_path(table.path))} is of a model "
+            f"{name}: has grades {', '.join(table.labels)}, but {source_text(found_record(table.path))} is of a model "
             f"with {', '.join(record.labels)}; copy the record that was written with the table"
         )
     rows: dict[str, dict[str, dict[str, str]]] = {one.source: {} for one in record.files if not one.reason}
@@ -148,7 +148,7 @@ def _rows_by_file(table: GradesTable, record: GradingRecord) -> tuple[dict[str, 
             mine[row["gather_id"]] = row
     if elsewhere == len(table.rows):
         raise InputError(
-            f"{name}: none of its gathers comes from a file that {source_text(record_path(table.path))} names; "
+            f"{name}: none of its gathers comes from a file that {source_text(found_record(table.path))} names; "
             "grade files, not surveys, which hold pictures of gathers"
         )
     return rows, elsewhere
@@ -188,7 +188,8 @@ def _collect(
     current: Source | None = None
     headers: Iterator[tuple[np.ndarray, np.ndarray]] = iter(())
     waiting = {path: dict(rows[one.source]) for path, one in paths.items()}
-    for source, one in sourced_recordings(Request(list(paths), record.options, record.kind), told):
+    asked = Request(list(paths), record.options, record.kind)
+    for source, one in sourced_recordings(asked, told, *_naming(paths, rows)):
         if source is not current:
             current = source
             headers = source.gather_headers() if isinstance(source, TraceSource) else iter(())
@@ -217,6 +218,22 @@ def _collect(
                 "now; grade the files again"
             )
     return found
+
+
+def _naming(
+    paths: Mapping[Path, GradedFile], rows: Mapping[str, Mapping[str, dict[str, str]]]
+) -> tuple[dict[Path, str], dict[Path, list[str]] | None]:
+    """How the gathers of files got their ids: all together, or, by `classify --watch`, file by file.
+
+    Returns:
+        The prefixes of ids, and the ids of other files if each file was read on its own.
+    """
+    known = id_prefixes([Path(one.path) for one in paths.values()])
+    prefixes = {path: known.get(Path(one.path), "") for path, one in paths.items()}
+    ids = {path: list(rows[one.source]) for path, one in paths.items()}
+    if all(name.startswith(prefixes[path]) for path, names in ids.items() for name in names):
+        return prefixes, None
+    return {}, {path: [name for other in ids if other != path for name in ids[other]] for path in ids}
 
 
 def _faults(one: Recording | Picture, settings: Settings, found: _Found) -> dict[str, np.ndarray]:

@@ -64,12 +64,22 @@ class GradingRecord(pydantic.BaseModel, frozen=True, extra="forbid"):
 
 
 def record_path(table: Path) -> Path:
-    """Where the record of a table of grades lies: `grades.files.json` beside `grades.csv`.
+    """Where the record of a table of grades lies: `grades.csv.files.json` beside `grades.csv`.
 
     Args:
         table: The CSV file.
     """
-    return table.with_name(f"{table.stem}.files.json")
+    return table.with_name(f"{table.name}.files.json")
+
+
+def found_record(table: Path) -> Path:
+    """As `record_path`; or where an earlier glowseis put it, `grades.files.json`, if it is there alone.
+
+    Args:
+        table: The CSV file.
+    """
+    path, former = record_path(table), table.with_name(f"{table.stem}.files.json")
+    return former if former.exists() and not path.exists() else path
 
 
 def new_record(
@@ -117,7 +127,7 @@ def read_record(table: Path) -> GradingRecord:
     Raises:
         InputError: It is missing or damaged, or a newer glowseis wrote it.
     """
-    path = record_path(table)
+    path = found_record(table)
     name = source_text(path)
     try:
         content = read_json(path)

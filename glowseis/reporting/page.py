@@ -22,7 +22,7 @@ SHORT_ROWS, LONG_ROWS = 12, 60
 """Most rows of a table that is never folded, and of one that is folded on phones alone."""
 
 SPREAD = (
-    "A column is a record; shots follow each other by their numbers, without gaps. Each colour is as tall as the "
+    "A column is a record, in the order of shots, whatever numbers are left out. Each colour is as tall as the "
     "probability of its class, and what stays blank above them is the probability of {mildest}: a column that is "
     "nearly blank is {mildest}. The strip below shows the grade; if it is blank too, there is no such record. A mark "
     "above means that the record is unlike the training data. Point at a column to see its figures."
@@ -44,7 +44,7 @@ def report_page(findings: Findings, judgements: Sequence[Judgement], origin: Seq
     about = [
         f"{number_of(len(records), 'record')} of {number_of(len(lines), 'line')} on {number_of(len(cables), 'cable')}, "
         f"graded by {findings.classifier}.",
-        *([f"Probabilities are for {findings.expected}."] if findings.expected else []),
+        *([f"Probabilities assume {findings.expected}."] if findings.expected else []),
         *([f"Missing: {'; '.join(findings.missing)}."] if findings.missing else []),
     ]
     graded = [
@@ -122,7 +122,9 @@ def _maps(findings: Findings) -> list[Part]:
         return [Part("words", "Nothing was measured: surveys hold pictures, each scaled by its own clip.")]
     panels, empty = map_panels(findings.tables)
     # Of several cables, each is opened on its own.
-    parts = [Part("folded", Folded(name or "Maps", [Part("panels", own)], not name)) for name, own in panels.items()]
+    parts = [
+        Part("folded", Folded(name or "All maps", [Part("panels", own)], not name)) for name, own in panels.items()
+    ]
     if empty:
         parts.append(Part("words", f"No maps of these, because nothing was measured or found: {'; '.join(empty)}."))
     return parts

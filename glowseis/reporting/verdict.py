@@ -65,8 +65,8 @@ def _one_line(line: str, judgements: Sequence[Judgement], so_far: str) -> str:
     if short:
         bad = sum(len(one.records) for one in judgements if one.rule == BAD_RECORDS)
         several = len({one.cable for one in judgements}) > 1
-        count = f"{'at most ' if several else ''}{number_of(short[0], 'record')}{' on a cable' if several else ''}"
-        return f"{name} is not judged: it has {count}, and a share needs at least {short[1]}. Bad records: {bad}."
+        count = f"at most {number_of(short[0], 'record')} on a cable" if several else number_of(short[0], "record")
+        return f"{name} is not judged: it has {count}, {bad} bad, and a share of fewer than {short[1]} says little."
     broken = [one for one in judgements if one.passed is False]
     return f"{name} is not accepted: {_reasons(broken)}." if broken else f"{name} is accepted{so_far}."
 

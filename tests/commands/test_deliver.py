@@ -136,6 +136,33 @@ def test_files_of_one_name_are_copied_apart(line, tmp_path, command):
     assert [f"shot {shot} cable 1" in told for shot in range(1001, 1005)] == [True] * 4
 
 
+def test_files_of_one_name_may_move(line, tmp_path, command):
+    content = line.read_bytes()
+    for folder, last in (("one", content[-1:]), ("two", b"\1")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.segy").write_bytes(content[:-1] + last)
+    grades = grades_of(tmp_path / "grades.csv", [tmp_path / folder / "a.segy" for folder in ("one", "two")])
+    (tmp_path / "one").rename(tmp_path / "three")
+    (tmp_path / "two").rename(tmp_path / "four")
+    words = ["--files", tmp_path / "four", "--files", tmp_path / "three"]
+    done = command("deliver", grades, "--out", tmp_path / "out", *words)
+    assert done.status == 0, done.error
+
+
+def test_tables_whose_names_differ_in_their_ending_have_a_record_each(line, tmp_path, command):
+    other = shutil.copy(line, tmp_path / "b.segy")
+    tables = [grades_of(tmp_path / name, [file]) for name, file in (("g.csv", line), ("g.txt", other))]
+    for table, name in zip(tables, ("a", "b"), strict=True):
+        done = command("deliver", table, "--out", tmp_path / name, "--segy")
+        assert done.status == 0 and (tmp_path / name / "segy" / f"{name}.segy").exists()
+
+
+def test_a_record_of_an_earlier_glowseis_is_found(line, tmp_path, command):
+    grades = grades_of(tmp_path / "grades.csv", [line])
+    record_path(grades).rename(tmp_path / "grades.files.json")
+    assert command("deliver", grades, "--out", tmp_path / "out").status == 0
+
+
 def test_files_that_are_no_segy_have_a_kill_list(tmp_path, command):
     array = swell(2 * TRACES, SAMPLES).reshape(2, TRACES, SAMPLES).astype(np.float32)
     array[1, 4] = 0
@@ -226,10 +253,14 @@ def changed(path, **changes):
             "none of its gathers comes from a file that",
         ),
         (lambda table, line: table.write_text(table.read_text().splitlines()[0]), (), "{table}: has no grades"),
-        (lambda table, line: record_path(table).unlink(), (), "grades.files.json: missing; classify writes it beside"),
-        (lambda table, line: record_path(table).write_text("{"), (), "grades.files.json: cannot be read as JSON"),
+        (
+            lambda table, line: record_path(table).unlink(),
+            (),
+            "grades.csv.files.json: missing; classify writes it",
+        ),
+        (lambda table, line: record_path(table).write_text("{"), (), "grades.csv.files.json: cannot be read as JSON"),
         (lambda table, line: changed(table, labels=["a", "b"]), (), "has grades good, medium, bad, but"),
-        (lambda table, line: changed(table, files=[{}]), (), "grades.files.json: files.0.source: Field required"),
+        (lambda table, line: changed(table, files=[{}]), (), "grades.csv.files.json: files.0.source: Field required"),
         (lambda table, line: changed(table, schema_version=2), (), "written by a newer glowseis"),
         (
             lambda table, line: line.write_bytes(line.read_bytes()[:-1] + b"\1"),

@@ -82,7 +82,7 @@ def test_report_of_a_line(line, model, tmp_path, command, monkeypatch):
     assert "Not judged: ambient noise, RMS" in page.text and "the unit of the amplitudes" in page.text
     assert "It is not known whether the records are like the training data of stand/1" in page.text
     assert "1 gather left out with fewer than the 12 live traces" in page.text
-    assert "Probabilities are for " not in page.text
+    assert "Probabilities assume " not in page.text
     assert "<b>" not in text and "a<b>&c.segy" in page.text
     # A column a record, in the order of shots.
     titles = [line.split("</title>")[0] for line in text.split("<title>shot ")[1:]]
@@ -133,7 +133,7 @@ def test_report_of_a_survey_says_that_nothing_was_measured(model, tmp_path, comm
     assert done.status == 0 and not done.error
     page = PageReader(out.read_text())
     assert "Missing: shot numbers of 1 record; attributes (a survey holds pictures" in page.text
-    assert "Line 3 is not judged: it has 3 records, and a share needs at least 20." in page.text
+    assert "Line 3 is not judged: it has 3 records, 0 bad, and a share of fewer than 20 says" in page.text
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_the_page_says_which_fractions_are_assumed(line, model, tmp_path, comman
     monkeypatch.setattr(Stand, "fractions", lambda self: np.array([0.5, 0.3, 0.2]))
     out = tmp_path / "line.html"
     assert command("report", line, "--model", model, "--out", out, "--worst", 0, *words).status == 0
-    assert f"Probabilities are for {told}" in PageReader(out.read_text(encoding="utf-8")).text
+    assert f"Probabilities assume {told}" in PageReader(out.read_text(encoding="utf-8")).text
 
 
 def test_files_of_one_name_are_lines_of_their_own(model, tmp_path, command, monkeypatch):

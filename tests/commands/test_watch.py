@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,7 +20,8 @@ from glowseis.export.folders import ABOUT
 from glowseis.judging.combination import mean_of_windows
 from glowseis.judging.gathers import Seen
 from glowseis.run import watching
-from glowseis.survey.formats.segy import write_segy
+from glowseis.survey.formats.segy import SegySource, write_segy
+from glowseis.survey.formats.source import ReadOptions
 from glowseis.survey.ingestion.settling import looks
 from tests.support.commands import CHECKOUT
 from tests.support.random_gathers import random_recording
@@ -223,7 +225,7 @@ def test_an_interruption_leaves_whole_files(folder, monkeypatch):
     # Five times four gathers were not looked at again.
     assert sum(windows) == 4 * (40 - 20)
     there = sorted(path.name for path in folder.table.parent.iterdir())
-    assert there == ["grades.csv", "grades.files.json", "in", "model"]
+    assert there == ["grades.csv", "grades.csv.files.json", "in", "model"]
 
 
 def test_ids_stay_apart(folder):
@@ -231,6 +233,21 @@ def test_ids_stay_apart(folder):
     (folder.path / "a.sgy").write_bytes((folder.path / "a.segy").read_bytes())
     folder.watch(nothing, nothing)
     assert folder.rows()["gather_id"].is_unique and len(folder.rows()) == 6
+
+
+def test_files_that_differ_in_their_ending_are_delivered(folder, command):
+    folder.write("a.segy")
+    folder.write("a.sgy", 20, 2)
+    folder.watch(nothing, nothing)
+    folder.write("a.segy", 40, 4)
+    folder.watch(nothing, nothing)
+    assert folder.rows()["gather_id"].is_unique and len(folder.rows()) == 6
+    done = command("deliver", folder.table, "--out", "out", "--segy", "--grade-word", 181)
+    assert done.status == 0, done.error
+    for name, table in folder.rows().groupby("source"):
+        copy = SegySource(folder.table.parent / "out" / "segy" / Path(name).name, ReadOptions())
+        numbers = [headers[0, 180:184].view(">i4")[0] for _, headers in copy.gather_headers()]
+        assert numbers == [LABELS.index(grade) + 1 for grade in table["grade"]]
 
 
 @pytest.mark.parametrize(
@@ -251,7 +268,7 @@ def test_bad_input_is_told_in_one_line(folder, words, message):
 def test_a_table_of_something_else_is_told(folder):
     folder.table.write_text("mine")
     done = folder.watch()
-    assert done.status == 2 and "grades.files.json: missing" in done.error[0] and folder.table.read_text() == "mine"
+    assert done.status == 2 and "grades.csv.files.json: missing" in done.error[0] and folder.table.read_text() == "mine"
 
 
 def test_one_table_has_one_writer(folder):

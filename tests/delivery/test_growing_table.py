@@ -107,7 +107,7 @@ def test_what_could_not_be_graded_is_noted_and_tried_again(table, tmp_path):
         (None, {"how": {"prior": "1,2"}}, "was made with settings"),
         (None, {"options": ReadOptions(shot_header="9")}, "was made with options"),
         (None, {"columns": ["a"]}, "its first line is not as glowseis wrote it"),
-        (lambda path: record_path(path).unlink(), {}, "t.files.json: missing"),
+        (lambda path: record_path(path).unlink(), {}, "t.csv.files.json: missing"),
         (
             lambda path: path.write_text(path.read_text().replace("a.segy", "x.segy")),
             {},

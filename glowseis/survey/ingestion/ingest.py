@@ -4,7 +4,7 @@ import itertools
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -232,11 +232,29 @@ def recordings_of(request: Request, told: list[str]) -> Iterator[Recording | Pic
     return (found for _, found in sourced_recordings(request, told))
 
 
-def sourced_recordings(request: Request, told: list[str]) -> Iterator[tuple[Source, Recording | Picture]]:
-    """As `recordings_of`, each gather with the opened file that it comes from."""
+def sourced_recordings(
+    request: Request,
+    told: list[str],
+    prefixes: Mapping[Path, str] | None = None,
+    others: Mapping[Path, Iterable[str]] | None = None,
+) -> Iterator[tuple[Source, Recording | Picture]]:
+    """As `recordings_of`, each gather with the opened file that it comes from.
+
+    Args:
+        request: As for `recordings_of`.
+        told: As for `recordings_of`.
+        prefixes: Prefixes of ids by file, as `id_prefixes` gave them when the files lay elsewhere.
+        others: Ids of the gathers of all other files, by file, if each file was first read on its own: then no id has a
+            prefix.
+    """
     opened = open_files(request, mixed=True)
     tally = Tally()
-    for source, found in progress(_named(opened.sources, tally), len(opened.shapes), "reading"):
+    if others is None:
+        named = _named(opened.sources, tally, prefixes=prefixes)
+    else:
+        apart = (_named([one], tally, Finished(ids=set(others[one.path])), prefixes={}) for one in opened.sources)
+        named = itertools.chain.from_iterable(apart)
+    for source, found in progress(named, len(opened.shapes), "reading"):
         tally.add_mended(found.gather_id, found.mended)
         yield source, found
     tally.remarks = all_remarks(opened.sources)
@@ -306,12 +324,13 @@ def _named(
     tally: Tally,
     finished: Finished | None = None,
     note: Callable[[int], None] = lambda files: None,
+    prefixes: Mapping[Path, str] | None = None,
 ) -> Iterator[tuple[Source, Recording | Picture]]:
     """The gathers of all sources that are not finished, each with an id of its own.
 
     `note` is called with the number of finished sources after the last gather of each.
     """
-    prefixes = _prefixes(sources)
+    prefixes = id_prefixes([source.path for source in sources]) if prefixes is None else prefixes
     done = finished.files if finished else 0
     taken = dict.fromkeys(finished.ids) if finished else {}
     for number, source in enumerate(sources[done:], start=done + 1):
@@ -334,10 +353,14 @@ def _read(source: Source) -> Iterator[Recording | Picture]:
         yield from source.gathers()
 
 
-def _prefixes(sources: Sequence[Source]) -> dict[Path, str]:
-    """Prefixes for the ids of sources that have the same name."""
-    alike = Counter(file_stem(source.path) for source in sources)
-    folders = {source.path: re.sub(r"[^\w.-]+", "-", source.path.absolute().parent.name) for source in sources}
+def id_prefixes(paths: Sequence[Path]) -> dict[Path, str]:
+    """Prefixes for the ids of gathers, from the folders of files that have the same name but for its ending.
+
+    Args:
+        paths: All files that are read together.
+    """
+    alike = Counter(map(file_stem, paths))
+    folders = {path: re.sub(r"[^\w.-]+", "-", path.absolute().parent.name) for path in paths}
     return {
         path: f"{folder.lstrip('.-')[:60]}-"
         for path, folder in folders.items()
