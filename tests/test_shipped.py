@@ -20,7 +20,7 @@ def test_what_comes_with_it_is_found_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert ready_model("classifier") == CHECKOUT / READY["classifier"]
     assert version_folder(Path("savedmodels/robust")) == ready_model("classifier")
-    assert version_folder(Path("savedmodels/robust/3")) == ready_model("classifier")
+    assert version_folder(READY["classifier"]) == ready_model("classifier")
     assert read_recipe(Path("train/demo.toml")).name == "demo"
     for other in ("savedmodels/demo", "savedmodels", "demo.toml", "train", "README.md", "train/none.toml", "/train"):
         assert found(Path(other)) == Path(other)
@@ -75,9 +75,13 @@ def test_the_build_holds_models_and_recipes(tmp_path):
         one.parts[1] for one in READY.values()
     }
     sources = (tmp_path / "glowseis.egg-info/SOURCES.txt").read_text().split()
-    assert {f"train/{name}" for name in recipes} <= set(sources)
+    assert {f"train/{name}" for name in recipes} | {"savedmodels/robust/README.md"} <= set(sources)
     assert all(f"{one}/saved_model.pb" in sources for one in READY.values())
+    assert {one.split("/")[2] for one in sources if one.startswith("savedmodels/")} == {
+        "README.md",
+        *(one.name for one in READY.values()),
+    }
     where = "from glowseis.shipped import ready_model as r; print(r('classifier'))"
     path = {**os.environ, "PYTHONPATH": str(built)}
     told = subprocess.check_output([sys.executable, "-c", where], cwd=tmp_path, env=path, text=True)
-    assert told.strip() == str(built / "glowseis/ready/savedmodels/robust/3")
+    assert told.strip() == str(built / "glowseis/ready" / READY["classifier"])
