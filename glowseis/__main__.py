@@ -10,7 +10,19 @@ import typer
 from glowseis import command
 from glowseis.version import __version__
 
-COMMANDS = ("simulate", "ingest", "describe", "qc", "folds", "train", "generate", "classify", "deliver", "report")
+COMMANDS = (
+    "simulate",
+    "ingest",
+    "describe",
+    "next",
+    "qc",
+    "folds",
+    "train",
+    "generate",
+    "classify",
+    "deliver",
+    "report",
+)
 
 
 def application() -> typer.Typer:

@@ -17,7 +17,19 @@ from glowseis.errors import FittingError, InputError, StoppedError
 from tests.support.commands import CHECKOUT
 from tests.support.random_gathers import random_survey
 
-COMMANDS = ("simulate", "ingest", "describe", "qc", "folds", "train", "generate", "classify", "deliver", "report")
+COMMANDS = (
+    "simulate",
+    "ingest",
+    "describe",
+    "next",
+    "qc",
+    "folds",
+    "train",
+    "generate",
+    "classify",
+    "deliver",
+    "report",
+)
 
 HEAVY = "[name for name in ('tensorflow', 'keras', 'pandas', 'segyio') if name in sys.modules]"
 

@@ -42,6 +42,7 @@ class Overlay:
         judges: Who judged, in the order of the files.
         classes: Labels that may be given, the mildest first.
         votes: Number of the class that each judge gives a gather, `SILENT` or `UNDECIDED`, int64 `[gather, judge]`.
+        given: How often each judge judged a gather, since last taking that back, int64 `[gather, judge]`.
         replaced: How many judgements a later one of the same judge replaced.
         judge: Whose word counts where judges disagree: one of them, `majority`, or empty for nobody's.
     """
@@ -51,6 +52,7 @@ class Overlay:
     judges: tuple[str, ...]
     classes: tuple[str, ...]
     votes: np.ndarray
+    given: np.ndarray
     replaced: int
     judge: str
 
@@ -185,7 +187,8 @@ def read_overlay(survey: Survey, labels: Sequence[str | Path], judge: str | None
             one is meant, has a label that is none of the classes, or a time that is none; or nobody is called `judge`.
     """
     files = tuple(Path(path) for path in labels)
-    twice = [file for number, file in enumerate(files) if _place(file) in map(_place, files[:number])]
+    places = list(map(os.path.realpath, files))
+    twice = [file for place, file in enumerate(files) if places[place] in places[:place]]
     if twice:
         raise InputError(f"{source_text(twice[0])}: is given twice to --labels; give each file once")
     words = [word for number, file in enumerate(files) for word in _words(survey, number, file)]
@@ -196,6 +199,7 @@ def read_overlay(survey: Survey, labels: Sequence[str | Path], judge: str | None
     numbers = {label.casefold(): number for number, label in enumerate(classes)}
     numbers |= {UNSURE: UNDECIDED, "": SILENT}
     votes = np.full((len(survey), len(judges)), SILENT, np.int64)
+    given = np.zeros_like(votes)
     replaced = 0
     for column, one in enumerate(judges):
         said = np.zeros(len(survey), bool)
@@ -203,13 +207,14 @@ def read_overlay(survey: Survey, labels: Sequence[str | Path], judge: str | None
             replaced += int(said[word.gathers].sum())
             said[word.gathers] = True
             votes[word.gathers, column] = numbers[word.label.casefold()]
+            given[word.gathers, column] = given[word.gathers, column] + 1 if word.label else 0
     named = (judge or "").casefold()
     if named not in ("", MAJORITY, *judges):
         raise InputError(
             f"--judge {judge}: nobody of that name judged; choose majority or {', '.join(judges.values())}"
         )
     decides = judges.get(named, named)
-    return Overlay(survey, files, tuple(judges.values()), classes, votes, replaced, decides)
+    return Overlay(survey, files, tuple(judges.values()), classes, votes, given, replaced, decides)
 
 
 class _Word(NamedTuple):
@@ -389,10 +394,6 @@ def _first(value: str | int | ShotRange) -> int:
 
 def _last(value: str | int | ShotRange) -> int:
     return value.last if isinstance(value, ShotRange) else int(value)
-
-
-def _place(file: Path) -> str:
-    return os.path.realpath(file)
 
 
 def _listed(files: Sequence[Path]) -> str:

@@ -1,0 +1,239 @@
+"""Which gathers to label next: a mixture of several reasons, several shots apart."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from glowseis.errors import InputError
+
+RANDOM, SECOND_LOOK, RARE, UNCERTAIN, DIFFERENT = "random", "second look", "rare class", "uncertain", "different"
+
+REASONS = {
+    RANDOM: "drawn at random, whatever it is; class fractions are estimated from these alone",
+    SECOND_LOOK: "its label may be wrong",
+    RARE: "most probably of the rare class",
+    UNCERTAIN: "its two most probable classes are nearly equally so",
+    DIFFERENT: "farthest from all labelled gathers in the classifier's features",
+}
+"""Why a gather is chosen."""
+
+SHARES = {RANDOM: 0.2, SECOND_LOOK: 0.08, RARE: 0.36, UNCERTAIN: 0.18, DIFFERENT: 0.18}
+"""Share of each reason."""
+
+APART = 10
+"""Fewest shots between two gathers of a line and cable."""
+
+ORDER_STREAM = 31
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A gather to label.
+
+    Attributes:
+        row: Its row in the survey.
+        reason: One of `REASONS`.
+    """
+
+    row: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a survey's gathers; all arrays are in its order.
+
+    Attributes:
+        probabilities: Of the classes, for the class fractions of the survey, float64 `[gather, class]`.
+        features: The classifier's, standardised, `[gather, feature]`.
+        order: Row numbers in random order, as `glowseis.choosing.fractions.random_order` gives them.
+        judged: Whether each was judged, bool `[gather]`.
+        open: Whether it may be chosen, bool `[gather]`; not if it was judged.
+        lines: Sail line of each, `[gather]`.
+        shots: Its shot; 0 if unknown.
+        cables: Its cable.
+        suspects: Rows of those whose labels may be wrong, the most suspicious first.
+        rare: Number of the rare class.
+    """
+
+    probabilities: np.ndarray
+    features: np.ndarray
+    order: np.ndarray
+    judged: np.ndarray
+    open: np.ndarray
+    lines: np.ndarray
+    shots: np.ndarray
+    cables: np.ndarray
+    suspects: np.ndarray
+    rare: int
+
+
+def parse_shares(words: Iterable[str]) -> dict[str, float]:
+    """Read shares such as `random=0.5`.
+
+    Args:
+        words: Texts of a reason, an equals sign and a number; blanks in a reason may be hyphens.
+
+    Returns:
+        Shares of all reasons, in any unit; those that are not named keep theirs of `SHARES`.
+
+    Raises:
+        InputError: There is no such reason, its share is not a number of at least 0, or all are 0.
+    """
+    shares = dict(SHARES)
+    for word in words:
+        name, equals, text = word.partition("=")
+        reason = name.strip().replace("-", " ")
+        if not equals:
+            raise InputError(f"--share {word}: write REASON=SHARE, such as random=0.5")
+        if reason not in shares:
+            known = ", ".join(one.replace(" ", "-") for one in SHARES)
+            raise InputError(f"--share {word}: there is no reason {name.strip()!r}; choose from {known}")
+        try:
+            shares[reason] = float(text)
+        except ValueError:
+            shares[reason] = math.nan
+        if not 0 <= shares[reason] < math.inf:
+            raise InputError(f"--share {word}: {text!r} is no share; give a number of at least 0, such as {name}=0.5")
+    if not sum(shares.values()) > 0:
+        raise InputError("--share: all shares are 0; give at least one reason more")
+    return shares
+
+
+def numbers_of(count: int, shares: Mapping[str, float]) -> dict[str, int]:
+    """How many gathers each reason gets, by largest remainders.
+
+    Args:
+        count: How many there are in all.
+        shares: Share of each reason, in any unit.
+    """
+    total = sum(shares.values())
+    exact = {reason: count * share / total for reason, share in shares.items()}
+    numbers = {reason: int(one) for reason, one in exact.items()}
+    left = sorted(exact, key=lambda reason: numbers[reason] - exact[reason])
+    for reason in left[: count - sum(numbers.values())]:
+        numbers[reason] += 1
+    return numbers
+
+
+def choose(known: Known, count: int, shares: Mapping[str, float], apart: int, seed: int) -> list[Choice]:
+    """Choose gathers to label.
+
+    Random choices are the next of the random order; those of them that are judged already take up none of the judge's
+    time, and other reasons get it. Except for random ones and second looks, choices keep their distance along a line
+    from each other and from judged gathers, as far as there are such gathers. A reason that runs out of gathers leaves
+    the rest to the rare class, the uncertain and the different.
+
+    Args:
+        known: What is known of the survey's gathers.
+        count: How many to choose; fewer if fewer are left.
+        shares: Share of each reason, as `parse_shares` gives them.
+        apart: Fewest shots between two gathers of a line and cable.
+        seed: Seed of the order of the choices, in which reasons are mixed.
+
+    Returns:
+        The choices, each gather once.
+    """
+    numbers = numbers_of(count, shares)
+    reasons: dict[int, str] = {}
+    for row in _drawn(known, numbers[RANDOM]):
+        reasons[row] = RANDOM
+    for row in known.suspects[: numbers[SECOND_LOOK]].tolist():
+        reasons[row] = SECOND_LOOK
+    spread = _Spread(known, apart, reasons)
+    ranked: dict[str, Callable[[], np.ndarray]] = {
+        RARE: lambda: known.probabilities[:, known.rare],
+        UNCERTAIN: lambda: -_margin(known.probabilities),
+        DIFFERENT: _Farthest(known, reasons),
+    }
+    wanted = {reason: shares[reason] for reason in ranked}
+    free = count - len(reasons)
+    own = numbers_of(free, wanted) if any(wanted.values()) else {}
+    if not own and numbers[RANDOM]:
+        # Whoever wants random gathers alone gets the next ones for those that are judged already.
+        for row in [row for row in known.order.tolist() if known.open[row] and row not in reasons][:free]:
+            reasons[row] = RANDOM
+    for reason, score in ranked.items():
+        for _ in range(own.get(reason, 0)):
+            best = spread.best(score())
+            if best is None:
+                break
+            reasons[best] = reason
+            spread.take(best)
+    mixed = np.random.default_rng([seed, ORDER_STREAM, int(known.judged.sum())]).permutation(sorted(reasons))
+    return [Choice(int(row), reasons[int(row)]) for row in mixed]
+
+
+def _drawn(known: Known, count: int) -> list[int]:
+    """Rows of the next random choices that are not judged yet."""
+    judged = known.judged[known.order]
+    first = int(np.argmin(judged)) if not judged.all() else len(judged)
+    return [row for row in known.order[first : first + count].tolist() if known.open[row]]
+
+
+def _margin(probabilities: np.ndarray) -> np.ndarray:
+    """How much more probable the most probable class is than the next (Scheffer et al. 2001)."""
+    two = np.sort(probabilities, axis=1)[:, -2:]
+    return two[:, 1] - two[:, 0]
+
+
+class _Spread:
+    """Finds the best gathers that are neither taken nor near those that are."""
+
+    def __init__(self, known: Known, apart: int, taken: Iterable[int]):
+        self._known, self._apart = known, apart
+        self._open = known.open.copy()
+        self._near = np.zeros(len(self._open), bool)
+        for row in np.flatnonzero(known.judged).tolist():
+            self._block(row)
+        for row in taken:
+            self.take(row)
+
+    def take(self, row: int) -> None:
+        """Note a gather that is taken."""
+        self._open[row] = False
+        self._block(row)
+
+    def best(self, scores: np.ndarray) -> int | None:
+        """Row of the gather with the highest score, of those far from others if there are any; None without any."""
+        for allowed in (self._open & ~self._near, self._open):
+            if allowed.any():
+                return int(np.argmax(np.where(allowed, scores, -np.inf)))
+        return None
+
+    def _block(self, row: int) -> None:
+        known = self._known
+        if self._apart < 1 or not known.shots[row]:
+            return
+        same = (known.lines == known.lines[row]) & (known.cables == known.cables[row]) & (known.shots != 0)
+        self._near |= same & (np.abs(known.shots - known.shots[row]) < self._apart)
+
+
+class _Farthest:
+    """Distance of every gather to the nearest that is labelled or chosen: the greedy choice of k centres.
+
+    Source: Sener and Savarese, Active learning for convolutional neural networks: a core-set approach, 2018,
+    https://arxiv.org/abs/1708.00489, algorithm 1.
+    """
+
+    def __init__(self, known: Known, chosen: Mapping[int, str]):
+        self._known, self._chosen, self._counted = known, chosen, set[int]()
+        self._nearest = np.full(len(known.features), np.inf)
+        self._count(np.flatnonzero(known.judged).tolist() or [_middle(known.features)])
+
+    def __call__(self) -> np.ndarray:
+        self._count([row for row in self._chosen if row not in self._counted])
+        return self._nearest
+
+    def _count(self, rows: list[int]) -> None:
+        for row in rows:
+            away = self._known.features - self._known.features[row]
+            self._nearest = np.minimum(self._nearest, np.einsum("gf,gf->g", away, away))
+        self._counted.update(rows)
+
+
+def _middle(features: np.ndarray) -> int:
+    """Row of the gather nearest to the mean, the centre to begin with if nothing is labelled."""
+    return int(np.argmin(np.sum((features - features.mean(axis=0)) ** 2, axis=1)))

@@ -1,0 +1,146 @@
+"""What a classifier makes of every gather of a survey: probabilities and features, kept so that it looks only once."""
+
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from glowseis.errors import InputError
+from glowseis.export.classifier import SavedClassifier
+from glowseis.files import whole_file
+from glowseis.judging.gathers import Judged, gather_probabilities, judged
+from glowseis.judging.prior import reweighted
+from glowseis.judging.symmetries import Symmetric
+from glowseis.run.grading import bringing_for
+from glowseis.survey.progress import progress
+from glowseis.survey.store.survey import Survey
+
+KEPT_EVERY_S = 60.0
+"""Seconds of work that a stop may lose."""
+
+
+@dataclass(frozen=True)
+class Looks:
+    """A classifier's view of gathers, in a survey's order.
+
+    Attributes:
+        probabilities: Of the classes if all were equally common, float64 `[gather, class]`; NaN for a gather in which
+            there is nothing to grade.
+        features: Mean over each gather's windows of the activations before the last layer, float32 `[gather, feature]`.
+        begun: How many were known before.
+    """
+
+    probabilities: np.ndarray
+    features: np.ndarray
+    begun: int = 0
+
+    @property
+    def graded(self) -> np.ndarray:
+        """Which gathers there is something to grade in, bool `[gather]`."""
+        return ~np.isnan(self.probabilities[:, 0])
+
+    @property
+    def log_probabilities(self) -> np.ndarray:
+        """Logarithms of the probabilities, never minus infinity."""
+        return np.log(np.maximum(self.probabilities, 1e-9))
+
+
+def look_at_survey(
+    classifier: SavedClassifier,
+    survey: Survey,
+    kept: Path | None = None,
+    batch: int = 16,
+    say: Callable[[str], None] = lambda line: None,
+) -> Looks:
+    """Look at all gathers of a survey, or at those that were not looked at before.
+
+    Args:
+        classifier: The classifier.
+        survey: The gathers.
+        kept: File of what is known of this survey's gathers by this classifier; taken up and completed. None keeps
+            nothing.
+        batch: Windows at a time.
+        say: Called with a line if nothing can be kept.
+
+    Raises:
+        InputError: A gather cannot be read, or the classifier gives no features.
+    """
+    if "features" not in classifier.module.signatures:
+        raise InputError(f"{classifier.name}: gives no features, an older glowseis wrote it; train it again")
+    probabilities = np.full((len(survey), len(classifier.labels)), np.nan)
+    features: np.ndarray | None = None
+    done = np.zeros(len(survey), bool)
+    if kept is not None and (known := _read(kept, len(survey), len(classifier.labels))):
+        probabilities, features, done = known
+    begun, saved = int(done.sum()), time.monotonic()
+    bringing = bringing_for(classifier)
+    rows: list[int] = []
+
+    def fresh():  # type: ignore[no-untyped-def]
+        for row in progress(iter(np.flatnonzero(~done).tolist()), int((~done).sum()), "looking"):
+            gather = bringing.gather(survey.read(row))
+            if bringing.keeps(gather):
+                rows.append(row)
+                yield gather
+            else:
+                done[row] = True
+
+    for one in judged(Symmetric(classifier, classifier.symmetries), fresh(), classifier.size, batch):
+        row = rows.pop(0)
+        seen, found = mean_features(one), even_probabilities(classifier, one)
+        if features is None:
+            features = np.zeros((len(survey), len(seen)), np.float32)
+        probabilities[row], features[row], done[row] = found, seen, True
+        if kept is not None and time.monotonic() - saved > KEPT_EVERY_S:
+            kept, saved = _write(kept, probabilities, features, done, say), time.monotonic()
+    if features is None:
+        raise InputError(f"{survey.path}: has no gather with anything to grade in it")
+    if kept is not None and done.sum() > begun:
+        _write(kept, probabilities, features, done, say)
+    return Looks(probabilities, features, begun)
+
+
+def even_probabilities(classifier: SavedClassifier, one: Judged) -> np.ndarray:
+    """A gather's calibrated probabilities if all classes were equally common, float64 `[class]`."""
+    found = classifier.calibrated(gather_probabilities(one.seen, one.windows.weights, classifier.combination))
+    try:
+        return reweighted(found, classifier.fractions(), np.ones(len(found)))
+    except InputError:
+        # What an older glowseis trained does not say what its probabilities assume.
+        return found
+
+
+def mean_features(one: Judged) -> np.ndarray:
+    """Mean of the features over a gather's windows, float32 `[feature]`."""
+    assert one.seen.features is not None
+    return np.average(one.seen.features, axis=0, weights=one.windows.weights).astype(np.float32)
+
+
+def _read(path: Path, gathers: int, classes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """What is kept; None if there is nothing, or nothing that can be used."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            probabilities, features, done = (arrays[name] for name in ("probabilities", "features", "done"))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return None
+    if probabilities.shape != (gathers, classes) or len(features) != gathers or done.shape != (gathers,):
+        return None
+    return probabilities, features, done
+
+
+def _write(
+    path: Path, probabilities: np.ndarray, features: np.ndarray, done: np.ndarray, say: Callable[[str], None]
+) -> Path | None:
+    """Keep what is known; returns where, or None if that is impossible."""
+    try:
+        with whole_file(path, replace=True) as unfinished, unfinished.open("wb") as file:
+            np.savez(file, probabilities=probabilities, features=features, done=done)
+    except OSError as wrong:
+        say(
+            f"{path}: cannot be written ({wrong.strerror}); nothing is kept, and the next call grades all gathers again"
+        )
+        return None
+    return path

@@ -1,0 +1,259 @@
+"""What to label next in a survey: a classifier's view of it, the labels that there are, and choices with reasons."""
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from glowseis.choosing.fractions import Fractions, estimate, random_order, random_sample
+from glowseis.choosing.head import fit_head, standardised, unseen_probabilities
+from glowseis.choosing.mixture import REASONS, SECOND_LOOK, Choice, Known, choose
+from glowseis.choosing.suspects import suspected
+from glowseis.delivery.grades import PROBABILITY
+from glowseis.errors import InputError
+from glowseis.export.classifier import SavedClassifier, load_classifier
+from glowseis.export.folders import savedmodel_sha256
+from glowseis.judging.prior import reweighted
+from glowseis.run.looks import Looks, look_at_survey
+from glowseis.survey.cells import safe_cell
+from glowseis.survey.gather import source_text
+from glowseis.survey.labels.overlay import SILENT, Overlay
+from glowseis.survey.store.survey import Survey
+from glowseis.survey.wording import number_of
+
+PRIOR_COUNT = 0.5
+"""Added to the count of each class where the random sample gives class fractions to expect (Jeffreys)."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The labels of a survey's gathers; all arrays are in its order.
+
+    Attributes:
+        labels: Each gather's label, empty for none, `[gather]`.
+        judged: Whether anybody said something of it, bool `[gather]`.
+        looks: How often it was judged, int64 `[gather]`.
+        classes: Labels that may be given, the mildest first.
+    """
+
+    labels: np.ndarray
+    judged: np.ndarray
+    looks: np.ndarray
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Next:
+    """Gathers to label next.
+
+    Attributes:
+        choices: The gathers and why, in the order in which to label them.
+        probabilities: Probabilities of the model's classes, `[gather, class]`, in the survey's order.
+        fractions: Class fractions of the survey, from those choices that were random.
+        suspects: How many labels may be wrong, among those that only one look gave.
+        remarks: What could not be done, in words.
+    """
+
+    choices: tuple[Choice, ...]
+    probabilities: np.ndarray
+    fractions: Fractions
+    suspects: int
+    remarks: tuple[str, ...]
+
+    def table(self, survey: Survey, labels: Sequence[str]) -> pd.DataFrame:
+        """The choices as a table, which becomes a file of labels once its column `label` is filled in.
+
+        Args:
+            survey: The survey.
+            labels: The model's classes.
+        """
+        rows = [choice.row for choice in self.choices]
+        index = survey.index.iloc[rows]
+        columns = {
+            "gather_id": index["gather_id"].map(safe_cell).to_numpy(),
+            "line": index["sail_line"].to_numpy(),
+            "shot": index["shot"].to_numpy(),
+            "cable": index["cable"].to_numpy(),
+            "label": "",
+            "reason": [choice.reason for choice in self.choices],
+        }
+        found = self.probabilities[rows]
+        shown = {f"{PROBABILITY}{label}": found[:, number] for number, label in enumerate(labels)}
+        return pd.DataFrame(columns | shown)
+
+    def lines(self) -> list[str]:
+        """What was chosen and found, in words."""
+        counts = {reason: sum(one.reason == reason for one in self.choices) for reason in REASONS}
+        each = [f"  {count} {reason}: {REASONS[reason]}" for reason, count in counts.items() if count]
+        return [
+            *self.remarks,
+            *self.fractions.lines(),
+            f"{number_of(len(self.choices), 'gather')} to label next:",
+            *each,
+        ]
+
+
+def labelled(survey: Survey, overlay: Overlay | None, whom: str | None = None) -> Labelled:
+    """The labels that there are, of all judges and of the records, or of one judge alone.
+
+    Args:
+        survey: The survey, with the labels of its records.
+        overlay: What judges say of it; None if no files of labels were given.
+        whom: The judge; what others and the records say then does not count. None for all.
+    """
+    records = survey.index["label"].to_numpy(object)
+    if overlay is None:
+        if whom:
+            none = np.zeros(len(survey), np.int64)
+            return Labelled(np.full(len(survey), "", object), none > 0, none, survey.labels)
+        return Labelled(records, records != "", (records != "").astype(np.int64), survey.labels)
+    if whom:
+        there = [number for number, judge in enumerate(overlay.judges) if judge.casefold() == whom.casefold()]
+        votes, given = overlay.votes[:, there], overlay.given[:, there]
+        own = votes.max(axis=1, initial=SILENT * 2)
+        labels = np.array([*overlay.classes, ""], object)[np.where(own >= 0, own, -1)]
+        return Labelled(labels, (votes != SILENT).any(axis=1), given.sum(axis=1), overlay.classes)
+    looks = overlay.given.sum(axis=1) + (records != "")
+    return Labelled(overlay.labels, overlay.judged | (records != ""), looks, overlay.classes)
+
+
+def next_gathers(
+    survey: Survey,
+    given: Labelled,
+    looks: Looks,
+    classifier: SavedClassifier,
+    count: int,
+    shares: Mapping[str, float],
+    apart: int,
+    rare: str | None = None,
+    seed: int = 1,
+) -> Next:
+    """Choose gathers to label next; the same arguments give the same choices.
+
+    Probabilities are those of the classifier with a last layer fitted to the labels (`glowseis.choosing.head`), for the
+    class fractions that random choices have shown so far. Labels are suspected by probabilities of such layers that
+    were fitted to labels of other sail lines, and only labels of gathers on which the classifier was not trained.
+
+    Args:
+        survey: The survey.
+        given: The labels that there are.
+        looks: The classifier's view of it.
+        classifier: The classifier.
+        count: How many to choose.
+        shares: Share of each reason, as `glowseis.choosing.mixture.parse_shares` gives them.
+        apart: Fewest shots between two choices on a line and cable.
+        rare: Name of the rare class; the classifier's severest when None.
+        seed: Seed of the random order, which must stay the same for the estimate of class fractions to hold.
+
+    Raises:
+        InputError: The classifier does not know the rare class, or no gather is left to label.
+    """
+    numbers = {label.casefold(): number for number, label in enumerate(classifier.labels)}
+    if rare is not None and rare.casefold() not in numbers:
+        raise InputError(f"--rare {rare}: {classifier.name} knows {', '.join(classifier.labels)}; choose one of them")
+    recorded = (survey.index["parents"] == "").to_numpy()
+    candidates = recorded & looks.graded
+    index = survey.index
+    lines, shots, cables = (index[name].to_numpy() for name in ("sail_line", "shot", "cable"))
+    order = random_order(index["gather_id"].to_numpy(), seed)
+    order = order[candidates[order]]
+    fractions = estimate(
+        given.labels, given.classes or classifier.labels, random_sample(order, given.judged), len(order)
+    )
+    is_open = candidates & ~given.judged
+    features = np.zeros(looks.features.shape)
+    features[looks.graded] = standardised(looks.features[looks.graded])
+    classes = np.array([numbers.get(str(label).casefold(), -1) for label in given.labels], np.int64)
+    taught = np.flatnonzero((classes >= 0) & candidates)
+    even = np.where(looks.graded[:, np.newaxis], looks.probabilities, 1.0)
+    if head := fit_head(looks.log_probabilities[taught], features[taught], classes[taught]):
+        even = head.probabilities(np.nan_to_num(looks.log_probabilities), features)
+    probabilities = reweighted(even, np.ones(len(numbers)), _expected(fractions, numbers))
+    remarks = []
+    known = {name for part in ("training_ids", "validation_ids") for name in classifier.about.get(part, ())}
+    seen = index["gather_id"].isin(known).to_numpy()
+    if seen[taught].any():
+        remarks.append(
+            f"{number_of(int(seen[taught].sum()), 'label')} not checked: {classifier.name} was trained on these "
+            "gathers; name a model that was not, such as savedmodels/robust, to have them checked"
+        )
+    suspects = _suspects(looks, features, classes, taught[~seen[taught]], lines, seed)
+    suspects = suspects[given.looks[suspects] < 2]
+    if not is_open.any() and not len(suspects):
+        raise InputError(f"{survey.path}: all its gathers are labelled, and no label is suspect; nothing is left to do")
+    everything = Known(
+        probabilities,
+        features,
+        order,
+        given.judged,
+        is_open,
+        lines,
+        shots,
+        cables,
+        suspects,
+        numbers[rare.casefold()] if rare else len(numbers) - 1,
+    )
+    choices = choose(everything, count, shares, apart, seed)
+    if not any(one.reason == SECOND_LOOK for one in choices) and len(suspects):
+        remarks.append(f"{number_of(len(suspects), 'label')} may be wrong, and none is among the choices: see --share")
+    return Next(tuple(choices), probabilities, fractions, len(suspects), tuple(remarks))
+
+
+def choose_next(
+    survey: Survey,
+    given: Labelled,
+    savedmodel: Path,
+    count: int,
+    shares: Mapping[str, float],
+    apart: int,
+    rare: str | None = None,
+    seed: int = 1,
+    say: Callable[[str], None] = lambda line: None,
+) -> tuple[Next, pd.DataFrame]:
+    """As `next_gathers`, by a SavedModel, whose view of the survey is kept in the survey's folder.
+
+    Args:
+        survey: The survey, with the labels of its records.
+        given: The labels that there are.
+        savedmodel: Folder of the classifier's SavedModel, with its version.
+        count: As for `next_gathers`.
+        shares: Likewise.
+        apart: Likewise.
+        rare: Likewise.
+        seed: Likewise.
+        say: Called with lines for the user.
+
+    Returns:
+        The choices, and as a table.
+    """
+    classifier = load_classifier(savedmodel)
+    kept = survey.path / "looks" / f"{savedmodel_sha256(savedmodel)[:12]}-{survey.checksum[:12]}.npz"
+    looks = look_at_survey(classifier, survey, kept, say=say)
+    if looks.begun:
+        say(f"{number_of(looks.begun, 'gather')} graded before, kept in {source_text(kept.parent)}")
+    chosen = next_gathers(survey, given, looks, classifier, count, shares, apart, rare, seed)
+    return chosen, chosen.table(survey, classifier.labels)
+
+
+def _expected(fractions: Fractions, numbers: Mapping[str, int]) -> np.ndarray:
+    """Class fractions to expect, `[class]`; even before anything is known of them."""
+    counts = np.zeros(len(numbers))
+    for one in fractions.classes:
+        if one.label.casefold() in numbers:
+            counts[numbers[one.label.casefold()]] += one.found
+    return counts + PRIOR_COUNT
+
+
+def _suspects(
+    looks: Looks, features: np.ndarray, classes: np.ndarray, rows: np.ndarray, lines: np.ndarray, seed: int
+) -> np.ndarray:
+    if not len(rows):
+        return rows
+    with warnings.catch_warnings():
+        # Of classes with fewer gathers than folds.
+        warnings.simplefilter("ignore", UserWarning)
+        unseen = unseen_probabilities(looks.log_probabilities[rows], features[rows], classes[rows], lines[rows], seed)
+    return rows[suspected(classes[rows], unseen)]
