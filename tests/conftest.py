@@ -122,6 +122,26 @@ def warm_python(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def jax_python(tmp_path_factory):
+    """The same with Keras on JAX, which compiles little better than it must, and what many programs share once."""
+    pytest.importorskip("jax")
+
+    def make(folder):
+        start_server(
+            folder,
+            KERAS_BACKEND="jax",
+            JAX_DISABLE_MOST_OPTIMIZATIONS="1",
+            JAX_COMPILATION_CACHE_DIR=str(folder / "compiled"),
+            JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0",
+            JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES="-1",
+        )
+
+    folder = shared_folder(tmp_path_factory, "jax", make)
+    hold(folder)
+    return folder / "python"
+
+
+@pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
     """A recipe and a survey of 12 good and 12 bad gathers, smaller than their pictures and of several widths."""
 

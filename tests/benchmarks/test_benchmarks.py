@@ -139,12 +139,11 @@ def test_wrong_words_for_other_backends_are_told(words, backend, message):
 
 
 @pytest.mark.slow
-def test_the_benchmark_of_other_backends_runs_with_jax(tmp_path):
-    pytest.importorskip("jax")
+def test_the_benchmark_of_other_backends_runs_with_jax(tmp_path, jax_python):
     table = tmp_path / "jax.csv"
     flow = ("--size", "8x8", "--levels", "1", "--steps", "2", "--filters", "8", "--csv", table)
     words = ("--ways", "stored:1,recomputed-bfloat16:2", "--repetitions", "2")
-    done = benchmark("backends", *flow, *words, KERAS_BACKEND="jax")
+    done = benchmark("backends", *flow, *words, python=jax_python, KERAS_BACKEND="jax")
     assert done.returncode == 0, done.stderr
     stored, recomputed = rows_of(table)
     assert stored["backend"] == "jax" and stored["contender"] == "stored" and stored["batch"] == "1"

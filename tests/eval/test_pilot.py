@@ -1,8 +1,6 @@
 """The pilot: its draws, its figures, and the command as a whole with JAX."""
 
 import csv
-import os
-import subprocess
 import sys
 
 import numpy as np
@@ -11,6 +9,7 @@ import pytest
 from eval.pilot import BAD_SHARE, Bad, child, figures, rows_of_batches
 from glowseis.survey.amplitudes.bands import low_band
 from glowseis.survey.simulate import acquisitions, noise_alone, simulate_events, simulate_recording
+from tests.support.commands import on_backend
 
 SURVEY = acquisitions(112, 80)[0]
 
@@ -59,18 +58,10 @@ def test_figures_are_weighted_to_the_papers_fractions():
 
 
 @pytest.mark.slow
-def test_the_command(tmp_path):
-    pytest.importorskip("jax")
+def test_the_command(tmp_path, jax_python):
     words = ["--settings", "0.0:3", "--surveys", "1", "--alpha", "1", "--steps", "2", "--count", "100", "--made", "3"]
     words += ["--tested", "27", "--workers", "1", "--arms", "none,low-band,oracle-fresh"]
-    command = [sys.executable, "-m", "eval.pilot", str(tmp_path / "pilot.csv"), *words]
-    done = subprocess.run(
-        command,
-        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = on_backend("jax", jax_python, "-m", "eval.pilot", tmp_path / "pilot.csv", *words)
     assert done.returncode == 0, done.stderr
     rows = list(csv.DictReader((tmp_path / "pilot.csv").open()))
     assert [row["arm"] for row in rows] == ["none", "low-band", "oracle-fresh"]

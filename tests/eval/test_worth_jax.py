@@ -1,10 +1,7 @@
 """Classifiers of `eval.worth` by JAX, from simulation to outcomes."""
 
 import contextlib
-import os
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +12,7 @@ from eval.study.outcome import read_outcome
 from eval.study.recipe import read_study
 from eval.worth_jax import main
 from glowseis.errors import InputError
+from tests.support.commands import on_backend
 from tests.support.small_replicates import REPLICATED
 
 JAX = (
@@ -32,17 +30,11 @@ def recipe(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_study_is_run_elsewhere_goes_on_and_is_taken(recipe, tmp_path, monkeypatch, command):
-    pytest.importorskip("jax")
+def test_a_study_is_run_elsewhere_goes_on_and_is_taken(recipe, tmp_path, monkeypatch, command, jax_python):
     monkeypatch.chdir(tmp_path)
-    words = [sys.executable, "-m", "eval.worth_jax", str(recipe), "graded", "--setting", "weather1-rare6"]
-    words += ["--workers", "1", "--machine", "a machine"]
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(Path(__file__).parents[2])}
-
-    def run(*more):
-        return subprocess.run([*words, *more], env=environment, capture_output=True, text=True, check=False)
-
-    done = run("--survey", "0", "--seconds", "600")
+    words = ["-m", "eval.worth_jax", recipe, "graded", "--setting", "weather1-rare6", "--survey", "0"]
+    words += ["--seconds", "600", "--workers", "1", "--machine", "a machine"]
+    done = on_backend("jax", jax_python, *words)
     assert done.returncode == 0, done.stderr
     path = tmp_path / "graded/weather1-rare6.npz"
     about, arms = read_graded(path)

@@ -67,6 +67,17 @@ def ingest_apart(*words, **settings):
     return done.returncode, done.stdout, done.stderr.splitlines()
 
 
+def on_backend(backend, python, *words):
+    """Run a program with Keras on a backend in a process of its own, to its end."""
+    return subprocess.run(
+        [python, *map(str, words)],
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT), "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 def free_ports(count):
     """Ports on which nobody listens."""
     sockets = [socket.socket() for _ in range(count)]

@@ -1,4 +1,4 @@
-"""Starts `warm_server.py`, for programs that would only import TensorFlow again."""
+"""Starts `warm_server.py`, for programs that would only import TensorFlow or JAX again."""
 
 import os
 import subprocess
@@ -8,8 +8,13 @@ import time
 from tests.support.commands import CHECKOUT
 
 
-def start_server(folder):
-    """Leave in a folder `python`, to be run in place of Python, and `holders`; the server ends when nobody holds it."""
+def start_server(folder, **environment):
+    """Leave in a folder `python`, to be run in place of Python, and `holders`; the server ends when nobody holds it.
+
+    Args:
+        folder: An empty one.
+        **environment: What its programs have in their environment when they import Keras' backend.
+    """
     client = (CHECKOUT / "tests/support/warm_client.py").read_text()
     (folder / "python").write_text(f"#!{sys.executable} -IS\n{client}")
     (folder / "python").chmod(0o755)
@@ -19,7 +24,7 @@ def start_server(folder):
         server = subprocess.Popen(
             [sys.executable, CHECKOUT / "tests/support/warm_server.py", folder / "socket", folder / "python"],
             cwd=CHECKOUT,
-            env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+            env={**os.environ, "PYTHONPATH": str(CHECKOUT), **environment},
             stdin=held,
             stdout=log,
             stderr=log,

@@ -1,8 +1,8 @@
-"""Runs Python programs in forks of a process that has imported TensorFlow: `warm_server.py SOCKET PYTHON`.
+"""Runs Python programs in forks of a process that has imported Keras' backend: `warm_server.py SOCKET PYTHON`.
 
-Importing TensorFlow takes longer than most of what the tests' programs do. `warm_client.py`, which is run as PYTHON,
-passes its words, folder, environment and standard files on to here, and ends as the fork ends; if it is killed, so is
-the fork. The server ends when its standard input is closed.
+Importing TensorFlow, or JAX, takes longer than most of what the tests' programs do. `warm_client.py`, which is run as
+PYTHON, passes its words, folder, environment and standard files on to here, and ends as the fork ends; if it is killed,
+so is the fork. The server ends when its standard input is closed.
 """
 
 import contextlib
@@ -23,11 +23,11 @@ IMPORTED = (
     "multiprocessing.spawn",
     "pandas",
     "sklearn.metrics",
-    "tensorflow",
-    "eval.running.folds",
-    "glowseis.run.classifier",
-    "glowseis.run.flow",
 )
+OF_BACKENDS = {
+    "tensorflow": ("tensorflow", "eval.running.folds", "glowseis.run.classifier", "glowseis.run.flow"),
+    "jax": ("jax", "eval.on_jax.classifier", "eval.on_jax.flow"),
+}
 
 
 class Server:
@@ -122,7 +122,7 @@ def run(request, executable, own_path):
 if __name__ == "__main__":
     given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     path = [one for one in sys.path[1:] if one not in given]
-    for name in IMPORTED:
+    for name in (*IMPORTED, *OF_BACKENDS[os.environ.get("KERAS_BACKEND", "tensorflow")]):
         importlib.import_module(name)
     gc.freeze()
     asked = Server(sys.argv[1]).serve()

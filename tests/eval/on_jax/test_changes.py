@@ -1,14 +1,12 @@
 """What JAX's trainer does to training gathers, and what it learns, in a process of its own."""
 
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 from glowseis.survey.batches.augment_graded import DRAWS, augmented
+from tests.support.commands import on_backend
 
 CHECK = """
 import json, sys
@@ -42,18 +40,16 @@ print(json.dumps({
 
 
 @pytest.mark.slow
-def test_changes_are_tensorflows_and_networks_learn(tmp_path):
-    pytest.importorskip("jax")
+def test_changes_are_tensorflows_and_networks_learn(tmp_path, jax_python):
     random = np.random.default_rng(2)
     images = random.integers(0, 256, (6, 24, 20), np.uint8)
     valid = np.array([[24, 20], [20, 18], [24, 12], [9, 20], [24, 20], [21, 19]])
     images = np.where(np.arange(24)[None, :, None] >= valid[:, :1, None], 128, images).astype(np.uint8)
     drawn = random.random((6, 3), np.float32)
-    np.savez(tmp_path / "given.npz", images=images, valid=valid, drawn=drawn)
-    done = subprocess.run(
-        [sys.executable, "-c", CHECK, str(tmp_path / "given.npz")],
-        env={**os.environ, "KERAS_BACKEND": "jax"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    given, program = tmp_path / "given.npz", tmp_path / "check.py"
+    np.savez(given, images=images, valid=valid, drawn=drawn)
+    program.write_text(CHECK)
+    done = on_backend("jax", jax_python, program, given)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     numbers = np.zeros((3, 6, DRAWS), np.float32)

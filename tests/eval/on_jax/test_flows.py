@@ -1,11 +1,10 @@
 """Flows by JAX: several at a time, each as if alone; the best weights are kept; children lie between their parents."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
+
+from tests.support.commands import on_backend
 
 CHECK = """
 import json
@@ -46,12 +45,10 @@ print(json.dumps({
 
 
 @pytest.mark.slow
-def test_flows(tmp_path):
-    pytest.importorskip("jax")
-    done = subprocess.run(
-        [sys.executable, "-c", CHECK], env={**os.environ, "KERAS_BACKEND": "jax"},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+def test_flows(tmp_path, jax_python):
+    program = tmp_path / "check.py"
+    program.write_text(CHECK)
+    done = on_backend("jax", jax_python, program)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["steps"] == [60, 30, 30]

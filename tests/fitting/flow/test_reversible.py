@@ -2,7 +2,6 @@
 
 import functools
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +17,7 @@ from glowseis.fitting.flow.trainer import FlowTrainer
 from glowseis.models.glow import Glow
 from glowseis.recipe import read_recipe
 from glowseis.testing import perturb
+from tests.support.commands import on_backend
 
 
 def flow_of(dtype="float32", steps=3, levels=2, **settings):
@@ -190,7 +190,7 @@ def test_recomputed_conditioners_in_bfloat16_give_the_gradients_of_stored_ones()
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_other_backends_give_the_same_gradients(backend, tmp_path):
+def test_other_backends_give_the_same_gradients(backend, tmp_path, request):
     ways = ["stored", "recomputed", "recomputed-bfloat16"]
     pytest.importorskip(backend)
     flow, x = flow_of(steps=2), pictures()
@@ -199,14 +199,8 @@ def test_other_backends_give_the_same_gradients(backend, tmp_path):
     weights = {f"weight {index}": value for index, value in enumerate(flow.get_weights())}
     np.savez(material, settings=json.dumps(flow.get_config()), images=x, **weights)
     program = Path(__file__).parents[2] / "support" / "ways_program.py"
-    done = subprocess.run(
-        [sys.executable, program, material, result, *ways],
-        env={**os.environ, "KERAS_BACKEND": backend, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"},
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=1800,
-    )
+    python = request.getfixturevalue("jax_python") if backend == "jax" else sys.executable
+    done = on_backend(backend, python, program, material, result, *ways)
     assert done.returncode == 0, done.stderr
     names = [weight.path for weight in flow.trainable_weights]
     with np.load(result) as found:
