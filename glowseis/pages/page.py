@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from glowseis.pages.drawing import IN_THE_DARK
 
@@ -55,6 +55,17 @@ def page(
     Returns:
         The text of an HTML file that needs no other file: for phones and screens, light and dark.
     """
+    return _template("page.html.j2").render(
+        title=title, summary=summary, first=first, about=about, sections=sections, colours=IN_THE_DARK
+    )
+
+
+def style() -> str:
+    """The style sheet of all pages, whose colours follow the reader's choice of light or dark."""
+    return _template("style.css.j2").render(colours=IN_THE_DARK)
+
+
+def _template(name: str) -> Template:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -63,7 +74,4 @@ def page(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    template = environment.get_template("page.html.j2")
-    return template.render(
-        title=title, summary=summary, first=first, about=about, sections=sections, colours=IN_THE_DARK
-    )
+    return environment.get_template(name)

@@ -21,8 +21,9 @@ COMMANDS = (
     "simulate",
     "ingest",
     "describe",
-    "next",
     "qc",
+    "next",
+    "label",
     "folds",
     "train",
     "generate",
@@ -158,6 +159,9 @@ def test_a_shell_completes_commands_and_options():
 )
 def test_wrong_words_are_told_in_one_line(name, words, message, tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
+    if name == "label":
+        # It adds to a file and makes none.
+        words, message = ("--labels",) if words == ("--out",) else words, message.replace("--out", "--labels")
     done = command(name, *words)
     assert done.status == 2
     assert done.error == [f"glowseis.{name}: {message}; see python -m glowseis.{name} --help"]

@@ -9,7 +9,7 @@ line0001-shot00012-cable1,bad,anna,2026-11-27T14:03:12Z,swell on the far half
 import csv
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,55 +88,107 @@ def check_judge(judge: str) -> None:
         raise InputError(f"judge {judge!r}: that word stands for most judges; use another name")
 
 
-def append(path: Path, judgements: Sequence[Judgement]) -> None:
+def append(path: Path, judgements: Sequence[Judgement]) -> int:
     """Add rows to a file of labels, and return when they are on the disk.
-
-    A new file gets the header above. An existing one keeps its separator, its columns in their order, and every byte
-    that is there; spreadsheets may have saved it. Writers wait for each other. One that is killed leaves all of its
-    rows, some whole ones, or none; a full disk leaves the file as it was.
 
     Args:
         path: The CSV file; missing folders are made.
         judgements: What to add, in order.
 
+    Returns:
+        By how many bytes the file grew.
+
     Raises:
         InputError: The file is not a table of labels in UTF-8, or lacks a column for gather, label or judge.
         OSError: The disk is full or not writable.
     """
-    if not judgements:
-        return
+    return append_rows(path, COLUMNS, [judgement.cells() for judgement in judgements], form_of)
+
+
+def append_rows(
+    path: Path,
+    columns: Sequence[str],
+    rows: Sequence[Mapping[str, str]],
+    form: Callable[[Path], tuple[list[str], str, str]],
+) -> int:
+    """Add rows to a table, and return when they are on the disk.
+
+    A new file gets a header. An existing one keeps its separator, its columns in their order, and every byte that is
+    there; spreadsheets may have saved it. Writers wait for each other. One that is killed leaves all of its rows, some
+    whole ones, or none; a full disk leaves the file as it was.
+
+    Args:
+        path: The CSV file; missing folders are made.
+        columns: The columns of a new file.
+        rows: Cells by column.
+        form: Returns the columns of a file that is there, their separator and its ends of lines, or raises.
+
+    Returns:
+        By how many bytes the file grew.
+
+    Raises:
+        InputError: As `form`.
+        OSError: The disk is full or not writable.
+    """
+    if not rows:
+        return 0
     path = Path(os.path.realpath(path))
     with locked(path.parent / f".{path.name}.lock", "", wait=True):
         begun = path.exists() and path.stat().st_size > 0
-        columns, separator, end = _form(path) if begun else (list(COLUMNS), ",", "\n")
+        names, separator, end = form(path) if begun else (list(columns), ",", "\n")
         text = io.StringIO()
-        writer = csv.DictWriter(text, columns, extrasaction="ignore", delimiter=separator, lineterminator=end)
+        writer = csv.DictWriter(text, names, extrasaction="ignore", delimiter=separator, lineterminator=end)
         if not begun:
             writer.writeheader()
         elif not _ends_a_row(path):
             text.write(end)
-        writer.writerows(judgement.cells() for judgement in judgements)
-        _write(path, text.getvalue().encode())
+        writer.writerows(rows)
+        content = text.getvalue().encode()
+        _write(path, content)
+    return len(content)
 
 
-def _form(path: Path) -> tuple[list[str], str, str]:
-    """The columns of a file of labels, as `COLUMNS` calls them, its separator, and its ends of lines."""
+def form_of(path: Path) -> tuple[list[str], str, str]:
+    """How rows are added to a file of labels.
+
+    Args:
+        path: The CSV file.
+
+    Returns:
+        Its columns, as `COLUMNS` calls them, their separator, and its ends of lines.
+
+    Raises:
+        InputError: It is not a table of labels in UTF-8, or lacks a column for gather, label or judge.
+    """
     names, separator = header_of(path, is_header)
     columns = columns_of(names)
-    name = source_text(path)
     missing = [column for column in ("gather_id", "label", "judge") if column not in columns]
     if missing:
         raise InputError(
-            f"{name}: has no column {missing[0]}, so labels cannot be added to it; name a new file, and give both to "
-            "--labels"
+            f"{source_text(path)}: has no column {missing[0]}, so labels cannot be added to it; name a new file, and "
+            "give both to --labels"
         )
+    return columns, separator, line_end(path, columns)
+
+
+def line_end(path: Path, columns: Sequence[str]) -> str:
+    """The ends of a table's lines, once it is sure that rows can be added to it.
+
+    Args:
+        path: The CSV file.
+        columns: Its columns.
+
+    Raises:
+        InputError: It has a column twice, or is UTF-16.
+    """
+    name = source_text(path)
     if len(set(columns)) < len(columns):
         raise InputError(f"{name}: has a column twice; remove one")
     with path.open("rb") as file:
         start = file.read(1 << 16)
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError(f"{name}: is UTF-16, to which nothing can be added; save it as CSV in UTF-8")
-    return columns, separator, "\r\n" if b"\r\n" in start else "\n"
+    return "\r\n" if b"\r\n" in start else "\n"
 
 
 def _ends_a_row(path: Path) -> bool:

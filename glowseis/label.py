@@ -1,0 +1,66 @@
+"""The command that serves a page on which gathers are labelled."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from glowseis import command
+
+Survey = Annotated[Path, typer.Argument(metavar="SURVEY", help="Folder of a survey.", show_default=False)]
+Judge = Annotated[str, typer.Option("--judge", help="Who judges; by default who is logged in.", show_default=False)]
+Labels = Annotated[
+    Path | None,
+    typer.Option(help="CSV file to add labels to. Default: SURVEY-labels/JUDGE.csv.", show_default=False),
+]
+Order = Annotated[
+    Path | None,
+    typer.Option(help="CSV file of the gathers to label, in order: gather_id, and perhaps reason.", show_default=False),
+]
+Next = Annotated[str, typer.Option("--next", help="What comes next without --order: line (as stored) or random.")]
+Port = Annotated[
+    int | None, typer.Option(min=0, max=65535, help="Port; by default a free one from 8640 on.", show_default=False)
+]
+NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Do not open the page in a browser.")]
+
+
+def main(
+    survey: Survey,
+    *,
+    judge: Judge = "",
+    labels: Labels = None,
+    order: Order = None,
+    following: Next = "line",
+    model: command.Classifier = None,
+    port: Port = None,
+    no_browser: NoBrowser = False,
+) -> None:
+    """Label gathers of a survey on a page in the browser.
+
+    The page is served on this machine alone, at an address that contains a secret. Every label is on the disk before
+    the next gather shows; describe, train and others take the file with --labels. Ctrl-C ends the command.
+
+    Example: python -m glowseis.label surveys/line7 --judge anna
+    """
+    from glowseis.labelling.start import begin, open_page, opinions_of, summary_line
+    from glowseis.survey.gather import source_text
+
+    session = begin(survey, labels, judge, order, following)
+    opinions = opinions_of(session, model, command.import_tensorflow)
+    from glowseis.labelling.server import bound, serve
+
+    listener = bound(port)
+    if session.warning:
+        command.say(f"warning: {session.warning}", wrong=True)
+
+    def tell(address: str) -> None:
+        command.say(f"label {source_text(survey)} as {session.judge} at {address} (Ctrl-C ends)")
+        if not no_browser:
+            open_page(address)
+
+    serve(session, opinions, listener, tell)
+    command.say(summary_line(session))
+
+
+if __name__ == "__main__":
+    command.run(main)

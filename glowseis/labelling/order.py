@@ -1,0 +1,75 @@
+"""In which order gathers are labelled: ids with the reason why each comes next, which the page tells after judging."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from glowseis.errors import InputError
+from glowseis.survey.cells import cell_text
+from glowseis.survey.gather import source_text
+from glowseis.survey.ingestion.table_text import read_table
+from glowseis.survey.store.survey import Survey
+
+Order = Sequence[tuple[str, str]]
+"""Gather ids, each once, with a reason, perhaps empty."""
+
+
+def along_lines(survey: Survey) -> Order:
+    """Recorded gathers as they are stored: those without a label first, then those that a second look may change.
+
+    Args:
+        survey: The survey.
+    """
+    recorded = survey.index[(survey.index["parents"] == "").to_numpy()]
+    unlabelled = (recorded["label"] == "").to_numpy()
+    ids = recorded["gather_id"].to_numpy(object)
+    return [(str(gather_id), "") for gather_id in (*ids[unlabelled], *ids[~unlabelled])]
+
+
+def at_random(survey: Survey) -> Order:
+    """The same gathers in an order that is drawn from the survey's checksum: the same whenever it is asked for.
+
+    Args:
+        survey: The survey.
+    """
+    stored = along_lines(survey)
+    labelled = np.array([survey.index["label"].iat[survey.row(gather_id)] != "" for gather_id, _ in stored])
+    drawn = np.random.default_rng(int(survey.checksum[:16], 16)).random(len(stored))
+    return [(stored[row][0], "at random") for row in np.lexsort([drawn, labelled])]
+
+
+ORDERS: dict[str, Callable[[Survey], Order]] = {"line": along_lines, "random": at_random}
+"""What `--next` may name."""
+
+
+def from_file(survey: Survey, path: Path) -> Order:
+    """The order of a CSV file with a column `gather_id` and perhaps one `reason`.
+
+    Args:
+        survey: The survey.
+        path: The file.
+
+    Returns:
+        Its gathers, each where it is first named.
+
+    Raises:
+        InputError: It is not such a table, or names a gather that the survey lacks.
+    """
+    name = source_text(path)
+    table = read_table(path, lambda names: "gather_id" in names)
+    if "gather_id" not in table:
+        raise InputError(f"{name}: has no column gather_id; name the gathers to be labelled in it")
+    reasons = table["reason"] if "reason" in table else [""] * len(table)
+    found: dict[str, str] = {}
+    for (number, gather_id), reason in zip(table["gather_id"].items(), reasons, strict=True):
+        if not gather_id:
+            continue
+        try:
+            survey.row(gather_id)
+        except InputError as wrong:
+            raise InputError(f"{name}, row {number}: {wrong}") from None
+        found.setdefault(gather_id, cell_text(reason))
+    if not found:
+        raise InputError(f"{name}: names no gather; add rows below its header")
+    return list(found.items())

@@ -1,0 +1,369 @@
+// The page: what is shown, what keys and buttons do, and what is asked of the server.
+
+import {Controls, element} from "./controls.js";
+import {TINTS, View} from "./drawing.js";
+import {drawFk, drawSpectrum} from "./panels.js";
+import {Failed, ask, gatherOf} from "./server.js";
+
+const PENDING = "glowseis-label-pending";
+const state = {
+  about: null, coming: [], current: "", known: "", shown: "", busy: false, pending: null, tool: "move",
+  judged: null, opinions: false, window: null,
+};
+const view = new View(element("gather"));
+const controls = new Controls(displayed);
+
+function tell(line) {
+  element("told").hidden = !line;
+  element("told").textContent = line;
+}
+
+function problem(line, again) {
+  element("problem").hidden = !line;
+  element("problem").firstElementChild.textContent = line;
+  element("again").hidden = !again;
+}
+
+async function attempt(act) {
+  try { return await act(); } catch (wrong) {
+    if (!(wrong instanceof Failed)) throw wrong;
+    problem(wrong.message, false);
+    return null;
+  }
+}
+
+// Gathers: the one to be judged, its neighbours on the line as context.
+
+async function show(id, keep = false) {
+  state.shown = id;
+  const gather = await attempt(() => gatherOf(id, controls.band));
+  if (!gather || state.shown !== id) return;
+  view.show(gather, keep);
+  element("name").textContent = `${gather.id}: ${gather.line}, shot ${gather.shot}, cable ${gather.cable}`;
+  const apart = id !== state.current;
+  element("context").hidden = !apart;
+  element("context").firstElementChild.textContent = apart ? `Shot ${gather.shot}, for comparison; it is not the one to judge.` : "";
+  element("before").disabled = !gather.before;
+  element("after").disabled = !gather.after;
+  for (const button of element("classes").children) button.disabled = apart;
+  listMarks();
+  if (state.window) spectra();
+  for (const next of state.coming.slice(0, 3)) gatherOf(next, controls.band).catch(() => {});
+}
+
+function next(reply) {
+  state.coming = reply.coming;
+  progress(reply.progress);
+  state.current = state.coming[0] ?? "";
+  state.known = "";
+  if (state.current) return show(state.current, true);
+  element("name").textContent = `All ${reply.progress.of} gathers are judged`;
+  element("context").hidden = true;
+  for (const button of element("classes").children) button.disabled = true;
+  return null;
+}
+
+function progress({judged, of, counts, minutes_per_hundred: pace}) {
+  const each = Object.entries(counts).filter(([, count]) => count).map(([label, count]) => `${label} ${count}`).join(", ");
+  const speed = pace === null ? "" : ` · ${pace < 10 ? pace.toFixed(1) : Math.round(pace)} minutes per hundred`;
+  element("progress").textContent = `${judged} of ${of} judged${each ? ` (${each})` : ""}${speed}`;
+}
+
+function neighbour(which) {
+  const id = view.gather?.[which];
+  if (id) show(id, true);
+}
+
+function displayed() {
+  view.set(controls.values);
+  if (state.shown && view.gather?.band !== controls.band) show(state.shown, true);
+}
+
+// Judging: the next gather shows once the server says that this decision is on the disk.
+
+async function judge(label) {
+  if (state.busy || !state.current || state.shown !== state.current || view.canvas.dataset.shown !== state.current) return;
+  await send({gather_id: state.current, label, note: element("note").value, known: state.known});
+}
+
+async function send(decision) {
+  state.busy = true;
+  state.pending = decision;
+  sessionStorage.setItem(PENDING, JSON.stringify(decision));
+  try {
+    const reply = await ask("label", decision);
+    state.pending = null;
+    sessionStorage.removeItem(PENDING);
+    problem("", false);
+    tell(reply.told);
+    element("note").value = "";
+    state.judged = {id: decision.gather_id, ...reply.revealed, opinion: ""};
+    showJudged();
+    if (state.opinions) opinion();
+    await next(reply);
+  } catch (wrong) {
+    if (!(wrong instanceof Failed)) throw wrong;
+    problem(`Not saved: ${decision.label} for ${decision.gather_id}. ${wrong.message}`, true);
+  } finally {
+    state.busy = false;
+  }
+}
+
+async function takeBack() {
+  if (state.busy) return;
+  state.busy = true;
+  const reply = await attempt(() => ask("take-back", {shown: state.current}));
+  state.busy = false;
+  if (!reply) return;
+  problem("", false);
+  tell(reply.told);
+  state.coming = reply.coming;
+  progress(reply.progress);
+  if (!reply.show) return;
+  if (reply.show !== state.current) {
+    state.judged = null;
+    showJudged();
+    state.current = reply.show;
+    state.known = reply.known;
+  }
+  await refreshMarks(reply.show);
+  await show(reply.show, true);
+}
+
+function showJudged() {
+  const box = element("judged"), one = state.judged;
+  box.hidden = !one;
+  if (!one) return;
+  const lines = [`${one.id}: you said ${one.label}`];
+  if (one.record) lines.push(`In the survey's records: ${one.record}`);
+  if (one.reason) lines.push(`Why it came: ${one.reason}`);
+  if (one.opinion) lines.push(one.opinion);
+  box.replaceChildren(...lines.map(line => Object.assign(document.createElement("p"), {textContent: line})));
+}
+
+async function opinion() {
+  const one = state.judged;
+  if (!one) return;
+  one.opinion = `${state.about.model || "The model"} is asked …`;
+  showJudged();
+  for (;;) {
+    let reply;
+    try { reply = await ask(`opinion/${one.id}`); } catch (wrong) {
+      if (!(wrong instanceof Failed)) throw wrong;
+      one.opinion = `No opinion: ${wrong.message}`;
+      break;
+    }
+    if (reply.opinion) {
+      const {model, grade, probabilities, unlike} = reply.opinion;
+      const each = Object.entries(probabilities).map(([label, share]) => `${label} ${Math.round(100 * share)} %`).join(", ");
+      const far = unlike > 1 ? "; unlike its training data, so do not rely on it" : "";
+      one.opinion = `${model} says ${grade} (${each})${far}`;
+      break;
+    }
+    if (state.judged !== one || !state.opinions) return;
+    await new Promise(done => setTimeout(done, 300));
+  }
+  if (state.judged === one) showJudged();
+}
+
+function toggleOpinion() {
+  state.opinions = !state.opinions;
+  element("opinion").setAttribute("aria-pressed", String(state.opinions));
+  if (!state.judged) tell(state.opinions ? "The model's opinion is shown of each gather after it is judged." : "");
+  else if (state.opinions) opinion();
+  else { state.judged.opinion = ""; showJudged(); }
+}
+
+// Marked traces.
+
+function listMarks() {
+  const {marks, id} = view.gather;
+  element("marks").replaceChildren(...marks.map(mark => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = `${mark.kind} ${mark.first}–${mark.last} ×`;
+    button.setAttribute("aria-label", `Remove: ${mark.kind}, traces ${mark.first} to ${mark.last}`);
+    button.disabled = id !== state.current;
+    button.addEventListener("click", () => sendMark({...mark, kind: ""}));
+    const item = document.createElement("li");
+    item.append(button);
+    return item;
+  }));
+}
+
+async function sendMark(mark) {
+  const gather = view.gather;
+  const reply = await attempt(() => ask("mark", {...mark, gather_id: gather.id}));
+  if (!reply) return;
+  problem("", false);
+  gather.marks.splice(0, Infinity, ...reply.marks);
+  view.draw();
+  listMarks();
+}
+
+async function refreshMarks(id) {
+  const reply = await attempt(() => ask(`marks/${id}`));
+  const gather = reply && await attempt(() => gatherOf(id, controls.band));
+  gather?.marks.splice(0, Infinity, ...reply.marks);
+}
+
+async function spectra() {
+  const {left, right, first, last} = state.window;
+  const words = new URLSearchParams({
+    first_row: Math.floor(first), last_row: Math.ceil(last), first_column: Math.floor(left), last_column: Math.ceil(right),
+  });
+  const found = await attempt(() => ask(`spectra/${view.gather.id}?${words}`));
+  if (!found) return;
+  problem("", false);
+  element("spectra").hidden = false;
+  drawSpectrum(element("spectrum"), found, state.about.range_db);
+  drawFk(element("fk"), found, state.about.range_db);
+}
+
+// What is dragged on the gather.
+
+function useTool(tool) {
+  state.tool = tool;
+  for (const button of element("tools").querySelectorAll("button"))
+    button.setAttribute("aria-pressed", String(button.dataset.value === tool));
+}
+
+function ended(drag) {
+  const one = view.at(drag.from.x, drag.from.y), other = view.at(drag.to.x, drag.to.y);
+  const part = {
+    left: Math.min(one.column, other.column), right: Math.max(one.column, other.column),
+    first: Math.min(one.row, other.row), last: Math.max(one.row, other.row),
+  };
+  const clicked = Math.abs(drag.from.x - drag.to.x) + Math.abs(drag.from.y - drag.to.y) < 4;
+  if (drag.tool in TINTS) {
+    if (state.shown !== state.current) return tell("Only the gather to judge can be marked; Esc leads back to it.");
+    const trace = column => Math.round(view.gather.trace[Math.min(view.gather.traces - 1, Math.floor(column))]);
+    return sendMark({first: trace(part.left), last: trace(part.right - (clicked ? 0 : 1e-6)), kind: drag.tool});
+  }
+  if (clicked) return null;
+  if (drag.tool === "zoom") return view.zoomTo(part);
+  if (drag.tool === "spectra") { state.window = part; return spectra(); }
+  return null;
+}
+
+function watchPointer() {
+  const canvas = view.canvas, place = event => {
+    const box = canvas.getBoundingClientRect();
+    return {x: event.clientX - box.left, y: event.clientY - box.top};
+  };
+  canvas.addEventListener("pointerdown", event => {
+    if (event.button || !view.gather) return;
+    canvas.setPointerCapture(event.pointerId);
+    const from = place(event);
+    view.drag = {from, to: from, tool: state.tool, part: {...view.part}};
+  });
+  canvas.addEventListener("pointermove", event => {
+    if (!view.gather) return;
+    const to = place(event), {drag} = view;
+    read(to);
+    if (!drag) return;
+    drag.to = to;
+    if (drag.tool !== "move") return view.draw();
+    const {box, gather} = view, {part, from} = drag;
+    const across = (from.x - to.x) / box.width * (part.right - part.left), down = (from.y - to.y) / box.height * (part.last - part.first);
+    if (gather) view.zoomTo({left: part.left + across, right: part.right + across, first: part.first + down, last: part.last + down});
+    return null;
+  });
+  canvas.addEventListener("pointerup", () => {
+    const {drag} = view;
+    view.drag = null;
+    if (drag) { ended(drag); view.draw(); }
+  });
+  canvas.addEventListener("pointercancel", () => { view.drag = null; view.draw(); });
+  canvas.addEventListener("wheel", event => {
+    if (!view.gather) return;
+    event.preventDefault();
+    const {x, y} = place(event);
+    // With shift, browsers turn the wheel sideways.
+    const turned = event.deltaY || event.deltaX;
+    view.zoomAt(x, y, turned > 0 ? 1.25 : 0.8, {time: !event.shiftKey, traces: !event.altKey});
+  }, {passive: false});
+  canvas.addEventListener("dblclick", () => { view.whole(); view.draw(); });
+}
+
+function read({x, y}) {
+  const {gather} = view, {column, row} = view.at(x, y);
+  const trace = Math.min(gather.traces - 1, Math.floor(column)), sample = Math.min(gather.samples - 1, Math.floor(row));
+  const time = gather.interval_s ? `${(gather.start_s + sample * gather.interval_s).toFixed(3)} s` : `sample ${sample + 1}`;
+  const offset = gather.offset_m[trace] === null ? "offset unknown" : `${gather.offset_m[trace]} m`;
+  const value = gather.values[trace * gather.samples + sample] / gather.full_scale;
+  element("readout").textContent = `${time}, trace ${Math.round(gather.trace[trace])}, ${offset}, ${value.toFixed(2)} of the clip`;
+}
+
+// Keys and buttons.
+
+const KEYS = {
+  z: takeBack, o: toggleOpinion, n: () => element("note").focus(), c: () => controls.nextColours(),
+  a: () => controls.set({agc: !controls.values.agc}), b: () => controls.set({band: !controls.values.band}),
+  "+": () => controls.set({gain: controls.values.gain + 2}), "=": () => controls.set({gain: controls.values.gain + 2}),
+  "-": () => controls.set({gain: controls.values.gain - 2}),
+  0: () => { view.whole(); view.draw(); },
+  p: () => useTool("move"), v: () => useTool("zoom"), s: () => useTool("spectra"), d: () => useTool("dead"), x: () => useTool("noisy"),
+  ArrowLeft: () => neighbour("before"), ArrowRight: () => neighbour("after"),
+  Escape: () => state.current && state.shown !== state.current && show(state.current, true),
+};
+
+function pressed(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const typing = event.target.matches("input:not([type=checkbox], [type=range]), textarea");
+  if (typing) {
+    if (["Enter", "Escape"].includes(event.key)) { event.target.blur(); event.preventDefault(); }
+    return;
+  }
+  const slider = event.target.matches("input[type=range]") && event.key.startsWith("Arrow");
+  const act = KEYS[event.key] ?? KEYS[event.key.toLowerCase()];
+  const button = [...element("classes").children].find(one => one.dataset.key === event.key.toLowerCase());
+  if (slider || !act && !button) return;
+  event.preventDefault();
+  // A key that is held judges one gather, not all of them.
+  if (event.repeat && (button || act === takeBack)) return;
+  if (button) judge(button.dataset.label);
+  else act();
+}
+
+function buttons() {
+  const labels = [...state.about.classes.map((label, i) => [label, i < 9 ? String(i + 1) : ""]), [state.about.unsure, "u"]];
+  element("classes").replaceChildren(...labels.map(([label, key]) => {
+    const button = Object.assign(document.createElement("button"), {type: "button", textContent: `${label} `});
+    Object.assign(button.dataset, {label, key});
+    if (key) button.append(Object.assign(document.createElement("kbd"), {textContent: key}));
+    button.addEventListener("click", () => judge(label));
+    return button;
+  }));
+  const clicks = {
+    "take-back": takeBack, opinion: toggleOpinion, whole: KEYS[0], before: KEYS.ArrowLeft, after: KEYS.ArrowRight, back: KEYS.Escape,
+    again: () => state.pending && !state.busy && send(state.pending),
+  };
+  for (const [id, act] of Object.entries(clicks)) element(id).addEventListener("click", () => act());
+  for (const button of element("tools").querySelectorAll("button")) button.addEventListener("click", () => useTool(button.dataset.value));
+  useTool("move");
+}
+
+async function start() {
+  view.display = controls.values;
+  state.about = await attempt(() => ask("session"));
+  if (!state.about) return;
+  const {judge: name, survey, labels, warning, model, no_model: none} = state.about;
+  document.title = `${name}: ${survey}`;
+  element("where").textContent = `Labels of ${name} are added to ${labels}. White, red or filled: positive. ${none ? `No model's opinion: ${none}` : `Model: ${model}.`}`;
+  element("opinion").disabled = Boolean(none);
+  tell(warning);
+  buttons();
+  watchPointer();
+  document.addEventListener("keydown", pressed);
+  new ResizeObserver(() => view.draw()).observe(view.canvas);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { view.draw(); if (state.window) spectra(); });
+  await next(state.about);
+  const left = sessionStorage.getItem(PENDING);
+  if (left) {
+    state.pending = JSON.parse(left);
+    problem(`Not saved: ${state.pending.label} for ${state.pending.gather_id}.`, true);
+  }
+}
+
+start();

@@ -1,0 +1,35 @@
+// What is asked of the server, whose addresses follow the page's own, and the gathers that are kept.
+
+const KEPT_GATHERS = 12;
+const gathers = new Map();
+
+export class Failed extends Error {}
+
+async function answer(path, given) {
+  const asked = given && {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(given)};
+  let reply;
+  try { reply = await fetch(path, asked || {}); } catch {
+    throw new Failed("glowseis label does not answer; is it still running? Start it again in the terminal and open the address that it prints.");
+  }
+  if (!reply.ok) throw new Failed((await reply.json().catch(() => ({}))).error ?? `The server says ${reply.status}.`);
+  return reply;
+}
+
+export const ask = async (path, given) => (await answer(path, given)).json();
+
+// A gather with its samples; those asked for before are kept, the latest of them.
+export function gatherOf(id, band) {
+  const key = id + band, found = gathers.get(key) ?? fetched(id, band);
+  gathers.delete(key);
+  gathers.set(key, found);
+  found.catch(() => gathers.delete(key));
+  if (gathers.size > KEPT_GATHERS) gathers.delete(gathers.keys().next().value);
+  return found;
+}
+
+async function fetched(id, band) {
+  const bytes = await (await answer(`gather/${id}${band}`)).arrayBuffer();
+  const length = new DataView(bytes).getUint32(0, true);
+  const head = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, length)));
+  return {...head, band, values: new Int16Array(bytes, 4 + length)};
+}

@@ -1,0 +1,305 @@
+"""What one judge says of a survey, what comes next, and how each decision gets on the disk; knows no web page."""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from glowseis.errors import InputError
+from glowseis.files import read_record, write_json
+from glowseis.labelling.history import History
+from glowseis.labelling.order import Order
+from glowseis.survey.gather import source_text
+from glowseis.survey.ingestion.label_rows import UNSURE, read_rows
+from glowseis.survey.labels.adding import Judgement, append, check_judge, form_of
+from glowseis.survey.labels.overlay import read_overlay
+from glowseis.survey.labels.traces import Marked, append_marks, read_marks
+from glowseis.survey.store.manifest import MANIFEST, read_manifest
+from glowseis.survey.store.survey import Survey
+from glowseis.survey.wording import number_of
+
+MARKS = "traces"
+"""The folder beside the labels in which marked traces are kept, in a file of the same name."""
+
+
+class NotYetError(Exception):
+    """What a judge is to see only after judging was asked for before."""
+
+
+@dataclass(frozen=True)
+class TakenBack:
+    """What was taken back.
+
+    Attributes:
+        gather_id: The gather to show.
+        line: What it was, in words.
+        label: The judge's label that the gather has now; empty for none.
+    """
+
+    gather_id: str
+    line: str
+    label: str
+
+
+class Session:
+    """A judge at work. Several threads may call it; other processes may add to the same files meanwhile.
+
+    Attributes:
+        survey: The survey, with the labels of its records.
+        labels: The CSV file of labels that is added to.
+        marks: The CSV file of marked traces.
+        judge: Who judges.
+        classes: The labels that may be given beside `unsure`, the mildest first.
+        added: How many judgements this session has put on the disk.
+        warning: What to tell the judge before anything else; empty if nothing.
+
+    Args:
+        survey: As above.
+        labels: As above.
+        judge: As above.
+        order: What to judge, and why.
+
+    Raises:
+        InputError: A file cannot be read or added to, or is for another survey.
+    """
+
+    def __init__(self, survey: Survey, labels: Path, judge: str, order: Order):
+        check_judge(judge)
+        self.survey, self.labels, self.judge = survey, labels, judge
+        self.marks = labels.parent / MARKS / labels.name
+        self.added = 0
+        self._order = dict(order)
+        self._lock = threading.RLock()
+        # Whatever may be wrong with the files is found here. Later they are read again only if they change.
+        if begun := _size(labels) > 0:
+            form_of(labels)
+        self.classes = read_overlay(survey, [labels] if begun else []).classes
+        self._about = labels.with_suffix(".json")
+        self.warning = self._compared() if begun and self._about.exists() else ""
+        self._history = History()
+        self._marked: list[Marked] = []
+        self._seen: dict[Path, tuple[int, ...]] = {survey.path / MANIFEST: _state(survey.path / MANIFEST)}
+        self._refresh()
+
+    def coming(self, count: int) -> list[str]:
+        """The next gathers that the judge has not judged.
+
+        Args:
+            count: How many at most.
+        """
+        with self._lock:
+            self._refresh()
+            waiting = (gather_id for gather_id in self._order if not self._history.label(gather_id))
+            return [gather_id for _, gather_id in zip(range(count), waiting, strict=False)]
+
+    def progress(self) -> dict[str, Any]:
+        """How far the judge is.
+
+        Returns:
+            `judged` of the gathers in the order and `of`, how many these are; `counts` of gathers by label;
+            `minutes_per_hundred`, None at first.
+        """
+        with self._lock:
+            self._refresh()
+            return {
+                "judged": sum(bool(self._history.label(gather_id)) for gather_id in self._order),
+                "of": len(self._order),
+                "counts": {label: self._history.counts.get(label, 0) for label in (*self.classes, UNSURE)},
+                "minutes_per_hundred": self._history.minutes_per_hundred,
+            }
+
+    def label(self, gather_id: str, label: str, note: str = "", known: str = "") -> str:
+        """Put a judgement on the disk, and return when it is there.
+
+        Args:
+            gather_id: The gather.
+            label: One of the classes, or `unsure`.
+            note: Anything else.
+            known: The judge's earlier label, as far as the caller knows.
+
+        Returns:
+            A line to tell if the gather was judged elsewhere in the judge's name meanwhile; otherwise empty.
+
+        Raises:
+            InputError: There is no such gather or class; the survey was made anew; or the file cannot be read any more.
+            OSError: The disk is full or not writable; the file stays as it was.
+        """
+        with self._lock:
+            self._check(gather_id)
+            if label not in (*self.classes, UNSURE):
+                raise InputError(f"label {label!r}: choose one of {', '.join(self.classes)} or {UNSURE}")
+            self._refresh()
+            earlier = self._history.label(gather_id)
+            if not self.added:
+                write_json(self._about, {"survey": source_text(self.survey.path), "checksum": self.survey.checksum})
+            self._add(Judgement(gather_id, label, self.judge, note))
+            self.added += 1
+        if earlier in (known, label):
+            return ""
+        meanwhile = f"was judged {earlier}" if earlier else "was taken back"
+        return f"{gather_id} {meanwhile} meanwhile, in another window; now {label} counts"
+
+    def take_back(self, shown: str) -> TakenBack | None:
+        """Take back the last mark on the gather that is shown, or else the last judgement.
+
+        A gather that had a label before the one that is taken back has it again.
+
+        Args:
+            shown: The gather that is shown; empty for none.
+
+        Returns:
+            What it was; None if there is nothing to take back.
+
+        Raises:
+            InputError: As for `label`.
+            OSError: As for `label`.
+        """
+        with self._lock:
+            if shown and (marks := self.marked(shown)):
+                last = marks[-1]
+                self.mark(shown, last.first_trace, last.last_trace, "")
+                line = f"{last.kind}, traces {last.first_trace} to {last.last_trace}: taken back"
+                return TakenBack(shown, line, self._history.label(shown))
+            self._refresh()
+            gather_id = self._history.last
+            if not gather_id:
+                return None
+            self._check(gather_id)
+            label, before = self._history.label(gather_id), self._history.before(gather_id)
+            self._add(Judgement(gather_id, before, self.judge))
+            if before:
+                self._history.restored(gather_id)
+            self.added -= 1
+            again = f"; {before} counts again" if before else ""
+            return TakenBack(gather_id, f"{gather_id}: {label} taken back{again}", before)
+
+    def mark(self, gather_id: str, first_trace: int, last_trace: int, kind: str) -> None:
+        """Put a mark of traces on the disk, or take one back.
+
+        Args:
+            gather_id: The gather.
+            first_trace: The first of them, from 1 in the order of the recording.
+            last_trace: The last of them.
+            kind: What they are; empty to take a mark of just these traces back.
+
+        Raises:
+            InputError: There are no such traces, no such kind; or as for `label`.
+            OSError: As for `label`.
+        """
+        with self._lock:
+            self._check(gather_id)
+            row = self.survey.index.iloc[self.survey.row(gather_id)]
+            traces = int(row["recorded_traces"] if row["fit"] == "resize" else row["valid_traces"])
+            if last_trace > traces:
+                raise InputError(
+                    f"{gather_id} has {number_of(traces, 'trace')}; there is none with number {last_trace}"
+                )
+            append_marks(self.marks, [Marked(gather_id, first_trace, last_trace, kind, self.judge)])
+
+    def marked(self, gather_id: str) -> list[Marked]:
+        """The judge's marks on a gather, in the order in which they were made.
+
+        Args:
+            gather_id: The gather.
+
+        Raises:
+            InputError: The file of marks cannot be read any more.
+        """
+        with self._lock:
+            self._refresh()
+            return [mark for mark in self._marked if mark.gather_id == gather_id]
+
+    def revealed(self, gather_id: str) -> dict[str, str]:
+        """What a judge may know of a gather after judging it.
+
+        Args:
+            gather_id: The gather.
+
+        Returns:
+            The judge's `label`, that of the survey's `record` (perhaps empty), and the `reason` why it came.
+
+        Raises:
+            InputError: There is no such gather.
+            NotYetError: It is not judged.
+        """
+        with self._lock:
+            self._refresh()
+            row = self.survey.row(gather_id)
+            given = self._history.label(gather_id)
+            if not given:
+                raise NotYetError(f"{gather_id}: judge it first; then what is known of it is shown")
+            record = str(self.survey.index["label"].iat[row])
+            return {"label": given, "record": record, "reason": self._order.get(gather_id, "")}
+
+    def _compared(self) -> str:
+        """A warning if labels were last added for another state of the survey; otherwise empty."""
+        if read_record(self._about).get("checksum") == self.survey.checksum:
+            return ""
+        return (
+            f"{source_text(self.labels)}: {self.survey.path} was made anew since labels were last added; its gathers "
+            "have the same names, but check a few of these labels"
+        )
+
+    def _check(self, gather_id: str) -> None:
+        """Make sure that the survey is still the one that was opened, and has the gather."""
+        self.survey.row(gather_id)
+        file = self.survey.path / MANIFEST
+        if self._seen[file] == (state := _state(file)):
+            return
+        try:
+            same = read_manifest(self.survey.path) == self.survey.manifest
+        except InputError:
+            same = False
+        if not same:
+            raise InputError(
+                f"{self.survey.path}: was made anew since this page was opened, so nothing is added to "
+                f"{source_text(self.labels)}; end glowseis label and start it again"
+            )
+        self._seen[file] = state
+
+    def _add(self, judgement: Judgement) -> None:
+        before = _state(self.labels)
+        added = append(self.labels, [judgement])
+        after = _state(self.labels)
+        alone = after[-1] == max(before[-1], 0) + added and self._seen.get(self.labels) == before
+        if alone:
+            self._seen[self.labels] = after
+            self._history.take(judgement.gather_id, judgement.label, judgement.time)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        """Read again what another window, server or program has changed."""
+        if self._seen.get(self.labels) != (state := _state(self.labels)):
+            self._history = _read_history(self.survey, self.labels, self.judge)
+            self._seen[self.labels] = state
+        if self._seen.get(self.marks) != (state := _state(self.marks)):
+            own = self.judge.casefold()
+            self._marked = [mark for mark in read_marks(self.marks) if mark.judge.casefold() == own]
+            self._seen[self.marks] = state
+
+
+def _read_history(survey: Survey, labels: Path, judge: str) -> History:
+    """A judge's rows of a file of labels."""
+    history = History()
+    if _size(labels) <= 0:
+        return history
+    keys, rows = read_rows(labels, lambda where, cell: cell)
+    classes = {label.casefold(): label for label in read_overlay(survey, [labels]).classes}
+    for row in rows:
+        if row.judge.casefold() == judge.casefold():
+            gather_id = str(row.key[keys.index("gather_id")])
+            history.take(gather_id, classes.get(row.label.casefold(), row.label.casefold()), row.time)
+    return history
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    """What changes if a file does; its size is last."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return (0, 0, 0)
+    return (found.st_ino, found.st_mtime_ns, found.st_size)

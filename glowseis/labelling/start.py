@@ -1,0 +1,101 @@
+"""From the words of a command to a session: survey, judge, file of labels, order, model."""
+
+import getpass
+import os
+import re
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+
+from glowseis.errors import InputError
+from glowseis.labelling.opinions import Opinions
+from glowseis.labelling.order import ORDERS, from_file
+from glowseis.labelling.session import Session
+from glowseis.shipped import ready_model
+from glowseis.survey.gather import source_text
+from glowseis.survey.store.survey import open_survey
+from glowseis.survey.wording import number_of
+
+
+def begin(survey: Path, labels: Path | None, judge: str, order: Path | None, following: str) -> Session:
+    """Open a survey for a judge.
+
+    Args:
+        survey: Its folder.
+        labels: The CSV file of labels to add to; `labels_beside` by default.
+        judge: Who judges; empty for whoever is logged in.
+        order: A CSV file of gathers, as `glowseis.labelling.order.from_file` takes it.
+        following: Otherwise a name from `ORDERS`.
+
+    Raises:
+        InputError: One of them is missing or wrong.
+    """
+    if survey.is_file():
+        raise InputError(
+            f"{survey}: is a file, and labels are given to the gathers of a survey; make one with glowseis ingest "
+            f"{survey} --out surveys/{survey.stem}"
+        )
+    if following not in ORDERS:
+        raise InputError(f"--next {following}: choose {' or '.join(ORDERS)}")
+    opened = open_survey(survey)
+    judge = judge or _logged_in()
+    place = labels or labels_beside(survey, judge)
+    session = Session(opened, place, judge, from_file(opened, order) if order else ORDERS[following](opened))
+    if not session.progress()["of"]:
+        raise InputError(f"{survey}: has no recorded gather to label; synthetic ones have the label they were made for")
+    return session
+
+
+def labels_beside(survey: Path, judge: str) -> Path:
+    """Where a judge's labels are kept: beside the survey, so that they outlive it if it is made anew.
+
+    Args:
+        survey: The survey's folder.
+        judge: The judge; whatever cannot be in a file's name becomes a hyphen.
+    """
+    folder = Path(os.path.abspath(survey)) if survey.name in ("", "..") else survey
+    name = re.sub(r"[^\w.-]+", "-", judge).lstrip(".")
+    return folder.parent / f"{folder.name}-labels" / f"{name or 'judge'}.csv"
+
+
+def opinions_of(session: Session, model: Path | None, prepare: Callable[[], None]) -> Opinions | str:
+    """A model's opinions, or why there are none.
+
+    Args:
+        session: The session.
+        model: A classifier's SavedModel; the ready one when None, if it knows the survey's classes.
+        prepare: As for `Opinions`.
+
+    Raises:
+        InputError: The model that was named is missing or knows other classes.
+    """
+    if model is not None:
+        return Opinions(session.survey.path, model, session.classes, prepare)
+    try:
+        return Opinions(session.survey.path, ready_model("classifier"), session.classes, prepare)
+    except InputError as wrong:
+        return str(wrong)
+
+
+def open_page(address: str) -> None:
+    """Open a page in a browser with windows; in a terminal alone there may be one that would take it over."""
+    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        webbrowser.open(address)
+
+
+def summary_line(session: Session) -> str:
+    """What was labelled, and where it is."""
+    progress = session.progress()
+    each = ", ".join(f"{label} {count}" for label, count in progress["counts"].items() if count)
+    where = f"; labels: {source_text(session.labels)}" if session.labels.exists() else ""
+    return (
+        f"{number_of(session.added, 'gather')} labelled now, {progress['judged']} of {progress['of']} in all"
+        f"{f' ({each})' if each else ''}{where}"
+    )
+
+
+def _logged_in() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        raise InputError("nobody is logged in by name; give --judge NAME") from None

@@ -1,0 +1,84 @@
+"""`label` as a process: it prints its address, keeps every decision whatever ends it, and ends in a line."""
+
+import contextlib
+import json
+import re
+import signal
+import subprocess
+import urllib.request
+
+import pytest
+
+from tests.support.commands import CHECKOUT
+from tests.support.random_gathers import random_survey
+
+
+@pytest.fixture(scope="module")
+def survey(tmp_path_factory):
+    return random_survey(tmp_path_factory.mktemp("label") / "survey", 4, labels=("",)).path
+
+
+@pytest.fixture
+def serving(warm_python, survey):
+    """Start the command: its process and the address that it prints."""
+    with contextlib.ExitStack() as stack:
+
+        def start(*words):
+            process = subprocess.Popen(
+                [warm_python, "-m", "glowseis.label", survey, "--no-browser", "--port", "0", *words],
+                cwd=CHECKOUT,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            line = process.stdout.readline()
+            found = re.search(r"at (http://127\.0\.0\.1:\d+/\S{20,}/) \(Ctrl-C ends\)$", line)
+            assert found, line
+            return process, found[1]
+
+        yield start
+
+
+def ask(address, path, given=None):
+    body = None if given is None else json.dumps(given).encode()
+    asked = urllib.request.Request(address + path, body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(asked, timeout=30) as reply:
+        return json.load(reply)
+
+
+def test_a_killed_one_has_kept_every_decision_and_the_next_goes_on(serving, survey):
+    process, address = serving("--judge", "anna")
+    first, second = ask(address, "state")["coming"][:2]
+    ask(address, "label", {"gather_id": first, "label": "bad"})
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    process, address = serving("--judge", "anna")
+    state = ask(address, "session")
+    assert state["coming"][0] == second and state["progress"]["counts"]["bad"] == 1
+    assert "robust" in state["model"] and not state["no_model"]
+    ask(address, "label", {"gather_id": second, "label": "good"})
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    labels = survey.parent / "survey-labels" / "anna.csv"
+    assert process.returncode == 0
+    assert out == f"1 gather labelled now, 2 of 4 in all (good 1, bad 1); labels: {labels}\n"
+    assert labels.read_text().count("\n") == 3
+
+
+def test_bad_input_is_told_in_one_line_before_anything_is_served(command, survey, tmp_path):
+    (tmp_path / "line.segy").touch()
+    (tmp_path / "spoilt.csv").write_text("gather_id,label,judge\nnobody,bad,anna\n")
+    for words, message in (
+        ([tmp_path / "line.segy"], "is a file, and labels are given to the gathers of a survey"),
+        ([tmp_path / "none"], "no such survey"),
+        ([survey, "--next", "best"], "--next best: choose line or random"),
+        ([survey, "--model", tmp_path / "none"], "no SavedModel there"),
+        ([survey, "--labels", tmp_path / "spoilt.csv"], "is for another survey"),
+        ([survey, "--judge", " anna"], "judge ' anna'"),
+        ([survey, "--order", tmp_path / "none.csv"], "no such file"),
+    ):
+        done = command("label", *words)
+        (line,) = done.error
+        assert done.status == 2 and message in line and not done.out

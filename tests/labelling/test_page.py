@@ -1,0 +1,237 @@
+"""The page as people use it: keys, clicks and drags in Chromium."""
+
+import csv
+import threading
+import time
+
+import pytest
+import waitress
+
+from glowseis.labelling.order import along_lines
+from glowseis.labelling.server import application, bound
+from glowseis.labelling.session import Session
+from tests.support.browser import contrast
+from tests.support.driven import driver, needs_driver
+from tests.support.random_gathers import random_survey
+
+pytestmark = needs_driver
+
+COUNT = 6
+
+SHOWN = "return document.getElementById('gather').dataset.shown === arguments[0]"
+
+
+class Model:
+    """In place of a classifier, an opinion that is ready at the second time of asking."""
+
+    name = "stand-in/1"
+
+    def __init__(self):
+        self.asked = []
+
+    def of(self, gather_id):
+        self.asked.append(gather_id)
+        if len(self.asked) < 2:
+            return None
+        return {"model": self.name, "grade": "bad", "probabilities": {"good": 0.1, "bad": 0.9}, "unlike": 1.5}
+
+
+@pytest.fixture(scope="module")
+def open_window(tmp_path_factory):
+    with driver(tmp_path_factory.mktemp("driver")) as window:
+        yield window
+
+
+@pytest.fixture(scope="module")
+def window(open_window):
+    found = open_window()
+    yield found
+    assert not [one for one in found.complaints() if "status of" not in one["message"]]
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def survey(tmp_path_factory):
+    """Shots 0 to 5 of line 3."""
+    return random_survey(tmp_path_factory.mktemp("paged") / "survey", COUNT, labels=("good",))
+
+
+@pytest.fixture
+def served(survey, tmp_path, monkeypatch):
+    """A session and the address of its page."""
+    monkeypatch.setattr("glowseis.labelling.server.Opinions", Model)
+    order = [(gather_id, "least certain") for gather_id, _ in along_lines(survey)]
+    session = Session(survey, tmp_path / "anna.csv", "anna", order)
+    session.model = Model()
+    listener = bound(0)
+    server = waitress.create_server(application(session, session.model, "token"), sockets=[listener], threads=4)
+    threading.Thread(target=server.run, daemon=True).start()
+    yield session, f"http://127.0.0.1:{listener.getsockname()[1]}/token/"
+    server.task_dispatcher.shutdown()
+    server.close()
+
+
+def shot(number):
+    return f"line3-shot{number}"
+
+
+def labels_of(session):
+    if not session.labels.exists():
+        return []
+    with session.labels.open(encoding="utf-8", newline="") as file:
+        return [(row["gather_id"], row["label"], row["note"]) for row in csv.DictReader(file)]
+
+
+def test_keys_and_clicks_judge_and_what_is_known_shows_afterwards(served, window):
+    session, address = served
+    window.open(address)
+    window.wait(SHOWN, shot(0))
+    assert window.text("#progress") == f"0 of {COUNT} judged"
+    before = window.run("return document.body.innerText")
+    assert "least certain" not in before and "records" not in before
+    window.press("n", "s", "w", "1", "Enter", "3")
+    window.wait(SHOWN, shot(1))
+    assert labels_of(session) == [(shot(0), "bad", "sw1")]
+    judged = window.text("#judged")
+    assert all(words in judged for words in ("you said bad", "records: good", "Why it came: least certain"))
+    assert not session.model.asked
+    window.press("o")
+    window.wait(
+        "return document.getElementById('judged').innerText.includes('stand-in/1 says bad (good 10 %, bad 90 %)')"
+    )
+    assert "do not rely on it" in window.text("#judged") and set(session.model.asked) == {shot(0)}
+    window.click("[data-label=unsure]")
+    window.wait(SHOWN, shot(2))
+    window.press("z")
+    window.wait(SHOWN, shot(1))
+    assert "unsure taken back" in window.text("#told")
+    window.press("2")
+    window.wait(SHOWN, shot(2))
+    assert labels_of(session)[1:] == [(shot(1), "unsure", ""), (shot(1), "", ""), (shot(1), "medium", "")]
+    assert window.text("#progress").startswith(f"2 of {COUNT} judged (medium 1, bad 1)")
+    window.run("document.body.dispatchEvent(new KeyboardEvent('keydown', {key: '1', repeat: true, bubbles: true}))")
+    time.sleep(0.1)
+    assert len(labels_of(session)) == 4
+
+
+def test_neighbours_are_for_comparison_and_cannot_be_judged(served, window):
+    session, address = served
+    window.open(address)
+    window.wait(SHOWN, shot(0))
+    window.press("Right")
+    window.wait(SHOWN, shot(1))
+    window.press("3", "d")
+    window.drag("#gather", (0.5, 0.5), (0.6, 0.6))
+    assert "not the one to judge" in window.text("#context")
+    window.press("Escape")
+    window.wait(SHOWN, shot(0))
+    window.press("1")
+    window.wait(SHOWN, shot(1))
+    assert [row[:2] for row in labels_of(session)] == [(shot(0), "good")] and not session.marked(shot(1))
+
+
+def test_traces_are_marked_by_dragging_and_taken_back(served, window):
+    session, address = served
+    window.open(address)
+    window.wait(SHOWN, shot(0))
+    place = window.run(
+        "const box = document.getElementById('gather').getBoundingClientRect();"
+        "return [52 / box.width, (box.width - 58) / box.width]"
+    )
+    # Of 24 traces the fifth to the eighth, in their middles.
+    start, end = (place[0] + place[1] * (trace - 0.5) / 24 for trace in (5, 8))
+    window.press("x")
+    window.drag("#gather", (end, 0.7), (start, 0.4))
+    window.wait("return document.querySelector('#marks button')")
+    assert window.text("#marks").startswith("noisy 5–8")
+    window.press("d")
+    window.drag("#gather", (start, 0.5), (start, 0.5))
+    window.wait("return document.querySelectorAll('#marks button').length === 2")
+    assert [(mark.first_trace, mark.last_trace, mark.kind) for mark in session.marked(shot(0))] == [
+        (5, 8, "noisy"),
+        (5, 5, "dead"),
+    ]
+    window.press("z")
+    window.wait("return document.querySelectorAll('#marks button').length === 1")
+    window.click("#marks button")
+    window.wait("return !document.querySelector('#marks button')")
+    assert not session.marked(shot(0)) and not session.labels.exists()
+
+
+def test_displays_differ_and_spectra_of_a_window_are_drawn(served, window):
+    _, address = served
+    window.open(address)
+    window.run("localStorage.clear()")
+    window.open(address)
+    window.wait(SHOWN, shot(0))
+    drawn = "return document.getElementById('gather').toDataURL()"
+    seen = [window.run(drawn)]
+    for keys in (("c",), ("c",), ("c", "a"), ("a", "b"), ("b", "+")):
+        window.press(*keys)
+        window.wait("return !arguments[0].includes(document.getElementById('gather').toDataURL())", seen)
+        seen.append(window.run(drawn))
+    window.press("-", "v")
+    window.wait("return document.getElementById('gather').toDataURL() === arguments[0]", seen[0])
+    window.drag("#gather", (0.3, 0.3), (0.6, 0.6))
+    assert window.run(drawn) not in seen
+    window.press("0", "s")
+    assert window.run(drawn) == seen[0]
+    window.drag("#gather", (0.3, 0.3), (0.9, 0.9))
+    window.wait("return document.getElementById('spectra').offsetHeight > 100")
+    kept = window.run("return JSON.parse(localStorage.getItem('glowseis-label-display')).colours")
+    assert kept == "grey"
+
+
+def test_what_could_not_be_saved_is_kept_and_tried_again(served, window, monkeypatch):
+    session, address = served
+    window.open(address)
+    window.wait(SHOWN, shot(0))
+
+    def full(path, content):
+        raise OSError(28, "No space left on device", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("glowseis.survey.labels.adding._write", full)
+        window.press("3")
+        window.wait("return !document.getElementById('problem').hidden")
+        assert f"Not saved: bad for {shot(0)}." in window.text("#problem") and "No space left" in window.text(
+            "#problem"
+        )
+        assert window.run(SHOWN, shot(0)) and not session.labels.exists()
+        window.open(address)
+        window.wait("return !document.getElementById('problem').hidden")
+    window.click("#again")
+    window.wait(SHOWN, shot(1))
+    assert [row[:2] for row in labels_of(session)] == [(shot(0), "bad")]
+    assert window.run("return document.getElementById('problem').hidden")
+
+
+def test_a_window_that_is_behind_is_told_and_goes_on(served, window):
+    session, address = served
+    window.open(address)
+    window.wait(SHOWN, shot(0))
+    for number in range(3):
+        session.label(shot(number), "good")
+    window.press("3")
+    window.wait(SHOWN, shot(3))
+    assert "was judged good meanwhile" in window.text("#told") and session.revealed(shot(0))["label"] == "bad"
+    for number in (3, 4, 5):
+        window.press("1")
+        window.wait("return document.getElementById('progress').innerText.startsWith(arguments[0])", str(number + 1))
+    assert window.text("#name") == f"All {COUNT} gathers are judged"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_phone_shows_it_all_in_its_width(served, open_window, dark):
+    _, address = served
+    window = open_window(390, dark=dark)
+    window.open(address)
+    window.wait(SHOWN, shot(0))
+    width, scrolled, height, paper, *inks = window.run(
+        "const colour = one => getComputedStyle(document.querySelector(one));"
+        "return [innerWidth, document.documentElement.scrollWidth, document.getElementById('gather').offsetHeight,"
+        "colour('body').backgroundColor, ...['h1', '#progress', 'button', 'summary'].map(one => colour(one).color)]"
+    )
+    assert (width, scrolled) == (390, 390) and height > 400
+    assert min(contrast(paper, ink) for ink in inks) >= 4.5 and (contrast(paper, "rgb(0,0,0)") < 3) == dark
+    window.close()

@@ -1,0 +1,48 @@
+"""Traces that judges marked, in a file of their own."""
+
+import pytest
+
+from glowseis.errors import InputError
+from glowseis.survey.labels.traces import COLUMNS, Marked, append_marks, read_marks
+
+
+def test_marks_are_added_replaced_and_taken_back(tmp_path):
+    path = tmp_path / "traces" / "anna.csv"
+    assert read_marks(path) == []
+    first = Marked("a-1", 3, 9, "dead", "anna", "2026-11-27T14:03:00Z")
+    assert append_marks(path, [first, Marked("a-1", 12, 12, "noisy", "=bert")]) == path.stat().st_size
+    before = path.read_bytes()
+    assert before.startswith(",".join(COLUMNS).encode()) and b"'=bert" in before
+    append_marks(path, [Marked("a-1", 3, 9, "noisy", "Anna"), Marked("a-1", 12, 12, "", "=bert")])
+    assert path.read_bytes().startswith(before)
+    assert [(mark.first_trace, mark.last_trace, mark.kind, mark.judge) for mark in read_marks(path)] == [
+        (3, 9, "noisy", "Anna")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("a-1,0,3,dead,anna,", "row 2: traces 0 to 3: the first is at least 1"),
+        ("a-1,4,3,dead,anna,", "row 2: traces 4 to 3"),
+        ("a-1,4,x,dead,anna,", "row 2: .*'x'"),
+        ("a-1,1,2,deaf,anna,", "row 2: traces marked 'deaf': mark them as dead or noisy"),
+        ("a-1,1,2,dead,,", "row 2: judge ''"),
+        ("a/1,1,2,dead,anna,", "row 2: gather id"),
+    ],
+)
+def test_a_wrong_cell_is_told_with_its_row(tmp_path, row, message):
+    path = tmp_path / "anna.csv"
+    path.write_text(f"{','.join(COLUMNS)}\n{row}\n")
+    with pytest.raises(InputError, match=message):
+        read_marks(path)
+
+
+def test_another_table_is_neither_read_nor_added_to(tmp_path):
+    path = tmp_path / "anna.csv"
+    path.write_text("gather_id,first_trace\n")
+    before = path.read_bytes()
+    for act in (read_marks, lambda path: append_marks(path, [Marked("a-1", 1, 2, "dead", "anna")])):
+        with pytest.raises(InputError, match="has no column last_trace"):
+            act(path)
+    assert path.read_bytes() == before
