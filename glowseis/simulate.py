@@ -5,12 +5,11 @@ from typing import Annotated
 
 import typer
 
-from glowseis.command import run
+from glowseis import command
 from glowseis.errors import InputError
-from glowseis.interruption import resumes
 
 
-@resumes
+@command.resumes
 def main(
     *,
     out: Annotated[Path, typer.Option(help="Folder to write the survey to.")] = Path("surveys/simulated"),
@@ -34,7 +33,13 @@ def main(
         float,
         typer.Option(help="How far the weather along a line decides how noisy a gather is: 0 not at all, 1 alone."),
     ] = 0.0,
+    lines: Annotated[int, typer.Option(help="Sail lines to shoot from end to end; 0: random shots of 20 lines.")] = 0,
+    cables: Annotated[int, typer.Option(help="Cables of these lines; 0: eight.")] = 0,
     segy: Annotated[bool, typer.Option("--segy", help="Also write survey.segy beside the records.")] = False,
+    unlabelled: Annotated[
+        bool,
+        typer.Option("--unlabelled", help="Leave labels out of the records; truth.csv beside them has them."),
+    ] = False,
 ) -> None:
     """Simulate a survey of labelled marine shot gathers.
 
@@ -49,16 +54,16 @@ def main(
 
     height, width = parse_size(size)
     factors = parse_noise(noise or [])
-    simulation = Simulation(
-        count, seed, (height, width), _parse_fractions(fractions), acquisitions, first_acquisition, weather, factors
-    )
+    drawn = (acquisitions, first_acquisition, weather, factors, lines, cables)
+    simulation = Simulation(count, seed, (height, width), _parse_fractions(fractions), *drawn)
     if segy and len(simulation.record_lengths) > 1:
         raise InputError("--segy needs records of one length, but these acquisitions have several; leave it out")
     check_output(out)
     # Imported last, as it loads pandas: wrong arguments are reported before that.
     from glowseis.survey.simulate.survey import simulate_survey
 
-    simulate_survey(simulation, out, {"simulator": simulation.about()}, workers=workers, segy=segy, tell=print)
+    about = {"simulator": simulation.about()}
+    simulate_survey(simulation, out, about, workers=workers, segy=segy, unlabelled=unlabelled, tell=print)
     print(f"{source_text(out)}: {count} gathers of {height}x{width}")
 
 
@@ -71,4 +76,4 @@ def _parse_fractions(text: str) -> tuple[float, float, float]:
 
 
 if __name__ == "__main__":
-    run(main)
+    command.run(main)

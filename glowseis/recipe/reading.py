@@ -35,11 +35,14 @@ class Wording(NamedTuple):
         word: What it is.
         examples: Where to find one.
         alike: Who gives every key that is needed.
+        from_one: Whether sections of a list are named by numbers from 1, as people count, and by their key `name`; keys
+            of a recipe are named as `--set` takes them, numbers from 0.
     """
 
     word: str = "recipe"
     examples: str = "the recipes that come with glowseis are in train/"
     alike: str = "as the recipes in train/ do"
+    from_one: bool = False
 
 
 _RECIPE = Wording()
@@ -167,17 +170,20 @@ def _first_problem(wrong: ValidationError, values: dict[str, Any], kind: type[Se
     # If a value may have several types, the deepest problem belongs to the type that was meant.
     problem = max(wrong.errors(), key=lambda one: len(one["loc"]))
     place = _place(problem, values)
-    key = _short(".".join(place))
+    where, keys = _section_of(place, values) if wording.from_one else ("", place)
+    key = _short(".".join(keys))
     if problem["type"] == "value_error":
         # One of our own checks: it names the keys below the section that it checked.
-        return ".".join([*place, str(problem["ctx"]["error"])])
+        return where + ".".join([*keys, str(problem["ctx"]["error"])])
     if problem["type"] == "extra_forbidden":
         known = _known_keys(kind, place[:-1])
         near = difflib.get_close_matches(place[-1], known, 1)
-        return f"unknown key {key}" + (f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(known)}")
+        return f"{where}unknown key {key}" + (
+            f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(known)}"
+        )
     if problem["type"] == "missing":
-        return f"the key {key} is missing; give it, {wording.alike}"
-    return f"{key} = {_short(repr(problem['input']))}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+        return f"{where}the key {key} is missing; give it, {wording.alike}"
+    return f"{where}{key} = {_short(repr(problem['input']))}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 
 def _short(text: str) -> str:
@@ -196,6 +202,19 @@ def _place(problem: Any, values: dict[str, Any]) -> list[str]:
             place.append(str(part))
             here = None if missing else here[part]
     return place
+
+
+def _section_of(place: list[str], values: dict[str, Any]) -> tuple[str, list[str]]:
+    """A section in a list as people would call it, such as `limit 2 (dead channels): `, and the keys below it."""
+    here: Any = values
+    for number, part in enumerate(place):
+        if isinstance(here, list):
+            section = here[int(part)]
+            name = section.get("name") if isinstance(section, dict) else None
+            called = f" ({_short(name)})" if isinstance(name, str) and name else ""
+            return f"{'.'.join(place[:number])} {int(part) + 1}{called}: ", place[number + 1 :]
+        here = here.get(part)
+    return "", place
 
 
 def _known_keys(kind: type[Section], place: list[str]) -> list[str]:

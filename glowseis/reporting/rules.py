@@ -20,7 +20,10 @@ UNITS = ("microbar",)
 """Units that amplitudes may be said to have."""
 
 WORDING = Wording(
-    "file of rules", "glowseis report --show-rules prints the default ones", "as glowseis report --show-rules shows"
+    "file of rules",
+    "glowseis report --show-rules prints the default ones",
+    "as glowseis report --show-rules shows",
+    from_one=True,
 )
 
 Share = Annotated[float, Field(ge=0, le=1)]

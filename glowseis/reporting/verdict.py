@@ -31,7 +31,13 @@ def verdict(judgements: Sequence[Judgement], findings: Findings) -> str:
     others = {(one.line, one.cable) for one in judgements if one.short and one.line not in few}
     unknown = [one for one in judgements if one.passed is None and not one.short and one.line not in few]
     so_far = ", as far as the rules could be judged" if unknown or others else ""
-    said = _one_line(lines[0], judgements, so_far) if len(lines) == 1 else _lines(lines, failed, few, so_far)
+    if len(lines) == 1:
+        said = _one_line(lines[0], judgements, so_far)
+    elif len(few) == len(lines):
+        bad = sum(len(one.records) for one in judgements if one.rule == BAD_RECORDS)
+        said = f"No line is judged: all {len(lines)} have too few records on a cable. Bad: {number_of(bad, 'record')}."
+    else:
+        said = _lines(lines, failed, few, so_far)
     if others:
         said += f" On {number_of(len(others), 'cable')} of {'it' if len(lines) == 1 else 'other lines'} "
         said += "there are too few records to judge."
@@ -75,8 +81,6 @@ def _lines(lines: Sequence[str], failed: Sequence[str], few: Sequence[str], so_f
     accepted = len(lines) - len(failed) - len(few)
     if accepted == len(lines):
         return f"All {accepted} lines are accepted{so_far}."
-    if len(few) == len(lines):
-        return f"No line is judged: all {len(lines)} have too few records on a cable."
     if len(failed) == len(lines):
         return f"No line is accepted: {_named(failed)}."
     those = f"{accepted} of {len(lines)} lines are accepted{so_far}" if accepted else "No line is accepted"

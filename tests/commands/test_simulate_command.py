@@ -13,7 +13,10 @@ import numpy as np
 import pytest
 import segyio
 
+import glowseis
+from glowseis.survey.labels.overlay import with_labels
 from glowseis.survey.simulate import Acquisition, simulate_recording
+from glowseis.survey.store.survey import open_survey
 from tests.support.commands import CHECKOUT
 
 
@@ -59,6 +62,43 @@ def test_command_writes_segy_beside_the_records(tmp_path, command):
         assert np.array_equal(file.trace.raw[:traces].T, first.amplitude)
         assert segyio.tools.dt(file) == 8000
         assert file.header[0][segyio.TraceField.FieldRecord] == first.geometry.shot
+        told = segyio.tools.wrap(file.text[0])
+    assert "SIMULATED BY GLOWSEIS, SEED 4" in told and "AMPLITUDES: PRESSURE IN MICROBAR, TIMES A GAIN" in told
+
+
+def test_one_line_is_shot_from_end_to_end(tmp_path, command):
+    words = ["--size", "64x48", "--workers", 1, "--segy"]
+    done = command("simulate", "--out", tmp_path / "line", "--count", 9, "--lines", 1, "--cables", 1, *words)
+    assert done.status == 0, done.error
+    (found,) = (open_survey(tmp_path / "line").index[["sail_line", "shot", "cable"]].to_numpy().tolist(),)
+    assert found == [[1, shot, 1] for shot in range(1, 10)]
+    assert [one.geometry.shot for one in glowseis.read_gathers(tmp_path / "line" / "survey.segy")] == [*range(1, 10)]
+    # Two lines of two cables; the last shot of the last one is cut short.
+    done = command("simulate", "--out", tmp_path / "two", "--count", 11, "--lines", 2, "--cables", 2, *words)
+    assert done.status == 0, done.error
+    index = open_survey(tmp_path / "two").index
+    places = [(line, shot, cable) for line in (1, 2) for shot in (1, 2, 3) for cable in (1, 2)][:11]
+    assert [*index[["sail_line", "shot", "cable"]].itertuples(index=False, name=None)] == places
+    drawn = ["--acquisitions", 2, "--lines", 1, "--cables", 1, "--size", "64x48", "--workers", 1, "--count", 6]
+    assert command("simulate", "--out", tmp_path / "drawn", *drawn).status == 0
+    index = open_survey(tmp_path / "drawn").index
+    assert [*zip(index["sail_line"], index["shot"], strict=True)] == [
+        *((line, shot) for shot in (1, 2, 3) for line in (1001, 2001))
+    ]
+
+
+def test_labels_are_beside_the_records_if_they_are_not_in_them(tmp_path, command):
+    words = ["--count", 30, "--size", "64x48", "--fractions", "1,1,1", "--workers", 1]
+    for name, more in (("known", []), ("blind", ["--unlabelled"])):
+        assert command("simulate", "--out", tmp_path / name, *words, *more).status == 0
+    known, blind = (open_survey(tmp_path / name) for name in ("known", "blind"))
+    assert set(blind.index["label"]) == {""} and len(set(known.index["label"])) == 3
+    assert np.array_equal(known.read(3).image, blind.read(3).image)
+    laid = with_labels(blind, [tmp_path / "blind" / "truth.csv"], None)
+    assert laid.index["label"].tolist() == known.index["label"].tolist()
+    assert not (tmp_path / "known" / "truth.csv").exists()
+    again = command("simulate", "--out", tmp_path / "blind", *words)
+    assert again.status == 2
 
 
 @pytest.mark.parametrize(
@@ -69,6 +109,9 @@ def test_command_writes_segy_beside_the_records(tmp_path, command):
         (("--fractions", "1,2"), "fractions"),
         (("--fractions", "0,0,0"), "fractions"),
         (("--count", "0"), "at least 1"),
+        (("--count", "0", "--lines", "1"), "at least 1"),
+        (("--lines", "-1"), "give 1 to 999 lines"),
+        (("--cables", "2"), "give 1 to 999 lines, and with them"),
         (("--seed", "-1"), "at least 0"),
         (("--noise", "waves=1"), "there is no kind 'waves'"),
         (("--noise", "swell=loud"), "not a number"),

@@ -9,6 +9,9 @@ from glowseis.reporting.rules import DEFAULTS, Rules, read_rules
 DEAD, NEIGHBOURS, AMBIENT = "dead channels", "neighbouring dead channels", "ambient noise, RMS"
 
 
+GOOD = '[[limit]]\nattribute = "dead"\nmax = 1\n'
+
+
 def records(bad=(), count=200, **columns):
     """Records of one line, good but for some."""
     grade = np.full(count, "good", object)
@@ -164,13 +167,18 @@ def test_rules_of_a_user(tmp_path):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ('[[limit]]\nattribute = "noise_rms"\nmax = 1', r"limit\.0\.attribute = 'noise_rms' is unknown; did you mean "),
+        ('[[limit]]\nattribute = "noise_rms"\nmax = 1', "limit 1: attribute = 'noise_rms' is unknown; did you mean "),
         ('[[limit]]\nattribute = "colour"\nmax = 1', "'colour' is unknown; known: traces, samples, .*widest_band"),
         ('[[limit]]\nattribute = "dead"', "min and max are missing"),
         ('[[limit]]\nattribute = "dead"\nmin = 2\nmax = 1', "min = 2 is above max = 1"),
         ('[[limit]]\nattribute = "peak_hz_median"\nmin = 1\nof_traces = true', "is for counts of traces"),
         ('[[limit]]\nattribute = "dead"\nmax = 1\n[[limit]]\nattribute = "dead"\nmax = 2', "two are called 'dead'"),
-        ("[[limit]]\nmax = 1", r"the key limit\.0\.attribute is missing; give it, as glowseis report"),
+        ("[[limit]]\nmax = 1", "limit 1: the key attribute is missing; give it, as glowseis report"),
+        (f'{GOOD}[[limit]]\nname = "ours"\nattribute = "dead"\nmax = "a"', r"limit 2 \(ours\): max = 'a': "),
+        (f'{GOOD}[[limit]]\nattribute = "dead"\nmost = 1', "limit 2: unknown key most; "),
+        (f'{GOOD}[[limit]]\nname = "x"\nattribute = "dead"', r"limit 2 \(x\): min and max are missing"),
+        ("limit = [3]", "limit 1: "),
+        ("limit = 3", "limit = 3: "),
         ("bad_records.share = 5", r"bad_records\.share = 5: "),
         ("bad_record.share = 0.1", "unknown key bad_record; did you mean bad_records?"),
         ('unit = "pascal"', "unit = 'pascal'"),

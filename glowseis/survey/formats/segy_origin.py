@@ -67,7 +67,12 @@ def simulated_text(seed: int) -> list[str]:
     Args:
         seed: Seed of the survey.
     """
-    return [f"{SIMULATED}, SEED {seed}"]
+    return [
+        f"{SIMULATED}, SEED {seed}",
+        "AMPLITUDES: PRESSURE IN MICROBAR, TIMES A GAIN THAT RISES WITH TIME AND IS 1",
+        "A THIRD INTO THE RECORD. THE RECORDER OF A DRAWN ACQUISITION MAY CHANGE",
+        "THEM FURTHER, BY FILTERS, MUTES AND AUTOMATIC GAIN",
+    ]
 
 
 @dataclass(frozen=True)

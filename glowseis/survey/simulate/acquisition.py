@@ -75,6 +75,7 @@ class Acquisition:
         sea: How swell shakes the cables.
         weather: How far the weather of its line and hour decides a gather's label: 0 not at all, every gather has its
             own; 1 completely, bad gathers cluster on few stretches of few lines.
+        in_order: Whether gathers follow each other as they are shot, line by line, instead of being drawn at random.
     """
 
     height: int
@@ -101,6 +102,7 @@ class Acquisition:
     recorder: Recorder = PAPER_RECORDER
     sea: Sea = PAPER_SEA
     weather: float = 0.0
+    in_order: bool = False
 
     @classmethod
     def of_size(cls, height: int, width: int) -> "Acquisition":
@@ -224,7 +226,7 @@ class Acquisition:
         return self.sail_lines * self.shots_per_line * self.cables
 
     def position(self, index: int, seed: int) -> Position:
-        """The place of gather `index` in a random draw, without repeats, from all shots and cables.
+        """The place of gather `index` in a random draw, without repeats, from all shots and cables, or in their order.
 
         Args:
             index: Number of the gather in the labelled set, from 0.
@@ -234,7 +236,7 @@ class Acquisition:
             Line, shot and cable.
         """
         turn, place = divmod(index, self.gathers)
-        rest, cable = divmod(int(_shuffled(self.gathers, seed, turn)[place]), self.cables)
+        rest, cable = divmod(place if self.in_order else int(_shuffled(self.gathers, seed, turn)[place]), self.cables)
         line, shot = divmod(rest, self.shots_per_line)
         return Position(LINES_APART * self.number + line + 1, shot + 1, cable + 1)
 

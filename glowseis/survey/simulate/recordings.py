@@ -89,12 +89,9 @@ def simulate_events(
     geometry = acquisition.geometry(drawn.position, drawn.traces, seed)
     earth = earth_of_line(seed, drawn.position.sail_line, acquisition)
     pressure = seismic_events(earth, geometry, acquisition)
-    # Gathers of different acquisitions have the same seed and index but differ.
-    acquired, which = (
-        (f"a{acquisition.number}-", f", acquisition {acquisition.number}") if acquisition.number else ("", "")
-    )
+    which = f", acquisition {acquisition.number}" if acquisition.number else ""
     return Recording(
-        gather_id=f"sim{seed}-{acquired}{index:06d}",
+        gather_id=_gather_id(index, drawn),
         amplitude=np.ascontiguousarray(pressure.T, dtype=np.float32),
         label=drawn.label,
         geometry=geometry,
@@ -187,6 +184,17 @@ def noise_of_gather(
     return drawn.label, _planned(drawn, settings)
 
 
+def id_and_label(
+    index: int,
+    seed: int,
+    survey: Acquisition | Sequence[Acquisition],
+    fractions: tuple[float, float, float] = PAPER_FRACTIONS,
+) -> tuple[str, str]:
+    """Id and label of gather `index`; arguments and errors are those of `simulate_events`."""
+    drawn = _drawn(index, seed, survey, fractions)
+    return _gather_id(index, drawn), drawn.label
+
+
 @dataclasses.dataclass(frozen=True)
 class _Drawn:
     """Values drawn for a gather before anything is computed."""
@@ -218,6 +226,12 @@ def _drawn(
         severity = weathered(severity, position, seed, acquisition)
     label = LABELS[int(np.searchsorted(np.cumsum(shares)[:-1], severity, side="right"))]
     return _Drawn(seed, acquisition, position, label, traces, *others)
+
+
+def _gather_id(index: int, drawn: _Drawn) -> str:
+    # Gathers of different acquisitions have the same seed and index but differ.
+    acquired = f"a{drawn.acquisition.number}-" if drawn.acquisition.number else ""
+    return f"sim{drawn.seed}-{acquired}{index:06d}"
 
 
 def _planned(drawn: _Drawn, settings: NoiseSettings) -> NoisePlan:

@@ -1,6 +1,7 @@
 """A simulated survey, in memory or on disk, where a stopped simulation can be resumed."""
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
@@ -21,6 +22,9 @@ from glowseis.version import __version__
 SEGY = "survey.segy"
 """The SEG-Y file in the survey's folder, if requested."""
 
+TRUTH = "truth.csv"
+"""The table of labels in the survey's folder, if its records have none."""
+
 
 def simulate_survey(
     simulation: Simulation,
@@ -29,6 +33,7 @@ def simulate_survey(
     *,
     workers: int = 0,
     segy: bool | None = None,
+    unlabelled: bool = False,
     tell: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Simulate gathers and write them as a survey; after a stop, the same call resumes where it was.
@@ -39,6 +44,7 @@ def simulate_survey(
         about: What the manifest says about them, as JSON; it identifies stopped work.
         workers: Processes that simulate; 0 uses one for each core.
         segy: Whether `SEGY` is written beside the records, all of one length; None writes none.
+        unlabelled: Whether the records have no labels, and `TRUTH` has them instead.
         tell: Called with a line for the user if stopped work is resumed.
 
     Raises:
@@ -48,6 +54,7 @@ def simulate_survey(
     """
     workers = workers or len(os.sched_getaffinity(0))
     work = {"glowseis": __version__, **about, **({} if segy is None else {"segy": segy})}
+    work |= {"unlabelled": True} if unlabelled else {}
     made = simulation.recordings(workers)
     with resumable_folder(out, work) as (folder, keep), contextlib.ExitStack() as stack:
         beside = None
@@ -69,11 +76,15 @@ def simulate_survey(
                 for recording in progress(made, simulation.count, "simulating", done):
                     if beside:
                         beside.write(recording)
-                    yield render_recording(recording, *simulation.size)
+                    kept = dataclasses.replace(recording, label="") if unlabelled else recording
+                    yield render_recording(kept, *simulation.size)
                     keep()
 
         rendered = stack.enter_context(contextlib.closing(gathers()))
         write_records(folder, rendered, simulation.size, about, written=written)
+        if unlabelled:
+            rows = ["gather_id,label", *(",".join(pair) for pair in simulation.labels())]
+            (folder / TRUTH).write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
 
 
 def simulate_gathers(
