@@ -56,6 +56,8 @@ def _model(folder: Path, about: dict[str, Any]) -> list[str]:
     recipe = f", recipe {about['recipe']['name']}" if about.get("recipe", {}).get("name") else ""
     survey = f", survey {about['survey']}" if about.get("survey") else ""
     lines.append(f"made by: {made}{commit}{recipe}{survey}")
+    if start := about.get("start"):
+        lines.append(f"went on from: {start['name']}, checksum {start['sha256'][:12]}")
     if labels := about.get("relabelling"):
         decides = f"; where judges disagree, {labels['judge']} decides" if labels["judge"] else ""
         told = f"labels: of {', '.join(labels['files'])}, in place of the survey's own{decides}"

@@ -36,7 +36,7 @@ def export_classifier(
     calibration: Calibration | None = None,
     decision: Decision | None = None,
 ) -> None:
-    """Write a classifier as a SavedModel that needs no glowseis to be loaded.
+    """Write a classifier as a SavedModel that needs no glowseis to be loaded, with its network as `model.keras`.
 
     Its signatures take images, uint8 `[N, time, trace, 1]`, of any number, height and width:
 
@@ -72,7 +72,7 @@ def export_classifier(
         **({"decision": decision.record()} if decision else {}),
     }
     arrays = {UNLIKE: unlikeness.arrays()} if unlikeness else {}
-    write_savedmodel(_served(model, list(labels)), "classifier", folder, record, arrays)
+    write_savedmodel(_served(model, list(labels)), model, "classifier", folder, record, arrays)
 
 
 def _served(model: Miniception, labels: list[str]) -> tf.Module:

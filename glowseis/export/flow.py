@@ -19,7 +19,7 @@ from glowseis.survey.render import ZERO_LEVEL
 
 
 def export_flow(flow: Glow, folder: Path, about: dict[str, Any]) -> None:
-    """Write a flow as a SavedModel that needs no glowseis to be loaded.
+    """Write a flow as a SavedModel that needs no glowseis to be loaded, with its network as `model.keras`.
 
     Its signatures take and return images, uint8 `[N, time, trace, 1]`, with any N:
 
@@ -45,7 +45,7 @@ def export_flow(flow: Glow, folder: Path, about: dict[str, Any]) -> None:
     """
     flow.build()
     with Steps(flow).running():
-        write_savedmodel(_served(flow), "flow", folder, {**about, "image_shape": flow.image_shape})
+        write_savedmodel(_served(flow), flow, "flow", folder, {**about, "image_shape": flow.image_shape})
 
 
 def _served(flow: Glow) -> tf.Module:

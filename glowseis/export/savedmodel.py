@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from glowseis.export.folders import ABOUT, damaged, read_about, version_folder
+from glowseis.export.network import NETWORK
 from glowseis.files import whole_folder
 
 SIGNATURES = {
@@ -23,15 +25,17 @@ LATER = {"flow": (), "classifier": ("features",)}
 
 def write_savedmodel(
     module: tf.Module,
+    network: keras.Model,
     kind: str,
     folder: Path,
     about: dict[str, Any],
     arrays: Mapping[Path, Mapping[str, np.ndarray]] | None = None,
 ) -> None:
-    """Write a module's functions as the signatures of its kind.
+    """Write a module's functions as the signatures of its kind, and beside them the network that they come from.
 
     Args:
         module: A module with a function for each signature.
+        network: The network, built.
         kind: `flow` or `classifier`.
         folder: The folder to make: `savedmodels/NAME/VERSION`.
         about: What it was made from, as JSON.
@@ -44,6 +48,7 @@ def write_savedmodel(
     signatures = {name: getattr(module, name) for name in (*SIGNATURES[kind], *LATER[kind])}
     with whole_folder(folder) as unfinished:
         tf.saved_model.save(module, str(unfinished), signatures=signatures)
+        network.save(unfinished / NETWORK)
         path = unfinished / ABOUT
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps({"kind": kind, **about}, indent=2) + "\n")

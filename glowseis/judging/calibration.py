@@ -78,7 +78,11 @@ def calibration_from(record: Mapping[str, Any], classes: int) -> Calibration:
 
 
 def fit_calibration(
-    found: np.ndarray, classes: np.ndarray, trained: np.ndarray, fractions: np.ndarray
+    found: np.ndarray,
+    classes: np.ndarray,
+    trained: np.ndarray,
+    fractions: np.ndarray,
+    temperature: float | None = None,
 ) -> Calibration | None:
     """Fit a calibration to gathers that were not trained on: the temperature of the highest likelihood, drawn to 1.
 
@@ -87,10 +91,11 @@ def fit_calibration(
         classes: Class of each gather, `[gather]`.
         trained: Class fractions that `found` assumes, in any unit, `[class]`.
         fractions: Class fractions to assume instead, in any unit, `[class]`; the gathers are weighted to match.
+        temperature: A temperature that is kept as it is, and not fitted; fitted when None.
 
     Returns:
-        The calibration, with temperature 1 if there are fewer than `FEWEST` gathers; None if a class had no weight in
-        the training. A class without a share in `fractions` leaves those of the training.
+        The calibration, with temperature 1 if there are fewer than `FEWEST` gathers to fit it to; None if a class had
+        no weight in the training. A class without a share in `fractions` leaves those of the training.
 
     Source: temperature scaling, Guo et al. 2017; corrected for prior shift, Saerens et al. 2002.
     """
@@ -102,8 +107,8 @@ def fit_calibration(
     if not (fractions > 0).all():
         fractions = trained
     truth = np.asarray(classes, np.int64)
-    if len(truth) < FEWEST:
-        return Calibration(trained, fractions, 1.0, 0)
+    if temperature is not None or len(truth) < FEWEST:
+        return Calibration(trained, fractions, 1.0 if temperature is None else temperature, 0)
     there = np.bincount(truth, minlength=len(fractions))
     weights = fractions[truth] / there[truth]
     weights *= len(truth) / max(weights.sum(), 1e-300)

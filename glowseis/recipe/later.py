@@ -21,6 +21,12 @@ never changes, even if the default does.
 LATER_OF_CLASSIFIERS: dict[str, Any] = {
     "data.augment": [],
     "data.window": "",
+    "data.rename": {},
+    "training.start_from": "",
+    "training.head_epochs": 0,
+    "training.head_learning_rate": 1e-3,
+    "training.rehearsal": 0.0,
+    "training.rehearsal_survey": "",
     "classifier.companded": False,
     "grading": {"fractions": "survey", "missed_cost": None, "unsure_below": 0.0},
 }

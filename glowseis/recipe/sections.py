@@ -195,11 +195,50 @@ class ClassifierTraining(Section):
             raise ValueError(f"{key}.class_weights has {len(self.class_weights)} values for {len(labels)} labels")
 
 
+class StartedTraining(ClassifierTraining):
+    """How a classifier is fitted that may go on from a saved one, instead of from weights that a seed draws."""
+
+    start_from: str = ""
+    """The saved one: the name of a ready model, such as "robust", or a folder, `savedmodels/NAME` or one of its
+    versions. The network, its classes, window and augmentations are then the saved one's."""
+    head_epochs: int = Field(default=0, ge=0)
+    """Of the epochs, how many train the last layer alone; the others train all weights."""
+    head_learning_rate: PositiveFloat = 1e-3
+    """The learning rate of those epochs; `learning_rate` is that of the first epoch after them."""
+    rehearsal: Fraction = 0.0
+    """Share of each batch that are other gathers, such as those that the saved one was trained on, so that it does not
+    forget them."""
+    rehearsal_survey: str = ""
+    """The survey that holds them."""
+
+    @model_validator(mode="after")
+    def _check_start(self) -> Self:
+        if not self.start_from and (self.head_epochs or self.rehearsal or self.rehearsal_survey):
+            key = "head_epochs" if self.head_epochs else "rehearsal" if self.rehearsal else "rehearsal_survey"
+            raise ValueError(f"{key} needs a saved classifier to start from; set training.start_from too")
+        if self.head_epochs > self.epochs:
+            raise ValueError(f"head_epochs = {self.head_epochs} is more than training.epochs = {self.epochs}")
+        if bool(self.rehearsal) != bool(self.rehearsal_survey):
+            raise ValueError("rehearsal and training.rehearsal_survey go together; set both, or neither")
+        if self.rehearsal and not 0 < self.rehearsed < self.batch:
+            raise ValueError(
+                f"rehearsal = {self.rehearsal:g} of training.batch = {self.batch} leaves no gather of one kind; change "
+                "one of the two"
+            )
+        return self
+
+    @property
+    def rehearsed(self) -> int:
+        """Gathers of each batch that are rehearsed."""
+        return round(self.rehearsal * self.batch)
+
+
 class ClassifierData(Section):
     """Which gathers the classifier learns from, and which judge it."""
 
     labels: list[str] = []
-    """The classes in order of severity, the mildest first; if empty, all of the survey's, in its order."""
+    """The classes in order of severity, the mildest first; if empty, all of the survey's, in its order, or those of the
+    classifier that the training starts from."""
     folds: str = ""
     """File of `python -m glowseis.folds` that says which gathers train and which test; if empty, `test` draws them."""
     fold: int = Field(default=0, ge=0)
@@ -215,6 +254,8 @@ class ClassifierData(Section):
     window: str = ""
     """Samples x traces, such as `256x128`, of the window that is cut at a random place from a training gather each time
     it is used; the whole image if empty."""
+    rename: dict[str, str] = {}
+    """Classes by the survey's labels, where they have other names; several labels may be one class."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -262,7 +303,7 @@ class ClassifierRecipe(AnyRecipe):
 
     data: ClassifierData = ClassifierData()
     classifier: ClassifierSection
-    training: ClassifierTraining = ClassifierTraining()
+    training: StartedTraining = StartedTraining()
     grading: GradingSection = GradingSection()
 
     @model_validator(mode="after")

@@ -1,6 +1,7 @@
 """A run that trains a classifier: from recipe and survey to SavedModel, predictions and scores."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ import pydantic
 from glowseis.export.about import TRAINED_ON
 from glowseis.export.classifier import export_classifier
 from glowseis.files import whole_file
-from glowseis.fitting.classifier.fitting import ClassifierFitting, class_weights, make_classifier
+from glowseis.fitting.classifier.fitting import ClassifierFitting, make_classifier
 from glowseis.fitting.classifier.run import ClassifierRun
-from glowseis.fitting.classifier.selection import ClassifierSelection, select_labelled
+from glowseis.fitting.classifier.selection import ClassifierSelection, renamed, select_labelled
 from glowseis.fitting.devices.devices import deterministic_kernels
 from glowseis.fitting.stopping import Stopping
 from glowseis.judging.calibration import reliability
@@ -22,17 +23,23 @@ from glowseis.judging.symmetries import SYMMETRIES
 from glowseis.recipe import ClassifierRecipe
 from glowseis.run.claim import claimed
 from glowseis.run.conclusions import Conclusions, conclude
+from glowseis.run.finetuning import kept_of, rehearsed, started_classifier
+from glowseis.run.matched import MATCHED, matched_survey
 from glowseis.run.record import record_of
 from glowseis.run.reliability import plot_reliability
 from glowseis.run.result import RESULT, Result, export_once, finish, last_lines, read_result
+from glowseis.run.starting import Start, check_whole_images, classifier_start, with_start
 from glowseis.scoring import scores
 from glowseis.survey.batches.labelled import from_survey
 from glowseis.survey.cells import safe_table
 from glowseis.survey.matching.profile import profile_of
 from glowseis.survey.splits.parts import ids_of
-from glowseis.survey.store.survey import Survey
+from glowseis.survey.store.survey import Survey, open_survey
 
 PREDICTIONS, RELIABILITY = "predictions.csv", "reliability.png"
+
+REHEARSED = "rehearsed"
+"""The folder of a run that holds the gathers that it rehearses, if they had to be changed."""
 
 
 class Scored(pydantic.BaseModel, strict=True):
@@ -87,19 +94,34 @@ def train_classifier(
         StoppedError: A signal came; the state is saved.
         FittingError: The loss or a weight is not finite.
     """
-    selection = select_labelled(survey, recipe)
-    record = record_of(recipe, survey, selection.folds_checksum)
+    start, recipe = classifier_start(recipe), with_start(recipe)
+    known = start.labels if start else ()
+    selection = select_labelled(survey, recipe, known)
+    rehearsal = open_survey(recipe.training.rehearsal_survey) if recipe.training.rehearsal_survey else None
+    began = start.record(rehearsal) if start else None
+    record = record_of(recipe, survey, selection.folds_checksum, start=began)
     with claimed(folder, record, say) as identity, Stopping() as stopping:
         if (folder / RESULT).exists():
             say(f"{folder}: this run is done; its figures:")
             return read_result(folder, ClassifierResult)
         deterministic_kernels()
+        for label in recipe.data.rename.keys() - set(survey.labels):
+            say(f"data.rename: no gather is labelled {label!r}")
+        survey = renamed(survey, recipe.data.rename, recipe.data.labels or known)
+        if start:
+            survey, selection = _matched(survey, selection, start, recipe.data.window, folder, say)
         training, validation, test = (
             from_survey(survey, rows, selection.labels)
             for rows in (selection.training, selection.validation, selection.test)
         )
         section = recipe.classifier
-        model = make_classifier(len(selection.labels), section.alpha, section.head, recipe.seed, section.companded)
+        if start:
+            model = started_classifier(start, selection.labels, recipe.seed, say)
+        else:
+            model = make_classifier(len(selection.labels), section.alpha, section.head, recipe.seed, section.companded)
+        others = None
+        if start and rehearsal:
+            others = rehearsed(start, rehearsal, selection.labels, recipe.data.window, folder / REHEARSED, say)
         fitting = ClassifierFitting(
             model,
             training,
@@ -108,15 +130,17 @@ def train_classifier(
             data=recipe.data,
             validation=validation,
             labels=selection.labels,
+            rehearsal=others,
         )
         run = ClassifierRun(fitting, folder, stopping, identity, say)
-        say(_plan(fitting, selection))
+        for line in _plan(fitting, selection, start):
+            say(line)
         if run.restored:
             say(f"resuming after step {run.checkpoints.step} of {fitting.steps}")
         fitted = run.run()
         result: dict[str, Any] = {"step": fitted.step, "steps": fitted.steps}
         classes = {"training": training.classes, "validation": validation.classes, "test": test.classes}
-        fractions = _fractions(fitting)
+        fractions = fitting.fractions
         window = fitting.window
         symmetries = [name for name in SYMMETRIES if name in recipe.data.augment]
         size, grading = window or survey.size, recipe.grading
@@ -132,6 +156,7 @@ def train_classifier(
             grading.fractions,
             grading.missed_cost,
             grading.unsure_below,
+            kept_of(start, selection.labels) if start else None,
         )
         result |= _scored(concluded, classes, selection.labels)
         if concluded.calibration:
@@ -227,23 +252,41 @@ def _reliabilities(concluded: Conclusions, classes: dict[str, np.ndarray]) -> di
     }
 
 
-def _plan(fitting: ClassifierFitting, selection: ClassifierSelection) -> str:
+def _matched(
+    survey: Survey,
+    selection: ClassifierSelection,
+    start: Start,
+    window: str,
+    folder: Path,
+    say: Callable[[str], None],
+) -> tuple[Survey, ClassifierSelection]:
+    """The survey's chosen gathers as the saved classifier sees them, and which of them is in which part."""
+    parts = {part: getattr(selection, part) for part in ("training", "validation", "test")}
+    rows = np.sort(np.concatenate(list(parts.values())))
+    matched, places = matched_survey(survey, rows, start, folder / MATCHED, say)
+    check_whole_images(start, matched, window)
+    chosen = {part: places[np.searchsorted(rows, own)] for part, own in parts.items()}
+    return matched, replace(selection, **{part: own[own >= 0] for part, own in chosen.items()})
+
+
+def _plan(fitting: ClassifierFitting, selection: ClassifierSelection, start: Start | None) -> Iterator[str]:
     counts = np.bincount(fitting.gathers.classes, minlength=len(selection.labels))
     of_each = ", ".join(f"{count} {label}" for label, count in zip(selection.labels, counts, strict=True))
-    return (
+    if start:
+        rehearsal = fitting.rehearsal.classes if fitting.rehearsal else np.zeros(0, np.int64)
+        there = counts + np.bincount(rehearsal, minlength=len(counts))
+        none = [label for label, count in zip(selection.labels, there, strict=True) if not count]
+        if none:
+            yield (
+                f"no training gather is {' or '.join(none)}: what the last layer of {start.name} knows of "
+                f"{'that class' if len(none) == 1 else 'them'} stays as it is; label some, if there are any"
+            )
+        yield f"starts from {start.name}"
+    yield (
         f"classifier with {fitting.model.count_params():,} weights; {len(selection.training)} training gathers "
         f"({of_each}), {len(selection.validation)} validation, {len(selection.test)} test; "
         f"{fitting.steps} steps"
     )
-
-
-def _fractions(fitting: ClassifierFitting) -> np.ndarray:
-    """Share of each class in the training: its gathers' weights times its weight in the loss, summing to 1."""
-    gathers, count = fitting.gathers, fitting.model.classes
-    counts = np.bincount(gathers.classes, minlength=count)
-    weights = class_weights(fitting.training.class_weights, counts) or [1.0] * count
-    counted = np.bincount(gathers.classes, gathers.weights, count) * weights
-    return counted / counted.sum()
 
 
 def _write_predictions(

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from glowseis.fitting.classifier.selection import ClassifierSelection
 from glowseis.judging.calibration import Calibration, fit_calibration
-from glowseis.judging.combination import Combination, fit_combination
+from glowseis.judging.combination import FEWEST, Combination, fit_combination
 from glowseis.judging.decision import Decision, fit_threshold
 from glowseis.judging.gathers import Judged, Seen, figures_of, gather_probabilities, judged
 from glowseis.judging.symmetries import Symmetric
@@ -57,7 +57,22 @@ class Conclusions:
     probabilities: dict[str, np.ndarray]
 
 
-class _Looking:
+@dataclass(frozen=True)
+class Kept:
+    """What a saved classifier's training had learned, kept where a training that starts from it has too few gathers.
+
+    Attributes:
+        name: The saved classifier's name.
+        combination: The rule for windows; None if the classes are others.
+        temperature: The calibration's temperature; None if it was not calibrated.
+    """
+
+    name: str
+    combination: Combination | None
+    temperature: float | None
+
+
+class Looking:
     """A classifier in memory, traced once for all numbers of windows."""
 
     def __init__(self, model: Miniception):
@@ -86,6 +101,7 @@ def conclude(
     fractions_of: str = "survey",
     missed_cost: float | None = None,
     unsure_below: float = 0.0,
+    kept: Kept | None = None,
 ) -> Conclusions:
     """Grade the gathers that were not trained on, whole, as `classify` does, and learn what it needs for that.
 
@@ -104,18 +120,29 @@ def conclude(
         fractions_of: The class fractions to make probabilities hold for: of the `survey`, or of the `training`.
         missed_cost: What a missed gather of the severest class costs (see `glowseis.judging.decision.Decision`).
         unsure_below: Probability below which a grade is unsure, likewise.
+        kept: What is kept of the classifier that the training started from, if a class has fewer than `FEWEST`
+            validation gathers.
 
     Raises:
         InputError: A record is damaged.
     """
-    looking = Symmetric(_Looking(model), symmetries)
+    looking = Symmetric(Looking(model), symmetries)
     batch = max(1, SAMPLES_AT_ONCE // (size[0] * size[1]))
 
     def seen(rows: np.ndarray, most: int | None = None) -> Iterator[Judged]:
         return judged(looking, _gathers(survey, rows), size, batch, most)
 
     validation = list(map(_kept, seen(selection.validation)))
-    combination = fit_combination(
+    there = np.bincount(classes["validation"], minlength=model.classes)
+    few = kept is not None and there.min() < FEWEST
+    combination = kept.combination if kept and few else None
+    if kept and few:
+        counted = ", ".join(f"{count} {label}" for label, count in zip(selection.labels, there, strict=True))
+        say(
+            f"validation has {counted}; fitting the rule for windows and the temperature takes {FEWEST} of each, so "
+            f"those of {kept.name} are kept"
+        )
+    combination = combination or fit_combination(
         [(one.seen.log_probabilities, one.weights) for one in validation], classes["validation"], fractions
     )
     if not combination.fitted_on and any(len(one.weights) > 1 for one in validation):
@@ -139,12 +166,14 @@ def conclude(
         if len(classes[part])
     }
     calibration = None
-    if "validation" in raw:
+    if "validation" in raw or few:
         if fractions_of == "survey":
             wanted = _recorded_fractions(survey, selection, classes, model.classes)
         else:
             wanted = fractions
-        calibration = fit_calibration(raw["validation"], classes["validation"], fractions, wanted)
+        found = raw.get("validation", np.zeros((0, model.classes)))
+        temperature = kept.temperature if kept and few else None
+        calibration = fit_calibration(found, classes["validation"], fractions, wanted, temperature)
     probabilities = {part: calibration.probabilities(found) if calibration else found for part, found in raw.items()}
     threshold = None
     if missed_cost is not None:

@@ -34,6 +34,7 @@ class _Recorded(pydantic.BaseModel, strict=True):
         relabelling: Where labels came from that differ from the survey's records, as `Relabelling.record`.
         folds_checksum: Checksum of the file of folds that the run depends on.
         rows_checksum: Checksum of the gathers that train and judge, if the caller chose them.
+        start: The saved model that it goes on from, with its checksum; paths to it do not count.
         batch: Gathers per step, if the number of devices raised it above the recipe's.
         versions: Versions of Python and packages.
     """
@@ -45,6 +46,7 @@ class _Recorded(pydantic.BaseModel, strict=True):
     relabelling: dict[str, Any] | None = None
     folds_checksum: str | None = None
     rows_checksum: str | None = None
+    start: dict[str, Any] | None = None
     batch: int | None = None
     versions: dict[str, str]
 
@@ -55,6 +57,7 @@ def record_of(
     folds_checksum: str | None = None,
     rows_checksum: str | None = None,
     batch: int | None = None,
+    start: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What identifies a run.
 
@@ -64,6 +67,7 @@ def record_of(
         folds_checksum: Checksum of the folds that say what is trained on, if any.
         rows_checksum: Checksum of the gathers that train and judge, if the caller chose them.
         batch: Gathers per step, if not the recipe's.
+        start: The saved model that it goes on from (`glowseis.run.starting.Start.record`), if any.
     """
     packages = ("tensorflow", "keras", "numpy")
     relabelling = survey.relabelling.record() if survey.relabelling else None
@@ -72,6 +76,7 @@ def record_of(
         "folds_checksum": folds_checksum,
         "rows_checksum": rows_checksum,
         "batch": batch,
+        "start": start,
     }
     return {
         "recipe": recipe.model_dump(),
@@ -145,6 +150,11 @@ def check_same(folder: Path, record: dict[str, Any], say: Callable[[str], None])
         raise InputError(f"{folder}: holds a run with other folds; {MEND}")
     if there.rows_checksum != record.get("rows_checksum"):
         raise InputError(f"{folder}: holds a run on other gathers of that survey; {MEND}")
+    started = record.get("start") or {}
+    if (there.start or {}) != started:
+        began = (there.start or {}).get("name", "nothing")
+        other = "" if began != started.get("name") else " with other files, or rehearses another survey"
+        raise InputError(f"{folder}: holds a run that started from {began}{other}; {MEND}")
     of_recipe = record["recipe"]["training"]["batch"]
     batch, other_batch = record.get("batch") or of_recipe, there.batch or of_recipe
     if batch != other_batch:
@@ -192,7 +202,10 @@ def _check_settings(
         there = _Recorded.model_validate(read_json(folder / RECORD))
     except (OSError, ValueError):
         raise InputError(f"{folder}: not the folder of a run; give another --out") from None
-    changed = difference(identifying(there.recipe), identifying(json.loads(json.dumps(recipe))))
+    before, now = there.recipe, json.loads(json.dumps(recipe))
+    if there.start and all(one.get("training", {}).get("start_from") for one in (before, now)):
+        before, now = _without_paths(before), _without_paths(now)
+    changed = difference(identifying(before), identifying(now))
     if changed:
         raise InputError(f"{folder}: holds a run of another recipe ({changed}); {MEND}")
     if survey_checksum not in (None, there.survey_checksum):
@@ -200,3 +213,8 @@ def _check_settings(
             raise InputError(f"{folder}: holds a run on {there.survey} with {labels}; {MEND}")
         raise InputError(f"{folder}: holds a run on another survey, {there.survey}; {MEND}")
     return there
+
+
+def _without_paths(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A recipe without the paths of what a run starts from and rehearses, of which it records checksums."""
+    return recipe | {"training": recipe["training"] | {"start_from": "", "rehearsal_survey": ""}}

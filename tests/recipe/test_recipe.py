@@ -17,6 +17,7 @@ from glowseis.recipe import (
     Phase,
     Recipe,
     Section,
+    StartedTraining,
     SurveySection,
     TrainingSection,
     identifying,
@@ -259,5 +260,5 @@ def classifiers(data, training):
         name="a",
         classifier=ClassifierSection(),
         data=ClassifierData(**data),
-        training=ClassifierTraining(**training),
+        training=StartedTraining(**training),
     )

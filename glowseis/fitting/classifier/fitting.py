@@ -8,13 +8,21 @@ from typing import Any
 import numpy as np
 
 from glowseis.errors import FittingError, InputError
-from glowseis.fitting.classifier.trainer import ClassifierTrainer, Predictor, make_classifier, predict
+from glowseis.fitting.classifier.trainer import LEFT_OUT, ClassifierTrainer, Predictor, make_classifier, predict
 from glowseis.fitting.state import InMemory, State
 from glowseis.models.miniception import Miniception
-from glowseis.recipe import ClassifierData, ClassifierTraining
+from glowseis.recipe import ClassifierData, ClassifierTraining, StartedTraining
 from glowseis.scoring import Scores, scores
 from glowseis.survey.batches.images import batches
-from glowseis.survey.batches.labelled import LabelledGathers, from_memory, in_windows, steps_per_pass, training_steps
+from glowseis.survey.batches.labelled import (
+    LabelledGathers,
+    from_memory,
+    in_windows,
+    side_by_side,
+    steps_per_pass,
+    training_steps,
+    weighted,
+)
 from glowseis.survey.size import parse_size
 
 JUDGED_WINDOWS = 4
@@ -90,10 +98,18 @@ class ClassifierFitting:
         logit_adjustment: Whether the loss is adjusted for the classes' frequencies (see `ClassifierTrainer`).
         last_quarter: What the last quarter of the steps trains on; `gathers` when None. Class weights and frequencies
             are those of `gathers`.
+        rehearsal: Other gathers, which are `training.rehearsal` of each batch, with class weights of their own.
+
+    Where `training` starts from a saved classifier (`StartedTraining`), which `model` then is, a class without training
+    gathers has no part in the loss: what the last layer knows of it stays.
+
+    Attributes:
+        fractions: Share of each class in the training, float64 `[class]`: its gathers' weights times its weight in the
+            loss. A class that is left out of the loss counts as an average one.
 
     Raises:
         InputError: There are fewer than two classes, a class is beyond the model's, or the best weights are to be kept
-            without validation gathers.
+            without validation gathers; or gathers to rehearse have another size and are not cut into windows.
     """
 
     def __init__(
@@ -108,9 +124,13 @@ class ClassifierFitting:
         labels: Sequence[str] | None = None,
         logit_adjustment: bool = False,
         last_quarter: LabelledGathers | None = None,
+        rehearsal: LabelledGathers | None = None,
     ):
+        started = training if isinstance(training, StartedTraining) and training.start_from else None
         self.labels = tuple(labels or map(str, range(model.classes)))
         counts = np.bincount(gathers.classes, minlength=model.classes)
+        if rehearsal is not None:
+            counts = counts + np.bincount(rehearsal.classes, minlength=model.classes)
         if len(counts) > model.classes or np.count_nonzero(counts) < 2:
             found = ", ".join(f"{count} of class {number}" for number, count in enumerate(counts) if count) or "none"
             raise InputError(
@@ -127,15 +147,43 @@ class ClassifierFitting:
         self.data = data or ClassifierData()
         self.window = parse_size(self.data.window) if self.data.window else None
         self.validation = validation if validation and len(validation) else None
-        self.steps_per_epoch = training.steps_per_epoch or steps_per_pass(gathers, training.batch)
+        self._batch = training.batch
+        self.rehearsal = rehearsal
+        class_weight = class_weights(training.class_weights, counts)
+        self.fractions = _fractions(gathers, class_weight, model.classes)
+        if rehearsal is not None:
+            assert started is not None
+            if self.window is None and rehearsal.size != gathers.size:
+                one, other = ("x".join(map(str, each.size)) for each in (rehearsal, gathers))
+                raise InputError(
+                    f"{rehearsal.path}: its gathers are {one}, but those to train on {other}; set data.window"
+                )
+            self._batch -= started.rehearsed
+            parts = []
+            for each in (gathers, rehearsal):
+                own = class_weights(training.class_weights, np.bincount(each.classes, minlength=model.classes))
+                parts.append(weighted(each, own) if own else each)
+            self.gathers, self.rehearsal = parts
+            share = started.rehearsed / training.batch
+            of_parts = [_fractions(each, None, model.classes) for each in parts]
+            self.fractions = (1 - share) * of_parts[0] + share * of_parts[1]
+            class_weight = None
+        shift = np.log(np.maximum(counts, 1) / counts.sum()) if logit_adjustment else np.zeros(model.classes)
+        if started is not None:
+            shift[counts == 0] = LEFT_OUT
+            self.fractions[counts == 0] = self.fractions[counts > 0].mean()
+            self.fractions /= self.fractions.sum()
+        self.steps_per_epoch = training.steps_per_epoch or steps_per_pass(gathers, self._batch)
         self.trainer = ClassifierTrainer(
             model,
             training.learning_rate,
             training.decay_per_epoch,
             self.steps_per_epoch,
-            class_weights(training.class_weights, counts),
+            class_weight,
             training.at_once,
-            np.log(np.maximum(counts, 1) / counts.sum()).tolist() if logit_adjustment else None,
+            shift.tolist() if shift.any() else None,
+            started.head_epochs * self.steps_per_epoch if started else 0,
+            started.head_learning_rate if started else training.learning_rate,
         )
         self._predictor = Predictor(model)
 
@@ -220,16 +268,22 @@ class ClassifierFitting:
         start = self.steps if self.last_quarter is None else self.steps - self.steps // 4
         for gathers, first, end in ((self.gathers, 0, start), (self.last_quarter, start, self.steps)):
             if gathers is not None and done < end:
-                dataset = training_steps(
-                    gathers,
-                    self.training.batch,
-                    self.seed,
-                    end,
-                    first=max(first, done),
-                    augment=self.data.augment,
-                    window=self.window,
-                )
-                yield from batches(gathers, dataset)
+                parts = [(gathers, self._batch)]
+                if self.rehearsal is not None:
+                    parts.append((self.rehearsal, self.training.batch - self._batch))
+                datasets = [
+                    training_steps(
+                        each,
+                        batch,
+                        self.seed,
+                        end,
+                        first=max(first, done),
+                        augment=self.data.augment,
+                        window=self.window,
+                    )
+                    for each, batch in parts
+                ]
+                yield from batches(gathers, side_by_side(datasets))
 
     def _over(self, step: int, state: State) -> bool:
         if step >= self.steps:
@@ -263,6 +317,7 @@ def fit_classifier(
     *,
     data: ClassifierData | None = None,
     validation: LabelledGathers | tuple[np.ndarray, np.ndarray] | None = None,
+    rehearsal: LabelledGathers | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Fitted:
     """Train a classifier without a run's folder, as a study does many times.
@@ -280,6 +335,7 @@ def fit_classifier(
         seed: Seed of the order, of windows and of augmentations.
         data: Which augmentations and windows; no augmentation and whole images when None.
         validation: Gathers that judge the weights after each epoch, in the same form.
+        rehearsal: As for `ClassifierFitting`.
         say: Called with one line per epoch.
 
     Returns:
@@ -291,7 +347,7 @@ def fit_classifier(
     """
     sets = [from_memory(*one) if isinstance(one, tuple) else one for one in (gathers, validation)]
     assert sets[0] is not None
-    fitting = ClassifierFitting(model, sets[0], training, seed, data=data, validation=sets[1])
+    fitting = ClassifierFitting(model, sets[0], training, seed, data=data, validation=sets[1], rehearsal=rehearsal)
     return fitting.run(watcher=_Saying(say, training.epochs, fitting.steps_per_epoch) if say else None)
 
 
@@ -311,6 +367,12 @@ def class_weights(wanted: str | list[float], counts: np.ndarray) -> list[float] 
         present = np.count_nonzero(counts)
         return [float(counts.sum() / (present * count)) if count else 0.0 for count in counts]
     return [float(weight) for weight in wanted]
+
+
+def _fractions(gathers: LabelledGathers, of_class: list[float] | None, count: int) -> np.ndarray:
+    """Share of each class, by the gathers' weights times those of the classes."""
+    counted = np.bincount(gathers.classes, gathers.weights, count) * (of_class or [1.0] * count)
+    return counted / counted.sum()
 
 
 def words(epoch: Epoch) -> str:

@@ -1,6 +1,7 @@
 """Which gathers of a survey train a classifier, which judge its weights, and which score it."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import numpy as np
 
 from glowseis.errors import InputError
 from glowseis.recipe import ClassifierRecipe
-from glowseis.survey.severity import by_severity, of_unknown_severity
+from glowseis.survey.severity import alike, by_severity, of_unknown_severity
 from glowseis.survey.splits.fold_files import hold_out, labelled_rows, read_folds
+from glowseis.survey.splits.parts import labels_of
 from glowseis.survey.store.survey import Survey
 
 
@@ -32,15 +34,37 @@ class ClassifierSelection:
     folds_checksum: str | None = None
 
 
-def select_labelled(survey: Survey, recipe: ClassifierRecipe) -> ClassifierSelection:
+def renamed(survey: Survey, rename: Mapping[str, str], classes: Sequence[str] = ()) -> Survey:
+    """A survey whose labels are called as the classes that they are.
+
+    Args:
+        survey: The survey.
+        rename: Classes by label; other labels keep their names, except that they take a class's capitals.
+        classes: Names of classes that are known.
+    """
+    names = {label: rename.get(label) or alike(label, classes) or label for label in survey.labels}
+    labels = survey.index["label"].map(lambda label: names.get(label, label)).to_numpy(object)
+    there = survey.relabelling
+    return survey.relabelled(labels, there.files if there else ["data.rename"], there.judge if there else "")
+
+
+def select_labelled(survey: Survey, recipe: ClassifierRecipe, known: Sequence[str] = ()) -> ClassifierSelection:
     """Choose training, validation and test gathers; synthetic and unlabelled ones are left out.
+
+    Args:
+        survey: The survey, with labels of its own.
+        recipe: What to train, and how.
+        known: Classes of the classifier that the training starts from, if it does. They are the classes unless the
+            survey has others, some may have no gathers, and so may parts.
 
     Raises:
         InputError: The survey lacks a label or has fewer than two, the file of folds does not suit it, or a part would
             have no rare gather.
     """
-    data = recipe.data
-    labels = tuple(data.labels or by_severity(survey.labels))
+    data, whole = recipe.data, survey
+    survey = renamed(survey, data.rename, data.labels or known)
+    ours = known if set(survey.labels) <= set(known) else by_severity(survey.labels)
+    labels = tuple(data.labels or ours)
     if len(labels) < 2:
         there = f"only {labels[0]!r}" if labels else "none"
         raise InputError(
@@ -50,24 +74,26 @@ def select_labelled(survey: Survey, recipe: ClassifierRecipe) -> ClassifierSelec
         raise InputError(
             f"{survey.path}: the severity of the label {unknown[0]!r} is unknown; pass --set 'data.labels=[...]' with "
             f"{', '.join(json.dumps(label, ensure_ascii=False) for label in labels)} in order of severity, the mildest "
-            "first"
+            f"first{', or say in data.rename which class it is' if known else ''}"
         )
     if isinstance(recipe.training.class_weights, list) and len(recipe.training.class_weights) != len(labels):
         raise InputError(
             f"training.class_weights has {len(recipe.training.class_weights)} values for the labels "
             f"{', '.join(labels)} of {survey.path}; give one per label"
         )
-    wanted = np.intersect1d(survey.select(labels=labels), labelled_rows(survey))
+    had = [label for label in labels if label in survey.labels] if known else labels
+    wanted = np.intersect1d(survey.select(labels=had), labelled_rows(survey))
+    few = bool(known)
     nothing = np.zeros(0, np.int64)
     parts: tuple[np.ndarray, ...]
     checksum, grouped = None, data.grouped
     if data.folds:
-        folds = read_folds(Path(data.folds), survey)
+        folds = read_folds(Path(data.folds), whole)
         parts = tuple(np.intersect1d(rows, wanted) for rows in folds.parts(data.fold))
         checksum = folds.checksum
         grouped = grouped or folds.content.kind.startswith("grouped")
     elif data.test:
-        parts = hold_out(survey, wanted, data.test, recipe.seed, grouped=data.grouped)
+        parts = hold_out(survey, wanted, data.test, recipe.seed, grouped=data.grouped, few=few)
     else:
         parts = wanted, nothing
     if len(parts) == 3:
@@ -76,9 +102,24 @@ def select_labelled(survey: Survey, recipe: ClassifierRecipe) -> ClassifierSelec
         training, test = parts
         validation = nothing
         if data.validation:
-            training, validation = hold_out(survey, training, data.validation, recipe.seed, grouped=grouped)
+            training, validation = hold_out(survey, training, data.validation, recipe.seed, grouped=grouped, few=few)
     if not len(validation) and (recipe.training.keep == "best" or recipe.training.patience):
         raise InputError(
             'training.keep = "best" and training.patience need validation gathers; set data.validation above 0'
         )
+    if known and not recipe.training.rehearsal:
+        _check_two_classes(survey, labels, training)
     return ClassifierSelection(labels, training, validation, test, checksum)
+
+
+def _check_two_classes(survey: Survey, labels: Sequence[str], training: np.ndarray) -> None:
+    """Make sure that there is something to tell apart."""
+    of_each = dict(zip(*np.unique(labels_of(survey, training), return_counts=True), strict=True))
+    if len(of_each) > 1:
+        return
+    there = f"all {len(training)} are {next(iter(of_each))}" if of_each else "there are none"
+    others = ", ".join(label for label in labels if label not in of_each)
+    raise InputError(
+        f"{survey.path}: a classifier needs gathers of at least two classes, but of the labelled ones to train on "
+        f"{there}; label some of {others} (--labels), or add gathers by training.rehearsal"
+    )

@@ -1,6 +1,7 @@
 """The classifier's train step and its predictions, in TensorFlow."""
 
 from collections.abc import Sequence
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -21,6 +22,41 @@ def make_classifier(classes: int, alpha: int, head: str, seed: int, companded: b
     return model
 
 
+LEFT_OUT = -1e9
+"""Added to a class's logit in the loss, it takes the class out: its probability is exactly 0."""
+
+
+@keras.saving.register_keras_serializable("glowseis")
+class HeadFirst(keras.optimizers.schedules.LearningRateSchedule):
+    """A constant learning rate while the last layer trains alone, then that of another schedule, from its start.
+
+    Args:
+        head_rate: The rate of the first steps.
+        head_steps: How many these are.
+        after: The other schedule.
+    """
+
+    def __init__(
+        self, head_rate: float, head_steps: int, after: keras.optimizers.schedules.LearningRateSchedule
+    ) -> None:
+        self.head_rate, self.head_steps, self.after = head_rate, head_steps, after
+
+    def __call__(self, step: Tensor) -> Tensor:
+        """The rate of a step, counted from 0."""
+        later = self.after(keras.ops.maximum(step - self.head_steps, 0))
+        return keras.ops.where(step < self.head_steps, self.head_rate, later)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        after = keras.saving.serialize_keras_object(self.after)
+        return {"head_rate": self.head_rate, "head_steps": self.head_steps, "after": after}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Make the schedule from `get_config`'s dictionary."""
+        return cls(**{**config, "after": keras.saving.deserialize_keras_object(config["after"])})
+
+
 class ClassifierTrainer:
     """Fits a classifier by weighted cross-entropy, with Adam and Keras' default moments.
 
@@ -35,7 +71,10 @@ class ClassifierTrainer:
         at_once: Gathers whose gradients are computed at a time. The gradient of a batch is then the sum over its parts,
             so that memory grows with the part and not with the batch; 0: the whole batch.
         logit_shift: Added to the logits in the loss alone, one number per class: with the logarithms of the classes'
-            frequencies, the loss is logit-adjusted (Menon et al. 2021, arXiv 2007.07314); none when None.
+            frequencies, the loss is logit-adjusted (Menon et al. 2021, arXiv 2007.07314); none when None. A class whose
+            number is `LEFT_OUT` has no part in the loss, and no gradient.
+        head_steps: How many of the first steps train the last layer alone.
+        head_learning_rate: The learning rate of those; `learning_rate` is then that of the first epoch after them.
 
     Attributes:
         optimizer: Adam.
@@ -53,6 +92,8 @@ class ClassifierTrainer:
         class_weights: Sequence[float] | None = None,
         at_once: int = 0,
         logit_shift: Sequence[float] | None = None,
+        head_steps: int = 0,
+        head_learning_rate: float = 1e-3,
     ):
         require_tensorflow()
         if class_weights is not None and len(class_weights) != model.classes:
@@ -60,6 +101,8 @@ class ClassifierTrainer:
         rate = keras.optimizers.schedules.ExponentialDecay(
             learning_rate, steps_per_epoch, decay_per_epoch, staircase=True
         )
+        if head_steps:
+            rate = HeadFirst(head_learning_rate, head_steps, rate)
         self.model = model
         self.optimizer = keras.optimizers.Adam(rate)
         self.optimizer.build(model.trainable_variables)
@@ -72,7 +115,9 @@ class ClassifierTrainer:
             tf.TensorSpec((None,), tf.int32),
             tf.TensorSpec((None,), tf.float32),
         ]
-        self._optimise = tf.function(self._step, input_signature=batch, autograph=False)
+        self._optimise = tf.function(self._step_of_all, input_signature=batch, autograph=False)
+        self._optimise_head = tf.function(self._step_of_head, input_signature=batch, autograph=False)
+        self._head_steps = head_steps
 
     def optimise(self, image: Tensor, label: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """One optimiser step.
@@ -85,23 +130,37 @@ class ClassifierTrainer:
         Returns:
             Loss, and the share of the batch that was graded correctly before the step; scalars.
         """
-        loss, right = self._optimise(image, label, weight)
+        of_head = self._head_steps and int(self.optimizer.iterations) < self._head_steps
+        loss, right = (self._optimise_head if of_head else self._optimise)(image, label, weight)
         return loss, right
 
-    def _step(self, image: Tensor, label: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    def _step_of_all(self, image: Tensor, label: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        return self._step(image, label, weight, self._values)
+
+    def _step_of_head(self, image: Tensor, label: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        return self._step(image, label, weight, [one.value for one in self.model.output_head.trainable_variables])
+
+    def _step(self, image: Tensor, label: Tensor, weight: Tensor, values: list[tf.Variable]) -> tuple[Tensor, Tensor]:
         work_out = self._in_parts if self._at_once else self._whole
-        loss, right, gradients = work_out(image, label, weight)
+        loss, right, found = work_out(image, label, weight, values)
+        of_each = {one.ref(): gradient for one, gradient in zip(values, found, strict=True)}
+        # Adam leaves a weight whose gradients were always 0 as it is, bit for bit.
+        gradients = [of_each.get(one.ref(), tf.zeros_like(one)) for one in self._values]
         self.optimizer.apply(gradients, self.model.trainable_variables)
         return loss, right
 
-    def _whole(self, image: Tensor, label: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Loss of a batch, share graded correctly, and gradients."""
+    def _whole(
+        self, image: Tensor, label: Tensor, weight: Tensor, values: list[tf.Variable]
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Loss of a batch, share graded correctly, and gradients of some weights."""
         with tf.GradientTape() as tape:
             each, right = self._graded(image, label, weight)
             loss = tf.reduce_mean(each)
-        return loss, tf.reduce_mean(right), tape.gradient(loss, self._values)
+        return loss, tf.reduce_mean(right), tape.gradient(loss, values)
 
-    def _in_parts(self, image: Tensor, label: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+    def _in_parts(
+        self, image: Tensor, label: Tensor, weight: Tensor, values: list[tf.Variable]
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
         """The same, one part of the batch after another."""
         count = tf.shape(image)[0]
 
@@ -110,7 +169,7 @@ class ClassifierTrainer:
             with tf.GradientTape() as tape:
                 each, right_here = self._graded(image[part], label[part], weight[part])
                 share = tf.reduce_sum(each) / tf.cast(count, tf.float32)
-            more = tape.gradient(share, self._values)
+            more = tape.gradient(share, values)
             sums = [one + other for one, other in zip(gradients, more, strict=True)]
             return start + self._at_once, loss + share, right + tf.reduce_sum(right_here), *sums
 
@@ -119,7 +178,7 @@ class ClassifierTrainer:
         _, loss, right, *gradients = tf.while_loop(
             lambda start, *sums: start < count,
             add_part,
-            (0, 0.0, 0.0, *map(tf.zeros_like, self._values)),
+            (0, 0.0, 0.0, *map(tf.zeros_like, values)),
             parallel_iterations=1,
         )
         return loss, right / tf.cast(count, tf.float32), gradients

@@ -180,6 +180,33 @@ def together(parts: Sequence[LabelledGathers]) -> LabelledGathers:
     )
 
 
+def weighted(gathers: LabelledGathers, class_weights: Sequence[float]) -> LabelledGathers:
+    """The same gathers, with weights that are multiplied by those of their classes, in every pass.
+
+    Args:
+        gathers: The gathers.
+        class_weights: Weight of each class.
+    """
+    weights = gathers.weights * np.asarray(class_weights, np.float32)[gathers.classes]
+    anew = gathers.anew
+    return replace(
+        gathers, weights=weights, anew=(lambda number: weighted(anew(number), class_weights)) if anew else None
+    )
+
+
+def side_by_side(datasets: Sequence[tf.data.Dataset]) -> tf.data.Dataset:
+    """Batches of several sets joined, step by step: each holds the batches of all of them, in their order.
+
+    Args:
+        datasets: From `training_steps`, of equally many steps and images of one size.
+    """
+    if len(datasets) == 1:
+        return datasets[0]
+    return tf.data.Dataset.zip(tuple(datasets)).map(
+        lambda *parts: tuple(tf.concat(values, 0) for values in zip(*parts, strict=True))
+    )
+
+
 def parents_of(survey: Survey) -> np.ndarray:
     """Ids of the parents of each of a survey's gathers, tuples of text, object `[gather]`; empty if recorded."""
     return tuples(tuple(names.split(";")) if names else () for names in survey.index["parents"])

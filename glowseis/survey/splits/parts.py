@@ -17,7 +17,14 @@ FINEST_SHARE = 20
 
 
 def hold_out(
-    survey: Survey, rows: np.ndarray, share: float, seed: int, *, grouped: bool = False, rare: str | None = None
+    survey: Survey,
+    rows: np.ndarray,
+    share: float,
+    seed: int,
+    *,
+    grouped: bool = False,
+    rare: str | None = None,
+    few: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Take a stratified part of some rows, such as a validation part of a fold's training rows.
 
@@ -28,6 +35,7 @@ def hold_out(
         seed: Seed of the draw, 0 to 2^32 - 1.
         grouped: Whether sail lines stay together; gathers of unknown line (0) count as one line.
         rare: The label that both parts must hold; the one with the fewest gathers among the rows when None.
+        few: Whether either part may lack a label, if gathers are taken singly.
 
     Returns:
         Remaining rows and taken rows, both in the order of the survey, int64 `[gather]`.
@@ -40,6 +48,9 @@ def hold_out(
         raise ValueError(f"share is {share}; give a number between 0 and 1")
     check_seed(seed)
     rows = np.sort(np.asarray(rows, np.int64))
+    if few and not grouped:
+        taken = _taken(labels_of(survey, rows), share, seed, least=0)
+        return rows[~taken], rows[taken]
     rare = rare_label(survey, rows, rare)
     labels, lines = labels_of(survey, rows), lines_of(survey, rows)
     check_enough(survey, labels == rare, lines if grouped else None, 2, rare)
@@ -59,13 +70,13 @@ def labelled_rows(survey: Survey) -> np.ndarray:
     return np.flatnonzero(takes_part.to_numpy()).astype(np.int64)
 
 
-def _taken(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """Which gathers are held out: the share of each label, rounded, with at least one on either side."""
+def _taken(labels: np.ndarray, share: float, seed: int, least: int = 1) -> np.ndarray:
+    """Which gathers are held out: the share of each label, rounded, at least `least`; one remains on the other side."""
     random = np.random.default_rng(seed)
     taken = np.zeros(len(labels), bool)
     for label in np.unique(labels):
         of_label = random.permutation(np.flatnonzero(labels == label))
-        count = np.clip(round(share * len(of_label)), min(1, len(of_label) - 1), max(len(of_label) - 1, 0))
+        count = np.clip(round(share * len(of_label)), min(least, len(of_label) - 1), max(len(of_label) - 1, 0))
         taken[of_label[:count]] = True
     return taken
 

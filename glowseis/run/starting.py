@@ -1,0 +1,185 @@
+"""The saved model that a training goes on from: found and checked, and what the recipe takes from it."""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pydantic
+
+from glowseis.errors import InputError, first_wrong
+from glowseis.export.about import profile_in
+from glowseis.export.folders import damaged, model_name, read_about, savedmodel_folder, savedmodel_sha256
+from glowseis.judging.combination import Combination, combination_from
+from glowseis.recipe import ClassifierRecipe, ClassifierSection, Section
+from glowseis.run.record import RECORD
+from glowseis.run.result import RESULT
+from glowseis.survey.matching.profile import Profile
+from glowseis.survey.store.survey import Survey
+
+KEY = "training.start_from"
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+@dataclass(frozen=True)
+class Start:
+    """A saved model, as far as it is known without TensorFlow.
+
+    Attributes:
+        folder: Its version's folder.
+        about: What it records of itself.
+    """
+
+    folder: Path
+    about: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Its name and version, such as `robust/3`."""
+        return model_name(self.folder)
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """SHA-256 of its files."""
+        return savedmodel_sha256(self.folder)
+
+    @functools.cached_property
+    def profile(self) -> Profile | None:
+        """What it was trained on; None if an older glowseis wrote it."""
+        return profile_in(dict(self.about))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """A classifier's classes, in order of severity."""
+        return tuple(map(str, self.about["labels"]))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Samples and traces of the images, or windows of them, that it was trained on."""
+        height, width, _ = self.about["image_shape"]
+        return int(height), int(width)
+
+    @property
+    def combination(self) -> Combination | None:
+        """A classifier's rule for windows; None if an older glowseis wrote it."""
+        rule = self.about.get("combination")
+        return combination_from(rule, len(self.labels)) if rule else None
+
+    @property
+    def temperature(self) -> float | None:
+        """The temperature of a classifier's calibration; None if it has none."""
+        calibration = self.about.get("calibration")
+        return float(calibration["temperature"]) if calibration else None
+
+    def record(self, rehearsal: Survey | None = None) -> dict[str, Any]:
+        """What of it identifies a run, with the survey that is rehearsed, if any, as JSON."""
+        rehearsed = {"rehearsal_checksum": rehearsal.checksum} if rehearsal else {}
+        return {"name": self.name, "sha256": self.sha256, **rehearsed}
+
+
+def find_start(text: str | Path, kind: str) -> Start:
+    """Find a saved model to start from.
+
+    Args:
+        text: The name of a ready model or of one in `savedmodels/`, such as `robust` or `robust/3`, or a folder.
+        kind: `flow` or `classifier`.
+
+    Raises:
+        InputError: There is none, it is of another kind, or cannot be read; or it names a run that is not finished.
+    """
+    given = Path(text)
+    for path in (given, "savedmodels" / given):
+        if folder := savedmodel_folder(path):
+            start = Start(folder, read_about(folder, kind))
+            try:
+                _ = start.size, start.profile, kind == "flow" or (start.labels, start.combination, start.temperature)
+            except (KeyError, TypeError, ValueError, AttributeError) as wrong:
+                raise damaged(folder, kind, wrong) from None
+            return start
+    for run in (given, "runs" / given):
+        if (run / RECORD).is_file():
+            how = (
+                "name the SavedModel that it wrote"
+                if (run / RESULT).is_file()
+                else "it is not finished: run it to its end"
+            )
+            raise InputError(f'{KEY} = "{text}": {run} is a run, not a SavedModel; {how}')
+    raise InputError(
+        f'{KEY} = "{text}": no SavedModel there or in savedmodels/; give "robust", savedmodels/NAME or a version of it'
+    )
+
+
+def classifier_start(recipe: ClassifierRecipe) -> Start | None:
+    """The saved classifier that a recipe's training starts from; None if it starts anew.
+
+    Raises:
+        InputError: As `find_start`.
+    """
+    return find_start(recipe.training.start_from, "classifier") if recipe.training.start_from else None
+
+
+def with_start(recipe: ClassifierRecipe) -> ClassifierRecipe:
+    """A recipe with what it takes from the saved classifier that it starts from: network, window, augmentations.
+
+    Args:
+        recipe: The recipe; returned as it is if it starts anew.
+
+    Raises:
+        InputError: As `find_start`; or the recipe says something else of network or window.
+    """
+    start = classifier_start(recipe)
+    if start is None:
+        return recipe
+    saved = start.about.get("recipe", {})
+    network = _agreed(start, "classifier", recipe.classifier, saved, ClassifierSection)
+    data, window = recipe.data, "x".join(map(str, start.about.get("window") or ()))
+    of_images = "x".join(map(str, start.size))
+    if "window" in data.model_fields_set and data.window != window and (window or data.window != of_images):
+        raise InputError(
+            f'data.window = "{data.window}" contradicts {start.name}, which was trained on '
+            f"{f'windows of {window}' if window else f'whole images of {of_images}'}; leave it out"
+        )
+    taken = {} if "window" in data.model_fields_set else {"window": window}
+    if "augment" not in data.model_fields_set:
+        taken["augment"] = saved.get("data", {}).get("augment", [])
+    return recipe.model_copy(update={"classifier": network, "data": data.model_copy(update=taken)})
+
+
+def _agreed(
+    start: Start, name: str, section: AnySection, saved: Mapping[str, Any], kind: type[AnySection]
+) -> AnySection:
+    """The saved model's section, which the recipe's must not contradict."""
+    try:
+        network = kind.model_validate(saved[name])
+    except pydantic.ValidationError as wrong:
+        raise damaged(start.folder, start.about["kind"], ValueError(first_wrong(wrong))) from None
+    except KeyError as wrong:
+        raise damaged(start.folder, start.about["kind"], wrong) from None
+    for key in sorted(section.model_fields_set):
+        if getattr(section, key) != getattr(network, key):
+            raise InputError(
+                f"{name}.{key} = {getattr(section, key)!r} contradicts {start.name}, which has "
+                f"{getattr(network, key)!r}; leave it out"
+            )
+    return network
+
+
+def check_whole_images(start: Start, survey: Survey, window: str) -> None:
+    """Make sure that a survey's gathers have the size of a model's images, unless it sees windows of them.
+
+    Args:
+        start: The saved model.
+        survey: The gathers, matched to it.
+        window: The recipe's window.
+
+    Raises:
+        InputError: They have another size.
+    """
+    if not window and tuple(survey.size) != start.size:
+        size, own = ("x".join(map(str, each)) for each in (start.size, survey.size))
+        raise InputError(
+            f"{survey.path}: its gathers are {own}, but {start.name} sees images of {size}; pass --set "
+            f"data.window={size}, so that it sees windows of them"
+        )
