@@ -22,10 +22,11 @@ SHORT_ROWS, LONG_ROWS = 12, 60
 """Most rows of a table that is never folded, and of one that is folded on phones alone."""
 
 SPREAD = (
-    "A column is a record, in the order of shots, whatever numbers are left out. Each colour is as tall as the "
-    "probability of its class, and what stays blank above them is the probability of {mildest}: a column that is "
-    "nearly blank is {mildest}. The strip below shows the grade; if it is blank too, there is no such record. A mark "
-    "above means that the record is unlike the training data. Point at a column to see its figures."
+    "A column is a record; columns are in the order of shot numbers, without gaps for numbers that are not there. Each "
+    "colour is as tall as the probability of its class, and what stays blank above them is the probability of "
+    "{mildest}: a column that is mostly blank is {mildest}. The strip below shows the grade; if it is blank too, there "
+    "is no such record. A mark above means that the record is unlike the training data. Point at a column to see its "
+    "figures."
 )
 
 

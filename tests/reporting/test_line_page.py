@@ -105,7 +105,7 @@ def test_records_without_shot_numbers_are_counted(found, text):
     assert [tick for tick, _ in strip.ticks] == [1, 8, 15, 23, 30] and strip.counted == "record"
     assert [round(place) for _, place in strip.ticks] == [2, 25, 48, 75, 98]
     # What is left blank means something too.
-    assert "blank above the colours: good" in PageReader(text).text and "nearly blank is good" in text
+    assert "blank above the colours: good" in PageReader(text).text and "mostly blank is good" in text
 
 
 def test_the_loudest_noise_bands_come_first(found):
@@ -302,6 +302,7 @@ def test_browser_shows_all_of_it_and_need_not_scroll_sideways(text, tmp_path, wi
     # Names of sail lines on maps are white in a dark box.
     colours = set(seen.colours) - {"rgb(255, 255, 255)"}
     assert min(contrast(colour, seen.paper) for colour in colours) >= 4.5
+    assert 0 < max(seen.ticks) < 25, "a shot number is broken"
     long = "What each rule asks for and what was found (20 rows)"
     assert seen.folded == [*([long] if width == 390 else []), "Cable 1", "Cable 2"]
     assert len(seen.figures) == 6 + 4 + 4 + 4 and min(seen.figures) > 10 and max(seen.figures) <= width

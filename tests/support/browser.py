@@ -27,7 +27,8 @@ for (const text of page.querySelectorAll("p, h1, h2, caption, td, th, figcaption
 for (const text of page.querySelectorAll("svg text")) contrasts.push(page.defaultView.getComputedStyle(text).fill);
 const figures = [...page.querySelectorAll("svg, img")].map(one => one.getBoundingClientRect().width);
 const boxes = [...page.querySelectorAll(".scroll")].filter(box => box.scrollWidth > box.clientWidth).length;
-const found = {folded, tables, figures, boxes, colours: [...new Set(contrasts)],
+const ticks = [...page.querySelectorAll(".ticks span")].map(one => one.getBoundingClientRect().height);
+const found = {folded, ticks, tables, figures, boxes, colours: [...new Set(contrasts)],
   width: page.documentElement.clientWidth,
   scrolled: page.documentElement.scrollWidth, paper: page.defaultView.getComputedStyle(page.body).backgroundColor,
   images: [...page.images].every(image => image.complete && image.naturalWidth > 0)};
