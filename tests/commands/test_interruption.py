@@ -1,13 +1,16 @@
 """A signal while a command is still loading: the status says whether the same command goes on."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 import glowseis
+from glowseis import command, interruption
 from glowseis.interruption import CONTINUES
 from tests.support.commands import CHECKOUT
 from tests.support.random_gathers import random_recording
@@ -58,3 +61,30 @@ def test_a_signal_while_a_package_is_loaded(tmp_path, words, package, name, then
     )
     assert (process.returncode, process.stderr) == (status, f"glowseis {words[0]}: {told}\n")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def handlers():
+    """Handlers of signals that are restored: after a signal a command leaves none."""
+    former = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in former.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("level", ["3", "0"])
+@pytest.mark.usefixtures("handlers")
+def test_an_interruption_that_tensorflow_lost_is_raised_when_it_is_loaded(monkeypatch, level):
+    config = SimpleNamespace(
+        list_logical_devices=lambda: os.kill(os.getpid(), signal.SIGTERM),
+        experimental=SimpleNamespace(enable_tensor_float_32_execution=lambda wanted: None),
+    )
+    monkeypatch.setitem(sys.modules, "tensorflow", SimpleNamespace(config=config))
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)
+    with interruption.signals_interrupt() as came:
+        with contextlib.suppress(KeyboardInterrupt):
+            config.list_logical_devices()
+        assert came == [signal.SIGTERM]
+        config.list_logical_devices = list
+        with pytest.raises(KeyboardInterrupt):
+            command.import_tensorflow()
