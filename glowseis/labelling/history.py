@@ -1,5 +1,6 @@
 """What one judge has said so far, in the order in which it was said, and how quickly."""
 
+import math
 from collections import Counter
 from datetime import UTC, datetime
 
@@ -14,6 +15,7 @@ class History:
         self._said: dict[str, list[str]] = {}
         self._ids: list[str] = []
         self._counts: Counter[str] = Counter()
+        self._times_s: dict[str, float] = {}
         self._last_s = 0.0
         self._worked_s = 0.0
         self._paced = 0
@@ -36,6 +38,10 @@ class History:
     def label(self, gather_id: str) -> str:
         """The judge's label of a gather; empty if there is none."""
         return self._said[gather_id][-1] if gather_id in self._said else ""
+
+    def time_s(self, gather_id: str) -> float:
+        """When a gather was last judged, in seconds since 1970; minus infinity if that is unknown."""
+        return self._times_s.get(gather_id, -math.inf)
 
     def before(self, gather_id: str) -> str:
         """The label that a gather had before its last one; empty if it had none."""
@@ -64,7 +70,7 @@ class History:
         if label and 0 < now_s - self._last_s <= PAUSE_S:
             self._worked_s += now_s - self._last_s
             self._paced += 1
-        self._last_s = now_s
+        self._last_s = self._times_s[gather_id] = now_s
 
     def restored(self, gather_id: str) -> None:
         """Forget a judgement and the row after it, which gave the gather its earlier label again."""

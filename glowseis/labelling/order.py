@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from glowseis.choosing.mixture import SECOND_LOOK
 from glowseis.errors import InputError
 from glowseis.survey.cells import cell_text
 from glowseis.survey.gather import source_text
@@ -12,7 +13,10 @@ from glowseis.survey.ingestion.table_text import read_table
 from glowseis.survey.store.survey import Survey
 
 Order = Sequence[tuple[str, str]]
-"""Gather ids, each once, with a reason, perhaps empty."""
+"""Gather ids, each once, with a reason, perhaps empty. One that came for a second look (`SECOND_LOOK`) is to be judged
+again by whoever judged it before the order was made."""
+
+__all__ = ["ORDERS", "SECOND_LOOK", "Order", "along_lines", "at_random", "from_file"]
 
 
 def along_lines(survey: Survey) -> Order:

@@ -1,5 +1,6 @@
 """What one judge says of a survey, what comes next, and how each decision gets on the disk; knows no web page."""
 
+import math
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 from glowseis.errors import InputError
 from glowseis.files import read_record, write_json
 from glowseis.labelling.history import History
-from glowseis.labelling.order import Order
+from glowseis.labelling.order import SECOND_LOOK, Order
 from glowseis.survey.gather import source_text
 from glowseis.survey.ingestion.label_rows import UNSURE, read_rows
 from glowseis.survey.labels.adding import Judgement, append, check_judge, form_of
@@ -58,17 +59,19 @@ class Session:
         labels: As above.
         judge: As above.
         order: What to judge, and why.
+        made_s: When the order was made, in seconds since 1970: what the judge said before that of gathers that come
+            for a second look does not count.
 
     Raises:
         InputError: A file cannot be read or added to, or is for another survey.
     """
 
-    def __init__(self, survey: Survey, labels: Path, judge: str, order: Order):
+    def __init__(self, survey: Survey, labels: Path, judge: str, order: Order, made_s: float = -math.inf):
         check_judge(judge)
         self.survey, self.labels, self.judge = survey, labels, judge
         self.marks = labels.parent / MARKS / labels.name
         self.added = 0
-        self._order = dict(order)
+        self._order, self._made_s = dict(order), made_s
         self._lock = threading.RLock()
         # Whatever may be wrong with the files is found here. Later they are read again only if they change.
         if begun := _size(labels) > 0:
@@ -89,7 +92,7 @@ class Session:
         """
         with self._lock:
             self._refresh()
-            waiting = (gather_id for gather_id in self._order if not self._history.label(gather_id))
+            waiting = filter(self._waits, self._order)
             return [gather_id for _, gather_id in zip(range(count), waiting, strict=False)]
 
     def progress(self) -> dict[str, Any]:
@@ -102,7 +105,7 @@ class Session:
         with self._lock:
             self._refresh()
             return {
-                "judged": sum(bool(self._history.label(gather_id)) for gather_id in self._order),
+                "judged": sum(not self._waits(gather_id) for gather_id in self._order),
                 "of": len(self._order),
                 "counts": {label: self._history.counts.get(label, 0) for label in (*self.classes, UNSURE)},
                 "minutes_per_hundred": self._history.minutes_per_hundred,
@@ -129,7 +132,8 @@ class Session:
             if label not in (*self.classes, UNSURE):
                 raise InputError(f"label {label!r}: choose one of {', '.join(self.classes)} or {UNSURE}")
             self._refresh()
-            earlier = self._history.label(gather_id)
+            # What a gather had before it came for a second look is not shown, so nobody can know it.
+            earlier = known if self._again(gather_id) else self._history.label(gather_id)
             if not self.added:
                 write_json(self._about, {"survey": source_text(self.survey.path), "checksum": self.survey.checksum})
             self._add(Judgement(gather_id, label, self.judge, note))
@@ -226,10 +230,19 @@ class Session:
             self._refresh()
             row = self.survey.row(gather_id)
             given = self._history.label(gather_id)
-            if not given:
+            if not given or self._again(gather_id):
                 raise NotYetError(f"{gather_id}: judge it first; then what is known of it is shown")
             record = str(self.survey.index["label"].iat[row])
             return {"label": given, "record": record, "reason": self._order.get(gather_id, "")}
+
+    def _waits(self, gather_id: str) -> bool:
+        """Whether a gather is to be judged."""
+        return not self._history.label(gather_id) or self._again(gather_id)
+
+    def _again(self, gather_id: str) -> bool:
+        """Whether a gather that was judged is to be judged again."""
+        second = self._order.get(gather_id) == SECOND_LOOK and self._history.label(gather_id) != ""
+        return second and self._history.time_s(gather_id) < self._made_s
 
     def _compared(self) -> str:
         """A warning if labels were last added for another state of the survey; otherwise empty."""

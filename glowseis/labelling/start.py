@@ -40,7 +40,10 @@ def begin(survey: Path, labels: Path | None, judge: str, order: Path | None, fol
     opened = open_survey(survey)
     judge = judge or _logged_in()
     place = labels or labels_beside(survey, judge)
-    session = Session(opened, place, judge, from_file(opened, order) if order else ORDERS[following](opened))
+    if order is None:
+        session = Session(opened, place, judge, ORDERS[following](opened))
+    else:
+        session = Session(opened, place, judge, from_file(opened, order), order.stat().st_mtime)
     if not session.progress()["of"]:
         raise InputError(f"{survey}: has no recorded gather to label; synthetic ones have the label they were made for")
     return session

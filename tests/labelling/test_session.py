@@ -85,6 +85,22 @@ def test_what_is_known_is_shown_after_judging_alone(survey, tmp_path):
         session.revealed(shot(4))
 
 
+def test_a_second_look_comes_again_without_what_was_said_before(survey, tmp_path):
+    labels, order = tmp_path / "anna.csv", tmp_path / "next.csv"
+    begin(survey.path, labels, "anna", None, "line").label(shot(1), "good")
+    order.write_text(f"gather_id,reason\n{shot(1)},second look\n{shot(3)},random\n")
+    session = begin(survey.path, labels, "anna", order, "line")
+    assert session.coming(5) == [shot(1), shot(3)] and session.progress()["judged"] == 0
+    with pytest.raises(NotYetError):
+        session.revealed(shot(1))
+    assert session.label(shot(1), "bad") == ""
+    assert session.revealed(shot(1)) == {"label": "bad", "record": "", "reason": "second look"}
+    assert session.coming(5) == begin(survey.path, labels, "anna", order, "line").coming(5) == [shot(3)]
+    assert "was judged bad meanwhile" in session.label(shot(1), "good")
+    session.take_back("")
+    assert session.take_back("").label == "good" and session.revealed(shot(1))["label"] == "good"
+
+
 def test_another_window_loses_nothing_and_is_told(session):
     other = again(session)
     session.label(shot(1), "good")
