@@ -11,6 +11,7 @@ from glowseis.errors import InputError
 from glowseis.labelling.order import along_lines, at_random, from_file
 from glowseis.labelling.session import NotYetError, Session
 from glowseis.labelling.start import begin, labels_beside, summary_line
+from glowseis.survey.labels.adding import Judgement, append
 from tests.support.random_gathers import random_survey
 
 COUNT = 8
@@ -110,6 +111,19 @@ def test_another_window_loses_nothing_and_is_told(session):
     for _ in range(3):
         session.take_back("")
     assert "was taken back meanwhile" in other.label(shot(1), "good", known="bad")
+
+
+def test_a_label_that_gets_in_between_is_seen(session, monkeypatch):
+    session.label(shot(1), "good")
+
+    def overtaken(path, judgements):
+        append(path, [Judgement(shot(3), "bad", "anna")])
+        return append(path, judgements)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("glowseis.labelling.session.append", overtaken)
+        session.label(shot(5), "good")
+    assert session.coming(1) == [shot(7)] and session.progress()["counts"]["bad"] == 1
 
 
 def test_two_windows_and_two_judges_at_once_lose_nothing(session, survey):
