@@ -4,6 +4,7 @@ import csv
 import threading
 import time
 
+import numpy as np
 import pytest
 import waitress
 
@@ -180,6 +181,36 @@ def test_displays_differ_and_spectra_of_a_window_are_drawn(served, window):
     window.wait("return document.getElementById('spectra').offsetHeight > 100")
     kept = window.run("return JSON.parse(localStorage.getItem('glowseis-label-display')).colours")
     assert kept == "grey"
+
+
+def test_scripts_compute_what_numpy_does(served, window):
+    _, address = served
+    window.open(address)
+    call = "return import('./' + arguments[0]).then(script => script[arguments[1]](...arguments[2]))"
+
+    def script(file, function, *given):
+        return window.run(call, file, function, given)
+
+    samples = np.random.default_rng(1).normal(size=(3, 50)).round(3)
+    samples[1] = 0
+    found = script("amplitudes.js", "agc", samples.ravel().tolist(), 50, 10)
+    gained = np.array([found[str(place)] for place in range(150)] if isinstance(found, dict) else found)
+    for trace, i in ((0, 0), (0, 20), (2, 49)):
+        around = samples[trace, max(0, i - 5) : i + 6]
+        assert gained[trace * 50 + i] == pytest.approx(samples[trace, i] / np.sqrt((around**2).mean()), rel=1e-5)
+    assert not gained[50:100].any()
+    live = np.abs(samples[[0, 2]]).ravel()
+    clip = script("amplitudes.js", "clipOf", samples.ravel().tolist(), 90)
+    assert (live < clip).mean() == pytest.approx(0.9, abs=0.02)
+    for offset_m in ([100 + 12.5 * trace for trace in range(80)], [-(100 + 12.5 * trace) for trace in range(80)]):
+        ticks = script("drawing.js", "offsetTicks", {"offset_m": offset_m, "traces": 80}, 10, 60, 400)
+        for column, text in ticks:
+            assert np.interp(column, range(80), offset_m) == pytest.approx(float(text.removesuffix(" m")))
+        assert len(ticks) > 2 and {float(text.removesuffix(" m")) % 100 for _, text in ticks} == {0.0}
+    unknown = {"offset_m": [100, None, 120], "traces": 3}
+    assert script("drawing.js", "offsetTicks", unknown, 0, 3, 400) == [[1.5, "unknown"]]
+    back = {"offset_m": [100, 90, 120], "traces": 3}
+    assert script("drawing.js", "offsetTicks", back, 0, 3, 400) == [[0, "100 m"], [2, "120 m"]]
 
 
 def test_what_could_not_be_saved_is_kept_and_tried_again(served, window, monkeypatch):

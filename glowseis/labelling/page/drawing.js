@@ -227,7 +227,7 @@ export class View {
 }
 
 // Offsets at round numbers where they only grow or only fall, otherwise at the first and last trace.
-function offsetTicks(gather, left, right, width) {
+export function offsetTicks(gather, left, right, width) {
   const offsets = gather.offset_m, from = Math.max(0, Math.floor(left)), to = Math.min(gather.traces, Math.ceil(right));
   const seen = offsets.slice(from, to);
   if (!seen.length || seen.some(one => one === null)) return [[(left + right) / 2, "unknown"]];

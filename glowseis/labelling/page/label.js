@@ -42,7 +42,7 @@ async function show(id, keep = false) {
   element("name").textContent = `${gather.id}: ${gather.line}, shot ${gather.shot}, cable ${gather.cable}`;
   const apart = id !== state.current;
   element("context").hidden = !apart;
-  element("context").firstElementChild.textContent = apart ? `Shot ${gather.shot}, for comparison; it is not the one to judge.` : "";
+  element("context").firstElementChild.textContent = apart ? "for comparison, not the one to judge" : "";
   element("before").disabled = !gather.before;
   element("after").disabled = !gather.after;
   for (const button of element("classes").children) button.disabled = apart;
