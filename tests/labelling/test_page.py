@@ -202,6 +202,20 @@ def test_scripts_compute_what_numpy_does(served, window):
     live = np.abs(samples[[0, 2]]).ravel()
     clip = script("amplitudes.js", "clipOf", samples.ravel().tolist(), 90)
     assert (live < clip).mean() == pytest.approx(0.9, abs=0.02)
+    inked = window.run(
+        "const given = arguments; return import('./amplitudes.js').then(one => [...one.wigglesOf(...given).data])",
+        [4, 4, -1, -1, 0, 0, 0, 0],
+        4,
+        4,
+        {"left": 0, "right": 2, "first": 0, "last": 4},
+        1,
+        40,
+        4,
+    )
+    opacity = np.reshape(inked, (4, 40, 4))[..., 3]
+    # Filled from zero, at 10, to the clip, where the second trace is; a line a quarter of that before it.
+    assert opacity[0].tolist() == pytest.approx([0] * 10 + [255] * 20 + [153] + [0] * 9, abs=1)
+    assert opacity[3].tolist() == pytest.approx([0] * 4 + [76] * 2 + [0] * 23 + [76] * 2 + [0] * 9, abs=1)
     for offset_m in ([100 + 12.5 * trace for trace in range(80)], [-(100 + 12.5 * trace) for trace in range(80)]):
         ticks = script("drawing.js", "offsetTicks", {"offset_m": offset_m, "traces": 80}, 10, 60, 400)
         for column, text in ticks:

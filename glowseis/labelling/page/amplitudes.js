@@ -55,3 +55,45 @@ export function imageOf(samples, traces, length, clip, colours) {
     }
   return image;
 }
+
+// Every so many traces of a part of a gather as wiggles, positive amplitudes filled: how far each pixel is inked, as its
+// opacity. Paths of a canvas take ten times as long.
+export function wigglesOf(samples, length, clip, part, every, width, height) {
+  const image = new ImageData(width, height), opacity = new Uint8ClampedArray(width * height);
+  const across = width / (part.right - part.left), down = height / (part.last - part.first), pen = 0.3;
+  const ink = (start, from, to) => {
+    from = Math.max(0, from);
+    to = Math.min(width, to);
+    if (to <= from) return;
+    const first = Math.floor(from), last = Math.floor(to);
+    if (first === last) { opacity[start + first] += (to - from) * 255; return; }
+    opacity[start + first] += (first + 1 - from) * 255;
+    opacity.fill(255, start + first + 1, start + last);
+    if (last < width) opacity[start + last] += (to - last) * 255;
+  };
+  const traces = samples.length / length;
+  for (let trace = Math.ceil(Math.max(0, part.left - 1) / every) * every; trace < Math.min(traces, part.right + 1); trace += every) {
+    const zero = (trace + 0.5 - part.left) * across, start = trace * length;
+    const size = value => Math.max(-1.5, Math.min(1.5, value / clip)) * across * every;
+    // Sample i is at i + 0.5, as a row of an image.
+    const at = place => {
+      const i = Math.max(0, Math.min(length - 1, Math.floor(place))), next = Math.min(length - 1, i + 1);
+      return samples[start + i] + (samples[start + next] - samples[start + i]) * Math.max(0, Math.min(1, place - i));
+    };
+    for (let row = 0, low, high, end = at(part.first - 0.5); row < height; row++) {
+      low = high = end;
+      const from = part.first + row / down - 0.5, to = from + 1 / down;
+      end = at(to);
+      for (let i = Math.ceil(from); i < to && i < length; i++) if (i >= 0) {
+        low = Math.min(low, samples[start + i]);
+        high = Math.max(high, samples[start + i]);
+      }
+      low = size(Math.min(low, end));
+      high = size(Math.max(high, end));
+      if (high > 0) ink(row * width, zero, zero + high);
+      ink(row * width, zero + low - pen, zero + high + pen);
+    }
+  }
+  for (let i = 0; i < opacity.length; i++) image.data[4 * i + 3] = opacity[i];
+  return image;
+}

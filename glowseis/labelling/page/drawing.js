@@ -1,6 +1,6 @@
 // A gather on a canvas: samples down, traces across, axes, marks, and what is being dragged.
 
-import {agc, clipOf, imageOf, palette} from "./amplitudes.js";
+import {agc, clipOf, imageOf, palette, wigglesOf} from "./amplitudes.js";
 
 const LEFT = 52, TOP = 48, STRIP = 9, RIGHT = 6, BOTTOM = 6;
 const WIGGLE_PIXELS = 7;
@@ -132,26 +132,15 @@ export class View {
   }
 
   wiggles(pen, box, colours) {
-    const {gather, values, clip} = this, {left, right, first, last} = this.part;
-    const across = box.width / (right - left), down = box.height / (last - first);
-    const every = Math.max(1, Math.ceil(WIGGLE_PIXELS / across)), reach = across * every;
-    const from = Math.max(0, Math.floor(first)), to = Math.min(gather.samples, Math.ceil(last) + 1);
-    pen.strokeStyle = pen.fillStyle = colours.ink;
-    pen.lineWidth = 0.6;
-    for (let trace = Math.max(0, Math.floor(left)); trace < Math.min(gather.traces, right); trace += every) {
-      const zero = box.x + (trace + 0.5 - left) * across, start = trace * gather.samples;
-      const line = new Path2D(), lobes = new Path2D();
-      lobes.moveTo(zero, box.y + (from + 0.5 - first) * down);
-      for (let i = from; i < to; i++) {
-        const move = Math.max(-1.5, Math.min(1.5, values[start + i] / clip)) * reach;
-        const y = box.y + (i + 0.5 - first) * down;
-        line.lineTo(zero + move, y);
-        lobes.lineTo(zero + Math.max(0, move), y);
-      }
-      lobes.lineTo(zero, box.y + (to - 0.5 - first) * down);
-      pen.stroke(line);
-      pen.fill(lobes);
-    }
+    const {gather, values, clip, part} = this, ratio = window.devicePixelRatio || 1;
+    const width = Math.ceil(box.width * ratio), height = Math.ceil(box.height * ratio);
+    const every = Math.max(1, Math.ceil(WIGGLE_PIXELS * (part.right - part.left) / box.width));
+    const inked = new OffscreenCanvas(width, height), ink = inked.getContext("2d");
+    ink.putImageData(wigglesOf(values, gather.samples, clip, part, every, width, height), 0, 0);
+    ink.globalCompositeOperation = "source-in";
+    ink.fillStyle = colours.ink;
+    ink.fillRect(0, 0, width, height);
+    pen.drawImage(inked, box.x, box.y, width / ratio, height / ratio);
   }
 
   axes(pen, box, colours) {
