@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-SPREAD = 0.05
+SPREAD = 0.1
 """Expected spread of the weights of standardised features: the regularisation."""
 
 BIAS_SPREAD = 1.0
