@@ -98,11 +98,13 @@ def _panel(hour: Hour, figure: str, words: str) -> Panel:
 
 
 def _contrasts(hour: Hour) -> Table:
-    rows = []
+    rows, primary = [], (*hour.recipe.primary, hour.recipe.budget)
     for row in hour.contrasts().to_dict("records"):
         interval = "-" if np.isnan(row["low"]) else f"{row['low']:+.1f} to {row['high']:+.1f}"
         words = [str(row["labels"]), hour.title(row["first"]), hour.title(row["second"])]
-        figures = [_signed(row["difference"]), interval, _p(row["p"]), _p(row["holm"]), str(row["targets"])]
+        is_primary = (row["first"], row["second"], row["labels"]) == primary
+        holm = "primary" if is_primary else _p(row["holm"])
+        figures = [_signed(row["difference"]), interval, _p(row["p"]), holm, str(row["targets"])]
         rows.append([*words, *figures])
     heads = ["labels", "this", "minus this", "difference", "95 % interval", "p", "p by Holm", "surveys"]
     first, rival = (hour.title(one) for one in hour.recipe.primary)
@@ -111,8 +113,8 @@ def _contrasts(hour: Hour) -> Table:
         f"F1 of {hour.rare}, differences in points",
         pd.DataFrame(rows, columns=heads),
         (
-            f"Paired t-tests over surveys. {first} against {rival} at {hour.recipe.budget} labels is the primary "
-            "contrast, fixed in advance; the others with the same number of labels are corrected together.",
+            f"Paired t-tests over surveys. The primary contrast, {first} against {rival} at {hour.recipe.budget} labels, was "
+            "fixed in advance; the others with the same number of labels are corrected together.",
         ),
         words=3,
     )
@@ -127,7 +129,7 @@ def _means(hour: Hour) -> Table:
             figures.append(f"{row[one]:.1f}" + ("" if np.isnan(low) else f" [{low:.1f}, {high:.1f}]"))
         others = [f"{row['rare_labels']:.1f}", f"{row['seconds']:.0f}", str(row["targets"])]
         rows.append([hour.title(row["arm"]), str(row["labels"]), *figures, *others])
-    heads = ["way", "labels", *FIGURES.values(), f"{hour.rare} among the labels", "seconds", "surveys"]
+    heads = ["way", "labels", *FIGURES.values(), f"{hour.rare} labels", "seconds", "surveys"]
     title = f"Figures of {hour.rare} in per cent, mean over surveys [95 % interval]"
     return Table("means", title, pd.DataFrame(rows, columns=heads), words=1)
 

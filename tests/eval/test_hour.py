@@ -68,7 +68,7 @@ def test_points_are_run_once_and_compared(hour, tmp_path):
 def test_a_failed_arm_is_told_and_tried_again(hour, tmp_path):
     (tmp_path / "own.toml").write_text(OWN.replace("[data]", '[data]\nlabels = ["good", "dreadful"]'))
     done = hour("--target", 0, "--arm", "random", "--arm", "ready")
-    assert done.status == 1 and "2 points failed, the first target 0, random, 10 labels" in done.error[0]
+    assert done.status == 1 and "2 points failed, the first target 0, random, 20 labels" in done.error[0]
     assert "dreadful" in done.error[0]
 
 
