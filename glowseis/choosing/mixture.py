@@ -19,7 +19,7 @@ REASONS = {
 }
 """Why a gather is chosen."""
 
-SHARES = {RANDOM: 0.2, SECOND_LOOK: 0.08, RARE: 0.15, UNCERTAIN: 0.5, DIFFERENT: 0.07}
+SHARES = {RANDOM: 0.2, SECOND_LOOK: 0.08, RARE: 0.08, UNCERTAIN: 0.56, DIFFERENT: 0.08}
 """Share of each reason."""
 
 APART = 10

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from eval.budget.recipe import READY
+from eval.budget.arms import settings_digest
+from eval.budget.recipe import READY, read_hour
 from eval.report.hour_page import write_hour_page
 from eval.results.exchange import BEYOND, WITHIN
 from eval.results.hour import collect, verdict
 from glowseis.errors import InputError
+from tests.support.commands import CHECKOUT
 from tests.support.page_reader import PageReader
 from tests.support.small_hour import small_hour, write_points
 
@@ -72,7 +74,9 @@ def test_the_verdict_says_first_what_was_not_reached(tmp_path):
     )
     assert reached.startswith("With 20 labels, on chosen labels raises F1 of bad by 15.")
     assert "is reached with" in reached and "Fine-tuning instead of training from scratch" in reached
-    poor = verdict(results(tmp_path, lambda target, arm, bought: 50.0 - (arm == READY) + WOBBLE[target] * (arm == "chosen")))
+    poor = verdict(
+        results(tmp_path, lambda target, arm, bought: 50.0 - (arm == READY) + WOBBLE[target] * (arm == "chosen"))
+    )
     assert poor.startswith("Aims not reached: it is not shown that half as many chosen labels")
     assert "fine-tuning is not shown to beat training from scratch at every number of labels" in poor
     assert "perhaps by chance" in poor
@@ -104,6 +108,13 @@ def test_outcomes_with_other_settings_are_refused(tmp_path):
     for shared, settings in (("other", SETTINGS), ("same", SETTINGS | {"head": "other"})):
         with pytest.raises(InputError, match="was made with other settings"):
             collect(tmp_path / "outcomes", recipe, shared, settings)
+
+
+def test_the_recipe_in_train_is_valid_and_its_arms_too():
+    recipe = read_hour(CHECKOUT / "train/hour.toml")
+    assert recipe.targets.count >= 8 and recipe.budget == 200
+    digests = {one.name: settings_digest(recipe, one.name) for one in recipe.arms}
+    assert len(set(digests.values())) == len(digests)
 
 
 @pytest.mark.parametrize(
