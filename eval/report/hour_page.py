@@ -113,7 +113,7 @@ def _contrasts(hour: Hour) -> Table:
         f"F1 of {hour.rare}, differences in points",
         pd.DataFrame(rows, columns=heads),
         (
-            f"Paired t-tests over surveys. The primary contrast, {first} against {rival} at {hour.recipe.budget} labels, "
+            f"Paired t-tests over surveys. The primary contrast, {first} against {rival} at {hour.recipe.budget}, "
             "was fixed in advance; the others with the same number of labels are corrected together.",
         ),
         words=3,
