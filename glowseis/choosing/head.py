@@ -116,12 +116,12 @@ def unseen_probabilities(
     from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
 
     found = np.exp(_log_softmax(log_probabilities))
-    smallest = int(np.bincount(classes)[np.unique(classes)].min())
+    there = np.bincount(classes)[np.unique(classes)]
     if len(classes) < 2 * FOLDS:
         return found
-    if len(np.unique(lines)) >= FOLDS:
+    if len(np.unique(lines)) >= FOLDS <= there.max():
         folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(features, classes, lines)
-    elif smallest >= FOLDS:
+    elif there.min() >= FOLDS:
         folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(features, classes)
     else:
         folds = KFold(FOLDS, shuffle=True, random_state=seed).split(features)

@@ -81,13 +81,13 @@ class TestFractions:
                 choices = choose(
                     with_judged(np.flatnonzero(judged), probabilities=probabilities, order=order, rare=1),
                     25,
-                    SHARES,
+                    SHARES | {"rare class": 0.4, "uncertain": 0.24},
                     0,
                     seed,
                 )
                 judged[rows_of(choices)] = True
             labels = np.where(judged, truth, "")
-            assert (labels[judged] == "bad").mean() > 0.15
+            assert (labels[judged] == "bad").mean() > 0.2
             found.append(estimate(labels, ("good", "bad"), random_sample(order, judged), 400))
         assert {one.sampled for one in found} == {20}
         values = [one.classes[1].value for one in found]
@@ -221,6 +221,14 @@ class TestHead:
         seen = fit_head(flat, features, drawn).probabilities(flat, features)
         assert (seen.argmax(axis=1) == drawn).mean() > 0.8
         assert (unseen.argmax(axis=1) == drawn).mean() < 0.45
+
+    @pytest.mark.parametrize("counts", [(4, 3, 3), (20, 1, 0), (3, 3, 3), (1, 0, 0), (8, 0, 3)])
+    @pytest.mark.parametrize("lines", [1, 3, 9])
+    def test_any_few_labels_have_probabilities(self, told, counts, lines):
+        logarithms, features, classes = told
+        rows = np.concatenate([np.flatnonzero(classes == one)[:count] for one, count in enumerate(counts)])
+        found = unseen_probabilities(logarithms[rows], features[rows], classes[rows], np.arange(len(rows)) % lines, 1)
+        assert found.shape == (len(rows), 3) and found.sum(axis=1) == pytest.approx(1)
 
     def test_features_that_do_not_vary_are_nothing(self):
         features = standardised(np.column_stack([np.full(9, 5.0), np.arange(9.0)]))

@@ -38,17 +38,17 @@ def hour(grader, tmp_path, monkeypatch, command):
 @pytest.mark.slow
 @pytest.mark.usefixtures("eager_fitting")
 def test_points_are_run_once_and_compared(hour, tmp_path):
-    done = hour("--target", 0, "--arm", "ready", "--arm", "head", "--arm", "random", "--arm", "scratch")
+    done = hour("--target", 0, "--arm", "ready", "--arm", "head", "--arm", "random")
     assert done.status == 0, done.error
     assert "target 0, random, 20 labels: F1 of bad" in done.out and "points left, about" in done.out
     assert "There is no verdict yet" in done.out
     folder = tmp_path / "hours/small"
     kept = {path.name: path.read_bytes() for path in (folder / "outcomes").iterdir()}
-    names = ["head-0010", "head-0020", "random-0010", "random-0020", "ready-0000", "scratch-0020"]
+    names = ["head-0010", "head-0020", "random-0010", "random-0020", "ready-0000"]
     assert sorted(kept) == [f"00-{name}.json" for name in names]
     point = read_point(folder / "outcomes/00-random-0020.json")
     assert sum(point.labelled.values()) == 20 and set(point.seconds) == {"preparation", "training", "scoring"}
-    again = hour("--target", 0, "--arm", "ready", "--arm", "head", "--arm", "random", "--arm", "scratch")
+    again = hour("--target", 0, "--arm", "ready", "--arm", "head", "--arm", "random")
     assert again.status == 0 and "F1 of bad" not in again.out.split("\n")[0]
     assert kept == {path.name: path.read_bytes() for path in (folder / "outcomes").iterdir()}
     rest = hour("--arm", "head", "--arm", "ready")
