@@ -213,6 +213,11 @@ class StudyRecipe(Recipe):
                     f"study.independent.seed = {independent.seed} is one of the replicates' seeds, "
                     f"{study.replicates.first_seed} to {last}; give another"
                 )
+        if self.training.start_from:
+            raise ValueError(
+                "training.start_from: a study's flows start anew, because a saved one may have seen test gathers; "
+                "leave it out"
+            )
         study.training.check_labels(study.labels, "study.training")
         with refusing():
             check_arms(study.arms, "study.arms")

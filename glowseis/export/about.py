@@ -9,6 +9,9 @@ from glowseis.survey.matching.profile import Profile, profile_from, profile_line
 TRAINED_ON = "trained_on"
 """The key of what it was trained on, a profile."""
 
+TRAINED = ("training_ids", "validation_ids", "earlier_ids")
+"""Keys of the ids of gathers that trained a classifier, chose its weights, or trained the one that it went on from."""
+
 CARD = "README.md"
 """What a model is for, what it is not for and what it scored, beside its versions."""
 
@@ -56,7 +59,7 @@ def _model(folder: Path, about: dict[str, Any]) -> list[str]:
     recipe = f", recipe {about['recipe']['name']}" if about.get("recipe", {}).get("name") else ""
     survey = f", survey {about['survey']}" if about.get("survey") else ""
     lines.append(f"made by: {made}{commit}{recipe}{survey}")
-    if start := about.get("start"):
+    if "name" in (start := about.get("start", {})):
         lines.append(f"went on from: {start['name']}, checksum {start['sha256'][:12]}")
     if labels := about.get("relabelling"):
         decides = f"; where judges disagree, {labels['judge']} decides" if labels["judge"] else ""

@@ -8,6 +8,7 @@ LATER: dict[str, Any] = {
     "training.reversible": "auto",
     "training.conditioners": "float32",
     "training.at_once": 0,
+    "training.start_from": "",
     "survey.acquisitions": 0,
     "survey.first_acquisition": 1,
     "survey.weather": 0.0,
@@ -22,12 +23,12 @@ LATER_OF_CLASSIFIERS: dict[str, Any] = {
     "data.augment": [],
     "data.window": "",
     "data.rename": {},
-    "training.start_from": "",
     "training.head_epochs": 0,
     "training.head_learning_rate": 1e-3,
     "training.rehearsal": 0.0,
     "training.rehearsal_survey": "",
     "classifier.companded": False,
+    "rare": {"add": "", "label": "bad", "count": 200, "flow": ""},
     "grading": {"fractions": "survey", "missed_cost": None, "unsure_below": 0.0},
 }
 """The same, only for recipes of classifiers: flows had `data.augment` from the start."""

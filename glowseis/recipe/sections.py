@@ -112,6 +112,7 @@ class Phase(Section):
     """One phase of training: which classes, for how long, at which learning rate."""
 
     labels: list[str] = Field(min_length=1)
+    """Which gathers; "" stands for those without a label."""
     epochs: PositiveInt
     learning_rate: PositiveFloat
     warmup_steps: int = Field(default=0, ge=0)
@@ -124,6 +125,9 @@ class Phase(Section):
 class TrainingSection(Section):
     """How the flow is fitted."""
 
+    start_from: str = ""
+    """A saved flow that the fitting goes on from: its name in `savedmodels/`, or a folder. The flow's size is then that
+    of the saved one, and ActNorm stays as it was. If empty, weights are drawn from the seed."""
     batch: PositiveInt = 1
     clip_norm: NotNegative = 0.0
     """Bound of the gradient's global norm; 0 does not clip."""
@@ -290,6 +294,26 @@ class GradingSection(Section):
     """Probability below which a grade is `unsure`; 0: every gather gets a grade."""
 
 
+class RareSection(Section):
+    """Gathers that are added to a class with few, made from its training gathers."""
+
+    add: Literal["", "oversampling", "moved-noise", "flow"] = ""
+    """How: by repeating them; with their noise moved onto the events of other training gathers
+    (`glowseis.transplant`); between two of them in a flow's latent space (`glowseis.synthesis`); none if empty."""
+    label: str = "bad"
+    """The class."""
+    count: PositiveInt = 200
+    """How many are added."""
+    flow: str = ""
+    """The saved flow that makes them: its name in `savedmodels/`, or a folder."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.add == "flow") != bool(self.flow):
+            raise ValueError('flow and rare.add = "flow" go together; set both, or neither')
+        return self
+
+
 class AnyRecipe(Section):
     """Settings of every recipe."""
 
@@ -304,6 +328,7 @@ class ClassifierRecipe(AnyRecipe):
     data: ClassifierData = ClassifierData()
     classifier: ClassifierSection
     training: StartedTraining = StartedTraining()
+    rare: RareSection = RareSection()
     grading: GradingSection = GradingSection()
 
     @model_validator(mode="after")

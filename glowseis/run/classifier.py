@@ -1,7 +1,6 @@
 """A run that trains a classifier: from recipe and survey to SavedModel, predictions and scores."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from glowseis.export.classifier import export_classifier
 from glowseis.files import whole_file
 from glowseis.fitting.classifier.fitting import ClassifierFitting, make_classifier
 from glowseis.fitting.classifier.run import ClassifierRun
-from glowseis.fitting.classifier.selection import ClassifierSelection, renamed, select_labelled
+from glowseis.fitting.classifier.selection import ClassifierSelection, select_labelled
 from glowseis.fitting.devices.devices import deterministic_kernels
 from glowseis.fitting.stopping import Stopping
 from glowseis.judging.calibration import reliability
@@ -23,23 +22,21 @@ from glowseis.judging.symmetries import SYMMETRIES
 from glowseis.recipe import ClassifierRecipe
 from glowseis.run.claim import claimed
 from glowseis.run.conclusions import Conclusions, conclude
-from glowseis.run.finetuning import kept_of, rehearsed, started_classifier
-from glowseis.run.matched import MATCHED, matched_survey
+from glowseis.run.finetuning import earlier_ids, kept_of, started_classifier
+from glowseis.run.preparation import forgotten_if_refused, prepare
+from glowseis.run.rare import rare_flow
 from glowseis.run.record import record_of
 from glowseis.run.reliability import plot_reliability
 from glowseis.run.result import RESULT, Result, export_once, finish, last_lines, read_result
-from glowseis.run.starting import Start, check_whole_images, classifier_start, with_start
+from glowseis.run.starting import Start, began_with, classifier_start, with_start
 from glowseis.scoring import scores
-from glowseis.survey.batches.labelled import from_survey
+from glowseis.survey.batches.labelled import together
 from glowseis.survey.cells import safe_table
 from glowseis.survey.matching.profile import profile_of
 from glowseis.survey.splits.parts import ids_of
 from glowseis.survey.store.survey import Survey, open_survey
 
 PREDICTIONS, RELIABILITY = "predictions.csv", "reliability.png"
-
-REHEARSED = "rehearsed"
-"""The folder of a run that holds the gathers that it rehearses, if they had to be changed."""
 
 
 class Scored(pydantic.BaseModel, strict=True):
@@ -98,39 +95,32 @@ def train_classifier(
     known = start.labels if start else ()
     selection = select_labelled(survey, recipe, known)
     rehearsal = open_survey(recipe.training.rehearsal_survey) if recipe.training.rehearsal_survey else None
-    began = start.record(rehearsal) if start else None
+    flow = rare_flow(recipe.rare)
+    began = began_with(start, rehearsal, flow)
     record = record_of(recipe, survey, selection.folds_checksum, start=began)
     with claimed(folder, record, say) as identity, Stopping() as stopping:
         if (folder / RESULT).exists():
             say(f"{folder}: this run is done; its figures:")
             return read_result(folder, ClassifierResult)
         deterministic_kernels()
-        for label in recipe.data.rename.keys() - set(survey.labels):
-            say(f"data.rename: no gather is labelled {label!r}")
-        survey = renamed(survey, recipe.data.rename, recipe.data.labels or known)
-        if start:
-            survey, selection = _matched(survey, selection, start, recipe.data.window, folder, say)
-        training, validation, test = (
-            from_survey(survey, rows, selection.labels)
-            for rows in (selection.training, selection.validation, selection.test)
-        )
+        with forgotten_if_refused(folder):
+            found = prepare(recipe, survey, selection, start, rehearsal, flow, folder, say)
+        survey, selection, labels = found.survey, found.selection, found.selection.labels
+        training, validation, test = found.training, found.validation, found.test
         section = recipe.classifier
         if start:
-            model = started_classifier(start, selection.labels, recipe.seed, say)
+            model = started_classifier(start, labels, recipe.seed, say)
         else:
-            model = make_classifier(len(selection.labels), section.alpha, section.head, recipe.seed, section.companded)
-        others = None
-        if start and rehearsal:
-            others = rehearsed(start, rehearsal, selection.labels, recipe.data.window, folder / REHEARSED, say)
+            model = make_classifier(len(labels), section.alpha, section.head, recipe.seed, section.companded)
         fitting = ClassifierFitting(
             model,
-            training,
+            together([training, found.added]) if found.added else training,
             recipe.training,
             recipe.seed,
             data=recipe.data,
             validation=validation,
-            labels=selection.labels,
-            rehearsal=others,
+            labels=labels,
+            rehearsal=found.rehearsal,
         )
         run = ClassifierRun(fitting, folder, stopping, identity, say)
         for line in _plan(fitting, selection, start):
@@ -181,6 +171,7 @@ def train_classifier(
             "training_ids": ids_of(survey, selection.training),
             "validation_ids": ids_of(survey, selection.validation),
             "test_ids": ids_of(survey, selection.test),
+            **({"earlier_ids": earlier_ids(start, found.rehearsal)} if start else {}),
             "figures": dict(result),
         }
         written = export_once(
@@ -252,23 +243,6 @@ def _reliabilities(concluded: Conclusions, classes: dict[str, np.ndarray]) -> di
     }
 
 
-def _matched(
-    survey: Survey,
-    selection: ClassifierSelection,
-    start: Start,
-    window: str,
-    folder: Path,
-    say: Callable[[str], None],
-) -> tuple[Survey, ClassifierSelection]:
-    """The survey's chosen gathers as the saved classifier sees them, and which of them is in which part."""
-    parts = {part: getattr(selection, part) for part in ("training", "validation", "test")}
-    rows = np.sort(np.concatenate(list(parts.values())))
-    matched, places = matched_survey(survey, rows, start, folder / MATCHED, say)
-    check_whole_images(start, matched, window)
-    chosen = {part: places[np.searchsorted(rows, own)] for part, own in parts.items()}
-    return matched, replace(selection, **{part: own[own >= 0] for part, own in chosen.items()})
-
-
 def _plan(fitting: ClassifierFitting, selection: ClassifierSelection, start: Start | None) -> Iterator[str]:
     counts = np.bincount(fitting.gathers.classes, minlength=len(selection.labels))
     of_each = ", ".join(f"{count} {label}" for label, count in zip(selection.labels, counts, strict=True))
@@ -283,7 +257,7 @@ def _plan(fitting: ClassifierFitting, selection: ClassifierSelection, start: Sta
             )
         yield f"starts from {start.name}"
     yield (
-        f"classifier with {fitting.model.count_params():,} weights; {len(selection.training)} training gathers "
+        f"classifier with {fitting.model.count_params():,} weights; {len(fitting.gathers)} training gathers "
         f"({of_each}), {len(selection.validation)} validation, {len(selection.test)} test; "
         f"{fitting.steps} steps"
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from glowseis.errors import InputError
+from glowseis.export.about import TRAINED
 from glowseis.export.network import load_network
 from glowseis.fitting.classifier.fitting import make_classifier
 from glowseis.fitting.classifier.selection import renamed
@@ -60,6 +61,17 @@ def started_classifier(
 def kept_of(start: Start, labels: Sequence[str]) -> Kept:
     """What is kept of a saved classifier where there are too few validation gathers."""
     return Kept(start.name, start.combination if tuple(labels) == start.labels else None, start.temperature)
+
+
+def earlier_ids(start: Start, rehearsal: LabelledGathers | None) -> list[str]:
+    """Ids of gathers that trained a classifier, or chose its weights, before its own training or beside it.
+
+    Args:
+        start: The saved classifier that it starts from.
+        rehearsal: Gathers that it rehearses.
+    """
+    known = {name for part in TRAINED for name in start.about.get(part, ())}
+    return sorted(known.union(map(str, rehearsal.ids if rehearsal else ())))
 
 
 def rehearsed(

@@ -12,6 +12,7 @@ import pydantic
 
 from glowseis.export.about import TRAINED_ON
 from glowseis.export.flow import export_flow
+from glowseis.export.network import load_network
 from glowseis.fitting.devices.devices import Devices, deterministic_kernels
 from glowseis.fitting.flow.baselines import lossless_bits, patch_gaussian_bits
 from glowseis.fitting.flow.fitting import Fitted, FlowFitting, make_flow
@@ -23,6 +24,7 @@ from glowseis.run.checks import check_size
 from glowseis.run.claim import claimed_for_all
 from glowseis.run.record import record_of
 from glowseis.run.result import RESULT, Result, export_once, finish, last_lines, read_result
+from glowseis.run.starting import Start, began_with, flow_start, with_flow_start
 from glowseis.survey.batches.images import images
 from glowseis.survey.matching.profile import profile_of
 from glowseis.survey.splits.parts import ids_of
@@ -107,19 +109,24 @@ def train_flow(
         say(f"{devices.description}, {batch} gathers per step")
     if batch != recipe.training.batch:
         say(f"training.batch = {recipe.training.batch} was raised to {batch}, so that all devices get equally many")
+    recipe = with_flow_start(recipe)
+    start = flow_start(recipe, survey)
     selection = select(survey, recipe, within=within, held_out=held_out)
     check_size(recipe, survey.size, str(survey.path))
     chosen = None if within is None and held_out is None else _digest(survey, selection)
-    record = record_of(recipe, survey, rows_checksum=chosen, batch=None if batch == recipe.training.batch else batch)
+    of_step = None if batch == recipe.training.batch else batch
+    record = record_of(recipe, survey, rows_checksum=chosen, batch=of_step, start=began_with(start))
     with claimed_for_all(devices, folder, record, say) as identity, Stopping() as stopping:
         if devices.of_chief((folder / RESULT).exists):
             say(f"{folder}: this run is done; its figures:")
             return read_result(folder, FlowResult) if devices.is_chief else {}
         deterministic_kernels()
-        fitting = fitting_of(recipe, survey, selection, devices)
+        fitting = fitting_of(recipe, survey, selection, devices, start)
         run = FlowRun(fitting, folder, stopping, identity, say)
         weights = sum(int(np.prod(weight.shape)) for weight in fitting.flow.trainable_weights)
         judging = len(selection.held_out)
+        if start:
+            say(f"starts from {start.name}")
         say(
             f"flow with {weights:,} weights; {len(selection.training)} training gathers, "
             f"{len(selection.rare)} of them {recipe.data.label}; {judging} held out; {fitting.steps} steps"
@@ -146,7 +153,13 @@ def train_flow(
     return result
 
 
-def fitting_of(recipe: Recipe, survey: Survey, selection: Selection, devices: Devices | None = None) -> FlowFitting:
+def fitting_of(
+    recipe: Recipe,
+    survey: Survey,
+    selection: Selection,
+    devices: Devices | None = None,
+    start: Start | None = None,
+) -> FlowFitting:
     """A recipe's fitting of a flow to a survey's gathers.
 
     Args:
@@ -154,15 +167,20 @@ def fitting_of(recipe: Recipe, survey: Survey, selection: Selection, devices: De
         survey: The gathers.
         selection: Which of them are trained on and held out.
         devices: The devices that train; one device when None.
+        start: The saved flow that it starts from; weights drawn from the seed when None.
 
     Raises:
-        InputError: A phase has fewer gathers than there are devices.
+        InputError: A phase has fewer gathers than there are devices, or the saved flow is damaged.
     """
     devices = devices or Devices()
+    weights = load_network(start.folder, "flow").get_weights() if start else []
     with devices.strategy.scope():
         flow = make_flow(recipe.flow, survey.size, recipe.seed)
+        if start:
+            flow.set_weights(weights)
     settings = (recipe.phases, recipe.training, recipe.seed)
-    return FlowFitting(flow, survey, selection, *settings, augment=recipe.data.augment, devices=devices)
+    augment = recipe.data.augment
+    return FlowFitting(flow, survey, selection, *settings, augment=augment, devices=devices, started=start is not None)
 
 
 def _silently(line: str) -> None:

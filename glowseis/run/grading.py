@@ -10,6 +10,7 @@ import numpy as np
 
 from glowseis.delivery.grades import FACTS, PROBABILITY
 from glowseis.errors import InputError
+from glowseis.export.about import TRAINED
 from glowseis.export.classifier import SavedClassifier
 from glowseis.files import whole_file
 from glowseis.judging.decision import UNSURE
@@ -292,7 +293,7 @@ def grade_into(
     # Ignoring case, as in training.
     numbers = {label.casefold(): number for number, label in enumerate(classifier.labels)}
     grades = Grades(dict.fromkeys(classifier.labels, 0))
-    known = {name for part in ("training_ids", "validation_ids") for name in classifier.about.get(part, ())}
+    known = {name for part in TRAINED for name in classifier.about.get(part, ())}
     truth: list[int] = []
     scored: list[Graded] = []
     lines: list[tuple[int, str]] = []

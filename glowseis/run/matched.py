@@ -22,7 +22,12 @@ MATCHED = "matched"
 
 
 def matched_survey(
-    survey: Survey, rows: np.ndarray, start: Start, folder: Path, say: Callable[[str], None]
+    survey: Survey,
+    rows: np.ndarray,
+    start: Start,
+    folder: Path,
+    say: Callable[[str], None],
+    size: tuple[int, int] | None = None,
 ) -> tuple[Survey, np.ndarray]:
     """Gathers matched to a saved classifier, as `classify` matches them: sample interval and order of traces.
 
@@ -32,6 +37,7 @@ def matched_survey(
         start: The saved classifier.
         folder: Where a survey of them is made, if any has to be changed; one that is there already is used again.
         say: Called with lines of what was changed, and which gathers were left out.
+        size: Samples and traces of the images of a survey that is made; as few as hold all of them when None.
 
     Returns:
         The survey itself, or that of the matched gathers; and the row there of each of `rows`, -1 if it was left out.
@@ -51,7 +57,8 @@ def matched_survey(
         if not changed:
             return survey, _left(survey, rows, bringing, say)
         bringing = Bringing(start.name, start.profile, start.size)
-        write_survey(folder, _matched(survey, rows, bringing), _size(survey, rows, bringing), about)
+        size = size or _size(survey, rows, bringing)
+        write_survey(folder, _matched(survey, rows, bringing, size), size, about)
         for line in bringing.lines():
             say(line)
     made = open_survey(folder)
@@ -72,9 +79,8 @@ def _left(survey: Survey, rows: np.ndarray, bringing: Bringing, say: Callable[[s
     return left
 
 
-def _matched(survey: Survey, rows: np.ndarray, bringing: Bringing) -> Iterator[Gather]:
+def _matched(survey: Survey, rows: np.ndarray, bringing: Bringing, size: tuple[int, int]) -> Iterator[Gather]:
     """The gathers, each an image of the common size; those that cannot be graded are left out."""
-    size = _size(survey, rows, bringing)
     for row in rows:
         gather = bringing.gather(survey.read(int(row)))
         if bringing.keeps(gather):

@@ -14,6 +14,7 @@ from glowseis.choosing.mixture import REASONS, SECOND_LOOK, Choice, Known, choos
 from glowseis.choosing.suspects import suspected
 from glowseis.delivery.grades import PROBABILITY
 from glowseis.errors import InputError
+from glowseis.export.about import TRAINED
 from glowseis.export.classifier import SavedClassifier, load_classifier
 from glowseis.export.folders import savedmodel_sha256
 from glowseis.judging.prior import reweighted
@@ -173,7 +174,7 @@ def next_gathers(
         even = head.probabilities(np.nan_to_num(looks.log_probabilities), features)
     probabilities = reweighted(even, np.ones(len(numbers)), _expected(fractions, numbers))
     remarks = []
-    known = {name for part in ("training_ids", "validation_ids") for name in classifier.about.get(part, ())}
+    known = {name for part in TRAINED for name in classifier.about.get(part, ())}
     seen = index["gather_id"].isin(known).to_numpy()
     if seen[taught].any():
         remarks.append(

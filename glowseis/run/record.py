@@ -34,7 +34,8 @@ class _Recorded(pydantic.BaseModel, strict=True):
         relabelling: Where labels came from that differ from the survey's records, as `Relabelling.record`.
         folds_checksum: Checksum of the file of folds that the run depends on.
         rows_checksum: Checksum of the gathers that train and judge, if the caller chose them.
-        start: The saved model that it goes on from, with its checksum; paths to it do not count.
+        start: What it began with, by name and checksum: a saved model that it goes on from, a survey to rehearse, a
+            flow that makes gathers. Paths to these do not count.
         batch: Gathers per step, if the number of devices raised it above the recipe's.
         versions: Versions of Python and packages.
     """
@@ -67,7 +68,7 @@ def record_of(
         folds_checksum: Checksum of the folds that say what is trained on, if any.
         rows_checksum: Checksum of the gathers that train and judge, if the caller chose them.
         batch: Gathers per step, if not the recipe's.
-        start: The saved model that it goes on from (`glowseis.run.starting.Start.record`), if any.
+        start: What it began with, such as the saved model that it goes on from (`glowseis.run.starting.began_with`).
     """
     packages = ("tensorflow", "keras", "numpy")
     relabelling = survey.relabelling.record() if survey.relabelling else None
@@ -150,11 +151,8 @@ def check_same(folder: Path, record: dict[str, Any], say: Callable[[str], None])
         raise InputError(f"{folder}: holds a run with other folds; {MEND}")
     if there.rows_checksum != record.get("rows_checksum"):
         raise InputError(f"{folder}: holds a run on other gathers of that survey; {MEND}")
-    started = record.get("start") or {}
-    if (there.start or {}) != started:
-        began = (there.start or {}).get("name", "nothing")
-        other = "" if began != started.get("name") else " with other files, or rehearses another survey"
-        raise InputError(f"{folder}: holds a run that started from {began}{other}; {MEND}")
+    if other := difference(there.start or {}, record.get("start") or {}):
+        raise InputError(f"{folder}: holds a run that began with another saved model or survey ({other}); {MEND}")
     of_recipe = record["recipe"]["training"]["batch"]
     batch, other_batch = record.get("batch") or of_recipe, there.batch or of_recipe
     if batch != other_batch:
@@ -203,7 +201,7 @@ def _check_settings(
     except (OSError, ValueError):
         raise InputError(f"{folder}: not the folder of a run; give another --out") from None
     before, now = there.recipe, json.loads(json.dumps(recipe))
-    if there.start and all(one.get("training", {}).get("start_from") for one in (before, now)):
+    if there.start:
         before, now = _without_paths(before), _without_paths(now)
     changed = difference(identifying(before), identifying(now))
     if changed:
@@ -216,5 +214,9 @@ def _check_settings(
 
 
 def _without_paths(recipe: dict[str, Any]) -> dict[str, Any]:
-    """A recipe without the paths of what a run starts from and rehearses, of which it records checksums."""
-    return recipe | {"training": recipe["training"] | {"start_from": "", "rehearsal_survey": ""}}
+    """A recipe without the paths of what a run began with, of which it records checksums."""
+    training = recipe["training"] | {"start_from": ""}
+    if "rehearsal_survey" in training:
+        training["rehearsal_survey"] = ""
+    rare = {"rare": recipe["rare"] | {"flow": ""}} if "rare" in recipe else {}
+    return recipe | {"training": training} | rare

@@ -10,12 +10,21 @@ import pydantic
 
 from glowseis.errors import InputError, first_wrong
 from glowseis.export.about import profile_in
-from glowseis.export.folders import damaged, model_name, read_about, savedmodel_folder, savedmodel_sha256
+from glowseis.export.folders import (
+    check_fits,
+    damaged,
+    model_name,
+    read_about,
+    savedmodel_folder,
+    savedmodel_sha256,
+)
 from glowseis.judging.combination import Combination, combination_from
-from glowseis.recipe import ClassifierRecipe, ClassifierSection, Section
+from glowseis.recipe import ClassifierRecipe, ClassifierSection, FlowSection, Recipe, Section
 from glowseis.run.record import RECORD
 from glowseis.run.result import RESULT
-from glowseis.survey.matching.profile import Profile
+from glowseis.shipped import READY
+from glowseis.survey.matching.profile import Profile, image_intervals_s, image_spacings_m
+from glowseis.survey.matching.sameness import check_trained_on
 from glowseis.survey.store.survey import Survey
 
 KEY = "training.start_from"
@@ -73,18 +82,29 @@ class Start:
         calibration = self.about.get("calibration")
         return float(calibration["temperature"]) if calibration else None
 
-    def record(self, rehearsal: Survey | None = None) -> dict[str, Any]:
-        """What of it identifies a run, with the survey that is rehearsed, if any, as JSON."""
-        rehearsed = {"rehearsal_checksum": rehearsal.checksum} if rehearsal else {}
-        return {"name": self.name, "sha256": self.sha256, **rehearsed}
+
+def began_with(start: Start | None, rehearsal: Survey | None = None, flow: Start | None = None) -> dict[str, Any]:
+    """What a run began with, as JSON, by which it is told from others.
+
+    Args:
+        start: The saved model that it goes on from.
+        rehearsal: The survey that it rehearses.
+        flow: The flow that makes gathers for it.
+    """
+    return {
+        **({"name": start.name, "sha256": start.sha256} if start else {}),
+        **({"rehearsal_checksum": rehearsal.checksum} if rehearsal else {}),
+        **({"flow": flow.name, "flow_sha256": flow.sha256} if flow else {}),
+    }
 
 
-def find_start(text: str | Path, kind: str) -> Start:
+def find_start(text: str | Path, kind: str, key: str = KEY) -> Start:
     """Find a saved model to start from.
 
     Args:
         text: The name of a ready model or of one in `savedmodels/`, such as `robust` or `robust/3`, or a folder.
         kind: `flow` or `classifier`.
+        key: The setting that names it, for errors.
 
     Raises:
         InputError: There is none, it is of another kind, or cannot be read; or it names a run that is not finished.
@@ -105,9 +125,10 @@ def find_start(text: str | Path, kind: str) -> Start:
                 if (run / RESULT).is_file()
                 else "it is not finished: run it to its end"
             )
-            raise InputError(f'{KEY} = "{text}": {run} is a run, not a SavedModel; {how}')
+            raise InputError(f'{key} = "{text}": {run} is a run, not a SavedModel; {how}')
+    ready = '"robust", ' if kind in READY else ""
     raise InputError(
-        f'{KEY} = "{text}": no SavedModel there or in savedmodels/; give "robust", savedmodels/NAME or a version of it'
+        f'{key} = "{text}": no SavedModel there or in savedmodels/; give {ready}savedmodels/NAME or a version of it'
     )
 
 
@@ -145,6 +166,36 @@ def with_start(recipe: ClassifierRecipe) -> ClassifierRecipe:
     if "augment" not in data.model_fields_set:
         taken["augment"] = saved.get("data", {}).get("augment", [])
     return recipe.model_copy(update={"classifier": network, "data": data.model_copy(update=taken)})
+
+
+def flow_start(recipe: Recipe, survey: Survey) -> Start | None:
+    """The saved flow that a recipe's fitting starts from; None if it starts anew.
+
+    Raises:
+        InputError: As `find_start`; or it is for gathers of another size, sample interval or trace spacing.
+    """
+    if not recipe.training.start_from:
+        return None
+    start, index = find_start(recipe.training.start_from, "flow"), survey.index
+    check_fits(dict(start.about), start.name, survey)
+    check_trained_on(start.name, start.profile, image_intervals_s(index), image_spacings_m(index), survey.path)
+    return start
+
+
+def with_flow_start(recipe: Recipe) -> Recipe:
+    """A recipe with the size of the saved flow that it starts from.
+
+    Args:
+        recipe: The recipe; returned as it is if it starts anew.
+
+    Raises:
+        InputError: As `find_start`; or the recipe says another size.
+    """
+    if not recipe.training.start_from:
+        return recipe
+    start = find_start(recipe.training.start_from, "flow")
+    network = _agreed(start, "flow", recipe.flow, start.about.get("recipe", {}), FlowSection)
+    return recipe.model_copy(update={"flow": network})
 
 
 def _agreed(

@@ -103,6 +103,7 @@ def same(first, second):
     return all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
 
 
+@pytest.mark.slow
 def test_the_last_layer_is_trained_alone_and_then_all_weights(saved, own, done, there, command):
     start = load_network("savedmodels/grader")
     alone = command("train", saved.recipe, "--survey", own, "--set", "training.epochs=2")
@@ -121,6 +122,14 @@ def test_a_savedmodel_says_what_it_went_on_from_and_what_it_took(done, saved):
     assert f"went on from: grader/1, checksum {start.sha256[:12]}" in about_lines(done.model)
 
 
+def test_gathers_that_trained_the_saved_classifier_are_not_scored(done, saved, there, command):
+    before = find_start(saved.model, "classifier").about
+    assert done.about["earlier_ids"] == sorted([*before["training_ids"], *before["validation_ids"]])
+    told = command("classify", done.model, saved.survey, "--out", "grades.csv")
+    assert "90 gathers not scored: gathers with the same id trained own/1 or chose its weights" in told.out
+    assert "of the 30 labelled gathers" in told.out
+
+
 def test_few_validation_gathers_keep_the_rule_and_the_temperature(done, saved):
     assert "validation has 5 good, 2 medium, 1 bad" in done.out and "so those of grader/1 are kept" in done.out
     before = find_start(saved.model, "classifier").about
@@ -129,6 +138,7 @@ def test_few_validation_gathers_keep_the_rule_and_the_temperature(done, saved):
     assert done.about["calibration"]["fitted_on"] == 0
 
 
+@pytest.mark.slow
 def test_a_class_without_gathers_stays_as_the_saved_classifier_knew_it(saved, own, there, command):
     survey = open_survey(own)
     write_survey(there / "few", (survey.read(int(row)) for row in survey.select(["good", "medium"])), (24, 16), {})
@@ -171,6 +181,7 @@ def test_classes_may_be_fewer_others_or_called_otherwise(saved, there):
     assert renamed(survey, recipe.data.rename, LABELS).manifest.counts == {"good": 10, "medium": 10, "bad": 10}
 
 
+@pytest.mark.slow
 def test_a_stopped_training_goes_on_bit_for_bit(saved, own, there, command, monkeypatch):
     words = ("train", saved.recipe, "--survey", own, "--set", "training.rehearsal=0.25")
     words = (*words, "--set", f"training.rehearsal_survey={saved.survey}")
@@ -194,6 +205,7 @@ def test_a_stopped_training_goes_on_bit_for_bit(saved, own, there, command, monk
     assert same(load_network("savedmodels/own/1").get_weights(), load_network("savedmodels/own/2").get_weights())
 
 
+@pytest.mark.slow
 def test_what_a_run_started_from_tells_it_from_others(saved, own, there, command):
     words = ("train", saved.recipe, "--survey", own, "--set", "training.epochs=2")
     assert command(*words).status == 0
@@ -237,12 +249,14 @@ def test_a_start_that_cannot_be(saved, own, there, command, changes, message):
     assert not (there / "run").exists()
 
 
+@pytest.mark.slow
 def test_gathers_of_another_size_or_of_one_class_are_told(saved, there, command):
     graded_survey(there / "wide", counts=(8, 8, 8), size=(24, 32))
     done = command("train", saved.recipe, "--survey", there / "wide")
     assert (done.status, len(done.error)) == (2, 1)
     assert "its gathers are 24x32, but grader/1 sees images of 24x16; pass --set data.window=24x16" in done.error[0]
-    windows = ("--set", "data.window=24x16", "--set", "name=windows", "--set", "training.epochs=2")
+    # The refused run leaves its folder free.
+    windows = ("--set", "data.window=24x16", "--set", "training.epochs=2")
     assert command("train", saved.recipe, "--survey", there / "wide", *windows).status == 0
     graded_survey(there / "one", counts=(8,))
     done = command("train", saved.recipe, "--survey", there / "one", "--out", there / "one run")

@@ -118,6 +118,7 @@ class FlowFitting:
         seed: Seed of order, noise and augmentation.
         augment: Names of random changes of every training gather.
         devices: The devices that train; one device when None.
+        started: Whether the flow has been trained before, so that its ActNorm is not set again.
 
     Attributes:
         batch: Gathers per step, over all devices.
@@ -137,7 +138,9 @@ class FlowFitting:
         *,
         augment: Sequence[str] = (),
         devices: Devices | None = None,
+        started: bool = False,
     ):
+        self._started = started
         self.flow, self.survey, self.selection, self.training = flow, survey, selection, training
         self.devices = devices or Devices()
         self.batch = self.devices.batch(training.batch)
@@ -197,7 +200,8 @@ class FlowFitting:
         with self.devices.noticing_the_lost(lambda: f"the run resumes after step {self._state.step}"):
             if not self._state.step:
                 # Statistics of float32 images differ between kinds of processors, so the chief sets ActNorm for all.
-                self.devices.on_chief(lambda: self._adapt(watcher))
+                if not self._started:
+                    self.devices.on_chief(lambda: self._adapt(watcher))
                 self.devices.follow_chief([weight.value for weight in self.flow.weights])
                 self.keep(0)
             told.on_train_begin()

@@ -1,5 +1,6 @@
 """Which gathers of a survey a recipe trains on, and which it holds out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from glowseis.errors import InputError
 from glowseis.recipe import Recipe
 from glowseis.survey.batches.images import epoch_order
-from glowseis.survey.splits.parts import labelled_rows
+from glowseis.survey.splits.parts import recorded_rows
 from glowseis.survey.store.survey import Survey
 
 HELD_OUT_EPOCH = -2
@@ -50,7 +51,7 @@ def select(
             `held_out` has another label or is synthetic.
     """
     label = recipe.data.label
-    recorded = labelled_rows(survey)
+    recorded = recorded_rows(survey)
     every_rare = np.intersect1d(survey.select(labels=[label]), recorded)
     if within is not None:
         recorded = np.intersect1d(recorded, within)
@@ -78,12 +79,18 @@ def select(
             'or set training.keep = "last"'
         )
     free = np.setdiff1d(recorded, held_out)
-    phases = [np.intersect1d(survey.select(labels=phase.labels), free) for phase in recipe.phases]
-    for phase, rows in zip(recipe.phases, phases, strict=True):
+    phases = [np.intersect1d(_labelled(survey, phase.labels), free) for phase in recipe.phases]
+    for number, (phase, rows) in enumerate(zip(recipe.phases, phases, strict=True)):
         if not len(rows):
+            which = " or ".join(f"labelled {one!r}" if one else "without a label" for one in phase.labels)
             raise InputError(
-                f"{survey.path}: no training gather is labelled {' or '.join(map(repr, phase.labels))}; remove that "
-                "phase"
+                f"{survey.path}: no training gather is {which}; remove that phase, or pass --set phases.{number}.labels"
             )
     training = np.unique(np.concatenate(phases))
     return Selection(phases, training, left, held_out)
+
+
+def _labelled(survey: Survey, labels: Sequence[str]) -> np.ndarray:
+    """Rows of the gathers with some labels, an empty one for those without; the others must be the survey's."""
+    unlabelled = np.flatnonzero((survey.index["label"] == "").to_numpy()) if "" in labels else np.zeros(0, np.int64)
+    return np.union1d(survey.select(labels=[label for label in labels if label]), unlabelled)

@@ -66,8 +66,13 @@ def hold_out(
 
 def labelled_rows(survey: Survey) -> np.ndarray:
     """Rows that belong to folds: labelled and not synthetic, int64 `[gather]`."""
-    takes_part = (survey.index["label"] != "") & (survey.index["parents"] == "")
-    return np.flatnonzero(takes_part.to_numpy()).astype(np.int64)
+    recorded = recorded_rows(survey)
+    return recorded[(survey.index["label"] != "").to_numpy()[recorded]]
+
+
+def recorded_rows(survey: Survey) -> np.ndarray:
+    """Rows of gathers that are not synthetic, labelled or not, int64 `[gather]`."""
+    return np.flatnonzero((survey.index["parents"] == "").to_numpy()).astype(np.int64)
 
 
 def _taken(labels: np.ndarray, share: float, seed: int, least: int = 1) -> np.ndarray:

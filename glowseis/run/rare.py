@@ -1,0 +1,89 @@
+"""Gathers that a training adds to a class with few, made from its training gathers alone."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from glowseis.errors import InputError
+from glowseis.recipe import RareSection
+from glowseis.run.starting import Start, find_start
+from glowseis.survey.gather import Gather
+from glowseis.survey.store.survey import Survey, open_survey, write_survey
+from glowseis.survey.wording import number_of
+from glowseis.synthesis import synthesise
+from glowseis.transplant import transplants
+
+ADDED = "added"
+"""The folder of a run that holds the gathers that were made for it."""
+
+STREAM = 2
+"""Tells the draw of gathers to repeat from others of the same seed."""
+
+
+def rare_flow(section: RareSection) -> Start | None:
+    """The saved flow that makes the gathers; None if none does.
+
+    Raises:
+        InputError: It is not there, or no flow.
+    """
+    return find_start(section.flow, "flow", "rare.flow") if section.flow else None
+
+
+def added_gathers(
+    section: RareSection,
+    survey: Survey,
+    training: np.ndarray,
+    labels: Sequence[str],
+    seed: int,
+    flow: Start | None,
+    folder: Path,
+    say: Callable[[str], None],
+) -> tuple[Survey, np.ndarray]:
+    """Gathers to add to the rare class: rows of the survey that repeat, or a survey that is made of new ones.
+
+    Args:
+        section: How, and how many.
+        survey: The survey that holds the training gathers, with the classes as labels.
+        training: Their rows.
+        labels: The classes.
+        seed: Seed of the draw.
+        flow: The saved flow (`rare_flow`).
+        folder: Where new gathers are kept; those that are there already are used again.
+        say: Called with a line that says what was added.
+
+    Returns:
+        The survey that holds them, and their rows.
+
+    Raises:
+        InputError: The class is none, has no training gather, or gathers cannot be made of them.
+    """
+    label, count = section.label, section.count
+    if label not in labels:
+        raise InputError(f"rare.label = {label!r}: not one of the classes {', '.join(labels)}; name one of them")
+    rare = training[survey.index["label"].to_numpy()[training] == label]
+    if not len(rare):
+        raise InputError(
+            f"{survey.path}: no training gather is labelled {label!r}, so none can be added; label some, or pass "
+            "--set rare.add="
+        )
+    of = f"{number_of(len(rare), 'training gather')} labelled {label}"
+    if section.add == "oversampling":
+        say(f"added: {number_of(count, 'repeat')} of {of}")
+        return survey, np.random.default_rng([seed, STREAM]).choice(rare, count)
+
+    def make() -> Iterator[Gather]:
+        if flow:
+            return synthesise(flow.folder, survey, label, count, seed, rows=rare)
+        return transplants(survey, label, count, seed, hosts=training, donors=rare)
+
+    about = {"added": {**section.model_dump(exclude={"flow"}), "seed": seed, "survey": survey.checksum}}
+    about["added"] |= {"rows": rare.tolist(), "flow_sha256": flow.sha256 if flow else ""}
+    if not folder.exists():
+        write_survey(folder, make(), survey.size, about)
+    made = open_survey(folder)
+    if made.manifest.about != about:
+        raise InputError(f"{folder}: holds other gathers than those of this run; remove it")
+    how = f"that {flow.name} made of" if flow else "with the noise of"
+    say(f"added: {number_of(count, 'gather')} {how} {of}")
+    return made, np.arange(len(made))

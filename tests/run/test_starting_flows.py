@@ -1,0 +1,179 @@
+"""Flows that go on from a saved one, and gathers that a classifier's training adds to a class with few."""
+
+import json
+import shutil
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from glowseis.errors import InputError
+from glowseis.export.network import load_network
+from glowseis.fitting.flow.fitting import FlowFitting
+from glowseis.fitting.flow.run import FlowRun
+from glowseis.fitting.flow.selection import select
+from glowseis.recipe import RareSection, read_recipe
+from glowseis.run.rare import added_gathers, rare_flow
+from glowseis.survey.labels.overlay import open_survey
+from tests.support.graded_survey import LABELS, RECIPE, graded_survey
+from tests.support.random_gathers import random_survey
+
+pytestmark = pytest.mark.usefixtures("eager_fitting")
+
+RARE = """
+name = "rare"
+seed = 4
+
+[[phases]]
+labels = [""]
+epochs = 2
+learning_rate = 1e-3
+
+[[phases]]
+labels = ["bad"]
+epochs = 1
+learning_rate = 1e-3
+
+[training]
+start_from = "tiny"
+batch = 3
+keep = "last"
+pictures_every_epochs = 100
+"""
+"""Three gathers a step: two epochs of two steps, then two steps."""
+
+
+@pytest.fixture
+def there(trained, tiny, tmp_path, monkeypatch):
+    """A folder with the saved flow and a recipe that starts from it; 7 gathers are bad, 9 good, 8 have no label."""
+    shutil.copytree(trained.savedmodel.parent, tmp_path / "savedmodels/tiny")
+    (tmp_path / "rare.toml").write_text(RARE)
+    index = open_survey(tiny.survey).index
+    none = [*index["gather_id"][index["label"] == "bad"][:5], *index["gather_id"][index["label"] == "good"][:3]]
+    (tmp_path / "anna.csv").write_text("gather_id,label\n" + "".join(f"{name},unsure\n" for name in none))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def same(first, second):
+    return all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
+
+
+@pytest.mark.slow
+def test_a_flow_goes_on_from_a_saved_one_bit_for_bit(there, tiny, command, monkeypatch):
+    began = []
+    train = FlowFitting._train
+    monkeypatch.setattr(FlowFitting, "_adapt", None)  # ActNorm is not set again
+    monkeypatch.setattr(
+        FlowFitting, "_train", lambda one, *told: [began.append(one.flow.get_weights()), train(one, *told)]
+    )
+    words = ("train", "rare.toml", "--survey", tiny.survey, "--labels", "anna.csv")
+    whole = command(*words)
+    assert whole.status == 0, whole.error
+    assert "starts from tiny/1" in whole.out and "15 training gathers, 7 of them bad; 0 held out; 6 steps" in whole.out
+    assert same(began[0], load_network("savedmodels/tiny").get_weights())
+    about = json.loads(Path("savedmodels/rare/1/assets.extra/glowseis.json").read_text())
+    assert about["start"]["name"] == "tiny/1" and len(about["training_ids"]) == 15
+    assert about["recipe"]["flow"] == read_recipe(tiny.recipe).flow.model_dump()
+
+    with monkeypatch.context() as patch:
+        after_step = FlowRun.after_step
+
+        def stop(run, step, *told):
+            after_step(run, step, *told)
+            if step == 3:
+                signal.raise_signal(signal.SIGTERM)
+
+        patch.setattr(FlowRun, "after_step", stop)
+        assert command(*words, "--out", there / "parts").status == 75
+    done = command(*words, "--out", there / "parts")
+    assert done.status == 0 and "resuming after step 3 of 6" in done.out
+    one, other = (load_network(f"savedmodels/rare/{version}").get_weights() for version in (1, 2))
+    assert same(one, other) and not same(one, began[0])
+
+
+def test_a_phase_of_gathers_without_a_label(there, tiny):
+    recipe = read_recipe(Path("rare.toml"))
+    survey = open_survey(tiny.survey, ["anna.csv"])
+    chosen = select(survey, recipe)
+    assert [len(rows) for rows in chosen.phases] == [8, 7]
+    assert set(survey.index["label"].to_numpy()[chosen.phases[0]]) == {""}
+    both = select(survey, read_recipe(Path("rare.toml"), ["phases.0.labels=['', 'good']"]))
+    assert len(both.phases[0]) == 17
+    with pytest.raises(
+        InputError, match=r"no training gather is without a label; remove that phase, or pass --set phases"
+    ):
+        select(open_survey(tiny.survey), recipe)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            ["training.start_from=none"],
+            "no SavedModel there or in savedmodels/; give savedmodels/NAME or a version of it",
+        ),
+        (["training.start_from=robust"], "a classifier, but this needs a flow; name the SavedModel of a flow"),
+        (["flow.levels=3"], "flow.levels = 3 contradicts tiny/1, which has 2; leave it out"),
+    ],
+)
+def test_a_flow_that_cannot_be_started_from(there, tiny, command, changes, message):
+    words = [word for change in changes for word in ("--set", change)]
+    done = command("train", "rare.toml", "--survey", tiny.survey, "--labels", "anna.csv", *words)
+    assert (done.status, len(done.error)) == (2, 1) and message in done.error[0]
+    assert not (there / "runs").exists()
+
+
+def test_a_flow_of_another_size_is_told(there, command):
+    random_survey(there / "wide")
+    done = command("train", "rare.toml", "--survey", there / "wide", "--set", 'phases.0.labels=["good"]')
+    assert (done.status, len(done.error)) == (2, 1)
+    assert "tiny/1: this SavedModel is for gathers of 32x32, but those of" in done.error[0]
+
+
+@pytest.mark.parametrize("add", ["oversampling", "moved-noise", "flow"])
+def test_gathers_are_added_from_training_gathers_alone(there, tiny, add):
+    section = RareSection(add=add, count=6, flow="tiny" if add == "flow" else "")
+    survey, told = open_survey(tiny.survey), []
+    training = np.flatnonzero((survey.index["label"] == "bad").to_numpy())[:4]
+    training = np.union1d(training, survey.select(["good"])[:3])
+    given = (section, survey, training, ("good", "bad"), 1, rare_flow(section), there / "added", told.append)
+    made, rows = added_gathers(*given)
+    assert len(rows) == 6 and set(made.index["label"].to_numpy()[rows]) == {"bad"}
+    names = survey.index["gather_id"].to_numpy()[training]
+    if add == "oversampling":
+        assert made is survey and set(rows) <= set(training)
+    else:
+        parents = {one for names in made.index["parents"] for one in names.split(";")}
+        assert len(parents) > 2 and parents <= set(names)
+    assert told[0].endswith("4 training gathers labelled bad")
+    again, rows_again = added_gathers(*given)
+    assert again.checksum == made.checksum and np.array_equal(rows, rows_again)
+    with pytest.raises(InputError, match=r"no training gather is labelled 'bad', so none can be added"):
+        added_gathers(section, survey, training[survey.index["label"].to_numpy()[training] == "good"], *given[3:])
+
+
+@pytest.mark.slow
+def test_a_classifier_trains_on_added_gathers_and_is_judged_without_them(there, command):
+    graded_survey(there / "survey", counts=(20, 12, 6))
+    (there / "grader.toml").write_text(RECIPE)
+    words = ("rare.add=moved-noise", "rare.count=9", "training.epochs=1", "training.keep=last")
+    words = [word for change in words for word in ("--set", change)]
+    done = command("train", "grader.toml", "--survey", there / "survey", *words)
+    assert done.status == 0, done.error
+    assert "added: 9 gathers with the noise of 3 training gathers labelled bad" in done.out
+    assert "31 training gathers (12 good, 7 medium, 12 bad)" in done.out
+    about = json.loads(Path("savedmodels/grader/1/assets.extra/glowseis.json").read_text())
+    assert about["trained_on"]["labels"]["bad"] == 3 and len(about["training_ids"]) == 22
+    wrong = command(
+        "train", "grader.toml", "--survey", there / "survey", *words, "--set", "rare.label=awful", "--out", "x"
+    )
+    assert (wrong.status, len(wrong.error)) == (2, 1)
+    assert f"rare.label = 'awful': not one of the classes {', '.join(LABELS)}; name one of them" in wrong.error[0]
+    assert not Path("x/run.json").exists()
+
+
+def test_a_flow_for_the_rare_class_is_asked_for():
+    with pytest.raises(ValueError, match=r'flow and rare.add = "flow" go together; set both, or neither'):
+        RareSection(add="flow")
