@@ -35,6 +35,7 @@ from glowseis.survey.cells import safe_table
 from glowseis.survey.matching.profile import profile_of
 from glowseis.survey.splits.parts import ids_of
 from glowseis.survey.store.survey import Survey, open_survey
+from glowseis.survey.wording import number_of
 
 PREDICTIONS, RELIABILITY = "predictions.csv", "reliability.png"
 
@@ -148,6 +149,8 @@ def train_classifier(
             grading.unsure_below,
             kept_of(start, selection.labels) if start else None,
         )
+        if not concluded.fitted and recipe.training.keep == "last":
+            result["validation_unused"] = True
         result |= _scored(concluded, classes, selection.labels)
         if concluded.calibration:
             result["calibration"] = {**concluded.calibration.record(), **_reliabilities(concluded, classes)}
@@ -199,7 +202,8 @@ def classifier_lines(result: dict[str, Any]) -> list[str]:
         if part in result:
             count = sum(result[part]["support"])
             # The rule for windows is fitted to these, and usually the weights are chosen on them.
-            flattered = ", optimistic because weights and rule were chosen on them" if part == "validation" else ""
+            chosen = part == "validation" and not result.get("validation_unused")
+            flattered = ", optimistic because weights and rule were chosen on them" if chosen else ""
             shown += [
                 f"{part}, {count:g} gathers{flattered} (weights of step {result['step']}), in percent:",
                 result[part]["text"],
@@ -255,7 +259,11 @@ def _plan(fitting: ClassifierFitting, selection: ClassifierSelection, start: Sta
                 f"no training gather is {' or '.join(none)}: what the last layer of {start.name} knows of "
                 f"{'that class' if len(none) == 1 else 'them'} stays as it is; label some, if there are any"
             )
-        yield f"starts from {start.name}"
+        alone = (
+            f"{number_of(fitting.head_epochs, 'epoch')} of the last layer alone, then " if fitting.head_epochs else ""
+        )
+        rest = number_of(fitting.training.epochs - fitting.head_epochs, "epoch")
+        yield f"starts from {start.name}: {alone}{rest} of all weights"
     yield (
         f"classifier with {fitting.model.count_params():,} weights; {len(fitting.gathers)} training gathers "
         f"({of_each}), {len(selection.validation)} validation, {len(selection.test)} test; "

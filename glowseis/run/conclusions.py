@@ -47,6 +47,7 @@ class Conclusions:
         raw: Probabilities of the gathers of the parts `validation` and `test` by the rule, float64 `[gather, class]`; a
             part without gathers is left out.
         probabilities: The same, calibrated.
+        fitted: Whether anything of this was fitted to validation gathers, other than what is unlike.
     """
 
     combination: Combination
@@ -55,6 +56,7 @@ class Conclusions:
     decision: Decision
     raw: dict[str, np.ndarray]
     probabilities: dict[str, np.ndarray]
+    fitted: bool = True
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,8 @@ def conclude(
         judges = probabilities.get("validation", np.zeros((0, model.classes)))
         threshold = fit_threshold(judges, classes["validation"], missed_cost)
     decision = Decision(threshold, missed_cost, unsure_below)
-    return Conclusions(combination, unlikeness, calibration, decision, raw, probabilities)
+    fitted = not few or threshold is not None
+    return Conclusions(combination, unlikeness, calibration, decision, raw, probabilities, fitted)
 
 
 def events_again(

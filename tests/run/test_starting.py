@@ -108,7 +108,10 @@ def test_the_last_layer_is_trained_alone_and_then_all_weights(saved, own, done, 
     start = load_network("savedmodels/grader")
     alone = command("train", saved.recipe, "--survey", own, "--set", "training.epochs=2")
     assert alone.status == 0, alone.error
-    assert "starts from grader/1" in alone.out and "34 training gathers" in alone.out
+    assert (
+        "starts from grader/1: 2 epochs of the last layer alone, then 0 epochs of all weights" in alone.out
+        and "34 training gathers" in alone.out
+    )
     head, every = load_network("savedmodels/own"), load_network(done.model)
     assert same(body(head), body(start)) and not same(head.output_head.get_weights(), start.output_head.get_weights())
     assert not any(np.array_equal(*pair) for pair in zip(body(every)[:4], body(start)[:4], strict=True))
@@ -132,6 +135,7 @@ def test_gathers_that_trained_the_saved_classifier_are_not_scored(done, saved, t
 
 def test_few_validation_gathers_keep_the_rule_and_the_temperature(done, saved):
     assert "validation has 5 good, 2 medium, 1 bad" in done.out and "so those of grader/1 are kept" in done.out
+    assert "validation, 8 gathers (weights of step 6)" in done.out
     before = find_start(saved.model, "classifier").about
     assert done.about["combination"] == before["combination"]
     assert done.about["calibration"]["temperature"] == 1.25
@@ -214,7 +218,7 @@ def test_what_a_run_started_from_tells_it_from_others(saved, own, there, command
     shutil.copytree(there / "savedmodels/grader/1", there / "savedmodels/grader/2")
     other = command(*words)
     assert (other.status, len(other.error)) == (2, 1)
-    assert "holds a run that started from grader/1; give another --out" in other.error[0]
+    assert "began with another saved model or survey (name was 'grader/1', now 'grader/2')" in other.error[0]
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,7 @@ class ClassifierFitting:
     gathers has no part in the loss: what the last layer knows of it stays.
 
     Attributes:
+        head_epochs: Epochs of the last layer alone.
         fractions: Share of each class in the training, float64 `[class]`: its gathers' weights times its weight in the
             loss. A class that is left out of the loss counts as an average one.
 
@@ -147,6 +148,7 @@ class ClassifierFitting:
         self.data = data or ClassifierData()
         self.window = parse_size(self.data.window) if self.data.window else None
         self.validation = validation if validation and len(validation) else None
+        self.head_epochs = started.head_epochs if started else 0
         self._batch = training.batch
         self.rehearsal = rehearsal
         class_weight = class_weights(training.class_weights, counts)
@@ -182,7 +184,7 @@ class ClassifierFitting:
             class_weight,
             training.at_once,
             shift.tolist() if shift.any() else None,
-            started.head_epochs * self.steps_per_epoch if started else 0,
+            self.head_epochs * self.steps_per_epoch,
             started.head_learning_rate if started else training.learning_rate,
         )
         self._predictor = Predictor(model)
