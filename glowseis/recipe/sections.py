@@ -125,9 +125,6 @@ class Phase(Section):
 class TrainingSection(Section):
     """How the flow is fitted."""
 
-    start_from: str = ""
-    """A saved flow that the fitting goes on from: its name in `savedmodels/`, or a folder. The flow's size is then that
-    of the saved one, and ActNorm stays as it was. If empty, weights are drawn from the seed."""
     batch: PositiveInt = 1
     clip_norm: NotNegative = 0.0
     """Bound of the gradient's global norm; 0 does not clip."""
@@ -146,6 +143,9 @@ class TrainingSection(Section):
     evaluate_every_epochs: PositiveInt = 1
     pictures_every_epochs: PositiveInt = 10
     checkpoint_every_s: PositiveFloat = 60.0
+    start_from: str = ""
+    """A saved flow that the fitting goes on from: its name in `savedmodels/`, or a folder. The flow's size is then that
+    of the saved one, and ActNorm stays as it was. If empty, weights are drawn from the seed."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
