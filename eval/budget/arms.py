@@ -16,7 +16,7 @@ from eval.budget.targets import Target
 from glowseis.choosing.head import fit_head
 from glowseis.export.classifier import SavedClassifier, load_classifier
 from glowseis.judging.prior import reweighted
-from glowseis.recipe import ClassifierRecipe, read_recipe
+from glowseis.recipe import ClassifierRecipe, identifying, read_recipe
 from glowseis.run.classifier import train_classifier
 from glowseis.run.looks import Looks, look_at_survey
 from glowseis.scoring import fraction_weights, scores
@@ -39,7 +39,7 @@ def settings_digest(recipe: HourRecipe, name: str) -> str:
         return ""
     arm = recipe.arm(name)
     trained = recipe_of(arm)
-    content = {"labels": arm.labels, "recipe": trained.model_dump() if trained else None}
+    content = {"labels": arm.labels, "recipe": identifying(trained.model_dump()) if trained else None}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

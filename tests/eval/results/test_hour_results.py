@@ -12,6 +12,7 @@ from eval.report.hour_page import write_hour_page
 from eval.results.exchange import BEYOND, WITHIN
 from eval.results.hour import collect, verdict
 from glowseis.errors import InputError
+from glowseis.recipe import LATER_OF_CLASSIFIERS, ClassifierRecipe
 from tests.support.commands import CHECKOUT
 from tests.support.page_reader import PageReader
 from tests.support.small_hour import small_hour, write_points
@@ -115,6 +116,16 @@ def test_the_recipe_in_train_is_valid_and_its_arms_too():
     assert recipe.targets.count >= 8 and recipe.budget == 200
     digests = {one.name: settings_digest(recipe, one.name) for one in recipe.arms}
     assert len(set(digests.values())) == len(digests)
+
+
+def test_a_setting_that_comes_later_does_not_change_an_arm(tmp_path, monkeypatch):
+    monkeypatch.chdir(CHECKOUT)
+    recipe = read_hour(CHECKOUT / "train/hour.toml")
+    before = settings_digest(recipe, "scratch")
+    dump = ClassifierRecipe.model_dump
+    monkeypatch.setattr(ClassifierRecipe, "model_dump", lambda self: {**dump(self), "later": {"key": 1}})
+    monkeypatch.setattr("glowseis.recipe.later.LATER_OF_CLASSIFIERS", {**LATER_OF_CLASSIFIERS, "later": {"key": 1}})
+    assert settings_digest(recipe, "scratch") == before
 
 
 @pytest.mark.parametrize(
