@@ -80,11 +80,12 @@ def _training(about: dict[str, Any]) -> list[str]:
     if about["kind"] == "flow":
         return lines
     rule = about.get("combination")
+    rule_of = f" of {about['rule_of']}," if "rule_of" in about else ""
     if rule is None or not rule["fitted_on"]:
         lines.append("gathers with several windows: mean of the windows' log-probabilities")
     else:
         lines.append(
-            f"gathers with several windows: a rule fitted to {rule['fitted_on']} validation gathers, applied in full "
+            f"gathers with several windows: a rule{rule_of} fitted to {rule['fitted_on']} validation gathers, applied in full "
             f"from {rule['windows']:g} windows"
         )
     lines += _probabilities(about)

@@ -149,7 +149,7 @@ def train_classifier(
             grading.unsure_below,
             kept_of(start, selection.labels) if start else None,
         )
-        if not concluded.fitted and recipe.training.keep == "last":
+        if concluded.kept and concluded.decision.threshold is None and recipe.training.keep == "last":
             result["validation_unused"] = True
         result |= _scored(concluded, classes, selection.labels)
         if concluded.calibration:
@@ -174,6 +174,7 @@ def train_classifier(
             "training_ids": ids_of(survey, selection.training),
             "validation_ids": ids_of(survey, selection.validation),
             "test_ids": ids_of(survey, selection.test),
+            **({"rule_of": start.name} if start and concluded.kept else {}),
             **({"earlier_ids": earlier_ids(start, found.rehearsal)} if start else {}),
             "figures": dict(result),
         }

@@ -47,7 +47,7 @@ class Conclusions:
         raw: Probabilities of the gathers of the parts `validation` and `test` by the rule, float64 `[gather, class]`; a
             part without gathers is left out.
         probabilities: The same, calibrated.
-        fitted: Whether anything of this was fitted to validation gathers, other than what is unlike.
+        kept: Whether rule and temperature are those of the classifier that the training started from.
     """
 
     combination: Combination
@@ -56,7 +56,7 @@ class Conclusions:
     decision: Decision
     raw: dict[str, np.ndarray]
     probabilities: dict[str, np.ndarray]
-    fitted: bool = True
+    kept: bool = False
 
 
 @dataclass(frozen=True)
@@ -182,8 +182,7 @@ def conclude(
         judges = probabilities.get("validation", np.zeros((0, model.classes)))
         threshold = fit_threshold(judges, classes["validation"], missed_cost)
     decision = Decision(threshold, missed_cost, unsure_below)
-    fitted = not few or threshold is not None
-    return Conclusions(combination, unlikeness, calibration, decision, raw, probabilities, fitted)
+    return Conclusions(combination, unlikeness, calibration, decision, raw, probabilities, few)
 
 
 def events_again(
