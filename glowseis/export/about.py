@@ -85,8 +85,8 @@ def _training(about: dict[str, Any]) -> list[str]:
         lines.append("gathers with several windows: mean of the windows' log-probabilities")
     else:
         lines.append(
-            f"gathers with several windows: a rule{rule_of} fitted to {rule['fitted_on']} validation gathers, applied in full "
-            f"from {rule['windows']:g} windows"
+            f"gathers with several windows: a rule{rule_of} fitted to {rule['fitted_on']} validation gathers, applied "
+            f"in full from {rule['windows']:g} windows"
         )
     lines += _probabilities(about)
     measured = "measured" if about.get("unlike") else "not measured"
