@@ -39,6 +39,9 @@ RARE = 3
 ALIKE = 5
 """Largest ratio of the counts of both rails."""
 
+OUTERMOST = 1.2
+"""Largest ratio of a value that recurs beyond a rail, on the same side of zero, to it."""
+
 MOST, NEAR = 4, 16
 """Most values that stand out among those near them, within that fraction of the range of most samples."""
 
@@ -233,7 +236,9 @@ def _beyond(amplitude: np.ndarray, reach: np.ndarray, sample: Sample) -> np.ndar
 
 
 def _is_paired(value: float, counts: dict, zero: float) -> bool:
-    """Whether a value, the outermost on its side of zero, has an equally frequent one on the other side: rails.
+    """Whether a value, about the outermost on its side of zero, has an equally frequent one on the other side: rails.
+
+    Traces from which constants were subtracted after recording have rails of their own, so others may lie beyond.
 
     Args:
         value: The value.
@@ -241,7 +246,7 @@ def _is_paired(value: float, counts: dict, zero: float) -> bool:
         zero: Zero.
     """
     shares = {other: (float(other) - zero) / (float(value) - zero) for other in counts}
-    return max(shares.values()) <= 1 and any(
+    return max(shares.values()) <= OUTERMOST and any(
         -1.5 < share < -2 / 3 and 1 / ALIKE <= counts[other] / counts[value] <= ALIKE for other, share in shares.items()
     )
 

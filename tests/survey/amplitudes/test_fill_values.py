@@ -66,3 +66,22 @@ def test_the_zero_of_coarse_whole_numbers_is_no_fill_value(counts, constant):
     gather, wanted = rendered(amplitude + constant), rendered(amplitude, zero_level=0.0)
     assert "fill" not in gather.mended and (gather.zero_amplitude == constant).all()
     np.testing.assert_array_equal(gather.image, wanted.image)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("moved", [0, 1, 6, 48])
+@pytest.mark.parametrize("steps", [0, 512, 2**24])
+def test_rails_that_were_moved_with_their_traces_are_no_fill_values(seed, moved, steps):
+    """A recorder's limit, and constants subtracted from some traces afterwards: rails lie beside rails."""
+    amplitude = sound(seed)
+    limit = np.quantile(np.abs(amplitude), 0.97)
+    amplitude = np.clip(amplitude, -limit, limit)
+    amplitude[:, :moved] += limit * 0.01 * np.random.default_rng(seed).standard_normal(moved)
+    if steps:
+        amplitude = np.rint(amplitude / limit * steps)
+    gather = rendered(amplitude)
+    assert "fill" not in gather.mended
+    assert (gather.image[np.abs(amplitude) > 0.9 * np.abs(amplitude).max()] != 128).all()
+    amplitude[200:, 3:9] = -1.1 * np.abs(amplitude).max()
+    gather = rendered(amplitude)
+    assert gather.mended["fill"] == 6 and (gather.image[200:, 3:9] == 128).all()
