@@ -41,7 +41,7 @@ POLARITY_HZ, LAG_S = (10.0, 40.0), 0.004
 OPPOSITE = 0.35
 """Least correlation with a neighbour, of either sign, that tells polarity."""
 
-CLEARLY = 1.1
+CLEARLY = 1.04
 """How many times as large the negative correlation of reversed traces is as any positive one, at least."""
 
 MOST_REVERSED = 4
