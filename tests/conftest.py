@@ -1,11 +1,13 @@
 import gc
 import os
 import signal
+import sys
 from types import SimpleNamespace
 
 import pytest
 
 from tests.support.commands import lines, run_here
+from tests.support.graphs import rewrite_graphs
 from tests.support.shared import shared_folder
 from tests.support.warm import hold, start_server
 
@@ -14,6 +16,11 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# The tests' processes share the cores: threads of each would wait for one another more than they help.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+    os.environ.setdefault(name, "1")
+# XLA, TensorFlow's and JAX's, compiles small programs longer than it runs them.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
 
 TINY = """
 name = "tiny"
@@ -61,6 +68,8 @@ def pytest_collection_modifyitems(items):
 def pytest_collection_finish():
     # Of what collecting imported, TensorFlow above all, nothing is ever garbage, and looking takes long.
     gc.freeze()
+    if "tensorflow" in sys.modules:
+        rewrite_graphs(False)
 
 
 @pytest.fixture
@@ -113,6 +122,14 @@ def one_core():
         yield
 
 
+@pytest.fixture
+def rewritten_graphs():
+    """Graphs are rewritten before they run, as they are for users; for tests of memory."""
+    rewrite_graphs(True)
+    yield
+    rewrite_graphs(False)
+
+
 @pytest.fixture(scope="session")
 def warm_python(tmp_path_factory):
     """An executable that runs modules and programs as Python does, with TensorFlow imported already."""
@@ -123,14 +140,13 @@ def warm_python(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def jax_python(tmp_path_factory):
-    """The same with Keras on JAX, which compiles little better than it must, and what many programs share once."""
+    """The same with Keras on JAX, which compiles once what several programs share."""
     pytest.importorskip("jax")
 
     def make(folder):
         start_server(
             folder,
             KERAS_BACKEND="jax",
-            JAX_DISABLE_MOST_OPTIMIZATIONS="1",
             JAX_COMPILATION_CACHE_DIR=str(folder / "compiled"),
             JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0",
             JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES="-1",

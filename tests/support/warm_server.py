@@ -16,6 +16,8 @@ import signal
 import socket
 import sys
 
+from tests.support.graphs import rewrite_graphs
+
 IMPORTED = (
     "keras",
     "matplotlib.pyplot",
@@ -124,6 +126,8 @@ if __name__ == "__main__":
     path = [one for one in sys.path[1:] if one not in given]
     for name in (*IMPORTED, *OF_BACKENDS[os.environ.get("KERAS_BACKEND", "tensorflow")]):
         importlib.import_module(name)
+    if "tensorflow" in sys.modules:
+        rewrite_graphs(False)
     gc.freeze()
     asked = Server(sys.argv[1]).serve()
     if asked:

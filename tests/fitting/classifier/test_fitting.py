@@ -210,7 +210,7 @@ def test_training_in_parts_takes_the_same_steps(survey):
 
 
 @pytest.mark.slow
-def test_memory_grows_with_the_part_not_with_the_batch():
+def test_memory_grows_with_the_part_not_with_the_batch(rewritten_graphs):
     batch = a_batch(192, (112, 80))
 
     def highest_mb(at_once):
