@@ -34,8 +34,11 @@ def pictures(dtype="float32", batch=2):
     return tf.constant(np.random.default_rng(1).random((batch, 32, 48, 1)), dtype=dtype)
 
 
-def gradients(flow, x, *, mode="graph", **settings):
-    """Bits, and gradients of them by name of what they are taken by, weights and pictures."""
+def gradients(flow, x, *, mode="eager", **settings):
+    """Bits, and gradients of them by name of what they are taken by, weights and pictures.
+
+    Eagerly unless another way of running is what is tested: to trace takes longer than to run once.
+    """
     steps = Steps(flow, looped=mode == "xla", **settings)
 
     def run(x):
@@ -59,7 +62,7 @@ def gradients(flow, x, *, mode="graph", **settings):
 
 @functools.cache
 def with_stored(dtype="float32", condition=0):
-    """A flow, pictures, and bits and gradients with stored activations, traced once for all tests of a process."""
+    """A flow, pictures, and bits and gradients with stored activations, once for all tests of a process."""
     flow, x = flow_of(dtype, condition=condition), pictures(dtype)
     return flow, x, *gradients(flow, x)
 
@@ -96,9 +99,10 @@ def test_gradients_are_the_same_in_every_way_of_running(mode, activations):
 
 
 @pytest.mark.slow
-def test_gradients_of_stored_activations_are_the_same_with_xla():
+@pytest.mark.parametrize("mode", ["graph", "xla"])
+def test_gradients_of_stored_activations_are_the_same_compiled(mode):
     flow, x, bits, stored = with_stored()
-    again, compiled = gradients(flow, x, mode="xla")
+    again, compiled = gradients(flow, x, mode=mode)
     assert float(again) == pytest.approx(float(bits), rel=1e-5)
     assert largest_difference(stored, compiled) < 1e-4
 
@@ -116,10 +120,9 @@ def test_gradients_are_the_same_after_ninety_steps():
     x = tf.constant(smooth[:2], tf.float32)
     # A flow as training leaves it: one that inverts.
     assert np.max(np.abs(flow.decode(flow.encode(x)) - x)) < 1e-3
-    # Eagerly: tracing ninety steps takes longer, and in graphs gradients are the same, as seen above.
-    bits, stored = gradients(flow, x, mode="eager")
+    bits, stored = gradients(flow, x)
     for activations, bound in (("inverted", 1e-4), ("recomputed", 1e-5)):
-        again, recomputed = gradients(flow, x, activations=activations, mode="eager")
+        again, recomputed = gradients(flow, x, activations=activations)
         assert float(bits) == pytest.approx(float(again), rel=1e-6)
         assert largest_difference(stored, recomputed) < bound
 
