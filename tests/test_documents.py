@@ -43,7 +43,7 @@ def test_readme_with_a_savedmodel_alone(demo, monkeypatch):
 
 
 @pytest.mark.slow
-def test_readme_with_keras(demo, monkeypatch):
+def test_readme_with_keras(demo, monkeypatch, rewritten_graphs):
     monkeypatch.chdir(demo)
     names = {}
     exec(snippets("README.md")[1], names)

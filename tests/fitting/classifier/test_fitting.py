@@ -128,7 +128,7 @@ def test_a_damaged_record_is_named(survey, tmp_path, monkeypatch):
         fitted(everything(damaged))
 
 
-def test_it_learns_what_tells_the_classes_apart(survey):
+def test_it_learns_what_tells_the_classes_apart(survey, rewritten_graphs):
     images = survey.read_images(np.arange(120))
     classes = everything(survey).classes
     said = []

@@ -230,7 +230,7 @@ def test_conditioners_in_bfloat16_are_not_reversible():
         *(pytest.param(one, marks=pytest.mark.slow) for one in ({}, {"conditioners": "bfloat16"})),
     ],
 )
-def test_training_lowers_the_bits(settings):
+def test_training_lowers_the_bits(settings, rewritten_graphs):
     flow, x = flow_of(), pictures()
     trainer = FlowTrainer(flow, **settings)
     trainer.compile(keras.optimizers.Adam(1e-3))
