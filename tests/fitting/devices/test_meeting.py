@@ -59,10 +59,10 @@ def test_nobody_waits_for_ever_and_all_say_for_whom(addresses, monkeypatch):
     monkeypatch.setattr(meeting, "SAY_AFTER_S", 0.5)
     said = []
     chief, other = together(
-        lambda: meet(addresses, 0, wait_s=4, say=said.append), lambda: meet(addresses, 1, wait_s=7, say=said.append)
+        lambda: meet(addresses, 0, wait_s=2, say=said.append), lambda: meet(addresses, 1, wait_s=4, say=said.append)
     )
-    assert chief.startswith(f"worker 0 waited 4 s for {addresses[2]} in vain; start all workers")
-    assert other.startswith(f"worker 1 waited 7 s for {addresses[0]} in vain")
+    assert chief.startswith(f"worker 0 waited 2 s for {addresses[2]} in vain; start all workers")
+    assert other.startswith(f"worker 1 waited 4 s for {addresses[0]} in vain")
     assert sorted(said) == [f"worker 0 is waiting for {addresses[2]}", f"worker 1 is waiting for {addresses[0]}"]
 
 
@@ -228,7 +228,8 @@ def test_the_secret_is_not_sent_and_nothing_sent_is_of_use_again(addresses):
     assert not set(first) & set(second)
 
 
-def test_who_only_says_go_is_not_worker_0(addresses):
+def test_who_only_says_go_is_not_worker_0(addresses, monkeypatch):
+    monkeypatch.setattr(meeting, "LET_IN_S", 1.0)
     changed = exchanged(
         addresses, lambda line: b"go " + b"0" * 64 + b"\n" if line.startswith(b"go ") else line, wait_s=5
     )
@@ -268,7 +269,8 @@ def test_an_address_that_no_host_can_have_is_told_at_once():
         meet(["a..b:1", "localhost:2"], 1, wait_s=60)
 
 
-def test_another_who_answers_for_worker_0_is_not_it(addresses):
+def test_another_who_answers_for_worker_0_is_not_it(addresses, monkeypatch):
+    monkeypatch.setattr(meeting, "LET_IN_S", 1.0)
     with socket.create_server(("localhost", int(addresses[0].split(":")[1]))) as server:
 
         def answer():
