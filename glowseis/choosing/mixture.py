@@ -25,6 +25,9 @@ SHARES = {RANDOM: 0.2, SECOND_LOOK: 0.08, RARE: 0.08, UNCERTAIN: 0.56, DIFFERENT
 APART = 10
 """Fewest shots between two gathers of a line and cable."""
 
+AT_ONCE = 256
+"""Centres whose distances are computed together."""
+
 ORDER_STREAM = 31
 
 
@@ -142,21 +145,19 @@ def choose(known: Known, count: int, shares: Mapping[str, float], apart: int, se
         reasons[row] = RANDOM
     for row in known.suspects[: numbers[SECOND_LOOK]].tolist():
         reasons[row] = SECOND_LOOK
-    spread = _Spread(known, apart, reasons)
-    ranked: dict[str, Callable[[], np.ndarray]] = {
-        RARE: lambda: known.probabilities[:, known.rare],
-        UNCERTAIN: lambda: -_margin(known.probabilities),
-        DIFFERENT: _Farthest(known, reasons),
-    }
-    wanted = {reason: shares[reason] for reason in ranked}
+    wanted = {reason: shares[reason] for reason in (RARE, UNCERTAIN, DIFFERENT)}
     free = count - len(reasons)
     own = numbers_of(free, wanted) if any(wanted.values()) else {}
     if not own and numbers[RANDOM]:
         # Whoever wants random gathers alone gets the next ones for those that are judged already.
         for row in [row for row in known.order.tolist() if known.open[row] and row not in reasons][:free]:
             reasons[row] = RANDOM
-    for reason, score in ranked.items():
-        for _ in range(own.get(reason, 0)):
+    spread = _Spread(known, apart, reasons) if any(own.values()) else None
+    for reason, number in own.items():
+        if not number or spread is None:
+            continue
+        score = _score(reason, known, reasons)
+        for _ in range(number):
             best = spread.best(score())
             if best is None:
                 break
@@ -171,6 +172,14 @@ def _drawn(known: Known, count: int) -> list[int]:
     judged = known.judged[known.order]
     first = int(np.argmin(judged)) if not judged.all() else len(judged)
     return [row for row in known.order[first : first + count].tolist() if known.open[row]]
+
+
+def _score(reason: str, known: Known, chosen: Mapping[int, str]) -> Callable[[], np.ndarray]:
+    """A function that scores all gathers, `[gather]`; the highest is chosen next."""
+    if reason == DIFFERENT:
+        return _Farthest(known, chosen)
+    fixed = known.probabilities[:, known.rare] if reason == RARE else -_margin(known.probabilities)
+    return lambda: fixed
 
 
 def _margin(probabilities: np.ndarray) -> np.ndarray:
@@ -228,9 +237,12 @@ class _Farthest:
         return self._nearest
 
     def _count(self, rows: list[int]) -> None:
-        for row in rows:
-            away = self._known.features - self._known.features[row]
-            self._nearest = np.minimum(self._nearest, np.einsum("gf,gf->g", away, away))
+        features = self._known.features
+        squares = np.einsum("gf,gf->g", features, features)
+        for first in range(0, len(rows), AT_ONCE):
+            some = rows[first : first + AT_ONCE]
+            away = squares[:, np.newaxis] + squares[some] - 2 * features @ features[some].T
+            self._nearest = np.minimum(self._nearest, np.maximum(away, 0).min(axis=1))
         self._counted.update(rows)
 
 
