@@ -20,6 +20,7 @@ def worth(tmp_path, monkeypatch, command):
     return lambda *words: command("eval.worth", "worth.toml", *words)
 
 
+@pytest.mark.slow
 def test_surveys_are_run_once_and_compared(worth, tmp_path):
     done = worth("--setting", "weather1-rare6", "--survey", 0, "--survey", 1)
     assert done.status == 0

@@ -117,6 +117,7 @@ def test_two_processes_on_one_survey(replicate):
         run_fold(study, study.setting.name, 0, ["oversampling"])
 
 
+@pytest.mark.slow
 def test_arms_are_scored_on_the_independent_survey_alone(replicate, place):
     study = replicate()
     name = study.setting.name
