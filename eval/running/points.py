@@ -22,6 +22,9 @@ from glowseis.run.looks import Looks, look_at_survey
 from glowseis.run.record import commit
 from glowseis.shipped import found
 
+PREPARATION = "preparation"
+"""What simulating and looking at a target take, and buying labels, among a point's seconds."""
+
 BATCH = 64
 """Windows looked at together."""
 
@@ -70,7 +73,7 @@ class Runner:
         for number, (target, arm, bought) in enumerate(todo):
             point = self._point(target, arm, bought)
             write_point(self._outcomes, point)
-            self._taken.setdefault(arm, []).append(sum(point.seconds.values()))
+            self._note(point)
             rare = self._recipe.labels[self._recipe.rare]
             told = point.error or f"F1 of {rare} {100 * point.f1[self._recipe.rare]:.1f}"
             self._say(f"target {target}, {arm}, {bought} labels: {told}; {self._left(todo[number + 1 :])}")
@@ -83,16 +86,25 @@ class Runner:
         if (point.shared, point.settings) != (self._shared, settings_digest(self._recipe, arm)):
             path = point_path(self._outcomes, target, arm, bought)
             raise InputError(f"{path}: was made with other settings; give another --out, or remove it")
-        self._taken.setdefault(arm, []).append(sum(point.seconds.values()))
+        self._note(point)
         return True
+
+    def _note(self, point: Point) -> None:
+        """Note how long a point took; the ready model's is the first of a target, which it prepares."""
+        seconds = dict(point.seconds)
+        preparation = seconds.pop(PREPARATION, 0.0)
+        self._taken.setdefault(point.arm, []).append(preparation if point.arm == READY else sum(seconds.values()))
 
     def _left(self, todo: Sequence[tuple[int, str, int]]) -> str:
         """What is left, and about how long that takes by what was finished."""
         if not todo:
             return "nothing is left"
-        every = [seconds for taken in self._taken.values() for seconds in taken]
-        seconds = sum(float(np.mean(self._taken.get(arm, every))) for _, arm, _ in todo)
-        return f"{len(todo)} points left, about {seconds / 3600:.1f} h"
+        trained = {one.name for one in self._recipe.arms if one.recipe}
+        known = [seconds for arm, taken in self._taken.items() if arm in trained for seconds in taken]
+        if not known and any(arm in trained for _, arm, _ in todo):
+            return f"{len(todo)} points left"
+        expected = {arm: float(np.mean(self._taken.get(arm, known if arm in trained else [0.0]))) for _, arm, _ in todo}
+        return f"{len(todo)} points left, about {sum(expected[arm] for _, arm, _ in todo) / 3600:.1f} h"
 
     def _point(self, target: int, arm: str, bought: int) -> Point:
         started = time.monotonic()
@@ -106,12 +118,12 @@ class Runner:
         about: dict[str, Any] = {"commit": commit() or "", "machine": machine()}
         if arm == READY:
             ready: dict[str, Any] = {**ready_scores(self._recipe, made, looks[1], self._classifier)}
-            return Point(**shared, **ready, **about, seconds={"preparation": time.monotonic() - started})
+            return Point(**shared, **ready, **about, seconds={PREPARATION: time.monotonic() - started})
         section = self._recipe.arm(arm)
         labels = self._bought(made, section.labels, looks[0]).first(bought)
         given = list(labels.of_each().values())
         about["labelled"] = {label: given.count(label) for label in self._recipe.labels}
-        seconds = {"preparation": time.monotonic() - started}
+        seconds = {PREPARATION: time.monotonic() - started}
         if not section.recipe:
             headed: dict[str, Any] = {**head_scores(self._recipe, made, looks, self._classifier, labels)}
             return Point(**shared, **headed, **about, seconds=seconds)
