@@ -44,10 +44,8 @@ def main(
     """
     from glowseis.recipe import ClassifierRecipe, read_recipe
     from glowseis.run.checks import check_has_survey
-    from glowseis.run.starting import with_flow_start, with_start
 
     settings = read_recipe(recipe, changes)
-    settings = with_start(settings) if isinstance(settings, ClassifierRecipe) else with_flow_start(settings)
     if survey is None:
         check_has_survey(settings, recipe)
     together = cluster is not None or bool(os.environ.get("TF_CONFIG"))

@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from glowseis.recipe import AnyRecipe, Recipe
+from glowseis.recipe import AnyRecipe, ClassifierRecipe, Recipe
 from glowseis.run.checks import check_size
 from glowseis.run.own_survey import own_survey
 from glowseis.run.record import check_folder
+from glowseis.run.starting import with_flow_start, with_start
 from glowseis.survey.labels.overlay import open_survey, with_labels
 from glowseis.survey.size import parse_size
 from glowseis.survey.store.survey import Survey
@@ -48,9 +49,11 @@ def make_ready(
         together: Whether several processes train; then only their chief checks the folder and makes a survey, later.
 
     Raises:
-        InputError: The survey or the labels do not suit this recipe, or the folder holds something else.
+        InputError: The survey, the labels or the saved model that it starts from do not suit this recipe, or the folder
+            holds something else.
         StoppedError: The simulation of the survey was interrupted; what was made is kept.
     """
+    recipe = with_start(recipe) if isinstance(recipe, ClassifierRecipe) else with_flow_start(recipe)
     folder = out or Path("runs") / recipe.name
 
     def make() -> Survey:
