@@ -124,7 +124,7 @@ def one_core():
 
 @pytest.fixture
 def rewritten_graphs():
-    """Graphs are rewritten before they run, as they are for users: for tests of memory, and one of each training."""
+    """Graphs are rewritten before they run, as they are for users."""
     rewrite_graphs(True)
     yield
     rewrite_graphs(False)
