@@ -74,8 +74,7 @@ def by_flow(
         print(f"{flow.name} was trained on another survey, {flow.about.get('survey', 'which it does not name')}")
     possible = len(possible_parents(flow, survey, label))
     made = synthesise(flow, survey, label, target.count, target.seed, path, batch, farthest=farthest)
-    reach = f", at most {farthest:g} of the way" if farthest < 1 else ""
-    _write(target, made, f"{flow.name}, seed {target.seed}, {path} path{reach}")
+    _write(target, made, f"at most {farthest:g} of the way" if farthest < 1 else "")
     return f"{target.count} synthetic {label} gathers by {flow.name}, from {possible} possible parents: {target.out}"
 
 
@@ -101,16 +100,16 @@ def by_moving(target: Target, survey: "Survey", label: str | None, corner_hz: fl
     if not corner_hz > 0:
         raise InputError(f"--corner {corner_hz:g}: give a frequency above 0, in Hz")
     made = transplants(survey, label, target.count, target.seed, corner_hz=corner_hz)
-    _write(target, made, f"noise below {corner_hz:g} Hz on other earths, seed {target.seed}")
+    _write(target, made, f"noise below {corner_hz:g} Hz")
     done = f"{target.count} synthetic {label} gathers, their noise below {corner_hz:g} Hz moved onto other gathers"
     return f"{done}: {target.out}"
 
 
-def _write(target: Target, made: "Iterator[Gather]", maker: str) -> None:
+def _write(target: Target, made: "Iterator[Gather]", remark: str) -> None:
     """Write gathers as they are made."""
     from tqdm import tqdm
 
     from glowseis.survey.formats.writing import write_gathers
 
     with tqdm(made, "generating", target.count, unit="gather", disable=None) as shown:
-        write_gathers(target.out, shown, kind=target.kind, maker=maker)
+        write_gathers(target.out, shown, kind=target.kind, remark=remark)

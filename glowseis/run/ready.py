@@ -53,7 +53,10 @@ def make_ready(
             holds something else.
         StoppedError: The simulation of the survey was interrupted; what was made is kept.
     """
-    recipe = with_start(recipe) if isinstance(recipe, ClassifierRecipe) else with_flow_start(recipe)
+    if isinstance(recipe, ClassifierRecipe):
+        recipe = with_start(recipe)
+    elif isinstance(recipe, Recipe):
+        recipe = with_flow_start(recipe)
     folder = out or Path("runs") / recipe.name
 
     def make() -> Survey:

@@ -349,6 +349,21 @@ def test_noise_on_other_earths_needs_no_flow(tiny, tmp_path, command):
     assert {labels[name] for name in donors} == {"bad"}
 
 
+@pytest.mark.parametrize("name", ["moved.segy", "moved.h5", "moved.npy", "moved"])
+def test_moved_noise_is_read_again_with_its_parents(tiny, tmp_path, command, name):
+    words = ("--onto", "other-earths", "--survey", tiny.survey, "--label", "bad", "--count", 3, "--corner", 6)
+    assert command("generate", *words, "--out", tmp_path / name).status == 0
+    options = ReadOptions(sample_interval_s=0.004, axes="gather,time,trace") if name.endswith("npy") else ReadOptions()
+    path = tmp_path / name
+    read = open_survey(path) if path.is_dir() else list(open_source(path, options).gathers())
+    origins = [one.origin for one in (map(read.read, range(3)) if path.is_dir() else read)]
+    assert len(origins) == 3 and all(len(one.parents) == 2 and one.path == "moved" for one in origins)
+    if name.endswith("segy"):
+        text = path.read_bytes()[:3200].decode("cp037")
+        assert "LATENT" not in text and "NOISE OF ONE ON THE EVENTS OF ANOTHER" in text
+        assert "low-band, seed 1, moved path, noise below 6 Hz" in text
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -26,6 +26,13 @@ SYNTHETIC = "SYNTHETIC GATHERS, NOT RECORDED"
 SIMULATED = "SIMULATED BY GLOWSEIS"
 """The beginning of the text header."""
 
+MADE = {
+    "spherical": "INTERPOLATED IN THE LATENT SPACE OF A FLOW",
+    "linear": "INTERPOLATED IN THE LATENT SPACE OF A FLOW",
+    "moved": "NOISE OF ONE ON THE EVENTS OF ANOTHER",
+}
+"""How synthetic gathers were made, by the path of their origin; other ways are only named."""
+
 MAKER, TABLE = "MODEL, SEED AND PATH: ", "PARENTS, ALPHA, SEED AND MODEL OF EACH: "
 
 RECORD = "field_record"
@@ -43,15 +50,16 @@ CARD_CHARACTERS, NUMBER_CHARACTERS = 80, 4
 """Lines of a text header, and the prefix of each, such as `C12 `."""
 
 
-def synthetic_text(maker: str, path: Path) -> list[str]:
+def synthetic_text(maker: str, path: Path, way: str = "") -> list[str]:
     """The text header of a SEG-Y file of synthetic gathers.
 
     Args:
         maker: Model, seed and path.
         path: The file.
+        way: The path of their origin.
     """
     return [
-        f"{SYNTHETIC}: INTERPOLATED IN THE LATENT SPACE OF A FLOW",
+        f"{SYNTHETIC}: {MADE[way]}" if way in MADE else SYNTHETIC,
         f"{MAKER}{maker}",
         f"AMPLITUDES ARE CLIPPED: {100 * CLIPPED_FRACTION:g} % OF A RECORDED GATHER'S WERE BEYOND THE CLIP,",
         "AND HAVE 256 LEVELS FROM MINUS TO PLUS THE CLIP OF THE FIRST PARENT",

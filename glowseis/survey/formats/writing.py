@@ -26,7 +26,7 @@ def write_gathers(
     *,
     kind: str | None = None,
     sample_interval_s: float = np.nan,
-    maker: str = "",
+    remark: str = "",
 ) -> int:
     """Write gathers as SEG-Y, HDF5, a NumPy array, pictures or a survey, with memory for one gather.
 
@@ -43,7 +43,7 @@ def write_gathers(
             uint8, else amplitudes.
         kind: `segy`, `hdf5`, `numpy`, `pictures` (a folder of PNG files) or `survey`, whatever the extension of `out`.
         sample_interval_s: Time between two samples of an array, in seconds; SEG-Y needs it.
-        maker: What made synthetic gathers; model, seed and path by default.
+        remark: More about how synthetic gathers were made than model, seed and path.
 
     Returns:
         The number of gathers.
@@ -63,8 +63,8 @@ def write_gathers(
     if first is None:
         raise InputError(f"{out}: there are no gathers to write; check the sources")
     origin = first.origin
-    by_default = f"{origin.model}, seed {origin.seed}, {origin.path} path"
-    maker = (maker or by_default) if origin.parents else ""
+    maker = f"{origin.model}, seed {origin.seed}, {origin.path} path" + (remark and f", {remark}")
+    maker = maker if origin.parents else ""
     return WRITERS[found](out, itertools.chain([first], rest), first, maker)
 
 
@@ -173,7 +173,7 @@ def _write_segy(out: Path, gathers: Gathers, first: Gather | Recording, maker: s
         text = simulated_text(int(simulated[1])) if simulated else []
         return write_segy(out, map(_recording, _alike(gathers, first)), text)
     with _with_table(_alike(gathers, first), table_of(out), RECORD) as recordings:
-        return write_segy(out, recordings, synthetic_text(maker, out), numbered=True)
+        return write_segy(out, recordings, synthetic_text(maker, out, first.origin.path), numbered=True)
 
 
 def _write_numpy(out: Path, gathers: Gathers, first: Gather | Recording, maker: str) -> int:
