@@ -13,7 +13,7 @@ class InputError(Exception):
     >>> import glowseis
     >>> glowseis.open_survey("nowhere")
     Traceback (most recent call last):
-    glowseis.errors.InputError: nowhere: no such survey; make one with python -m glowseis.simulate --out nowhere
+    glowseis.errors.InputError: nowhere: no such survey; make one with glowseis ingest FILES --out nowhere
     """
 
 

@@ -83,6 +83,7 @@ class Session:
         self._marked: list[Marked] = []
         self._seen: dict[Path, tuple[int, ...]] = {survey.path / MANIFEST: _state(survey.path / MANIFEST)}
         self._refresh()
+        self.marked("")
 
     def coming(self, count: int) -> list[str]:
         """The next gathers that the judge has not judged.
@@ -159,12 +160,12 @@ class Session:
             OSError: As for `label`.
         """
         with self._lock:
+            self._refresh()
             if shown and (marks := self.marked(shown)):
                 last = marks[-1]
                 self.mark(shown, last.first_trace, last.last_trace, "")
                 line = f"{last.kind}, traces {last.first_trace} to {last.last_trace}: taken back"
                 return TakenBack(shown, line, self._history.label(shown))
-            self._refresh()
             gather_id = self._history.last
             if not gather_id:
                 return None
@@ -210,7 +211,10 @@ class Session:
             InputError: The file of marks cannot be read any more.
         """
         with self._lock:
-            self._refresh()
+            if self._seen.get(self.marks) != (state := _state(self.marks)):
+                own = self.judge.casefold()
+                self._marked = [mark for mark in read_marks(self.marks) if mark.judge.casefold() == own]
+                self._seen[self.marks] = state
             return [mark for mark in self._marked if mark.gather_id == gather_id]
 
     def revealed(self, gather_id: str) -> dict[str, str]:
@@ -281,14 +285,10 @@ class Session:
         self._refresh()
 
     def _refresh(self) -> None:
-        """Read again what another window, server or program has changed."""
+        """Read the labels again if another window, server or program has changed them."""
         if self._seen.get(self.labels) != (state := _state(self.labels)):
             self._history = _read_history(self.survey, self.labels, self.judge)
             self._seen[self.labels] = state
-        if self._seen.get(self.marks) != (state := _state(self.marks)):
-            own = self.judge.casefold()
-            self._marked = [mark for mark in read_marks(self.marks) if mark.judge.casefold() == own]
-            self._seen[self.marks] = state
 
 
 def _read_history(survey: Survey, labels: Path, judge: str) -> History:

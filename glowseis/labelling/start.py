@@ -30,11 +30,6 @@ def begin(survey: Path, labels: Path | None, judge: str, order: Path | None, fol
     Raises:
         InputError: One of them is missing or wrong.
     """
-    if survey.is_file():
-        raise InputError(
-            f"{survey}: is a file, and labels are given to the gathers of a survey; make one with glowseis ingest "
-            f"{survey} --out surveys/{survey.stem}"
-        )
     if following not in ORDERS:
         raise InputError(f"--next {following}: choose {' or '.join(ORDERS)}")
     opened = open_survey(survey)
@@ -87,14 +82,22 @@ def open_page(address: str) -> None:
 
 
 def summary_line(session: Session) -> str:
-    """What was labelled, and where it is."""
-    progress = session.progress()
+    """What was labelled, and where it is.
+
+    Args:
+        session: The session.
+
+    Raises:
+        InputError: The file of labels cannot be read any more.
+    """
+    added = f"{number_of(session.added, 'gather')} labelled now"
+    try:
+        progress = session.progress()
+    except InputError as wrong:
+        raise InputError(f"{wrong} ({added})") from None
     each = ", ".join(f"{label} {count}" for label, count in progress["counts"].items() if count)
     where = f"; labels: {source_text(session.labels)}" if session.labels.exists() else ""
-    return (
-        f"{number_of(session.added, 'gather')} labelled now, {progress['judged']} of {progress['of']} in all"
-        f"{f' ({each})' if each else ''}{where}"
-    )
+    return f"{added}, {progress['judged']} of {progress['of']} in all{f' ({each})' if each else ''}{where}"
 
 
 def _logged_in() -> str:

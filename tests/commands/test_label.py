@@ -71,7 +71,7 @@ def test_bad_input_is_told_in_one_line_before_anything_is_served(command, survey
     (tmp_path / "line.segy").touch()
     (tmp_path / "spoilt.csv").write_text("gather_id,label,judge\nnobody,bad,anna\n")
     for words, message in (
-        ([tmp_path / "line.segy"], "is a file, and labels are given to the gathers of a survey"),
+        ([tmp_path / "line.segy"], "is a file, not a survey; make one of it with glowseis ingest"),
         ([tmp_path / "none"], "no such survey"),
         ([survey, "--next", "best"], "--next best: choose line or random"),
         ([survey, "--model", tmp_path / "none"], "no SavedModel there"),

@@ -240,7 +240,10 @@ def test_beginning_is_refused_in_a_line(survey, tmp_path):
     (tmp_path / "line.segy").write_bytes(b"")
     (tmp_path / "ranges.csv").write_text("line,first shot,last shot,label,judge\n3,1,2,bad,anna\n")
     for words, message in (
-        ((tmp_path / "line.segy", None, "anna", None, "line"), "is a file, and labels .* glowseis ingest"),
+        (
+            (tmp_path / "line.segy", None, "anna", None, "line"),
+            "with glowseis ingest .* --out surveys/line$",
+        ),
         ((survey.path, None, "anna", None, "best"), "--next best: choose line or random"),
         ((survey.path, None, "majority", None, "line"), "stands for most judges"),
         ((survey.path, tmp_path / "ranges.csv", "anna", None, "line"), "has no column gather_id"),
@@ -260,3 +263,11 @@ def test_the_end_says_what_was_done(session):
     assert summary_line(session) == f"0 gathers labelled now, 0 of {COUNT} in all"
     session.label(shot(1), "bad")
     assert summary_line(session) == (f"1 gather labelled now, 1 of {COUNT} in all (bad 1); labels: {session.labels}")
+    # Marks that cannot be read keep nobody from labelling.
+    session.marks.parent.mkdir()
+    session.marks.write_text("gather_id\n")
+    session.label(shot(3), "bad")
+    assert summary_line(session).startswith("2 gathers labelled now")
+    session.labels.write_text("damaged\n")
+    with pytest.raises(InputError, match=r"anna\.csv: .* \(2 gathers labelled now\)$"):
+        summary_line(session)

@@ -126,7 +126,7 @@ def _unmarked(path: Path) -> tuple[str, str]:
     if said:
         text = text[said.end() :]
     if not text.strip():
-        raise InputError(f"{name}: empty; it needs a header and rows, such as gather_id,label")
+        raise InputError(f"{name}: empty; it needs a row that names its columns, and rows below it")
     return text, said.group(1) if said else SEPARATORS
 
 

@@ -115,7 +115,7 @@ def append_rows(
 
     A new file gets a header. An existing one keeps its separator, its columns in their order, and every byte that is
     there; spreadsheets may have saved it. Writers wait for each other. One that is killed leaves all of its rows, some
-    whole ones, or none; a full disk leaves the file as it was.
+    whole ones, or none; a full disk leaves the file as it was, and no new one.
 
     Args:
         path: The CSV file; missing folders are made.
@@ -210,6 +210,8 @@ def _write(path: Path, content: bytes) -> None:
             os.fsync(descriptor)
         except OSError as wrong:
             os.ftruncate(descriptor, before)
+            if is_new:
+                os.unlink(path)
             wrong.filename = str(path)
             raise
     finally:

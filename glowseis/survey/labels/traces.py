@@ -83,7 +83,7 @@ def read_marks(path: Path) -> list[Marked]:
     """Read the marks of a file that hold: a judge's later mark of the same traces replaces the earlier one.
 
     Args:
-        path: The CSV file; there are none if it is missing.
+        path: The CSV file; there are none if it is missing or empty.
 
     Returns:
         The marks in the order in which they were first made.
@@ -91,7 +91,7 @@ def read_marks(path: Path) -> list[Marked]:
     Raises:
         InputError: It is not a table of marks, or a cell is wrong.
     """
-    if not path.exists():
+    if not path.exists() or not path.stat().st_size:
         return []
     table = read_table(path, _is_header)
     if missing := [name for name in COLUMNS if name not in table]:

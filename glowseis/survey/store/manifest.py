@@ -70,7 +70,11 @@ def read_manifest(path: Path) -> Manifest:
     """
     file = path / MANIFEST
     if not path.exists():
-        raise InputError(f"{path}: no such survey; make one with python -m glowseis.simulate --out {path}")
+        raise InputError(f"{path}: no such survey; make one with glowseis ingest FILES --out {path}")
+    if path.is_file():
+        raise InputError(
+            f"{path}: is a file, not a survey; make one of it with glowseis ingest {path} --out surveys/{path.stem}"
+        )
     if not file.is_file():
         raise InputError(f"{path}: not a survey (no {MANIFEST}); give the folder that ingest or simulate made")
     try:

@@ -131,6 +131,9 @@ def test_a_full_disk_leaves_the_file_as_it_was(tmp_path, monkeypatch):
         patched.setattr(os, "write", full)
         with pytest.raises(OSError, match="No space") as raised:
             append(path, [Judgement("a-2", "bad", "anna")])
+        with pytest.raises(OSError, match="No space"):
+            append(tmp_path / "bert.csv", [Judgement("a-2", "bad", "bert")])
     assert raised.value.filename == str(path) and path.read_bytes() == before
     append(path, [Judgement("a-2", "bad", "anna")])
     assert [row["gather_id"] for row in rows_of(path)] == ["a-1", "a-2"]
+    assert os.listdir(tmp_path) == ["anna.csv"]

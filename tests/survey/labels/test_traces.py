@@ -38,6 +38,18 @@ def test_a_wrong_cell_is_told_with_its_row(tmp_path, row, message):
         read_marks(path)
 
 
+def test_an_empty_file_is_begun_and_blank_lines_are_told(tmp_path):
+    path = tmp_path / "anna.csv"
+    path.touch()
+    assert read_marks(path) == []
+    append_marks(path, [Marked("a-1", 1, 2, "dead", "anna")])
+    assert [mark.gather_id for mark in read_marks(path)] == ["a-1"]
+    path.write_text("\n\n")
+    with pytest.raises(InputError, match="empty; it needs a row that names its columns") as raised:
+        read_marks(path)
+    assert "label" not in str(raised.value).removeprefix(str(path))
+
+
 def test_another_table_is_neither_read_nor_added_to(tmp_path):
     path = tmp_path / "anna.csv"
     path.write_text("gather_id,first_trace\n")

@@ -218,10 +218,13 @@ def test_manifests_that_are_none(tmp_path, content):
 
 
 def test_folders_that_are_no_survey(tmp_path):
-    with pytest.raises(InputError, match="no such survey"):
+    with pytest.raises(InputError, match="no such survey; make one with glowseis ingest"):
         open_survey(tmp_path / "nowhere")
     with pytest.raises(InputError, match=r"not a survey \(no manifest\.json\)"):
         open_survey(tmp_path)
+    (tmp_path / "line.segy").touch()
+    with pytest.raises(InputError, match=r"is a file, not a survey; make one of it with glowseis ingest"):
+        open_survey(tmp_path / "line.segy")
     survey = random_survey(tmp_path / "survey", 2)
     index = survey.path / "gathers.csv"
     index.write_text(index.read_text().replace("bad", "good"))
