@@ -12,10 +12,9 @@ class History:
     """Judgements that stand, as the rows of a file of labels add them up."""
 
     def __init__(self) -> None:
-        self._said: dict[str, list[str]] = {}
+        self._said: dict[str, list[tuple[str, str]]] = {}
         self._ids: list[str] = []
         self._counts: Counter[str] = Counter()
-        self._times_s: dict[str, float] = {}
         self._last_s = 0.0
         self._worked_s = 0.0
         self._paced = 0
@@ -37,43 +36,52 @@ class History:
 
     def label(self, gather_id: str) -> str:
         """The judge's label of a gather; empty if there is none."""
-        return self._said[gather_id][-1] if gather_id in self._said else ""
+        return self._of(gather_id)[-1][0]
 
     def time_s(self, gather_id: str) -> float:
-        """When a gather was last judged, in seconds since 1970; minus infinity if that is unknown."""
-        return self._times_s.get(gather_id, -math.inf)
+        """When a gather got the label that it has, in seconds since 1970; minus infinity if that is unknown."""
+        return _seconds(self._of(gather_id)[-1][1])
 
-    def before(self, gather_id: str) -> str:
-        """The label that a gather had before its last one; empty if it had none."""
-        return (["", *self._said.get(gather_id, [])])[-2]
+    def before(self, gather_id: str) -> tuple[str, str]:
+        """The label that a gather had before its last one, and when that was given; empty if it had none."""
+        return ([("", ""), *self._of(gather_id)])[-2]
 
     def take(self, gather_id: str, label: str, time: str) -> None:
         """Add a judgement.
 
         Args:
             gather_id: The gather.
-            label: What the judge says; empty to take all back that he or she said of it.
+            label: What the judge says; empty to take all back that he or she said of it. An earlier label with its time
+                means that those after it are taken back.
             time: When, as ISO 8601; empty or anything else if it is unknown.
         """
         self._counts[self.label(gather_id)] -= 1
-        if label:
-            self._said.setdefault(gather_id, []).append(label)
-            self._ids.append(gather_id)
-        elif self._said.pop(gather_id, None):
+        said = self._said.setdefault(gather_id, [])
+        if not label:
+            del self._said[gather_id]
             self._ids = [one for one in self._ids if one != gather_id]
+        elif (label, time) in said:
+            while said[-1] != (label, time):
+                said.pop()
+                self._ids.pop(len(self._ids) - 1 - self._ids[::-1].index(gather_id))
+        else:
+            said.append((label, time))
+            self._ids.append(gather_id)
         self._counts[self.label(gather_id)] += 1
-        try:
-            read = datetime.fromisoformat(time)
-        except ValueError:
-            return
-        now_s = (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
+        now_s = _seconds(time)
         if label and 0 < now_s - self._last_s <= PAUSE_S:
             self._worked_s += now_s - self._last_s
             self._paced += 1
-        self._last_s = self._times_s[gather_id] = now_s
+        self._last_s = max(self._last_s, now_s)
 
-    def restored(self, gather_id: str) -> None:
-        """Forget a judgement and the row after it, which gave the gather its earlier label again."""
-        for _ in range(2):
-            self._said[gather_id].pop()
-            self._ids.pop(len(self._ids) - 1 - self._ids[::-1].index(gather_id))
+    def _of(self, gather_id: str) -> list[tuple[str, str]]:
+        """What was said of a gather and when; a label and a time that are empty if nothing was."""
+        return self._said.get(gather_id, [("", "")])
+
+
+def _seconds(time: str) -> float:
+    try:
+        read = datetime.fromisoformat(time)
+    except ValueError:
+        return -math.inf
+    return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()

@@ -134,6 +134,7 @@ def _routes(session: Session, opinions: Opinions | str, token: str) -> Blueprint
             "judge": session.judge,
             "survey": source_text(session.survey.path),
             "labels": source_text(session.labels),
+            "work": f"{session.survey.checksum} {session.judge} {session.labels.resolve()}",
             "classes": [*session.classes],
             "unsure": UNSURE,
             "kinds": [*KINDS],

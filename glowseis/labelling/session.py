@@ -12,7 +12,7 @@ from glowseis.labelling.history import History
 from glowseis.labelling.order import SECOND_LOOK, Order
 from glowseis.survey.gather import source_text
 from glowseis.survey.ingestion.label_rows import UNSURE, read_rows
-from glowseis.survey.labels.adding import Judgement, append, check_judge, form_of
+from glowseis.survey.labels.adding import Judgement, append, check_judge, form_of, now
 from glowseis.survey.labels.overlay import read_overlay
 from glowseis.survey.labels.traces import Marked, append_marks, read_marks
 from glowseis.survey.store.manifest import MANIFEST, read_manifest
@@ -78,7 +78,7 @@ class Session:
             form_of(labels)
         self.classes = read_overlay(survey, [labels] if begun else []).classes
         self._about = labels.with_suffix(".json")
-        self.warning = self._compared() if begun and self._about.exists() else ""
+        self.warning = self._compared(begun)
         self._history = History()
         self._marked: list[Marked] = []
         self._seen: dict[Path, tuple[int, ...]] = {survey.path / MANIFEST: _state(survey.path / MANIFEST)}
@@ -170,13 +170,15 @@ class Session:
             if not gather_id:
                 return None
             self._check(gather_id)
-            label, before = self._history.label(gather_id), self._history.before(gather_id)
-            self._add(Judgement(gather_id, before, self.judge))
-            if before:
-                self._history.restored(gather_id)
-            self.added -= 1
-            again = f"; {before} counts again" if before else ""
-            return TakenBack(gather_id, f"{gather_id}: {label} taken back{again}", before)
+            hidden, label = self._again(gather_id), self._history.label(gather_id)
+            # With the time at which it was given: a second look that is taken back is still to come.
+            before, time = self._history.before(gather_id)
+            self._add(Judgement(gather_id, before, self.judge, time=time if before else now()))
+            self.added = max(self.added - 1, 0)
+            line = f"{gather_id}: {'' if hidden else f'{label} '}taken back"
+            if before and not self._again(gather_id):
+                return TakenBack(gather_id, f"{line}; {before} counts again", before)
+            return TakenBack(gather_id, line, "")
 
     def mark(self, gather_id: str, first_trace: int, last_trace: int, kind: str) -> None:
         """Put a mark of traces on the disk, or take one back.
@@ -248,9 +250,19 @@ class Session:
         second = self._order.get(gather_id) == SECOND_LOOK and self._history.label(gather_id) != ""
         return second and self._history.time_s(gather_id) < self._made_s
 
-    def _compared(self) -> str:
+    def _compared(self, begun: bool) -> str:
         """A warning if labels were last added for another state of the survey; otherwise empty."""
-        if read_record(self._about).get("checksum") == self.survey.checksum:
+        if self._about == self.labels:
+            raise InputError(f"{source_text(self.labels)}: labels are added to CSV files; give --labels another name")
+        if not self._about.exists():
+            return ""
+        told = read_record(self._about)
+        if told.keys() != {"survey", "checksum"}:
+            raise InputError(
+                f"{source_text(self._about)}: would be replaced, as the survey's checksum is kept there, but it holds "
+                "something else; give --labels another name"
+            )
+        if not begun or told["checksum"] == self.survey.checksum:
             return ""
         return (
             f"{source_text(self.labels)}: {self.survey.path} was made anew since labels were last added; its gathers "
@@ -297,6 +309,8 @@ def _read_history(survey: Survey, labels: Path, judge: str) -> History:
     if _size(labels) <= 0:
         return history
     keys, rows = read_rows(labels, lambda where, cell: cell)
+    if nameless := [row.number for row in rows if not row.judge]:
+        raise InputError(f"{source_text(labels)}, row {nameless[0]}: its judge is empty; fill it in")
     classes = {label.casefold(): label for label in read_overlay(survey, [labels]).classes}
     for row in rows:
         if row.judge.casefold() == judge.casefold():

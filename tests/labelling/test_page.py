@@ -243,6 +243,12 @@ def test_what_could_not_be_saved_is_kept_and_tried_again(served, window, monkeyp
             "#problem"
         )
         assert window.run(SHOWN, shot(0)) and not session.labels.exists()
+        # Another judge's page at the same port does not offer it.
+        session.judge = "bert"
+        window.open(address)
+        window.wait(SHOWN, shot(0))
+        assert window.run("return document.getElementById('problem').hidden")
+        session.judge = "anna"
         window.open(address)
         window.wait("return !document.getElementById('problem').hidden")
     window.click("#again")

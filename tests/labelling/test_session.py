@@ -65,6 +65,7 @@ def test_judgements_are_taken_back_one_by_one_also_those_of_an_earlier_session(s
     told = later.take_back("")
     assert (told.gather_id, told.label) == (shot(1), "good") and "medium taken back; good counts again" in told.line
     assert later.revealed(shot(1))["label"] == again(session).revealed(shot(1))["label"] == "good"
+    later = again(session)
     assert (later.take_back("").gather_id, later.take_back("").gather_id) == (shot(3), shot(1))
     assert later.take_back("") is None
     assert again(session).coming(2) == later.coming(2) == [shot(1), shot(3)]
@@ -98,8 +99,16 @@ def test_a_second_look_comes_again_without_what_was_said_before(survey, tmp_path
     assert session.revealed(shot(1)) == {"label": "bad", "record": "", "reason": "second look"}
     assert session.coming(5) == begin(survey.path, labels, "anna", order, "line").coming(5) == [shot(3)]
     assert "was judged bad meanwhile" in session.label(shot(1), "good")
-    session.take_back("")
-    assert session.take_back("").label == "good" and session.revealed(shot(1))["label"] == "good"
+    assert "bad counts again" in session.take_back("").line
+    told = session.take_back("")
+    assert (told.line, told.label) == (f"{shot(1)}: bad taken back", "") and summary_line(session).startswith("0 gath")
+    for one in (session, begin(survey.path, labels, "anna", order, "line")):
+        assert one.coming(5) == [shot(1), shot(3)]
+        with pytest.raises(NotYetError):
+            one.revealed(shot(1))
+    laid = glowseis.open_survey(survey.path, labels=[labels])
+    assert laid.read(shot(1)).label == "good"
+    assert one.take_back("").line == f"{shot(1)}: taken back" and summary_line(one).startswith("0 gathers")
 
 
 def test_another_window_loses_nothing_and_is_told(session):
@@ -238,6 +247,8 @@ def test_orders(survey, tmp_path):
 
 def test_beginning_is_refused_in_a_line(survey, tmp_path):
     (tmp_path / "line.segy").write_bytes(b"")
+    (tmp_path / "own.json").write_text('{"vessel": "Amalie"}')
+    (tmp_path / "nameless.csv").write_text(f"gather_id,label,judge\n{shot(1)},bad,\n")
     (tmp_path / "ranges.csv").write_text("line,first shot,last shot,label,judge\n3,1,2,bad,anna\n")
     for words, message in (
         (
@@ -248,6 +259,9 @@ def test_beginning_is_refused_in_a_line(survey, tmp_path):
         ((survey.path, None, "majority", None, "line"), "stands for most judges"),
         ((survey.path, tmp_path / "ranges.csv", "anna", None, "line"), "has no column gather_id"),
         ((tmp_path / "nowhere", None, "anna", None, "line"), "no such survey"),
+        ((survey.path, tmp_path / "own.csv", "anna", None, "line"), "own.json: would be replaced"),
+        ((survey.path, tmp_path / "labels.json", "anna", None, "line"), "labels are added to CSV files"),
+        ((survey.path, tmp_path / "nameless.csv", "anna", None, "line"), "row 2: its judge is empty"),
     ):
         with pytest.raises(InputError, match=message):
             begin(*words)

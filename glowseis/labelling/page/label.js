@@ -5,7 +5,8 @@ import {TINTS, View} from "./drawing.js";
 import {drawFk, drawSpectrum} from "./panels.js";
 import {Failed, ask, gatherOf} from "./server.js";
 
-const PENDING = "glowseis-label-pending";
+// By survey, judge and file: another page at the same port may have left one.
+const pendingKey = () => `glowseis-label-pending ${state.about.work}`;
 const state = {
   about: null, coming: [], current: "", known: "", shown: "", busy: false, pending: null, tool: "move",
   judged: null, opinions: false, window: null,
@@ -89,11 +90,11 @@ async function judge(label) {
 async function send(decision) {
   state.busy = true;
   state.pending = decision;
-  sessionStorage.setItem(PENDING, JSON.stringify(decision));
+  sessionStorage.setItem(pendingKey(), JSON.stringify(decision));
   try {
     const reply = await ask("label", decision);
     state.pending = null;
-    sessionStorage.removeItem(PENDING);
+    sessionStorage.removeItem(pendingKey());
     problem("", false);
     tell(reply.told);
     element("note").value = "";
@@ -359,7 +360,7 @@ async function start() {
   new ResizeObserver(() => view.draw()).observe(view.canvas);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { view.draw(); if (state.window) spectra(); });
   await next(state.about);
-  const left = sessionStorage.getItem(PENDING);
+  const left = sessionStorage.getItem(pendingKey());
   if (left) {
     state.pending = JSON.parse(left);
     problem(`Not saved: ${state.pending.label} for ${state.pending.gather_id}.`, true);
