@@ -141,10 +141,13 @@ def spectra(gather: Gather, rows: tuple[int, int], columns: tuple[int, int]) -> 
         raise InputError(f"the window is too small for spectra: drag at least {SMALLEST_WINDOW} samples and traces")
     window = window - window.mean(axis=0)
     tapered = window * np.hanning(len(window) + 2)[1:-1, np.newaxis]
-    mean = np.abs(np.fft.rfft(tapered, axis=0)).mean(axis=1)
+    # Padded to an even number of samples, so that the Nyquist frequency comes last, and to an odd number of traces,
+    # so that wavenumber 0 is in the middle.
+    even, odd = len(window) + len(window) % 2, window.shape[1] | 1
+    mean = np.abs(np.fft.rfft(tapered, even, axis=0)).mean(axis=1)
     both = tapered * np.hanning(window.shape[1] + 2)[1:-1]
     # Of exp(i (2 pi f t - k x)), so that k is positive where an event moves towards later traces.
-    plane = np.abs(np.fft.fftshift(np.fft.fft(np.fft.rfft(both, axis=0), axis=1), axes=1))[:, ::-1]
+    plane = np.abs(np.fft.fftshift(np.fft.fft(np.fft.rfft(both, even, axis=0), odd, axis=1), axes=1))[:, ::-1]
     levels = np.clip(255 * (1 + _db(plane) / RANGE_DB), 0, 255).astype(np.uint8)
     interval_s = axes.interval_s if axes.interval_s > 0 else 1.0
     spacing_m = axes.spacing_m

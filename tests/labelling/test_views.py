@@ -87,6 +87,29 @@ def test_spectra_show_frequency_and_dip(sign):
     assert (found["of"], found["per"]) == ("Hz", "m")
 
 
+@pytest.mark.parametrize("samples", [8, 9])
+@pytest.mark.parametrize("traces", [8, 9])
+def test_spectra_lie_where_their_axes_say(samples, traces):
+    gather = gather_of(np.random.default_rng(1).normal(size=(40, 24)).astype(np.float32))
+    found = views.spectra(gather, (3, 3 + samples), (5, 5 + traces))
+    window = views.amplitudes(gather)[3 : 3 + samples, 5 : 5 + traces]
+    tapered = (window - window.mean(axis=0)) * np.hanning(samples + 2)[1:-1, np.newaxis]
+    frequency_hz = np.linspace(0, found["frequency_hz"], len(found["db"]))
+    time = np.exp(-2j * np.pi * np.outer(frequency_hz, np.arange(samples) * INTERVAL_S))
+    mean = np.abs(time @ tapered).mean(axis=1)
+    np.testing.assert_allclose(found["db"], 20 * np.log10(mean / mean.max()), atol=0.01)
+    columns = found["shape"][1]
+    # In the middle of each of so many columns, from the lowest to the highest wavenumber.
+    wavenumber = found["wavenumber"] * (2 * (np.arange(columns) + 0.5) / columns - 1)
+    place_m = np.arange(traces) * views.axes_of(gather).spacing_m
+    plane = np.abs(
+        (time @ (tapered * np.hanning(traces + 2)[1:-1])) @ np.exp(2j * np.pi * np.outer(place_m, wavenumber))
+    )
+    levels = 255 * (1 + 20 * np.log10(plane / plane.max()) / views.RANGE_DB)
+    shown = np.frombuffer(base64.b64decode(found["fk"]), np.uint8).reshape(found["shape"])
+    np.testing.assert_allclose(shown, levels.clip(0, 255), atol=1)
+
+
 def test_spectra_of_a_few_samples_and_of_silence():
     gather = random_gather(1)
     with pytest.raises(InputError, match="at least 8 samples and traces"):
