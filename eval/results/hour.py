@@ -189,25 +189,28 @@ def verdict(hour: Hour) -> str:
     if test.folds < 2:
         return f"There is no verdict yet: {test.folds} targets have both {first} and {rival} at {budget} labels."
     early = f" so far ({test.folds} of {count} targets)" if test.folds < count else ""
+    scratch = [one.budgets for one in hour.recipe.arms if one.name == SCRATCH]
     effect = f"changes F1 of {hour.rare} by {test.difference:+.1f} points, perhaps by chance,"
     if test.low > 0 or test.high < 0:
         effect = f"{'raises' if test.low > 0 else 'lowers'} F1 of {hour.rare} by {abs(test.difference):.1f} points"
     interval = f"95 % interval {test.low:+.1f} to {test.high:+.1f}, {test.folds} targets"
     sentences = [f"With {budget} labels, {first} {effect} against {rival}{early} ({interval})."]
     missed = []
-    if saved := hour.saved():
+    saved = hour.saved()
+    if saved:
         low, value, high = (saved.number(getattr(saved.chosen, end)) for end in ("low", "value", "high"))
         sentences.append(
             f"What {saved.random} random labels give (F1 {saved.f1:.1f}) is reached with {value} chosen ones (95 % "
             f"interval {low} to {high})."
         )
-        if not saved.reached:
-            missed.append(f"it is not shown that half as many chosen labels do what {saved.random} random ones do")
+    if not (saved and saved.reached):
+        missed.append(f"it is not shown that half as many chosen labels do what {budget} random ones do")
     if tests := hour.against_scratch():
         each = (f"{one.difference:+.1f} ({one.low:+.1f} to {one.high:+.1f}) at {n}" for n, one in tests.items())
         sentences.append(f"Fine-tuning instead of training from scratch, both on random labels: {', '.join(each)}.")
-        if not all(one.low > 0 for one in tests.values()):
-            missed.append("fine-tuning is not shown to beat training from scratch at every number of labels")
+    if any(not (n in tests and tests[n].low > 0) for budgets in scratch for n in budgets):
+        missed.append("fine-tuning is not shown to beat training from scratch at every number of labels")
+    early = early or (" so far" if hour.left else "")
     return " ".join([*([f"Aims not reached{early}: {'; '.join(missed)}."] if missed else []), *sentences])
 
 

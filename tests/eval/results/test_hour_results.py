@@ -83,6 +83,19 @@ def test_the_verdict_says_first_what_was_not_reached(tmp_path):
     assert "perhaps by chance" in poor
 
 
+@pytest.mark.parametrize(("arm", "bought"), [("scratch", 10), ("scratch", None), ("chosen", 10)])
+def test_an_aim_without_outcomes_is_not_reached(tmp_path, arm, bought):
+    """Fine-tuning from scratch may fail with few labels, and chosen labels too."""
+
+    def some(target, name, n):
+        gone = name == arm and bought in (n, None) and (arm == "scratch" or target > 0)
+        return None if gone else rising(target, name, n) + 5 * (name == "chosen")
+
+    told = verdict(results(tmp_path, some))
+    missing = "fine-tuning is not shown" if arm == "scratch" else "it is not shown that half as many chosen labels"
+    assert told.startswith(f"Aims not reached so far: {missing}")
+
+
 def test_what_is_missing_is_told_and_no_verdict_is_made_up(tmp_path):
     hour = results(tmp_path, lambda target, arm, bought: 50.0 if target == 0 and arm != "random" else None)
     assert (
