@@ -59,6 +59,8 @@ def main(
     from glowseis.run.next_gathers import choose_next, labelled
 
     given = labelled(opened, overlay, whom)
+    if whom and not given.judged.any():
+        command.say(f"--for {whom}: nobody of that name has judged anything yet; all gathers count as not judged")
     chosen, table = choose_next(opened, given, savedmodel, count, wanted, apart, rare, seed, command.say)
     with whole_file(out) as unfinished:
         table.to_csv(unfinished, index=False, float_format="%.4g", lineterminator="\n")

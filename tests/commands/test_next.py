@@ -70,6 +70,7 @@ def test_a_table_is_filled_in_and_labels_the_survey(following, tmp_path):
     # Another judge begins anew.
     other = following("--count", 20, "--labels", "anna.csv", "--for", "ben", "--out", "ben.csv", "--apart", 0)
     assert other.status == 0 and (tmp_path / "ben.csv").read_bytes() == (tmp_path / "next.csv").read_bytes()
+    assert "--for ben: nobody of that name has judged anything yet" in other.out
 
 
 def test_all_labelled_is_a_census(following):
