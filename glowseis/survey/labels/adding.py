@@ -18,7 +18,7 @@ from glowseis.errors import InputError
 from glowseis.files import locked
 from glowseis.survey.cells import safe_cell
 from glowseis.survey.gather import source_text
-from glowseis.survey.ingestion.label_rows import columns_of, is_header
+from glowseis.survey.ingestion.label_rows import KEYS, columns_of, is_header
 from glowseis.survey.ingestion.table_text import header_of
 from glowseis.survey.store.index import check_label, is_id
 
@@ -158,7 +158,8 @@ def form_of(path: Path) -> tuple[list[str], str, str]:
         Its columns, as `COLUMNS` calls them, their separator, and its ends of lines.
 
     Raises:
-        InputError: It is not a table of labels in UTF-8, or lacks a column for gather, label or judge.
+        InputError: It is not a table of labels in UTF-8, lacks a column for gather, label or judge, or names gathers in
+            other columns too.
     """
     names, separator = header_of(path, is_header)
     columns = columns_of(names)
@@ -167,6 +168,12 @@ def form_of(path: Path) -> tuple[list[str], str, str]:
         raise InputError(
             f"{source_text(path)}: has no column {missing[0]}, so labels cannot be added to it; name a new file, and "
             "give both to --labels"
+        )
+    others = [column for column in (*KEYS, "first_shot", "last_shot") if column in columns and column != "gather_id"]
+    if others:
+        raise InputError(
+            f"{source_text(path)}: has a column {others[0]} beside gather_id, which new rows leave empty; remove it "
+            "or name a new file"
         )
     return columns, separator, line_end(path, columns)
 

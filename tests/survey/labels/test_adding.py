@@ -45,6 +45,8 @@ def test_a_file_that_a_spreadsheet_saved_keeps_its_form(tmp_path):
     [
         (b"gather_id,label\n", "has no column judge, so labels cannot be added to it"),
         (b"line,first shot,last shot,cable,label,judge\n", "has no column gather_id"),
+        (b"gather_id,line,shot,cable,label,reason,judge\n", "has a column line beside gather_id"),
+        (b"gather_id,file,label,judge\n", "has a column file beside gather_id"),
         ("gather_id,label,judge\n".encode("utf-16"), "is UTF-16"),
         (b"gather_id,label,judge,judge\n", "has a column twice"),
         (b"PK\x03\x04", "zip archive"),
