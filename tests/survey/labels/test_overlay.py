@@ -168,7 +168,7 @@ def test_an_unlabelled_survey_takes_classes_of_its_own(tmp_path, written):
         ),
         (["gather_id,label,Label", "line3-shot0,bad,bad"], "has the column label twice; remove one"),
         (["gather_id,label"], "has no rows below its header"),
-        ([], "empty; it needs a header"),
+        ([], "empty; it needs a row that names its columns"),
         (["file,shot,label", "a.segy,1,bad"], "not by file; replace that column"),
         (["gather_id,label,judge", "line3-shot0,bad,", "line3-shot1,bad,a"], "row 2: its judge is empty; fill it in"),
         (["gather_id,label,judge", "line3-shot0,bad,majority"], "row 2: judge 'majority': that word stands for most"),
