@@ -1,8 +1,8 @@
 """What an hour of labelling is worth: `python -m eval.hour`.
 
-Target surveys are simulated acquisitions that the ready model never saw. Labels of each are bought some at a time, at
-random or as `glowseis next` chooses them, and classifiers that were trained on them are scored on another survey of
-the same acquisition. docs/protocol-hour.md says what was fixed before the study was run.
+Target surveys are simulated acquisitions that the ready model never saw. Labels are bought some at a time, chosen at
+random or by `glowseis next`. Classifiers trained on them are scored on another survey of the same acquisition.
+docs/protocol-hour.md says what was fixed before the study.
 
 ```
 hours/NAME/
@@ -21,7 +21,7 @@ import typer
 from glowseis import command
 from glowseis.errors import FittingError, InputError, StoppedError
 
-KEPT = "stopped; everything finished is kept, run the same command again to continue"
+KEPT = "stopped; finished points are kept; run the same command again to continue"
 
 
 def main(
@@ -42,7 +42,7 @@ def main(
 ) -> None:
     """Measure what labels are worth on surveys that the ready model never saw, and whether choosing them helps.
 
-    If it is stopped, run the same command again to continue; what is finished is skipped.
+    If it is stopped, run the same command again to continue; finished points are skipped.
 
     Example: python -m eval.hour train/hour.toml --target 0
     """

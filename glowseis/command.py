@@ -1,7 +1,7 @@
 """What commands share: arguments by typer, options of those that read files, one line for bad input, exit statuses.
 
 Exit status 0: done. 1: training cannot go on, or --keep-going left out files. 2: wrong arguments or bad input. 74:
-done, but what it printed is lost. 75: stopped by a signal; the same command goes on. 130: interrupted. 143: terminated.
+done, but what it printed is lost. 75: stopped by a signal; run it again to continue. 130: interrupted. 143: terminated.
 """
 
 import errno

@@ -1,4 +1,4 @@
-"""Signals that end a command: as an interruption, so that it cleans up, whatever it is importing at that moment."""
+"""Signals end a command as an interruption, so that it cleans up, whatever it is importing at that moment."""
 
 import contextlib
 import functools
@@ -59,7 +59,7 @@ def signals_interrupt() -> Iterator[list[int]]:
 def interruptible() -> Iterator[None]:
     """Within it an interruption is a KeyboardInterrupt, even if a library turned it into something else, or lost it.
 
-    While modules load, others' code may catch it, and fail for lack of what was not loaded.
+    While modules load, code of others may catch it, and fail later because something was not loaded.
     """
     try:
         yield
@@ -78,7 +78,7 @@ def check_interruption() -> None:
 
 
 def resumes(function: Callable[..., int | None]) -> Callable[..., int | None]:
-    """Mark a command function that goes on where it was stopped: wherever a signal stops it, its status says so.
+    """Mark a command that can continue where it was stopped: whenever a signal stops it, its status says so.
 
     Args:
         function: A function with typer annotations. When it is interrupted, all that is worth keeping is kept.

@@ -8,18 +8,21 @@ import typer
 from glowseis import command
 
 Survey = Annotated[Path, typer.Argument(metavar="SURVEY", help="Folder of a survey.", show_default=False)]
-Judge = Annotated[str, typer.Option("--judge", help="Who judges; by default who is logged in.", show_default=False)]
+Judge = Annotated[
+    str, typer.Option("--judge", help="Name of the judge. Default: the user who is logged in.", show_default=False)
+]
 Labels = Annotated[
     Path | None,
     typer.Option(help="CSV file to add labels to. Default: SURVEY-labels/JUDGE.csv.", show_default=False),
 ]
 Order = Annotated[
     Path | None,
-    typer.Option(help="CSV file of the gathers to label, in order: gather_id, and perhaps reason.", show_default=False),
+    typer.Option(help="CSV file of gathers to label, in order: gather_id, optionally reason.", show_default=False),
 ]
-Next = Annotated[str, typer.Option("--next", help="What comes next without --order: line (as stored) or random.")]
+Next = Annotated[str, typer.Option("--next", help="Order without --order: line (as stored) or random.")]
 Port = Annotated[
-    int | None, typer.Option(min=0, max=65535, help="Port; by default a free one from 8640 on.", show_default=False)
+    int | None,
+    typer.Option(min=0, max=65535, help="Port. Default: the first free one from 8640 on.", show_default=False),
 ]
 NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Do not open the page in a browser.")]
 
@@ -37,8 +40,8 @@ def main(
 ) -> None:
     """Label gathers of a survey on a page in the browser.
 
-    The page is served on this machine alone, at an address that contains a secret. Every label is on the disk before
-    the next gather shows; describe, train and others take the file with --labels. Ctrl-C ends the command.
+    The page is served on this machine alone, at an address that contains a secret. Each label is on disk before the
+    next gather is shown. describe, train and other commands take the file of labels with --labels. Ctrl-C ends it.
 
     Example: python -m glowseis.label surveys/line7 --judge anna
     """

@@ -23,7 +23,7 @@ def main(
     labels: command.SurveyLabels = None,
     judge: command.Judge = None,
     whom: Annotated[
-        str | None, typer.Option("--for", metavar="JUDGE", help="Choose for this judge; only his or her labels count.")
+        str | None, typer.Option("--for", metavar="JUDGE", help="Choose for this judge; labels of others do not count.")
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="How many gathers to choose.")] = 25,
     model: command.Classifier = None,
@@ -35,9 +35,10 @@ def main(
 ) -> None:
     """Choose the gathers of a survey that are worth labelling next, and estimate how common each class is.
 
-    The model grades all gathers, which is kept in the survey's folder. Choices are random gathers, from which the
-    class fractions are estimated; labels that may be wrong; probable rare gathers; uncertain ones; and those most
-    different from all labelled ones. Fill in the column label of the table and pass it to --labels.
+    The model looks at each gather once; the results are kept in the survey's folder. Some choices are random, to
+    estimate how common each class is. The others are gathers whose label may be wrong, probable rare gathers,
+    uncertain ones, and those most different from all labelled ones. Fill in the table's column label and pass it to
+    --labels.
 
     Example: python -m glowseis.next surveys/mine --labels labels/anna.csv --out next.csv
     """

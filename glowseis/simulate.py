@@ -33,12 +33,12 @@ def main(
         float,
         typer.Option(help="How far the weather along a line decides how noisy a gather is: 0 not at all, 1 alone."),
     ] = 0.0,
-    lines: Annotated[int, typer.Option(help="Sail lines to shoot from end to end; 0: random shots of 20 lines.")] = 0,
-    cables: Annotated[int, typer.Option(help="Cables of these lines; 0: eight.")] = 0,
+    lines: Annotated[int, typer.Option(help="Sail lines, shot from end to end; 0: random shots of 20 lines.")] = 0,
+    cables: Annotated[int, typer.Option(help="Cables of these lines; 0 means eight.")] = 0,
     segy: Annotated[bool, typer.Option("--segy", help="Also write survey.segy beside the records.")] = False,
     unlabelled: Annotated[
         bool,
-        typer.Option("--unlabelled", help="Leave labels out of the records; truth.csv beside them has them."),
+        typer.Option("--unlabelled", help="Write labels to truth.csv instead of the records."),
     ] = False,
 ) -> None:
     """Simulate a survey of labelled marine shot gathers.

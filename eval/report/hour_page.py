@@ -37,8 +37,8 @@ def write_hour_page(hour: Hour, folder: Path, shared: str) -> Path:
     about = [
         f"{count} simulated surveys, each of an acquisition that the ready model never saw. A simulated judge labels "
         f"gathers, {hour.recipe.buying.at_once} at a time; classifiers are scored on another survey of the same "
-        f"acquisition. F1 of {rare} is the harmonic mean of the share of {rare} gathers that are found and of the "
-        f"share of gathers graded {rare} that are {rare}, in per cent.",
+        f"acquisition. F1 of {rare} is the harmonic mean, in per cent, of the share of {rare} gathers that are found "
+        f"and the share of gathers graded {rare} that are {rare}.",
         *([f"{hour.left} of {len(hour.recipe.points)} points are not finished yet."] if hour.left else []),
     ]
     if hour.failed:

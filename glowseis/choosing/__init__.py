@@ -1,1 +1,1 @@
-"""Which gathers to label next, how common the classes are, and which labels may be wrong; NumPy, SciPy and its kin."""
+"""Which gathers to label next, how common the classes are, which labels may be wrong; NumPy, SciPy and cleanlab."""

@@ -1,4 +1,4 @@
-"""An honest estimate of how common each class is in a survey, from gathers that were drawn at random.
+"""An estimate of how common each class is in a survey, from gathers that were drawn at random.
 
 A survey's gathers have one random order, which follows from a seed and their ids alone. Random choices are always the
 next of that order, so that those which are judged from its start on are a simple random sample, whatever else was
@@ -45,7 +45,7 @@ class Fractions:
     Attributes:
         gathers: Gathers of the survey.
         sampled: Gathers of the sample.
-        undecided: Those of them that have no label, as judges are unsure or disagree.
+        undecided: Those of them that have no label, because judges are unsure or disagree.
         classes: Each class, the mildest first.
     """
 
@@ -57,11 +57,13 @@ class Fractions:
     def lines(self) -> list[str]:
         """The estimate in words, for a terminal."""
         if self.sampled == self.undecided:
-            return [f"class fractions: not known yet; random choices tell them once they are judged, {BLOCK} at a time"]
+            return [
+                f"class fractions: not known yet; they are estimated once random choices are judged, {BLOCK} at a time"
+            ]
         if self.sampled == self.gathers:
             total = self.sampled - self.undecided
             each = (f"{one.label} {100 * one.value:.1f} % ({one.found} of {total})" for one in self.classes)
-            return [f"class fractions of the survey: {', '.join(each)}, all of its gathers are judged"]
+            return [f"class fractions of the survey: {', '.join(each)}; all of its gathers are judged"]
         each = (
             f"{one.label} {100 * one.value:.1f} % ({100 * one.low:.1f} to {100 * one.high:.1f})" for one in self.classes
         )

@@ -13,8 +13,8 @@ RANDOM, SECOND_LOOK, RARE, UNCERTAIN, DIFFERENT = "random", "second look", "rare
 REASONS = {
     RANDOM: "drawn at random, whatever it is; class fractions are estimated from these alone",
     SECOND_LOOK: "its label may be wrong",
-    RARE: "most probably of the rare class",
-    UNCERTAIN: "its two most probable classes are nearly equally so",
+    RARE: "most likely to be of the rare class",
+    UNCERTAIN: "its two most probable classes are almost equally probable",
     DIFFERENT: "farthest from all labelled gathers in the classifier's features",
 }
 """Why a gather is chosen."""
@@ -99,9 +99,9 @@ def parse_shares(words: Iterable[str]) -> dict[str, float]:
         except ValueError:
             shares[reason] = math.nan
         if not 0 <= shares[reason] < math.inf:
-            raise InputError(f"--share {word}: {text!r} is no share; give a number of at least 0, such as {name}=0.5")
+            raise InputError(f"--share {word}: {text!r} is not a share; give 0 or more, such as {name}=0.5")
     if not sum(shares.values()) > 0:
-        raise InputError("--share: all shares are 0; give at least one reason more")
+        raise InputError("--share: all shares are 0; give at least one reason a share above 0")
     return shares
 
 
@@ -124,10 +124,10 @@ def numbers_of(count: int, shares: Mapping[str, float]) -> dict[str, int]:
 def choose(known: Known, count: int, shares: Mapping[str, float], apart: int, seed: int) -> list[Choice]:
     """Choose gathers to label.
 
-    Random choices are the next of the random order; those of them that are judged already take up none of the judge's
-    time, and other reasons get it. Except for random ones and second looks, choices keep their distance along a line
-    from each other and from judged gathers, as far as there are such gathers. A reason that runs out of gathers leaves
-    the rest to the rare class, the uncertain and the different.
+    Random choices are the next of the random order. If some of them are judged already, other reasons get more gathers.
+    Choices keep their distance along a line from each other and from judged gathers, until no such gathers are left;
+    random ones and second looks need not. A reason that runs out of gathers leaves the rest to the rare class, the
+    uncertain and the different.
 
     Args:
         known: What is known of the survey's gathers.

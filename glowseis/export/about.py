@@ -10,7 +10,7 @@ TRAINED_ON = "trained_on"
 """The key of what it was trained on, a profile."""
 
 TRAINED = ("training_ids", "validation_ids", "earlier_ids")
-"""Keys of the ids of gathers that trained a classifier, chose its weights, or trained the one that it went on from."""
+"""Keys of the ids of gathers that trained a classifier, chose its weights, or trained the one that it started from."""
 
 CARD = "README.md"
 """What a model is for, what it is not for and what it scored, beside its versions."""
@@ -60,7 +60,7 @@ def _model(folder: Path, about: dict[str, Any]) -> list[str]:
     survey = f", survey {about['survey']}" if about.get("survey") else ""
     lines.append(f"made by: {made}{commit}{recipe}{survey}")
     if "name" in (start := about.get("start", {})):
-        lines.append(f"went on from: {start['name']}, checksum {start['sha256'][:12]}")
+        lines.append(f"started from: {start['name']}, checksum {start['sha256'][:12]}")
     if labels := about.get("relabelling"):
         decides = f"; where judges disagree, {labels['judge']} decides" if labels["judge"] else ""
         told = f"labels: of {', '.join(labels['files'])}, in place of the survey's own{decides}"

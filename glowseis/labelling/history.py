@@ -51,7 +51,7 @@ class History:
 
         Args:
             gather_id: The gather.
-            label: What the judge says; empty to take all back that he or she said of it. An earlier label with its time
+            label: What the judge says; empty to take back all that the judge said of it. An earlier label with its time
                 means that those after it are taken back.
             time: When, as ISO 8601; empty or anything else if it is unknown.
         """

@@ -1,4 +1,4 @@
-"""A classifier's opinion of gathers, asked of a process of its own, so that the page never waits for TensorFlow."""
+"""A classifier's opinion of gathers, from a process of its own, so that the page never waits for TensorFlow."""
 
 import multiprocessing
 import os
@@ -13,7 +13,7 @@ from glowseis.errors import InputError, reason_of
 from glowseis.export.folders import model_name, read_about, version_folder
 
 NICE = 10
-"""By how much the process gives way to others."""
+"""Niceness that is added, so that other processes go first."""
 
 
 class Opinions:
@@ -50,7 +50,7 @@ class Opinions:
         self._pipe: Connection | None = None
 
     def of(self, gather_id: str) -> dict[str, Any] | None:
-        """The opinion of a gather; None if it is not ready yet, so that it is to be asked for again.
+        """The opinion of a gather; None if it is not ready yet: ask again later.
 
         Args:
             gather_id: The gather.

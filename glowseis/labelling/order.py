@@ -1,4 +1,4 @@
-"""In which order gathers are labelled: ids with the reason why each comes next, which the page tells after judging."""
+"""In which order gathers are labelled: ids, each with its reason, which the page shows after judging."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,8 +13,8 @@ from glowseis.survey.ingestion.table_text import read_table
 from glowseis.survey.store.survey import Survey
 
 Order = Sequence[tuple[str, str]]
-"""Gather ids, each once, with a reason, perhaps empty. One that came for a second look (`SECOND_LOOK`) is to be judged
-again by whoever judged it before the order was made."""
+"""Gather ids, each once, with a reason, which may be empty. One that comes for a second look (`SECOND_LOOK`) is to be
+judged again by whoever judged it before the order was made."""
 
 __all__ = ["ORDERS", "SECOND_LOOK", "Order", "along_lines", "at_random", "from_file"]
 
@@ -63,7 +63,7 @@ def from_file(survey: Survey, path: Path) -> Order:
     name = source_text(path)
     table = read_table(path, lambda names: "gather_id" in names)
     if "gather_id" not in table:
-        raise InputError(f"{name}: has no column gather_id; name the gathers to be labelled in it")
+        raise InputError(f"{name}: has no column gather_id; add one that names the gathers to label")
     reasons = table["reason"] if "reason" in table else [""] * len(table)
     found: dict[str, str] = {}
     for (number, gather_id), reason in zip(table["gather_id"].items(), reasons, strict=True):

@@ -94,7 +94,7 @@ def application(session: Session, opinions: Opinions | str, token: str) -> Flask
 
     @app.errorhandler(404)
     def nowhere(wrong: HTTPException) -> tuple[Response, int]:
-        return jsonify(error="nothing is here; open the address that glowseis label printed"), 404
+        return jsonify(error="there is nothing here; open the address that glowseis label printed"), 404
 
     @app.errorhandler(HTTPException)
     def refused(wrong: HTTPException) -> tuple[Response, int]:
@@ -114,7 +114,7 @@ def _routes(session: Session, opinions: Opinions | str, token: str) -> Blueprint
             abort(403, "this address lacks the token; open the one that glowseis label printed")
         origin = request.headers.get("Origin")
         if origin and urlsplit(origin).netloc != request.host:
-            abort(403, "another site's page may not label")
+            abort(403, "pages of other sites may not add labels")
 
     @routes.get("/")
     def page() -> Response:
@@ -269,7 +269,7 @@ def _given() -> Callable[[str], str]:
     """The texts of a request's JSON object, by name; empty if missing."""
     content = request.get_json()
     if not isinstance(content, dict):
-        abort(400, "a JSON object is needed")
+        abort(400, "send a JSON object")
     return lambda name: str(content.get(name) or "")
 
 

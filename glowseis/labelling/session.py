@@ -1,4 +1,4 @@
-"""What one judge says of a survey, what comes next, and how each decision gets on the disk; knows no web page."""
+"""What one judge says of a survey, what comes next, and how each label gets to disk; knows no web page."""
 
 import math
 import threading
@@ -24,7 +24,7 @@ MARKS = "traces"
 
 
 class NotYetError(Exception):
-    """What a judge is to see only after judging was asked for before."""
+    """What a judge may see only after judging was asked for too early."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Session:
         marks: The CSV file of marked traces.
         judge: Who judges.
         classes: The labels that may be given beside `unsure`, the mildest first.
-        added: How many judgements this session has put on the disk.
+        added: How many judgements this session has saved to disk.
         warning: What to tell the judge before anything else; empty if nothing.
 
     Args:
@@ -113,7 +113,7 @@ class Session:
             }
 
     def label(self, gather_id: str, label: str, note: str = "", known: str = "") -> str:
-        """Put a judgement on the disk, and return when it is there.
+        """Save a judgement, and return when it is on disk.
 
         Args:
             gather_id: The gather.
@@ -125,7 +125,7 @@ class Session:
             A line to tell if the gather was judged elsewhere in the judge's name meanwhile; otherwise empty.
 
         Raises:
-            InputError: There is no such gather or class; the survey was made anew; or the file cannot be read any more.
+            InputError: There is no such gather or class; the survey was rebuilt; or the file cannot be read any more.
             OSError: The disk is full or not writable; the file stays as it was.
         """
         with self._lock:
@@ -141,8 +141,8 @@ class Session:
             self.added += 1
         if earlier in (known, label):
             return ""
-        meanwhile = f"was judged {earlier}" if earlier else "was taken back"
-        return f"{gather_id} {meanwhile} meanwhile, in another window; now {label} counts"
+        changed = f"was judged {earlier}" if earlier else "was taken back"
+        return f"{gather_id} {changed} in another window in the meantime; now {label} counts"
 
     def take_back(self, shown: str) -> TakenBack | None:
         """Take back the last mark on the gather that is shown, or else the last judgement.
@@ -181,7 +181,7 @@ class Session:
             return TakenBack(gather_id, line, "")
 
     def mark(self, gather_id: str, first_trace: int, last_trace: int, kind: str) -> None:
-        """Put a mark of traces on the disk, or take one back.
+        """Save a mark of traces to disk, or take one back.
 
         Args:
             gather_id: The gather.
@@ -198,9 +198,7 @@ class Session:
             row = self.survey.index.iloc[self.survey.row(gather_id)]
             traces = int(row["recorded_traces"] if row["fit"] == "resize" else row["valid_traces"])
             if last_trace > traces:
-                raise InputError(
-                    f"{gather_id} has {number_of(traces, 'trace')}; there is none with number {last_trace}"
-                )
+                raise InputError(f"{gather_id} has {number_of(traces, 'trace')}; there is no trace {last_trace}")
             append_marks(self.marks, [Marked(gather_id, first_trace, last_trace, kind, self.judge)])
 
     def marked(self, gather_id: str) -> list[Marked]:
@@ -237,7 +235,7 @@ class Session:
             row = self.survey.row(gather_id)
             given = self._history.label(gather_id)
             if not given or self._again(gather_id):
-                raise NotYetError(f"{gather_id}: judge it first; then what is known of it is shown")
+                raise NotYetError(f"{gather_id}: judge it first; after that, what is known about it is shown")
             record = str(self.survey.index["label"].iat[row])
             return {"label": given, "record": record, "reason": self._order.get(gather_id, "")}
 
@@ -253,19 +251,21 @@ class Session:
     def _compared(self, begun: bool) -> str:
         """A warning if labels were last added for another state of the survey; otherwise empty."""
         if self._about == self.labels:
-            raise InputError(f"{source_text(self.labels)}: labels are added to CSV files; give --labels another name")
+            raise InputError(
+                f"{source_text(self.labels)}: labels can only be added to a CSV file; give --labels another name"
+            )
         if not self._about.exists():
             return ""
         told = read_record(self._about)
         if told.keys() != {"survey", "checksum"}:
             raise InputError(
-                f"{source_text(self._about)}: would be replaced, as the survey's checksum is kept there, but it holds "
+                f"{source_text(self._about)}: the survey's checksum is to be kept in this file, but it holds "
                 "something else; give --labels another name"
             )
         if not begun or told["checksum"] == self.survey.checksum:
             return ""
         return (
-            f"{source_text(self.labels)}: {self.survey.path} was made anew since labels were last added; its gathers "
+            f"{source_text(self.labels)}: {self.survey.path} was rebuilt since labels were last added; its gathers "
             "have the same names, but check a few of these labels"
         )
 
@@ -281,8 +281,8 @@ class Session:
             same = False
         if not same:
             raise InputError(
-                f"{self.survey.path}: was made anew since this page was opened, so nothing is added to "
-                f"{source_text(self.labels)}; end glowseis label and start it again"
+                f"{self.survey.path}: was rebuilt since this page was opened, so nothing is added to "
+                f"{source_text(self.labels)}; stop glowseis label and start it again"
             )
         self._seen[file] = state
 

@@ -1,4 +1,4 @@
-"""From the words of a command to a session: survey, judge, file of labels, order, model."""
+"""From the options of a command to a session: survey, judge, file of labels, order, model."""
 
 import getpass
 import os
@@ -40,12 +40,14 @@ def begin(survey: Path, labels: Path | None, judge: str, order: Path | None, fol
     else:
         session = Session(opened, place, judge, from_file(opened, order), order.stat().st_mtime)
     if not session.progress()["of"]:
-        raise InputError(f"{survey}: has no recorded gather to label; synthetic ones have the label they were made for")
+        raise InputError(
+            f"{survey}: has no recorded gather to label; synthetic ones already have the label they were made for"
+        )
     return session
 
 
 def labels_beside(survey: Path, judge: str) -> Path:
-    """Where a judge's labels are kept: beside the survey, so that they outlive it if it is made anew.
+    """Where a judge's labels are kept: beside the survey, so that they stay if it is rebuilt.
 
     Args:
         survey: The survey's folder.
@@ -76,7 +78,7 @@ def opinions_of(session: Session, model: Path | None, prepare: Callable[[], None
 
 
 def open_page(address: str) -> None:
-    """Open a page in a browser with windows; in a terminal alone there may be one that would take it over."""
+    """Open a page in a browser, if there is a display; a text browser could take over the terminal."""
     if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         webbrowser.open(address)
 
@@ -90,7 +92,7 @@ def summary_line(session: Session) -> str:
     Raises:
         InputError: The file of labels cannot be read any more.
     """
-    added = f"{number_of(session.added, 'gather')} labelled now"
+    added = f"{number_of(session.added, 'gather')} labelled in this session"
     try:
         progress = session.progress()
     except InputError as wrong:
@@ -104,4 +106,4 @@ def _logged_in() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):
-        raise InputError("nobody is logged in by name; give --judge NAME") from None
+        raise InputError("cannot find out who is logged in; give --judge NAME") from None

@@ -144,7 +144,7 @@ class TrainingSection(Section):
     pictures_every_epochs: PositiveInt = 10
     checkpoint_every_s: PositiveFloat = 60.0
     start_from: str = ""
-    """A saved flow that the fitting goes on from: its name in `savedmodels/`, or a folder. The flow's size is then that
+    """A saved flow that the fitting starts from: its name in `savedmodels/`, or a folder. The flow's size is then that
     of the saved one, and ActNorm stays as it was. If empty, weights are drawn from the seed."""
 
     @model_validator(mode="after")
@@ -200,7 +200,7 @@ class ClassifierTraining(Section):
 
 
 class StartedTraining(ClassifierTraining):
-    """How a classifier is fitted that may go on from a saved one, instead of from weights that a seed draws."""
+    """How a classifier is fitted that may start from a saved one instead of weights drawn from the seed."""
 
     start_from: str = ""
     """The saved one: the name of a ready model, such as "robust", or a folder, `savedmodels/NAME` or one of its
@@ -210,8 +210,8 @@ class StartedTraining(ClassifierTraining):
     head_learning_rate: PositiveFloat = 1e-3
     """The learning rate of those epochs; `learning_rate` is that of the first epoch after them."""
     rehearsal: Fraction = 0.0
-    """Share of each batch that are other gathers, such as those that the saved one was trained on, so that it does not
-    forget them."""
+    """Share of each batch that is taken from other gathers, such as those that the saved one was trained on, so that it
+    does not forget them."""
     rehearsal_survey: str = ""
     """The survey that holds them."""
 
@@ -259,7 +259,7 @@ class ClassifierData(Section):
     """Samples x traces, such as `256x128`, of the window that is cut at a random place from a training gather each time
     it is used; the whole image if empty."""
     rename: dict[str, str] = {}
-    """Classes by the survey's labels, where they have other names; several labels may be one class."""
+    """Classes by the survey's labels, where these have other names; several labels may be one class."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -295,7 +295,7 @@ class GradingSection(Section):
 
 
 class RareSection(Section):
-    """Gathers that are added to a class with few, made from its training gathers."""
+    """Gathers that are added to a class that has few, made from its training gathers."""
 
     add: Literal["", "oversampling", "moved-noise", "flow"] = ""
     """How: by repeating them; with their noise moved onto the events of other training gathers

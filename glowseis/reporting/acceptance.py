@@ -49,8 +49,8 @@ def judge(records: pd.DataFrame, rules: Rules, severest: str) -> list[Judgement]
 
     Consecutive records follow each other by shot number, or in the order of the files where numbers are equal. A record
     that cannot be graded, such as one without a live trace, is bad. A limit is judged by the records on which its
-    attribute could be measured. Of fewer than `rules.fewest_records` records nothing is judged, except that there are
-    too many bad ones within a window.
+    attribute could be measured. With fewer than `rules.fewest_records` records nothing is judged, except too many bad
+    ones within a window.
 
     Args:
         records: One row a record, with `line` (its name), `shot`, `cable`, `grade` (empty if it could not be graded),

@@ -23,7 +23,7 @@ SHORT_ROWS, LONG_ROWS = 12, 60
 
 SPREAD = (
     "A column is a record; columns are in the order of shot numbers, without gaps for numbers that are not there. Each "
-    "colour is as tall as the probability of its class, and what stays blank above them is the probability of "
+    "colour is as tall as the probability of its class, and the blank part above is the probability of "
     "{mildest}: a column that is mostly blank is {mildest}. The strip below shows the grade; if it is blank too, there "
     "is no such record. A mark above means that the record is unlike the training data. Point at a column to see its "
     "figures."
@@ -77,7 +77,7 @@ def report_page(findings: Findings, judgements: Sequence[Judgement], origin: Seq
     return page(title, verdict(judgements, findings), about, sections, first)
 
 
-MESSAGES = "Messages of reading and measuring: what was found in the sources, and what was changed"
+MESSAGES = "Messages from reading and measuring: what was found in the sources, and what was changed"
 
 _WORST = (
     "Sorted by the probability of {severest}, then by noise. Time runs downwards, traces to the right as in the file; "

@@ -96,7 +96,7 @@ class Rules(Section):
     unit: Unit = ""
     """Unit of the amplitudes; empty if it is not known."""
     fewest_records: PositiveInt = 20
-    """Fewest records that a share, or a number within a window, is judged by, of a line on a cable."""
+    """Fewest records of a line on a cable by which a share, or a number within a window, is judged."""
     bad_records: BadRecords = BadRecords()
     limit: list[Limit] = Field(default_factory=_default_limits)
 

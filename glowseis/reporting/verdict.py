@@ -72,7 +72,7 @@ def _one_line(line: str, judgements: Sequence[Judgement], so_far: str) -> str:
         bad = sum(len(one.records) for one in judgements if one.rule == BAD_RECORDS)
         several = len({one.cable for one in judgements}) > 1
         count = f"at most {number_of(short[0], 'record')} on a cable" if several else number_of(short[0], "record")
-        return f"{name} is not judged: it has {count}, {bad} bad, and a share of fewer than {short[1]} says little."
+        return f"{name} is not judged: it has {count}, {bad} bad; with fewer than {short[1]}, a share says little."
     broken = [one for one in judgements if one.passed is False]
     return f"{name} is not accepted: {_reasons(broken)}." if broken else f"{name} is accepted{so_far}."
 
@@ -175,7 +175,7 @@ def rules_table(judgements: Sequence[Judgement], records: pd.DataFrame, name: st
         frame = frame.drop(columns="line")
     notes = ["A record that could not be graded counts as bad. Consecutive records follow each other by shot number."]
     if short := next((one.short for one in judgements if one.short), None):
-        notes.append(f"Of fewer than {short[1]} records a share says little, so it is not judged.")
+        notes.append(f"With fewer than {short[1]} records, a share says little, so it is not judged.")
     return Table(
         name, "What each rule asks for and what was found", frame, tuple(notes), len(frame.columns), headed=True
     )

@@ -141,7 +141,7 @@ def conclude(
     if kept and few:
         counted = ", ".join(f"{count} {label}" for label, count in zip(selection.labels, there, strict=True))
         say(
-            f"validation has {counted}; fitting the rule for windows and the temperature takes {FEWEST} of each, so "
+            f"validation has {counted}; fitting the rule for windows and the temperature needs {FEWEST} of each, so "
             f"those of {kept.name} are kept"
         )
     combination = combination or fit_combination(

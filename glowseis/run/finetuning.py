@@ -1,4 +1,4 @@
-"""A classifier that goes on from a saved one: its weights, and gathers to rehearse."""
+"""A classifier that starts from a saved one: its weights, and gathers to rehearse."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -53,8 +53,8 @@ def started_classifier(
             own[..., here] = other[..., there]
         model.output_head.set_weights(weights)
     fresh = [label for label in labels if label not in known]
-    told = f"the last layer starts anew for {', '.join(fresh)}" if fresh else "the last layer keeps those"
-    say(f"{start.name} tells {', '.join(start.labels)} apart, this classifier {', '.join(labels)}: {told}")
+    told = f"the last layer starts anew for {', '.join(fresh)}" if fresh else "the last layer keeps these"
+    say(f"{start.name} has the classes {', '.join(start.labels)}, this classifier has {', '.join(labels)}: {told}")
     return model
 
 
@@ -97,8 +97,9 @@ def rehearsed(
     rows = rows[~np.isin(names, list(judges))]
     if not len(rows):
         raise InputError(
-            f"training.rehearsal_survey = {survey.path}: has no gather labelled {' or '.join(labels)} that did not "
-            f"judge {start.name}; name the survey that it was trained on, or leave rehearsal out"
+            f"training.rehearsal_survey = {survey.path}: has no gather labelled {' or '.join(labels)}, apart "
+            f"from validation and test gathers of {start.name}; name the survey that it was trained on, or leave "
+            "rehearsal out"
         )
     matched, places = matched_survey(survey, rows, start, folder, say)
     check_whole_images(start, matched, window)
@@ -106,7 +107,7 @@ def rehearsed(
     trained = int(np.isin(gathers.ids, start.about.get("training_ids", ())).sum())
     counts = np.bincount(gathers.classes, minlength=len(labels))
     of_each = ", ".join(f"{count} {label}" for count, label in zip(counts, labels, strict=True))
-    same = "" if survey.checksum == start.about.get("survey_checksum") else ", by their ids; the survey is another"
+    same = "" if survey.checksum == start.about.get("survey_checksum") else ", by their ids; this is another survey"
     say(
         f"rehearsed: {number_of(len(gathers), 'gather')} of {survey.path} ({of_each}); {start.name} was trained on "
         f"{trained} of them{same if trained else ''}"

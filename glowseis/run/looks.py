@@ -69,7 +69,7 @@ def look_at_survey(
         InputError: A gather cannot be read, or the classifier gives no features.
     """
     if "features" not in classifier.module.signatures:
-        raise InputError(f"{classifier.name}: gives no features, an older glowseis wrote it; train it again")
+        raise InputError(f"{classifier.name}: gives no features, because an older glowseis wrote it; train it again")
     probabilities = np.full((len(survey), len(classifier.labels)), np.nan)
     features: np.ndarray | None = None
     done = np.zeros(len(survey), bool)
@@ -97,7 +97,7 @@ def look_at_survey(
         if kept is not None and time.monotonic() - saved > KEPT_EVERY_S:
             kept, saved = _write(kept, probabilities, features, done, say), time.monotonic()
     if features is None:
-        raise InputError(f"{survey.path}: has no gather with anything to grade in it")
+        raise InputError(f"{survey.path}: no gather has anything to grade in it")
     if kept is not None and done.sum() > begun:
         _write(kept, probabilities, features, done, say)
     return Looks(probabilities, features, begun)

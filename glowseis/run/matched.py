@@ -1,4 +1,4 @@
-"""A survey's gathers as a saved classifier sees them, for a training that goes on from it."""
+"""A survey's gathers as a saved classifier sees them, for a training that starts from it."""
 
 import dataclasses
 import math
@@ -63,7 +63,7 @@ def matched_survey(
             say(line)
     made = open_survey(folder)
     if made.manifest.about != about:
-        raise InputError(f"{folder}: holds other gathers than those of this run; remove it")
+        raise InputError(f"{folder}: holds gathers of another run; remove it")
     there = {gather_id: row for row, gather_id in enumerate(made.index["gather_id"])}
     return made, np.array([there.get(survey.index["gather_id"].iat[row], -1) for row in rows], np.int64)
 

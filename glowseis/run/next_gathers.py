@@ -54,7 +54,7 @@ class Next:
         choices: The gathers and why, in the order in which to label them.
         probabilities: Probabilities of the model's classes, `[gather, class]`, in the survey's order.
         fractions: Class fractions of the survey, from those choices that were random.
-        suspects: How many labels may be wrong, among those that only one look gave.
+        suspects: How many labels may be wrong, of gathers that were judged only once.
         remarks: What could not be done, in words.
     """
 
@@ -184,7 +184,9 @@ def next_gathers(
     suspects = _suspects(looks, features, classes, taught[~seen[taught]], lines, seed)
     suspects = suspects[given.looks[suspects] < 2]
     if not is_open.any() and not len(suspects):
-        raise InputError(f"{survey.path}: all its gathers are labelled, and no label is suspect; nothing is left to do")
+        raise InputError(
+            f"{survey.path}: all its gathers are labelled, and no label is suspect; there is nothing to label"
+        )
     everything = Known(
         probabilities,
         features,
@@ -199,7 +201,7 @@ def next_gathers(
     )
     choices = choose(everything, count, shares, apart, seed)
     if not any(one.reason == SECOND_LOOK for one in choices) and len(suspects):
-        remarks.append(f"{number_of(len(suspects), 'label')} may be wrong, and none is among the choices: see --share")
+        remarks.append(f"{number_of(len(suspects), 'label')} may be wrong, but none of them is chosen: see --share")
     return Next(tuple(choices), probabilities, fractions, len(suspects), tuple(remarks))
 
 
@@ -234,7 +236,7 @@ def choose_next(
     kept = survey.path / "looks" / f"{savedmodel_sha256(savedmodel)[:12]}-{survey.checksum[:12]}.npz"
     looks = look_at_survey(classifier, survey, kept, say=say)
     if looks.begun:
-        say(f"{number_of(looks.begun, 'gather')} graded before, kept in {source_text(kept.parent)}")
+        say(f"{number_of(looks.begun, 'gather')} graded before; their grades are in {source_text(kept.parent)}")
     chosen = next_gathers(survey, given, looks, classifier, count, shares, apart, rare, seed)
     return chosen, chosen.table(survey, classifier.labels)
 

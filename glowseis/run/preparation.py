@@ -1,4 +1,4 @@
-"""The gathers of a classifier's training: called as the classes, added to, and as a saved classifier sees them."""
+"""The gathers of a classifier's training: labels renamed to classes, gathers added, matched to a saved classifier."""
 
 import contextlib
 import shutil

@@ -1,4 +1,4 @@
-"""Gathers that a training adds to a class with few, made from its training gathers alone."""
+"""Gathers that a training adds to a class that has few, made from its training gathers alone."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -56,7 +56,7 @@ def added_gathers(
         The survey that holds them, and their rows.
 
     Raises:
-        InputError: The class is none, has no training gather, or gathers cannot be made of them.
+        InputError: There is no such class, it has no training gather, or no gathers can be made from these.
     """
     label, count = section.label, section.count
     if label not in labels:
@@ -83,7 +83,7 @@ def added_gathers(
         write_survey(folder, make(), survey.size, about)
     made = open_survey(folder)
     if made.manifest.about != about:
-        raise InputError(f"{folder}: holds other gathers than those of this run; remove it")
+        raise InputError(f"{folder}: holds gathers of another run; remove it")
     how = f"that {flow.name} made of" if flow else "with the noise of"
     say(f"added: {number_of(count, 'gather')} {how} {of}")
     return made, np.arange(len(made))

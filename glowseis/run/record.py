@@ -34,7 +34,7 @@ class _Recorded(pydantic.BaseModel, strict=True):
         relabelling: Where labels came from that differ from the survey's records, as `Relabelling.record`.
         folds_checksum: Checksum of the file of folds that the run depends on.
         rows_checksum: Checksum of the gathers that train and judge, if the caller chose them.
-        start: What it began with, by name and checksum: a saved model that it goes on from, a survey to rehearse, a
+        start: What it began with, by name and checksum: a saved model that it starts from, a survey to rehearse, a
             flow that makes gathers. Paths to these do not count.
         batch: Gathers per step, if the number of devices raised it above the recipe's.
         versions: Versions of Python and packages.
@@ -68,7 +68,7 @@ def record_of(
         folds_checksum: Checksum of the folds that say what is trained on, if any.
         rows_checksum: Checksum of the gathers that train and judge, if the caller chose them.
         batch: Gathers per step, if not the recipe's.
-        start: What it began with, such as the saved model that it goes on from (`glowseis.run.starting.began_with`).
+        start: What it began with, such as the saved model that it starts from (`glowseis.run.starting.began_with`).
     """
     packages = ("tensorflow", "keras", "numpy")
     relabelling = survey.relabelling.record() if survey.relabelling else None

@@ -1,4 +1,4 @@
-"""The saved model that a training goes on from: found and checked, and what the recipe takes from it."""
+"""The saved model that a training starts from: found and checked, and what the recipe takes from it."""
 
 import functools
 from collections.abc import Mapping
@@ -84,10 +84,10 @@ class Start:
 
 
 def began_with(start: Start | None, rehearsal: Survey | None = None, flow: Start | None = None) -> dict[str, Any]:
-    """What a run began with, as JSON, by which it is told from others.
+    """What a run began with, as JSON; it tells the run from others.
 
     Args:
-        start: The saved model that it goes on from.
+        start: The saved model that it starts from.
         rehearsal: The survey that it rehearses.
         flow: The flow that makes gathers for it.
     """
@@ -123,7 +123,7 @@ def find_start(text: str | Path, kind: str, key: str = KEY) -> Start:
             how = (
                 "name the SavedModel that it wrote"
                 if (run / RESULT).is_file()
-                else "it is not finished: run it to its end"
+                else "it is not finished; finish it first"
             )
             raise InputError(f'{key} = "{text}": {run} is a run, not a SavedModel; {how}')
     ready = '"robust", ' if kind in READY else ""
@@ -232,5 +232,5 @@ def check_whole_images(start: Start, survey: Survey, window: str) -> None:
         size, own = ("x".join(map(str, each)) for each in (start.size, survey.size))
         raise InputError(
             f"{survey.path}: its gathers are {own}, but {start.name} sees images of {size}; pass --set "
-            f"data.window={size}, so that it sees windows of them"
+            f"data.window={size}, to use windows of them"
         )

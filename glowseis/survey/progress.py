@@ -1,4 +1,4 @@
-"""How far the commands are that go through many gathers: a bar on a terminal, now and then a line in a file."""
+"""How far a command that goes through many gathers is: a bar on a terminal, elsewhere now and then a line."""
 
 import sys
 import time
@@ -8,7 +8,7 @@ from typing import TypeVar
 Thing = TypeVar("Thing")
 
 EVERY_S = 30.0
-"""Seconds between two lines where there is no terminal. What takes less prints none, so that errors stay one line."""
+"""Seconds between two lines where there is no terminal. Shorter work prints none, so that errors stay one line."""
 
 
 def progress(

@@ -110,9 +110,9 @@ class TestShares:
         [
             (["random"], "write REASON=SHARE"),
             (["rare=1"], "there is no reason 'rare'; choose from random, second-look, rare-class"),
-            (["random=-1"], "'-1' is no share"),
-            (["random=nan"], "'nan' is no share"),
-            (["random=many"], "'many' is no share"),
+            (["random=-1"], "'-1' is not a share"),
+            (["random=nan"], "'nan' is not a share"),
+            (["random=many"], "'many' is not a share"),
             ([f"{reason.replace(' ', '-')}=0" for reason in SHARES], "all shares are 0"),
         ],
     )

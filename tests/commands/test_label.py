@@ -63,7 +63,7 @@ def test_a_killed_one_has_kept_every_decision_and_the_next_goes_on(serving, surv
     out, _ = process.communicate(timeout=60)
     labels = survey.parent / "survey-labels" / "anna.csv"
     assert process.returncode == 0
-    assert out == f"1 gather labelled now, 2 of 4 in all (good 1, bad 1); labels: {labels}\n"
+    assert out == f"1 gather labelled in this session, 2 of 4 in all (good 1, bad 1); labels: {labels}\n"
     assert labels.read_text().count("\n") == 3
 
 
@@ -71,7 +71,7 @@ def test_bad_input_is_told_in_one_line_before_anything_is_served(command, survey
     (tmp_path / "line.segy").touch()
     (tmp_path / "spoilt.csv").write_text("gather_id,label,judge\nnobody,bad,anna\n")
     for words, message in (
-        ([tmp_path / "line.segy"], "is a file, not a survey; make one of it with glowseis ingest"),
+        ([tmp_path / "line.segy"], "is a file, not a survey; make one from it with glowseis ingest"),
         ([tmp_path / "none"], "no such survey"),
         ([survey, "--next", "best"], "--next best: choose line or random"),
         ([survey, "--model", tmp_path / "none"], "no SavedModel there"),

@@ -83,7 +83,7 @@ def test_all_labelled_is_a_census(following):
     assert set(pd.read_csv("next.csv")["reason"]) == {"second look"}
     judged(index, "ben.csv", "ben")
     done = following("--labels", "anna.csv", "--labels", "ben.csv", "--out", "2.csv")
-    assert done.status == 2 and "nothing is left to do" in done.error[0]
+    assert done.status == 2 and "there is nothing to label" in done.error[0]
 
 
 def test_a_second_look_settles_a_label(following):

@@ -111,7 +111,7 @@ def test_labels_are_beside_the_records_if_they_are_not_in_them(tmp_path, command
         (("--count", "0"), "at least 1"),
         (("--count", "0", "--lines", "1"), "at least 1"),
         (("--lines", "-1"), "give 1 to 999 lines"),
-        (("--cables", "2"), "give 1 to 999 lines, and with them"),
+        (("--cables", "2"), "give 1 to 999 lines and, only with lines"),
         (("--seed", "-1"), "at least 0"),
         (("--noise", "waves=1"), "there is no kind 'waves'"),
         (("--noise", "swell=loud"), "not a number"),

@@ -94,7 +94,7 @@ def test_keys_and_clicks_judge_and_what_is_known_shows_afterwards(served, window
     window.wait(SHOWN, shot(1))
     assert labels_of(session) == [(shot(0), "bad", "sw1")]
     judged = window.text("#judged")
-    assert all(words in judged for words in ("you said bad", "records: good", "Why it came: least certain"))
+    assert all(words in judged for words in ("you said bad", "records: good", "Why it was chosen: least certain"))
     assert not session.model.asked
     window.press("o")
     window.wait(
@@ -123,7 +123,7 @@ def test_neighbours_are_for_comparison_and_cannot_be_judged(served, window):
     window.wait(SHOWN, shot(1))
     window.press("3", "d")
     window.drag("#gather", (0.5, 0.5), (0.6, 0.6))
-    assert "not the one to judge" in window.text("#context")
+    assert "not the gather to judge" in window.text("#context")
     window.press("Escape")
     window.wait(SHOWN, shot(0))
     window.press("1")
@@ -265,7 +265,7 @@ def test_a_window_that_is_behind_is_told_and_goes_on(served, window):
         session.label(shot(number), "good")
     window.press("3")
     window.wait(SHOWN, shot(3))
-    assert "was judged good meanwhile" in window.text("#told") and session.revealed(shot(0))["label"] == "bad"
+    assert "was judged good in another window" in window.text("#told") and session.revealed(shot(0))["label"] == "bad"
     for number in (3, 4, 5):
         window.press("1")
         window.wait("return document.getElementById('progress').innerText.startsWith(arguments[0])", str(number + 1))

@@ -116,7 +116,7 @@ def test_labels_marks_and_what_is_taken_back(client, session):
     [
         ("label", {"gather_id": "x", "label": "bad"}, "no gather 'x'"),
         ("label", {"gather_id": "line3-shot0", "label": "awful"}, "label 'awful'"),
-        ("label", ["line3-shot0"], "a JSON object is needed"),
+        ("label", ["line3-shot0"], "send a JSON object"),
         ("label", {"gather_id": "line3-shot0", "label": "bad", "note": "x" * (1 << 17)}, "exceeds"),
         ("mark", {"gather_id": "line3-shot0", "first": "a", "last": 2, "kind": "dead"}, "'a' is not a whole number"),
         ("mark", {"gather_id": "line3-shot0", "first": 1, "last": 2, "kind": "odd"}, "mark them as dead or noisy"),

@@ -98,7 +98,7 @@ def test_a_second_look_comes_again_without_what_was_said_before(survey, tmp_path
     assert session.label(shot(1), "bad") == ""
     assert session.revealed(shot(1)) == {"label": "bad", "record": "", "reason": "second look"}
     assert session.coming(5) == begin(survey.path, labels, "anna", order, "line").coming(5) == [shot(3)]
-    assert "was judged bad meanwhile" in session.label(shot(1), "good")
+    assert "was judged bad in another window" in session.label(shot(1), "good")
     assert "bad counts again" in session.take_back("").line
     told = session.take_back("")
     assert (told.line, told.label) == (f"{shot(1)}: bad taken back", "") and summary_line(session).startswith("0 gath")
@@ -115,11 +115,11 @@ def test_another_window_loses_nothing_and_is_told(session):
     other = again(session)
     session.label(shot(1), "good")
     assert other.coming(1) == [shot(3)]
-    assert "was judged good meanwhile, in another window; now bad counts" in other.label(shot(1), "bad")
+    assert "was judged good in another window in the meantime; now bad counts" in other.label(shot(1), "bad")
     assert other.label(shot(1), "bad") == "" and session.revealed(shot(1))["label"] == "bad"
     for _ in range(3):
         session.take_back("")
-    assert "was taken back meanwhile" in other.label(shot(1), "good", known="bad")
+    assert "was taken back in another window" in other.label(shot(1), "good", known="bad")
 
 
 def test_a_label_that_gets_in_between_is_seen(session, monkeypatch):
@@ -163,7 +163,7 @@ def test_marks_are_kept_beside_and_taken_back_first(session):
     assert session.take_back(shot(3)).line.startswith("noisy, traces 6 to 9")
     assert session.take_back(shot(3)).line.startswith("dead, traces 2 to 4")
     assert session.marked(shot(3)) == [] and session.take_back(shot(3)).gather_id == shot(1)
-    with pytest.raises(InputError, match="has 24 traces; there is none with number 25"):
+    with pytest.raises(InputError, match="has 24 traces; there is no trace 25"):
         session.mark(shot(3), 2, 25, "dead")
     with pytest.raises(InputError, match="no gather 'x'"):
         session.mark("x", 2, 3, "dead")
@@ -201,11 +201,11 @@ def test_a_survey_made_anew_meanwhile_gets_no_label(survey, tmp_path):
     shutil.rmtree(path)
     random_survey(path, COUNT, labels=("bad", ""))
     for _ in range(2):
-        with pytest.raises(InputError, match="was made anew since this page was opened, so nothing is added to"):
+        with pytest.raises(InputError, match="was rebuilt since this page was opened, so nothing is added to"):
             session.label(shot(3), "good")
     assert session.labels == labels_beside(path, "anna") and len(rows_of(session.labels)) == 1
     later = begin(path, None, "anna", None, "line")
-    assert "was made anew since labels were last added" in later.warning
+    assert "was rebuilt since labels were last added" in later.warning
     later.label(shot(3), "good")
     assert not begin(path, None, "anna", None, "line").warning
     session.labels.write_text("gather_id,label,judge\nother-1,good,anna\n")
@@ -259,8 +259,11 @@ def test_beginning_is_refused_in_a_line(survey, tmp_path):
         ((survey.path, None, "majority", None, "line"), "stands for most judges"),
         ((survey.path, tmp_path / "ranges.csv", "anna", None, "line"), "has no column gather_id"),
         ((tmp_path / "nowhere", None, "anna", None, "line"), "no such survey"),
-        ((survey.path, tmp_path / "own.csv", "anna", None, "line"), "own.json: would be replaced"),
-        ((survey.path, tmp_path / "labels.json", "anna", None, "line"), "labels are added to CSV files"),
+        (
+            (survey.path, tmp_path / "own.csv", "anna", None, "line"),
+            "own.json: the survey.s checksum is to be kept in this file",
+        ),
+        ((survey.path, tmp_path / "labels.json", "anna", None, "line"), "labels can only be added to a CSV file"),
         ((survey.path, tmp_path / "nameless.csv", "anna", None, "line"), "row 2: its judge is empty"),
     ):
         with pytest.raises(InputError, match=message):
@@ -274,14 +277,16 @@ def test_names_of_judges_become_names_of_files(survey):
 
 
 def test_the_end_says_what_was_done(session):
-    assert summary_line(session) == f"0 gathers labelled now, 0 of {COUNT} in all"
+    assert summary_line(session) == f"0 gathers labelled in this session, 0 of {COUNT} in all"
     session.label(shot(1), "bad")
-    assert summary_line(session) == (f"1 gather labelled now, 1 of {COUNT} in all (bad 1); labels: {session.labels}")
+    assert summary_line(session) == (
+        f"1 gather labelled in this session, 1 of {COUNT} in all (bad 1); labels: {session.labels}"
+    )
     # Marks that cannot be read keep nobody from labelling.
     session.marks.parent.mkdir()
     session.marks.write_text("gather_id\n")
     session.label(shot(3), "bad")
-    assert summary_line(session).startswith("2 gathers labelled now")
+    assert summary_line(session).startswith("2 gathers labelled in this session")
     session.labels.write_text("damaged\n")
-    with pytest.raises(InputError, match=r"anna\.csv: .* \(2 gathers labelled now\)$"):
+    with pytest.raises(InputError, match=r"anna\.csv: .* \(2 gathers labelled in this session\)$"):
         summary_line(session)

@@ -189,7 +189,7 @@ def test_first_line_says_which_lines_have_too_few_records(found):
     line, other = (found.records[found.records["line"] == f"line {one}"].assign(grade="good") for one in (1, 2))
     few = other[other["shot"] <= 1004].assign(grade="bad")
     assert said(few).startswith(
-        "Line 2 is not judged: it has at most 4 records on a cable, 8 bad, and a share of fewer than 20 says little. "
+        "Line 2 is not judged: it has at most 4 records on a cable, 8 bad; with fewer than 20, a share says little. "
     )
     accepted = "1 of 2 lines are accepted, as far as the rules could be judged"
     assert said(pd.concat([line, few])).startswith(f"{accepted}; too few records to judge: line 2. Not judged on any")
@@ -203,7 +203,7 @@ def test_first_line_says_which_lines_have_too_few_records(found):
     assert said(some).startswith(f"{one}. Not judged: ambient noise, RMS.")
     page = PageReader(report_page(found, judge(pd.concat([line, few]), rules, "bad"), ORIGIN))
     assert page.tables["lines"][2] == ["line 2", "not judged", "-", "all: at most 4 records on a cable, 20 needed"]
-    assert "Of fewer than 20 records a share says little" in page.text
+    assert "With fewer than 20 records, a share says little" in page.text
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_lines_of_one_record_and_without_grades_attributes_or_worst(found):
     alone = Findings(one, LABELS, "robust/2", summary(one["line"], one["unlike"]))
     judged = judge(one, read_rules(None), "bad")
     page = PageReader(report_page(alone, judged, ORIGIN))
-    assert "Line 2 is not judged: it has 1 record, 1 bad, and a share of fewer than 20 says little." in page.text
+    assert "Line 2 is not judged: it has 1 record, 1 bad; with fewer than 20, a share says little." in page.text
     assert page.tables["rules"][1] == ["bad records", "at most 5 % of the line", *ONE_OF_ONE]
     assert "surveys hold pictures" in page.text and "most likely to be bad" not in page.text
 

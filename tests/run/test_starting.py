@@ -122,7 +122,7 @@ def test_a_savedmodel_says_what_it_went_on_from_and_what_it_took(done, saved):
     assert done.about["recipe"]["classifier"] == start.about["recipe"]["classifier"]
     assert done.about["recipe"]["data"]["augment"] == done.about["symmetries"] == ["polarity"]
     assert done.about["start"] == {"name": "grader/1", "sha256": start.sha256}
-    assert f"went on from: grader/1, checksum {start.sha256[:12]}" in about_lines(done.model)
+    assert f"started from: grader/1, checksum {start.sha256[:12]}" in about_lines(done.model)
 
 
 def test_gathers_that_trained_the_saved_classifier_are_not_scored(done, saved, there, command):
@@ -167,7 +167,7 @@ def test_classes_may_be_fewer_others_or_called_otherwise(saved, there):
     more = started_classifier(start, ("good", "bad", "awful"), 1, told.append).output_head.get_weights()[0]
     np.testing.assert_array_equal(more[:, :2], kernel[:, [0, 2]])
     assert not np.isin(more[:, 2], kernel).any()
-    assert told[0].endswith("the last layer keeps those") and told[1].endswith("the last layer starts anew for awful")
+    assert told[0].endswith("the last layer keeps these") and told[1].endswith("the last layer starts anew for awful")
 
     names = {"good": "Good", "medium": "fair", "bad": "swell"}
     gathers = (
@@ -225,7 +225,7 @@ def test_what_a_run_started_from_tells_it_from_others(saved, own, there, command
     ("changes", "message"),
     [
         (["training.start_from=nowhere"], 'training.start_from = "nowhere": no SavedModel there or in savedmodels/'),
-        (["training.start_from=begun"], "runs/begun is a run, not a SavedModel; it is not finished: run it to its end"),
+        (["training.start_from=begun"], "runs/begun is a run, not a SavedModel; it is not finished; finish it first"),
         (["training.start_from=flow"], "a flow, but this needs a classifier; name the SavedModel of a classifier"),
         (["classifier.alpha=4"], "classifier.alpha = 4 contradicts grader/1, which has 1; leave it out"),
         (

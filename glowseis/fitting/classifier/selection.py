@@ -35,7 +35,7 @@ class ClassifierSelection:
 
 
 def renamed(survey: Survey, rename: Mapping[str, str], classes: Sequence[str] = ()) -> Survey:
-    """A survey whose labels are called as the classes that they are.
+    """A survey whose labels are renamed to classes.
 
     Args:
         survey: The survey.
@@ -55,7 +55,7 @@ def select_labelled(survey: Survey, recipe: ClassifierRecipe, known: Sequence[st
         survey: The survey, with labels of its own.
         recipe: What to train, and how.
         known: Classes of the classifier that the training starts from, if it does. They are the classes unless the
-            survey has others, some may have no gathers, and so may parts.
+            survey has others. Some may have no gathers, in the survey or in a part.
 
     Raises:
         InputError: The survey lacks a label or has fewer than two, the file of folds does not suit it, or a part would

@@ -14,11 +14,11 @@ export class Controls {
     try {
       const kept = JSON.parse(localStorage.getItem(KEPT) ?? "{}");
       for (const [name, value] of Object.entries(kept)) if (typeof value === typeof STANDARD[name]) this.values[name] = value;
-    } catch { /* It starts as it would without. */ }
+    } catch { /* Then the standard display. */ }
     if (!COLOURS.includes(this.values.colours)) this.values.colours = STANDARD.colours;
     for (const [name, id] of Object.entries(FIELDS)) {
       const input = element(id), box = input.type === "checkbox";
-      // Numbers that are typed count when they are whole.
+      // A typed number counts once it is complete.
       input.addEventListener(input.type === "number" ? "change" : "input", () => {
         const value = box ? input.checked : Number(input.value);
         if (box || input.value !== "" && input.checkValidity()) this.set({[name]: value});
@@ -33,7 +33,7 @@ export class Controls {
   set(values) {
     Object.assign(this.values, values);
     this.values.gain = Math.max(-20, Math.min(40, this.values.gain));
-    try { localStorage.setItem(KEPT, JSON.stringify(this.values)); } catch { /* Then not. */ }
+    try { localStorage.setItem(KEPT, JSON.stringify(this.values)); } catch { /* Then it is not kept. */ }
     this.show();
     this.changed();
   }

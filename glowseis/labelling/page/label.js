@@ -43,7 +43,7 @@ async function show(id, keep = false) {
   element("name").textContent = `${gather.id}: ${gather.line}, shot ${gather.shot}, cable ${gather.cable}`;
   const apart = id !== state.current;
   element("context").hidden = !apart;
-  element("context").firstElementChild.textContent = apart ? "for comparison, not the one to judge" : "";
+  element("context").firstElementChild.textContent = apart ? "for comparison only, not the gather to judge" : "";
   element("before").disabled = !gather.before;
   element("after").disabled = !gather.after;
   for (const button of element("classes").children) button.disabled = apart;
@@ -80,7 +80,7 @@ function displayed() {
   if (state.shown && view.gather?.band !== controls.band) show(state.shown, true);
 }
 
-// Judging: the next gather shows once the server says that this decision is on the disk.
+// Judging: the next gather is shown once the server says that this label is on disk.
 
 async function judge(label) {
   if (state.busy || !state.current || state.shown !== state.current || view.canvas.dataset.shown !== state.current) return;
@@ -137,7 +137,7 @@ function showJudged() {
   if (!one) return;
   const lines = [`${one.id}: you said ${one.label}`];
   if (one.record) lines.push(`In the survey's records: ${one.record}`);
-  if (one.reason) lines.push(`Why it came: ${one.reason}`);
+  if (one.reason) lines.push(`Why it was chosen: ${one.reason}`);
   if (one.opinion) lines.push(one.opinion);
   box.replaceChildren(...lines.map(line => Object.assign(document.createElement("p"), {textContent: line})));
 }
@@ -145,7 +145,7 @@ function showJudged() {
 async function opinion() {
   const one = state.judged;
   if (!one) return;
-  one.opinion = `${state.about.model || "The model"} is asked …`;
+  one.opinion = `Asking ${state.about.model || "the model"} …`;
   showJudged();
   for (;;) {
     let reply;
@@ -170,7 +170,7 @@ async function opinion() {
 function toggleOpinion() {
   state.opinions = !state.opinions;
   element("opinion").setAttribute("aria-pressed", String(state.opinions));
-  if (!state.judged) tell(state.opinions ? "The model's opinion is shown of each gather after it is judged." : "");
+  if (!state.judged) tell(state.opinions ? "The model's opinion will be shown after you judge a gather." : "");
   else if (state.opinions) opinion();
   else { state.judged.opinion = ""; showJudged(); }
 }
@@ -237,7 +237,7 @@ function ended(drag) {
   };
   const clicked = Math.abs(drag.from.x - drag.to.x) + Math.abs(drag.from.y - drag.to.y) < 4;
   if (drag.tool in TINTS) {
-    if (state.shown !== state.current) return tell("Only the gather to judge can be marked; Esc leads back to it.");
+    if (state.shown !== state.current) return tell("You can only mark traces of the gather to judge; press Esc to go back to it.");
     const trace = column => Math.round(view.gather.trace[Math.min(view.gather.traces - 1, Math.floor(column))]);
     return sendMark({first: trace(part.left), last: trace(part.right - (clicked ? 0 : 1e-6)), kind: drag.tool});
   }
@@ -351,7 +351,7 @@ async function start() {
   if (!state.about) return;
   const {judge: name, survey, labels, warning, model, no_model: none} = state.about;
   document.title = `${name}: ${survey}`;
-  element("where").textContent = `Labels of ${name} are added to ${labels}. White, red or filled: positive. ${none ? `No model's opinion: ${none}` : `Model: ${model}.`}`;
+  element("where").textContent = `Labels of ${name} are saved to ${labels}. Positive amplitudes are white, red or filled. ${none ? `There is no model's opinion: ${none}` : `Model: ${model}.`}`;
   element("opinion").disabled = Boolean(none);
   tell(warning);
   buttons();

@@ -89,7 +89,7 @@ def check_judge(judge: str) -> None:
 
 
 def append(path: Path, judgements: Sequence[Judgement]) -> int:
-    """Add rows to a file of labels, and return when they are on the disk.
+    """Add rows to a file of labels, and return when they are on disk.
 
     Args:
         path: The CSV file; missing folders are made.
@@ -111,7 +111,7 @@ def append_rows(
     rows: Sequence[Mapping[str, str]],
     form: Callable[[Path], tuple[list[str], str, str]],
 ) -> int:
-    """Add rows to a table, and return when they are on the disk.
+    """Add rows to a table, and return when they are on disk.
 
     A new file gets a header. An existing one keeps its separator, its columns in their order, and every byte that is
     there; spreadsheets may have saved it. Writers wait for each other. One that is killed leaves all of its rows, some

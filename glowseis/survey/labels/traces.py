@@ -51,7 +51,7 @@ class Marked:
             raise InputError(f"gather id {self.gather_id!r}: no gather has such an id; copy it from gathers.csv")
         if not 1 <= self.first_trace <= self.last_trace:
             raise InputError(
-                f"traces {self.first_trace} to {self.last_trace}: the first is at least 1 and at most the last"
+                f"traces {self.first_trace} to {self.last_trace}: the first must be at least 1 and at most the last"
             )
         if self.kind not in ("", *KINDS):
             raise InputError(f"traces marked {self.kind!r}: mark them as {' or '.join(KINDS)}")
@@ -95,7 +95,7 @@ def read_marks(path: Path) -> list[Marked]:
         return []
     table = read_table(path, _is_header)
     if missing := [name for name in COLUMNS if name not in table]:
-        raise InputError(f"{source_text(path)}: has no column {missing[0]}, so it is no table of marked traces")
+        raise InputError(f"{source_text(path)}: has no column {missing[0]}, so it is not a table of marked traces")
     held: dict[tuple[str, int, int, str], Marked] = {}
     for number, gather_id, first, last, kind, judge, time in table[list(COLUMNS)].itertuples(name=None):
         if not gather_id:

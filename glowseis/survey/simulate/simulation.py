@@ -51,8 +51,8 @@ class Simulation:
     def __post_init__(self) -> None:
         if not (0 <= self.lines < LINES_APART and 0 <= self.cables <= MOST_CABLES and (self.lines or not self.cables)):
             raise InputError(
-                f"lines {self.lines}, cables {self.cables}: give 1 to {LINES_APART - 1} lines, and with them, if you "
-                f"like, 1 to {MOST_CABLES} cables"
+                f"lines {self.lines}, cables {self.cables}: give 1 to {LINES_APART - 1} lines and, only "
+                f"with lines, 1 to {MOST_CABLES} cables"
             )
         self.recordings()
 

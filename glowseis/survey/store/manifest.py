@@ -73,7 +73,7 @@ def read_manifest(path: Path) -> Manifest:
         raise InputError(f"{path}: no such survey; make one with glowseis ingest FILES --out {path}")
     if path.is_file():
         raise InputError(
-            f"{path}: is a file, not a survey; make one of it with glowseis ingest {path} --out surveys/{path.stem}"
+            f"{path}: is a file, not a survey; make one from it with glowseis ingest {path} --out surveys/{path.stem}"
         )
     if not file.is_file():
         raise InputError(f"{path}: not a survey (no {MANIFEST}); give the folder that ingest or simulate made")

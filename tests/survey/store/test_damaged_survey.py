@@ -223,7 +223,7 @@ def test_folders_that_are_no_survey(tmp_path):
     with pytest.raises(InputError, match=r"not a survey \(no manifest\.json\)"):
         open_survey(tmp_path)
     (tmp_path / "line.segy").touch()
-    with pytest.raises(InputError, match=r"is a file, not a survey; make one of it with glowseis ingest"):
+    with pytest.raises(InputError, match=r"is a file, not a survey; make one from it with glowseis ingest"):
         open_survey(tmp_path / "line.segy")
     survey = random_survey(tmp_path / "survey", 2)
     index = survey.path / "gathers.csv"
