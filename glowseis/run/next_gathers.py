@@ -174,6 +174,11 @@ def next_gathers(
         even = head.probabilities(np.nan_to_num(looks.log_probabilities), features)
     probabilities = reweighted(even, np.ones(len(numbers)), _expected(fractions, numbers))
     remarks = []
+    if foreign := sorted({str(label) for label in given.labels[candidates & (classes < 0)]} - {""}):
+        remarks.append(
+            f"labels {', '.join(foreign)} teach nothing: {classifier.name} knows {', '.join(classifier.labels)}; give "
+            "--model one with the survey's classes"
+        )
     known = {name for part in TRAINED for name in classifier.about.get(part, ())}
     seen = index["gather_id"].isin(known).to_numpy()
     if seen[taught].any():

@@ -101,6 +101,14 @@ def test_a_second_look_settles_a_label(following):
     assert not set(second["gather_id"]) & set(first["gather_id"])
 
 
+def test_classes_that_the_model_does_not_know_are_told(following):
+    index = open_survey("survey").index.iloc[:30]
+    index.assign(label=["quiet", "loud", ""] * 10, judge="anna").to_csv("anna.csv", index=False)
+    done = following("--labels", "anna.csv")
+    assert done.status == 0, done.error
+    assert "labels loud, quiet teach nothing: grader/1 knows good, medium, bad" in done.out
+
+
 def test_a_classifier_does_not_check_labels_that_trained_it(following, made, tmp_path):
     index = open_survey("survey").index.iloc[:30]
     judged(index, "anna.csv")
