@@ -23,7 +23,7 @@ def test_marks_are_added_replaced_and_taken_back(tmp_path):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("a-1,0,3,dead,anna,", "row 2: traces 0 to 3: the first is at least 1"),
+        ("a-1,0,3,dead,anna,", "row 2: traces 0 to 3: the first must be at least 1"),
         ("a-1,4,3,dead,anna,", "row 2: traces 4 to 3"),
         ("a-1,4,x,dead,anna,", "row 2: .*'x'"),
         ("a-1,1,2,deaf,anna,", "row 2: traces marked 'deaf': mark them as dead or noisy"),
