@@ -21,6 +21,7 @@ class Opinions:
 
     Attributes:
         name: The classifier's name.
+        loading: Whether the classifier has still to be loaded.
 
     Args:
         survey: The survey's folder.
@@ -42,6 +43,7 @@ class Opinions:
                 f"{model}: knows the classes {', '.join(known)}, but this survey's are {', '.join(classes)}; name "
                 "another --model"
             )
+        self.loading = True
         self._survey, self._prepare = survey, prepare
         self._lock = threading.Lock()
         self._asked: set[str] = set()
@@ -102,7 +104,7 @@ class Opinions:
                 if gather_id:
                     self._found[gather_id] = {"model": self.name, **found}
                 else:
-                    self._wrong = found["wrong"]
+                    self.loading, self._wrong = False, found["wrong"]
 
 
 def _answer(pipe: Connection, survey: Path, model: Path, prepare: Callable[[], None]) -> None:
@@ -119,6 +121,7 @@ def _answer(pipe: Connection, survey: Path, model: Path, prepare: Callable[[], N
     except Exception as wrong:
         pipe.send(("", {"wrong": str(wrong) if isinstance(wrong, InputError) else f"{model}: {reason_of(wrong)}"}))
         return
+    pipe.send(("", {"wrong": ""}))
     while True:
         try:
             gather_id = pipe.recv()

@@ -218,7 +218,9 @@ def _routes(session: Session, opinions: Opinions | str, token: str) -> Blueprint
         if isinstance(opinions, str):
             raise InputError(opinions)
         found = opinions.of(gather_id)
-        return ({"revealed": revealed}, 202) if found is None else {"revealed": revealed, "opinion": found}
+        if found is None:
+            return {"revealed": revealed, "loading": opinions.loading}, 202
+        return {"revealed": revealed, "opinion": found}
 
     return routes
 

@@ -27,7 +27,9 @@ def test_gathers_are_graded_when_asked_for_and_errors_are_lines(tmp_path):
     opinions = Opinions(survey.path, ready_model("classifier"), ("good", "medium", "bad"), import_tensorflow)
     assert set(multiprocessing.active_children()) == others
     assert opinions.of("line3-shot1") is None
+    assert opinions.loading
     found = told(opinions, "line3-shot1")
+    assert not opinions.loading
     assert found["model"] == opinions.name and found["grade"] in ("good", "medium", "bad", "unsure")
     assert sum(found["probabilities"].values()) == pytest.approx(1) and set(found["probabilities"]) == {
         "good",

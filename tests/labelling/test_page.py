@@ -1,6 +1,8 @@
 """The page as people use it: keys, clicks and drags in Chromium."""
 
+import contextlib
 import csv
+import shutil
 import threading
 import time
 
@@ -21,18 +23,21 @@ COUNT = 6
 
 SHOWN = "return document.getElementById('gather').dataset.shown === arguments[0]"
 
+OFFERED = "return !document.getElementById('problem').hidden && !document.getElementById('again').hidden"
+
 
 class Model:
-    """In place of a classifier, an opinion that is ready at the second time of asking."""
+    """In place of a classifier, an opinion that is ready once it is loaded."""
 
     name = "stand-in/1"
 
     def __init__(self):
         self.asked = []
+        self.loading = True
 
     def of(self, gather_id):
         self.asked.append(gather_id)
-        if len(self.asked) < 2:
+        if self.loading:
             return None
         return {"model": self.name, "grade": "bad", "probabilities": {"good": 0.1, "bad": 0.9}, "unlike": 1.5}
 
@@ -58,18 +63,50 @@ def survey(tmp_path_factory):
 
 
 @pytest.fixture
-def served(survey, tmp_path, monkeypatch):
-    """A session and the address of its page."""
+def serve(monkeypatch):
+    """A function that serves sessions, all at one port, and returns the addresses of their pages."""
     monkeypatch.setattr("glowseis.labelling.server.Opinions", Model)
+    served = {}
+    listener = bound(0)
+    server = waitress.create_server(
+        lambda environ, start: served[environ["PATH_INFO"].split("/")[1]](environ, start),
+        sockets=[listener],
+        threads=4,
+    )
+    threading.Thread(target=server.run, daemon=True).start()
+
+    def address_of(session, model, token="token"):
+        served[token] = application(session, model, token)
+        return f"http://127.0.0.1:{listener.getsockname()[1]}/{token}/"
+
+    yield address_of
+    server.task_dispatcher.shutdown()
+    server.close()
+
+
+@pytest.fixture
+def served(serve, survey, tmp_path):
+    """A session and the address of its page."""
     order = [(gather_id, "least certain") for gather_id, _ in along_lines(survey)]
     session = Session(survey, tmp_path / "anna.csv", "anna", order)
     session.model = Model()
-    listener = bound(0)
-    server = waitress.create_server(application(session, session.model, "token"), sockets=[listener], threads=4)
-    threading.Thread(target=server.run, daemon=True).start()
-    yield session, f"http://127.0.0.1:{listener.getsockname()[1]}/token/"
-    server.task_dispatcher.shutdown()
-    server.close()
+    return session, serve(session, session.model)
+
+
+@pytest.fixture
+def full(monkeypatch):
+    """Within this context the disk is full."""
+
+    def write(path, content):
+        raise OSError(28, "No space left on device", str(path))
+
+    @contextlib.contextmanager
+    def patched():
+        with monkeypatch.context() as within:
+            within.setattr("glowseis.survey.labels.adding._write", write)
+            yield
+
+    return patched
 
 
 def shot(number):
@@ -97,6 +134,8 @@ def test_keys_and_clicks_judge_and_what_is_known_shows_afterwards(served, window
     assert all(words in judged for words in ("you said bad", "records: good", "Why it was chosen: least certain"))
     assert not session.model.asked
     window.press("o")
+    window.wait("return document.getElementById('judged').innerText.includes('stand-in/1 is loaded first')")
+    session.model.loading = False
     window.wait(
         "return document.getElementById('judged').innerText.includes('stand-in/1 says bad (good 10 %, bad 90 %)')"
     )
@@ -177,8 +216,14 @@ def test_displays_differ_and_spectra_of_a_window_are_drawn(served, window):
     assert window.run(drawn) not in seen
     window.press("0", "s")
     assert window.run(drawn) == seen[0]
-    window.drag("#gather", (0.3, 0.3), (0.9, 0.9))
-    window.wait("return document.getElementById('spectra').offsetHeight > 100")
+    tools = "return JSON.stringify(document.getElementById('tools').getBoundingClientRect())"
+    place, opened = window.run(tools), "return document.getElementById('spectra').offsetHeight > 100"
+    for close in (lambda: window.press("Escape"), lambda: window.click("#close")):
+        window.drag("#gather", (0.2, 0.3), (0.5, 0.9))
+        window.wait(opened)
+        assert window.run(tools) == place
+        close()
+        assert not window.run(opened)
     kept = window.run("return JSON.parse(localStorage.getItem('glowseis-label-display')).colours")
     assert kept == "grey"
 
@@ -227,16 +272,11 @@ def test_scripts_compute_what_numpy_does(served, window):
     assert script("drawing.js", "offsetTicks", back, 0, 3, 400) == [[0, "100 m"], [2, "120 m"]]
 
 
-def test_what_could_not_be_saved_is_kept_and_tried_again(served, window, monkeypatch):
+def test_what_could_not_be_saved_is_kept_and_tried_again(served, window, full):
     session, address = served
     window.open(address)
     window.wait(SHOWN, shot(0))
-
-    def full(path, content):
-        raise OSError(28, "No space left on device", str(path))
-
-    with monkeypatch.context() as patched:
-        patched.setattr("glowseis.survey.labels.adding._write", full)
+    with full():
         window.press("3")
         window.wait("return !document.getElementById('problem').hidden")
         assert f"Not saved: bad for {shot(0)}." in window.text("#problem") and "No space left" in window.text(
@@ -255,6 +295,110 @@ def test_what_could_not_be_saved_is_kept_and_tried_again(served, window, monkeyp
     window.wait(SHOWN, shot(1))
     assert [row[:2] for row in labels_of(session)] == [(shot(0), "bad")]
     assert window.run("return document.getElementById('problem').hidden")
+
+
+@pytest.mark.parametrize("by", ["button", "label"])
+def test_marks_that_could_not_be_saved_are_tried_again(served, window, full, by):
+    session, address = served
+    window.open(address)
+    window.wait(SHOWN, shot(0))
+    with full():
+        window.press("x")
+        window.drag("#gather", (0.3, 0.5), (0.5, 0.5))
+        window.wait(OFFERED)
+        told = window.text("#problem")
+        assert told.startswith("Not saved: noisy, traces ") and "No space left" in told
+    if by == "button":
+        window.click("#again")
+        window.wait("return document.querySelector('#marks button')")
+    else:
+        window.press("1")
+        window.wait(SHOWN, shot(1))
+        assert session.revealed(shot(0))["label"] == "good"
+    assert window.run("return document.getElementById('problem').hidden")
+    assert [mark.kind for mark in session.marked(shot(0))] == ["noisy"]
+
+
+@pytest.mark.parametrize("change", ["judge", "survey", "rebuilt"])
+def test_what_could_not_be_saved_is_told_and_not_offered_elsewhere(serve, window, full, tmp_path, change):
+    def begun(name, judge, label):
+        opened = random_survey(tmp_path / name, 2, labels=(label,))
+        return Session(opened, tmp_path / "labels.csv", judge, along_lines(opened))
+
+    window.open(serve(begun("survey", "dora", "good"), "no model", "first"))
+    window.wait(SHOWN, shot(0))
+    with full():
+        window.press("3")
+        window.wait(OFFERED)
+    if change == "rebuilt":
+        shutil.rmtree(tmp_path / "survey")
+    names = {"judge": ("survey2", "emil"), "survey": ("other", "dora"), "rebuilt": ("survey", "dora")}
+    session = begun(*names[change], "bad")
+    address = serve(session, "no model", "second")
+    window.open(address)
+    window.wait(SHOWN, shot(0))
+    assert window.run("return document.getElementById('problem').hidden")
+    anew = change == "rebuilt"
+    whose = "has been rebuilt since" if anew else f"to dora's labels of {tmp_path / 'survey'}, and is offered"
+    assert f"Not saved: bad for {shot(0)}. " in window.text("#told") and whose in window.text("#told")
+    window.press("o")
+    window.wait("return document.getElementById('told').innerText === \"No model's opinion: no model\"")
+    window.press("1")
+    window.wait(SHOWN, shot(1))
+    assert [row[:2] for row in labels_of(session)] == [(shot(0), "good")]
+    window.open(address)
+    window.wait(SHOWN, shot(1))
+    assert bool(window.text("#told")) != anew
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+def test_the_gather_stays_where_and_as_large_as_it_is(served, open_window, full, width):
+    _, address = served
+    window = open_window(width)
+    window.open(address)
+    window.wait(SHOWN, shot(0))
+    place = "return JSON.stringify(document.getElementById('gather').getBoundingClientRect())"
+    first, marked = window.run(place), "return document.querySelectorAll('#marks button').length === arguments[0]"
+    for number in range(8):
+        window.run("document.querySelector('#tools [data-value=dead]').click()")
+        window.drag("#gather", (0.3 + 0.06 * number, 0.5), (0.3 + 0.06 * number, 0.5))
+        window.wait(marked, number + 1)
+        assert window.run(place) == first
+    window.press("Right")
+    window.wait(SHOWN, shot(1))
+    window.drag("#gather", (0.5, 0.5), (0.5, 0.5))
+    assert window.text("#context") and "only mark traces" in window.text("#told") and window.run(place) == first
+    window.press("Escape")
+    window.wait(SHOWN, shot(0))
+    with full():
+        window.press("3")
+        window.wait("return !document.getElementById('problem').hidden")
+    assert window.run(place) == first
+    window.click("#again")
+    window.wait(SHOWN, shot(1))
+    assert window.run(place) == first
+    window.close()
+
+
+def test_labels_of_the_axes_end_where_the_gather_does(served, window):
+    _, address = served
+    window.open(address)
+    window.wait(SHOWN, shot(0))
+    # Trace 20 lies just within the right edge.
+    start, end = window.run(
+        "const width = document.getElementById('gather').offsetWidth;"
+        "return [3, 19.6].map(column => (52 + column / 24 * (width - 58)) / width)"
+    )
+    window.press("v")
+    window.drag("#gather", (start, 0.2), (end, 0.8))
+    ends = window.run(
+        "const ends = {}, pen = CanvasRenderingContext2D.prototype, write = pen.fillText;"
+        "pen.fillText = function (text, x, y) {"
+        "  if (this.textAlign === 'center') ends[text] = x + this.measureText(text).width / 2;"
+        "  return write.call(this, text, x, y); };"
+        "document.querySelector('#colours [data-value=grey]').click(); pen.fillText = write; return ends"
+    )
+    assert "20" in ends and max(ends.values()) <= window.run("return document.getElementById('gather').offsetWidth") - 6
 
 
 def test_a_window_that_is_behind_is_told_and_goes_on(served, window):

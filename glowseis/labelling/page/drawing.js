@@ -173,7 +173,7 @@ export class View {
         const x = place(column), half = pen.measureText(text).width / 2;
         if (x < box.x - 1 || x > box.x + box.width + 1 || x - half < free) continue;
         free = x + half + 6;
-        pen.fillText(text, Math.min(x, box.x + box.width + RIGHT - half), y);
+        pen.fillText(text, Math.min(x, box.x + box.width - half), y);
         pen.fillRect(Math.round(x), y + 7, 1, 4);
       }
     };

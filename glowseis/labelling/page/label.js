@@ -3,14 +3,15 @@
 import {Controls, element} from "./controls.js";
 import {TINTS, View} from "./drawing.js";
 import {drawFk, drawSpectrum} from "./panels.js";
-import {Failed, ask, gatherOf} from "./server.js";
+import {Failed, ask, gatherOf, remark} from "./server.js";
+import {Waiting, notSaved} from "./waiting.js";
 
-// By survey, judge and file: another page at the same port may have left one.
-const pendingKey = () => `glowseis-label-pending ${state.about.work}`;
 const state = {
-  about: null, coming: [], current: "", known: "", shown: "", busy: false, pending: null, tool: "move",
+  about: null, coming: [], current: "", known: "", shown: "", busy: false, tool: "move",
   judged: null, opinions: false, window: null,
 };
+const waiting = new Waiting();
+const underway = new Set();
 const view = new View(element("gather"));
 const controls = new Controls(displayed);
 
@@ -19,16 +20,17 @@ function tell(line) {
   element("told").textContent = line;
 }
 
-function problem(line, again) {
-  element("problem").hidden = !line;
-  element("problem").firstElementChild.textContent = line;
-  element("again").hidden = !again;
+function problem(line) {
+  const left = waiting.all.length ? notSaved(waiting.all) : "";
+  element("problem").hidden = !left && !line;
+  element("problem").firstElementChild.textContent = `${left} ${line}`.trim();
+  element("again").hidden = !left;
 }
 
 async function attempt(act) {
   try { return await act(); } catch (wrong) {
     if (!(wrong instanceof Failed)) throw wrong;
-    problem(wrong.message, false);
+    problem(wrong.message);
     return null;
   }
 }
@@ -84,30 +86,47 @@ function displayed() {
 
 async function judge(label) {
   if (state.busy || !state.current || state.shown !== state.current || view.canvas.dataset.shown !== state.current) return;
-  await send({gather_id: state.current, label, note: element("note").value, known: state.known});
+  waiting.add({path: "label", given: {gather_id: state.current, label, note: element("note").value, known: state.known}});
+  await again();
 }
 
-async function send(decision) {
+// Send all that waits.
+async function again() {
+  if (state.busy) return;
   state.busy = true;
-  state.pending = decision;
-  sessionStorage.setItem(pendingKey(), JSON.stringify(decision));
-  try {
-    const reply = await ask("label", decision);
-    state.pending = null;
-    sessionStorage.removeItem(pendingKey());
-    problem("", false);
-    tell(reply.told);
-    element("note").value = "";
-    state.judged = {id: decision.gather_id, ...reply.revealed, opinion: ""};
-    showJudged();
-    if (state.opinions) opinion();
-    await next(reply);
-  } catch (wrong) {
-    if (!(wrong instanceof Failed)) throw wrong;
-    problem(`Not saved: ${decision.label} for ${decision.gather_id}. ${wrong.message}`, true);
-  } finally {
-    state.busy = false;
+  try { await deliver(waiting.all); } finally { state.busy = false; }
+}
+
+async function deliver(some) {
+  let line = "";
+  for (const one of some) {
+    if (underway.has(one)) continue;
+    underway.add(one);
+    try {
+      const reply = await ask(one.path, one.given);
+      waiting.remove(one);
+      await (one.path === "label" ? judged : marked)(one.given, reply);
+    } catch (wrong) {
+      if (!(wrong instanceof Failed)) throw wrong;
+      line = wrong.message;
+      // The cause of a refused label can be corrected; a refused mark is quickly made again.
+      if (one.path === "label" || wrong.again) continue;
+      waiting.remove(one);
+      line = `${notSaved([one])} ${line}`;
+    } finally {
+      underway.delete(one);
+    }
   }
+  problem(line);
+}
+
+async function judged({gather_id: id}, reply) {
+  tell(reply.told);
+  element("note").value = "";
+  state.judged = {id, ...reply.revealed, opinion: ""};
+  showJudged();
+  if (state.opinions) opinion();
+  await next(reply);
 }
 
 async function takeBack() {
@@ -116,7 +135,7 @@ async function takeBack() {
   const reply = await attempt(() => ask("take-back", {shown: state.current}));
   state.busy = false;
   if (!reply) return;
-  problem("", false);
+  problem("");
   tell(reply.told);
   state.coming = reply.coming;
   progress(reply.progress);
@@ -162,17 +181,21 @@ async function opinion() {
       break;
     }
     if (state.judged !== one || !state.opinions) return;
+    one.opinion = `${state.about.model} is ${reply.loading ? "loaded first, which may take a minute; you can go on labelling" : "asked"} …`;
+    showJudged();
     await new Promise(done => setTimeout(done, 300));
   }
   if (state.judged === one) showJudged();
 }
 
 function toggleOpinion() {
+  if (state.about.no_model) return tell(`No model's opinion: ${state.about.no_model}`);
   state.opinions = !state.opinions;
   element("opinion").setAttribute("aria-pressed", String(state.opinions));
   if (!state.judged) tell(state.opinions ? "The model's opinion will be shown after you judge a gather." : "");
   else if (state.opinions) opinion();
   else { state.judged.opinion = ""; showJudged(); }
+  return null;
 }
 
 // Marked traces.
@@ -193,32 +216,42 @@ function listMarks() {
 }
 
 async function sendMark(mark) {
-  const gather = view.gather;
-  const reply = await attempt(() => ask("mark", {...mark, gather_id: gather.id}));
-  if (!reply) return;
-  problem("", false);
-  gather.marks.splice(0, Infinity, ...reply.marks);
+  const one = {path: "mark", given: {...mark, gather_id: view.gather.id}};
+  waiting.add(one);
+  await deliver([one]);
+}
+
+function marked({gather_id: id}, {marks}) {
+  remark(id, marks);
+  if (view.gather?.id !== id) return;
+  view.gather.marks = marks;
   view.draw();
   listMarks();
 }
 
 async function refreshMarks(id) {
   const reply = await attempt(() => ask(`marks/${id}`));
-  const gather = reply && await attempt(() => gatherOf(id, controls.band));
-  gather?.marks.splice(0, Infinity, ...reply.marks);
+  if (reply) remark(id, reply.marks);
 }
 
 async function spectra() {
-  const {left, right, first, last} = state.window;
+  const part = state.window, {gather} = view, {left, right, first, last} = part;
   const words = new URLSearchParams({
     first_row: Math.floor(first), last_row: Math.ceil(last), first_column: Math.floor(left), last_column: Math.ceil(right),
   });
-  const found = await attempt(() => ask(`spectra/${view.gather.id}?${words}`));
-  if (!found) return;
-  problem("", false);
+  const found = await attempt(() => ask(`spectra/${gather.id}?${words}`));
+  if (!found || state.window !== part || view.gather !== gather) return;
+  problem("");
   element("spectra").hidden = false;
+  // Beside the window that was dragged, where there is room.
+  element("spectra").classList.toggle("left", left + right > view.part.left + view.part.right);
   drawSpectrum(element("spectrum"), found, state.about.range_db);
   drawFk(element("fk"), found, state.about.range_db);
+}
+
+function closeSpectra() {
+  state.window = null;
+  element("spectra").hidden = true;
 }
 
 // What is dragged on the gather.
@@ -306,7 +339,7 @@ const KEYS = {
   0: () => { view.whole(); view.draw(); },
   p: () => useTool("move"), v: () => useTool("zoom"), s: () => useTool("spectra"), d: () => useTool("dead"), x: () => useTool("noisy"),
   ArrowLeft: () => neighbour("before"), ArrowRight: () => neighbour("after"),
-  Escape: () => state.current && state.shown !== state.current && show(state.current, true),
+  Escape: () => state.current && state.shown !== state.current ? show(state.current, true) : closeSpectra(),
 };
 
 function pressed(event) {
@@ -338,7 +371,7 @@ function buttons() {
   }));
   const clicks = {
     "take-back": takeBack, opinion: toggleOpinion, whole: KEYS[0], before: KEYS.ArrowLeft, after: KEYS.ArrowRight, back: KEYS.Escape,
-    again: () => state.pending && !state.busy && send(state.pending),
+    again, close: closeSpectra,
   };
   for (const [id, act] of Object.entries(clicks)) element(id).addEventListener("click", () => act());
   for (const button of element("tools").querySelectorAll("button")) button.addEventListener("click", () => useTool(button.dataset.value));
@@ -353,18 +386,14 @@ async function start() {
   document.title = `${name}: ${survey}`;
   element("where").textContent = `Labels of ${name} are saved to ${labels}. Positive amplitudes are white, red or filled. ${none ? `There is no model's opinion: ${none}` : `Model: ${model}.`}`;
   element("opinion").disabled = Boolean(none);
-  tell(warning);
+  tell([warning, waiting.open(state.about)].filter(Boolean).join(" "));
   buttons();
   watchPointer();
   document.addEventListener("keydown", pressed);
   new ResizeObserver(() => view.draw()).observe(view.canvas);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { view.draw(); if (state.window) spectra(); });
   await next(state.about);
-  const left = sessionStorage.getItem(pendingKey());
-  if (left) {
-    state.pending = JSON.parse(left);
-    problem(`Not saved: ${state.pending.label} for ${state.pending.gather_id}.`, true);
-  }
+  if (waiting.all.length) problem("");
 }
 
 start();

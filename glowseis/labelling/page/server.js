@@ -3,15 +3,22 @@
 const KEPT_GATHERS = 12;
 const gathers = new Map();
 
-export class Failed extends Error {}
+// `again` says whether the same may be tried again.
+export class Failed extends Error {
+  constructor(message, again) {
+    super(message);
+    this.again = again;
+  }
+}
 
 async function answer(path, given) {
   const asked = given && {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(given)};
   let reply;
   try { reply = await fetch(path, asked || {}); } catch {
-    throw new Failed("glowseis label does not answer; is it still running? Start it again in the terminal and open the address that it prints.");
+    throw new Failed("glowseis label does not answer; is it still running? Start it again in the terminal and open the address that it prints.", true);
   }
-  if (!reply.ok) throw new Failed((await reply.json().catch(() => ({}))).error ?? `The server says ${reply.status}.`);
+  // A page of a server that ended is refused by the next one; what it could not save is for the page that this one serves.
+  if (!reply.ok) throw new Failed((await reply.json().catch(() => ({}))).error ?? `The server says ${reply.status}.`, reply.status >= 500 || reply.status === 403);
   return reply;
 }
 
@@ -25,6 +32,11 @@ export function gatherOf(id, band) {
   found.catch(() => gathers.delete(key));
   if (gathers.size > KEPT_GATHERS) gathers.delete(gathers.keys().next().value);
   return found;
+}
+
+// New marks of a gather, for each copy of it that is kept.
+export function remark(id, marks) {
+  for (const found of gathers.values()) found.then(gather => { if (gather.id === id) gather.marks = marks; }, () => {});
 }
 
 async function fetched(id, band) {
