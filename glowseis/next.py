@@ -49,6 +49,7 @@ def main(
     from glowseis.survey.gather import source_text
     from glowseis.survey.labels.adding import MAJORITY
     from glowseis.survey.labels.overlay import open_survey, read_overlay
+    from glowseis.survey.labels.telling import disputes
 
     wanted = parse_shares(shares or [])
     check_output(out)
@@ -59,6 +60,8 @@ def main(
     command.import_tensorflow()
     from glowseis.run.next_gathers import choose_next, labelled
 
+    if overlay and not whom and overlay.disputed.any():
+        command.say(f"{disputes(overlay)}; not chosen again{'' if judge else ': --judge NAME says whose label counts'}")
     given = labelled(opened, overlay, whom)
     if whom and not given.judged.any():
         command.say(f"--for {whom}: nobody of that name has judged anything yet; all gathers count as not judged")

@@ -66,7 +66,7 @@ def main(
 
     if isinstance(settings, ClassifierRecipe):
         result = train_classifier(settings, data(Devices()), ready.folder, savedmodels, print, command.STARTED)
-        print("\n".join(classifier_lines(result)))
+        print("\n".join(classifier_lines(result, ready.folder)))
         return
     devices = devices_of(from_slurm() if cluster else from_tf_config())
     with devices.noticing_the_lost():

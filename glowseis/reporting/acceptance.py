@@ -28,8 +28,8 @@ class Judgement:
         found: What was found.
         brief: What was found and what is allowed, in a phrase.
         passed: Whether it is kept; None if it cannot be judged.
-        records: Row numbers of the records that break it, in the order of their shots, int64 `[record]`. Records may
-            break a rule that the line keeps.
+        records: Row numbers of the records that it concerns, such as bad ones, in the order of their shots, int64
+            `[record]`; there may be some where the rule is kept.
         short: How many records could be judged, and how many are needed, if these are too few; then `passed` is None.
     """
 

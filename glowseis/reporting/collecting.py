@@ -17,6 +17,7 @@ from glowseis.attributes.quality import Summary
 from glowseis.attributes.rows import GATHERS, PLACE, TEXT, TRACES, gather_row, place_of, trace_columns
 from glowseis.attributes.tables import read_columns, table_writer
 from glowseis.errors import InputError
+from glowseis.export.about import optimism, trained_with
 from glowseis.export.classifier import SavedClassifier
 from glowseis.judging.decision import UNSURE
 from glowseis.judging.gathers import Seen, gather_probabilities
@@ -103,6 +104,7 @@ def collect(
     if not walk.rows:
         raise InputError("the sources have no gathers; check them")
     records = _records(walk, labels)
+    seen = int((records["gather_id"].isin(trained_with(grading.classifier.about)) & (records["grade"] != "")).sum())
     judges = len(grading.classifier.about.get("validation_ids", ())) or TYPICAL_JUDGES
     explained = [
         Worst(one.row, one.gather, one.order, one.channel, one.bands, _explained(grading, one, grade))
@@ -116,6 +118,7 @@ def collect(
         worst=explained,
         tables=folder if walk.measured.gathers else None,
         missing=_missing(records, walk),
+        seen=optimism(f"{seen} of the {number_of(len(records), 'record')}", grading.classifier.name) if seen else "",
         expected=_expected(grading),
         told=[*walk.told, *walk.bringing.lines(), *(walk.measured.lines(settings) if walk.measured.gathers else ())],
     )

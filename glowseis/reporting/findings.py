@@ -48,6 +48,7 @@ class Findings:
         tables: Folder with the tables of attributes; None if nothing was measured.
         missing: What the sources do not tell, a phrase each.
         told: What was done to them and found in them, a line each.
+        seen: How many graded records trained the classifier or chose its weights, in words; empty if none did.
         expected: Which class fractions the probabilities assume, in words; empty if that is not known.
     """
 
@@ -59,6 +60,7 @@ class Findings:
     tables: Path | None = None
     missing: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    seen: str = ""
     expected: str = ""
 
     @property

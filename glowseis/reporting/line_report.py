@@ -15,6 +15,7 @@ from glowseis.reporting.pdf import print_pdf
 from glowseis.reporting.verdict import verdict
 from glowseis.survey.formats.sources import source_files
 from glowseis.survey.gather import source_text
+from glowseis.survey.progress import stage, stages
 
 
 def make_report(asked: Asked, batch: int = 16, prior: str | None = None) -> list[str]:
@@ -39,7 +40,7 @@ def make_report(asked: Asked, batch: int = 16, prior: str | None = None) -> list
     if expected is not None:
         classifier.fractions()
     files = source_files(asked.files.sources, asked.files.kind) if asked.files.sources else []
-    with whole_file(output.page) as path, tempfile.TemporaryDirectory(dir=path.parent) as tables:
+    with stages(), whole_file(output.page) as path, tempfile.TemporaryDirectory(dir=path.parent) as tables:
         grading = Grading(classifier, batch, expected)
         findings = collect(grading, asked.surveys, asked.files, asked.settings, Path(tables), output.worst)
         if findings.tables is not None and not asked.rules.unit:
@@ -47,7 +48,9 @@ def make_report(asked: Asked, batch: int = 16, prior: str | None = None) -> list
                 "the unit of the amplitudes (levels are as in the files; in microbar, give --unit microbar)"
             )
         judgements = judge(findings.records, asked.rules, findings.severest)
+        stage("taking checksums of the sources")
         origin = [sources_table(asked.surveys, files), facts_table(classifier.name, asked)]
+        stage("drawing the page")
         path.write_text(report_page(findings, judgements, origin), encoding="utf-8")
     lines = [*findings.told, verdict(judgements, findings), f"report: {source_text(output.page)}"]
     if output.pdf is not None:

@@ -55,7 +55,7 @@ def report_page(findings: Findings, judgements: Sequence[Judgement], origin: Seq
     ]
     rules = _rules(judgements, records)
     if more := all_shots(judgements, records):
-        rules.append(Part("details", ("All shots that break a rule", more)))
+        rules.append(Part("details", ("All shots concerned", more)))
     count = len(findings.worst)
     named = "The gather" if count == 1 else f"The {count} gathers"
     worst = [

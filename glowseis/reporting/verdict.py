@@ -50,6 +50,8 @@ def verdict(judgements: Sequence[Judgement], findings: Findings) -> str:
     ):
         if rules:
             said += f" Not judged{where}: {first_names(rules)}."
+    if findings.seen:
+        said += f" {findings.seen}."
     return f"{said} {_unlike(findings)}"
 
 
@@ -150,7 +152,7 @@ def counts_table(judgements: Sequence[Judgement]) -> Table:
 
 
 def rules_table(judgements: Sequence[Judgement], records: pd.DataFrame, name: str) -> Table:
-    """What each rule says of each line and cable, with the shots that break it.
+    """What each rule says of each line and cable, with the shots concerned: also where a rule allows some of them.
 
     Args:
         judgements: What the rules say.
@@ -169,7 +171,7 @@ def rules_table(judgements: Sequence[Judgement], records: pd.DataFrame, name: st
         ]
         for one in judgements
     ]
-    columns = ["line", "rule", "asks for", "found", "result", "shots that break it"]
+    columns = ["line", "rule", "asks for", "found", "result", "shots concerned"]
     frame = pd.DataFrame(rows, columns=columns)
     if frame["line"].nunique() == 1:
         frame = frame.drop(columns="line")
@@ -186,7 +188,7 @@ def _not_judged(one: Judgement) -> str:
 
 
 def shots_of(one: Judgement, records: pd.DataFrame, most: int | None = None) -> str:
-    """The shots that break a rule; the names of gathers where shots have no numbers.
+    """The shots that a rule concerns; the names of gathers where shots have no numbers.
 
     Args:
         one: What the rule says.
@@ -202,7 +204,7 @@ def shots_of(one: Judgement, records: pd.DataFrame, most: int | None = None) -> 
 
 
 def all_shots(judgements: Sequence[Judgement], records: pd.DataFrame) -> str:
-    """Every shot that breaks a rule, a paragraph a rule; empty if the table of rules has them all.
+    """Every shot that a rule concerns, a paragraph a rule; empty if the table of rules has them all.
 
     Args:
         judgements: What the rules say.

@@ -17,6 +17,7 @@ from glowseis.reporting.records import listed, number, probability_column, sente
 from glowseis.survey.content.gather_plot import plot_gather
 from glowseis.survey.gather import Gather
 from glowseis.survey.matching.bringing import traces_taken
+from glowseis.survey.progress import progress
 from glowseis.survey.wording import number_of
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def worst_parts(worst: Sequence[Worst], records: pd.DataFrame, labels: Sequence[
         labels: Classes in order of severity.
     """
     parts = []
-    for place, one in enumerate(worst, start=1):
+    for place, one in enumerate(progress(worst, len(worst), "drawing"), start=1):
         row = records.iloc[[one.row]].to_dict("records")[0]
         parts += [
             Part("heading", f"{place}. {row['gather_id']}: {row['grade']}"),

@@ -32,6 +32,7 @@ from glowseis.run.starting import Start, began_with, classifier_start, with_star
 from glowseis.scoring import scores
 from glowseis.survey.batches.labelled import together
 from glowseis.survey.cells import safe_table
+from glowseis.survey.gather import source_text
 from glowseis.survey.matching.profile import profile_of
 from glowseis.survey.splits.parts import ids_of
 from glowseis.survey.store.survey import Survey, open_survey
@@ -135,6 +136,7 @@ def train_classifier(
         window = fitting.window
         symmetries = [name for name in SYMMETRIES if name in recipe.data.augment]
         size, grading = window or survey.size, recipe.grading
+        kept = kept_of(start, selection.labels) if start else None
         concluded = conclude(
             model,
             survey,
@@ -147,13 +149,15 @@ def train_classifier(
             grading.fractions,
             grading.missed_cost,
             grading.unsure_below,
-            kept_of(start, selection.labels) if start else None,
+            kept,
         )
         if concluded.kept and concluded.decision.threshold is None and recipe.training.keep == "last":
             result["validation_unused"] = True
         result |= _scored(concluded, classes, selection.labels)
         if concluded.calibration:
             result["calibration"] = {**concluded.calibration.record(), **_reliabilities(concluded, classes)}
+            if start and concluded.kept and kept and kept.temperature is not None:
+                result["calibration"]["temperature_of"] = start.name
             with whole_file(folder / RELIABILITY, replace=True) as unfinished:
                 plot_reliability(result["calibration"], unfinished)
         _write_predictions(folder / PREDICTIONS, survey, selection, concluded, classes)
@@ -196,8 +200,13 @@ def train_classifier(
     return result
 
 
-def classifier_lines(result: dict[str, Any]) -> list[str]:
-    """A run's figures for the terminal."""
+def classifier_lines(result: dict[str, Any], folder: Path) -> list[str]:
+    """A run's figures for the terminal.
+
+    Args:
+        result: The figures, as `train_classifier` returns them.
+        folder: The run's folder.
+    """
     shown = []
     for part in ("validation", "test"):
         if part in result:
@@ -215,14 +224,27 @@ def classifier_lines(result: dict[str, Any]) -> list[str]:
                     "wrong grades"
                 )
     if calibration := result.get("calibration"):
-        errors = [
-            f"{part} {100 * calibration[part]['before']['expected_calibration_error']:.1f} before and "
-            f"{100 * calibration[part]['after']['expected_calibration_error']:.1f} after"
-            for part in ("validation", "test")
-            if part in calibration
-        ]
-        shown.append(f"expected calibration error in percent: {', '.join(errors)} (reliability.png)")
+        shown += _calibration_lines(calibration, folder)
     return [*shown, *last_lines(result)]
+
+
+def _calibration_lines(calibration: dict[str, Any], folder: Path) -> Iterator[str]:
+    """How far probabilities were from how often grades are right, and whether the calibration mended that."""
+    errors = {
+        part: [100 * calibration[part][when]["expected_calibration_error"] for when in ("before", "after")]
+        for part in ("validation", "test")
+        if part in calibration
+    }
+    each = ", ".join(f"{part} {before:.1f} before and {after:.1f} after" for part, (before, after) in errors.items())
+    if each:
+        yield f"expected calibration error in percent: {each} calibration ({source_text(folder / RELIABILITY)})"
+    if "temperature_of" in calibration:
+        yield f"  the temperature is that of {calibration['temperature_of']}: too few validation gathers to fit one"
+    elif not calibration["fitted_on"]:
+        yield "  the temperature is 1: too few validation gathers to fit one"
+    worse = [part for part, (before, after) in errors.items() if after > before]
+    if worse:
+        yield f"  calibration (to the class fractions, then by temperature) did not help on {' and '.join(worse)}"
 
 
 def _scored(concluded: Conclusions, classes: dict[str, np.ndarray], labels: Sequence[str]) -> dict[str, Any]:
@@ -270,6 +292,12 @@ def _plan(fitting: ClassifierFitting, selection: ClassifierSelection, start: Sta
         f"({of_each}), {len(selection.validation)} validation, {len(selection.test)} test; "
         f"{fitting.steps} steps"
     )
+    if len(selection.validation):
+        lowest = "its weights are kept" if fitting.training.keep == "best" else "the weights of the last epoch are kept"
+        yield (
+            f"after each epoch, on the validation gathers: validation is the loss (* the lowest so far; {lowest}), F1 "
+            f"that of {'/'.join(selection.labels)} in percent"
+        )
 
 
 def _write_predictions(

@@ -10,7 +10,7 @@ import numpy as np
 
 from glowseis.delivery.grades import FACTS, PROBABILITY
 from glowseis.errors import InputError
-from glowseis.export.about import TRAINED
+from glowseis.export.about import optimism, trained_with
 from glowseis.export.classifier import SavedClassifier
 from glowseis.files import whole_file
 from glowseis.judging.decision import UNSURE
@@ -70,7 +70,8 @@ class Grades:
         counts: Gathers by grade, in order of severity; the unsure ones last, if there are any.
         scores: Scores of the gathers with one of the classifier's labels; None if there are none.
         unknown: Numbers of gathers by label, for labels that the classifier does not know.
-        seen: Gathers not scored because one with the same id trained the classifier or chose its weights.
+        seen: Gathers that are not scored because one with the same id trained the classifier or chose its weights.
+        seen_labelled: Those of them that have a label.
         synthetic: Gathers not scored because they were never recorded.
         unlike: Names of gathers that are unlike the training data.
         unlikeness: The same, counted for each sail line and all of them.
@@ -83,6 +84,7 @@ class Grades:
     scores: Scores | None = None
     unknown: dict[str, int] = field(default_factory=dict)
     seen: int = 0
+    seen_labelled: int = 0
     synthetic: int = 0
     unlike: list[str] = field(default_factory=list)
     unlikeness: Summary = field(default_factory=lambda: summary([], []))
@@ -99,10 +101,8 @@ class Grades:
         lines = []
         total = number_of(sum(self.counts.values()), "gather")
         if self.seen:
-            lines.append(
-                f"{number_of(self.seen, 'gather')} not scored: gathers with the same id trained {name} or chose its "
-                "weights"
-            )
+            labelled = f"; {self.seen_labelled} of them labelled, not scored" if self.seen_labelled else ""
+            lines.append(optimism(number_of(self.seen, "gather"), name) + labelled)
         if self.synthetic:
             lines.append(f"{number_of(self.synthetic, 'gather')} not scored: synthetic")
         for label, count in self.unknown.items():
@@ -293,7 +293,7 @@ def grade_into(
     # Ignoring case, as in training.
     numbers = {label.casefold(): number for number, label in enumerate(classifier.labels)}
     grades = Grades(dict.fromkeys(classifier.labels, 0))
-    known = {name for part in TRAINED for name in classifier.about.get(part, ())}
+    known = trained_with(classifier.about)
     truth: list[int] = []
     scored: list[Graded] = []
     lines: list[tuple[int, str]] = []
@@ -313,6 +313,7 @@ def grade_into(
             grades.spacings.append(gather.gather_id)
         if gather.gather_id in known:
             grades.seen += 1
+            grades.seen_labelled += bool(gather.label)
         elif gather.origin.parents:
             grades.synthetic += 1
         elif gather.label.casefold() in numbers:

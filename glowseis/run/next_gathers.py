@@ -14,7 +14,7 @@ from glowseis.choosing.mixture import REASONS, SECOND_LOOK, Choice, Known, choos
 from glowseis.choosing.suspects import suspected
 from glowseis.delivery.grades import PROBABILITY
 from glowseis.errors import InputError
-from glowseis.export.about import TRAINED
+from glowseis.export.about import trained_with
 from glowseis.export.classifier import SavedClassifier, load_classifier
 from glowseis.export.folders import savedmodel_sha256
 from glowseis.judging.prior import reweighted
@@ -179,8 +179,7 @@ def next_gathers(
             f"labels {', '.join(foreign)} teach nothing: {classifier.name} knows {', '.join(classifier.labels)}; give "
             "--model one with the survey's classes"
         )
-    known = {name for part in TRAINED for name in classifier.about.get(part, ())}
-    seen = index["gather_id"].isin(known).to_numpy()
+    seen = index["gather_id"].isin(trained_with(classifier.about)).to_numpy()
     if seen[taught].any():
         remarks.append(
             f"{number_of(int(seen[taught].sum()), 'label')} not checked: {classifier.name} was trained on these "

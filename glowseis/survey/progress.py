@@ -3,12 +3,38 @@
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 Thing = TypeVar("Thing")
 
 EVERY_S = 30.0
 """Seconds between two lines where there is no terminal. Shorter work prints none, so that errors stay one line."""
+
+
+_begun: ContextVar[float | None] = ContextVar("_begun", default=None)
+
+
+@contextmanager
+def stages() -> Iterator[None]:
+    """Say within this when another stage begins, once 30 s have passed: short ones in a row are not silent for long."""
+    before = _begun.set(time.monotonic())
+    try:
+        yield
+    finally:
+        _begun.reset(before)
+
+
+def stage(what: str) -> None:
+    """Say on standard error that a stage of `stages` begins, if these have taken 30 s already.
+
+    Args:
+        what: What is done now.
+    """
+    begun, now = _begun.get(), time.monotonic()
+    if begun is not None and now - begun >= EVERY_S and sys.stderr is not None:
+        print(f"{what}, {_length(now - begun)} after the start", file=sys.stderr, flush=True)
 
 
 def progress(
@@ -32,6 +58,7 @@ def progress(
         with tqdm(things, doing, count, unit=unit, file=sys.stderr, initial=start) as shown:
             yield from shown
         return
+    stage(doing if count is None else f"{doing}: {start} of {count} {unit}s")
     begun = told = time.monotonic()
     for done, thing in enumerate(things, start):
         now = time.monotonic()

@@ -293,6 +293,10 @@ def test_command_tells_what_judges_say(tmp_path, command, monkeypatch):
     assert (judged["judge"], judged["changed"], judged["disputed"], judged["undecided"]) == ("majority", 4, 1, 1)
     assert judged["cohens_kappa"][0]["judges"] == ["anna", "ben"] and judged["krippendorffs_alpha"]["gathers"] == 3
     assert numbers["labels"]["unlabelled"]["gathers"] == 2 and numbers["labels"]["medium"]["gathers"] == 1
+    gathers = [dataclasses.replace(random_gather(shot, SIZE), label="") for shot in range(8)]
+    survey_of(tmp_path / "bare", gathers)
+    told = command(words[0], tmp_path / "bare", *words[4:], "--judge", "anna").out
+    assert "\n  4 gathers labelled that had no label in the survey's records\n" in told and "another label" not in told
     assert "anna decides" in command(*words[:2], *words[4:], "--judge", "anna").out
     alone = command("describe", tmp_path / "survey", "--judge", "anna")
     assert alone.status == 2 and "--judge anna: chooses among the judges of --labels" in alone.error[0]

@@ -73,6 +73,20 @@ def test_a_table_is_filled_in_and_labels_the_survey(following, tmp_path):
     assert "--for ben: nobody of that name has judged anything yet" in other.out
 
 
+def test_disputed_gathers_are_told(following, made):
+    index = open_survey("survey").index.iloc[:6]
+    judged(index, "anna.csv")
+    index.assign(label="bad", judge="ben").to_csv("ben.csv", index=False)
+    words = ("--labels", "anna.csv", "--labels", "ben.csv", "--count", 5)
+    told = (
+        "judges disagree about 4 of the 6 gathers to which several gave a label; the majority decides, 4 left without"
+    )
+    done = following(*words)
+    assert done.status == 0 and told in done.out and "--judge NAME says whose label counts" in done.out
+    assert "ben decides; not chosen again\n" in following(*words, "--judge", "ben", "--out", "ben-next.csv").out
+    assert "disagree" not in following(*words, "--for", "ben", "--out", "for.csv").out
+
+
 def test_all_labelled_is_a_census(following):
     index = open_survey("survey").index
     judged(index, "anna.csv")

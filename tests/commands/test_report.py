@@ -17,6 +17,7 @@ from glowseis.judging.decision import Decision
 from glowseis.judging.gathers import Seen
 from glowseis.reporting import collecting, line_report, pdf
 from glowseis.reporting.rules import DEFAULTS, read_rules
+from glowseis.survey import progress
 from tests.support.browser import CHROMIUM, needs_chromium
 from tests.support.page_reader import PageReader
 from tests.support.random_gathers import random_recording, random_survey
@@ -148,6 +149,31 @@ def test_the_page_says_which_fractions_are_assumed(line, model, tmp_path, comman
     out = tmp_path / "line.html"
     assert command("report", line, "--model", model, "--out", out, "--worst", 0, *words).status == 0
     assert f"Probabilities assume {told}" in PageReader(out.read_text(encoding="utf-8")).text
+
+
+def test_gathers_that_trained_the_model_are_told(line, model, tmp_path, command, monkeypatch):
+    ids = [one.gather_id for one in glowseis.read_gathers(line)]
+    # The dead one was not graded.
+    about = {"training_ids": ids[:2], "earlier_ids": [ids[0].replace("1001", str(1001 + DEAD)), "another"]}
+    own = Stand("stand/1", ("good", "medium", "bad"), (64, 24), about, None, mean_of_windows(3))
+    monkeypatch.setattr(line_report, "load_classifier", lambda path: own)
+    out = tmp_path / "line.html"
+    done = command("report", line, "--model", model, "--out", out, "--worst", 0)
+    told = f"2 of the {SHOTS} records trained stand/1 or chose its weights (they have the same ids): such grades are"
+    assert done.status == 0 and told in done.out
+    text = PageReader(out.read_text(encoding="utf-8")).text
+    assert told in text and text.index(told) < text.index("Grades along the line")
+
+
+def test_every_stage_of_a_long_report_is_told(line, model, tmp_path, command, monkeypatch):
+    said = []
+    monkeypatch.setattr(progress, "EVERY_S", 0.0)
+    monkeypatch.setattr(progress, "print", lambda words, **settings: said.append(words), raising=False)
+    assert command("report", line, "--model", model, "--out", tmp_path / "a.html", "--worst", 1).status == 0
+    begun = [words.removesuffix(" after the start").rpartition(",")[0] for words in said if " after the st" in words]
+    first = [f"reading: 0 of {SHOTS} gathers", "explaining: 0 of 1 gathers", "taking checksums of the sources"]
+    assert begun[:4] == [*first, "drawing the page"]
+    assert "drawing: 0 of 1 gathers" in begun[4:] and any(one.endswith(" maps") for one in begun[4:])
 
 
 def test_files_of_one_name_are_lines_of_their_own(model, tmp_path, command, monkeypatch):

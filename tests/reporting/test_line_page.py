@@ -142,7 +142,7 @@ def test_tables_say_what_rules_and_records_say(found, text):
     page = PageReader(text)
     judged = judge(found.records, read_rules(None), "bad")
     head, *rows = page.tables["rules"]
-    assert head == ["line", "rule", "asks for", "found", "result", "shots that break it"]
+    assert head == ["line", "rule", "asks for", "found", "result", "shots concerned"]
     assert [row[4] for row in rows] == [{True: "pass", False: "FAIL", None: "not judged"}[one.passed] for one in judged]
     assert rows[0][0] == "line 1, cable 1" and rows[0][5].startswith("1010, 1020, 1030")
     head, *rows = page.tables["statistics"]

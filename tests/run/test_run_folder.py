@@ -163,7 +163,34 @@ def test_figures_of_a_run_that_is_done_are_read_and_shown(tmp_path):
     write_json(tmp_path / RESULT, alone)
     assert len(flow_lines(read_result(tmp_path, FlowResult), "bad")) == 3
     write_json(tmp_path / RESULT, CLASSIFIER)
-    assert classifier_lines(read_result(tmp_path, ClassifierResult))[1] == "the table"
+    assert classifier_lines(read_result(tmp_path, ClassifierResult), tmp_path)[1] == "the table"
+
+
+@pytest.mark.parametrize(
+    ("after", "fitted", "told"),
+    [
+        (0.1, {"fitted_on": 40}, []),
+        (
+            0.159,
+            {"fitted_on": 40},
+            ["  calibration (to the class fractions, then by temperature) did not help on test"],
+        ),
+        (0.1, {"fitted_on": 0}, ["  the temperature is 1: too few validation gathers to fit one"]),
+        (
+            0.159,
+            {"fitted_on": 0, "temperature_of": "robust/3"},
+            [
+                "  the temperature is that of robust/3: too few validation gathers to fit one",
+                "  calibration (to the class fractions, then by temperature) did not help on test",
+            ],
+        ),
+    ],
+)
+def test_where_a_temperature_is_from_and_that_it_did_not_help_is_told(tmp_path, after, fitted, told):
+    errors = {when: {"expected_calibration_error": error} for when, error in (("before", 0.134), ("after", after))}
+    found = classifier_lines({**CLASSIFIER, "calibration": {"test": errors, **fitted}}, tmp_path)
+    each = f"test 13.4 before and {100 * after:.1f} after calibration ({tmp_path / 'reliability.png'})"
+    assert found[found.index(f"expected calibration error in percent: {each}") + 1 : -2] == told
 
 
 @pytest.mark.parametrize(("kind", "whole"), [(FlowResult, FLOW), (ClassifierResult, CLASSIFIER)])

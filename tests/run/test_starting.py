@@ -129,13 +129,17 @@ def test_gathers_that_trained_the_saved_classifier_are_not_scored(done, saved, t
     before = find_start(saved.model, "classifier").about
     assert done.about["earlier_ids"] == sorted([*before["training_ids"], *before["validation_ids"]])
     told = command("classify", done.model, saved.survey, "--out", "grades.csv")
-    assert "90 gathers not scored: gathers with the same id trained own/1 or chose its weights" in told.out
+    assert "90 gathers trained own/1 or chose its weights (they have the same ids): such grades are" in told.out
+    assert "; 90 of them labelled, not scored" in told.out
     assert "of the 30 labelled gathers" in told.out
 
 
 def test_few_validation_gathers_keep_the_rule_and_the_temperature(done, saved):
     assert "validation has 5 good, 2 medium, 1 bad" in done.out and "so those of grader/1 are kept" in done.out
     assert "validation, 8 gathers (weights of step 6)" in done.out
+    told = "validation gathers: validation is the loss (* the lowest so far; the weights of the last epoch are kept"
+    assert told in done.out and "F1 that of good/medium/bad in percent\n" in done.out
+    assert "\n  the temperature is that of grader/1: too few validation gathers to fit one\n" in done.out
     before = find_start(saved.model, "classifier").about
     assert done.about["combination"] == before["combination"]
     assert done.about["calibration"]["temperature"] == 1.25

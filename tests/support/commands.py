@@ -50,7 +50,7 @@ def run_here(module, *words, folder):
 def lines(error):
     """The lines of an error, without progress bars and the lines that a slow machine gets in their place."""
     told = [line for line in error.replace("\r", "\n").splitlines() if line.strip() and "%|" not in line]
-    return [line for line in told if not re.match(r"[a-z ]+: \d+( of \d+)? \w+s after ", line)]
+    return [line for line in told if not re.match(r"[a-z ]+(: \d+( of \d+)? \w+s after |.* after the start$)", line)]
 
 
 def ingest(*words):

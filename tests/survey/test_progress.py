@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from glowseis.survey import progress as told
-from glowseis.survey.progress import progress
+from glowseis.survey.progress import progress, stage, stages
 
 
 class Terminal(io.StringIO):
@@ -43,6 +43,20 @@ def test_what_is_done_soon_says_nothing(clock, capsys):
 def test_lines_without_a_known_number(clock, capsys):
     passed(clock, [7300.0] * 2, None, "checking")
     assert capsys.readouterr().err == "checking: 1 gathers after 2.0 h\n"
+
+
+def test_stages_of_a_long_command_are_told(clock, capsys):
+    with stages():
+        passed(clock, [10.0] * 2, 2, "reading")
+        stage("drawing")
+        clock[0] += 10
+        passed(clock, [10.0], 1, "explaining")
+        stage("writing")
+    clock[0] += 60
+    stage("something else")
+    passed(clock, [1.0], 1, "grading")
+    told = ["explaining: 0 of 1 gathers, 30 s after the start", "writing, 40 s after the start"]
+    assert capsys.readouterr().err.splitlines() == told
 
 
 def test_a_terminal_gets_a_bar(monkeypatch):

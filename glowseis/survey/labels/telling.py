@@ -41,6 +41,7 @@ class Weighed:
             "replaced": overlay.replaced,
             "unsure": self._unsure(),
             "changed": int(self._changed().sum()),
+            "added": self._added(),
             "disputed": int(overlay.disputed.sum()),
             "undecided": int(overlay.undecided.sum()),
             "cohens_kappa": [{"judges": list(pair), **kappa.record()} for pair, kappa in self.kappas.items()],
@@ -56,21 +57,19 @@ class Weighed:
         yield f"labels of {files}: {number_of(int(overlay.judged.sum()), 'gather')} judged ({each}){replaced}"
         changed = self._changed()
         without = int((changed & (overlay.labels == "")).sum())
-        yield (
-            f"  {number_of(int(changed.sum()), 'gather')} with another label than in the survey's records"
-            f"{f', {without} of them without any' if without else ''}"
-        )
+        added = self._added()
+        if changed.any() or not added:
+            yield (
+                f"  {number_of(int(changed.sum()), 'gather')} with another label than in the survey's records"
+                f"{f', {without} of them without any' if without else ''}"
+            )
+        if added:
+            yield f"  {number_of(added, 'gather')} labelled that had no label in the survey's records"
         if unsure := self._unsure():
             yield f"  judged unsure: {number_of(unsure, 'gather')}"
         if self.alpha is None:
             return
-        disputed, undecided = int(overlay.disputed.sum()), int(overlay.undecided.sum())
-        decides = {MAJORITY: "the majority", "": "nobody"}.get(overlay.judge, overlay.judge)
-        yield (
-            f"  judges disagree about {disputed} of the {number_of(self.alpha.gathers, 'gather')} to which several "
-            f"gave a label{f'; {decides} decides' if disputed else ''}"
-            f"{f', {undecided} left without a label' if undecided else ''}"
-        )
+        yield f"  {disputes(overlay)}"
         for (one, other), kappa in self.kappas.items():
             yield f"  Cohen's kappa of {one} and {other}, {number_of(kappa.gathers, 'gather')}: {kappa}"
         scale = "ordinal, by severity" if self.ordinal else "nominal"
@@ -89,8 +88,29 @@ class Weighed:
         return int((self.overlay.votes == UNDECIDED).any(axis=1).sum())
 
     def _changed(self) -> np.ndarray:
-        """Which gathers' labels differ from the records', bool `[gather]`."""
-        return self.overlay.labels != self.overlay.survey.index["label"].to_numpy(object)
+        """Which gathers' labels differ from those of their records, where these have one, bool `[gather]`."""
+        recorded = self.overlay.survey.index["label"].to_numpy(object)
+        return (recorded != "") & (self.overlay.labels != recorded)
+
+    def _added(self) -> int:
+        """How many gathers have a label whose records have none."""
+        recorded = self.overlay.survey.index["label"].to_numpy(object)
+        return int(((recorded == "") & (self.overlay.labels != "")).sum())
+
+
+def disputes(overlay: Overlay) -> str:
+    """About how many gathers judges disagree, and who decides.
+
+    Args:
+        overlay: What they say.
+    """
+    disputed, undecided = int(overlay.disputed.sum()), int(overlay.undecided.sum())
+    several = int((overlay.counts.sum(axis=1) > 1).sum())
+    decides = {MAJORITY: "the majority", "": "nobody"}.get(overlay.judge, overlay.judge)
+    return (
+        f"judges disagree about {disputed} of the {number_of(several, 'gather')} to which several gave a label"
+        f"{f'; {decides} decides' if disputed else ''}{f', {undecided} left without a label' if undecided else ''}"
+    )
 
 
 def weigh(overlay: Overlay) -> Weighed:
