@@ -134,7 +134,7 @@ def test_report_of_a_survey_says_that_nothing_was_measured(model, tmp_path, comm
     assert done.status == 0 and not done.error
     page = PageReader(out.read_text())
     assert "Missing: shot numbers of 1 record; attributes (a survey holds pictures" in page.text
-    assert "Line 3 is not judged: it has 3 records, 0 bad, and a share of fewer than 20 says" in page.text
+    assert "Line 3 is not judged: it has 3 records, 0 bad; with fewer than 20, a share says" in page.text
 
 
 @pytest.mark.parametrize(
