@@ -29,7 +29,13 @@ def verdict(judgements: Sequence[Judgement], findings: Findings) -> str:
     failed = [line for line in lines if any(one.passed is False for one in judgements if one.line == line)]
     few = [line for line in lines if too_few(line, judgements)]
     others = {(one.line, one.cable) for one in judgements if one.short and one.line not in few}
-    unknown = [one for one in judgements if one.passed is None and not one.short and one.line not in few]
+    # A limit may lack records on a cable that has enough, because its attribute was not measured on all.
+    others &= {(one.line, one.cable) for one in judgements if one.rule == BAD_RECORDS and one.short}
+    unknown = [
+        one
+        for one in judgements
+        if one.passed is None and one.line not in few and not (one.short and (one.line, one.cable) in others)
+    ]
     so_far = ", as far as the rules could be judged" if unknown or others else ""
     if len(lines) == 1:
         said = _one_line(lines[0], judgements, so_far)
@@ -42,7 +48,9 @@ def verdict(judgements: Sequence[Judgement], findings: Findings) -> str:
         said += f" On {number_of(len(others), 'cable')} of {'it' if len(lines) == 1 else 'other lines'} "
         said += "there are too few records to judge."
     open_rules = list(dict.fromkeys(one.rule for one in unknown))
-    judged = {one.rule for one in judgements if one.passed is not None or one.short}
+    judged = {
+        one.rule for one in judgements if one.passed is not None or (one.short and (one.line, one.cable) in others)
+    }
     partly = " on some cables" if len(lines) == 1 else " on some lines or cables"
     for where, rules in (
         ("" if len(lines) == 1 else " on any line", [rule for rule in open_rules if rule not in judged]),

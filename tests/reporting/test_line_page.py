@@ -201,6 +201,11 @@ def test_first_line_says_which_lines_have_too_few_records(found):
     some = line[(line["cable"] == 1) | (line["shot"] <= 1004)]
     one = "Line 1 is accepted, as far as the rules could be judged. On 1 cable of it there are too few records to judge"
     assert said(some).startswith(f"{one}. Not judged: ambient noise, RMS.")
+    # There are enough, but noise was measured on four.
+    quiet = line[line["cable"] == 1]
+    quiet = quiet.assign(noise_rms_median=np.where(quiet["shot"] <= 1004, 1.0, np.nan))
+    told = verdict(judge(quiet, read_rules(None, "microbar"), "bad"), found)
+    assert told.startswith("Line 1 is accepted, as far as the rules could be judged. Not judged: ambient noise, RMS.")
     page = PageReader(report_page(found, judge(pd.concat([line, few]), rules, "bad"), ORIGIN))
     assert page.tables["lines"][2] == ["line 2", "not judged", "-", "all: at most 4 records on a cable, 20 needed"]
     assert "With fewer than 20 records, a share says little" in page.text
