@@ -172,7 +172,8 @@ class Fold:
             raise InputError(f"{savedmodels / which}: is not the flow of {run}; remove both to train it again")
         # The guard knows a flow by its name; another fold's flow was trained on other gathers.
         flow = replace(flow, name=f"{self.kind}-{self.number:02d}-{flow.name}")
-        self.guard.admit_flow(flow.name, flow.about.get("training_ids", []), flow.about.get("held_out_ids", []))
+        trained, held_out, earlier = (flow.about.get(f"{part}_ids", []) for part in ("training", "held_out", "earlier"))
+        self.guard.admit_flow(flow.name, trained, held_out, earlier)
         return flow
 
     def _flows_gathers(self, which: Flow) -> tuple[Survey, np.ndarray, np.ndarray]:

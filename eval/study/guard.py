@@ -138,21 +138,30 @@ class Guard:
             what = "a test gather that is left out" if gather_id in tested else "not a test gather"
             self._refuse(gather_id, what, "to be scored")
 
-    def admit_flow(self, name: str, training_ids: Iterable[str], held_out_ids: Iterable[str] = ()) -> None:
+    def admit_flow(
+        self,
+        name: str,
+        training_ids: Iterable[str],
+        held_out_ids: Iterable[str] = (),
+        earlier_ids: Iterable[str] = (),
+    ) -> None:
         """Make gathers of a flow admissible.
 
         Args:
             name: Its name in `Origin.model`; no other fold's flow has this name.
             training_ids: Ids of the gathers that it was trained on.
             held_out_ids: Ids of the gathers that its weights were chosen by.
+            earlier_ids: Ids of the gathers that trained the flow that it started from; the survey may lack them.
 
         Raises:
-            LeakError: A training gather may not train, there are none, or a held-out one is not a validation gather.
+            LeakError: A training gather may not train, there are none, a held-out one is not a validation gather, or an
+                earlier one is a validation or test gather.
         """
         ids = list(training_ids)
         if not ids:
             raise LeakError(f"flow {name} does not say what it was trained on, which may be anything; train it again")
         self.check_ids(ids, f"flow {name}")
+        self.check_ids(self._judges.keys() & set(earlier_ids), f"the flow that {name} started from")
         self.check_judges(held_out_ids)
         self._flows.add(name)
 

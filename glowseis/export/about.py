@@ -9,15 +9,15 @@ from glowseis.survey.matching.profile import Profile, profile_from, profile_line
 TRAINED_ON = "trained_on"
 """The key of what it was trained on, a profile."""
 
-TRAINED = ("training_ids", "validation_ids", "earlier_ids")
-"""Keys of the ids of gathers that trained a classifier, chose its weights, or trained the one that it started from."""
+TRAINED = ("training_ids", "validation_ids", "held_out_ids", "earlier_ids")
+"""Keys of the ids of gathers that trained a model, chose its weights, or trained the one that it started from."""
 
 CARD = "README.md"
 """What a model is for, what it is not for and what it scored, beside its versions."""
 
 
 def trained_with(about: dict[str, Any]) -> set[str]:
-    """Ids of the gathers that trained a classifier or chose its weights.
+    """Ids of the gathers that trained a model or chose its weights, or did so for the one that it started from.
 
     Args:
         about: Its SavedModel's record.

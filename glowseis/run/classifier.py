@@ -22,13 +22,13 @@ from glowseis.judging.symmetries import SYMMETRIES
 from glowseis.recipe import ClassifierRecipe
 from glowseis.run.claim import claimed
 from glowseis.run.conclusions import Conclusions, conclude
-from glowseis.run.finetuning import earlier_ids, kept_of, started_classifier
-from glowseis.run.preparation import forgotten_if_refused, prepare
+from glowseis.run.finetuning import kept_of, started_classifier
+from glowseis.run.preparation import Prepared, forgotten_if_refused, prepare
 from glowseis.run.rare import rare_flow
 from glowseis.run.record import record_of
 from glowseis.run.reliability import plot_reliability
 from glowseis.run.result import RESULT, Result, export_once, finish, last_lines, read_result
-from glowseis.run.starting import Start, began_with, classifier_start, with_start
+from glowseis.run.starting import Start, began_with, classifier_start, earlier_ids, known_before, with_start
 from glowseis.scoring import scores
 from glowseis.survey.batches.labelled import together
 from glowseis.survey.cells import safe_table
@@ -107,23 +107,9 @@ def train_classifier(
         deterministic_kernels()
         with forgotten_if_refused(folder):
             found = prepare(recipe, survey, selection, start, rehearsal, flow, folder, say)
-        survey, selection, labels = found.survey, found.selection, found.selection.labels
+            fitting = _fitting(recipe, found, start, say)
+        survey, selection, model = found.survey, found.selection, fitting.model
         training, validation, test = found.training, found.validation, found.test
-        section = recipe.classifier
-        if start:
-            model = started_classifier(start, labels, recipe.seed, say)
-        else:
-            model = make_classifier(len(labels), section.alpha, section.head, recipe.seed, section.companded)
-        fitting = ClassifierFitting(
-            model,
-            together([training, found.added]) if found.added else training,
-            recipe.training,
-            recipe.seed,
-            data=recipe.data,
-            validation=validation,
-            labels=labels,
-            rehearsal=found.rehearsal,
-        )
         run = ClassifierRun(fitting, folder, stopping, identity, say)
         for line in _plan(fitting, selection, start):
             say(line)
@@ -153,6 +139,9 @@ def train_classifier(
         )
         if concluded.kept and concluded.decision.threshold is None and recipe.training.keep == "last":
             result["validation_unused"] = True
+        earlier = {"validation": known_before(validation.ids, start, flow), "test": known_before(test.ids, start, flow)}
+        if any(earlier.values()):
+            result["known_before"] = earlier
         result |= _scored(concluded, classes, selection.labels)
         if concluded.calibration:
             result["calibration"] = {**concluded.calibration.record(), **_reliabilities(concluded, classes)}
@@ -168,6 +157,7 @@ def train_classifier(
             fractions=dict(zip(selection.labels, fractions.tolist(), strict=True)),
             window=window,
         )
+        rehearsed = map(str, found.rehearsal.ids) if found.rehearsal else ()
         about = {
             **record,
             "run": identity,
@@ -178,8 +168,8 @@ def train_classifier(
             "training_ids": ids_of(survey, selection.training),
             "validation_ids": ids_of(survey, selection.validation),
             "test_ids": ids_of(survey, selection.test),
-            **({"rule_of": start.name} if start and concluded.kept else {}),
-            **({"earlier_ids": earlier_ids(start, found.rehearsal)} if start else {}),
+            **({"rule_of": start.name} if start and concluded.rule_kept else {}),
+            **({"earlier_ids": earlier_ids(start, flow, rehearsed=rehearsed)} if start or flow else {}),
             "figures": dict(result),
         }
         written = export_once(
@@ -213,7 +203,10 @@ def classifier_lines(result: dict[str, Any], folder: Path) -> list[str]:
             count = sum(result[part]["support"])
             # The rule for windows is fitted to these, and usually the weights are chosen on them.
             chosen = part == "validation" and not result.get("validation_unused")
-            flattered = ", optimistic because weights and rule were chosen on them" if chosen else ""
+            reasons = ["weights and rule were chosen on them"] if chosen else []
+            for name, known in result.get("known_before", {}).get(part, {}).items():
+                reasons.append(f"{known} of them trained {name} or chose its weights")
+            flattered = f", optimistic because {' and '.join(reasons)}" if reasons else ""
             shown += [
                 f"{part}, {count:g} gathers{flattered} (weights of step {result['step']}), in percent:",
                 result[part]["text"],
@@ -245,6 +238,27 @@ def _calibration_lines(calibration: dict[str, Any], folder: Path) -> Iterator[st
     worse = [part for part, (before, after) in errors.items() if after > before]
     if worse:
         yield f"  calibration (to the class fractions, then by temperature) did not help on {' and '.join(worse)}"
+
+
+def _fitting(
+    recipe: ClassifierRecipe, found: Prepared, start: Start | None, say: Callable[[str], None]
+) -> ClassifierFitting:
+    """The fitting of a new network, or of a saved classifier's, to the gathers of a training."""
+    labels, section = found.selection.labels, recipe.classifier
+    if start:
+        model = started_classifier(start, labels, recipe.seed, say)
+    else:
+        model = make_classifier(len(labels), section.alpha, section.head, recipe.seed, section.companded)
+    return ClassifierFitting(
+        model,
+        together([found.training, found.added]) if found.added else found.training,
+        recipe.training,
+        recipe.seed,
+        data=recipe.data,
+        validation=found.validation,
+        labels=labels,
+        rehearsal=found.rehearsal,
+    )
 
 
 def _scored(concluded: Conclusions, classes: dict[str, np.ndarray], labels: Sequence[str]) -> dict[str, Any]:

@@ -47,7 +47,8 @@ class Conclusions:
         raw: Probabilities of the gathers of the parts `validation` and `test` by the rule, float64 `[gather, class]`; a
             part without gathers is left out.
         probabilities: The same, calibrated.
-        kept: Whether rule and temperature are those of the classifier that the training started from.
+        kept: Whether the temperature is that of the classifier that the training started from, and nothing was fitted.
+        rule_kept: Whether the rule is that classifier's too.
     """
 
     combination: Combination
@@ -57,6 +58,7 @@ class Conclusions:
     raw: dict[str, np.ndarray]
     probabilities: dict[str, np.ndarray]
     kept: bool = False
+    rule_kept: bool = False
 
 
 @dataclass(frozen=True)
@@ -140,14 +142,18 @@ def conclude(
     combination = kept.combination if kept and few else None
     if kept and few:
         counted = ", ".join(f"{count} {label}" for label, count in zip(selection.labels, there, strict=True))
+        those = f"those of {kept.name} are kept"
+        if combination is None:
+            those = f"windows are combined by their mean, and the temperature of {kept.name} is kept"
         say(
             f"validation has {counted}; fitting the rule for windows and the temperature needs {FEWEST} of each, so "
-            f"those of {kept.name} are kept"
+            f"{those}"
         )
+    rule_kept = combination is not None
     combination = combination or fit_combination(
         [(one.seen.log_probabilities, one.weights) for one in validation], classes["validation"], fractions
     )
-    if not combination.fitted_on and any(len(one.weights) > 1 for one in validation):
+    if not few and not combination.fitted_on and any(len(one.weights) > 1 for one in validation):
         say("too few validation gathers of a class to fit a rule; windows are combined by their mean")
     chosen = _spread(classes["training"], model.classes)
     training = list(map(_kept, seen(selection.training[chosen], MOST_WINDOWS)))
@@ -174,7 +180,7 @@ def conclude(
         else:
             wanted = fractions
         found = raw.get("validation", np.zeros((0, model.classes)))
-        temperature = kept.temperature if kept and few else None
+        temperature = (kept.temperature or 1.0) if kept and few else None
         calibration = fit_calibration(found, classes["validation"], fractions, wanted, temperature)
     probabilities = {part: calibration.probabilities(found) if calibration else found for part, found in raw.items()}
     threshold = None
@@ -182,7 +188,7 @@ def conclude(
         judges = probabilities.get("validation", np.zeros((0, model.classes)))
         threshold = fit_threshold(judges, classes["validation"], missed_cost)
     decision = Decision(threshold, missed_cost, unsure_below)
-    return Conclusions(combination, unlikeness, calibration, decision, raw, probabilities, few)
+    return Conclusions(combination, unlikeness, calibration, decision, raw, probabilities, few, rule_kept)
 
 
 def events_again(

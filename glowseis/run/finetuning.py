@@ -1,12 +1,11 @@
 """A classifier that starts from a saved one: its weights, and gathers to rehearse."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from glowseis.errors import InputError
-from glowseis.export.about import TRAINED
 from glowseis.export.network import load_network
 from glowseis.fitting.classifier.fitting import make_classifier
 from glowseis.fitting.classifier.selection import renamed
@@ -63,21 +62,16 @@ def kept_of(start: Start, labels: Sequence[str]) -> Kept:
     return Kept(start.name, start.combination if tuple(labels) == start.labels else None, start.temperature)
 
 
-def earlier_ids(start: Start, rehearsal: LabelledGathers | None) -> list[str]:
-    """Ids of gathers that trained a classifier, or chose its weights, before its own training or beside it.
-
-    Args:
-        start: The saved classifier that it starts from.
-        rehearsal: Gathers that it rehearses.
-    """
-    known = {name for part in TRAINED for name in start.about.get(part, ())}
-    return sorted(known.union(map(str, rehearsal.ids if rehearsal else ())))
-
-
 def rehearsed(
-    start: Start, survey: Survey, labels: Sequence[str], window: str, folder: Path, say: Callable[[str], None]
+    start: Start,
+    survey: Survey,
+    labels: Sequence[str],
+    window: str,
+    folder: Path,
+    say: Callable[[str], None],
+    judging: Collection[str] = (),
 ) -> LabelledGathers:
-    """Gathers to rehearse: the labelled ones of a survey, as the saved classifier sees them; not those that judged it.
+    """Gathers to rehearse: the labelled ones of a survey, as the saved classifier sees them; none that judge.
 
     Args:
         start: The saved classifier.
@@ -86,6 +80,8 @@ def rehearsed(
         window: The recipe's window.
         folder: As for `matched_survey`.
         say: Called with lines that say which they are.
+        judging: Ids of the gathers that judge this training; like those that judged the saved classifier, they are left
+            out, in whichever survey they are.
 
     Raises:
         InputError: There are none, or they cannot be matched.
@@ -94,16 +90,18 @@ def rehearsed(
     judges = {name for part in ("validation_ids", "test_ids") for name in start.about.get(part, ())}
     rows = np.intersect1d(np.flatnonzero(survey.index["label"].isin(list(labels)).to_numpy()), labelled_rows(survey))
     names = np.array(ids_of(survey, rows), object)
-    rows = rows[~np.isin(names, list(judges))]
+    rows = rows[~np.isin(names, [*judges, *judging])]
     if not len(rows):
         raise InputError(
             f"training.rehearsal_survey = {survey.path}: has no gather labelled {' or '.join(labels)}, apart "
-            f"from validation and test gathers of {start.name}; name the survey that it was trained on, or leave "
-            "rehearsal out"
+            f"from validation and test gathers of this classifier and {start.name}; name the survey that {start.name} "
+            "was trained on, or leave rehearsal out"
         )
     matched, places = matched_survey(survey, rows, start, folder, say)
     check_whole_images(start, matched, window)
     gathers = from_survey(matched, places[places >= 0], labels)
+    if now := np.isin(names, list(set(judging) - judges)).sum():
+        say(f"rehearsal leaves out {number_of(int(now), 'gather')} that judge this classifier")
     trained = int(np.isin(gathers.ids, start.about.get("training_ids", ())).sum())
     counts = np.bincount(gathers.classes, minlength=len(labels))
     of_each = ", ".join(f"{count} {label}" for count, label in zip(counts, labels, strict=True))

@@ -24,7 +24,7 @@ from glowseis.run.checks import check_size
 from glowseis.run.claim import claimed_for_all
 from glowseis.run.record import record_of
 from glowseis.run.result import RESULT, Result, export_once, finish, last_lines, read_result
-from glowseis.run.starting import Start, began_with, flow_start, with_flow_start
+from glowseis.run.starting import Start, began_with, earlier_ids, flow_start, known_before, with_flow_start
 from glowseis.survey.batches.images import images
 from glowseis.survey.matching.profile import profile_of
 from glowseis.survey.splits.parts import ids_of
@@ -137,6 +137,8 @@ def train_flow(
         if not devices.is_chief:
             return {}
         result = _figures(fitting, fitted)
+        if earlier := known_before(ids_of(survey, selection.held_out), start):
+            result["known_before"] = earlier
         about = {
             **record,
             "run": identity,
@@ -144,6 +146,7 @@ def train_flow(
             TRAINED_ON: profile_of(survey, selection.training).record(),
             "training_ids": ids_of(survey, selection.training),
             "held_out_ids": ids_of(survey, selection.held_out),
+            **({"earlier_ids": earlier_ids(start)} if start else {}),
             "figures": result,
         }
         written = export_once(
@@ -203,6 +206,10 @@ def flow_lines(result: dict[str, Any], label: str) -> list[str]:
         )
         shown = [
             f"bits per grey value of the {result['held_out']} held-out {label} gathers:",
+            *(
+                f"  optimistic for the flow, because {count} of them trained {name} or chose its weights"
+                for name, count in result.get("known_before", {}).items()
+            ),
             f"  flow                    {result['held_out_bits']:6.3f}   (weights of step {result['step']})",
             f"  Gaussian, 8x8 patches   {patches}   (fitted to all training gathers)",
             f"                          {rare_patches}   (fitted to the {label} ones only)",

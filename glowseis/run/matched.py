@@ -35,9 +35,10 @@ def matched_survey(
         survey: The survey.
         rows: Rows of the gathers.
         start: The saved classifier.
-        folder: Where a survey of them is made, if any has to be changed; one that is there already is used again.
+        folder: Where a survey of them is made, if any has to be changed or they have another size; one that is there
+            already is used again.
         say: Called with lines of what was changed, and which gathers were left out.
-        size: Samples and traces of the images of a survey that is made; as few as hold all of them when None.
+        size: Samples and traces that the images must have; of a survey that is made, as few as hold all when None.
 
     Returns:
         The survey itself, or that of the matched gathers; and the row there of each of `rows`, -1 if it was left out.
@@ -48,8 +49,8 @@ def matched_survey(
     about = {"matched": {"survey": survey.checksum, "rows": [int(row) for row in rows], "model": start.sha256}}
     bringing = Bringing(start.name, start.profile, start.size)
     if not folder.exists():
-        changed = False
-        for row in rows:
+        changed = size not in (None, tuple(survey.size))
+        for row in () if changed else rows:
             gather = survey.read(int(row))
             changed |= bringing.gather(gather) is not gather
             if changed:

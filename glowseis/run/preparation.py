@@ -85,7 +85,8 @@ def prepare(
     )
     others = None
     if start and rehearsal:
-        others = rehearsed(start, rehearsal, labels, window, folder / REHEARSED, say)
+        judging = [*validation.ids, *test.ids]
+        others = rehearsed(start, rehearsal, labels, window, folder / REHEARSED, say, judging)
     extra = from_survey(*added, labels) if added else None
     return Prepared(survey, selection, training, validation, test, extra, others)
 

@@ -1,7 +1,7 @@
 """The saved model that a training starts from: found and checked, and what the recipe takes from it."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pydantic
 
 from glowseis.errors import InputError, first_wrong
-from glowseis.export.about import profile_in
+from glowseis.export.about import profile_in, trained_with
 from glowseis.export.folders import (
     check_fits,
     damaged,
@@ -55,6 +55,11 @@ class Start:
         return savedmodel_sha256(self.folder)
 
     @functools.cached_property
+    def trained_ids(self) -> frozenset[str]:
+        """Ids of gathers that trained it or chose its weights, or did so for the model that it started from."""
+        return frozenset(trained_with(dict(self.about)))
+
+    @functools.cached_property
     def profile(self) -> Profile | None:
         """What it was trained on; None if an older glowseis wrote it."""
         return profile_in(dict(self.about))
@@ -96,6 +101,27 @@ def began_with(start: Start | None, rehearsal: Survey | None = None, flow: Start
         **({"rehearsal_checksum": rehearsal.checksum} if rehearsal else {}),
         **({"flow": flow.name, "flow_sha256": flow.sha256} if flow else {}),
     }
+
+
+def earlier_ids(*beginnings: Start | None, rehearsed: Iterable[str] = ()) -> list[str]:
+    """Ids of gathers that trained a model, or chose its weights, before its own training or beside it.
+
+    Args:
+        beginnings: The saved models that it starts from, or that made gathers for it.
+        rehearsed: Gathers that it rehearses.
+    """
+    return sorted({*rehearsed, *(name for one in beginnings if one for name in one.trained_ids)})
+
+
+def known_before(ids: Iterable[str], *beginnings: Start | None) -> dict[str, int]:
+    """How many gathers trained saved models, or chose their weights, by the models' names; none is left out.
+
+    Args:
+        ids: The gathers, such as those to be tested on.
+        beginnings: The saved models.
+    """
+    found = {one.name: len(one.trained_ids.intersection(ids)) for one in beginnings if one}
+    return {name: count for name, count in found.items() if count}
 
 
 def find_start(text: str | Path, kind: str, key: str = KEY) -> Start:

@@ -13,12 +13,14 @@ import pytest
 from glowseis.errors import InputError
 from glowseis.export.about import about_lines
 from glowseis.export.network import NETWORK, load_network
+from glowseis.fitting.classifier.fitting import ClassifierFitting, make_classifier
 from glowseis.fitting.classifier.run import ClassifierRun
 from glowseis.fitting.classifier.selection import renamed, select_labelled
-from glowseis.recipe import read_recipe
+from glowseis.recipe import StartedTraining, read_recipe
 from glowseis.run.finetuning import rehearsed, started_classifier
 from glowseis.run.matched import matched_survey
 from glowseis.run.starting import find_start, with_start
+from glowseis.survey.batches.labelled import from_survey
 from glowseis.survey.store.survey import open_survey, write_survey
 from tests.support.commands import run_here
 from tests.support.graded_survey import LABELS, RECIPE, graded_gather, graded_survey
@@ -270,6 +272,12 @@ def test_gathers_of_another_size_or_of_one_class_are_told(saved, there, command)
     done = command("train", saved.recipe, "--survey", there / "one", "--out", there / "one run")
     assert (done.status, len(done.error)) == (2, 1)
     assert "of the labelled ones to train on all 6 are good; label some of medium, bad" in done.error[0]
+    # What fitting refuses leaves the folder free too.
+    graded_survey(there / "another", counts=(8,))
+    words = ("--set", "training.rehearsal=0.5", "--set", f"training.rehearsal_survey={there / 'another'}")
+    done = command("train", saved.recipe, "--survey", there / "one", "--out", there / "run", *words)
+    assert (done.status, len(done.error)) == (2, 1) and "give gathers of at least two of its classes" in done.error[0]
+    assert not (there / "run" / "run.json").exists()
 
 
 def test_gathers_are_matched_as_classify_matches_them(saved, there):
@@ -290,6 +298,8 @@ def test_gathers_are_matched_as_classify_matches_them(saved, there):
     write_survey(there / "coarse", (at(shot, 0.016) for shot in range(3)), (48, 16), {})
     with pytest.raises(InputError, match="has a sample interval of 16 ms, but grader/1 was trained at 8 ms"):
         matched_survey(open_survey(there / "coarse"), np.arange(3), start, there / "other", told.append)
+    larger, _ = matched_survey(open_survey(saved.survey), np.arange(4), start, there / "larger", told.append, (30, 20))
+    assert larger.size == (30, 20) and (larger.read(3).valid_samples, larger.read(3).valid_traces) == (24, 16)
     same_survey, rows = matched_survey(open_survey(saved.survey), np.arange(4), start, there / "none", told.append)
     assert same_survey.path == saved.survey and rows.tolist() == [0, 1, 2, 3] and not (there / "none").exists()
 
@@ -298,6 +308,52 @@ def test_gathers_that_judged_the_saved_classifier_are_not_rehearsed(saved, there
     start = find_start("grader", "classifier")
     gathers = rehearsed(start, open_survey(saved.survey), LABELS, "", there / "matched", lambda line: None)
     assert set(gathers.ids) == set(start.about["training_ids"])
+
+
+def test_gathers_that_judge_this_classifier_are_not_rehearsed(saved, there):
+    start, told = find_start("grader", "classifier"), []
+    known = start.about["training_ids"]
+    gathers = rehearsed(start, open_survey(saved.survey), LABELS, "", there / "matched", told.append, known[:20])
+    assert set(gathers.ids) == set(known[20:])
+    assert told[0] == "rehearsal leaves out 20 gathers that judge this classifier"
+
+
+@pytest.mark.slow
+def test_scores_of_gathers_that_trained_the_saved_classifier_are_told(saved, there, command):
+    words = ("--set", "data.test=0.2", "--set", "training.rehearsal=0.25", "--set", "training.epochs=2")
+    words = (*words, "--set", f"training.rehearsal_survey={saved.survey}", "--set", 'data.labels=["good", "bad"]')
+    done = command("train", saved.recipe, "--survey", saved.survey, *words)
+    assert done.status == 0, done.error
+    about = json.loads((there / "savedmodels/own/1/assets.extra/glowseis.json").read_text())
+    before = find_start("grader", "classifier").about
+    known = {*before["training_ids"], *before["validation_ids"]}
+    in_test = len(known.intersection(about["test_ids"]))
+    assert 0 < in_test < 16 and about["figures"]["known_before"]["test"] == {"grader/1": in_test}
+    assert f"test, 16 gathers, optimistic because {in_test} of them trained grader/1 or chose its weights" in done.out
+    judging = {*about["validation_ids"], *about["test_ids"]}.intersection(before["training_ids"])
+    assert f"rehearsal leaves out {len(judging)} gathers that judge this classifier" in done.out
+    # Of other classes there is no rule to keep.
+    assert "windows are combined by their mean, and the temperature of grader/1 is kept" in done.out
+    assert "rule_of" not in about and about["calibration"]["temperature"] == 1.25
+
+
+def test_rehearsal_alone_is_no_training(saved, there):
+    recipe = read_recipe(saved.recipe, ["training.rehearsal=0.5", f"training.rehearsal_survey={saved.survey}"])
+    write_survey(there / "bare", (graded_gather(shot, "") for shot in range(4)), (24, 16), {})
+    with pytest.raises(InputError, match="bare: has no labelled gather to train on beside those to rehearse"):
+        select_labelled(open_survey(there / "bare"), recipe, LABELS)
+
+
+def test_fractions_are_those_of_batches_that_few_gathers_do_not_fill(saved):
+    survey = open_survey(saved.survey)
+    few, others = (
+        from_survey(survey, np.concatenate([survey.select([label])[:count] for label, count in counts]), LABELS)
+        for counts in ([("good", 8)], [("good", 10), ("medium", 10), ("bad", 10)])
+    )
+    training = StartedTraining(start_from="grader", batch=32, rehearsal=0.25, rehearsal_survey="others")
+    fitting = ClassifierFitting(make_classifier(3, 1, "softmax", 1), few, training, 1, rehearsal=others)
+    # Eight of eight, and of each class ten in the four batches of a pass over thirty.
+    np.testing.assert_allclose(fitting.fractions, np.array([8 + 2.5, 2.5, 2.5]) / 15.5)
 
 
 def test_an_older_savedmodel_gives_its_variables(there):

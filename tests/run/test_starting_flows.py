@@ -14,7 +14,9 @@ from glowseis.fitting.flow.fitting import FlowFitting
 from glowseis.fitting.flow.run import FlowRun
 from glowseis.fitting.flow.selection import select
 from glowseis.recipe import RareSection, read_recipe
+from glowseis.run.flow import JUDGED, flow_lines
 from glowseis.run.rare import added_gathers, rare_flow
+from glowseis.run.starting import find_start, known_before
 from glowseis.survey.labels.overlay import open_survey
 from tests.support.graded_survey import LABELS, RECIPE, graded_survey
 from tests.support.random_gathers import random_survey
@@ -76,6 +78,8 @@ def test_a_flow_goes_on_from_a_saved_one_bit_for_bit(there, tiny, command, monke
     about = json.loads(Path("savedmodels/rare/1/assets.extra/glowseis.json").read_text())
     assert about["start"]["name"] == "tiny/1" and len(about["training_ids"]) == 15
     assert about["recipe"]["flow"] == read_recipe(tiny.recipe).flow.model_dump()
+    before = find_start("tiny", "flow").about
+    assert about["earlier_ids"] == sorted([*before["training_ids"], *before["held_out_ids"]])
 
     with monkeypatch.context() as patch:
         after_step = FlowRun.after_step
@@ -172,6 +176,19 @@ def test_a_classifier_trains_on_added_gathers_and_is_judged_without_them(there, 
     assert (wrong.status, len(wrong.error)) == (2, 1)
     assert f"rare.label = 'awful': not one of the classes {', '.join(LABELS)}; name one of them" in wrong.error[0]
     assert not Path("x/run.json").exists()
+
+
+@pytest.mark.usefixtures("there")
+def test_held_out_gathers_that_trained_the_saved_flow_are_told():
+    start = find_start("tiny", "flow")
+    names = [*start.about["training_ids"][:2], start.about["held_out_ids"][0], "another"]
+    known = known_before(names, start, None)
+    assert known == {"tiny/1": 3} and known_before(["another"], start) == {}
+    bits = dict.fromkeys(JUDGED - {"held_out"}, 4.0)
+    figures = {"held_out": 4, **bits, "step": 1, "round_trip_error": 0.0, "command_s": 1.0, "savedmodel": "x"}
+    told = "  optimistic for the flow, because 3 of them trained tiny/1 or chose its weights"
+    assert flow_lines(figures | {"known_before": known}, "bad")[1] == told
+    assert told not in flow_lines(figures, "bad")
 
 
 def test_a_flow_for_the_rare_class_is_asked_for():

@@ -166,9 +166,12 @@ class ClassifierFitting:
                 own = class_weights(training.class_weights, np.bincount(each.classes, minlength=model.classes))
                 parts.append(weighted(each, own) if own else each)
             self.gathers, self.rehearsal = parts
-            share = started.rehearsed / training.batch
-            of_parts = [_fractions(each, None, model.classes) for each in parts]
-            self.fractions = (1 - share) * of_parts[0] + share * of_parts[1]
+            # The loss is a mean over a batch; of fewer gathers than that, a batch holds all.
+            there = [
+                np.bincount(each.classes, each.weights, model.classes) / steps_per_pass(each, batch)
+                for each, batch in zip(parts, (self._batch, started.rehearsed), strict=True)
+            ]
+            self.fractions = np.sum(there, axis=0) / np.sum(there)
             class_weight = None
         shift = np.log(np.maximum(counts, 1) / counts.sum()) if logit_adjustment else np.zeros(model.classes)
         if started is not None:

@@ -107,16 +107,20 @@ def select_labelled(survey: Survey, recipe: ClassifierRecipe, known: Sequence[st
         raise InputError(
             'training.keep = "best" and training.patience need validation gathers; set data.validation above 0'
         )
-    if known and not recipe.training.rehearsal:
-        _check_two_classes(survey, labels, training)
+    if known:
+        _check_enough(survey, labels, training, 1 if recipe.training.rehearsal else 2)
     return ClassifierSelection(labels, training, validation, test, checksum)
 
 
-def _check_two_classes(survey: Survey, labels: Sequence[str], training: np.ndarray) -> None:
-    """Make sure that there is something to tell apart."""
+def _check_enough(survey: Survey, labels: Sequence[str], training: np.ndarray, least: int) -> None:
+    """Make sure that there is something to learn: gathers of so many classes."""
     of_each = dict(zip(*np.unique(labels_of(survey, training), return_counts=True), strict=True))
-    if len(of_each) > 1:
+    if len(of_each) >= least:
         return
+    if least == 1:
+        raise InputError(
+            f"{survey.path}: has no labelled gather to train on beside those to rehearse; label some (--labels)"
+        )
     there = f"all {len(training)} are {next(iter(of_each))}" if of_each else "there are none"
     others = ", ".join(label for label in labels if label not in of_each)
     raise InputError(

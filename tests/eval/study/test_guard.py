@@ -84,6 +84,9 @@ def test_a_gather_that_may_not_train_is_refused(guard, survey, row, what):
         guard.watched(from_survey(survey, np.array([0, row]), LABELS))
     with refused(rf"gather {name} \(seen by flow rare/1\) is {what}"):
         guard.admit_flow("rare/1", [name_of(survey, 0), name])
+    if row < 60:
+        with refused(rf"gather {name} \(seen by the flow that rare/1 started from\) is {what}"):
+            guard.admit_flow("rare/1", [name_of(survey, 0)], earlier_ids=["elsewhere", name])
 
 
 def test_a_child_in_the_survey_is_refused_whatever_its_parents(guard, survey):
