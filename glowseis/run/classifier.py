@@ -293,8 +293,9 @@ def _plan(fitting: ClassifierFitting, selection: ClassifierSelection, start: Sta
         none = [label for label, count in zip(selection.labels, there, strict=True) if not count]
         if none:
             yield (
-                f"no training gather is {' or '.join(none)}: what the last layer of {start.name} knows of "
-                f"{'that class' if len(none) == 1 else 'them'} stays as it is; label some, if there are any"
+                f"warning: no training gather is {' or '.join(none)}: the classifier will tell "
+                f"{'this class' if len(none) == 1 else 'these classes'} less well than {start.name} does; label some "
+                "first (glowseis next finds probable ones), or keep to that model"
             )
         alone = (
             f"{number_of(fitting.head_epochs, 'epoch')} of the last layer alone, then " if fitting.head_epochs else ""
