@@ -27,6 +27,7 @@ LATER_OF_CLASSIFIERS: dict[str, Any] = {
     "training.head_learning_rate": 1e-3,
     "training.rehearsal": 0.0,
     "training.rehearsal_survey": "",
+    "training.stand_ins": 0,
     "classifier.companded": False,
     "rare": {"add": "", "label": "bad", "count": 200, "flow": ""},
     "grading": {"fractions": "survey", "missed_cost": None, "unsure_below": 0.0},

@@ -214,11 +214,14 @@ class StartedTraining(ClassifierTraining):
     does not forget them."""
     rehearsal_survey: str = ""
     """The survey that holds them."""
+    stand_ins: int = Field(default=0, ge=0)
+    """Unlabelled gathers that the saved one surely grades as a class join its training gathers until there are so many,
+    so that a class of which few or none are labelled is not forgotten."""
 
     @model_validator(mode="after")
     def _check_start(self) -> Self:
-        if not self.start_from and (self.head_epochs or self.rehearsal or self.rehearsal_survey):
-            key = "head_epochs" if self.head_epochs else "rehearsal" if self.rehearsal else "rehearsal_survey"
+        keys = ("head_epochs", "rehearsal", "rehearsal_survey", "stand_ins")
+        if not self.start_from and (key := next((key for key in keys if getattr(self, key)), "")):
             raise ValueError(f"{key} needs a saved classifier to start from; set training.start_from too")
         if self.head_epochs > self.epochs:
             raise ValueError(f"head_epochs = {self.head_epochs} is more than training.epochs = {self.epochs}")

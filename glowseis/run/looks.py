@@ -10,13 +10,16 @@ import numpy as np
 
 from glowseis.errors import InputError
 from glowseis.export.classifier import SavedClassifier
+from glowseis.export.folders import savedmodel_sha256
 from glowseis.files import whole_file
 from glowseis.judging.gathers import Judged, gather_probabilities, judged
 from glowseis.judging.prior import reweighted
 from glowseis.judging.symmetries import Symmetric
 from glowseis.run.grading import bringing_for
+from glowseis.survey.gather import source_text
 from glowseis.survey.progress import progress
 from glowseis.survey.store.survey import Survey
+from glowseis.survey.wording import number_of
 
 KEPT_EVERY_S = 60.0
 """Seconds of work that a stop may lose."""
@@ -101,6 +104,24 @@ def look_at_survey(
     if kept is not None and done.sum() > begun:
         _write(kept, probabilities, features, done, say)
     return Looks(probabilities, features, begun)
+
+
+def kept_looks(
+    classifier: SavedClassifier, savedmodel: Path, survey: Survey, say: Callable[[str], None] = lambda line: None
+) -> Looks:
+    """As `look_at_survey`; what is known is kept in the survey's folder.
+
+    Args:
+        classifier: The classifier.
+        savedmodel: Folder of its SavedModel, with its version.
+        survey: The gathers, with the labels of their records.
+        say: Called with lines for the user.
+    """
+    kept = survey.path / "looks" / f"{savedmodel_sha256(savedmodel)[:12]}-{survey.checksum[:12]}.npz"
+    looks = look_at_survey(classifier, survey, kept, say=say)
+    if looks.begun:
+        say(f"{number_of(looks.begun, 'gather')} graded before; their grades are in {source_text(kept.parent)}")
+    return looks
 
 
 def even_probabilities(classifier: SavedClassifier, one: Judged) -> np.ndarray:

@@ -16,11 +16,9 @@ from glowseis.delivery.grades import PROBABILITY
 from glowseis.errors import InputError
 from glowseis.export.about import trained_with
 from glowseis.export.classifier import SavedClassifier, load_classifier
-from glowseis.export.folders import savedmodel_sha256
 from glowseis.judging.prior import reweighted
-from glowseis.run.looks import Looks, look_at_survey
+from glowseis.run.looks import Looks, kept_looks
 from glowseis.survey.cells import safe_cell
-from glowseis.survey.gather import source_text
 from glowseis.survey.labels.overlay import SILENT, Overlay
 from glowseis.survey.store.survey import Survey
 from glowseis.survey.wording import number_of
@@ -237,10 +235,7 @@ def choose_next(
         The choices, and as a table.
     """
     classifier = load_classifier(savedmodel)
-    kept = survey.path / "looks" / f"{savedmodel_sha256(savedmodel)[:12]}-{survey.checksum[:12]}.npz"
-    looks = look_at_survey(classifier, survey, kept, say=say)
-    if looks.begun:
-        say(f"{number_of(looks.begun, 'gather')} graded before; their grades are in {source_text(kept.parent)}")
+    looks = kept_looks(classifier, savedmodel, survey, say)
     chosen = next_gathers(survey, given, looks, classifier, count, shares, apart, rare, seed)
     return chosen, chosen.table(survey, classifier.labels)
 

@@ -15,6 +15,7 @@ from glowseis.run.finetuning import rehearsed
 from glowseis.run.matched import MATCHED, matched_survey
 from glowseis.run.rare import ADDED, added_gathers
 from glowseis.run.record import RECORD
+from glowseis.run.stand_ins import with_stand_ins
 from glowseis.run.starting import Start, check_whole_images
 from glowseis.survey.batches.labelled import LabelledGathers, from_survey
 from glowseis.survey.store.survey import Survey
@@ -75,6 +76,8 @@ def prepare(
         say(f"data.rename: no gather is labelled {label!r}")
     labels, window = selection.labels, recipe.data.window
     survey = renamed(survey, recipe.data.rename, labels)
+    if start and recipe.training.stand_ins:
+        survey, selection = with_stand_ins(survey, selection, start, recipe.training.stand_ins, say)
     added = None
     if recipe.rare.add:
         added = added_gathers(recipe.rare, survey, selection.training, labels, recipe.seed, flow, folder / ADDED, say)

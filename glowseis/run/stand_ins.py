@@ -1,0 +1,66 @@
+"""Unlabelled gathers that stand in for a class of which few are labelled.
+
+A classifier that starts from a saved one forgets a class of which it sees no gather. So gathers that the saved one
+surely grades so take their place: self-training with confident labels (Yarowsky 1995,
+https://aclanthology.org/P95-1026), for these classes alone.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from glowseis.export.classifier import load_classifier
+from glowseis.fitting.classifier.selection import ClassifierSelection
+from glowseis.run.looks import kept_looks
+from glowseis.run.starting import Start
+from glowseis.survey.splits.parts import labels_of
+from glowseis.survey.store.survey import Survey, open_survey
+from glowseis.survey.wording import number_of
+
+SURE = 0.95
+"""Least probability, if all classes were equally common, that the saved classifier gives to the class."""
+
+
+def with_stand_ins(
+    survey: Survey, selection: ClassifierSelection, start: Start, least: int, say: Callable[[str], None]
+) -> tuple[Survey, ClassifierSelection]:
+    """Add unlabelled gathers to the training gathers of each class that has few.
+
+    The saved classifier's view of all gathers is kept in the survey's folder, as `glowseis next` keeps it.
+
+    Args:
+        survey: The survey, with the classes as labels.
+        selection: Which of its gathers are in which part.
+        start: The saved classifier.
+        least: Training gathers of a class that need no more.
+        say: Called with a line for each class.
+
+    Returns:
+        The survey in which they have that label, and the selection with them; both as they are if none is added.
+    """
+    given = labels_of(survey, selection.training)
+    missing = {label: least - int((given == label).sum()) for label in selection.labels if label in start.labels}
+    missing = {label: count for label, count in missing.items() if count > 0}
+    free = ((survey.index["label"] == "") & (survey.index["parents"] == "")).to_numpy()
+    if not missing or not free.any():
+        return survey, selection
+    looks = kept_looks(load_classifier(start.folder), start.folder, open_survey(survey.path), say)
+    labels, rows = survey.index["label"].to_numpy(object).copy(), []
+    for label, count in missing.items():
+        sure = np.where(free & looks.graded, looks.probabilities[:, start.labels.index(label)], 0.0)
+        best = np.argsort(-sure, kind="stable")[:count]
+        best = best[sure[best] >= SURE]
+        labels[best] = label
+        rows.append(best)
+        if len(best):
+            say(
+                f"{number_of(len(best), 'unlabelled gather')} that {start.name} grades {label} with at least "
+                f"{100 * SURE:g} % joined {number_of(least - count, 'labelled one')} (training.stand_ins)"
+            )
+    there, added = survey.relabelling, np.concatenate(rows)
+    if not len(added):
+        return survey, selection
+    files = [*(there.files if there else ()), "training.stand_ins"]
+    survey = survey.relabelled(labels, files, there.judge if there else "")
+    return survey, replace(selection, training=np.union1d(selection.training, added))
