@@ -2,7 +2,7 @@
 
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from glowseis.judging.gathers import Judged, gather_probabilities, judged
 from glowseis.judging.prior import reweighted
 from glowseis.judging.symmetries import Symmetric
 from glowseis.run.grading import bringing_for
-from glowseis.survey.gather import source_text
+from glowseis.survey.gather import Gather, source_text
 from glowseis.survey.progress import progress
 from glowseis.survey.store.survey import Survey
 from glowseis.survey.wording import number_of
@@ -82,7 +82,7 @@ def look_at_survey(
     bringing = bringing_for(classifier)
     rows: list[int] = []
 
-    def fresh():  # type: ignore[no-untyped-def]
+    def fresh() -> Iterator[Gather]:
         for row in progress(iter(np.flatnonzero(~done).tolist()), int((~done).sum()), "looking"):
             gather = bringing.gather(survey.read(row))
             if bringing.keeps(gather):
