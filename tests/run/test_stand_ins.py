@@ -14,7 +14,6 @@ from glowseis.run import stand_ins
 from glowseis.run.stand_ins import with_stand_ins
 from glowseis.run.starting import find_start
 from glowseis.survey.store.survey import open_survey, write_survey
-from tests.run.test_starting import saved, there  # noqa: F401
 from tests.support.graded_survey import LABELS, graded_gather
 
 pytestmark = pytest.mark.usefixtures("eager_fitting")
@@ -37,7 +36,7 @@ def half_labelled(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_the_surest_unlabelled_gathers_fill_a_class_up(saved, there, half_labelled, monkeypatch):  # noqa: F811
+def test_the_surest_unlabelled_gathers_fill_a_class_up(saved, there, half_labelled, monkeypatch):
     monkeypatch.setattr(stand_ins, "SURE", 0.0)
     start, survey, told = find_start("grader", "classifier"), open_survey(half_labelled), []
     selection = select_labelled(survey, read_recipe(saved.recipe), start.labels)
@@ -64,7 +63,7 @@ def test_the_surest_unlabelled_gathers_fill_a_class_up(saved, there, half_labell
 
 
 @pytest.mark.slow
-def test_a_training_uses_them(saved, there, half_labelled, command, monkeypatch):  # noqa: F811
+def test_a_training_uses_them(saved, there, half_labelled, command, monkeypatch):
     monkeypatch.setattr(stand_ins, "SURE", 0.0)
     words = ("train", saved.recipe, "--survey", half_labelled, "--set", "training.stand_ins=6")
     done = command(*words)

@@ -23,50 +23,9 @@ from glowseis.run.starting import find_start, with_start
 from glowseis.survey.batches.labelled import from_survey
 from glowseis.survey.store.survey import open_survey, write_survey
 from tests.support.commands import run_here
-from tests.support.graded_survey import LABELS, RECIPE, graded_gather, graded_survey
-
-STARTED = """
-name = "own"
-seed = 5
-
-[data]
-test = 0.0
-validation = 0.2
-
-[classifier]
-
-[training]
-start_from = "grader"
-epochs = 3
-head_epochs = 2
-steps_per_epoch = 2
-batch = 8
-learning_rate = 1e-3
-class_weights = "balanced"
-"""
-
+from tests.support.graded_survey import LABELS, graded_gather, graded_survey
 
 pytestmark = pytest.mark.usefixtures("eager_fitting")
-
-
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory):
-    """A small classifier that `train` has saved, its survey, and a recipe that starts from it."""
-    folder = tmp_path_factory.mktemp("saved")
-    (folder / "grader.toml").write_text(RECIPE)
-    (folder / "own.toml").write_text(STARTED)
-    graded_survey(folder / "survey")
-    words = [word for one in ("training.epochs=3", 'data.augment=["polarity"]') for word in ("--set", one)]
-    done = run_here("train", folder / "grader.toml", "--survey", folder / "survey", *words, folder=folder)
-    assert done.status == 0, done.error
-    about = folder / "savedmodels/grader/1/assets.extra/glowseis.json"
-    record = json.loads(about.read_text())
-    # So small a survey is given none.
-    record["calibration"]["temperature"] = 1.25
-    about.write_text(json.dumps(record))
-    return SimpleNamespace(
-        folder=folder, recipe=folder / "own.toml", survey=folder / "survey", model=folder / "savedmodels/grader/1"
-    )
 
 
 @pytest.fixture(scope="module")
@@ -79,22 +38,15 @@ def own(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def done(saved, own):
+def done(saved, own, tmp_path_factory):
     """The recipe trained on them."""
-    told = run_here("train", saved.recipe, "--survey", own, folder=saved.folder)
+    folder = tmp_path_factory.mktemp("done")
+    shutil.copytree(saved.model.parent, folder / "savedmodels/grader")
+    told = run_here("train", saved.recipe, "--survey", own, folder=folder)
     assert told.status == 0, told.error
-    model = saved.folder / "savedmodels/own/1"
+    model = folder / "savedmodels/own/1"
     about = json.loads((model / "assets.extra/glowseis.json").read_text())
     return SimpleNamespace(out=told.out, model=model, about=about)
-
-
-@pytest.fixture
-def there(saved, tmp_path, monkeypatch):
-    """A folder where the saved classifier is found by its name."""
-    (tmp_path / "savedmodels").mkdir()
-    shutil.copytree(saved.model.parent, tmp_path / "savedmodels/grader")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def body(network):
