@@ -11,11 +11,13 @@ Without `--peers` only ours is measured. Sections, chosen by `--only`:
 
     paper       training at the paper's size: 896x640, 6 levels of 15 steps, 96 channels, batch 1; all contenders
     small       training at 128x128, batch 4, 3 levels of 4 steps, 96 channels, no attention; all contenders
-    depth       training with a third, all and twice the steps per level (5, 15, 30); ours stored and reversible
-    size        training on a quarter, half and all of the image; ours stored and reversible
-    batch       training on a quarter of the image, batch 1, 2 and 4; ours stored and reversible
+    depth       training with a third, all and twice the steps per level (5, 15, 30); ours
+    size        training on a quarter, half and all of the image; ours
+    batch       training on a quarter of the image, batch 1, 2 and 4; ours
     throughput  encode, decode and generate (encode two, interpolate, decode) at the paper's size; ours and peers
     input       the input pipeline, by `benchmarks.reading`
+
+`--ways` chooses ways of training ours: activations stored or recomputed, each also with conditioners in bfloat16.
 
 Every measurement is a process of its own, which prints its peak resident memory, framework included; what several
 sections need is measured once. Contenders alternate, in rounds, each round in the reverse order of the one before, so
@@ -35,7 +37,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -55,7 +57,7 @@ from benchmarks.flow_table import (
     training_rows,
     write_csv,
 )
-from benchmarks.measures import OURS, PEERS, Answer, Task
+from benchmarks.measures import OURS, PEERS, WAYS, Answer, Task
 from glowseis.command import run
 from glowseis.errors import InputError
 from glowseis.survey.size import parse_size
@@ -69,6 +71,9 @@ def main(
     peers: Annotated[
         Path | None, typer.Option(help="Python of an environment with torch, normflows and FrEIA.")
     ] = None,
+    ways: Annotated[str, typer.Option(help="Ways of training ours, such as stored,recomputed-bfloat16.")] = ",".join(
+        WAYS
+    ),
     only: Annotated[str, typer.Option(help="Sections to measure, such as paper,throughput.")] = ",".join(SECTIONS),
     rounds: Annotated[int, typer.Option(min=1, help="Processes per measurement.")] = 3,
     steps: Annotated[
@@ -79,19 +84,21 @@ def main(
     levels: Annotated[int, typer.Option(min=1, help="Its levels.")] = PAPER.levels,
     flow_steps: Annotated[int, typer.Option(min=1, help="Its steps per level.")] = PAPER.steps,
     filters: Annotated[int, typer.Option(min=4, help="Its hidden channels.")] = PAPER.filters,
+    batch: Annotated[int, typer.Option(min=1, help="Images per step, except in batch and small.")] = PAPER.batch,
     out: Annotated[Path, typer.Option(help="Folder to write the tables to.")] = Path("benchmarks/out"),
 ) -> None:
     """Measure the flow's speed and memory; print the tables and write them.
 
     Example: python -m benchmarks.flow --peers .peers/bin/python --only paper,small --rounds 5
     """
-    wanted = _sections(only)
+    wanted = chosen("--only", only, SECTIONS, "section")
+    ours = [f"ours {way}" for way in chosen("--ways", ways, WAYS, "way")]
     if peers is not None and not (peers.is_file() and os.access(peers, os.X_OK)):
         raise InputError(f"--peers {peers}: no such program; give the python of an environment with the peers")
     flow = replace(PAPER, size=parse_size(size), levels=levels, steps=flow_steps, filters=filters, cores=cores)
-    flow = replace(flow, attention_levels=min(levels, PAPER.attention_levels), count=steps)
+    flow = replace(flow, attention_levels=min(levels, PAPER.attention_levels), count=steps, batch=batch)
     _check_divisible(flow)
-    contenders = OURS if peers is None else (*OURS, *PEERS)
+    contenders = ours if peers is None else [*ours, *PEERS]
     tasks = {name: _tasks(name, flow, contenders) for name in wanted}
     out.mkdir(parents=True, exist_ok=True)
     # Inherited by the processes, before their libraries count the cores.
@@ -102,11 +109,16 @@ def main(
     _report(measured, tasks, flow, out)
 
 
-def _sections(only: str) -> list[str]:
-    wanted = [word.strip() for word in only.split(",")]
+def chosen(option: str, words: str, known: Sequence[str], kind: str) -> list[str]:
+    """The words of an option that names some of those that are known, separated by commas.
+
+    Raises:
+        InputError: One is not known.
+    """
+    wanted = [word.strip() for word in words.split(",")]
     for word in wanted:
-        if word not in SECTIONS:
-            raise InputError(f"--only {word}: no such section; choose from {', '.join(SECTIONS)}")
+        if word not in known:
+            raise InputError(f"{option} {word}: no such {kind}; choose from {', '.join(known)}")
     return wanted
 
 
@@ -118,7 +130,7 @@ def _check_divisible(flow: Task) -> None:
         )
 
 
-def _tasks(section: str, flow: Task, contenders: Iterable[str]) -> list[Task]:
+def _tasks(section: str, flow: Task, contenders: Sequence[str]) -> list[Task]:
     """The tasks of a section, in the order of its table."""
     height, width = flow.size
     half, quarter = (height, width // 2), (height // 2, width // 2)
@@ -129,8 +141,11 @@ def _tasks(section: str, flow: Task, contenders: Iterable[str]) -> list[Task]:
         "batch": [replace(flow, size=quarter, batch=batch) for batch in (1, 2, 4)],
     }
     if section == "throughput":
-        return [replace(inference(flow), contender=name) for name in contenders if name not in OURS[1:]]
-    names = contenders if section in of_all else OURS[:2]
+        # Decoding does not depend on how a flow is trained.
+        return [
+            replace(inference(flow), contender=name) for name in (OURS[0], *(one for one in contenders if one in PEERS))
+        ]
+    names = contenders if section in of_all else [name for name in contenders if name in OURS]
     return [replace(task, contender=name) for task in (of_all | of_ours).get(section, []) for name in names]
 
 

@@ -14,8 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-OURS = ("ours stored", "ours reversible", "ours bfloat16")
-"""Activations stored; activations recomputed; activations stored, with conditioners in bfloat16."""
+WAYS = ("stored", "recomputed", "inverted", "stored-bfloat16", "recomputed-bfloat16")
+"""What training does about activations; with `-bfloat16`, conditioners have that precision."""
+
+OURS = tuple(f"ours {way}" for way in WAYS)
 
 TUNED = " tuned"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 LATER: dict[str, Any] = {
     "flow.condition": 0,
-    "training.reversible": "auto",
+    "training.activations": "auto",
     "training.conditioners": "float32",
     "training.at_once": 0,
     "training.start_from": "",
@@ -42,11 +42,27 @@ def identifying(settings: Any, later: Mapping[str, Any] | None = None) -> Any:
         settings: A recipe as a dictionary, as `model_dump` or `run.json` gives it; anything else is returned as is.
         later: Later settings of sections that the caller adds to a recipe, as in `LATER`.
     """
+    if isinstance(settings, dict) and isinstance(settings.get("training"), dict):
+        settings = settings | {"training": renamed(settings["training"])}
     is_classifiers = isinstance(settings, dict) and "classifier" in settings
     every = {**LATER, **(LATER_OF_CLASSIFIERS if is_classifiers else {}), **(later or {})}
     for key, default in every.items():
         settings = _without(settings, key.split("."), default)
     return settings
+
+
+def renamed(training: dict[str, Any]) -> dict[str, Any]:
+    """Settings of a flow's training with `activations` in place of `reversible`, which was true, false or "auto".
+
+    Args:
+        training: The section, or a trainer's configuration, as it was written or recorded. It is returned as is if
+            `reversible` has another value, or if both are given.
+    """
+    before = training.get("reversible")
+    if "activations" in training or not (isinstance(before, bool) or before == "auto"):
+        return training
+    activations = before if before == "auto" else "recomputed" if before else "stored"
+    return {key: value for key, value in training.items() if key != "reversible"} | {"activations": activations}
 
 
 def _without(settings: Any, keys: list[str], value: Any) -> Any:

@@ -2,11 +2,12 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 from glowseis.errors import InputError
+from glowseis.recipe.later import renamed
 from glowseis.survey.size import parse_size
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -130,12 +131,11 @@ class TrainingSection(Section):
     """Bound of the gradient's global norm; 0 does not clip."""
     weight_decay: NotNegative = 0.0
     """Decoupled weight decay (AdamW); 0 is plain Adam."""
-    reversible: bool | Literal["auto"] = "auto"
-    """Whether the gradient recomputes activations from their results, one flow step after another, instead of storing
-    them: memory does not grow with the flow's depth, for about a third more time. "auto": only if stored activations
-    would take more than 2 GB."""
+    activations: Literal["auto", "stored", "recomputed"] = "auto"
+    """Whether the gradient stores activations, or keeps each flow step's input alone and runs the step again, which
+    takes less memory and about a third more time. "auto": recomputed if stored ones would take more than 2 GB."""
     conditioners: Literal["float32", "bfloat16"] = "float32"
-    """Precision of the networks inside couplings in training; bfloat16 requires stored activations."""
+    """Precision of the networks inside couplings in training."""
     adapt_gathers: PositiveInt = 16
     """Gathers that set ActNorm before the first step."""
     keep: Literal["best", "last"] = "best"
@@ -147,14 +147,13 @@ class TrainingSection(Section):
     """A saved flow that the fitting starts from: its name in `savedmodels/`, or a folder. The flow's size is then that
     of the saved one, and ActNorm stays as it was. If empty, weights are drawn from the seed."""
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.reversible is True and self.conditioners != "float32":
-            raise ValueError(
-                f'conditioners = "{self.conditioners}" cannot be inverted closely enough for training.reversible = '
-                'true; set training.reversible = false, or training.conditioners = "float32"'
-            )
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _rename(cls, settings: Any) -> Any:
+        settings = renamed(settings) if isinstance(settings, dict) else settings
+        if isinstance(settings, dict) and "reversible" in settings:
+            raise ValueError('reversible is now activations; set that to "auto", "stored" or "recomputed" instead')
+        return settings
 
 
 class ClassifierTraining(Section):

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import flow, flow_ours
 from benchmarks.flow_table import PAPER, Measurements, marks, training_rows
-from benchmarks.measures import PEERS, highest_mb
+from benchmarks.measures import PEERS, WAYS, highest_mb
 from benchmarks.moved_bytes import moved_bytes
 from benchmarks.multiply_adds import multiply_adds
 from glowseis.command import run
@@ -46,14 +46,14 @@ def test_the_command_measures_ours_and_writes_its_tables(tmp_path, monkeypatch, 
         run(flow.main, [*TINY, "--only", "paper,throughput", "--out", str(tmp_path)])
     assert left.value.code == 0 and "no --peers" in capsys.readouterr().out
     rows = {row["contender"]: row for row in rows_of(tmp_path / "paper.csv")}
-    for name in ("ours stored", "ours reversible"):
+    for name in ("ours stored", "ours recomputed-bfloat16"):
         assert float(rows[name]["step_s"]) > 0 and float(rows[name]["peak_mb"]) > 100
         assert rows[name]["of_fastest_peer"] == ""
     (throughput,) = rows_of(tmp_path / "throughput.csv")
     assert all(float(throughput[f"{way}_per_s"]) > 0 for way in ("encode", "decode", "generate"))
     met = {row["mark"]: row["met"] for row in rows_of(tmp_path / "marks.csv")}
     assert met["step of the fastest peer's, stored"] == "not measured"
-    assert met["step reversible / stored"] == "not this flow"
+    assert met["step recomputed / stored"] == "not this flow"
 
 
 @pytest.mark.slow
@@ -71,7 +71,7 @@ def test_every_section_has_its_table_and_what_fails_is_left_out(tmp_path, monkey
 
     def ask(task, peers):
         asked.append(task)
-        if task.contender == "ours bfloat16":
+        if task.contender == "ours stored-bfloat16":
             raise ChildProcessError("not this one")
         seconds = 10.0 if task.contender in PEERS else 2.0
         return {
@@ -92,24 +92,25 @@ def test_every_section_has_its_table_and_what_fails_is_left_out(tmp_path, monkey
         run(flow.main, ["--rounds", "2", "--peers", sys.executable, "--out", str(tmp_path)])
     assert left.value.code == 0
     # Sections share what they measure, and what fails is not tried again.
-    fails = [task for task in asked if task.contender == "ours bfloat16"]
-    assert len(fails) == len(set(fails)) == 2
+    fails = [task for task in asked if task.contender == "ours stored-bfloat16"]
+    assert len(fails) == len(set(fails)) == 8
     assert len(asked) == 2 * len(set(asked)) - len(fails)
     text = (tmp_path / "flow.md").read_text()
     assert all(f"## {name}\n" in text for name in (*flow.SECTIONS, "product", "marks"))
     assert "as quick as that" in text and "left out: not this one" in capsys.readouterr().out
     met = {row["mark"]: row["met"] for row in rows_of(tmp_path / "marks.csv")}
-    assert met.pop("step of the fastest peer's, bfloat16 conditioners") == "not measured"
-    assert met.pop("first step bfloat16, s") == "not measured"
+    assert met.pop("step of the fastest peer's, stored-bfloat16") == "not measured"
+    assert met.pop("first step stored-bfloat16, s") == "not measured"
     assert set(met.values()) == {"yes"}
-    assert [row["size"] for row in rows_of(tmp_path / "size.csv")[::2]] == ["448x320", "896x320", "896x640"]
-    assert [row["levels_x_steps"] for row in rows_of(tmp_path / "depth.csv")[::2]] == ["6x5", "6x15", "6x30"]
+    assert [row["size"] for row in rows_of(tmp_path / "size.csv")[:: len(WAYS)]] == ["448x320", "896x320", "896x640"]
+    assert [row["levels_x_steps"] for row in rows_of(tmp_path / "depth.csv")[:: len(WAYS)]] == ["6x5", "6x15", "6x30"]
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (("--only", "everything"), "no such section"),
+        (("--ways", "stored,quickly"), "--ways quickly: no such way; choose from stored, recomputed"),
         (("--peers", "nowhere/python"), "no such program"),
         (("--size", "100x100"), "divisible by 128"),
     ],
@@ -249,4 +250,4 @@ def test_medians_ratios_and_marks_are_of_the_same_round():
     assert math.isnan(row["first_step_s"])
     met = {mark.name: mark.met for mark in marks(measured, PAPER)}
     assert met["step of the fastest peer's, stored"] == "yes"
-    assert met["step of the fastest peer's, reversible"] == "not measured"
+    assert met["step of the fastest peer's, recomputed"] == "not measured"

@@ -59,10 +59,14 @@ def test_the_papers_recipe_is_the_papers():
     assert recipe.phases[0].warmup_steps == 456
 
 
-def test_bfloat16_conditioners_are_not_reversible(tmp_path):
-    with pytest.raises(InputError, match=r'recipe.toml: training.conditioners = "bfloat16" cannot be inverted'):
-        read(tmp_path, BASE, "training.conditioners=bfloat16", "training.reversible=true")
-    assert read(tmp_path, BASE, "training.conditioners=bfloat16").training.reversible == "auto"
+@pytest.mark.parametrize(("before", "now"), [("true", "recomputed"), ("false", "stored"), ("auto", "auto")])
+def test_recipes_and_runs_with_the_former_name_of_activations_stay_valid(before, now, tmp_path):
+    recipe = read(tmp_path, BASE, f"training.reversible={before}", "training.conditioners=bfloat16")
+    assert recipe.training.activations == now and recipe.training.conditioners == "bfloat16"
+    stored = {"training": {"batch": 2, "reversible": {"true": True, "false": False}.get(before, before)}}
+    assert identifying(stored) == identifying({"training": {"batch": 2, "activations": now}})
+    damaged = {"training": {"reversible": [1]}}
+    assert identifying(damaged) == damaged
 
 
 def test_what_is_left_out_has_its_default(tmp_path):
@@ -102,7 +106,9 @@ def test_what_is_left_out_has_its_default(tmp_path):
         ("survey.fractions=[1,2]", "survey.fractions = [1, 2]: list should have at least 3 items"),
         ("survey.size=large", "survey.size 'large' is not samples x traces"),
         ("data.held_out=0.0", 'training.keep = "best" needs held-out gathers; set data.held_out above 0'),
-        ("training.reversible=maybe", "training.reversible"),
+        ("training.reversible=maybe", "training.reversible is now activations; set that to"),
+        ("training={reversible=true, activations='stored'}", "training.reversible is now activations; set that to"),
+        ("training.activations=inverted", "training.activations = 'inverted': input should be 'auto', 'stored' or"),
         ("flow.filters=[8,16]", "flow.filters has 2 values for flow.levels = 6"),
         ("flow.attention_levels=7", "flow.attention_levels = 7 is more than flow.levels"),
         ("flow.filters=90", "flow.filters of an attention level must be a multiple of flow.heads"),
@@ -237,7 +243,7 @@ PHASE = Phase(labels=["bad"], epochs=1, learning_rate=1e-3)
         (lambda: FlowSection(levels=3, steps=[1, 2]), "steps has 2 values for flow.levels = 3"),
         (lambda: FlowSection(levels=2, attention_levels=3), "attention_levels = 3 is more than flow.levels"),
         (lambda: FlowSection(filters=90, heads=4), "filters of an attention level must be a multiple of flow.heads"),
-        (lambda: TrainingSection(reversible=True, conditioners="bfloat16"), "cannot be inverted closely enough"),
+        (lambda: TrainingSection(reversible=1), "reversible is now activations"),
         (lambda: Recipe(name="a", phases=[PHASE]), "needs held-out gathers"),
         (lambda: ClassifierData(window="large"), "window: size 'large' is not"),
         (lambda: ClassifierData(labels=["good"]), "name at least two labels, each once"),

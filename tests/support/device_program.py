@@ -21,10 +21,10 @@ from glowseis.testing import perturb
 BATCH, STEPS = 8, 20
 
 WAYS = {
-    "sgd-stored": (lambda: keras.optimizers.SGD(0.01), False, 1),
-    "clipped-reversible": (lambda: keras.optimizers.Adam(1e-3, global_clipnorm=0.5), True, 2),
+    "sgd-stored": (lambda: keras.optimizers.SGD(0.01), "stored", 1),
+    "clipped-recomputed": (lambda: keras.optimizers.Adam(1e-3, global_clipnorm=0.5), "recomputed", 2),
 }
-"""Optimiser, whether activations are recomputed, and levels."""
+"""Optimiser, activations, and levels."""
 
 
 def devices_here(count: int) -> Devices:
@@ -39,12 +39,12 @@ def devices_here(count: int) -> Devices:
 
 def fitted(devices: Devices, way: str) -> dict[str, np.ndarray]:
     """Weights before and after, gradients and norm of the first step."""
-    optimizer, reversible, levels = WAYS[way]
+    optimizer, activations, levels = WAYS[way]
     keras.utils.set_random_seed(7)
     pictures = np.random.default_rng(1).random((STEPS, BATCH, 16, 16, 1)).astype("float32")
     with devices.strategy.scope():
         flow = Glow((16, 16, 1), levels=levels, steps=1, filters=8, attention_levels=levels - 1, heads=2)
-        trainer = FlowTrainer(flow, reversible=reversible)
+        trainer = FlowTrainer(flow, activations)
         perturb(flow, 0.05)
         trainer.compile(optimizer=optimizer())
         trainer.optimizer.build(flow.trainable_variables)

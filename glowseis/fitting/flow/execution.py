@@ -57,7 +57,7 @@ class Steps:
         if activations == "inverted" and conditioners != "float32":
             raise ValueError(
                 f"Steps with {conditioners} conditioners cannot be inverted closely enough to train by inverting them. "
-                "Store activations (reversible=False), or give conditioners='float32'."
+                "Give activations='recomputed', or conditioners='float32'."
             )
         self._flow = flow
         self._in_parts = not looped and not tf.config.list_physical_devices("GPU")

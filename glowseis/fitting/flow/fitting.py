@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from glowseis.errors import FittingError, InputError
 from glowseis.fitting.devices.devices import Devices
-from glowseis.fitting.flow.execution import stored_bytes
+from glowseis.fitting.flow.execution import Activations, stored_bytes
 from glowseis.fitting.flow.schedule import PlannedPhase, learning_rate, plan
 from glowseis.fitting.flow.selection import Selection
 from glowseis.fitting.flow.trainer import FlowTrainer
@@ -44,11 +44,11 @@ def make_flow(section: FlowSection, size: tuple[int, int], seed: int) -> Glow:
     return flow
 
 
-def recompute(training: TrainingSection, flow: Glow, batch: int) -> bool:
-    """Whether training with this many gathers per device recomputes activations instead of storing them."""
-    if training.reversible == "auto":
-        return training.conditioners == "float32" and stored_bytes(flow, batch) > MUCH_BYTES
-    return training.reversible
+def activations_of(training: TrainingSection, flow: Glow, batch: int) -> Activations:
+    """What training with this many gathers per device does about activations."""
+    if training.activations == "auto":
+        return "recomputed" if stored_bytes(flow, batch) > MUCH_BYTES else "stored"
+    return training.activations
 
 
 @dataclass(frozen=True)
@@ -156,8 +156,8 @@ class FlowFitting:
         # A step's function is called many times; specialising it for each call takes seconds and gains nothing.
         tf.config.optimizer.set_experimental_options({"function_optimization": False})
         with self.devices.strategy.scope():
-            recomputes = recompute(training, flow, self.batch // self.devices.replicas)
-            self.trainer = FlowTrainer(flow, recomputes, training.conditioners)
+            activations = activations_of(training, flow, self.batch // self.devices.replicas)
+            self.trainer = FlowTrainer(flow, activations, training.conditioners)
             self.trainer.compile(optimizer=_optimizer(training, self.planned))
         self._state: State = InMemory(flow)
         self._optimise = self.devices.on_each(self.trainer.optimise)

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from glowseis.fitting.flow.execution import Steps
-from glowseis.fitting.flow.fitting import ROUND_TRIP_BOUND, make_flow, recompute
+from glowseis.fitting.flow.fitting import ROUND_TRIP_BOUND, activations_of, make_flow
 from glowseis.fitting.flow.trainer import FlowTrainer
 from glowseis.models.glow import Glow
 from glowseis.recipe import read_recipe
@@ -220,13 +220,13 @@ def test_other_backends_give_the_same_gradients(backend, tmp_path, request):
 
 def test_conditioners_in_bfloat16_are_not_reversible():
     with pytest.raises(ValueError, match="cannot be inverted closely enough"):
-        FlowTrainer(with_stored()[0], reversible=True, conditioners="bfloat16")
+        FlowTrainer(with_stored()[0], activations="inverted", conditioners="bfloat16")
 
 
 @pytest.mark.parametrize(
     "settings",
     [
-        {"reversible": True},
+        {"activations": "recomputed"},
         *(pytest.param(one, marks=pytest.mark.slow) for one in ({}, {"conditioners": "bfloat16"})),
     ],
 )
@@ -246,12 +246,13 @@ def test_activations_are_recomputed_where_they_would_take_much(tmp_path):
 
     def chosen(flow, *changes):
         training = read_recipe(path, list(changes)).training
-        return recompute(training, flow, training.batch)
+        return activations_of(training, flow, training.batch)
 
-    assert not chosen(small) and chosen(large)
-    assert chosen(small, "training.reversible=true") and not chosen(large, "training.reversible=false")
-    assert not chosen(large, 'training.conditioners="bfloat16"')
-    assert chosen(small, "training.batch=4000")
+    assert chosen(small) == "stored" and chosen(large) == "recomputed"
+    assert chosen(small, "training.activations=recomputed") == "recomputed"
+    assert chosen(large, "training.activations=stored") == "stored"
+    assert chosen(large, 'training.conditioners="bfloat16"') == "recomputed"
+    assert chosen(small, "training.batch=4000") == "recomputed"
 
 
 RECIPE = """

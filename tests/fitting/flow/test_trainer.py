@@ -79,7 +79,7 @@ def test_the_papers_flow_trains_and_still_inverts():
     np.testing.assert_array_equal(to_levels(back), images[..., None])
 
 
-@pytest.mark.parametrize("settings", [{}, {"reversible": True}, {"conditioners": "bfloat16"}])
+@pytest.mark.parametrize("settings", [{}, {"activations": "recomputed"}, {"conditioners": "bfloat16"}])
 def test_a_flow_that_was_wrapped_and_compiled_is_the_flow_that_it_was(settings):
     flow, x = Glow(**TINY), dequantised(gathers(2))
     flow.build()
@@ -139,6 +139,12 @@ def test_callbacks_and_saving_work_as_keras_has_them(tmp_path, capsys):
     assert int(loaded.optimizer.iterations) == 4 and loaded.optimizer.get_config() == trainer.optimizer.get_config()
     for one, other in zip(trainer.optimizer.variables, loaded.optimizer.variables, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_trainers_with_the_former_name_of_activations_are_loaded():
+    config = FlowTrainer(Glow(**TINY), "recomputed").get_config()
+    before = {key: value for key, value in config.items() if key != "activations"} | {"reversible": True}
+    assert FlowTrainer.from_config(before).activations == "recomputed"
 
 
 @pytest.mark.parametrize("precision", ["float16", "mixed_bfloat16", None])
