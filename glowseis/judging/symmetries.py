@@ -16,6 +16,8 @@ def turned_order(images: np.ndarray) -> np.ndarray:
     twice, an image is unchanged except for that.
     """
     live = (images != ZERO_LEVEL).any(axis=1)
+    if live[:, -1].all():
+        return images[:, :, ::-1]
     last = images.shape[2] - live[:, ::-1].argmax(axis=1)
     trace = np.arange(images.shape[2])
     place = np.where(trace < last[:, np.newaxis], last[:, np.newaxis] - 1 - trace, trace)
