@@ -9,7 +9,7 @@ import numpy as np
 from glowseis.errors import InputError
 from glowseis.export.flow import SavedFlow, load_flow
 from glowseis.export.folders import check_fits
-from glowseis.models.glow import DEFAULT_PATH
+from glowseis.models.interpolation import DEFAULT_PATH
 from glowseis.survey.gather import Gather, Origin
 from glowseis.survey.matching.profile import image_intervals_s, image_spacings_m
 from glowseis.survey.matching.sameness import check_trained_on

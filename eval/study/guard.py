@@ -11,16 +11,15 @@ itself, unless the image or id of a validation or test gather turns up in its tr
 polarity, cropped or shifted copies are not recognised.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from eval.study.copies import CopyFinder, image_digest
 from eval.study.makers import MAKERS
 from glowseis.errors import FittingError, InputError
 from glowseis.survey.batches.labelled import LabelledGathers, parents_of
-from glowseis.survey.content.duplicates import CANDIDATE_COSINE, Sketcher, compare, valid_region
 from glowseis.survey.gather import Gather, Origin
 from glowseis.survey.store.survey import Survey
 from glowseis.synthesis import child_of
@@ -68,7 +67,7 @@ class Guard:
     ):
         self._parents = _parents(survey)
         self._judges: dict[str, str] = {}
-        self._judging = _Judging(survey.size)
+        self._copies = CopyFinder(survey.size)
         self._flows: set[str] = set()
         self._given: list[Guarded] = []
         self.leak: LeakError | None = None
@@ -86,7 +85,7 @@ class Guard:
                 self._judge(one, row, role)
         for row in np.asarray(validation).tolist():
             gather = _read(survey, row)
-            self._refuse(gather.gather_id, self._judging.like(gather), _VALIDATION)
+            self._refuse(gather.gather_id, self._copies.like(gather), _VALIDATION)
         for row in np.asarray(validation).tolist():
             self._judge(survey, row, _VALIDATION)
         self._known: dict[str, bytes] = {}
@@ -94,7 +93,7 @@ class Guard:
         for row in np.asarray(training).tolist():
             gather = _read(survey, row)
             self._refuse(gather.gather_id, self._judges.get(gather.gather_id, ""), "a training gather")
-            self._refuse(gather.gather_id, self._judging.like(gather), "a training gather")
+            self._refuse(gather.gather_id, self._copies.like(gather), "a training gather")
             self._known[gather.gather_id] = image_digest(gather.image)
             self._places[gather.gather_id] = survey, row
 
@@ -190,7 +189,7 @@ class Guard:
             if model not in self._flows | MAKERS.keys():
                 self._refuse(gather_id, f"of unknown origin: {model or 'what made it'} was not checked", came)
             gather = _read(synthetic, row)
-            self._refuse(gather_id, self._judging.like(gather), came)
+            self._refuse(gather_id, self._copies.like(gather), came)
             if model not in self._flows and not self._made_so(gather):
                 self._refuse(gather_id, f"not what {model} makes of its parents", came)
             admitted[gather_id] = image_digest(gather.image)
@@ -227,7 +226,7 @@ class Guard:
             images = []
             for place in np.asarray(places).tolist():
                 child = self._made(maker, parents[place], alphas[place])
-                self._refuse(ids[place], self._judging.like(child), came)
+                self._refuse(ids[place], self._copies.like(child), came)
                 if self._known[ids[place]] == _NOT_MADE:
                     self._known[ids[place]] = image_digest(child.image)
                 images.append(child.image)
@@ -265,7 +264,7 @@ class Guard:
             for gather_id, image in zip(ids[places], images, strict=True):
                 digest = image_digest(image)
                 if digest != self._known[gather_id]:
-                    self._refuse(gather_id, self._judging.equal(digest) or "not the image of this id", came)
+                    self._refuse(gather_id, self._copies.equal(digest) or "not the image of this id", came)
             return images
 
         # Copies, as a caller could still change its own arrays after the check.
@@ -293,7 +292,7 @@ class Guard:
         """Register a validation or test gather."""
         gather = _read(survey, row)
         self._judges[gather.gather_id] = role
-        self._judging.add(survey, row, gather, role)
+        self._copies.add(survey, row, gather, role)
 
     def _made_so(self, gather: Gather) -> bool:
         """Whether a gather is what `MAKERS` make from its parents, which may train."""
@@ -333,56 +332,6 @@ class Guard:
         if reason:
             self.leak = LeakError(f"leak: gather {gather_id} ({came}) is {reason}; nothing was trained on it")
             raise self.leak
-
-
-class _Judging:
-    """Images of the validation and test gathers, to recognise them under any id."""
-
-    def __init__(self, size: tuple[int, int]):
-        self._sketcher = Sketcher(size)
-        self._each: list[np.ndarray] = []
-        self._places: list[tuple[Survey, int, str]] = []
-        self._of_digest: dict[bytes, int] = {}
-
-    def add(self, survey: Survey, row: int, gather: Gather, role: str) -> None:
-        """Add a gather."""
-        self._of_digest.setdefault(image_digest(gather.image), len(self._places))
-        self._places.append((survey, row, f"{role}, {gather.gather_id}"))
-        self._each.append(self._sketcher.sketch(valid_region(gather)))
-
-    def _sketches(self) -> np.ndarray:
-        """All sketches, float32 `[gather and shift, number]`."""
-        self._each = [np.concatenate(self._each)] if len(self._each) > 1 else self._each
-        return self._each[0]
-
-    def equal(self, digest: bytes) -> str:
-        """The gather whose image has a digest, as a reason to refuse; empty if there is none."""
-        place = self._of_digest.get(digest)
-        return "" if place is None else f"a copy of {self._places[place][2]}"
-
-    def like(self, gather: Gather) -> str:
-        """The gather with an equal or nearly equal image (`glowseis.survey.content.duplicates`); empty if none."""
-        found = self.equal(image_digest(gather.image))
-        if found or not self._places:
-            return found
-        valid = valid_region(gather)
-        # The valid region that a gather claims may be wrong.
-        for levels in (valid,) if valid.shape == gather.image.shape else (valid, gather.image):
-            cosine = self._sketches() @ self._sketcher.sketch(levels).T
-            cosine = cosine.reshape(len(self._places), len(cosine) // len(self._places), -1)
-            # Either of the two may be shifted.
-            earlier, later = cosine[:, :, 0], cosine[:, 0]
-            for place, shift in np.argwhere(np.maximum(later, earlier) > CANDIDATE_COSINE).tolist():
-                survey, row, name = self._places[place]
-                judge = valid_region(survey.read(row))
-                if compare(judge, levels, shift) or compare(levels, judge, shift):
-                    return f"nearly a copy of {name}"
-        return ""
-
-
-def image_digest(image: np.ndarray) -> bytes:
-    """A digest of an image, uint8 `[time, trace]`, 16 bytes."""
-    return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
 
 
 def _kept(values: np.ndarray) -> np.ndarray:

@@ -12,8 +12,9 @@ from glowseis.export.about import profile_in
 from glowseis.export.folders import damaged, model_name
 from glowseis.export.savedmodel import read_savedmodel, write_savedmodel
 from glowseis.fitting.flow.execution import Steps
-from glowseis.models.glow import Glow, between
+from glowseis.models.glow import Glow
 from glowseis.models.grey_levels import from_levels, to_levels
+from glowseis.models.interpolation import between
 from glowseis.survey.matching.profile import Profile
 from glowseis.survey.render import ZERO_LEVEL
 
@@ -29,7 +30,7 @@ def export_flow(flow: Glow, folder: Path, about: dict[str, Any]) -> None:
     - `sample(count, temperature, seed[2]) -> image`, stateless: the same seed gives the same images; raises an error
       if the temperature is NaN, below 0 or infinite
     - `interpolate(first, second, alpha[N]) -> image`, on a line between their latents
-    - `interpolate_spherical(first, second, alpha[N]) -> image`, on an arc (see `glowseis.models.glow.between`)
+    - `interpolate_spherical(first, second, alpha[N]) -> image`, on an arc (see `glowseis.models.interpolation.between`)
 
     A conditional flow's latents end with `condition`, float32 `[N, time, trace, 1]` in [0, 1). Its samples have the
     condition of a gather without signal, its interpolated images that of the first ones.

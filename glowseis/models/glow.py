@@ -13,9 +13,7 @@ from glowseis.layers import AttentionConditioner, ConvolutionalConditioner, Fact
 from glowseis.layers.invertible import check_precision, sum_per_item
 from glowseis.layers.types import Shape, Tensor
 from glowseis.models.grey_levels import GREY_LEVELS
-
-DEFAULT_PATH = "spherical"
-"""The default path between latents (see `between`)."""
+from glowseis.models.interpolation import DEFAULT_PATH, between
 
 CENTRE = 0.5
 """Middle of the images' range [0, 1), which the flow subtracts; its log-det is zero."""
@@ -359,42 +357,6 @@ class Glow(keras.Model):
     def from_config(cls, config: dict[str, Any]) -> Self:
         """Make the model from `get_config`'s dictionary."""
         return cls(**config)
-
-
-def between(first: Sequence[Tensor], second: Sequence[Tensor], alpha: Tensor, path: str = DEFAULT_PATH) -> list[Tensor]:
-    """Latents on a path from one image's to another's.
-
-    linear: `(1 - alpha) first + alpha second`. Half-way between two independent images, whose latents have about unit
-    variance, it is 0.7 times as long as its ends, as if sampled at that temperature.
-    spherical: `(sin((1 - alpha) angle) first + sin(alpha angle) second) / sin(angle)`, the angle being that between all
-    latents of the two images. It keeps the length.
-
-    Args:
-        first: One tensor per level, `[batch, time, trace, channel]` each; the result at alpha 0.
-        second: As many; the result at alpha 1.
-        alpha: Weights of the second, `[batch]`.
-        path: `spherical` or `linear`.
-
-    Raises:
-        ValueError: Another path.
-
-    Source: White (2016), "Sampling generative networks", for the spherical path.
-    """
-    alpha = ops.cast(alpha, first[0].dtype)
-    if path == "linear":
-        weights = 1 - alpha, alpha
-    elif path == "spherical":
-        product, one, other = (
-            sum(sum_per_item(a * b) for a, b in zip(left, right, strict=True))
-            for left, right in ((first, second), (first, first), (second, second))
-        )
-        # Kept below 1, so that an image and itself are joined by a line.
-        angle = ops.arccos(ops.clip(product / ops.sqrt(one * other), -1 + 1e-6, 1 - 1e-6))
-        weights = ops.sin((1 - alpha) * angle) / ops.sin(angle), ops.sin(alpha * angle) / ops.sin(angle)
-    else:
-        raise ValueError(f"A path between latents is 'linear' or 'spherical'; it received {path!r}.")
-    weight, other_weight = (ops.reshape(value, (-1, 1, 1, 1)) for value in weights)
-    return [weight * one + other_weight * other for one, other in zip(first, second, strict=True)]
 
 
 def _joined(seen: Tensor | None, h: Tensor) -> Tensor:

@@ -1,123 +1,15 @@
 """The page as people use it: keys, clicks and drags in Chromium."""
 
-import contextlib
-import csv
-import shutil
-import threading
 import time
 
 import numpy as np
 import pytest
-import waitress
 
-from glowseis.labelling.order import along_lines
-from glowseis.labelling.server import application, bound
-from glowseis.labelling.session import Session
 from tests.support.browser import contrast
-from tests.support.driven import driver, needs_driver
-from tests.support.random_gathers import random_survey
+from tests.support.driven import needs_driver
+from tests.support.labelling_page import COUNT, SHOWN, labels_of, shot
 
 pytestmark = needs_driver
-
-COUNT = 6
-
-SHOWN = "return document.getElementById('gather').dataset.shown === arguments[0]"
-
-OFFERED = "return !document.getElementById('problem').hidden && !document.getElementById('again').hidden"
-
-
-class Model:
-    """In place of a classifier, an opinion that is ready once it is loaded."""
-
-    name = "stand-in/1"
-
-    def __init__(self):
-        self.asked = []
-        self.loading = True
-
-    def of(self, gather_id):
-        self.asked.append(gather_id)
-        if self.loading:
-            return None
-        return {"model": self.name, "grade": "bad", "probabilities": {"good": 0.1, "bad": 0.9}, "unlike": 1.5}
-
-
-@pytest.fixture(scope="module")
-def open_window(tmp_path_factory):
-    with driver(tmp_path_factory.mktemp("driver")) as window:
-        yield window
-
-
-@pytest.fixture(scope="module")
-def window(open_window):
-    found = open_window()
-    yield found
-    assert not [one for one in found.complaints() if "status of" not in one["message"]]
-    found.close()
-
-
-@pytest.fixture(scope="module")
-def survey(tmp_path_factory):
-    """Shots 0 to 5 of line 3."""
-    return random_survey(tmp_path_factory.mktemp("paged") / "survey", COUNT, labels=("good",))
-
-
-@pytest.fixture
-def serve(monkeypatch):
-    """A function that serves sessions, all at one port, and returns the addresses of their pages."""
-    monkeypatch.setattr("glowseis.labelling.server.Opinions", Model)
-    served = {}
-    listener = bound(0)
-    server = waitress.create_server(
-        lambda environ, start: served[environ["PATH_INFO"].split("/")[1]](environ, start),
-        sockets=[listener],
-        threads=4,
-    )
-    threading.Thread(target=server.run, daemon=True).start()
-
-    def address_of(session, model, token="token"):
-        served[token] = application(session, model, token)
-        return f"http://127.0.0.1:{listener.getsockname()[1]}/{token}/"
-
-    yield address_of
-    server.task_dispatcher.shutdown()
-    server.close()
-
-
-@pytest.fixture
-def served(serve, survey, tmp_path):
-    """A session and the address of its page."""
-    order = [(gather_id, "least certain") for gather_id, _ in along_lines(survey)]
-    session = Session(survey, tmp_path / "anna.csv", "anna", order)
-    session.model = Model()
-    return session, serve(session, session.model)
-
-
-@pytest.fixture
-def full(monkeypatch):
-    """Within this context the disk is full."""
-
-    def write(path, content):
-        raise OSError(28, "No space left on device", str(path))
-
-    @contextlib.contextmanager
-    def patched():
-        with monkeypatch.context() as within:
-            within.setattr("glowseis.survey.labels.adding._write", write)
-            yield
-
-    return patched
-
-
-def shot(number):
-    return f"line3-shot{number}"
-
-
-def labels_of(session):
-    if not session.labels.exists():
-        return []
-    with session.labels.open(encoding="utf-8", newline="") as file:
-        return [(row["gather_id"], row["label"], row["note"]) for row in csv.DictReader(file)]
 
 
 def test_keys_and_clicks_judge_and_what_is_known_shows_afterwards(served, window):
@@ -270,85 +162,6 @@ def test_scripts_compute_what_numpy_does(served, window):
     assert script("drawing.js", "offsetTicks", unknown, 0, 3, 400) == [[1.5, "unknown"]]
     back = {"offset_m": [100, 90, 120], "traces": 3}
     assert script("drawing.js", "offsetTicks", back, 0, 3, 400) == [[0, "100 m"], [2, "120 m"]]
-
-
-def test_what_could_not_be_saved_is_kept_and_tried_again(served, window, full):
-    session, address = served
-    window.open(address)
-    window.wait(SHOWN, shot(0))
-    with full():
-        window.press("3")
-        window.wait("return !document.getElementById('problem').hidden")
-        assert f"Not saved: bad for {shot(0)}." in window.text("#problem") and "No space left" in window.text(
-            "#problem"
-        )
-        assert window.run(SHOWN, shot(0)) and not session.labels.exists()
-        # Another judge's page at the same port does not offer it.
-        session.judge = "bert"
-        window.open(address)
-        window.wait(SHOWN, shot(0))
-        assert window.run("return document.getElementById('problem').hidden")
-        session.judge = "anna"
-        window.open(address)
-        window.wait("return !document.getElementById('problem').hidden")
-    window.click("#again")
-    window.wait(SHOWN, shot(1))
-    assert [row[:2] for row in labels_of(session)] == [(shot(0), "bad")]
-    assert window.run("return document.getElementById('problem').hidden")
-
-
-@pytest.mark.parametrize("by", ["button", "label"])
-def test_marks_that_could_not_be_saved_are_tried_again(served, window, full, by):
-    session, address = served
-    window.open(address)
-    window.wait(SHOWN, shot(0))
-    with full():
-        window.press("x")
-        window.drag("#gather", (0.3, 0.5), (0.5, 0.5))
-        window.wait(OFFERED)
-        told = window.text("#problem")
-        assert told.startswith("Not saved: noisy, traces ") and "No space left" in told
-    if by == "button":
-        window.click("#again")
-        window.wait("return document.querySelector('#marks button')")
-    else:
-        window.press("1")
-        window.wait(SHOWN, shot(1))
-        assert session.revealed(shot(0))["label"] == "good"
-    assert window.run("return document.getElementById('problem').hidden")
-    assert [mark.kind for mark in session.marked(shot(0))] == ["noisy"]
-
-
-@pytest.mark.parametrize("change", ["judge", "survey", "rebuilt"])
-def test_what_could_not_be_saved_is_told_and_not_offered_elsewhere(serve, window, full, tmp_path, change):
-    def begun(name, judge, label):
-        opened = random_survey(tmp_path / name, 2, labels=(label,))
-        return Session(opened, tmp_path / "labels.csv", judge, along_lines(opened))
-
-    window.open(serve(begun("survey", "dora", "good"), "no model", "first"))
-    window.wait(SHOWN, shot(0))
-    with full():
-        window.press("3")
-        window.wait(OFFERED)
-    if change == "rebuilt":
-        shutil.rmtree(tmp_path / "survey")
-    names = {"judge": ("survey2", "emil"), "survey": ("other", "dora"), "rebuilt": ("survey", "dora")}
-    session = begun(*names[change], "bad")
-    address = serve(session, "no model", "second")
-    window.open(address)
-    window.wait(SHOWN, shot(0))
-    assert window.run("return document.getElementById('problem').hidden")
-    anew = change == "rebuilt"
-    whose = "has been rebuilt since" if anew else f"to dora's labels of {tmp_path / 'survey'}, and is offered"
-    assert f"Not saved: bad for {shot(0)}. " in window.text("#told") and whose in window.text("#told")
-    window.press("o")
-    window.wait("return document.getElementById('told').innerText === \"No model's opinion: no model\"")
-    window.press("1")
-    window.wait(SHOWN, shot(1))
-    assert [row[:2] for row in labels_of(session)] == [(shot(0), "good")]
-    window.open(address)
-    window.wait(SHOWN, shot(1))
-    assert bool(window.text("#told")) != anew
 
 
 @pytest.mark.parametrize("width", [390, 1200])

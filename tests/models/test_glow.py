@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from glowseis.models.glow import Glow, between
+from glowseis.models.glow import Glow
 from glowseis.models.grey_levels import from_levels, to_levels
+from glowseis.models.interpolation import between
 from glowseis.synthesis import synthesise
 from glowseis.testing import check_invertible, perturb
 from tests.support.flow_pictures import SMALL, dequantised, gathers

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from glowseis.errors import FittingError, InputError
-from glowseis.fitting.classifier.trainer import LEFT_OUT, ClassifierTrainer, Predictor, make_classifier, predict
+from glowseis.fitting.classifier.balance import balanced
+from glowseis.fitting.classifier.trainer import ClassifierTrainer, Predictor, make_classifier, predict
 from glowseis.fitting.state import InMemory, State
 from glowseis.models.miniception import Miniception
 from glowseis.recipe import ClassifierData, ClassifierTraining, StartedTraining
@@ -21,7 +22,6 @@ from glowseis.survey.batches.labelled import (
     side_by_side,
     steps_per_pass,
     training_steps,
-    weighted,
 )
 from glowseis.survey.size import parse_size
 
@@ -129,64 +129,32 @@ class ClassifierFitting:
     ):
         started = training if isinstance(training, StartedTraining) and training.start_from else None
         self.labels = tuple(labels or map(str, range(model.classes)))
-        counts = np.bincount(gathers.classes, minlength=model.classes)
-        if rehearsal is not None:
-            counts = counts + np.bincount(rehearsal.classes, minlength=model.classes)
-        if len(counts) > model.classes or np.count_nonzero(counts) < 2:
-            found = ", ".join(f"{count} of class {number}" for number, count in enumerate(counts) if count) or "none"
-            raise InputError(
-                f"{gathers.path}: the training gathers of a classifier with {model.classes} classes are {found}; give "
-                "gathers of at least two of its classes and of no others"
-            )
+        classes = balanced(gathers, rehearsal, model.classes, training, logit_adjustment)
         if (training.keep == "best" or training.patience) and not (validation and len(validation)):
             raise InputError(
                 'training.keep = "best" and training.patience need validation gathers; set data.validation above 0, or '
                 'training.keep = "last" and training.patience = 0'
             )
-        self.model, self.gathers, self.training, self.seed = model, gathers, training, seed
-        self.last_quarter = last_quarter
         self.data = data or ClassifierData()
         self.window = parse_size(self.data.window) if self.data.window else None
+        if rehearsal is not None and self.window is None and rehearsal.size != gathers.size:
+            one, other = ("x".join(map(str, each.size)) for each in (rehearsal, gathers))
+            raise InputError(f"{rehearsal.path}: its gathers are {one}, but those to train on {other}; set data.window")
+        self.model, self.training, self.seed = model, training, seed
+        self.gathers, self.rehearsal, self.fractions = classes.gathers, classes.rehearsal, classes.fractions
+        self.last_quarter = last_quarter
         self.validation = validation if validation and len(validation) else None
         self.head_epochs = started.head_epochs if started else 0
-        self._batch = training.batch
-        self.rehearsal = rehearsal
-        class_weight = class_weights(training.class_weights, counts)
-        self.fractions = _fractions(gathers, class_weight, model.classes)
-        if rehearsal is not None:
-            assert started is not None
-            if self.window is None and rehearsal.size != gathers.size:
-                one, other = ("x".join(map(str, each.size)) for each in (rehearsal, gathers))
-                raise InputError(
-                    f"{rehearsal.path}: its gathers are {one}, but those to train on {other}; set data.window"
-                )
-            self._batch -= started.rehearsed
-            parts = []
-            for each in (gathers, rehearsal):
-                own = class_weights(training.class_weights, np.bincount(each.classes, minlength=model.classes))
-                parts.append(weighted(each, own) if own else each)
-            self.gathers, self.rehearsal = parts
-            # The loss is a mean over a batch; of fewer gathers than that, a batch holds all.
-            there = [
-                np.bincount(each.classes, each.weights, model.classes) / steps_per_pass(each, batch)
-                for each, batch in zip(parts, (self._batch, started.rehearsed), strict=True)
-            ]
-            self.fractions = np.sum(there, axis=0) / np.sum(there)
-            class_weight = None
-        shift = np.log(np.maximum(counts, 1) / counts.sum()) if logit_adjustment else np.zeros(model.classes)
-        if started is not None:
-            shift[counts == 0] = LEFT_OUT
-            self.fractions[counts == 0] = self.fractions[counts > 0].mean()
-            self.fractions /= self.fractions.sum()
+        self._batch = training.batch - (started.rehearsed if started and rehearsal is not None else 0)
         self.steps_per_epoch = training.steps_per_epoch or steps_per_pass(gathers, self._batch)
         self.trainer = ClassifierTrainer(
             model,
             training.learning_rate,
             training.decay_per_epoch,
             self.steps_per_epoch,
-            class_weight,
+            classes.class_weights,
             training.at_once,
-            shift.tolist() if shift.any() else None,
+            classes.logit_shift,
             self.head_epochs * self.steps_per_epoch,
             started.head_learning_rate if started else training.learning_rate,
         )
@@ -354,30 +322,6 @@ def fit_classifier(
     assert sets[0] is not None
     fitting = ClassifierFitting(model, sets[0], training, seed, data=data, validation=sets[1], rehearsal=rehearsal)
     return fitting.run(watcher=_Saying(say, training.epochs, fitting.steps_per_epoch) if say else None)
-
-
-def class_weights(wanted: str | list[float], counts: np.ndarray) -> list[float] | None:
-    """Weights of the classes in the loss.
-
-    Args:
-        wanted: `none`, `balanced` (in inverse proportion to a class's gathers, 1 on average over them), or the weights.
-        counts: Training gathers of each class.
-
-    Returns:
-        One weight per class, or None for none.
-    """
-    if wanted == "none":
-        return None
-    if wanted == "balanced":
-        present = np.count_nonzero(counts)
-        return [float(counts.sum() / (present * count)) if count else 0.0 for count in counts]
-    return [float(weight) for weight in wanted]
-
-
-def _fractions(gathers: LabelledGathers, of_class: list[float] | None, count: int) -> np.ndarray:
-    """Share of each class, by the gathers' weights times those of the classes."""
-    counted = np.bincount(gathers.classes, gathers.weights, count) * (of_class or [1.0] * count)
-    return counted / counted.sum()
 
 
 def words(epoch: Epoch) -> str:

@@ -4,8 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from glowseis.fitting.flow.trainer import FlowTrainer
-from glowseis.models.glow import between
 from glowseis.models.grey_levels import from_levels, to_levels
+from glowseis.models.interpolation import between
 
 SHOWN = 3
 """Gathers in a row of pictures."""

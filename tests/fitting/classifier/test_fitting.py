@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from glowseis.errors import FittingError, InputError
+from glowseis.fitting.classifier.balance import class_weights
 from glowseis.fitting.classifier.fitting import (
     ClassifierFitting,
     InMemory,
     Watcher,
-    class_weights,
     fit_classifier,
     make_classifier,
     predict,
