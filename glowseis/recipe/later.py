@@ -6,6 +6,7 @@ from typing import Any
 LATER: dict[str, Any] = {
     "flow.condition": 0,
     "training.activations": "auto",
+    "training.jit_compile": False,
     "training.conditioners": "float32",
     "training.at_once": 0,
     "training.start_from": "",

@@ -136,6 +136,8 @@ class TrainingSection(Section):
     takes less memory and about a third more time. "auto": recomputed if stored ones would take more than 2 GB."""
     conditioners: Literal["float32", "bfloat16"] = "float32"
     """Precision of the networks inside couplings in training."""
+    jit_compile: bool = False
+    """Whether XLA compiles the training step, on one device; the first step then takes longer."""
     adapt_gathers: PositiveInt = 16
     """Gathers that set ActNorm before the first step."""
     keep: Literal["best", "last"] = "best"

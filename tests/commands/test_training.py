@@ -108,6 +108,42 @@ def test_a_run_that_was_killed_and_stopped_ends_with_the_same_weights(
     assert same(weights(tmp_path / "savedmodels/tiny/1" / variables), weights(trained.savedmodel / variables))
 
 
+@pytest.mark.slow
+def test_a_run_that_xla_compiles_ends_with_the_same_weights_when_resumed(tiny, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    changes = (*SMALL, "flow.steps=2", "training.jit_compile=true", "training.activations=recomputed")
+    words = ("train", tiny.recipe, "--survey", tiny.survey, *(word for one in changes for word in ("--set", one)))
+    whole = command(*words)
+    assert whole.status == 0, whole.error
+    after_step, told = FlowRun.after_step, []
+
+    def stop(run, step, *figures):
+        after_step(run, step, *figures)
+        told.append(run.fitting._optimise.function_spec.jit_compile)
+        if step == 5:
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(FlowRun, "after_step", stop)
+    assert command(*words, "--out", "parts").status == 75
+    done = command(*words, "--out", "parts")
+    assert done.status == 0 and f"resuming after step 5 of {STEPS}" in done.out and set(told) == {True}
+    last = f"checkpoints/last/ckpt-{STEPS}"
+    assert same(weights(f"parts/{last}"), weights(f"runs/tiny/{last}"))
+
+
+def test_xla_where_it_cannot_be_had_is_told(tiny, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+
+    def function(called, *, autograph, jit_compile):
+        raise tf.errors.InternalError(None, None, "libdevice not found at ./libdevice.10.bc\n[Op:exp]")
+
+    monkeypatch.setattr(tf, "function", function)
+    changes = (*SMALL, "training.jit_compile=true")
+    done = command("train", tiny.recipe, "--survey", tiny.survey, *(word for one in changes for word in ("--set", one)))
+    assert done.status == 2 and len(done.error) == 1
+    assert "training.jit_compile = true: libdevice not found at ./libdevice.10.bc; set it to false" in done.error[0]
+
+
 def test_the_first_weights_follow_the_seed(tiny):
     def first(seed):
         return [weight.numpy() for weight in make_flow(read_recipe(tiny.recipe).flow, (32, 32), seed).weights]

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 import tensorflow as tf
 
-from glowseis.errors import FittingError, StoppedError
+from glowseis.errors import FittingError, InputError, StoppedError
 from glowseis.fitting.devices.cluster import Cluster, joined
 from glowseis.fitting.stopping import STOPPED
 
@@ -70,23 +70,39 @@ class Devices:
         """Gathers per step over all devices: as many as given, or a few more, so that all get equally many."""
         return -(-gathers // self.replicas) * self.replicas
 
-    def on_each(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def on_each(self, function: Callable[[Any], Any], *, jit_compile: bool = False) -> Callable[[Any], Any]:
         """A TensorFlow function that runs on every device with its share (`shares`).
 
         Args:
             function: The function to run; its results must be the same on all devices, like those of an all-reduce.
+            jit_compile: Whether XLA compiles it, on one device (`require_xla`).
 
         Returns:
             A function that takes the shares of all devices.
         """
         if self.replicas == 1:
-            return tf.function(function, autograph=False)
+            return tf.function(function, autograph=False, jit_compile=jit_compile or None)
 
         def run(share: Any) -> Any:
             results = self.strategy.run(function, args=(share,))
             return tf.nest.map_structure(lambda one: self.strategy.experimental_local_results(one)[0], results)
 
         return tf.function(run, autograph=False)
+
+    def require_xla(self) -> None:
+        """Make sure that XLA can compile a training step.
+
+        Raises:
+            InputError: There are several devices, or XLA cannot compile here.
+        """
+        try:
+            if self.replicas > 1:
+                raise InputError(f"XLA compiles for one device only, and there are {self.replicas}")
+            # A GPU's XLA needs files of CUDA for functions such as this one.
+            tf.function(tf.exp, autograph=False, jit_compile=True)(tf.zeros(()))
+        except (InputError, tf.errors.OpError, ValueError) as wrong:
+            why = str(wrong).strip().splitlines()[0]
+            raise InputError(f"training.jit_compile = true: {why}; set it to false, or leave it out") from None
 
     def shares(self, values: Sequence[Any]) -> Any:
         """The argument of a function from `on_each`.

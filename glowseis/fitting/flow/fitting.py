@@ -124,7 +124,7 @@ class FlowFitting:
         batch: Gathers per step, over all devices.
 
     Raises:
-        InputError: A phase has fewer gathers than there are devices.
+        InputError: A phase has fewer gathers than there are devices, or XLA is to compile the step and cannot.
     """
 
     def __init__(
@@ -145,6 +145,8 @@ class FlowFitting:
         self.devices = devices or Devices()
         self.batch = self.devices.batch(training.batch)
         self._seed, self._augment = seed, augment
+        if training.jit_compile:
+            self.devices.require_xla()
         fewest = min(len(rows) for rows in selection.phases)
         if fewest < self.devices.replicas:
             # Raised now, not hours later when the phase begins.
@@ -158,9 +160,9 @@ class FlowFitting:
         with self.devices.strategy.scope():
             activations = activations_of(training, flow, self.batch // self.devices.replicas)
             self.trainer = FlowTrainer(flow, activations, training.conditioners)
-            self.trainer.compile(optimizer=_optimizer(training, self.planned))
+            self.trainer.compile(_optimizer(training, self.planned), jit_compile=training.jit_compile)
         self._state: State = InMemory(flow)
-        self._optimise = self.devices.on_each(self.trainer.optimise)
+        self._optimise = self.devices.on_each(self.trainer.optimise, jit_compile=training.jit_compile)
         self._bits = tf.function(self.trainer.call, autograph=False)
         self._round_trip = tf.function(self._there_and_back, autograph=False)
         self._judged = from_levels(images(survey, self.judged_rows[:ROUND_TRIP_GATHERS])[..., np.newaxis])

@@ -95,6 +95,14 @@ def check_the_same(expected, found):
         assert max(moved) > 1e-2
 
 
+def test_xla_on_several_devices_is_told():
+    class Several(Devices):
+        replicas = 2
+
+    with pytest.raises(InputError, match="jit_compile = true: XLA compiles for one device only, and there are 2; set"):
+        Several().require_xla()
+
+
 @pytest.mark.slow
 def test_logical_devices_end_with_the_weights_of_one(on_one, tmp_path, warm_python):
     check_the_same(on_one, fitted(warm_python, tmp_path, "2"))
