@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-WAYS = ("stored", "recomputed", "inverted", "stored-bfloat16", "recomputed-bfloat16")
+WAYS = ("stored", "recomputed", "stored-bfloat16", "recomputed-bfloat16")
 """What training does about activations; with `-bfloat16`, conditioners have that precision."""
 
 OURS = tuple(f"ours {way}" for way in WAYS)

@@ -34,7 +34,10 @@ else:
         if name not in _ROOMS:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         try:
-            value = getattr(importlib.import_module(f"{__name__}.{_ROOMS[name]}"), name)
+            room = _ROOMS[name]
+            if name in _ELSEWHERE and importlib.import_module("keras").backend.backend() != "tensorflow":
+                room = _ELSEWHERE[name]
+            value = getattr(importlib.import_module(f"{__name__}.{room}"), name)
         except ModuleNotFoundError as missing:
             # Keras, too, imports it unless KERAS_BACKEND names another.
             if str(missing.name).split(".")[0] != "tensorflow":
@@ -43,7 +46,7 @@ else:
 
             raise InputError(
                 f"glowseis.{name} needs TensorFlow, which is not installed; install it with pip install tensorflow "
-                "(glowseis.layers and glowseis.models run without it if KERAS_BACKEND is jax or torch)"
+                "(glowseis.layers, glowseis.models and FlowTrainer run without it if KERAS_BACKEND is jax or torch)"
             ) from None
         globals()[name] = value
         return value
@@ -82,6 +85,9 @@ _ROOMS = {
     "write_gathers": "survey.formats.writing",
 }
 """The module of each name."""
+
+_ELSEWHERE = {"FlowTrainer": "models.flow_trainer"}
+"""The module of a name if Keras does not run on TensorFlow."""
 
 
 def __dir__() -> list[str]:

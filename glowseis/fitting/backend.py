@@ -15,5 +15,6 @@ def require_tensorflow() -> None:
     if backend != "tensorflow":
         raise InputError(
             f"Keras runs on {backend} here, but fitting needs TensorFlow; set KERAS_BACKEND=tensorflow before Keras is "
-            "imported (glowseis.layers and glowseis.models run on any backend)"
+            "imported (glowseis.layers and glowseis.models run on any backend, glowseis.FlowTrainer also on jax and "
+            "torch)"
         )

@@ -56,8 +56,8 @@ def renamed(training: dict[str, Any]) -> dict[str, Any]:
     """Settings of a flow's training with `activations` in place of `reversible`, which was true, false or "auto".
 
     Args:
-        training: The section, or a trainer's configuration, as it was written or recorded. It is returned as is if
-            `reversible` has another value, or if both are given.
+        training: The section as it was written or recorded. It is returned as is if `reversible` has another value, or
+            if both are given.
     """
     before = training.get("reversible")
     if "activations" in training or not (isinstance(before, bool) or before == "auto"):

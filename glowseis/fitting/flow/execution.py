@@ -4,21 +4,16 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Any
 
 import tensorflow as tf
 
-from glowseis.fitting.flow.reversible import recomputing_steps
+from glowseis.fitting.flow.recomputing import recomputing_steps
 from glowseis.layers.step_stack import Step, StepStack, Way, in_order
 from glowseis.layers.thin_convolutions import working_in_parts
 from glowseis.layers.types import Tensor
+from glowseis.models.flow_trainer import Activations, Precision, check_ways
 from glowseis.models.glow import Glow
-
-Activations = Literal["stored", "recomputed", "inverted"]
-"""What a gradient does about activations: stores them, runs each step again from its input, which is kept, or from an
-input that is recomputed from the step's output."""
-
-Precision = Literal["float32", "bfloat16"]
 
 
 class Steps:
@@ -26,7 +21,7 @@ class Steps:
 
     Args:
         flow: The flow, built.
-        activations: Whether training stores activations, or how it recomputes them.
+        activations: Whether training stores activations or recomputes them.
         conditioners: Precision of the networks inside couplings in training. Everything else keeps the flow's
             precision.
         looped: Whether a level's steps are one loop, for XLA, which compiles its body once. XLA inlines all calls;
@@ -36,8 +31,7 @@ class Steps:
             one graph of tens of thousands of operations, whose optimisation alone takes longer than a training step.
 
     Raises:
-        ValueError: A setting is unknown; or inverted activations in bfloat16: rounded to 8 bits, a network gives
-            different results for the recomputed input and for the original one.
+        ValueError: A setting is unknown.
     """
 
     def __init__(
@@ -48,17 +42,7 @@ class Steps:
         conditioners: Precision = "float32",
         looped: bool = False,
     ):
-        for name, value, known in (
-            ("activations", activations, Activations),
-            ("conditioners", conditioners, Precision),
-        ):
-            if value not in get_args(known):
-                raise ValueError(f"{name} is {value!r}; give one of {', '.join(get_args(known))}")
-        if activations == "inverted" and conditioners != "float32":
-            raise ValueError(
-                f"Steps with {conditioners} conditioners cannot be inverted closely enough to train by inverting them. "
-                "Give activations='recomputed', or conditioners='float32'."
-            )
+        check_ways(activations, conditioners)
         self._flow = flow
         self._in_parts = not looped and not tf.config.list_physical_devices("GPU")
         self._ways = [_looped_way(stack) if looped else _called_way(stack) for stack in flow.stacks]
@@ -85,7 +69,7 @@ def _training_way(stack: StepStack, way: Way, looped: bool, activations: Activat
     if conditioners != "float32":
         template = template.with_conditioner_of(f"mixed_{conditioners}")
     if activations != "stored":
-        return replace(way, all_forward=recomputing_steps(template, stack.count, inverted=activations == "inverted"))
+        return replace(way, all_forward=recomputing_steps(template, stack.count))
     if template is stack.template:
         return way
     forward = _looped(template.forward, stack.count) if looped else partial(in_order, _called(template.forward))

@@ -11,12 +11,13 @@ import tensorflow as tf
 
 from glowseis.errors import FittingError, InputError
 from glowseis.fitting.devices.devices import Devices
-from glowseis.fitting.flow.execution import Activations, stored_bytes
+from glowseis.fitting.flow.execution import stored_bytes
 from glowseis.fitting.flow.schedule import PlannedPhase, learning_rate, plan
 from glowseis.fitting.flow.selection import Selection
 from glowseis.fitting.flow.trainer import FlowTrainer
 from glowseis.fitting.state import InMemory, State
 from glowseis.layers.types import Tensor
+from glowseis.models.flow_trainer import Activations
 from glowseis.models.glow import Glow
 from glowseis.models.grey_levels import from_levels
 from glowseis.recipe import FlowSection, Phase, TrainingSection

@@ -2,21 +2,21 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Self
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from glowseis.fitting.backend import require_tensorflow
 from glowseis.fitting.devices.devices import for_the_optimizer, mean_over_replicas
-from glowseis.fitting.flow.execution import Activations, Precision, Steps
-from glowseis.layers.types import Shape, Tensor
+from glowseis.fitting.flow.execution import Steps
+from glowseis.layers.types import Tensor
+from glowseis.models.flow_trainer import Activations, FlowModel, Precision
 from glowseis.models.glow import OUT_OF_RANGE, Glow
-from glowseis.recipe.later import renamed
 
 
 @keras.saving.register_keras_serializable("glowseis")
-class FlowTrainer(keras.Model):
+class FlowTrainer(FlowModel):
     """Fits a flow by maximum likelihood, in bits per dimension.
 
     >>> import glowseis, numpy as np
@@ -53,14 +53,8 @@ class FlowTrainer(keras.Model):
         self, flow: Glow, activations: Activations = "stored", conditioners: Precision = "float32", **kwargs: Any
     ):
         require_tensorflow()
-        # Never autocast: a mixed global policy would destroy dequantised images.
-        super().__init__(**{"dtype": flow.dtype_policy, "autocast": False, **kwargs})
-        self.flow = flow
-        self.activations: Activations = activations
-        self.conditioners: Precision = conditioners
-        flow.build()
+        super().__init__(flow, activations, conditioners, **kwargs)
         self._steps = self._ways()
-        self.bits = keras.metrics.Mean(name="bits_per_dimension")
         self.gradient_norm = keras.metrics.Mean(name="gradient_norm")
 
     def _ways(self, *, looped: bool = False) -> Steps:
@@ -80,32 +74,21 @@ class FlowTrainer(keras.Model):
             # Not in the first step: if that fails, TensorFlow no longer makes variables.
             self.optimizer.build(self.flow.trainable_variables)
 
-    def build(self, input_shape: Shape | None = None) -> None:
-        """Do nothing: the flow has made its weights."""
-
-    def running(self) -> AbstractContextManager[None]:
+    def running(self, training: bool = False) -> AbstractContextManager[None]:
         """A context in which the flow, called or traced, runs as in this trainer: same results, faster."""
-        return self._steps.running()
+        return self._steps.running(training)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
         """Metrics that are reset every epoch."""
         return [self.bits, self.gradient_norm]
 
-    def call(self, x: Tensor) -> Tensor:
-        """Bits per dimension of each image, `[batch]`."""
-        with self.running():
-            return self._bits(x)
-
-    def _bits(self, x: Tensor) -> Tensor:
-        return self.flow.bits_per_dimension(self.flow.log_prob(x))
-
     def gradients(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Mean bits per dimension of all devices' batches together, and its gradients."""
         variables = self.flow.trainable_variables
-        with self._steps.running(training=True):
+        with self.running(training=True):
             with tf.GradientTape() as tape:
-                bits = tf.reduce_mean(self._bits(x))
+                bits = tf.reduce_mean(self.flow.bits_per_dimension(self.flow.log_prob(x)))
             gradients = tape.gradient(bits, [one.value for one in variables])
         bits, *gradients = mean_over_replicas([bits, *gradients])
         return bits, gradients
@@ -134,12 +117,7 @@ class FlowTrainer(keras.Model):
 
     def _checked(self, data: Tensor) -> Tensor:
         """The batch, if it can be trained on; otherwise raises an error that says why not."""
-        if isinstance(data, (tuple, list, dict)):
-            raise ValueError(
-                "FlowTrainer trains on images alone, but received something else with them. Drop it, for example "
-                "with dataset.map(lambda image, label: image)."
-            )
-        x = self.flow.checked(data)
+        x = self.images_of(data)
         with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all((x >= 0) & (x <= 1)), [OUT_OF_RANGE])]):
             return tf.identity(x)
 
@@ -159,32 +137,7 @@ class FlowTrainer(keras.Model):
             ValueError: As in `fit`.
         """
         with _in_a_line():
-            found = super().evaluate(*args, **kwargs)
-        return found[0] if isinstance(found, list) else found
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            "name": self.name,
-            "trainable": self.trainable,
-            "flow": keras.saving.serialize_keras_object(self.flow),
-            "activations": self.activations,
-            "conditioners": self.conditioners,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """Make the trainer from `get_config`'s dictionary."""
-        return cls(**{**renamed(config), "flow": keras.saving.deserialize_keras_object(config["flow"])})
-
-    def get_compile_config(self) -> dict[str, Any]:
-        """What `compile` was given."""
-        config = super().get_compile_config()
-        return {name: config[name] for name in ("optimizer", "jit_compile") if name in config}
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile as `get_compile_config` says."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
+            return super().evaluate(*args, **kwargs)
 
 
 @contextmanager
