@@ -78,24 +78,6 @@ def mean_of(values: Sequence[float] | np.ndarray) -> Mean:
     return Mean(float(known.mean()) if count else np.nan, std, std / np.sqrt(count) if count else np.nan, count)
 
 
-def f1_of(confusion: np.ndarray, number: int) -> float:
-    """F1 of a class from counts, such as those summed over folds.
-
-    Summing first is the least biased way to compute F1 over folds with few rare gathers (Forman & Scholz,
-    "Apples-to-apples in cross-validation studies", 2010).
-
-    Args:
-        confusion: Gathers, `[class, graded as]`.
-        number: Number of the class.
-
-    Returns:
-        `2 TP / (2 TP + FP + FN)`; 0 if there is nothing to count.
-    """
-    confusion = np.asarray(confusion)
-    total = confusion[number].sum() + confusion[:, number].sum()
-    return float(2 * confusion[number, number] / total) if total else 0.0
-
-
 def corrected_resampled_test(differences: Sequence[float] | np.ndarray, test_to_training: float) -> PairedTest:
     """The corrected resampled t-test (Nadeau & Bengio, "Inference for the generalization error", 2003).
 

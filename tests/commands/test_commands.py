@@ -12,24 +12,10 @@ import pytest
 
 import glowseis
 from glowseis import command
+from glowseis.__main__ import COMMANDS
 from glowseis.errors import FittingError, InputError, StoppedError
 from tests.support.commands import CHECKOUT
 from tests.support.random_gathers import random_survey
-
-COMMANDS = (
-    "simulate",
-    "ingest",
-    "describe",
-    "qc",
-    "next",
-    "label",
-    "folds",
-    "train",
-    "generate",
-    "classify",
-    "deliver",
-    "report",
-)
 
 HEAVY = "[name for name in ('tensorflow', 'keras', 'pandas', 'segyio') if name in sys.modules]"
 

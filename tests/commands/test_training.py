@@ -16,7 +16,7 @@ from glowseis.files import locked
 from glowseis.fitting.flow.fitting import FlowFitting, make_flow
 from glowseis.fitting.flow.run import FlowRun
 from glowseis.recipe import read_recipe
-from tests.support.commands import finish, start
+from tests.support.commands import finish, start, stopped_after
 from tests.support.random_gathers import random_survey
 
 STEPS = 3 * 7 + 4 * 3
@@ -85,15 +85,7 @@ def test_a_run_that_was_killed_and_stopped_ends_with_the_same_weights(
     assert last_step(run) < STEPS and not (run / "result.json").exists()
 
     monkeypatch.chdir(tmp_path)
-    with monkeypatch.context() as patch:
-        after_step = FlowRun.after_step
-
-        def stop(run, step, *told):
-            after_step(run, step, *told)
-            if step == 24:
-                signal.raise_signal(signal.SIGTERM)
-
-        patch.setattr(FlowRun, "after_step", stop)
+    with stopped_after(monkeypatch, FlowRun, 24):
         stopped = command(*words)
     message = "glowseis.train: stopped; everything is saved, run the same command again to continue"
     assert (stopped.status, stopped.error) == (75, [message])

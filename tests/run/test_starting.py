@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import shutil
-import signal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,7 +21,7 @@ from glowseis.run.matched import matched_survey
 from glowseis.run.starting import find_start, with_start
 from glowseis.survey.batches.labelled import from_survey
 from glowseis.survey.store.survey import open_survey, write_survey
-from tests.support.commands import run_here
+from tests.support.commands import run_here, stopped_after
 from tests.support.graded_survey import LABELS, graded_gather, graded_survey
 
 pytestmark = pytest.mark.usefixtures("eager_fitting")
@@ -152,15 +151,7 @@ def test_a_stopped_training_goes_on_bit_for_bit(saved, own, there, command, monk
     # In steps of its own, and not those of the grader: two of each batch are rehearsed.
     assert "rehearsed: 72 gathers" in whole.out and "grader/1 was trained on 72 of them" in whole.out
     for stop_at in (3, 5):
-        with monkeypatch.context() as patch:
-            after_step = ClassifierRun.after_step
-
-            def stop(run, step, *told, after_step=after_step, stop_at=stop_at):
-                after_step(run, step, *told)
-                if step == stop_at:
-                    signal.raise_signal(signal.SIGTERM)
-
-            patch.setattr(ClassifierRun, "after_step", stop)
+        with stopped_after(monkeypatch, ClassifierRun, stop_at):
             assert command(*words, "--out", there / "parts").status == 75
     done = command(*words, "--out", there / "parts")
     assert done.status == 0 and "resuming after step 5 of 6" in done.out

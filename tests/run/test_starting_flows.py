@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import signal
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from glowseis.run.flow import JUDGED, flow_lines
 from glowseis.run.rare import added_gathers, rare_flow
 from glowseis.run.starting import find_start, known_before
 from glowseis.survey.labels.overlay import open_survey
+from tests.support.commands import stopped_after
 from tests.support.graded_survey import LABELS, RECIPE, graded_survey
 from tests.support.random_gathers import random_survey
 
@@ -81,15 +81,7 @@ def test_a_flow_goes_on_from_a_saved_one_bit_for_bit(there, tiny, command, monke
     before = find_start("tiny", "flow").about
     assert about["earlier_ids"] == sorted([*before["training_ids"], *before["held_out_ids"]])
 
-    with monkeypatch.context() as patch:
-        after_step = FlowRun.after_step
-
-        def stop(run, step, *told):
-            after_step(run, step, *told)
-            if step == 3:
-                signal.raise_signal(signal.SIGTERM)
-
-        patch.setattr(FlowRun, "after_step", stop)
+    with stopped_after(monkeypatch, FlowRun, 3):
         assert command(*words, "--out", there / "parts").status == 75
     done = command(*words, "--out", there / "parts")
     assert done.status == 0 and "resuming after step 3 of 6" in done.out

@@ -5,6 +5,7 @@ import importlib
 import io
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -45,6 +46,27 @@ def run_here(module, *words, folder):
         except SystemExit as left:
             status = left.code
     return SimpleNamespace(status=status, out=out.getvalue(), error=lines(error.getvalue()))
+
+
+@contextlib.contextmanager
+def stopped_after(monkeypatch, run, steps):
+    """Within this context a training is sent SIGTERM after so many steps.
+
+    Args:
+        monkeypatch: Pytest's.
+        run: The class that logs its steps, `FlowRun` or `ClassifierRun`.
+        steps: How many steps.
+    """
+    after_step = run.after_step
+
+    def stop(self, step, *told):
+        after_step(self, step, *told)
+        if step == steps:
+            signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "after_step", stop)
+        yield
 
 
 def lines(error):

@@ -16,7 +16,7 @@ from glowseis.errors import InputError, reason_of
 from glowseis.survey.formats.axes import Axes, amplitude_kind, array_axes, array_recordings
 from glowseis.survey.formats.parent_table import told_by_table
 from glowseis.survey.formats.plausible import check_expansion
-from glowseis.survey.formats.source import ReadOptions, Remark, check_file
+from glowseis.survey.formats.source import ReadOptions, Remark, check_file, one_line_errors
 from glowseis.survey.gather import Recording, source_text
 
 SHOWN = 12
@@ -92,7 +92,7 @@ class ArraySource:
                 file.flush()
             header = self._header
             order: Literal["F", "C"] = "F" if header.fortran else "C"
-            with _one_line_errors(self.path):
+            with one_line_errors(self.path, _told):
                 array = np.memmap(file, header.dtype, "r", header.start, header.shape, order)
 
             def read(number: int) -> np.ndarray:
@@ -104,7 +104,7 @@ class ArraySource:
     @contextlib.contextmanager
     def _stream(self) -> Iterator[IO[bytes]]:
         """The array's bytes with their header."""
-        with _one_line_errors(self.path), contextlib.ExitStack() as stack:
+        with one_line_errors(self.path, _told), contextlib.ExitStack() as stack:
             if self._member is None:
                 yield stack.enter_context(self.path.open("rb"))
             else:
@@ -152,7 +152,7 @@ def _kind(dtype: np.dtype) -> str:
 
 def _member(path: Path, name: str | None) -> zipfile.ZipInfo:
     """The selected array of a .npz file."""
-    with _one_line_errors(path), zipfile.ZipFile(path) as archive:
+    with one_line_errors(path, _told), zipfile.ZipFile(path) as archive:
         there = {
             info.filename.removesuffix(".npy"): info for info in archive.infolist() if info.filename.endswith(".npy")
         }
@@ -167,20 +167,11 @@ def _member(path: Path, name: str | None) -> zipfile.ZipInfo:
     return there[name]
 
 
-@contextlib.contextmanager
-def _one_line_errors(path: Path) -> Iterator[None]:
-    """Turn NumPy's and zipfile's errors about a file that they cannot read into one line."""
-    try:
-        yield
-    except InputError:
-        raise
-    except OSError as wrong:
-        # A full disk, without room for the temporary file, is not this file's fault.
-        if wrong.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise
-        raise InputError(f"{source_text(path)}: cannot be read ({wrong.strerror or wrong}); copy it again") from None
-    # Damaged headers are evaluated as Python literals, and fail with errors of every kind.
-    except Exception as wrong:
-        raise InputError(
-            f"{source_text(path)}: cannot be read as a NumPy file ({reason_of(wrong)}); write it again"
-        ) from None
+def _told(wrong: Exception) -> str:
+    """What is wrong with a file that NumPy or zipfile cannot read."""
+    if not isinstance(wrong, OSError):
+        return f"cannot be read as a NumPy file ({reason_of(wrong)}); write it again"
+    # A full disk, without room for the temporary file, is not this file's fault.
+    if wrong.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        raise wrong
+    return f"cannot be read ({wrong.strerror or wrong}); copy it again"

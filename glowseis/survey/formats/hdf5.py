@@ -20,7 +20,7 @@ from glowseis.survey.formats.hdf5_layout import (
 )
 from glowseis.survey.formats.plausible import LARGEST_GATHER, check_expansion
 from glowseis.survey.formats.probe import survives
-from glowseis.survey.formats.source import ReadOptions, Remark, check_file, overridden_interval
+from glowseis.survey.formats.source import ReadOptions, Remark, check_file, one_line_errors, overridden_interval
 from glowseis.survey.gather import Recording, source_text
 
 CACHE_BYTES = 64_000_000
@@ -146,7 +146,7 @@ class Hdf5Source:
     def _open(self) -> Iterator[Any]:
         import h5py
 
-        with _one_line_errors(self.path):
+        with one_line_errors(self.path, _told):
             if not h5py.is_hdf5(self.path):
                 raise InputError(f"{source_text(self.path)}: not an HDF5 file, or its beginning is lost; copy it again")
             with h5py.File(self.path, "r", rdcc_nbytes=CACHE_BYTES, locking="best-effort") as file:
@@ -294,15 +294,6 @@ def _intervals_s(path: Path, array: Any) -> list[float]:
         place = place.parent
 
 
-@contextlib.contextmanager
-def _one_line_errors(path: Path) -> Iterator[None]:
-    """Turn the HDF5 library's errors about a file that it cannot read into one line."""
-    try:
-        yield
-    except InputError:
-        raise
-    # It reports damage by errors of nearly every kind.
-    except Exception as wrong:
-        raise InputError(
-            f"{source_text(path)}: damaged; HDF5 cannot read it ({reason_of(wrong)}); copy it again"
-        ) from None
+def _told(wrong: Exception) -> str:
+    """What is wrong with a file that the HDF5 library cannot read."""
+    return f"damaged; HDF5 cannot read it ({reason_of(wrong)}); copy it again"

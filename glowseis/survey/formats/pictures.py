@@ -15,7 +15,14 @@ from glowseis.files import whole_folder
 from glowseis.survey.amplitudes.measured import is_one_sided
 from glowseis.survey.formats.axes import unknown_geometry
 from glowseis.survey.formats.plausible import check_expansion, check_sides
-from glowseis.survey.formats.source import ReadOptions, Remark, check_file, file_stem, overridden_interval
+from glowseis.survey.formats.source import (
+    ReadOptions,
+    Remark,
+    check_file,
+    file_stem,
+    one_line_errors,
+    overridden_interval,
+)
 from glowseis.survey.gather import Gather, Geometry, Origin, Picture, Recording, source_text
 from glowseis.survey.store.index import COLUMNS, check_words, index_writer, read_index
 
@@ -213,7 +220,7 @@ class PictureSource:
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[Any]:
-        with warnings.catch_warnings(), _one_line_errors(self.path):
+        with warnings.catch_warnings(), one_line_errors(self.path, functools.partial(_told, self.path)):
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(self.path, formats=("PNG", "JPEG", "TIFF")) as image:
@@ -322,14 +329,7 @@ def _table(file: Path, changed_ns: int, size_bytes: int) -> dict[str, dict[str, 
         return {}
 
 
-@contextlib.contextmanager
-def _one_line_errors(path: Path) -> Iterator[None]:
-    """Turn Pillow's errors about a file that it cannot read into one line."""
-    try:
-        yield
-    except InputError:
-        raise
-    # It reports damage by errors of nearly every kind.
-    except Exception as wrong:
-        text = " ".join(str(wrong).replace(repr(str(path)), "it").split())[:200]
-        raise InputError(f"{source_text(path)}: cannot be read as PNG, JPEG or TIFF ({text}); save it again") from None
+def _told(path: Path, wrong: Exception) -> str:
+    """What is wrong with a file that Pillow cannot read."""
+    text = " ".join(str(wrong).replace(repr(str(path)), "it").split())[:200]
+    return f"cannot be read as PNG, JPEG or TIFF ({text}); save it again"

@@ -4,7 +4,7 @@ import contextlib
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -91,6 +91,23 @@ def blamed_on(path: Path) -> Iterator[None]:
         raise
     except InputError as wrong:
         raise SourceError({path: str(wrong)}) from None
+
+
+@contextlib.contextmanager
+def one_line_errors(path: Path, told: Callable[[Exception], str]) -> Iterator[None]:
+    """While the block runs, a library's error about a file that it cannot read becomes one line.
+
+    Args:
+        path: The file.
+        told: What to say of an error, and how to mend it.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    # Libraries report damage by errors of nearly every kind.
+    except Exception as wrong:
+        raise InputError(f"{source_text(path)}: {told(wrong)}") from None
 
 
 class Source(Protocol):

@@ -39,21 +39,7 @@ def test_tables_hold_the_numbers_of_the_files(made):
 
 
 def test_page_is_whole_and_needs_nothing_else(made):
-    page = made.page
-    every = [attributes for _, attributes in page.elements]
-    ids = [attributes["id"] for attributes in every if "id" in attributes]
-    assert len(set(ids)) == len(ids)
-    for attributes in every:
-        for name in ("src", "href", "srcset", "data", "action", "poster"):
-            assert re.match(r"#|data:image/png;base64,", attributes.get(name, "#")), attributes
-        named = [attributes[name][1:] for name in ("href",) if name in attributes]
-        named += re.findall(r"url\(([^)]*)\)", " ".join(value or "" for value in attributes.values()))
-        assert {name.removeprefix("#") for name in named} <= set(ids)
-        assert attributes.get("aria-labelledby", ids[0]) in ids
-    assert not {"script", "link", "iframe", "object", "base"} & {name for name, _ in page.elements}
-    assert "@import" not in made.text and "url(http" not in made.text
-    policy = next(one for one in page.all("meta") if one.get("http-equiv") == "Content-Security-Policy")
-    assert policy["content"].startswith("default-src 'none'")
+    made.page.check_alone()
 
 
 def test_page_can_be_read_without_seeing_it(made):

@@ -3,14 +3,13 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
-from sklearn.metrics import f1_score, precision_recall_curve
+from sklearn.metrics import precision_recall_curve
 
 from eval.results.statistics import (
     bootstrap_difference,
     bootstrap_f1,
     calibration_error,
     corrected_resampled_test,
-    f1_of,
     holm,
     mean_of,
     precision_at_recalls,
@@ -54,15 +53,6 @@ def test_mean_of_few_values_claims_no_error():
     assert math.isnan(mean_of([0.5]).std) and math.isnan(mean_of([0.5]).standard_error)
     assert math.isnan(mean_of([]).mean)
     assert mean_of([0.2, np.nan, 0.4]) == mean_of([0.2, 0.4])
-
-
-def test_pooled_f1_is_that_of_all_gathers_at_once():
-    predicted = graded(1, 0.6)
-    confusion = np.zeros((3, 3), int)
-    np.add.at(confusion, (TRUTH, predicted), 1)
-    for number in range(3):
-        assert f1_of(confusion, number) == pytest.approx(f1_score(TRUTH, predicted, average=None)[number])
-    assert f1_of(np.array([[4, 0], [0, 0]]), 1) == 0
 
 
 def test_corrected_test_by_hand():

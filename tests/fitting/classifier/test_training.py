@@ -22,7 +22,7 @@ from glowseis.recipe import ClassifierRecipe, read_recipe
 from glowseis.run.classifier import train_classifier
 from glowseis.survey.splits.fold_files import make_folds, write_folds
 from glowseis.survey.store.survey import open_survey
-from tests.support.commands import finish, run_here, start
+from tests.support.commands import finish, run_here, start, stopped_after
 from tests.support.graded_survey import LABELS, RECIPE, graded_survey
 
 STEPS = 12 * 9
@@ -120,15 +120,7 @@ def test_a_run_that_was_killed_and_stopped_ends_with_the_same_weights(
     assert last_step(run) < STEPS and not (run / "result.json").exists()
 
     monkeypatch.chdir(tmp_path)
-    with monkeypatch.context() as patch:
-        after_step = ClassifierRun.after_step
-
-        def stop(run, step, *told):
-            after_step(run, step, *told)
-            if step == STEPS - 5:
-                signal.raise_signal(signal.SIGTERM)
-
-        patch.setattr(ClassifierRun, "after_step", stop)
+    with stopped_after(monkeypatch, ClassifierRun, STEPS - 5):
         stopped = command(*words)
     message = "glowseis.train: stopped; everything is saved, run the same command again to continue"
     assert (stopped.status, stopped.error) == (75, [message])
