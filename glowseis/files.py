@@ -198,6 +198,28 @@ def resumable_file(out: Path, work: dict[str, Any]) -> Iterator[tuple[Path, Call
 
 
 @contextlib.contextmanager
+def private_file(path: Path, text: str) -> Iterator[None]:
+    """Keep a file that only its user can read while the block runs.
+
+    Args:
+        path: The file; missing parents are made, and an older file is removed.
+        text: What it holds.
+
+    Raises:
+        OSError: The disk is full or not writable.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
 def locked(path: Path, busy: str, *, wait: bool = False) -> Iterator[None]:
     """Keep other processes out while the block runs.
 

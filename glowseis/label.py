@@ -45,7 +45,9 @@ def main(
 
     Example: python -m glowseis.label surveys/line7 --judge anna
     """
-    from glowseis.labelling.start import begin, open_page, opinions_of, summary_line
+    import contextlib
+
+    from glowseis.labelling.start import begin, opinions_of, page_open, summary_line
     from glowseis.survey.gather import source_text
 
     session = begin(survey, labels, judge, order, following)
@@ -56,12 +58,11 @@ def main(
     if session.warning:
         command.say(f"warning: {session.warning}", wrong=True)
 
-    def tell(address: str) -> None:
+    def opened(address: str) -> contextlib.AbstractContextManager[None]:
         command.say(f"label {source_text(survey)} as {session.judge} at {address} (Ctrl-C ends)")
-        if not no_browser:
-            open_page(address)
+        return contextlib.nullcontext() if no_browser else page_open(address, session.labels)
 
-    serve(session, opinions, listener, tell)
+    serve(session, opinions, listener, opened)
     command.say(summary_line(session))
 
 

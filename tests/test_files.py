@@ -15,6 +15,7 @@ from glowseis.files import (
     check_output,
     is_writers,
     locked,
+    private_file,
     read_json,
     read_record,
     resumable_file,
@@ -34,6 +35,20 @@ def names(folder):
 def write(path, text, **settings):
     with whole_file(path, **settings) as unfinished:
         unfinished.write_text(text)
+
+
+def test_a_private_file_is_its_users_alone_and_goes(tmp_path):
+    path, other = tmp_path / "below" / "a.html", tmp_path / "other"
+    other.write_text("kept")
+    path.parent.mkdir()
+    path.symlink_to(other)
+    before = os.umask(0)
+    try:
+        with private_file(path, "secret"):
+            assert path.read_text() == "secret" and path.stat().st_mode & 0o777 == 0o600
+    finally:
+        os.umask(before)
+    assert names(path.parent) == [] and other.read_text() == "kept"
 
 
 def test_a_file_takes_the_place_of_an_older_one_only_if_asked_to(tmp_path):

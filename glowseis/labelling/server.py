@@ -250,20 +250,25 @@ def bound(port: int | None) -> socket.socket:
     raise InputError(f"{which} not free on {HOSTS[0]} ({reason}); give another --port, or 0 for any")
 
 
-def serve(session: Session, opinions: Opinions | str, listener: socket.socket, tell: Callable[[str], None]) -> None:
+def serve(
+    session: Session,
+    opinions: Opinions | str,
+    listener: socket.socket,
+    opened: Callable[[str], contextlib.AbstractContextManager[None]],
+) -> None:
     """Serve the page until the process is interrupted.
 
     Args:
         session: The judge's session.
         opinions: A model's, or why there are none.
         listener: Where; from `bound`.
-        tell: Is given the page's address, once it can be opened.
+        opened: Is given the page's address once it can be opened; its context lasts until the end.
     """
     token = secrets.token_urlsafe(24)
     app = application(session, opinions, token)
     server = waitress.create_server(app, sockets=[listener], threads=6, ident=None)
-    tell(f"http://{HOSTS[0]}:{listener.getsockname()[1]}/{token}/")
-    with contextlib.closing(listener):
+    address = f"http://{HOSTS[0]}:{listener.getsockname()[1]}/{token}/"
+    with contextlib.closing(listener), opened(address):
         server.run()
 
 

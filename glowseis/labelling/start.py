@@ -1,13 +1,16 @@
 """From the options of a command to a session: survey, judge, file of labels, order, model."""
 
+import contextlib
 import getpass
+import html
 import os
 import re
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from glowseis.errors import InputError
+from glowseis.files import private_file
 from glowseis.labelling.opinions import Opinions
 from glowseis.labelling.order import ORDERS, from_file
 from glowseis.labelling.session import Session
@@ -15,6 +18,12 @@ from glowseis.shipped import ready_model
 from glowseis.survey.gather import source_text
 from glowseis.survey.store.survey import open_survey
 from glowseis.survey.wording import number_of
+
+LEADING = """<!doctype html>
+<meta charset="utf-8"><title>glowseis label</title><meta name="referrer" content="no-referrer">
+<meta http-equiv="refresh" content="0; url={address}"><a href="{address}">Label</a>
+"""
+"""A page that leads to another."""
 
 
 def begin(survey: Path, labels: Path | None, judge: str, order: Path | None, following: str) -> Session:
@@ -38,7 +47,7 @@ def begin(survey: Path, labels: Path | None, judge: str, order: Path | None, fol
     if order is None:
         session = Session(opened, place, judge, ORDERS[following](opened))
     else:
-        session = Session(opened, place, judge, from_file(opened, order), order.stat().st_mtime)
+        session = Session(opened, place, judge, *from_file(opened, order))
     if not session.progress()["of"]:
         raise InputError(
             f"{survey}: has no recorded gather to label; synthetic ones already have the label they were made for"
@@ -77,10 +86,25 @@ def opinions_of(session: Session, model: Path | None, prepare: Callable[[], None
         return str(wrong)
 
 
-def open_page(address: str) -> None:
-    """Open a page in a browser, if there is a display; a text browser could take over the terminal."""
-    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
-        webbrowser.open(address)
+@contextlib.contextmanager
+def page_open(address: str, labels: Path) -> Iterator[None]:
+    """Open a page in a browser, if there is a display; a text browser could take over the terminal.
+
+    Everybody on a machine sees the words with which programs are started. So the browser is given a file beside the
+    labels that only its user can read, and that leads to the page; it is removed when the block ends.
+
+    Args:
+        address: The page's, with its token.
+        labels: The file of labels.
+    """
+    with contextlib.ExitStack() as stack:
+        if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+            leading = labels.parent / f".{labels.stem}.html"
+            # The address has been printed, so the page can be opened without this file.
+            with contextlib.suppress(OSError):
+                stack.enter_context(private_file(leading, LEADING.format(address=html.escape(address))))
+                webbrowser.open(leading.resolve().as_uri())
+        yield
 
 
 def summary_line(session: Session) -> str:

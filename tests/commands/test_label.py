@@ -1,11 +1,14 @@
 """`label` as a process: it prints its address, keeps every decision whatever ends it, and ends in a line."""
 
+import _thread
 import contextlib
 import json
 import re
 import signal
 import subprocess
 import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -65,6 +68,23 @@ def test_a_killed_one_has_kept_every_decision_and_the_next_goes_on(serving, surv
     assert process.returncode == 0
     assert out == f"1 gather labelled in this session, 2 of 4 in all (good 1, bad 1); labels: {labels}\n"
     assert labels.read_text().count("\n") == 3
+
+
+def test_the_secret_is_no_word_of_the_browsers_command_line(survey, monkeypatch, command):
+    given = []
+
+    def look(address):
+        path = Path(urlsplit(address).path)
+        given.append((address, path, path.read_text(), path.stat().st_mode & 0o777))
+        _thread.interrupt_main()
+
+    monkeypatch.setattr("webbrowser.open", look)
+    monkeypatch.setenv("DISPLAY", ":0")
+    done = command("label", survey, "--judge", "carl", "--port", 0)
+    ((word, path, page, mode),) = given
+    address = re.search(r"at (http://127\.0\.0\.1:\d+/(\S{20,})/) ", done.out)
+    assert word == f"file://{path}" and address[2] not in word
+    assert f'http-equiv="refresh" content="0; url={address[1]}"' in page and mode == 0o600 and not path.exists()
 
 
 def test_bad_input_is_told_in_one_line_before_anything_is_served(command, survey, tmp_path):
