@@ -98,7 +98,7 @@ def _labelled(survey: Survey, bought: Bought, classes: tuple[str, ...]) -> Label
     labels, looks = np.full(len(survey), "", object), np.zeros(len(survey), np.int64)
     for row, label in zip(bought.rows, bought.labels, strict=True):
         labels[row], looks[row] = label, looks[row] + 1
-    return Labelled(labels, looks > 0, looks, classes)
+    return Labelled(labels, looks > 0, looks, np.full(len(looks), -np.inf), classes)
 
 
 def _all(shares: dict[str, float]) -> dict[str, float]:

@@ -19,6 +19,9 @@ REASONS = {
 }
 """Why a gather is chosen."""
 
+JUDGED = "judged"
+"""The column of a table of choices that says when a gather had last been judged; empty if never or unknown."""
+
 SHARES = {RANDOM: 0.2, SECOND_LOOK: 0.08, RARE: 0.08, UNCERTAIN: 0.56, DIFFERENT: 0.08}
 """Share of each reason."""
 

@@ -1,20 +1,22 @@
 """In which order gathers are labelled: ids, each with its reason, which the page shows after judging."""
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from glowseis.choosing.mixture import SECOND_LOOK
+from glowseis.choosing.mixture import JUDGED, SECOND_LOOK
 from glowseis.errors import InputError
 from glowseis.survey.cells import cell_text
 from glowseis.survey.gather import source_text
 from glowseis.survey.ingestion.table_text import read_table
+from glowseis.survey.labels.adding import seconds
 from glowseis.survey.store.survey import Survey
 
 Order = Sequence[tuple[str, str]]
 """Gather ids, each once, with a reason, which may be empty. One that comes for a second look (`SECOND_LOOK`) is to be
-judged again by whoever judged it before the order was made."""
+judged again by whoever judged it before."""
 
 __all__ = ["ORDERS", "SECOND_LOOK", "Order", "along_lines", "at_random", "from_file"]
 
@@ -43,19 +45,23 @@ def at_random(survey: Survey) -> Order:
     return [(stored[row][0], "at random") for row in np.lexsort([drawn, labelled])]
 
 
+ROUNDED_S = 1.0
+"""What a spreadsheet may take off a time."""
+
 ORDERS: dict[str, Callable[[Survey], Order]] = {"line": along_lines, "random": at_random}
 """What `--next` may name."""
 
 
-def from_file(survey: Survey, path: Path) -> Order:
-    """The order of a CSV file with a column `gather_id` and perhaps one `reason`.
+def from_file(survey: Survey, path: Path) -> tuple[Order, dict[str, float]]:
+    """The order of a CSV file with a column `gather_id` and perhaps `reason` and `judged`.
 
     Args:
         survey: The survey.
         path: The file.
 
     Returns:
-        Its gathers, each where it is first named.
+        Its gathers, each where it is first named; and when each had last been judged, in seconds since 1970. A file
+        that does not say is taken to know of all that was judged before it was last changed.
 
     Raises:
         InputError: It is not such a table, or names a gather that the survey lacks.
@@ -64,16 +70,24 @@ def from_file(survey: Survey, path: Path) -> Order:
     table = read_table(path, lambda names: "gather_id" in names)
     if "gather_id" not in table:
         raise InputError(f"{name}: has no column gather_id; add one that names the gathers to label")
-    reasons = table["reason"] if "reason" in table else [""] * len(table)
+    reasons, judged = (table[column] if column in table else [""] * len(table) for column in ("reason", JUDGED))
+    changed_s = -math.inf if JUDGED in table else path.stat().st_mtime
     found: dict[str, str] = {}
-    for (number, gather_id), reason in zip(table["gather_id"].items(), reasons, strict=True):
+    judged_s: dict[str, float] = {}
+    for (number, gather_id), reason, time in zip(table["gather_id"].items(), reasons, judged, strict=True):
         if not gather_id:
             continue
         try:
             survey.row(gather_id)
         except InputError as wrong:
             raise InputError(f"{name}, row {number}: {wrong}") from None
+        try:
+            judged_s.setdefault(gather_id, max(seconds(time) + ROUNDED_S, changed_s))
+        except ValueError:
+            raise InputError(
+                f"{name}, row {number}: {JUDGED} {time!r} is no time as ISO 8601; clear the cell"
+            ) from None
         found.setdefault(gather_id, cell_text(reason))
     if not found:
         raise InputError(f"{name}: names no gather; add rows below its header")
-    return list(found.items())
+    return list(found.items()), judged_s

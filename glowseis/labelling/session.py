@@ -2,6 +2,7 @@
 
 import math
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,19 +60,21 @@ class Session:
         labels: As above.
         judge: As above.
         order: What to judge, and why.
-        made_s: When the order was made, in seconds since 1970: what the judge said before that of gathers that come
-            for a second look does not count.
+        judged_s: When a gather that comes for a second look had last been judged, in seconds since 1970: what the judge
+            said of it until then does not count.
 
     Raises:
         InputError: A file cannot be read or added to, or is for another survey.
     """
 
-    def __init__(self, survey: Survey, labels: Path, judge: str, order: Order, made_s: float = -math.inf):
+    def __init__(
+        self, survey: Survey, labels: Path, judge: str, order: Order, judged_s: Mapping[str, float] | None = None
+    ):
         check_judge(judge)
         self.survey, self.labels, self.judge = survey, labels, judge
         self.marks = labels.parent / MARKS / labels.name
         self.added = 0
-        self._order, self._made_s = dict(order), made_s
+        self._order, self._judged_s = dict(order), dict(judged_s or {})
         self._lock = threading.RLock()
         # Whatever may be wrong with the files is found here. Later they are read again only if they change.
         if begun := _size(labels) > 0:
@@ -113,7 +116,7 @@ class Session:
             }
 
     def label(self, gather_id: str, label: str, note: str = "", known: str = "") -> str:
-        """Save a judgement, and return when it is on disk.
+        """Save a judgement, and return when it is on disk. What stands there already is not added again.
 
         Args:
             gather_id: The gather.
@@ -134,10 +137,15 @@ class Session:
                 raise InputError(f"label {label!r}: choose one of {', '.join(self.classes)} or {UNSURE}")
             self._refresh()
             # What a gather had before it came for a second look is not shown, so nobody can know it.
-            earlier = known if self._again(gather_id) else self._history.label(gather_id)
+            again = self._again(gather_id)
+            earlier = known if again else self._history.label(gather_id)
+            judgement = Judgement(gather_id, label, self.judge, note)
+            if (label, judgement.note) == (earlier, self._history.note(gather_id)) and not again:
+                # Its answer was lost, and the page asks again.
+                return ""
             if not self.added:
                 write_json(self._about, {"survey": source_text(self.survey.path), "checksum": self.survey.checksum})
-            self._add(Judgement(gather_id, label, self.judge, note))
+            self._add(judgement)
             self.added += 1
         if earlier in (known, label):
             return ""
@@ -246,7 +254,7 @@ class Session:
     def _again(self, gather_id: str) -> bool:
         """Whether a gather that was judged is to be judged again."""
         second = self._order.get(gather_id) == SECOND_LOOK and self._history.label(gather_id) != ""
-        return second and self._history.time_s(gather_id) < self._made_s
+        return second and self._history.time_s(gather_id) <= self._judged_s.get(gather_id, -math.inf)
 
     def _compared(self, begun: bool) -> str:
         """A warning if labels were last added for another state of the survey; otherwise empty."""
@@ -293,7 +301,7 @@ class Session:
         alone = after[-1] == max(before[-1], 0) + added and self._seen.get(self.labels) == before
         if alone:
             self._seen[self.labels] = after
-            self._history.take(judgement.gather_id, judgement.label, judgement.time)
+            self._history.take(judgement.gather_id, judgement.label, judgement.time, judgement.note)
         self._refresh()
 
     def _refresh(self) -> None:
@@ -315,7 +323,7 @@ def _read_history(survey: Survey, labels: Path, judge: str) -> History:
     for row in rows:
         if row.judge.casefold() == judge.casefold():
             gather_id = str(row.key[keys.index("gather_id")])
-            history.take(gather_id, classes.get(row.label.casefold(), row.label.casefold()), row.time)
+            history.take(gather_id, classes.get(row.label.casefold(), row.label.casefold()), row.time, row.note)
     return history
 
 

@@ -98,7 +98,7 @@ def train_classifier(
     selection = select_labelled(survey, recipe, known)
     rehearsal = open_survey(recipe.training.rehearsal_survey) if recipe.training.rehearsal_survey else None
     flow = rare_flow(recipe.rare)
-    began = began_with(start, rehearsal, flow)
+    began = began_with(start, rehearsal, flow, survey.unsure if recipe.training.stand_ins else ())
     record = record_of(recipe, survey, selection.folds_checksum, start=began)
     with claimed(folder, record, say) as identity, Stopping() as stopping:
         if (folder / RESULT).exists():

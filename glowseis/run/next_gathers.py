@@ -10,7 +10,7 @@ import pandas as pd
 
 from glowseis.choosing.fractions import Fractions, estimate, random_order, random_sample
 from glowseis.choosing.head import fit_head, standardised, unseen_probabilities
-from glowseis.choosing.mixture import REASONS, SECOND_LOOK, Choice, Known, choose
+from glowseis.choosing.mixture import JUDGED, REASONS, SECOND_LOOK, Choice, Known, choose
 from glowseis.choosing.suspects import suspected
 from glowseis.delivery.grades import PROBABILITY
 from glowseis.errors import InputError
@@ -19,6 +19,7 @@ from glowseis.export.classifier import SavedClassifier, load_classifier
 from glowseis.judging.prior import reweighted
 from glowseis.run.looks import Looks, kept_looks
 from glowseis.survey.cells import safe_cell
+from glowseis.survey.labels.adding import moment
 from glowseis.survey.labels.overlay import SILENT, Overlay
 from glowseis.survey.store.survey import Survey
 from glowseis.survey.wording import number_of
@@ -35,12 +36,14 @@ class Labelled:
         labels: Each gather's label, empty for none, `[gather]`.
         judged: Whether anybody said something of it, bool `[gather]`.
         looks: How often it was judged, int64 `[gather]`.
+        times: When it was last judged, in seconds since 1970; minus infinity if never or unknown, float64 `[gather]`.
         classes: Labels that may be given, the mildest first.
     """
 
     labels: np.ndarray
     judged: np.ndarray
     looks: np.ndarray
+    times: np.ndarray
     classes: tuple[str, ...]
 
 
@@ -51,6 +54,7 @@ class Next:
     Attributes:
         choices: The gathers and why, in the order in which to label them.
         probabilities: Probabilities of the model's classes, `[gather, class]`, in the survey's order.
+        times: When each gather was last judged, as `Labelled.times`.
         fractions: Class fractions of the survey, from those choices that were random.
         suspects: How many labels may be wrong, of gathers that were judged only once.
         remarks: What could not be done, in words.
@@ -58,6 +62,7 @@ class Next:
 
     choices: tuple[Choice, ...]
     probabilities: np.ndarray
+    times: np.ndarray
     fractions: Fractions
     suspects: int
     remarks: tuple[str, ...]
@@ -78,6 +83,7 @@ class Next:
             "cable": index["cable"].to_numpy(),
             "label": "",
             "reason": [choice.reason for choice in self.choices],
+            JUDGED: [moment(time_s) for time_s in self.times[rows]],
         }
         found = self.probabilities[rows]
         shown = {f"{PROBABILITY}{label}": found[:, number] for number, label in enumerate(labels)}
@@ -104,19 +110,22 @@ def labelled(survey: Survey, overlay: Overlay | None, whom: str | None = None) -
         whom: The judge; what others and the records say then does not count. None for all.
     """
     records = survey.index["label"].to_numpy(object)
+    unknown = np.full(len(survey), -np.inf)
     if overlay is None:
         if whom:
             none = np.zeros(len(survey), np.int64)
-            return Labelled(np.full(len(survey), "", object), none > 0, none, survey.labels)
-        return Labelled(records, records != "", (records != "").astype(np.int64), survey.labels)
+            return Labelled(np.full(len(survey), "", object), none > 0, none, unknown, survey.labels)
+        return Labelled(records, records != "", (records != "").astype(np.int64), unknown, survey.labels)
     if whom:
         there = [number for number, judge in enumerate(overlay.judges) if judge.casefold() == whom.casefold()]
         votes, given = overlay.votes[:, there], overlay.given[:, there]
         own = votes.max(axis=1, initial=SILENT * 2)
         labels = np.array([*overlay.classes, ""], object)[np.where(own >= 0, own, -1)]
-        return Labelled(labels, (votes != SILENT).any(axis=1), given.sum(axis=1), overlay.classes)
+        times = overlay.times[:, there].max(axis=1, initial=-np.inf)
+        return Labelled(labels, (votes != SILENT).any(axis=1), given.sum(axis=1), times, overlay.classes)
     looks = overlay.given.sum(axis=1) + (records != "")
-    return Labelled(overlay.labels, overlay.judged | (records != ""), looks, overlay.classes)
+    times = overlay.times.max(axis=1, initial=-np.inf)
+    return Labelled(overlay.labels, overlay.judged | (records != ""), looks, times, overlay.classes)
 
 
 def next_gathers(
@@ -204,7 +213,7 @@ def next_gathers(
     choices = choose(everything, count, shares, apart, seed)
     if not any(one.reason == SECOND_LOOK for one in choices) and len(suspects):
         remarks.append(f"{number_of(len(suspects), 'label')} may be wrong, but none of them is chosen: see --share")
-    return Next(tuple(choices), probabilities, fractions, len(suspects), tuple(remarks))
+    return Next(tuple(choices), probabilities, given.times, fractions, len(suspects), tuple(remarks))
 
 
 def choose_next(

@@ -152,7 +152,10 @@ def check_same(folder: Path, record: dict[str, Any], say: Callable[[str], None])
     if there.rows_checksum != record.get("rows_checksum"):
         raise InputError(f"{folder}: holds a run on other gathers of that survey; {MEND}")
     if other := difference(there.start or {}, record.get("start") or {}):
-        raise InputError(f"{folder}: holds a run that began with another saved model or survey ({other}); {MEND}")
+        raise InputError(
+            f"{folder}: holds a run that began with another saved model or survey, or with other unsure gathers "
+            f"({other}); {MEND}"
+        )
     of_recipe = record["recipe"]["training"]["batch"]
     batch, other_batch = record.get("batch") or of_recipe, there.batch or of_recipe
     if batch != other_batch:

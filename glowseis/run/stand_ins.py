@@ -25,7 +25,7 @@ SURE = 0.95
 def with_stand_ins(
     survey: Survey, selection: ClassifierSelection, start: Start, least: int, say: Callable[[str], None]
 ) -> tuple[Survey, ClassifierSelection]:
-    """Add unlabelled gathers to the training gathers of each class that has few.
+    """Add gathers that nobody judged to the training gathers of each class that has few.
 
     The saved classifier's view of all gathers is kept in the survey's folder, as `glowseis next` keeps it.
 
@@ -42,7 +42,9 @@ def with_stand_ins(
     given = labels_of(survey, selection.training)
     missing = {label: least - int((given == label).sum()) for label in selection.labels if label in start.labels}
     missing = {label: count for label, count in missing.items() if count > 0}
-    free = ((survey.index["label"] == "") & (survey.index["parents"] == "")).to_numpy()
+    # A gather that judges could not label is no clear case of any class, however sure the classifier is.
+    unsure = survey.index["gather_id"].isin(survey.unsure)
+    free = ((survey.index["label"] == "") & (survey.index["parents"] == "") & ~unsure).to_numpy()
     if not missing or not free.any():
         return survey, selection
     looks = kept_looks(load_classifier(start.folder), start.folder, open_survey(survey.path), say)

@@ -1,7 +1,8 @@
 """The saved model that a training starts from: found and checked, and what the recipe takes from it."""
 
 import functools
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -88,18 +89,25 @@ class Start:
         return float(calibration["temperature"]) if calibration else None
 
 
-def began_with(start: Start | None, rehearsal: Survey | None = None, flow: Start | None = None) -> dict[str, Any]:
+def began_with(
+    start: Start | None,
+    rehearsal: Survey | None = None,
+    flow: Start | None = None,
+    unsure: Collection[str] = (),
+) -> dict[str, Any]:
     """What a run began with, as JSON; it tells the run from others.
 
     Args:
         start: The saved model that it starts from.
         rehearsal: The survey that it rehearses.
         flow: The flow that makes gathers for it.
+        unsure: Ids of gathers that may be no stand-ins, as judges gave them no label.
     """
     return {
         **({"name": start.name, "sha256": start.sha256} if start else {}),
         **({"rehearsal_checksum": rehearsal.checksum} if rehearsal else {}),
         **({"flow": flow.name, "flow_sha256": flow.sha256} if flow else {}),
+        **({"unsure": hashlib.sha256("\n".join(sorted(unsure)).encode()).hexdigest()} if unsure else {}),
     }
 
 

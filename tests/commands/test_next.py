@@ -115,6 +115,17 @@ def test_a_second_look_settles_a_label(following):
     assert not set(second["gather_id"]) & set(first["gather_id"])
 
 
+def test_the_table_says_when_a_gather_had_been_judged(following):
+    index = open_survey("survey").index.iloc[:30].assign(time="2026-11-27T10:00:00.25+01:00")
+    index.loc[:9, "time"] = ""
+    judged(index, "anna.csv")
+    assert following("--labels", "anna.csv", "--count", 30, "--apart", 0).status == 0
+    table = pd.read_csv("next.csv", keep_default_na=False)
+    looked = table[table["reason"] == "second look"]
+    assert set(table["judged"]) == {"", "2026-11-27T09:00:00.250000Z"} and len(looked) > 2
+    assert [bool(cell) for cell in looked["judged"]] == [shot > 9 for shot in looked["shot"]]
+
+
 def test_classes_that_the_model_does_not_know_are_told(following):
     index = open_survey("survey").index.iloc[:30]
     index.assign(label=["quiet", "loud", ""] * 10, judge="anna").to_csv("anna.csv", index=False)

@@ -1,8 +1,11 @@
 """A judge's session: what comes next, what is on the disk, what is taken back, what is told."""
 
 import csv
+import os
 import shutil
 import threading
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -111,6 +114,41 @@ def test_a_second_look_comes_again_without_what_was_said_before(survey, tmp_path
     assert one.take_back("").line == f"{shot(1)}: taken back" and summary_line(one).startswith("0 gathers")
 
 
+def test_an_order_knows_what_had_been_judged_whenever_its_file_is_changed(survey, tmp_path):
+    labels, order = tmp_path / "anna.csv", tmp_path / "next.csv"
+    first = datetime.now(UTC) - timedelta(minutes=5)
+    append(
+        labels,
+        [Judgement(shot(1), "good", "anna", time=first.isoformat()), Judgement(shot(3), "good", "anna", time="")],
+    )
+    looked = [f"{shot(1)},second look,{first.isoformat(timespec='seconds')}", f"{shot(3)},second look,"]
+    order.write_text("\n".join(["gather_id,reason,judged", *looked]) + "\n")
+    session = begin(survey.path, labels, "anna", order, "line")
+    assert session.coming(5) == [shot(1), shot(3)]
+    for number in (1, 3):
+        session.label(shot(number), "good")
+    os.utime(order, (2e9, 2e9))
+    assert begin(survey.path, labels, "anna", order, "line").coming(5) == []
+    order.write_text(f"gather_id,reason,judged\n{shot(1)},second look,yesterday\n")
+    with pytest.raises(InputError, match=r"row 2: judged 'yesterday' is no time as ISO 8601; clear the cell"):
+        begin(survey.path, labels, "anna", order, "line")
+
+
+def test_a_request_that_comes_again_adds_nothing(session, survey, tmp_path):
+    for one in (session, session, again(session)):
+        assert one.label(shot(1), "bad", " =swell\n") == "" and one.revealed(shot(1))["label"] == "bad"
+    assert len(rows_of(session.labels)) == 1 and session.added == 1
+    for label, note in (("bad", "other"), ("good", "other"), ("bad", "other")):
+        session.label(shot(1), label, note)
+    assert [row["label"] for row in rows_of(session.labels)] == ["bad", "bad", "good", "bad"]
+    # A second look is a judgement of its own, even if it says the same.
+    order = [(shot(1), "second look")]
+    looking = Session(survey, session.labels, "anna", order, {shot(1): time.time()})
+    for _ in range(2):
+        looking.label(shot(1), "bad", "other", known="bad")
+    assert len(rows_of(session.labels)) == 5
+
+
 def test_another_window_loses_nothing_and_is_told(session):
     other = again(session)
     session.label(shot(1), "good")
@@ -141,7 +179,7 @@ def test_two_windows_and_two_judges_at_once_lose_nothing(session, survey):
 
     def work(one):
         for gather_id, _ in order:
-            one.label(gather_id, "bad")
+            one.label(gather_id, "bad", f"from {id(one)}")
             one.mark(gather_id, 1, 2, "dead")
 
     threads = [threading.Thread(target=work, args=(one,)) for one in sessions]

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from glowseis.errors import InputError
-from glowseis.fitting.classifier.selection import select_labelled
+from glowseis.fitting.classifier.selection import renamed, select_labelled
 from glowseis.recipe import StartedTraining, read_recipe
 from glowseis.run import stand_ins
 from glowseis.run.stand_ins import with_stand_ins
 from glowseis.run.starting import find_start
+from glowseis.survey.labels.overlay import open_survey as open_labelled
 from glowseis.survey.store.survey import open_survey, write_survey
 from tests.support.graded_survey import LABELS, graded_gather
 
@@ -62,6 +63,28 @@ def test_the_surest_unlabelled_gathers_fill_a_class_up(saved, there, half_labell
     assert with_stand_ins(survey, selection, start, least, told.append) == (survey, selection)
 
 
+def test_gathers_that_judges_could_not_label_are_none(saved, there, half_labelled, tmp_path, monkeypatch):
+    monkeypatch.setattr(stand_ins, "SURE", 0.0)
+    start, recipe = find_start("grader", "classifier"), read_recipe(saved.recipe)
+
+    def added(*labels):
+        survey = renamed(open_labelled(half_labelled, labels, "majority" if labels else None), {}, LABELS)
+        selection = select_labelled(survey, recipe, start.labels)
+        _, found = with_stand_ins(survey, selection, start, 5, lambda line: None)
+        ids = survey.index["gather_id"].to_numpy()
+        return [str(ids[row]) for row in np.setdiff1d(found.training, selection.training)]
+
+    sure = added()
+    files = [tmp_path / f"{judge}.csv" for judge in ("anna", "bert")]
+    for file, label in zip(files, ("good", "bad"), strict=True):
+        said = ["unsure", *[label] * (len(sure) - 1)]
+        rows = [f"{gather_id},{one}" for gather_id, one in zip(sure, said, strict=True)]
+        file.write_text("\n".join(["gather_id,label", *rows]))
+    # Of one the judges are unsure, about the others they disagree.
+    others = added(*files)
+    assert len(sure) > 2 and len(others) == len(sure) and not set(sure) & set(others)
+
+
 @pytest.mark.slow
 def test_a_training_uses_them(saved, there, half_labelled, command, monkeypatch):
     monkeypatch.setattr(stand_ins, "SURE", 0.0)
@@ -74,6 +97,15 @@ def test_a_training_uses_them(saved, there, half_labelled, command, monkeypatch)
     unlabelled = set(survey.index["gather_id"][survey.index["label"] == ""])
     assert 5 <= len(unlabelled & set(about["training_ids"])) <= 6
     assert not unlabelled & set(about["validation_ids"])
+    # What a judge is unsure of may change them, although no label differs.
+    Path("anna.csv").write_text(f"gather_id,label\n{min(unlabelled)},unsure\n")
+    other = command(*words, "--labels", "anna.csv")
+    assert other.status == 2 and "or with other unsure gathers (unsure was not there)" in other.error[0]
+    words = ("train", saved.recipe, "--survey", half_labelled, "--set", "training.epochs=2")
+    assert command(*words, "--out", "alone").status == 0
+    # Where nothing stands in, that makes no difference.
+    done = command(*words, "--out", "alone", "--labels", "anna.csv")
+    assert done.status == 0 and "this run is done" in done.out
 
 
 def test_they_need_a_saved_classifier():

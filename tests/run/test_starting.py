@@ -167,7 +167,7 @@ def test_what_a_run_started_from_tells_it_from_others(saved, own, there, command
     shutil.copytree(there / "savedmodels/grader/1", there / "savedmodels/grader/2")
     other = command(*words)
     assert (other.status, len(other.error)) == (2, 1)
-    assert "began with another saved model or survey (name was 'grader/1', now 'grader/2')" in other.error[0]
+    assert "or with other unsure gathers (name was 'grader/1', now 'grader/2')" in other.error[0]
 
 
 @pytest.mark.parametrize(

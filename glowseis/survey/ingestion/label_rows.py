@@ -17,7 +17,7 @@ from glowseis.survey.store.index import check_label
 KEYS = ("gather_id", "file", "line", "shot", "cable")
 """Columns that identify the gathers of a row."""
 
-OTHERS = ("label", "judge", "time", "first_shot", "last_shot")
+OTHERS = ("label", "judge", "time", "note", "first_shot", "last_shot")
 """The other columns that are read."""
 
 UNSURE = "unsure"
@@ -70,6 +70,7 @@ class LabelRow(NamedTuple):
         label: Its label, perhaps empty.
         judge: Who gave it; empty if the table does not say.
         time: When, as written; empty if the table does not say.
+        note: Anything else that was said.
     """
 
     number: int
@@ -78,6 +79,7 @@ class LabelRow(NamedTuple):
     label: str
     judge: str
     time: str
+    note: str
 
     def named(self, keys: Sequence[str]) -> str:
         """The row's gathers, as text.
@@ -108,12 +110,12 @@ def read_rows(path: Path, place: Callable[[str, str], str]) -> tuple[tuple[str, 
     rows = _with_columns(path, read_table(path, is_header))
     keys = tuple(name for name in KEYS if name in rows)
     ranged = "first_shot" in rows
-    columns = [*keys, "first_shot", "last_shot", "label", "judge", "time"]
+    columns = [*keys, "first_shot", "last_shot", "label", "judge", "time", "note"]
     rows = rows.loc[:, ~rows.columns.duplicated()].reindex(columns=columns, fill_value="")
     checked = {""}
     found: list[LabelRow] = []
     for number, *every in rows.itertuples(name=None):
-        *cells, first, last, label, judge, time = every
+        *cells, first, last, label, judge, time, note = every
         label, judge = cell_text(label), cell_text(judge)
         if not label and not any((*cells, first, last)):
             continue
@@ -131,7 +133,7 @@ def read_rows(path: Path, place: Callable[[str, str], str]) -> tuple[tuple[str, 
                 raise InputError(f"{where}: {wrong}") from None
             checked.add(label)
         words = tuple(cell or str(value) for cell, value in zip(cells, key, strict=True))
-        found.append(LabelRow(number, tuple(key), words, label, judge, time))
+        found.append(LabelRow(number, tuple(key), words, label, judge, time, cell_text(note)))
     if not found:
         raise InputError(f"{source_text(path)}: has no rows below its header; add labels or leave --labels out")
     return keys, found

@@ -8,7 +8,9 @@ line0001-shot00012-cable1,bad,anna,2026-11-27T14:03:12Z,swell on the far half
 
 import csv
 import io
+import math
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -31,9 +33,31 @@ MOST_CHARACTERS = 100
 """Longest name of a judge."""
 
 
+def moment(time_s: float) -> str:
+    """A time in seconds since 1970 as ISO 8601 in UTC, to the microsecond; empty for minus infinity."""
+    if time_s == -math.inf:
+        return ""
+    return datetime.fromtimestamp(time_s, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def seconds(text: str) -> float:
+    """A time as ISO 8601, in UTC if it has no zone, in seconds since 1970; minus infinity if it is empty.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    if not text:
+        return -math.inf
+    try:
+        read = datetime.fromisoformat(text)
+        return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
+    except OverflowError as wrong:
+        raise ValueError(str(wrong)) from None
+
+
 def now() -> str:
-    """The time now, as ISO 8601 in UTC, to the microsecond."""
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    """The time now, as `moment` writes it."""
+    return moment(time.time())
 
 
 @dataclass(frozen=True)
@@ -63,11 +87,12 @@ class Judgement:
         if self.label:
             check_label(self.label)
         check_judge(self.judge)
+        note = "".join(character if character.isprintable() else " " for character in self.note).strip()
+        object.__setattr__(self, "note", note)
 
     def cells(self) -> dict[str, str]:
         """Its cells by column, as they stand in the file."""
-        note = "".join(character if character.isprintable() else " " for character in self.note).strip()
-        texts = (self.gather_id, self.label, self.judge, self.time, note)
+        texts = (self.gather_id, self.label, self.judge, self.time, self.note)
         return {name: safe_cell(text) for name, text in zip(COLUMNS, texts, strict=True)}
 
 

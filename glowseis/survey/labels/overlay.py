@@ -6,10 +6,8 @@ or one who was named.
 
 import functools
 import os
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,8 +15,9 @@ import numpy as np
 
 from glowseis.errors import InputError
 from glowseis.survey.gather import LABELS, source_text
-from glowseis.survey.ingestion.label_rows import UNSURE, Key, LabelRow, ShotRange, read_rows
-from glowseis.survey.labels.adding import MAJORITY, check_judge
+from glowseis.survey.ingestion.label_rows import UNSURE, read_rows
+from glowseis.survey.labels.adding import MAJORITY, check_judge, seconds
+from glowseis.survey.labels.finding import Finder
 from glowseis.survey.severity import alike, by_severity
 from glowseis.survey.store import survey as store
 from glowseis.survey.store.manifest import INDEX
@@ -26,9 +25,11 @@ from glowseis.survey.store.survey import Survey
 from glowseis.survey.wording import first_names, number_of
 
 SILENT, UNDECIDED = -1, -2
+
 """In place of a class's number: the judge says nothing of the gather, or is unsure."""
 
 NAMED = 3
+
 """Most gathers that an error names."""
 
 
@@ -42,7 +43,9 @@ class Overlay:
         judges: Who judged, in the order of the files.
         classes: Labels that may be given, the mildest first.
         votes: Number of the class that each judge gives a gather, `SILENT` or `UNDECIDED`, int64 `[gather, judge]`.
-        given: How often each judge judged a gather, since last taking that back, int64 `[gather, judge]`.
+        given: How often each judge judged a gather, without what was taken back, int64 `[gather, judge]`.
+        times: When each judge last judged a gather, in seconds since 1970; minus infinity if that is unknown or never
+            was, float64 `[gather, judge]`.
         replaced: How many judgements a later one of the same judge replaced.
         judge: Whose word counts where judges disagree: one of them, `majority`, or empty for nobody's.
     """
@@ -53,6 +56,7 @@ class Overlay:
     classes: tuple[str, ...]
     votes: np.ndarray
     given: np.ndarray
+    times: np.ndarray
     replaced: int
     judge: str
 
@@ -115,7 +119,9 @@ class Overlay:
                 f"{self.survey.index['gather_id'].iat[rows[0]]} ({', '.join(said)}); choose with --judge majority, or "
                 f"--judge NAME, from {', '.join(self.judges)}"
             )
-        return self.survey.relabelled(self.labels, [source_text(file) for file in self.files], self.judge)
+        ids, labels = self.survey.index["gather_id"].to_numpy(object), self.labels
+        unsure = frozenset(map(str, ids[self.judged & (labels == "")]))
+        return self.survey.relabelled(labels, [source_text(file) for file in self.files], self.judge, unsure)
 
 
 def open_survey(path: str | Path, labels: Sequence[str | Path] = (), judge: str | None = None) -> Survey:
@@ -200,30 +206,41 @@ def read_overlay(survey: Survey, labels: Sequence[str | Path], judge: str | None
     numbers |= {UNSURE: UNDECIDED, "": SILENT}
     votes = np.full((len(survey), len(judges)), SILENT, np.int64)
     given = np.zeros_like(votes)
+    times = np.full(votes.shape, -np.inf)
     replaced = 0
     for column, one in enumerate(judges):
         said = np.zeros(len(survey), bool)
+        counts: dict[tuple[str, float, bytes], np.ndarray] = {}
         for word in _in_time([word for word in words if word.judge.casefold() == one]):
             replaced += int(said[word.gathers].sum())
             said[word.gathers] = True
             votes[word.gathers, column] = numbers[word.label.casefold()]
-            given[word.gathers, column] = given[word.gathers, column] + 1 if word.label else 0
+            times[word.gathers, column] = word.time_s
+            count = (given[word.gathers, column] + 1) * bool(word.label)
+            if word.written_s > -np.inf:
+                # The same label with the same time once more takes back what was said after it.
+                count = counts.setdefault((word.label.casefold(), word.written_s, word.gathers.tobytes()), count)
+            given[word.gathers, column] = count
     named = (judge or "").casefold()
     if named not in ("", MAJORITY, *judges):
         raise InputError(
             f"--judge {judge}: nobody of that name judged; choose majority or {', '.join(judges.values())}"
         )
     decides = judges.get(named, named)
-    return Overlay(survey, files, tuple(judges.values()), classes, votes, given, replaced, decides)
+    return Overlay(survey, files, tuple(judges.values()), classes, votes, given, times, replaced, decides)
 
 
 class _Word(NamedTuple):
-    """A row of a file: what a judge says of some gathers, when (in seconds, minus infinity if unknown), and where."""
+    """A row of a file: what a judge says of some gathers, when (in seconds, minus infinity if unknown), and where.
+
+    `time_s` is not before that of the judge's rows above it; `written_s` is the row's own.
+    """
 
     gathers: np.ndarray
     label: str
     judge: str
     time_s: float
+    written_s: float
     file: int
     row: int
 
@@ -237,7 +254,7 @@ def _words(survey: Survey, number: int, file: Path) -> Iterator[_Word]:
             f"{name}: a survey's gathers are named by gather_id, or by line, shot and cable, not by file; replace that "
             "column"
         )
-    finder = _Finder(survey, keys, name)
+    finder = Finder(survey, keys, name)
     has_judges = any(row.judge for row in rows)
     latest: dict[str, float] = {}
     unknown: dict[str, int] = {}
@@ -256,9 +273,9 @@ def _words(survey: Survey, number: int, file: Path) -> Iterator[_Word]:
             unknown.setdefault(
                 row.named(keys).removeprefix("gather_id ") if len(keys) == 1 else row.named(keys), row.number
             )
-        time_s = max(latest.get(judge.casefold(), -np.inf), _seconds(where, row.time))
-        latest[judge.casefold()] = time_s
-        found.append(_Word(gathers, row.label, judge, time_s, number, row.number))
+        written_s = _seconds(where, row.time)
+        time_s = latest[judge.casefold()] = max(latest.get(judge.casefold(), -np.inf), written_s)
+        found.append(_Word(gathers, row.label, judge, time_s, written_s, number, row.number))
     if unknown:
         names, every = list(unknown), len({row.key for row in rows})
         if not any(len(word.gathers) for word in found):
@@ -272,76 +289,6 @@ def _words(survey: Survey, number: int, file: Path) -> Iterator[_Word]:
             f"label again if the survey was made anew (its ids are in {INDEX})"
         )
     yield from found
-
-
-class _Finder:
-    """Finds the gathers of rows; those that a row names by numbers are recorded ones.
-
-    Args:
-        survey: The survey.
-        keys: The key columns of the rows.
-        name: The rows' file.
-    """
-
-    def __init__(self, survey: Survey, keys: Sequence[str], name: str):
-        index = survey.index
-        self._ids = index["gather_id"].to_numpy(object)
-        self._rows = {unicodedata.normalize("NFC", gather_id): row for row, gather_id in enumerate(self._ids)}
-        self._keys, self._name = keys, name
-        columns = {"line": "sail_line", "shot": "shot", "cable": "cable"}
-        self._numbers = {key: index[column].to_numpy() for key, column in columns.items()}
-        self._others = [key for key in keys if key in columns and key != "shot"]
-        self._groups: dict[Key, np.ndarray] = {}
-        if "gather_id" not in keys:
-            recorded = index[(index["parents"] == "").to_numpy()]
-            triples = index[["sail_line", "shot", "cable"]].loc[recorded.index]
-            self._again = np.zeros(len(index), bool)
-            self._again[recorded.index[triples.duplicated(keep=False)]] = True
-            by_shot = recorded.sort_values("shot", kind="stable")
-            if self._others:
-                grouped = by_shot.groupby([columns[key] for key in self._others], sort=False).indices
-                places = by_shot.index.to_numpy()
-                self._groups = {
-                    tuple(map(int, group if isinstance(group, tuple) else (group,))): places[rows]
-                    for group, rows in grouped.items()
-                }
-            else:
-                self._groups = {(): by_shot.index.to_numpy()}
-
-    def gathers(self, row: LabelRow) -> np.ndarray:
-        """Row numbers of a row's gathers, int64 `[gather]`; none if the survey has none.
-
-        Raises:
-            InputError: The row fits gathers of several sail lines, or several of one line, shot and cable.
-        """
-        values = dict(zip(self._keys, row.key, strict=True))
-        if "gather_id" in values:
-            found = self._rows.get(str(values["gather_id"]))
-            fits = found is not None and all(
-                _first(values[key]) <= self._numbers[key][found] <= _last(values[key])
-                for key in self._numbers
-                if key in values
-            )
-            return np.array([found] if fits else [], np.int64)
-        group: Key = tuple(values[key] for key in self._others)
-        gathers = self._groups.get(group, np.zeros(0, np.int64))
-        if "shot" not in values:
-            return gathers
-        shots = self._numbers["shot"][gathers]
-        start, end = np.searchsorted(shots, [_first(values["shot"]), _last(values["shot"]) + 1])
-        gathers = gathers[start:end]
-        lines = np.unique(self._numbers["line"][gathers])
-        where = f"{self._name}, row {row.number}: {row.named(self._keys)} fits gathers of"
-        if len(lines) > 1 and "line" not in values:
-            raise InputError(
-                f"{where} several sail lines, {lines[0]} and {lines[1]}; add a column line that says which is meant"
-            )
-        again = gathers[self._again[gathers]]
-        if len(again):
-            raise InputError(
-                f"{where} one line, shot and cable, such as {', '.join(self._ids[again[:2]])}; name them by gather_id"
-            )
-        return gathers
 
 
 def _classes(survey: Survey, words: Sequence[_Word], files: Sequence[Path]) -> tuple[str, ...]:
@@ -376,24 +323,13 @@ def _in_time(words: Sequence[_Word]) -> Sequence[_Word]:
 
 
 def _seconds(where: str, time: str) -> float:
-    """A time in seconds; minus infinity if it is empty. One without a zone is in UTC."""
-    if not time:
-        return -np.inf
+    """A row's time in seconds; minus infinity if it is empty."""
     try:
-        read = datetime.fromisoformat(time)
-        return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
+        return seconds(time)
+    except ValueError:
         raise InputError(
             f"{where}: time {time!r} is not ISO 8601, such as 2026-11-27T14:03:00Z; correct it or clear the cell"
         ) from None
-
-
-def _first(value: str | int | ShotRange) -> int:
-    return value.first if isinstance(value, ShotRange) else int(value)
-
-
-def _last(value: str | int | ShotRange) -> int:
-    return value.last if isinstance(value, ShotRange) else int(value)
 
 
 def _listed(files: Sequence[Path]) -> str:

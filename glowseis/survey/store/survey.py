@@ -59,6 +59,7 @@ class Survey:
         manifest: What it is.
         index: One row per gather, with the columns of `glowseis.survey.store.index`.
         relabelling: Where labels come from that differ from the records'; None if none do.
+        unsure: Ids of gathers that judges looked at and gave no label, because they are unsure or disagree.
 
     Args:
         path: As above.
@@ -66,6 +67,7 @@ class Survey:
         index: As above.
         numbers: Number of each record in its shard, int64 `[gather]`; None if all records are in the index.
         relabelling: As above.
+        unsure: As above.
     """
 
     def __init__(
@@ -75,11 +77,13 @@ class Survey:
         index: pd.DataFrame,
         numbers: np.ndarray | None = None,
         relabelling: Relabelling | None = None,
+        unsure: frozenset[str] = frozenset(),
     ):
         self.path = path
         self.manifest = manifest
         self.index = index
         self.relabelling = relabelling
+        self.unsure = unsure
         self._numbers = index.groupby("shard").cumcount().to_numpy() if numbers is None else numbers
         self._shards = index["shard"].tolist()
         self._offsets = index["offset_bytes"].to_numpy()
@@ -151,29 +155,38 @@ class Survey:
         places = np.asarray(rows, np.int64)
         index = self.index.iloc[places].reset_index(drop=True)
         manifest = self._manifest_for(index, index["gather_id"])
-        return Survey(self.path, manifest, index, self._numbers[places], self.relabelling)
+        return Survey(self.path, manifest, index, self._numbers[places], self.relabelling, self.unsure)
 
-    def relabelled(self, labels: Sequence[str] | np.ndarray, files: Sequence[str], judge: str = "") -> "Survey":
+    def relabelled(
+        self,
+        labels: Sequence[str] | np.ndarray,
+        files: Sequence[str],
+        judge: str = "",
+        unsure: frozenset[str] | None = None,
+    ) -> "Survey":
         """The same gathers with other labels, in the index and in gathers that are read; the records stay as they are.
 
         Args:
             labels: A label for each gather, in the order of the index; empty for none.
             files: Where they come from, for people.
             judge: As in `Relabelling`.
+            unsure: As in `Survey`; those of this survey when None.
 
         Returns:
-            The survey with these labels and a checksum that follows from them; this survey if none differs.
+            The survey with these labels and a checksum that follows from them; this survey if nothing differs.
         """
         given = np.asarray(labels, object)
         differs = np.flatnonzero(given != self.index["label"].to_numpy())
+        unsure = self.unsure if unsure is None else unsure
         if not len(differs):
-            return self
+            same = self.path, self.manifest, self.index, self._numbers, self.relabelling
+            return self if unsure == self.unsure else Survey(*same, unsure)
         ids = self.index["gather_id"].to_numpy()
         told = json.dumps(sorted((str(ids[row]), str(given[row])) for row in differs))
         checksum = hashlib.sha256(told.encode()).hexdigest()
         index = self.index.assign(label=pd.Series(given, self.index.index, self.index["label"].dtype))
         manifest = self._manifest_for(index, ("labels", checksum))
-        return Survey(self.path, manifest, index, self._numbers, Relabelling(tuple(files), judge, checksum))
+        return Survey(self.path, manifest, index, self._numbers, Relabelling(tuple(files), judge, checksum), unsure)
 
     def _manifest_for(self, index: pd.DataFrame, why: Iterable[str]) -> Manifest:
         """The manifest of some of these gathers, or of other labels, and of what tells them from all of these."""

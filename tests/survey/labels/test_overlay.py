@@ -8,7 +8,7 @@ import pytest
 
 import glowseis
 from glowseis.errors import InputError
-from glowseis.survey.labels.adding import Judgement, append
+from glowseis.survey.labels.adding import Judgement, append, seconds
 from glowseis.survey.labels.overlay import SILENT, UNDECIDED, open_survey, read_overlay
 from glowseis.survey.store.scanning import verify
 from glowseis.survey.store.survey import write_survey
@@ -57,6 +57,31 @@ def test_labels_act_wherever_a_survey_is_used_and_its_files_stay(survey, tmp_pat
     assert {file.name: file.read_bytes() for file in survey.path.iterdir()} == before
     write_survey(tmp_path / "copy", (found.read(row) for row in range(COUNT)), found.size, {})
     assert labels_of(open_survey(tmp_path / "copy")) == labels_of(found)
+
+
+def test_a_survey_knows_of_what_judges_could_give_no_label(survey, written):
+    path = written("anna", "gather_id,label,judge", "line3-shot0,unsure,a", "line3-shot2,bad,a", "line3-shot2,good,b")
+    found = open_survey(survey.path, [path], "majority")
+    assert found.unsure == found.only([0, 2]).unsure == {"line3-shot0", "line3-shot2"} and not survey.unsure
+    assert found.relabelled(["good"] * COUNT, ["x"]).unsure == found.unsure
+    bare = dataclasses.replace(read_overlay(survey, [path]), survey=survey.relabelled([""] * COUNT, ["none"]))
+    # No label differs, and yet it is not the same.
+    assert bare.survey.checksum == dataclasses.replace(bare, judge="majority").laid_over().checksum
+    assert dataclasses.replace(bare, judge="majority").laid_over().unsure == found.unsure
+
+
+def test_a_judgement_that_was_taken_back_counts_no_more(survey, tmp_path):
+    path = tmp_path / "anna.csv"
+    times = [f"2026-11-27T10:00:0{second}Z" for second in range(4)]
+    said = [("bad", times[0]), ("good", times[1]), ("bad", times[0])]
+    append(path, [Judgement("line3-shot0", label, "anna", time=time) for label, time in said])
+    found = read_overlay(survey, [path])
+    assert found.given[:2].tolist() == [[1], [0]] and found.classes[found.votes[0, 0]] == "bad"
+    assert found.times[0, 0] == seconds(times[1]) and found.times[1, 0] == -np.inf
+    append(path, [Judgement("line3-shot0", "medium", "anna", time=times[2])])
+    assert read_overlay(survey, [path]).given[0, 0] == 2
+    append(path, [Judgement("line3-shot0", "", "anna", time=times[3])])
+    assert read_overlay(survey, [path]).given[0, 0] == 0
 
 
 def test_the_checksum_follows_from_what_the_labels_mean(survey, written):
