@@ -1,8 +1,9 @@
 """An estimate of how common each class is in a survey, from gathers that were drawn at random.
 
 A survey's gathers have one random order, which follows from a seed and their ids alone. Random choices are always the
-next of that order, so that those which are judged from its start on are a simple random sample, whatever else was
-judged and why, and no file has to remember them.
+next of that order, so that those which are judged from its start on are a random sample, whatever else was judged and
+why, and no file has to remember them. The sample is not quite simple: gathers that were chosen for other reasons extend
+it where they fill the next block of the order, which happens by chance once most of a survey is judged.
 """
 
 import hashlib
@@ -12,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 BLOCK = 5
-"""The sample ends at a multiple of so many gathers. Otherwise it could end with one that happened to be judged for
-another reason, and such gathers are bad more often."""
+"""The sample ends at a multiple of so many gathers. Otherwise it would more often end with some that happened to be
+judged for another reason, and such gathers are bad more often. If a share p of the survey is judged for other reasons,
+they fill about p^BLOCK / (1 - p^BLOCK) blocks at its end."""
 
 LEVEL = 0.95
 """Coverage of intervals."""
@@ -67,10 +69,10 @@ class Fractions:
         each = (
             f"{one.label} {100 * one.value:.1f} % ({100 * one.low:.1f} to {100 * one.high:.1f})" for one in self.classes
         )
-        unsure = f", {self.undecided} more without a label" if self.undecided else ""
+        unsure = f" and the {self.undecided} more without a label are like them" if self.undecided else ""
         return [
             f"class fractions of the survey: {', '.join(each)}; {100 * LEVEL:g} % intervals by Clopper and Pearson, "
-            f"from {self.sampled - self.undecided} gathers chosen at random{unsure}"
+            f"from {self.sampled - self.undecided} gathers chosen at random, if their labels are right{unsure}"
         ]
 
 

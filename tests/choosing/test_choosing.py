@@ -70,6 +70,11 @@ class TestFractions:
         # Tables of the exact interval: 2 of 20, and 0 of 20.
         assert (bad.low, bad.high) == pytest.approx((0.0123, 0.3170), abs=1e-4)
         assert (medium.low, medium.high) == pytest.approx((0.0, 0.1684), abs=1e-4)
+        # It says what it takes for granted.
+        (line,) = found.lines()
+        assert line.endswith("random, if their labels are right and the 5 more without a label are like them")
+        (line,) = estimate(labels[:20], ("good", "bad"), np.arange(20), 400).lines()
+        assert line.endswith("from 20 gathers chosen at random, if their labels are right")
 
     def test_the_estimate_is_unbiased_although_bad_gathers_are_sought(self):
         random, found = np.random.default_rng(2), []
