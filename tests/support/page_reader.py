@@ -62,9 +62,9 @@ class PageReader(HTMLParser):
             for name in ("src", "href", "srcset", "data", "action", "poster"):
                 assert re.match(r"#|data:image/png;base64,", attributes.get(name, "#")), attributes
             assert not any(name.startswith("on") for name in attributes), attributes
-            named = [attributes["href"][1:]] if "href" in attributes else []
+            named = [attributes["href"][1:]] if attributes.get("href", "").startswith("#") else []
             named += re.findall(r"url\(#?([^)]*)\)", " ".join(value or "" for value in attributes.values()))
-            assert set(named) <= set(ids)
+            assert set(named) <= set(ids), set(named) - set(ids)
             assert attributes.get("aria-labelledby", ids[0]) in ids
         assert not {"script", "link", "iframe", "object", "base"} & {name for name, _ in self.elements}
         assert "@import" not in self.source and "url(http" not in self.source
