@@ -40,7 +40,9 @@ class Children:
     images: np.ndarray
 
 
-def children(arm: str, pictures: Pictures, chosen: PictureSet, trial: Trial, between: Between) -> Children | None:
+def children(
+    arm: str, pictures: Pictures, chosen: PictureSet, trial: Trial, between: Between | None = None
+) -> Children | None:
     """The pictures that an arm makes; None if it makes none.
 
     Args:
@@ -48,7 +50,7 @@ def children(arm: str, pictures: Pictures, chosen: PictureSet, trial: Trial, bet
         pictures: All pictures.
         chosen: What is fixed for them.
         trial: Which of them train.
-        between: The flow.
+        between: Makes the pictures of the arm `flow`, which alone needs it.
     """
     if arm in (BASELINE, RIVAL):
         return None
@@ -65,6 +67,7 @@ def children(arm: str, pictures: Pictures, chosen: PictureSet, trial: Trial, bet
         drawn = [(one.host, one.donor, one.moved) for one in alike[:MADE]]
     first, second, share = map(np.array, zip(*drawn, strict=True))
     if arm == PRIMARY:
+        assert between is not None
         made = between(images[first], images[second], share)
     elif arm == DETAIL:
         made = fine_structure(images[first], images[second], chosen.smooth)

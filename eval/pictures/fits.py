@@ -96,7 +96,7 @@ class FlowFits:
         chosen: What is fixed for them.
     """
 
-    def __init__(self, size: tuple[int, ...], chosen: PictureSet):
+    def __init__(self, size: tuple[int, int], chosen: PictureSet):
         self._chosen, steps = chosen, chosen.flow_steps
         keras.utils.set_random_seed(0)
         self._flow = Glow((*size, 1), chosen.levels, 4, 32, attention_levels=1, heads=4)

@@ -32,6 +32,12 @@ class Pictures:
     labels: tuple[str, ...]
     kinds: np.ndarray
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        _, height, width = self.images.shape
+        return height, width
+
 
 @dataclass(frozen=True)
 class PictureSet:
@@ -83,16 +89,9 @@ def cells() -> Pictures:
     Functioning are those of defect probability 0 and 1/3; then come 2/3 and 1.
 
     Raises:
-        InputError: The package is not installed.
+        InputError: The package is not installed, or its pictures cannot be read.
     """
-    from PIL import Image
-
-    try:
-        from elpv_dataset.utils import load_dataset
-    except ImportError:
-        raise InputError("the solar cells need the package elpv-dataset; run pip install -e '.[elpv]'") from None
-    found, probabilities, kinds = load_dataset()
-    images = np.stack([np.asarray(Image.fromarray(one).resize((CELL, CELL), Image.Resampling.BOX)) for one in found])
+    images, probabilities, kinds = _cells()
     classes = np.searchsorted([0.5, 0.9], probabilities).astype(np.int32)
     return Pictures(images, classes, ("functioning", "probably defective", "defective"), kinds)
 
@@ -101,14 +100,28 @@ def sure_cells() -> Pictures:
     """Those of them that judges were sure of: defect probability 0 or 1.
 
     Raises:
-        InputError: The package is not installed.
+        InputError: As for `cells`.
     """
-    every = cells()
-    from elpv_dataset.utils import load_dataset
+    images, probabilities, kinds = _cells()
+    sure = np.isin(probabilities, (0.0, 1.0))
+    return Pictures(images[sure], probabilities[sure].astype(np.int32), ("functioning", "defective"), kinds[sure])
 
-    sure = np.isin(load_dataset()[1], (0.0, 1.0))
-    classes = (every.classes[sure] > 0).astype(np.int32)
-    return Pictures(every.images[sure], classes, ("functioning", "defective"), every.kinds[sure])
+
+def _cells() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Reduced pictures, defect probabilities and types of all cells."""
+    from PIL import Image
+
+    mend = "run pip install -e '.[elpv]'"
+    try:
+        from elpv_dataset.utils import load_dataset
+
+        found, probabilities, kinds = load_dataset()
+    except ImportError:
+        raise InputError(f"the solar cells need the package elpv-dataset; {mend}") from None
+    except (OSError, ValueError) as wrong:
+        raise InputError(f"the pictures of the package elpv-dataset cannot be read ({wrong}); {mend}") from None
+    reduced = [np.asarray(Image.fromarray(one).resize((CELL, CELL), Image.Resampling.BOX)) for one in found]
+    return np.stack(reduced), probabilities, kinds
 
 
 _OF_CELLS = (RIVAL, PIXEL_MIXING, TRACE_BLOCKS, PRIMARY, DETAIL)

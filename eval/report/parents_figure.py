@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
 from eval.pictures.arms import Children
 from eval.pictures.sets import Pictures
 from glowseis.files import whole_file
@@ -23,7 +21,7 @@ def draw_parents(path: Path, pictures: Pictures, made: Mapping[str, Children]) -
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(COLUMNS, 3.4 * len(made)), layout="constrained")
-    for part, (arm, some) in zip(np.atleast_1d(figure.subfigures(len(made))), made.items(), strict=True):
+    for part, (arm, some) in zip(figure.subfigures(len(made), squeeze=False)[:, 0], made.items(), strict=True):
         part.suptitle(f"{arm}: first parents, second parents, what is made of them")
         rows = (pictures.images[some.first], pictures.images[some.second], some.images)
         for axes, images in zip(part.subplots(3, COLUMNS), rows, strict=True):

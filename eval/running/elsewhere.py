@@ -72,12 +72,13 @@ class PictureRunner:
         return {arm: one for arm, one in found.items() if one}
 
     def _children(self, trial: Trial, arm: str) -> tuple[Children | None, FittedFlow | None]:
-        pictures, fitted = self._pictures, None
-        self._flow = self._flow or FlowFits(pictures.images.shape[1:], self._chosen)
+        pictures, fitted, between = self._pictures, None, None
         if arm == PRIMARY:
+            self._flow = self._flow or FlowFits(pictures.size, self._chosen)
+            between = self._flow.between
             rare = trial.training[pictures.classes[trial.training] == trial.rare]
             fitted = self._flow.fit(pictures.images[rare], pictures.images[trial.judges], trial.seed)
-        return children(arm, pictures, self._chosen, trial, self._flow.between), fitted
+        return children(arm, pictures, self._chosen, trial, between), fitted
 
     def _row(self, classifier: ClassifierFits, trial: Trial, arm: str) -> dict[str, Any]:
         """Fit and score one arm."""
@@ -89,7 +90,7 @@ class PictureRunner:
         rows = batches(arm, pictures.classes, trial, len(pictures.images), count, self._chosen.steps)
         found = classifier.probabilities(images, classes, rows, trial.seed, pictures.images[trial.test])
         truth, trained = pictures.classes[trial.test], pictures.classes[[*trial.training, *trial.judges]]
-        weights = fraction_weights(truth, np.bincount(trained, minlength=len(pictures.labels)))
+        weights = fraction_weights(truth, np.bincount(trained, minlength=len(pictures.labels)).tolist())
         scored = scores(truth, found.argmax(axis=1), pictures.labels, probabilities=found, weights=weights)
         return {
             **self._fixed,
