@@ -85,6 +85,9 @@ class FlowModel(keras.Model):
         Raises:
             ValueError: There is something else with them, or they have another size or type.
         """
+        if isinstance(data, (tuple, list)) and len(data) == 1:
+            # What generators must yield.
+            (data,) = data
         if isinstance(data, (tuple, list, dict)):
             raise ValueError(
                 "FlowTrainer trains on images alone, but received something else with them. Drop it, for example "

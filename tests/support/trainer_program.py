@@ -35,6 +35,9 @@ def main() -> None:
         assert told["loss"] == told["bits_per_dimension"] and told["val_loss"] == told["val_bits_per_dimension"]
         found[f"{name} bits"] = told["bits_per_dimension"]
         found[f"{name} evaluated"] = trainer.evaluate(images, batch_size=2, verbose=0)
+        # Keras' generators yield tuples.
+        by_generator = trainer.evaluate(((images,) for _ in range(2)), steps=1, verbose=0)
+        assert np.isclose(by_generator, found[f"{name} evaluated"], rtol=1e-5)
         found |= {f"{name} {index}": weight for index, weight in enumerate(flow.get_weights())}
     trainer.save(result + ".keras")
     again = keras.saving.load_model(result + ".keras")

@@ -134,6 +134,8 @@ def test_callbacks_and_saving_work_as_keras_has_them(tmp_path, capsys):
     told = trainer.fit(x, batch_size=2, epochs=2, validation_data=x, callbacks=callbacks, verbose=2).history
     assert told["loss"] == told["bits_per_dimension"] and told["val_loss"][1] < told["val_loss"][0] < 20
     assert f"loss: {told['loss'][0]:.4f}" in capsys.readouterr().out
+    by_generator = trainer.evaluate(((x,) for _ in range(2)), steps=1, verbose=0)
+    assert by_generator == pytest.approx(trainer.evaluate(x, verbose=0), rel=1e-6)
     loaded = keras.saving.load_model(path)
     assert loaded.evaluate(x, batch_size=2, verbose=0) == pytest.approx(told["val_loss"][1], rel=1e-6)
     assert int(loaded.optimizer.iterations) == 4 and loaded.optimizer.get_config() == trainer.optimizer.get_config()
