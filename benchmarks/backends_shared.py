@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from glowseis.layers.step_stack import way_through
+from glowseis.models.flow_trainer import training_way
 from glowseis.models.glow import Glow
 
 LEARNING_RATE = 1e-6
@@ -58,10 +58,10 @@ def training(flow: Any, contender: str) -> Iterator[None]:
     """A context in which the flow's steps run in this way of training."""
     with contextlib.ExitStack() as contexts:
         for stack in flow.stacks:
-            lowered = contender.endswith("bfloat16")
+            activations, *lowered = contender.split("-")
             with drawing():
-                template = stack.template.with_conditioner_of("mixed_bfloat16") if lowered else stack.template
-            contexts.enter_context(stack.running(way_through(template, recomputed=contender.startswith("recomputed"))))
+                way = training_way(stack, activations, *lowered)
+            contexts.enter_context(stack.running(way))
         yield
 
 

@@ -29,7 +29,7 @@ def check_ways(activations: Activations, conditioners: Precision) -> None:
             raise ValueError(f"{name} is {value!r}; give one of {', '.join(get_args(known))}")
 
 
-def training_way(stack: StepStack, activations: Activations, conditioners: Precision) -> Way:
+def training_way(stack: StepStack, activations: Activations, conditioners: Precision = "float32") -> Way:
     """The backend's way through a level's steps in training; the stack is built."""
     lowered = conditioners != "float32"
     template = stack.template.with_conditioner_of(f"mixed_{conditioners}") if lowered else stack.template

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 import keras
 import numpy as np
 
-from glowseis.layers.step_stack import way_through
+from glowseis.models.flow_trainer import training_way
 from glowseis.models.glow import Glow
 
 
@@ -38,8 +38,8 @@ def running(flow, way):
     """A context in which the flow's steps run this way."""
     with ExitStack() as contexts:
         for stack in flow.stacks:
-            template = stack.template.with_conditioner_of("mixed_bfloat16") if "bfloat16" in way else stack.template
-            contexts.enter_context(stack.running(way_through(template, recomputed="recomputed" in way)))
+            activations, *lowered = way.split("-")
+            contexts.enter_context(stack.running(training_way(stack, activations, *lowered)))
         yield
 
 
