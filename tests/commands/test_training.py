@@ -101,9 +101,10 @@ def test_a_run_that_was_killed_and_stopped_ends_with_the_same_weights(
 
 
 @pytest.mark.slow
-def test_a_run_that_xla_compiles_ends_with_the_same_weights_when_resumed(tiny, tmp_path, monkeypatch, command):
+@pytest.mark.parametrize("way", ["training.jit_compile=true", "training.conditioners=bfloat16"])
+def test_each_way_of_training_ends_with_the_same_weights_when_resumed(tiny, tmp_path, monkeypatch, command, way):
     monkeypatch.chdir(tmp_path)
-    changes = (*SMALL, "flow.steps=2", "training.jit_compile=true", "training.activations=recomputed")
+    changes = (*SMALL, "flow.steps=2", "training.activations=recomputed", way)
     words = ("train", tiny.recipe, "--survey", tiny.survey, *(word for one in changes for word in ("--set", one)))
     whole = command(*words)
     assert whole.status == 0, whole.error
@@ -111,14 +112,14 @@ def test_a_run_that_xla_compiles_ends_with_the_same_weights_when_resumed(tiny, t
 
     def stop(run, step, *figures):
         after_step(run, step, *figures)
-        told.append(run.fitting._optimise.function_spec.jit_compile)
+        told.append(bool(run.fitting._optimise.function_spec.jit_compile))
         if step == 5:
             signal.raise_signal(signal.SIGTERM)
 
     monkeypatch.setattr(FlowRun, "after_step", stop)
     assert command(*words, "--out", "parts").status == 75
     done = command(*words, "--out", "parts")
-    assert done.status == 0 and f"resuming after step 5 of {STEPS}" in done.out and set(told) == {True}
+    assert done.status == 0 and f"resuming after step 5 of {STEPS}" in done.out and set(told) == {"jit" in way}
     last = f"checkpoints/last/ckpt-{STEPS}"
     assert same(weights(f"parts/{last}"), weights(f"runs/tiny/{last}"))
 
