@@ -1,5 +1,6 @@
 """A run that trains a flow: from recipe and survey to SavedModel and figures."""
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,7 @@ from glowseis.fitting.stopping import Stopping
 from glowseis.recipe import Recipe
 from glowseis.run.checks import check_size
 from glowseis.run.claim import claimed_for_all
+from glowseis.run.preparation import forgotten_if_refused
 from glowseis.run.record import record_of
 from glowseis.run.result import RESULT, Result, export_once, finish, last_lines, read_result
 from glowseis.run.starting import Start, began_with, earlier_ids, flow_start, known_before, with_flow_start
@@ -121,7 +123,8 @@ def train_flow(
             say(f"{folder}: this run is done; its figures:")
             return read_result(folder, FlowResult) if devices.is_chief else {}
         deterministic_kernels()
-        fitting = fitting_of(recipe, survey, selection, devices, start)
+        with forgotten_if_refused(folder) if devices.is_chief else contextlib.nullcontext():
+            fitting = fitting_of(recipe, survey, selection, devices, start)
         run = FlowRun(fitting, folder, stopping, identity, say)
         weights = sum(int(np.prod(weight.shape)) for weight in fitting.flow.trainable_weights)
         judging = len(selection.held_out)

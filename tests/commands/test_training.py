@@ -130,11 +130,15 @@ def test_xla_where_it_cannot_be_had_is_told(tiny, tmp_path, monkeypatch, command
     def function(called, *, autograph, jit_compile):
         raise tf.errors.InternalError(None, None, "libdevice not found at ./libdevice.10.bc\n[Op:exp]")
 
-    monkeypatch.setattr(tf, "function", function)
     changes = (*SMALL, "training.jit_compile=true")
-    done = command("train", tiny.recipe, "--survey", tiny.survey, *(word for one in changes for word in ("--set", one)))
+    words = ("train", tiny.recipe, "--survey", tiny.survey, *(word for one in changes for word in ("--set", one)))
+    with monkeypatch.context() as patch:
+        patch.setattr(tf, "function", function)
+        done = command(*words)
     assert done.status == 2 and len(done.error) == 1
     assert "training.jit_compile = true: libdevice not found at ./libdevice.10.bc; set it to false" in done.error[0]
+    # Whoever does so is not told that the folder holds another run.
+    assert not Path("runs/tiny/run.json").exists()
 
 
 def test_the_first_weights_follow_the_seed(tiny):
