@@ -1,6 +1,7 @@
 """In which order gathers are labelled: ids, each with its reason, which the page shows after judging."""
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -61,7 +62,8 @@ def from_file(survey: Survey, path: Path) -> tuple[Order, dict[str, float]]:
 
     Returns:
         Its gathers, each where it is first named; and when each had last been judged, in seconds since 1970. A file
-        that does not say is taken to know of all that was judged before it was last changed.
+        that does not say is taken to know of all that was judged before it was last changed. Times that are still to
+        come, such as local ones without their zone, are now: otherwise nothing that is said now would be later.
 
     Raises:
         InputError: It is not such a table, or names a gather that the survey lacks.
@@ -74,7 +76,8 @@ def from_file(survey: Survey, path: Path) -> tuple[Order, dict[str, float]]:
     changed_s = -math.inf if JUDGED in table else path.stat().st_mtime
     found: dict[str, str] = {}
     judged_s: dict[str, float] = {}
-    for (number, gather_id), reason, time in zip(table["gather_id"].items(), reasons, judged, strict=True):
+    now_s = time.time()
+    for (number, gather_id), reason, moment in zip(table["gather_id"].items(), reasons, judged, strict=True):
         if not gather_id:
             continue
         try:
@@ -82,10 +85,10 @@ def from_file(survey: Survey, path: Path) -> tuple[Order, dict[str, float]]:
         except InputError as wrong:
             raise InputError(f"{name}, row {number}: {wrong}") from None
         try:
-            judged_s.setdefault(gather_id, max(seconds(time) + ROUNDED_S, changed_s))
+            judged_s.setdefault(gather_id, min(max(seconds(moment) + ROUNDED_S, changed_s), now_s))
         except ValueError:
             raise InputError(
-                f"{name}, row {number}: {JUDGED} {time!r} is no time as ISO 8601; clear the cell"
+                f"{name}, row {number}: {JUDGED} {moment!r} is no time as ISO 8601; clear the cell"
             ) from None
         found.setdefault(gather_id, cell_text(reason))
     if not found:

@@ -129,6 +129,13 @@ def test_an_order_knows_what_had_been_judged_whenever_its_file_is_changed(survey
         session.label(shot(number), "good")
     os.utime(order, (2e9, 2e9))
     assert begin(survey.path, labels, "anna", order, "line").coming(5) == []
+    # Somebody's local time without its zone is still to come.
+    ahead = datetime.now(UTC) + timedelta(hours=8)
+    order.write_text(f"gather_id,reason,judged\n{shot(1)},second look,{ahead.isoformat()}\n")
+    session = begin(survey.path, labels, "anna", order, "line")
+    assert session.coming(5) == [shot(1)]
+    session.label(shot(1), "good")
+    assert session.coming(5) == []
     order.write_text(f"gather_id,reason,judged\n{shot(1)},second look,yesterday\n")
     with pytest.raises(InputError, match=r"row 2: judged 'yesterday' is no time as ISO 8601; clear the cell"):
         begin(survey.path, labels, "anna", order, "line")

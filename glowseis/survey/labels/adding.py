@@ -50,7 +50,8 @@ def seconds(text: str) -> float:
         return -math.inf
     try:
         read = datetime.fromisoformat(text)
-        return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
+        # In UTC its year may be none, and then it could not be written as one.
+        return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC).timestamp()
     except OverflowError as wrong:
         raise ValueError(str(wrong)) from None
 

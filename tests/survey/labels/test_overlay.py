@@ -198,6 +198,7 @@ def test_an_unlabelled_survey_takes_classes_of_its_own(tmp_path, written):
         (["gather_id,label,judge", "line3-shot0,bad,", "line3-shot1,bad,a"], "row 2: its judge is empty; fill it in"),
         (["gather_id,label,judge", "line3-shot0,bad,majority"], "row 2: judge 'majority': that word stands for most"),
         (["gather_id,label,time", "line3-shot0,bad,27.11.2026"], "row 2: time '27.11.2026' is not ISO 8601"),
+        (["gather_id,label,time", "line3-shot0,bad,0001-01-01T00:00+01:00"], r"row 2: time '0001-01-01T00:00\+01"),
     ],
 )
 def test_a_file_that_does_not_fit_is_told(survey, written, rows, message):
