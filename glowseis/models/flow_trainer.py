@@ -85,9 +85,9 @@ class FlowModel(keras.Model):
         Raises:
             ValueError: There is something else with them, or they have another size or type.
         """
-        if isinstance(data, (tuple, list)) and len(data) == 1:
-            # What generators must yield.
-            (data,) = data
+        if isinstance(data, (tuple, list)) and data and all(one is None for one in data[1:]):
+            # What generators must yield, and what Keras makes of the images of `train_on_batch`.
+            data = data[0]
         if isinstance(data, (tuple, list, dict)):
             raise ValueError(
                 "FlowTrainer trains on images alone, but received something else with them. Drop it, for example "
@@ -226,16 +226,18 @@ def _jax_step(
     """Keras' step on JAX, `(values of variables, iterator) -> (logs, values)`."""
 
     def checked(state: Any, iterator: Iterator[Any]) -> Any:
-        data = next(iterator)
         try:
+            data = next(iterator)
             check(data)
-        except ValueError:
-            # Keras has taken the values out of the variables, and loses them if the first step fails.
+            return step(state, iter([data]))
+        except BaseException:
+            # Keras has taken the values out of the variables, and loses them if the first step fails or is
+            # interrupted, or if there is no batch.
             for variables, values in zip(kept, state, strict=True):
                 for variable, value in zip(variables, values, strict=True):
-                    variable.assign(value)
+                    if not value.is_deleted():
+                        variable.assign(value)
             raise
-        return step(state, iter([data]))
 
     return checked
 

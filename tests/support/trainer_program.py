@@ -5,8 +5,10 @@ settings and how it is fitted. Written are the bits of each epoch and those eval
 was said of images that cannot be trained on.
 """
 
+import contextlib
 import json
 import sys
+from unittest import mock
 
 sys.modules["tensorflow"] = None
 
@@ -31,13 +33,14 @@ def main() -> None:
         trainer.compile(keras.optimizers.SGD(settings["learning_rate"]))
         if not way:
             found["wrong"] = json.dumps(said_of_wrong(trainer, images))
+            check_interrupted(trainer, images)
         told = trainer.fit(images, **settings["fit"], validation_data=images).history
         assert told["loss"] == told["bits_per_dimension"] and told["val_loss"] == told["val_bits_per_dimension"]
         found[f"{name} bits"] = told["bits_per_dimension"]
         found[f"{name} evaluated"] = trainer.evaluate(images, batch_size=2, verbose=0)
-        # Keras' generators yield tuples.
+        # Keras' generators yield tuples, and it makes one of a batch.
         by_generator = trainer.evaluate(((images,) for _ in range(2)), steps=1, verbose=0)
-        assert np.isclose(by_generator, found[f"{name} evaluated"], rtol=1e-5)
+        assert np.allclose([by_generator, trainer.test_on_batch(images)[0]], found[f"{name} evaluated"], rtol=1e-5)
         found |= {f"{name} {index}": weight for index, weight in enumerate(flow.get_weights())}
     trainer.save(result + ".keras")
     again = keras.saving.load_model(result + ".keras")
@@ -67,6 +70,19 @@ def said_of_wrong(trainer, good):
     for one, other in zip(before, trainer.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     return said
+
+
+def check_interrupted(trainer, images):
+    """The weights stay if the first step, which may be compiled for long, is interrupted."""
+
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    before = trainer.get_weights()
+    with mock.patch.object(type(trainer), "compute_loss", interrupt), contextlib.suppress(KeyboardInterrupt):
+        trainer.fit(images, verbose=0)
+    for one, other in zip(before, trainer.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 if __name__ == "__main__":
