@@ -1,6 +1,6 @@
-"""The arms on other people's pictures: `python -m eval.elsewhere`.
+"""The arms on pictures that are not seismic: `python -m eval.elsewhere`.
 
-Handwritten digits, and solar cells with defects. docs/protocol-elsewhere.md says what was fixed before it was run.
+Handwritten digits, and solar cells with defects. docs/protocol-elsewhere.md says what was fixed before the study.
 """
 
 import os
@@ -19,12 +19,12 @@ def main(
     *,
     out: Annotated[Path | None, typer.Option(help="CSV file of the outcomes; default: elsewhere/PICTURES.csv.")] = None,
     arm: Annotated[list[str] | None, typer.Option(help="Name of an arm; repeatable; default: all.")] = None,
-    trials: Annotated[int | None, typer.Option(min=1, help="Run only the first trials.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps of a classifier.")] = None,
-    flow_steps: Annotated[int | None, typer.Option(min=1, help="Steps of a flow.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of divisions and of all that is drawn.")] = 1,
+    trials: Annotated[int | None, typer.Option(min=1, help="Run only this many trials, the first ones.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Training steps of a classifier.")] = None,
+    flow_steps: Annotated[int | None, typer.Option(min=1, help="Training steps of a flow.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of divisions and all random numbers.")] = 1,
     draw: Annotated[
-        Path | None, typer.Option(help="Only draw what the arms make beside its parents, to this PNG file.")
+        Path | None, typer.Option(help="PNG file; only draw the pictures that the arms make, with their parents.")
     ] = None,
     tables_only: Annotated[
         bool, typer.Option("--tables-only", help="Only print the table of finished trials.")
@@ -39,7 +39,7 @@ def main(
     from eval.pictures.sets import SETS
 
     if pictures not in SETS:
-        raise InputError(f"{pictures}: there are no such pictures; choose from {', '.join(SETS)}")
+        raise InputError(f"{pictures}: no such set of pictures; choose from {', '.join(SETS)}")
     chosen = SETS[pictures]
     chosen = replace(chosen, steps=steps or chosen.steps, flow_steps=flow_steps or chosen.flow_steps)
     for name in arm or []:
@@ -66,7 +66,7 @@ def main(
         try:
             outcomes = runner.run(path, outcomes, arm or chosen.arms, trials or len(loaded.images), command.say)
         except (KeyboardInterrupt, StoppedError):
-            raise StoppedError("stopped; what is finished is kept; run the same command again to continue") from None
+            raise StoppedError("stopped; finished arms are kept; run the same command again to continue") from None
     if outcomes.empty:
         raise InputError(f"{path}: nothing is finished; leave out --tables-only to run it")
     print(table(outcomes, chosen).to_string(index=False, float_format="{:.3g}".format))

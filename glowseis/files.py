@@ -199,7 +199,7 @@ def resumable_file(out: Path, work: dict[str, Any]) -> Iterator[tuple[Path, Call
 
 @contextlib.contextmanager
 def private_file(path: Path, text: str) -> Iterator[None]:
-    """Keep a file that only its user can read while the block runs.
+    """While the block runs, keep a file that only its owner can read.
 
     Args:
         path: The file; missing parents are made, and an older file is removed.

@@ -19,10 +19,10 @@ MADE = 300
 BATCH = 32
 
 _ENOUGH = 8
-"""Moves drawn for each that is used: those between pictures of two kinds are left out."""
+"""Moves drawn for each that is used; those between pictures of different kinds are left out."""
 
 Between = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-"""Pictures between pairs of pictures: first ones, second ones and weights of the second."""
+"""Makes pictures between pairs of pictures: takes the first ones, the second ones and the weights of the second."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def children(
         pictures: All pictures.
         chosen: What is fixed for them.
         trial: Which of them train.
-        between: Makes the pictures of the arm `flow`, which alone needs it.
+        between: Makes the pictures of the arm `flow`; no other arm needs it.
     """
     if arm in (BASELINE, RIVAL):
         return None
@@ -83,7 +83,7 @@ def fine_structure(hosts: np.ndarray, donors: np.ndarray, smooth: float) -> np.n
     Args:
         hosts: Give the coarse structure, uint8 `[picture, height, width]`.
         donors: Give the fine structure, likewise.
-        smooth: Standard deviation of the Gaussian that parts them, in pixels.
+        smooth: Standard deviation of the Gaussian that separates them, in pixels.
     """
     one, other = hosts.astype(np.float32), donors.astype(np.float32)
     sigma = (0, smooth, smooth)
@@ -94,8 +94,8 @@ def fine_structure(hosts: np.ndarray, donors: np.ndarray, smooth: float) -> np.n
 def batches(arm: str, classes: np.ndarray, trial: Trial, first_made: int, made: int, steps: int) -> np.ndarray:
     """Rows of each step's pictures, int32 `[step, place]`.
 
-    In all arms one of as many pictures as there are classes is of the rare one, half of these from what the arm makes,
-    if it makes any. Without augmentation all training pictures are drawn with the same chance.
+    In all arms the share of the rare class is 1 / number of classes. Half of its pictures are made by the arm, if it
+    makes any. Without augmentation all training pictures are equally likely.
 
     Args:
         arm: The arm.

@@ -1,4 +1,4 @@
-"""Classifiers and flows of pictures, fitted again and again by the same traced steps."""
+"""Classifiers and flows of pictures, all fitted by the same traced steps."""
 
 from dataclasses import dataclass
 
@@ -18,20 +18,20 @@ from glowseis.models.grey_levels import dequantise, from_levels, to_levels
 from glowseis.survey.batches.labelled import from_memory
 
 ALPHA, RATE, EPOCHS = 4, 1e-3, 20
-"""Of the classifier: width, learning rate of the first steps, and parts of a training in which it is constant."""
+"""Of the classifier: width, initial learning rate, and parts of a training; the rate is constant within a part."""
 
 DECAY = 0.851
 """Factor of the learning rate from part to part."""
 
 FLOW_BATCH, EVALUATED, AT_ONCE = 8, 20, 50
-"""Pictures of a flow's step, steps after which its weights are judged, and pictures made at a time."""
+"""Pictures in a step of the flow, steps between evaluations, and pictures made at a time."""
 
 ROUND_TRIP_BOUND = 1e-3
 """As in `glowseis.fitting.flow.fitting`."""
 
 
 class ClassifierFits:
-    """Fits Miniception to pictures, each time from other first weights.
+    """Fits Miniception to pictures, each time from other initial weights.
 
     Args:
         classes: Number of classes.
@@ -54,7 +54,7 @@ class ClassifierFits:
             images: Grey levels, uint8 `[picture, height, width]`.
             classes: Their classes, int32 `[picture]`.
             rows: Pictures of each step, `[step, place]`.
-            seed: Seed of first weights and random changes.
+            seed: Seed of initial weights and random changes.
             test: Pictures to grade.
 
         Returns:
@@ -82,14 +82,14 @@ class ClassifierFits:
 
 @dataclass(frozen=True)
 class FittedFlow:
-    """Attributes: bits per grey value of the pictures that judged its kept weights, and their step."""
+    """Attributes: bits per grey value of the held-out pictures with the kept weights, and the step of these weights."""
 
     bits: float
     step: int
 
 
 class FlowFits:
-    """Fits the paper's flow to a few pictures, each time from the same first weights.
+    """Fits the paper's flow to a few pictures, each time from the same initial weights.
 
     Args:
         size: Height and width of the pictures.
@@ -111,11 +111,11 @@ class FlowFits:
         self._between = tf.function(self._interpolated, autograph=False, reduce_retracing=True)
 
     def fit(self, images: np.ndarray, judges: np.ndarray, seed: int) -> FittedFlow:
-        """Fit the flow; it then has the weights that its judges found best.
+        """Fit the flow; it then has the weights that are best for the held-out pictures.
 
         Args:
             images: Pictures of the rare class, uint8 `[picture, height, width]`.
-            judges: Others that judge its weights.
+            judges: Others, held out to choose its weights.
             seed: Seed of order, random changes and dequantisation.
 
         Raises:
@@ -142,7 +142,7 @@ class FlowFits:
         return FittedFlow(least, state.best_step)
 
     def between(self, first: np.ndarray, second: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Pictures on the spherical path between the latents of two, uint8 `[picture, height, width]`."""
+        """Pictures on the spherical paths between the latents of pairs, uint8 `[picture, height, width]`."""
         parts = []
         for start in range(0, len(first), AT_ONCE):
             some = np.s_[start : start + AT_ONCE]
@@ -156,7 +156,7 @@ class FlowFits:
 
 
 def changed(images: np.ndarray, chosen: PictureSet, random: np.random.Generator) -> np.ndarray:
-    """Pictures shifted, and mirrored where that is fixed for them, at random; mirror images come in at the borders."""
+    """Pictures shifted at random, and mirrored at random if the set says so; borders are filled by reflection."""
     height, width = images.shape[1:]
     most = chosen.shift
     framed = np.pad(images, ((0, 0), (most, most), (most, most)), mode="reflect")

@@ -1,4 +1,4 @@
-"""Other people's pictures with a rare class: where they come from, and how a study treats them."""
+"""Sets of pictures with a rare class: where they come from, and how a study treats them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from eval.study.names import BASELINE, PRIMARY, RIVAL
 from glowseis.errors import InputError
 
 DETAIL = "fine-detail"
-"""The arm that moves fine structure; it has no meaning where fine and coarse structure are one, as in digits."""
+"""The arm that moves fine structure; it makes no sense where fine and coarse structure are the same, as in digits."""
 
 CELL = 64
 """Height and width of a solar cell's picture, in pixels."""
@@ -45,7 +45,7 @@ class PictureSet:
 
     Attributes:
         load: Returns the pictures.
-        rare: Classes that are the rare one in turn.
+        rare: Classes that take turns as the rare one.
         kept: Pictures of the rare class that a training set keeps; 0 for all.
         folds: Parts of a division: one tests, the others train.
         arms: The arms.
@@ -54,9 +54,9 @@ class PictureSet:
         mirrored: Whether training pictures are mirrored at random, left to right and top to bottom.
         levels: Levels of the flow.
         flow_steps: Steps of the flow.
-        enlarged: Height and width of the square that the classifier sees of a pixel.
-        smooth: Standard deviation of the Gaussian that parts fine from coarse structure, in pixels.
-        milder: Classes that may be hosts of the rare class's fine structure, itself among them.
+        enlarged: Height and width of the square as which the classifier sees a pixel.
+        smooth: Standard deviation of the Gaussian that separates fine from coarse structure, in pixels.
+        milder: Classes that the rare class's fine structure may be moved to, including the rare class.
     """
 
     load: Callable[[], Pictures]
@@ -86,7 +86,7 @@ def digits() -> Pictures:
 def cells() -> Pictures:
     """The 2,624 solar cells of the package elpv-dataset, reduced to `CELL` by averages over areas.
 
-    Functioning are those of defect probability 0 and 1/3; then come 2/3 and 1.
+    Cells of defect probability 0 and 1/3 are functioning, of 2/3 probably defective, of 1 defective.
 
     Raises:
         InputError: The package is not installed, or its pictures cannot be read.
@@ -97,7 +97,7 @@ def cells() -> Pictures:
 
 
 def sure_cells() -> Pictures:
-    """Those of them that judges were sure of: defect probability 0 or 1.
+    """The solar cells that judges were sure of: defect probability 0 or 1.
 
     Raises:
         InputError: As for `cells`.

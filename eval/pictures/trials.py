@@ -1,4 +1,4 @@
-"""Divisions of a set of pictures into those that train and those that test."""
+"""Divisions of a set of pictures into training and test pictures."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from eval.pictures.sets import Pictures, PictureSet
 
 JUDGING = 0.1
-"""Share of the rare training pictures that judge a flow and train nothing, in every arm."""
+"""Share of the rare training pictures that are held out to choose a flow's weights. They train nothing, in any arm."""
 
 
 @dataclass(frozen=True)
@@ -17,11 +17,11 @@ class Trial:
 
     Attributes:
         rare: Number of the rare class.
-        fold: Number of the part that tests.
+        fold: Number of the test part.
         seed: Seed of everything that is drawn.
-        training: Rows that train, int64 `[picture]`.
-        judges: Rows of rare pictures that judge a flow.
-        test: Rows that test.
+        training: Rows of training pictures, int64 `[picture]`.
+        judges: Rows of rare pictures held out to choose a flow's weights.
+        test: Rows of test pictures.
     """
 
     rare: int
@@ -33,12 +33,14 @@ class Trial:
 
 
 def trials(pictures: Pictures, chosen: PictureSet, seed: int) -> Iterator[Trial]:
-    """The trials of a set: all parts of a division test in turn, for the only rare class or each for another one.
+    """The trials of a set: all parts of a division are the test part in turn.
+
+    If there is one rare class, it has a trial per part. If there are several, each has one trial.
 
     Args:
         pictures: The pictures.
         chosen: What is fixed for them.
-        seed: Seed of the division and of all that is drawn.
+        seed: Seed of the division and all random numbers.
     """
     from sklearn.model_selection import StratifiedKFold
 

@@ -1,4 +1,4 @@
-"""What arms make of pictures, beside what they made it from."""
+"""A figure of the pictures that arms make, with their parents."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +22,7 @@ def draw_parents(path: Path, pictures: Pictures, made: Mapping[str, Children]) -
 
     figure = Figure(figsize=(COLUMNS, 3.4 * len(made)), layout="constrained")
     for part, (arm, some) in zip(figure.subfigures(len(made), squeeze=False)[:, 0], made.items(), strict=True):
-        part.suptitle(f"{arm}: first parents, second parents, what is made of them")
+        part.suptitle(f"{arm}: first parents, second parents, children")
         rows = (pictures.images[some.first], pictures.images[some.second], some.images)
         for axes, images in zip(part.subplots(3, COLUMNS), rows, strict=True):
             for place, one in zip(axes, images, strict=False):

@@ -44,7 +44,7 @@ def read_outcomes(path: Path, fixed: Sequence[object]) -> pd.DataFrame:
         fixed: What its rows must have in the columns `FIXED`.
 
     Raises:
-        InputError: It is something else, or of other settings.
+        InputError: It is something else, or has other settings.
     """
     if not path.exists():
         return pd.DataFrame(columns=COLUMNS)
@@ -70,7 +70,7 @@ def table(outcomes: pd.DataFrame, chosen: PictureSet) -> pd.DataFrame:
     """A row per arm: means and standard deviations in per cent, and its difference from random oversampling.
 
     The flow's contrast is the primary one; p of the others are corrected by Holm's method. Where every trial has a rare
-    class of its own the test is the paired t-test, otherwise the corrected resampled one (`eval.results.statistics`).
+    class of its own, the test is the paired t-test, otherwise the corrected resampled one (`eval.results.statistics`).
 
     Args:
         outcomes: As `read_outcomes` returns them.

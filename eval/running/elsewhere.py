@@ -23,7 +23,7 @@ class PictureRunner:
     Args:
         pictures: The pictures.
         chosen: What is fixed for them.
-        seed: Seed of the divisions and of all that is drawn.
+        seed: Seed of the divisions and all random numbers.
         fixed: What all rows have in common (`eval.results.elsewhere.FIXED`), with commit and machine.
     """
 

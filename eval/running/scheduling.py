@@ -226,8 +226,8 @@ def on_cluster(jobs: Sequence[Job], address: str, say: Callable[[str], None] = p
             for future in as_completed(list(job_of), loop=client.loop):
                 try:
                     ended.append(future.result())
-                # It has the error of its last try, which may be of any kind: whatever on_worker met there, such as a
-                # missing package or a full disk, or one of dask's own. The other folds go on, and _judge raises it.
+                # The error of its last try may be of any kind: from on_worker, such as a missing package or a full
+                # disk, or from dask itself. The other folds go on, and _judge raises it.
                 except Exception as wrong:
                     ended.append(Ended(job_of[future], STOPPED, [], str(wrong)))
                 for line in ended[-1].said:

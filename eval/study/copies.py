@@ -1,4 +1,4 @@
-"""Images of a fold's validation and test gathers, whose copies are recognised under any id."""
+"""Copies of a fold's validation and test gathers are found by their images, whatever their ids."""
 
 import hashlib
 
@@ -30,7 +30,7 @@ class CopyFinder:
         return self._each[0]
 
     def equal(self, digest: bytes) -> str:
-        """The gather whose image has a digest, as a reason to refuse; empty if there is none."""
+        """The gather whose image has this digest, as a reason to refuse; empty if there is none."""
         place = self._of_digest.get(digest)
         return "" if place is None else f"a copy of {self._places[place][2]}"
 

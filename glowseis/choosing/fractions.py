@@ -1,8 +1,8 @@
 """An estimate of how common each class is in a survey, from gathers that were drawn at random.
 
 A survey's gathers have one random order, which follows from a seed and their ids alone. Random choices are always the
-next of that order, so that those which are judged from its start on are a random sample, whatever else was judged and
-why, and no file has to remember them. The sample is not quite simple: gathers that were chosen for other reasons extend
+next of that order. So the gathers judged from its start on are a random sample, whatever else was judged and why, and
+no file has to remember them. The sample is not quite simple: gathers that were chosen for other reasons extend
 it where they fill the next block of the order, which happens by chance once most of a survey is judged.
 """
 

@@ -61,9 +61,9 @@ def from_file(survey: Survey, path: Path) -> tuple[Order, dict[str, float]]:
         path: The file.
 
     Returns:
-        Its gathers, each where it is first named; and when each had last been judged, in seconds since 1970. A file
-        that does not say is taken to know of all that was judged before it was last changed. Times that are still to
-        come, such as local ones without their zone, are now: otherwise nothing that is said now would be later.
+        Its gathers, each where it is first named; and when each had last been judged, in seconds since 1970. If the
+        file does not say, this is when it was last changed. Times in the future, such as local ones without their
+        zone, become the present time: otherwise no new judgement would be later.
 
     Raises:
         InputError: It is not such a table, or names a gather that the survey lacks.
@@ -88,7 +88,7 @@ def from_file(survey: Survey, path: Path) -> tuple[Order, dict[str, float]]:
             judged_s.setdefault(gather_id, min(max(seconds(moment) + ROUNDED_S, changed_s), now_s))
         except ValueError:
             raise InputError(
-                f"{name}, row {number}: {JUDGED} {moment!r} is no time as ISO 8601; clear the cell"
+                f"{name}, row {number}: {JUDGED} {moment!r} is not a time as ISO 8601; clear the cell"
             ) from None
         found.setdefault(gather_id, cell_text(reason))
     if not found:

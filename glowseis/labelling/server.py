@@ -262,7 +262,7 @@ def serve(
         session: The judge's session.
         opinions: A model's, or why there are none.
         listener: Where; from `bound`.
-        opened: Is given the page's address once it can be opened; its context lasts until the end.
+        opened: Called with the page's address once the page can be opened; its context lasts until the end.
     """
     token = secrets.token_urlsafe(24)
     app = application(session, opinions, token)

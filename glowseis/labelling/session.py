@@ -60,8 +60,8 @@ class Session:
         labels: As above.
         judge: As above.
         order: What to judge, and why.
-        judged_s: When a gather that comes for a second look had last been judged, in seconds since 1970: what the judge
-            said of it until then does not count.
+        judged_s: When a gather that comes for a second look had last been judged, in seconds since 1970: judgements
+            up to then do not count.
 
     Raises:
         InputError: A file cannot be read or added to, or is for another survey.
@@ -116,7 +116,7 @@ class Session:
             }
 
     def label(self, gather_id: str, label: str, note: str = "", known: str = "") -> str:
-        """Save a judgement, and return when it is on disk. What stands there already is not added again.
+        """Save a judgement, and return when it is on disk. One that is already there is not added again.
 
         Args:
             gather_id: The gather.
@@ -141,7 +141,7 @@ class Session:
             earlier = known if again else self._history.label(gather_id)
             judgement = Judgement(gather_id, label, self.judge, note)
             if (label, judgement.note) == (earlier, self._history.note(gather_id)) and not again:
-                # Its answer was lost, and the page asks again.
+                # The answer was lost, and the page repeats the request.
                 return ""
             if not self.added:
                 write_json(self._about, {"survey": source_text(self.survey.path), "checksum": self.survey.checksum})

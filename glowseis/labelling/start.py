@@ -23,7 +23,7 @@ LEADING = """<!doctype html>
 <meta charset="utf-8"><title>glowseis label</title><meta name="referrer" content="no-referrer">
 <meta http-equiv="refresh" content="0; url={address}"><a href="{address}">Label</a>
 """
-"""A page that leads to another."""
+"""A page that redirects to another."""
 
 
 def begin(survey: Path, labels: Path | None, judge: str, order: Path | None, following: str) -> Session:
@@ -90,8 +90,8 @@ def opinions_of(session: Session, model: Path | None, prepare: Callable[[], None
 def page_open(address: str, labels: Path) -> Iterator[None]:
     """Open a page in a browser, if there is a display; a text browser could take over the terminal.
 
-    Everybody on a machine sees the words with which programs are started. So the browser is given a file beside the
-    labels that only its user can read, and that leads to the page; it is removed when the block ends.
+    All users of a machine can see the command lines of its programs. So the browser opens a file beside the labels
+    that redirects to the page and that only its owner can read. The file is removed when the block ends.
 
     Args:
         address: The page's, with its token.

@@ -13,7 +13,7 @@ from glowseis.layers.types import Shape, Tensor
 from glowseis.models.glow import OUT_OF_RANGE, Glow
 
 Activations = Literal["stored", "recomputed"]
-"""What a gradient does about activations: stores them, or keeps each step's input alone and runs the step again."""
+"""How a gradient treats activations: it stores them, or keeps only each step's input and runs the step again."""
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -41,7 +41,7 @@ class FlowModel(keras.Model):
 
     Args:
         flow: The flow; wrapping builds it but changes nothing else.
-        activations: What the gradient does about activations.
+        activations: How the gradient treats activations.
         conditioners: Precision of the networks inside couplings in training.
     """
 
@@ -83,14 +83,14 @@ class FlowModel(keras.Model):
         """A batch's images, `[batch, time, trace, channel]`, as a tensor of the flow's precision.
 
         Raises:
-            ValueError: There is something else with them, or they have another size or type.
+            ValueError: The batch holds something else too, or the images have another size or type.
         """
         if isinstance(data, (tuple, list)) and data and all(one is None for one in data[1:]):
             # What generators must yield, and what Keras makes of the images of `train_on_batch`.
             data = data[0]
         if isinstance(data, (tuple, list, dict)):
             raise ValueError(
-                "FlowTrainer trains on images alone, but received something else with them. Drop it, for example "
+                "FlowTrainer trains on images alone, but received something else with them. Remove it, for example "
                 "with dataset.map(lambda image, label: image)."
             )
         return self.flow.checked(data)
@@ -135,7 +135,7 @@ class FlowTrainer(FlowModel):
     Args:
         flow: The flow; wrapping and compiling builds it but changes nothing else. ActNorm must be adapted
             (`Glow.adapt`) or restored before the first step.
-        activations: What the gradient does about activations: `stored`, or `recomputed`, step by step from each step's
+        activations: How the gradient treats activations: `stored`, or `recomputed`, step by step from each step's
             input, which takes less memory and about a third more time.
         conditioners: Precision of the networks inside couplings in training, `float32` or `bfloat16`, which is faster
             where the hardware has it. Evaluation uses float32.
@@ -197,14 +197,14 @@ class FlowTrainer(FlowModel):
         return self.get_metrics_result()
 
     def make_train_function(self, force: bool = False) -> None:
-        """Keras' step, each batch of which is checked before it is run."""
+        """Keras' step; each batch is checked before the step runs."""
         if self.train_function is None or force:
             super().make_train_function(force)
             kept = [self.trainable_variables, self.non_trainable_variables, self.optimizer.variables]
             self.train_function = self._checking(self.train_function, [*kept, self.metrics_variables])
 
     def make_test_function(self, force: bool = False) -> None:
-        """Keras' step, each batch of which is checked before it is run."""
+        """Keras' step; each batch is checked before the step runs."""
         if self.test_function is None or force:
             super().make_test_function(force)
             kept = [self.trainable_variables, self.non_trainable_variables, self.metrics_variables]
@@ -214,7 +214,7 @@ class FlowTrainer(FlowModel):
         return _STEPS[keras.backend.backend()](step, self._check, kept)
 
     def _check(self, data: Any) -> None:
-        """Raises a ValueError that says what is wrong with a batch, which is outside of all compiled functions."""
+        """Raise a ValueError that says what is wrong with a batch; it runs outside all compiled functions."""
         x = self.images_of(data)
         if not bool(ops.all((x >= 0) & (x <= 1))):
             raise ValueError(OUT_OF_RANGE)

@@ -132,7 +132,7 @@ class TrainingSection(Section):
     weight_decay: NotNegative = 0.0
     """Decoupled weight decay (AdamW); 0 is plain Adam."""
     activations: Literal["auto", "stored", "recomputed"] = "auto"
-    """Whether the gradient stores activations, or keeps each flow step's input alone and runs the step again, which
+    """Whether the gradient stores activations, or keeps only each flow step's input and runs the step again, which
     takes less memory and about a third more time. "auto": recomputed if stored ones would take more than 2 GB."""
     conditioners: Literal["float32", "bfloat16"] = "float32"
     """Precision of the networks inside couplings in training."""
@@ -154,7 +154,7 @@ class TrainingSection(Section):
     def _rename(cls, settings: Any) -> Any:
         settings = renamed(settings) if isinstance(settings, dict) else settings
         if isinstance(settings, dict) and "reversible" in settings:
-            raise ValueError('reversible is now activations; set that to "auto", "stored" or "recomputed" instead')
+            raise ValueError('reversible is now called activations; set it to "auto", "stored" or "recomputed"')
         return settings
 
 

@@ -42,7 +42,7 @@ def with_stand_ins(
     given = labels_of(survey, selection.training)
     missing = {label: least - int((given == label).sum()) for label in selection.labels if label in start.labels}
     missing = {label: count for label, count in missing.items() if count > 0}
-    # A gather that judges could not label is no clear case of any class, however sure the classifier is.
+    # A gather that judges could not label is not a clear case of any class, however sure the classifier is.
     unsure = survey.index["gather_id"].isin(survey.unsure)
     free = ((survey.index["label"] == "") & (survey.index["parents"] == "") & ~unsure).to_numpy()
     if not missing or not free.any():

@@ -101,7 +101,7 @@ def began_with(
         start: The saved model that it starts from.
         rehearsal: The survey that it rehearses.
         flow: The flow that makes gathers for it.
-        unsure: Ids of gathers that may be no stand-ins, as judges gave them no label.
+        unsure: Ids of gathers that cannot be stand-ins, because judges gave them no label.
     """
     return {
         **({"name": start.name, "sha256": start.sha256} if start else {}),

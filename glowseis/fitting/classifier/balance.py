@@ -1,4 +1,4 @@
-"""What each class counts in a training: weights of the classes, and what is added to their logits in the loss."""
+"""How much each class counts in training: weights of the classes, and what is added to their logits in the loss."""
 
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ def balanced(
     training: ClassifierTraining,
     logit_adjustment: bool = False,
 ) -> Balance:
-    """Balance the classes as a recipe wants it.
+    """Balance the classes as a recipe says.
 
     Args:
         gathers: What to train on.
@@ -46,7 +46,7 @@ def balanced(
         logit_adjustment: Whether the loss is adjusted for the classes' frequencies (see `ClassifierTrainer`).
 
     Raises:
-        InputError: The gathers are of fewer than two classes, or one is beyond the classifier's.
+        InputError: The gathers have fewer than two classes, or one that the classifier does not have.
     """
     started = training if isinstance(training, StartedTraining) and training.start_from else None
     counts = np.bincount(gathers.classes, minlength=classes)

@@ -46,7 +46,7 @@ def make_flow(section: FlowSection, size: tuple[int, int], seed: int) -> Glow:
 
 
 def activations_of(training: TrainingSection, flow: Glow, batch: int) -> Activations:
-    """What training with this many gathers per device does about activations."""
+    """How training with this many gathers per device treats activations."""
     if training.activations == "auto":
         return "recomputed" if stored_bytes(flow, batch) > MUCH_BYTES else "stored"
     return training.activations
@@ -125,7 +125,7 @@ class FlowFitting:
         batch: Gathers per step, over all devices.
 
     Raises:
-        InputError: A phase has fewer gathers than there are devices, or XLA is to compile the step and cannot.
+        InputError: A phase has fewer gathers than there are devices, or XLA cannot compile the step.
     """
 
     def __init__(

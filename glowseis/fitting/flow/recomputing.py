@@ -9,7 +9,7 @@ from glowseis.layers.types import Tensor
 
 
 def recomputing_steps(template: Template, count: int) -> Step:
-    """A way through a stack's steps whose gradient needs each step's input alone.
+    """A way through a stack's steps whose gradient needs only each step's input.
 
     A step's input is much smaller than its hidden activations. The gradient is that of steps with stored activations,
     up to the rounding of sums, with conditioners of any precision. The steps run in TensorFlow loops: written out in

@@ -37,7 +37,7 @@ class FlowTrainer(FlowModel):
     Args:
         flow: The flow; wrapping and compiling builds it but changes nothing else. ActNorm must be adapted
             (`Glow.adapt`) or restored before the first step.
-        activations: What the gradient does about activations: `stored`, or `recomputed`, step by step from each step's
+        activations: How the gradient treats activations: `stored`, or `recomputed`, step by step from each step's
             input, which takes less memory and a third more time.
         conditioners: Precision of the networks inside couplings in training, `float32` or `bfloat16`, which is faster.
             Evaluation and export use float32.

@@ -99,7 +99,7 @@ def one_line_errors(path: Path, told: Callable[[Exception], str]) -> Iterator[No
 
     Args:
         path: The file.
-        told: What to say of an error, and how to mend it.
+        told: Says what is wrong with the file, and how to mend it.
     """
     try:
         yield

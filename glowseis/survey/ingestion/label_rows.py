@@ -70,7 +70,7 @@ class LabelRow(NamedTuple):
         label: Its label, perhaps empty.
         judge: Who gave it; empty if the table does not say.
         time: When, as written; empty if the table does not say.
-        note: Anything else that was said.
+        note: Anything else that the judge says.
     """
 
     number: int

@@ -50,7 +50,7 @@ def seconds(text: str) -> float:
         return -math.inf
     try:
         read = datetime.fromisoformat(text)
-        # In UTC its year may be none, and then it could not be written as one.
+        # In UTC its year may be out of range, and then the time could not be written.
         return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC).timestamp()
     except OverflowError as wrong:
         raise ValueError(str(wrong)) from None

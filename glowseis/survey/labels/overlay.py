@@ -43,9 +43,9 @@ class Overlay:
         judges: Who judged, in the order of the files.
         classes: Labels that may be given, the mildest first.
         votes: Number of the class that each judge gives a gather, `SILENT` or `UNDECIDED`, int64 `[gather, judge]`.
-        given: How often each judge judged a gather, without what was taken back, int64 `[gather, judge]`.
-        times: When each judge last judged a gather, in seconds since 1970; minus infinity if that is unknown or never
-            was, float64 `[gather, judge]`.
+        given: How often each judge judged a gather, except what was taken back, int64 `[gather, judge]`.
+        times: When each judge last judged a gather, in seconds since 1970; minus infinity if unknown or
+            never, float64 `[gather, judge]`.
         replaced: How many judgements a later one of the same judge replaced.
         judge: Whose word counts where judges disagree: one of them, `majority`, or empty for nobody's.
     """
