@@ -76,6 +76,9 @@ class Scores:
         table = self.table()
         shown = table.drop(columns="support") * 100
         text = shown.rename(columns={"average_precision": "PR-AUC", "f1": "F1"}).map(_percent)
+        # What is zero by zero: shares of a class that no gather has, or of a grade that none was given.
+        text.loc[(table["support"] == 0).to_numpy(), ["recall", "F1"]] = "-"
+        text.loc[[*(self.confusion.sum(axis=0) == 0), False], "precision"] = "-"
         text["gathers"] = table["support"].map("{:.10g}".format)
         confusion = pd.DataFrame(self.confusion, self.labels, [f"as {label}" for label in self.labels])
         return "\n".join(

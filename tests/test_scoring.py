@@ -44,6 +44,17 @@ def test_average_precision_by_hand():
     assert np.isnan(alone.average_precision).all()
 
 
+def test_what_is_zero_by_zero_is_no_failure():
+    def shown(classes, graded):
+        lines = scores(classes, graded, LABELS).text().splitlines()[1:4]
+        return {line.split()[0]: line.split()[1:] for line in lines}
+
+    rows = shown([0, 0, 0, 1], [0, 0, 1, 0])
+    assert rows["bad"] == ["-", "-", "-", "-", "0"] and rows["medium"][:3] == ["0.0", "0.0", "0.0"]
+    rows = shown([0, 0, 1], [0, 2, 0])
+    assert rows["bad"][:3] == ["0.0", "-", "-"] and rows["medium"][:3] == ["-", "0.0", "0.0"]
+
+
 def test_weights_count_as_repetitions_do():
     weights = np.array([1, 2, 1, 3, 1, 1, 2, 1, 4, 1])
     probabilities = np.random.default_rng(0).dirichlet([1, 1, 1], len(TRUTH))

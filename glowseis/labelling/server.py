@@ -111,7 +111,7 @@ def _routes(session: Session, opinions: Opinions | str, token: str) -> Blueprint
     def admit(endpoint: str | None, values: dict[str, Any] | None) -> None:
         given = (values or {}).pop("token", "")
         if not hmac.compare_digest(str(given).encode(), token.encode()):
-            abort(403, "this address lacks the token; open the one that glowseis label printed")
+            abort(403, "this page is not of the glowseis label that runs now; open the address that it printed last")
         origin = request.headers.get("Origin")
         if origin and urlsplit(origin).netloc != request.host:
             abort(403, "pages of other sites may not add labels")

@@ -60,6 +60,12 @@ def with_stand_ins(
                 f"{number_of(len(best), 'unlabelled gather')} that {start.name} grades {label} with at least "
                 f"{100 * SURE:g} % joined {number_of(least - count, 'labelled one')} (training.stand_ins)"
             )
+        else:
+            had = number_of(least - count, "labelled training gather")
+            say(
+                f"{label}: {had}, and {start.name} grades no unlabelled one {label} with at least {100 * SURE:g} % "
+                "(training.stand_ins)"
+            )
     there, added = survey.relabelling, np.concatenate(rows)
     if not len(added):
         return survey, selection

@@ -15,7 +15,8 @@ import segyio
 
 import glowseis
 from glowseis.survey.labels.overlay import with_labels
-from glowseis.survey.simulate import Acquisition, simulate_recording
+from glowseis.survey.simulate import Acquisition, Simulation, simulate_recording, simulation
+from glowseis.survey.simulate.acquisition import Position
 from glowseis.survey.store.survey import open_survey
 from tests.support.commands import CHECKOUT
 
@@ -89,7 +90,7 @@ def test_one_line_is_shot_from_end_to_end(tmp_path, command):
 
 def test_labels_are_beside_the_records_if_they_are_not_in_them(tmp_path, command):
     words = ["--count", 30, "--size", "64x48", "--fractions", "1,1,1", "--workers", 1]
-    for name, more in (("known", []), ("blind", ["--unlabelled"])):
+    for name, more in (("known", []), ("blind", ["--unlabelled", "--segy"])):
         assert command("simulate", "--out", tmp_path / name, *words, *more).status == 0
     known, blind = (open_survey(tmp_path / name) for name in ("known", "blind"))
     assert set(blind.index["label"]) == {""} and len(set(known.index["label"])) == 3
@@ -97,8 +98,21 @@ def test_labels_are_beside_the_records_if_they_are_not_in_them(tmp_path, command
     laid = with_labels(blind, [tmp_path / "blind" / "truth.csv"], None)
     assert laid.index["label"].tolist() == known.index["label"].tolist()
     assert not (tmp_path / "known" / "truth.csv").exists()
+    # They fit the SEG-Y file beside them too.
+    ingest = ["--size", "64x48", "--labels", tmp_path / "blind" / "truth.csv"]
+    assert command("ingest", tmp_path / "blind" / "survey.segy", "--out", tmp_path / "read", *ingest).status == 0
+    index = open_survey(tmp_path / "read").index
+    places = ["sail_line", "shot", "cable"]
+    assert index.set_index(places)["label"].sort_index().equals(known.index.set_index(places)["label"].sort_index())
     again = command("simulate", "--out", tmp_path / "blind", *words)
     assert again.status == 2
+
+
+def test_labels_go_by_gather_id_where_places_repeat(monkeypatch):
+    made = Simulation(3, 1, (64, 48))
+    assert made.truth()[0] == "line,shot,cable,label"
+    monkeypatch.setattr(simulation, "place_and_label", lambda index, *rest: (f"g{index}", Position(1, 2, 3), "good"))
+    assert made.truth() == ["gather_id,label", "g0,good", "g1,good", "g2,good"]
 
 
 @pytest.mark.parametrize(

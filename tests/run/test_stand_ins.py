@@ -61,6 +61,7 @@ def test_the_surest_unlabelled_gathers_fill_a_class_up(saved, there, half_labell
     assert with_stand_ins(survey, selection, start, 1 - (not had), told.append) == (survey, selection)
     monkeypatch.setattr(stand_ins, "SURE", 1.1)
     assert with_stand_ins(survey, selection, start, least, told.append) == (survey, selection)
+    assert "grader/1 grades no unlabelled one bad with at least 110 % (training.stand_ins)" in told[-1]
 
 
 def test_gathers_that_judges_could_not_label_are_none(saved, there, half_labelled, tmp_path, monkeypatch):

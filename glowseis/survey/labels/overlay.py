@@ -281,7 +281,8 @@ def _words(survey: Survey, number: int, file: Path) -> Iterator[_Word]:
         if not any(len(word.gathers) for word in found):
             raise InputError(
                 f"{name}: is for another survey: {survey.path} has none of what it names, such as "
-                f"{first_names(names[:NAMED])}; give the survey's own labels, or label again if it was made anew"
+                f"{first_names(names[:NAMED])}; give the survey's own labels; if it was made anew, move this file away "
+                "and label again"
             )
         raise InputError(
             f"{name}, row {unknown[names[0]]}: {survey.path} lacks {len(names)} of the {every} gathers or ranges that "

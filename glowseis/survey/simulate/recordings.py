@@ -184,15 +184,15 @@ def noise_of_gather(
     return drawn.label, _planned(drawn, settings)
 
 
-def id_and_label(
+def place_and_label(
     index: int,
     seed: int,
     survey: Acquisition | Sequence[Acquisition],
     fractions: tuple[float, float, float] = PAPER_FRACTIONS,
-) -> tuple[str, str]:
-    """Id and label of gather `index`; arguments and errors are those of `simulate_events`."""
+) -> tuple[str, Position, str]:
+    """Id, position and label of gather `index`; arguments and errors are those of `simulate_events`."""
     drawn = _drawn(index, seed, survey, fractions)
-    return _gather_id(index, drawn), drawn.label
+    return _gather_id(index, drawn), drawn.position, drawn.label
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ from glowseis.errors import InputError
 from glowseis.survey.gather import Recording
 from glowseis.survey.simulate.acquisition import LINES_APART, Acquisition, acquisitions
 from glowseis.survey.simulate.labels import PAPER_FRACTIONS
-from glowseis.survey.simulate.recordings import SIMULATOR_VERSION, id_and_label, simulate_recordings
+from glowseis.survey.simulate.recordings import SIMULATOR_VERSION, place_and_label, simulate_recordings
 from glowseis.survey.simulate.settings import NoiseSettings
 
 MOST_CABLES = 24
@@ -70,10 +70,14 @@ class Simulation:
         """
         return simulate_recordings(self.count, self.seed, self._survey(), self.fractions, workers, start, self.noise)
 
-    def labels(self) -> list[tuple[str, str]]:
-        """Id and label of each gather, without computing it."""
+    def truth(self) -> list[str]:
+        """Rows of a CSV file of labels: by line, shot and cable, as in SEG-Y, or by gather id if places repeat."""
         survey = self._survey()
-        return [id_and_label(index, self.seed, survey, self.fractions) for index in range(self.count)]
+        made = [place_and_label(index, self.seed, survey, self.fractions) for index in range(self.count)]
+        places = [f"{place.sail_line},{place.shot},{place.cable}" for _, place, _ in made]
+        if len(set(places)) < len(places):
+            return ["gather_id,label", *(f"{gather_id},{label}" for gather_id, _, label in made)]
+        return ["line,shot,cable,label", *(f"{place},{one[2]}" for place, one in zip(places, made, strict=True))]
 
     def about(self) -> dict[str, Any]:
         """The settings as JSON, for a manifest."""

@@ -83,8 +83,7 @@ def simulate_survey(
         rendered = stack.enter_context(contextlib.closing(gathers()))
         write_records(folder, rendered, simulation.size, about, written=written)
         if unlabelled:
-            rows = ["gather_id,label", *(",".join(pair) for pair in simulation.labels())]
-            (folder / TRUTH).write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
+            (folder / TRUTH).write_text("".join(f"{row}\n" for row in simulation.truth()), encoding="utf-8")
 
 
 def simulate_gathers(
