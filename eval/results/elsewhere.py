@@ -93,7 +93,7 @@ def table(outcomes: pd.DataFrame, chosen: PictureSet) -> pd.DataFrame:
     family = [arm for arm in tests if arm != PRIMARY]
     corrected = dict(zip(family, holm([tests[arm].p for arm in family]), strict=True))
     against = [
-        {"minus rival": one.difference, "low": one.low, "high": one.high, "p": corrected.get(arm, one.p)}
+        {f"minus {RIVAL}": one.difference, "low": one.low, "high": one.high, "p": corrected.get(arm, one.p)}
         for arm, one in ((arm, tests[arm]) for arm in tests)
     ]
     beside = pd.DataFrame(against, index=list(tests)).reindex(arms).reset_index(drop=True)

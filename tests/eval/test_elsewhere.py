@@ -125,7 +125,7 @@ def test_the_table():
     assert list(found.index) == ["oversampling", "pixel-mixing", "trace-blocks", "flow"]
     assert found.loc["oversampling", "F1 rare"] == pytest.approx(42) and np.isnan(found.loc["oversampling", "p"])
     flow, mixing = found.loc["flow"], found.loc["pixel-mixing"]
-    assert flow["minus rival"] == pytest.approx(3) and mixing["minus rival"] == pytest.approx(-6)
+    assert flow["minus oversampling"] == pytest.approx(3) and mixing["minus oversampling"] == pytest.approx(-6)
     # The same t; the flow's is the primary contrast, the other is corrected with that of trace-blocks.
     assert mixing["p"] == pytest.approx(2 * flow["p"]) and found.loc["trace-blocks", "p"] == 1
     # Folds overlap, trials with rare classes of their own do not.
