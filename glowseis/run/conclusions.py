@@ -25,8 +25,12 @@ MOST_TRAINING = 240
 MOST_WINDOWS = 4
 """Most windows of each of them."""
 
-FEWEST_JUDGING = 20
-"""Fewest validation gathers that set the thresholds alone; if there are fewer, training gathers are added."""
+FEWEST_JUDGING = 100
+"""Fewest validation gathers that set the thresholds, which one in a hundred exceeds, alone; if there are fewer, training
+gathers are added."""
+
+FEWEST_SMALL = 20
+"""Fewest pieces of validation gathers that set thresholds of their own."""
 
 QUIET = 0.25
 """Clip of a window, relative to its gather's, below which it is too quiet to stand for a recording of its own."""
@@ -165,7 +169,7 @@ def conclude(
         np.repeat(classes["training"][chosen], [len(one.weights) for one in training]),
         np.stack([one.figures for one in training]),
         [(_features(one), one.figures) for one in judging],
-        [(_features(one), one.figures) for one in small] if len(small) >= FEWEST_JUDGING else [],
+        [(_features(one), one.figures) for one in small] if len(small) >= FEWEST_SMALL else [],
         model.classes,
     )
     raw = {
@@ -215,7 +219,7 @@ def events_again(
     chosen = training[_spread(classes, len(unlikeness.means))]
     pieces = [piece for row in validation if (piece := _piece(survey, int(row), size))]
     usual, judging = (list(map(figures_of, _gathers(survey, rows))) for rows in (chosen, validation))
-    small = list(map(figures_of, pieces)) if len(pieces) >= FEWEST_JUDGING else []
+    small = list(map(figures_of, pieces)) if len(pieces) >= FEWEST_SMALL else []
     return judging_events(unlikeness, np.stack(usual), judging, small)
 
 

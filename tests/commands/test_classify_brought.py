@@ -15,6 +15,8 @@ from glowseis.export.folders import ABOUT
 from glowseis.fitting.classifier.selection import ClassifierSelection
 from glowseis.fitting.classifier.trainer import make_classifier
 from glowseis.judging.decision import Decision
+from glowseis.judging.unlike import PERCENTILE
+from glowseis.run import conclusions
 from glowseis.run.conclusions import conclude
 from glowseis.run.grading import bringing_for, grade_recordings
 from glowseis.run.grading import graded as graded_by
@@ -59,6 +61,23 @@ def knowing(tmp_path_factory):
         decision=concluded.decision,
     )
     return type("Knowing", (), {"folder": folder, "survey": survey, "concluded": concluded, "told": told})
+
+
+@pytest.mark.parametrize(("enough", "judges"), [(30, 30), (31, 60)])
+def test_few_validation_gathers_do_not_set_the_threshold_of_unlike_alone(knowing, monkeypatch, enough, judges):
+    seen = []
+    monkeypatch.setattr(conclusions, "FEWEST_JUDGING", enough)
+    monkeypatch.setattr(conclusions, "fit_unlikeness", lambda *given: seen.append(len(given[3])))
+    classes = knowing.survey.index["label"].map(LABELS.index).to_numpy()
+    parts = {"training": classes[:30], "validation": classes[30:], "test": classes[:0]}
+    selection = ClassifierSelection(LABELS, np.arange(30), np.arange(30, 60), np.arange(0))
+    model = make_classifier(3, 1, "softmax", 5)
+    conclude(model, knowing.survey, selection, parts, np.array([0.5, 0.3, 0.2]), (32, 16), print)
+    assert seen == [judges]
+
+
+def test_a_threshold_that_one_in_a_hundred_exceeds_takes_a_hundred_gathers():
+    assert 100 / (100 - PERCENTILE) <= conclusions.FEWEST_JUDGING
 
 
 def test_validation_gathers_are_graded_as_classify_grades_them(knowing, tmp_path, command):
