@@ -26,7 +26,7 @@ MOST_WINDOWS = 4
 """Most windows of each of them."""
 
 FEWEST_JUDGING = 100
-"""Fewest validation gathers that set the thresholds, which one in a hundred exceeds, alone; if there are fewer, training
+"""Fewest validation gathers that alone set the thresholds, which one in a hundred exceeds; if there are fewer, training
 gathers are added."""
 
 FEWEST_SMALL = 20
