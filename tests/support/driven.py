@@ -122,4 +122,9 @@ def driver(folder):
             yield window
         finally:
             process.terminate()
-            process.wait()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                # Seen once: it had no browser left, and waited for itself for ever.
+                process.kill()
+                process.wait()
