@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.support.commands import lines, run_here
+from tests.support.commands import lines, run_here, signals_kept
 from tests.support.graphs import rewrite_graphs
 from tests.support.shared import shared_folder
 from tests.support.warm import hold, start_server
@@ -81,7 +81,7 @@ def command(capsys):
 
         from glowseis.command import run
 
-        with pytest.raises(SystemExit) as left:
+        with signals_kept(), pytest.raises(SystemExit) as left:
             name = module if module.startswith("eval.") else f"glowseis.{module}"
             run(importlib.import_module(name).main, [str(word) for word in words])
         out, error = capsys.readouterr()

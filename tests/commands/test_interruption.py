@@ -12,7 +12,7 @@ import pytest
 import glowseis
 from glowseis import command, interruption
 from glowseis.interruption import CONTINUES
-from tests.support.commands import CHECKOUT
+from tests.support.commands import CHECKOUT, signals_kept
 from tests.support.random_gathers import random_recording
 
 LOADING = """
@@ -63,17 +63,7 @@ def test_a_signal_while_a_package_is_loaded(tmp_path, words, package, name, then
     assert not (tmp_path / "out").exists()
 
 
-@pytest.fixture
-def handlers():
-    """Handlers of signals that are restored: after a signal a command leaves none."""
-    former = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in former.items():
-        signal.signal(number, handler)
-
-
 @pytest.mark.parametrize("level", ["3", "0"])
-@pytest.mark.usefixtures("handlers")
 def test_an_interruption_that_tensorflow_lost_is_raised_when_it_is_loaded(monkeypatch, level):
     config = SimpleNamespace(
         list_logical_devices=lambda: os.kill(os.getpid(), signal.SIGTERM),
@@ -81,10 +71,17 @@ def test_an_interruption_that_tensorflow_lost_is_raised_when_it_is_loaded(monkey
     )
     monkeypatch.setitem(sys.modules, "tensorflow", SimpleNamespace(config=config))
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)
-    with interruption.signals_interrupt() as came:
+    with signals_kept(), interruption.signals_interrupt() as came:
         with contextlib.suppress(KeyboardInterrupt):
             config.list_logical_devices()
         assert came == [signal.SIGTERM]
         config.list_logical_devices = list
         with pytest.raises(KeyboardInterrupt):
             command.import_tensorflow()
+
+
+def test_a_command_in_the_tests_own_process_leaves_signals_as_they_were(monkeypatch, command, tmp_path):
+    monkeypatch.setattr("glowseis.survey.store.survey.open_survey", lambda path: signal.raise_signal(signal.SIGTERM))
+    former = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    assert command("describe", tmp_path).status != 0 and interruption._CAME
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == former

@@ -34,6 +34,20 @@ def finish(process):
     return SimpleNamespace(status=process.returncode, out=out, error=lines(error))
 
 
+@contextlib.contextmanager
+def signals_kept():
+    """After this context, signals do what they did before it.
+
+    A command that a signal stopped ignores further ones, and so would the programs that later tests start.
+    """
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
 def run_here(module, *words, folder):
     """Run a command of glowseis in this process; runs and SavedModels go below `folder`."""
     from glowseis.command import run
@@ -42,7 +56,8 @@ def run_here(module, *words, folder):
     main = importlib.import_module(f"glowseis.{module}").main
     with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
         try:
-            run(main, [str(word) for word in words])
+            with signals_kept():
+                run(main, [str(word) for word in words])
         except SystemExit as left:
             status = left.code
     return SimpleNamespace(status=status, out=out.getvalue(), error=lines(error.getvalue()))
