@@ -14,6 +14,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 from unittest import mock
@@ -43,12 +44,8 @@ def main(
     Example: python -m benchmarks.grading --sizes 448x320
     """
     wanted = [parse_size(one) for one in sizes.split(",")]
-    if onnx:
-        try:
-            import onnxruntime  # noqa: F401
-            import tf2onnx  # noqa: F401
-        except ImportError as missing:
-            raise InputError(f"--onnx: {missing}; pip install onnx tf2onnx onnxruntime") from None
+    if onnx and (missing := [name for name in ("onnx", "tf2onnx", "onnxruntime") if not find_spec(name)]):
+        raise InputError(f"--onnx needs {' and '.join(missing)}; pip install onnx tf2onnx onnxruntime")
     import_tensorflow()
     print(f"{ready_model('classifier')}: {repetitions} passes of each, alternating, {os.cpu_count()} cores")
     for size in wanted:
