@@ -51,6 +51,15 @@ def test_readme_with_keras(demo, monkeypatch, rewritten_graphs):
     assert len(names["images"]) == 8 and np.isfinite(names["trainer"].history.history["loss"]).all()
 
 
+def test_a_flow_in_tensorflow_probability(demo, monkeypatch):
+    pytest.importorskip("tensorflow_probability")
+    monkeypatch.chdir(demo)
+    names = {}
+    exec(snippets("docs/ecosystem.md")[0], names)
+    assert names["slope"].shape == (4, 32, 32, 1) and np.isfinite(names["slope"]).all()
+    assert names["latents"].shape == (4, 32 * 32)
+
+
 def test_an_array_for_ingest(tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
     page = (CHECKOUT / "docs/own-data.md").read_text()
