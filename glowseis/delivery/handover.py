@@ -23,7 +23,8 @@ from glowseis.survey.formats.source_place import Place, Unit, place_in_headers
 from glowseis.survey.formats.sources import open_source
 from glowseis.survey.formats.trace_source import TraceSource
 from glowseis.survey.gather import Picture, Recording, source_text
-from glowseis.survey.ingestion.ingest import id_prefixes, sourced_recordings
+from glowseis.survey.ingestion.ingest import sourced_recordings
+from glowseis.survey.ingestion.naming import id_prefixes
 from glowseis.survey.ingestion.request import Request
 from glowseis.survey.wording import first_names, number_of
 from glowseis.version import __version__

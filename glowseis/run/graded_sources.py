@@ -9,6 +9,7 @@ from glowseis.export.folders import model_name, read_about, savedmodel_folder, v
 from glowseis.shipped import ready_model
 from glowseis.survey.formats.source import check_file
 from glowseis.survey.formats.sources import check_kind, source_files
+from glowseis.survey.ingestion.opening import open_files
 from glowseis.survey.ingestion.request import Request
 from glowseis.survey.labels.overlay import with_labels
 from glowseis.survey.render import FITS
@@ -100,7 +101,11 @@ def look_at(
     read_about(version_folder(savedmodel), "classifier")
     for file in () if asked.keep_going else source_files(files, asked.kind):
         check_file(file)
-    return surveys, replace(asked, sources=files, labels=labels[0] if labels and files else None)
+    request = replace(asked, sources=files, labels=labels[0] if labels and files else None)
+    if request.labels and not asked.keep_going:
+        # What headers show of labels that fit no gather.
+        open_files(replace(request, fit=fit or "pad"), mixed=True)
+    return surveys, request
 
 
 def _check_fit(asked: Request) -> None:

@@ -64,6 +64,10 @@ class TraceSource:
         """Line, shot and cable of each gather, from the headers alone, int64 `[gather, 3]`."""
         return self._gathers.numbers
 
+    def ids(self) -> list[str] | None:
+        """Ids of the gathers, from the headers alone; None if the table beside the file may give others."""
+        return None if self.is_synthetic else self._ids
+
     def word_values(self, name: str) -> np.ndarray:
         """The values of a word of the trace headers.
 

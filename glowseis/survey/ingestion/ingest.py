@@ -1,10 +1,8 @@
 """From files of gathers to a survey, with a report of everything that was done to them."""
 
 import itertools
-import re
 import warnings
-from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +11,11 @@ import numpy as np
 
 from glowseis.errors import InputError
 from glowseis.files import STATE, check_output, resumable_folder
-from glowseis.survey.formats.source import ReadOptions, Source, SourceError, blamed_on, file_stem
+from glowseis.survey.formats.source import ReadOptions, Source, SourceError, blamed_on
 from glowseis.survey.gather import Gather, Picture, Recording, source_text
 from glowseis.survey.ingestion.finished import FILE, Finished, labels_sha256, read_note
-from glowseis.survey.ingestion.label_fit import Headed, check_some_fit
+from glowseis.survey.ingestion.label_fit import LOOKED_FOR, Headed, check_some_fit
+from glowseis.survey.ingestion.naming import free_name, id_prefixes
 from glowseis.survey.ingestion.opening import Opened, all_remarks, open_files, open_readable, shape_warnings
 from glowseis.survey.ingestion.report import (
     WARNING,
@@ -33,9 +32,6 @@ from glowseis.survey.store.manifest import MANIFEST
 from glowseis.survey.store.survey import open_survey, take_up, write_records
 from glowseis.survey.wording import number_of
 from glowseis.version import __version__
-
-LOOKED_FOR = 4
-"""Gathers that are named if no row of a table of labels fits any."""
 
 
 def ingest(request: Request, out: Path, left_out: dict[Path, str] | None = None) -> list[str]:
@@ -336,7 +332,10 @@ def _named(
     for number, source in enumerate(sources[done:], start=done + 1):
         shots: set[tuple[int, int, int]] = set()
         for found in _read(source):
-            name = _free(f"{prefixes.get(source.path, '')}{found.gather_id}", taken, tally)
+            wanted = f"{prefixes.get(source.path, '')}{found.gather_id}"
+            name = free_name(wanted, taken)
+            if name != wanted:
+                tally.renamed.append(name)
             taken[name] = None
             shot = (found.geometry.sail_line, found.geometry.shot, found.geometry.cable)
             # Synthetic gathers have the shots of their parents; others are reported from the headers beforehand.
@@ -351,30 +350,6 @@ def _read(source: Source) -> Iterator[Recording | Picture]:
     """The gathers of a source."""
     with blamed_on(source.path):
         yield from source.gathers()
-
-
-def id_prefixes(paths: Sequence[Path]) -> dict[Path, str]:
-    """Prefixes for the ids of gathers, from the folders of files that have the same name but for its ending.
-
-    Args:
-        paths: All files that are read together.
-    """
-    alike = Counter(map(file_stem, paths))
-    folders = {path: re.sub(r"[^\w.-]+", "-", path.absolute().parent.name) for path in paths}
-    return {
-        path: f"{folder.lstrip('.-')[:60]}-"
-        for path, folder in folders.items()
-        if alike[file_stem(path)] > 1 and folder.lstrip(".-")
-    }
-
-
-def _free(name: str, taken: Container[str], tally: Tally) -> str:
-    """A name that is not taken."""
-    if name not in taken:
-        return name
-    free = next(again for number in itertools.count(2) if (again := f"{name}-{number}") not in taken)
-    tally.renamed.append(free)
-    return free
 
 
 def _count_traces(found: Recording | Picture, name: str, gather: Gather, tally: Tally) -> None:

@@ -11,12 +11,16 @@ from glowseis.survey.formats.source import ReadOptions, Remark, Source
 from glowseis.survey.gather import source_text
 from glowseis.survey.ingestion.label_rows import Key, ShotRange
 from glowseis.survey.ingestion.label_table import LabelTable, place_of
+from glowseis.survey.ingestion.naming import free_name, id_prefixes
 
 SHOT_WORDS = ("FieldRecord", "EnergySourcePoint", "ShotPoint", "CDP", "TRACE_SEQUENCE_FILE")
 """Words of trace headers that may hold a table's shot numbers, the likeliest first."""
 
 NAMED = 3
 """Most cells that a message shows."""
+
+LOOKED_FOR = 4
+"""Gathers that are named if no row of a table of labels fits any."""
 
 
 @runtime_checkable
@@ -36,6 +40,9 @@ class Headed(Protocol):
     def numbers(self) -> np.ndarray:
         """Line, shot and cable of each gather, int64 `[gather, 3]`."""
 
+    def ids(self) -> list[str] | None:
+        """Ids of the gathers; None if headers do not give them."""
+
     def word_values(self, name: str) -> np.ndarray:
         """The distinct values of a header word, int64 `[value]`."""
 
@@ -44,7 +51,7 @@ class Headed(Protocol):
 
 
 def look_ahead(table: LabelTable, sources: Sequence[Source], options: ReadOptions) -> None:
-    """Match rows with the gathers of files whose headers give line, shot and cable.
+    """Match rows with the gathers of files whose headers give line, shot and cable, and ids.
 
     Args:
         table: The labels; what matches counts as found.
@@ -56,6 +63,7 @@ def look_ahead(table: LabelTable, sources: Sequence[Source], options: ReadOption
             row fits any gather, and all files give enough to decide.
     """
     if "gather_id" in table.keys:
+        _look_for_ids(table, sources, options)
         return
     for source in sources:
         if isinstance(source, Headed):
@@ -78,6 +86,20 @@ def look_ahead(table: LabelTable, sources: Sequence[Source], options: ReadOption
                 f"{len(fitting)} of its {len(wanted)} shots match {options.shot_header}, and {hits} match {word}; is "
                 f"--shot-header {word} meant?"
             )
+
+
+def _look_for_ids(table: LabelTable, sources: Sequence[Source], options: ReadOptions) -> None:
+    """Match rows by gather id, if the headers of all files give the ids."""
+    headed = [(source, ids) for source in sources if isinstance(source, Headed) and (ids := source.ids()) is not None]
+    if len(headed) < len(sources):
+        return
+    prefixes, taken = id_prefixes([source.path for source in sources]), dict[str, None]()
+    for source, ids in headed:
+        for own, (line, shot, cable) in zip(ids, source.numbers().tolist(), strict=True):
+            name = free_name(f"{prefixes.get(source.path, '')}{own}", taken)
+            taken[name] = None
+            table.match(name, source.path, line, shot, cable)
+    check_some_fit(table, sources, options, list(taken)[:LOOKED_FOR])
 
 
 def check_some_fit(table: LabelTable, sources: Sequence[Source], options: ReadOptions, ids: Sequence[str] = ()) -> None:

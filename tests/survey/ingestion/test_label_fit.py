@@ -8,6 +8,7 @@ import pytest
 from glowseis.errors import InputError
 from glowseis.survey.formats.hdf5_layout import write_hdf5
 from glowseis.survey.formats.segy import write_segy
+from glowseis.survey.formats.trace_source import TraceSource
 from glowseis.survey.gather import Origin
 from glowseis.survey.severity import by_severity, of_unknown_severity
 from glowseis.survey.store.survey import open_survey, write_survey
@@ -70,6 +71,31 @@ def test_no_row_fits(ingest, tmp_path, table, message):
     told = refused(ingest(table, "own.segy"))
     assert "grades.csv: no row fits any gather: " in told and message in told
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["ingest", "classify"])
+def test_ids_that_no_header_gives_are_refused_before_anything_is_loaded(command, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        write_segy(tmp_path / folder / "own.segy", [random_recording(shot) for shot in (1, 2, 3)])
+    monkeypatch.setattr(TraceSource, "gathers", lambda source: pytest.fail("amplitudes were read"))
+    monkeypatch.setattr("glowseis.command.import_tensorflow", lambda **given: pytest.fail("TensorFlow was imported"))
+    (tmp_path / "grades.csv").write_text("gather_id,label\nown-line3-shot1-cable2,bad\n")
+    done = command(name, "a/own.segy", "b/own.segy", "--labels", "grades.csv", "--out", "out")
+    assert "its gather ids are 'own-line3-shot1-cable2', the gathers' 'a-own-line3-shot1-cable2'" in refused(done)
+    assert not (tmp_path / "out").exists()
+
+
+def test_ids_from_headers_are_those_that_gathers_get(ingest, tmp_path):
+    for folder in ("a", "a/a"):
+        (tmp_path / folder).mkdir()
+        write_segy(tmp_path / folder / "own.segy", [random_recording(shot) for shot in (1, 2)])
+    named = "a-own-line3-shot2-cable2-2"
+    done = ingest(f"gather_id,label\n{named},bad\n", "a/own.segy", "a/a/own.segy")
+    assert done.status == 0, done.error
+    index = open_survey(tmp_path / "out").index
+    assert index["gather_id"][index["label"] == "bad"].tolist() == [named]
 
 
 def test_no_row_fits_files_without_shots(ingest, tmp_path):
