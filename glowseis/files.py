@@ -202,12 +202,14 @@ def private_file(path: Path, text: str) -> Iterator[None]:
     """While the block runs, keep a file that only its owner can read.
 
     Args:
-        path: The file; missing parents are made, and an older file is removed.
+        path: The file; missing parents are made, and are removed at the end if nothing else is in them. An older file
+            is removed.
         text: What it holds.
 
     Raises:
         OSError: The disk is full or not writable.
     """
+    made = [folder for folder in path.parents if not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     try:
@@ -217,6 +219,9 @@ def private_file(path: Path, text: str) -> Iterator[None]:
         yield
     finally:
         path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            for folder in made:
+                folder.rmdir()
 
 
 @contextlib.contextmanager

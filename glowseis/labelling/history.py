@@ -25,6 +25,11 @@ class History:
         """The gather that was judged last; empty if there is none."""
         return self._ids[-1] if self._ids else ""
 
+    def named(self, gather_id: str) -> str:
+        """What names the judgement that a gather has now: no other judgement has it; empty if there is none."""
+        said = self._said.get(gather_id)
+        return f"{gather_id} {len(said)} {said[-1][0]} {said[-1][1]}" if said else ""
+
     @property
     def counts(self) -> dict[str, int]:
         """Gathers by the label that they have now."""

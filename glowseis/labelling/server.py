@@ -147,7 +147,7 @@ def _routes(session: Session, opinions: Opinions | str, token: str) -> Blueprint
 
     @routes.get("/state")
     def state() -> dict[str, Any]:
-        return {"coming": session.coming(AHEAD), "progress": session.progress()}
+        return {"coming": session.coming(AHEAD), "progress": session.progress(), "last": session.last}
 
     @routes.get("/gather/<gather_id>")
     def gather(gather_id: str) -> Response:
@@ -200,7 +200,8 @@ def _routes(session: Session, opinions: Opinions | str, token: str) -> Blueprint
 
     @routes.post("/take-back")
     def take_back() -> dict[str, Any]:
-        found = session.take_back(_given()("shown"))
+        given = _given()
+        found = session.take_back(given("shown"), _whole(given("marks") or "0"), given("last"))
         if found is None:
             return {"told": "There is nothing to take back.", "show": "", "known": "", **state()}
         return {"told": found.line, "show": found.gather_id, "known": found.label, **state()}

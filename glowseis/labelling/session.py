@@ -115,6 +115,13 @@ class Session:
                 "minutes_per_hundred": self._history.minutes_per_hundred,
             }
 
+    @property
+    def last(self) -> str:
+        """What names the last judgement, for `take_back`; empty if there is none."""
+        with self._lock:
+            self._refresh()
+            return self._history.named(self._history.last)
+
     def label(self, gather_id: str, label: str, note: str = "", known: str = "") -> str:
         """Save a judgement, and return when it is on disk. One that is already there is not added again.
 
@@ -152,13 +159,16 @@ class Session:
         changed = f"was judged {earlier}" if earlier else "was taken back"
         return f"{gather_id} {changed} in another window in the meantime; now {label} counts"
 
-    def take_back(self, shown: str) -> TakenBack | None:
-        """Take back the last mark on the gather that is shown, or else the last judgement.
+    def take_back(self, shown: str, marks: int = 0, last: str = "") -> TakenBack | None:
+        """Take back the last mark on the gather that is shown, or else a judgement.
 
-        A gather that had a label before the one that is taken back has it again.
+        A gather that had a label before the one that is taken back has it again. Asked for the same once more, it takes
+        nothing back.
 
         Args:
             shown: The gather that is shown; empty for none.
+            marks: How many marks the caller knows on it.
+            last: The judgement that the caller means, as `last` named it; the last one by default.
 
         Returns:
             What it was; None if there is nothing to take back.
@@ -169,24 +179,30 @@ class Session:
         """
         with self._lock:
             self._refresh()
-            if shown and (marks := self.marked(shown)):
-                last = marks[-1]
-                self.mark(shown, last.first_trace, last.last_trace, "")
-                line = f"{last.kind}, traces {last.first_trace} to {last.last_trace}: taken back"
+            there = self.marked(shown) if shown else []
+            if len(there) < marks:
+                line = f"{shown}: the mark had been taken back before; nothing else is taken back"
+                return TakenBack(shown, line, self._label_known(shown))
+            if there:
+                mark = there[-1]
+                self.mark(shown, mark.first_trace, mark.last_trace, "")
+                line = f"{mark.kind}, traces {mark.first_trace} to {mark.last_trace}: taken back"
                 return TakenBack(shown, line, self._history.label(shown))
-            gather_id = self._history.last
+            gather_id = last.partition(" ")[0] or self._history.last
             if not gather_id:
                 return None
             self._check(gather_id)
+            if last and self._history.named(gather_id) != last:
+                line = f"{gather_id}: had been taken back or replaced before; nothing else is taken back"
+                return TakenBack(gather_id, line, self._label_known(gather_id))
             hidden, label = self._again(gather_id), self._history.label(gather_id)
             # With the time at which it was given: a second look that is taken back is still to come.
             before, time = self._history.before(gather_id)
             self._add(Judgement(gather_id, before, self.judge, time=time if before else now()))
             self.added = max(self.added - 1, 0)
             line = f"{gather_id}: {'' if hidden else f'{label} '}taken back"
-            if before and not self._again(gather_id):
-                return TakenBack(gather_id, f"{line}; {before} counts again", before)
-            return TakenBack(gather_id, line, "")
+            known = self._label_known(gather_id)
+            return TakenBack(gather_id, f"{line}; {known} counts again" if known else line, known)
 
     def mark(self, gather_id: str, first_trace: int, last_trace: int, kind: str) -> None:
         """Save a mark of traces to disk, or take one back.
@@ -246,6 +262,10 @@ class Session:
                 raise NotYetError(f"{gather_id}: judge it first; after that, what is known about it is shown")
             record = str(self.survey.index["label"].iat[row])
             return {"label": given, "record": record, "reason": self._order.get(gather_id, "")}
+
+    def _label_known(self, gather_id: str) -> str:
+        """The judge's label of a gather; empty if there is none, or it is not to be shown before a second look."""
+        return "" if self._again(gather_id) else self._history.label(gather_id)
 
     def _waits(self, gather_id: str) -> bool:
         """Whether a gather is to be judged."""

@@ -70,8 +70,8 @@ def test_a_killed_one_has_kept_every_decision_and_the_next_goes_on(serving, surv
     assert labels.read_text().count("\n") == 3
 
 
-def test_the_secret_is_no_word_of_the_browsers_command_line(survey, monkeypatch, command):
-    given = []
+def test_the_secret_is_no_word_of_the_browsers_command_line(survey, monkeypatch, command, tmp_path):
+    given, labels = [], tmp_path / "all" / "carl.csv"
 
     def look(address):
         path = Path(urlsplit(address).path)
@@ -80,7 +80,9 @@ def test_the_secret_is_no_word_of_the_browsers_command_line(survey, monkeypatch,
 
     monkeypatch.setattr("webbrowser.open", look)
     monkeypatch.setenv("DISPLAY", ":0")
-    done = command("label", survey, "--judge", "carl", "--port", 0)
+    done = command("label", survey, "--judge", "carl", "--port", 0, "--labels", labels)
+    # Nothing was judged, so nothing is left.
+    assert not labels.parent.exists()
     ((word, path, page, mode),) = given
     address = re.search(r"at (http://127\.0\.0\.1:\d+/(\S{20,})/) ", done.out)
     assert word == f"file://{path}" and address[2] not in word

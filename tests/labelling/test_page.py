@@ -46,6 +46,23 @@ def test_keys_and_clicks_judge_and_what_is_known_shows_afterwards(served, window
     assert len(labels_of(session)) == 4
 
 
+def test_take_back_pressed_twice_fast_takes_back_one_judgement(served, window):
+    session, address = served
+    window.open(address)
+    for number in range(2):
+        window.wait(SHOWN, shot(number))
+        window.press("3")
+    window.wait(SHOWN, shot(2))
+    window.press("z")
+    window.wait(SHOWN, shot(1))
+    window.click("#take-back")
+    assert window.run(SHOWN, shot(1)) and session.progress()["judged"] == 1
+    time.sleep(0.5)
+    window.press("z")
+    window.wait(SHOWN, shot(0))
+    assert session.progress()["judged"] == 0
+
+
 def test_neighbours_are_for_comparison_and_cannot_be_judged(served, window):
     session, address = served
     window.open(address)

@@ -76,6 +76,29 @@ def test_judgements_are_taken_back_one_by_one_also_those_of_an_earlier_session(s
     assert len(rows_of(session.labels)) == 6
 
 
+def test_what_a_page_takes_back_is_taken_back_once_and_nothing_else(session):
+    for number, label in ((1, "good"), (3, "bad"), (3, "medium")):
+        session.label(shot(number), label, known="bad" if label == "medium" else "")
+    meant = session.last
+    session.label(shot(5), "good")
+    told = session.take_back(shot(5), 0, meant)
+    assert told.gather_id == shot(3) and told.label == "bad" and "medium taken back; bad counts again" in told.line
+    rows = rows_of(session.labels)
+    for one in (session, again(session)):
+        told = one.take_back(shot(3), 0, meant)
+        assert (told.gather_id, told.label) == (shot(3), "bad") and "nothing else is taken back" in told.line
+    assert rows_of(session.labels) == rows
+    meant = again(session).last
+    assert session.take_back(shot(5), 0, meant).gather_id == shot(5)
+    # Judged anew, it is another judgement.
+    session.label(shot(5), "bad")
+    assert "nothing else" in session.take_back(shot(5), 0, meant).line and session.revealed(shot(5))["label"] == "bad"
+    session.mark(shot(5), 2, 4, "dead")
+    assert "dead, traces 2 to 4" in session.take_back(shot(5), 1, session.last).line
+    assert "mark had been taken back" in session.take_back(shot(5), 1, session.last).line
+    assert session.revealed(shot(5))["label"] == "bad"
+
+
 def test_what_is_known_is_shown_after_judging_alone(survey, tmp_path):
     order = tmp_path / "next.csv"
     order.write_text(f"reason,gather_id\nleast certain,{shot(4)}\n,{shot(2)}\nagain,{shot(4)}\n")

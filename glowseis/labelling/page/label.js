@@ -3,13 +3,16 @@
 import {Controls, element} from "./controls.js";
 import {TINTS, View} from "./drawing.js";
 import {drawFk, drawSpectrum} from "./panels.js";
+import {watchPointer} from "./pointer.js";
 import {Failed, ask, gatherOf, remark} from "./server.js";
 import {Waiting, notSaved} from "./waiting.js";
 
 const state = {
   about: null, coming: [], current: "", known: "", shown: "", busy: false, tool: "move",
-  judged: null, opinions: false, window: null,
+  judged: null, opinions: false, window: null, last: "", tookBack: 0,
 };
+// A second press within this time is the first one, pressed twice.
+const TWICE_MS = 400;
 const waiting = new Waiting();
 const underway = new Set();
 const view = new View(element("gather"));
@@ -56,6 +59,7 @@ async function show(id, keep = false) {
 
 function next(reply) {
   state.coming = reply.coming;
+  state.last = reply.last;
   progress(reply.progress);
   state.current = state.coming[0] ?? "";
   state.known = "";
@@ -130,11 +134,15 @@ async function judged({gather_id: id}, reply) {
 }
 
 async function takeBack() {
-  if (state.busy) return;
+  const marks = view.gather?.id === state.current ? view.gather.marks.length : 0;
+  if (state.busy || !marks && performance.now() - state.tookBack < TWICE_MS) return;
   state.busy = true;
-  const reply = await attempt(() => ask("take-back", {shown: state.current}));
+  // The page says what it takes back, so that nothing else is if the server gets this twice.
+  const reply = await attempt(() => ask("take-back", {shown: state.current, marks, last: state.last}));
   state.busy = false;
   if (!reply) return;
+  state.tookBack = performance.now();
+  state.last = reply.last;
   problem("");
   tell(reply.told);
   state.coming = reply.coming;
@@ -280,55 +288,6 @@ function ended(drag) {
   return null;
 }
 
-function watchPointer() {
-  const canvas = view.canvas, place = event => {
-    const box = canvas.getBoundingClientRect();
-    return {x: event.clientX - box.left, y: event.clientY - box.top};
-  };
-  canvas.addEventListener("pointerdown", event => {
-    if (event.button || !view.gather) return;
-    canvas.setPointerCapture(event.pointerId);
-    const from = place(event);
-    view.drag = {from, to: from, tool: state.tool, part: {...view.part}};
-  });
-  canvas.addEventListener("pointermove", event => {
-    if (!view.gather) return;
-    const to = place(event), {drag} = view;
-    read(to);
-    if (!drag) return;
-    drag.to = to;
-    if (drag.tool !== "move") return view.draw();
-    const {box, gather} = view, {part, from} = drag;
-    const across = (from.x - to.x) / box.width * (part.right - part.left), down = (from.y - to.y) / box.height * (part.last - part.first);
-    if (gather) view.zoomTo({left: part.left + across, right: part.right + across, first: part.first + down, last: part.last + down});
-    return null;
-  });
-  canvas.addEventListener("pointerup", () => {
-    const {drag} = view;
-    view.drag = null;
-    if (drag) { ended(drag); view.draw(); }
-  });
-  canvas.addEventListener("pointercancel", () => { view.drag = null; view.draw(); });
-  canvas.addEventListener("wheel", event => {
-    if (!view.gather) return;
-    event.preventDefault();
-    const {x, y} = place(event);
-    // With shift, browsers turn the wheel sideways.
-    const turned = event.deltaY || event.deltaX;
-    view.zoomAt(x, y, turned > 0 ? 1.25 : 0.8, {time: !event.shiftKey, traces: !event.altKey});
-  }, {passive: false});
-  canvas.addEventListener("dblclick", () => { view.whole(); view.draw(); });
-}
-
-function read({x, y}) {
-  const {gather} = view, {column, row} = view.at(x, y);
-  const trace = Math.min(gather.traces - 1, Math.floor(column)), sample = Math.min(gather.samples - 1, Math.floor(row));
-  const time = gather.interval_s ? `${(gather.start_s + sample * gather.interval_s).toFixed(3)} s` : `sample ${sample + 1}`;
-  const offset = gather.offset_m[trace] === null ? "offset unknown" : `${gather.offset_m[trace]} m`;
-  const value = gather.values[trace * gather.samples + sample] / gather.full_scale;
-  element("readout").textContent = `${time}, trace ${Math.round(gather.trace[trace])}, ${offset}, ${value.toFixed(2)} of the clip`;
-}
-
 // Keys and buttons.
 
 const KEYS = {
@@ -388,7 +347,7 @@ async function start() {
   element("opinion").disabled = Boolean(none);
   tell([warning, waiting.open(state.about)].filter(Boolean).join(" "));
   buttons();
-  watchPointer();
+  watchPointer(view, () => state.tool, ended);
   document.addEventListener("keydown", pressed);
   new ResizeObserver(() => view.draw()).observe(view.canvas);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { view.draw(); if (state.window) spectra(); });
