@@ -185,7 +185,7 @@ def graded(
             gather_probabilities(one.seen, one.windows.weights, classifier.combination), prior
         )
         spacing = gather_spacing_factor(one.gather, classifier.profile)
-        unlike, unlike_by = _unlike(classifier, one, spacing)
+        unlike, unlike_by = unlike_of(classifier, one)
         yield (
             one.gather,
             Graded(
@@ -359,9 +359,11 @@ def _row(gather: Gather, label: str, one: Graded) -> list[object]:
     ]
 
 
-def _unlike(classifier: SavedClassifier, one: Judged, spacing: float) -> tuple[float | None, str]:
+def unlike_of(classifier: SavedClassifier, one: Judged) -> tuple[float | None, str]:
+    """How unlike a classifier's training data a gather is, and in what: `Graded.unlike` and `Graded.unlike_by`."""
     if classifier.unlikeness is None or one.seen.features is None:
         return None, ""
+    spacing = gather_spacing_factor(one.gather, classifier.profile)
     by_spacing = ((spacing - 1) / (FARTHEST_SPACING - 1), "trace_spacing")
     by_size = (_shortfall(one.gather, classifier) / MOST_SHORTFALL, "size")
     return max(classifier.unlikeness.of(one.seen.features, one.figures), by_spacing, by_size)

@@ -15,7 +15,7 @@ from glowseis.files import whole_file
 from glowseis.judging.gathers import Judged, gather_probabilities, judged
 from glowseis.judging.prior import reweighted
 from glowseis.judging.symmetries import Symmetric
-from glowseis.run.grading import bringing_for
+from glowseis.run.grading import bringing_for, unlike_of
 from glowseis.survey.gather import Gather, source_text
 from glowseis.survey.progress import progress
 from glowseis.survey.store.survey import Survey
@@ -33,11 +33,13 @@ class Looks:
         probabilities: Of the classes if all were equally common, float64 `[gather, class]`; NaN for a gather in which
             there is nothing to grade.
         features: Mean over each gather's windows of the activations before the last layer, float32 `[gather, feature]`.
+        unlike: How unlike the classifier's training data each is, float64 `[gather]`; NaN if that is not known.
         begun: How many were known before.
     """
 
     probabilities: np.ndarray
     features: np.ndarray
+    unlike: np.ndarray
     begun: int = 0
 
     @property
@@ -57,6 +59,8 @@ def look_at_survey(
     kept: Path | None = None,
     batch: int = 16,
     say: Callable[[str], None] = lambda line: None,
+    *,
+    unlike: bool = False,
 ) -> Looks:
     """Look at all gathers of a survey, or at those that were not looked at before.
 
@@ -67,6 +71,8 @@ def look_at_survey(
             nothing.
         batch: Windows at a time.
         say: Called with a line if nothing can be kept.
+        unlike: Whether it must be known how unlike gathers are: what an older glowseis kept does not tell, and is then
+            looked at again.
 
     Raises:
         InputError: A gather cannot be read, or the classifier gives no features.
@@ -75,9 +81,12 @@ def look_at_survey(
         raise InputError(f"{classifier.name}: gives no features, because an older glowseis wrote it; train it again")
     probabilities = np.full((len(survey), len(classifier.labels)), np.nan)
     features: np.ndarray | None = None
+    far = np.full(len(survey), np.nan)
     done = np.zeros(len(survey), bool)
     if kept is not None and (known := _read(kept, len(survey), len(classifier.labels))):
-        probabilities, features, done = known
+        there = known[-1] & ~np.isnan(known[0][:, 0])
+        if not unlike or classifier.unlikeness is None or not np.isnan(known[2][there]).any():
+            probabilities, features, far, done = known
     begun, saved = int(done.sum()), time.monotonic()
     bringing = bringing_for(classifier)
     rows: list[int] = []
@@ -97,17 +106,24 @@ def look_at_survey(
         if features is None:
             features = np.zeros((len(survey), len(seen)), np.float32)
         probabilities[row], features[row], done[row] = found, seen, True
+        measured, _ = unlike_of(classifier, one)
+        far[row] = np.nan if measured is None else measured
         if kept is not None and time.monotonic() - saved > KEPT_EVERY_S:
-            kept, saved = _write(kept, probabilities, features, done, say), time.monotonic()
+            kept, saved = _write(kept, probabilities, features, far, done, say), time.monotonic()
     if features is None:
         raise InputError(f"{survey.path}: no gather has anything to grade in it")
     if kept is not None and done.sum() > begun:
-        _write(kept, probabilities, features, done, say)
-    return Looks(probabilities, features, begun)
+        _write(kept, probabilities, features, far, done, say)
+    return Looks(probabilities, features, far, begun)
 
 
 def kept_looks(
-    classifier: SavedClassifier, savedmodel: Path, survey: Survey, say: Callable[[str], None] = lambda line: None
+    classifier: SavedClassifier,
+    savedmodel: Path,
+    survey: Survey,
+    say: Callable[[str], None] = lambda line: None,
+    *,
+    unlike: bool = False,
 ) -> Looks:
     """As `look_at_survey`; what is known is kept in the survey's folder.
 
@@ -116,9 +132,10 @@ def kept_looks(
         savedmodel: Folder of its SavedModel, with its version.
         survey: The gathers, with the labels of their records.
         say: Called with lines for the user.
+        unlike: As for `look_at_survey`.
     """
     kept = survey.path / "looks" / f"{savedmodel_sha256(savedmodel)[:12]}-{survey.checksum[:12]}.npz"
-    looks = look_at_survey(classifier, survey, kept, say=say)
+    looks = look_at_survey(classifier, survey, kept, say=say, unlike=unlike)
     if looks.begun:
         say(f"{number_of(looks.begun, 'gather')} graded before; their grades are in {source_text(kept.parent)}")
     return looks
@@ -140,25 +157,31 @@ def mean_features(one: Judged) -> np.ndarray:
     return np.average(one.seen.features, axis=0, weights=one.windows.weights).astype(np.float32)
 
 
-def _read(path: Path, gathers: int, classes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """What is kept; None if there is nothing, or nothing that can be used."""
+def _read(path: Path, gathers: int, classes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
+    """What is kept; None if there is nothing, or nothing that can be used. An older glowseis did not keep `unlike`."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             probabilities, features, done = (arrays[name] for name in ("probabilities", "features", "done"))
+            far = arrays["unlike"] if "unlike" in arrays else np.full(len(done), np.nan)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile):
         return None
-    if probabilities.shape != (gathers, classes) or len(features) != gathers or done.shape != (gathers,):
+    if probabilities.shape != (gathers, classes) or len(features) != gathers or {far.shape, done.shape} != {(gathers,)}:
         return None
-    return probabilities, features, done
+    return probabilities, features, far, done
 
 
 def _write(
-    path: Path, probabilities: np.ndarray, features: np.ndarray, done: np.ndarray, say: Callable[[str], None]
+    path: Path,
+    probabilities: np.ndarray,
+    features: np.ndarray,
+    far: np.ndarray,
+    done: np.ndarray,
+    say: Callable[[str], None],
 ) -> Path | None:
     """Keep what is known; returns where, or None if that is impossible."""
     try:
         with whole_file(path, replace=True) as unfinished, unfinished.open("wb") as file:
-            np.savez(file, probabilities=probabilities, features=features, done=done)
+            np.savez(file, probabilities=probabilities, features=features, unlike=far, done=done)
     except OSError as wrong:
         say(
             f"{path}: cannot be written ({wrong.strerror}); nothing is kept, and the next call grades all gathers again"

@@ -1,8 +1,8 @@
 """Unlabelled gathers that stand in for a class of which few are labelled.
 
 A classifier that starts from a saved one forgets a class of which it sees no gather. So gathers that the saved one
-surely grades so take their place: self-training with confident labels (Yarowsky 1995,
-https://aclanthology.org/P95-1026), for these classes alone.
+surely grades so take their place, unless they are unlike what it was trained on: self-training with confident labels
+(Yarowsky 1995, https://aclanthology.org/P95-1026), for these classes alone.
 """
 
 from collections.abc import Callable
@@ -47,24 +47,29 @@ def with_stand_ins(
     free = ((survey.index["label"] == "") & (survey.index["parents"] == "") & ~unsure).to_numpy()
     if not missing or not free.any():
         return survey, selection
-    looks = kept_looks(load_classifier(start.folder), start.folder, open_survey(survey.path), say)
+    looks = kept_looks(load_classifier(start.folder), start.folder, open_survey(survey.path), say, unlike=True)
+    # Of a gather that is unlike its training data the saved classifier knows nothing, however sure it is.
+    far = looks.unlike > 1
     labels, rows = survey.index["label"].to_numpy(object).copy(), []
     for label, count in missing.items():
-        sure = np.where(free & looks.graded, looks.probabilities[:, start.labels.index(label)], 0.0)
+        probable = np.where(free & looks.graded, looks.probabilities[:, start.labels.index(label)], 0.0)
+        sure = np.where(far, 0.0, probable)
         best = np.argsort(-sure, kind="stable")[:count]
-        best = best[sure[best] >= SURE]
+        best = best[(sure[best] >= SURE) & ~far[best]]
+        others = int((free & far & (probable >= SURE)).sum())
+        told = f"; {others} more left out, unlike its training data (unlike > 1)" if others else ""
         labels[best] = label
         rows.append(best)
         if len(best):
             say(
                 f"{number_of(len(best), 'unlabelled gather')} that {start.name} grades {label} with at least "
-                f"{100 * SURE:g} % joined {number_of(least - count, 'labelled one')} (training.stand_ins)"
+                f"{100 * SURE:g} % joined {number_of(least - count, 'labelled one')}{told} (training.stand_ins)"
             )
         else:
             had = number_of(least - count, "labelled training gather")
             say(
-                f"{label}: {had}, and {start.name} grades no unlabelled one {label} with at least {100 * SURE:g} % "
-                "(training.stand_ins)"
+                f"{label}: {had}, and {start.name} grades no unlabelled one {label} with at least {100 * SURE:g} %"
+                f"{told} (training.stand_ins)"
             )
     there, added = survey.relabelling, np.concatenate(rows)
     if not len(added):

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from glowseis.errors import InputError
+from glowseis.export.classifier import load_classifier
 from glowseis.fitting.classifier.selection import renamed, select_labelled
 from glowseis.recipe import StartedTraining, read_recipe
 from glowseis.run import stand_ins
+from glowseis.run.grading import grade_recordings
 from glowseis.run.stand_ins import with_stand_ins
 from glowseis.run.starting import find_start
 from glowseis.survey.labels.overlay import open_survey as open_labelled
@@ -84,6 +86,32 @@ def test_gathers_that_judges_could_not_label_are_none(saved, there, half_labelle
     # Of one the judges are unsure, about the others they disagree.
     others = added(*files)
     assert len(sure) > 2 and len(others) == len(sure) and not set(sure) & set(others)
+
+
+def test_gathers_unlike_the_training_data_are_none(saved, there, half_labelled, monkeypatch):
+    monkeypatch.setattr(stand_ins, "SURE", 0.0)
+    start, survey, told = find_start("grader", "classifier"), open_survey(half_labelled), []
+    selection = select_labelled(survey, read_recipe(saved.recipe), start.labels)
+    _, before = with_stand_ins(survey, selection, start, 5, told.append)
+    (kept,) = (half_labelled / "looks").glob("*.npz")
+    with np.load(kept) as arrays:
+        known = dict(arrays)
+    found = [one.unlike for one in grade_recordings(load_classifier(start.folder), map(survey.read, range(4)))]
+    assert known["unlike"][:4].tolist() == pytest.approx(found) and np.isfinite(known["unlike"]).all()
+    added = np.setdiff1d(before.training, selection.training)
+    far = {**known, "unlike": known["unlike"].copy()}
+    far["unlike"][added] = 1.01
+    np.savez(kept, **far)
+    _, after = with_stand_ins(survey, selection, start, 5, told.append)
+    assert len(added) > 2 and not set(added.tolist()) & set(after.training.tolist())
+    assert len(after.training) == len(before.training) and "left out, unlike its training data" in told[-1]
+    # What an older glowseis kept does not tell, and is looked at again.
+    del far["unlike"]
+    np.savez(kept, **far)
+    _, again = with_stand_ins(survey, selection, start, 5, told.append)
+    assert np.array_equal(again.training, before.training)
+    with np.load(kept) as arrays:
+        assert arrays["unlike"].tolist() == pytest.approx(known["unlike"])
 
 
 @pytest.mark.slow
