@@ -36,9 +36,9 @@ def main(
     """Choose the gathers of a survey that are worth labelling next, and estimate how common each class is.
 
     The model looks at each gather once; the results are kept in the survey's folder. Some choices are random, to
-    estimate how common each class is. The others are gathers whose label may be wrong, probable rare gathers,
-    uncertain ones, and those most different from all labelled ones. Fill in the table's column label and pass it to
-    --labels.
+    estimate how common each class is. The others are gathers whose label may be wrong or on which judges disagree,
+    probable rare gathers, uncertain ones, and those most different from all labelled ones. Fill in the table's column
+    label and pass it to --labels.
 
     Example: python -m glowseis.next surveys/mine --labels labels/anna.csv --out next.csv
     """
@@ -60,9 +60,10 @@ def main(
     command.import_tensorflow()
     from glowseis.run.next_gathers import choose_next, labelled
 
-    if overlay and not whom and overlay.disputed.any():
-        command.say(f"{disputes(overlay)}; not chosen again{'' if judge else ': --judge NAME says whose label counts'}")
     given = labelled(opened, overlay, whom)
+    if overlay and not whom and overlay.disputed.any():
+        again = f"; {len(given.disputed)} may come back for a second look"
+        command.say(f"{disputes(overlay)}{again}{'' if judge else '; --judge NAME says whose label counts'}")
     if whom and not given.judged.any():
         command.say(f"--for {whom}: nobody of that name has judged anything yet; all gathers count as not judged")
     chosen, table = choose_next(opened, given, savedmodel, count, wanted, apart, rare, seed, command.say)

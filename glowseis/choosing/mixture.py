@@ -1,8 +1,9 @@
 """Which gathers to label next: a mixture of several reasons, several shots apart."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -10,9 +11,12 @@ from glowseis.errors import InputError
 
 RANDOM, SECOND_LOOK, RARE, UNCERTAIN, DIFFERENT = "random", "second look", "rare class", "uncertain", "different"
 
+DISPUTED = f"{SECOND_LOOK}: judges disagree"
+
 REASONS = {
     RANDOM: "drawn at random, whatever it is; class fractions are estimated from these alone",
     SECOND_LOOK: "its label may be wrong",
+    DISPUTED: "judges gave it different labels, and none of them has judged it twice",
     RARE: "most likely to be of the rare class",
     UNCERTAIN: "its two most probable classes are almost equally probable",
     DIFFERENT: "farthest from all labelled gathers in the classifier's features",
@@ -62,6 +66,7 @@ class Known:
         cables: Its cable.
         suspects: Rows of those whose labels may be wrong, the most suspicious first.
         rare: Number of the rare class.
+        disputed: Rows of those on which judges disagree, in the order in which they come back.
     """
 
     probabilities: np.ndarray
@@ -74,6 +79,7 @@ class Known:
     cables: np.ndarray
     suspects: np.ndarray
     rare: int
+    disputed: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 def parse_shares(words: Iterable[str]) -> dict[str, float]:
@@ -146,8 +152,7 @@ def choose(known: Known, count: int, shares: Mapping[str, float], apart: int, se
     reasons: dict[int, str] = {}
     for row in _drawn(known, numbers[RANDOM]):
         reasons[row] = RANDOM
-    for row in known.suspects[: numbers[SECOND_LOOK]].tolist():
-        reasons[row] = SECOND_LOOK
+    reasons |= _second_looks(known)[: numbers[SECOND_LOOK]]
     wanted = {reason: shares[reason] for reason in (RARE, UNCERTAIN, DIFFERENT)}
     free = count - len(reasons)
     own = numbers_of(free, wanted) if any(wanted.values()) else {}
@@ -168,6 +173,24 @@ def choose(known: Known, count: int, shares: Mapping[str, float], apart: int, se
             spread.take(best)
     mixed = np.random.default_rng([seed, ORDER_STREAM, int(known.judged.sum())]).permutation(sorted(reasons))
     return [Choice(int(row), reasons[int(row)]) for row in mixed]
+
+
+def is_second_look(reason: str) -> bool:
+    """Whether a gather that was chosen for a reason is to be judged again by whoever judged it before.
+
+    Args:
+        reason: One of `REASONS`, or a user's own words that begin with `SECOND_LOOK`.
+    """
+    return reason.startswith(SECOND_LOOK)
+
+
+def _second_looks(known: Known) -> list[tuple[int, str]]:
+    """Gathers that may come back, those of both reasons by turns: rows, and why."""
+    both = [
+        [(row, why) for row in rows.tolist()]
+        for rows, why in ((known.disputed, DISPUTED), (known.suspects, SECOND_LOOK))
+    ]
+    return [one for pair in itertools.zip_longest(*both) for one in pair if one]
 
 
 def _drawn(known: Known, count: int) -> list[int]:

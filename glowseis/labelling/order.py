@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from glowseis.choosing.mixture import JUDGED, SECOND_LOOK
+from glowseis.choosing.mixture import JUDGED, is_second_look
 from glowseis.errors import InputError
 from glowseis.survey.cells import cell_text
 from glowseis.survey.gather import source_text
@@ -16,10 +16,10 @@ from glowseis.survey.labels.adding import seconds
 from glowseis.survey.store.survey import Survey
 
 Order = Sequence[tuple[str, str]]
-"""Gather ids, each once, with a reason, which may be empty. One that comes for a second look (`SECOND_LOOK`) is to be
-judged again by whoever judged it before."""
+"""Gather ids, each once, with a reason, which may be empty. One that comes for a second look (`is_second_look`) is to
+be judged again by whoever judged it before."""
 
-__all__ = ["ORDERS", "SECOND_LOOK", "Order", "along_lines", "at_random", "from_file"]
+__all__ = ["ORDERS", "Order", "along_lines", "at_random", "from_file", "is_second_look"]
 
 
 def along_lines(survey: Survey) -> Order:

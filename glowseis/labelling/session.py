@@ -10,7 +10,7 @@ from typing import Any
 from glowseis.errors import InputError
 from glowseis.files import read_record, write_json
 from glowseis.labelling.history import History
-from glowseis.labelling.order import SECOND_LOOK, Order
+from glowseis.labelling.order import Order, is_second_look
 from glowseis.survey.gather import source_text
 from glowseis.survey.ingestion.label_rows import UNSURE, read_rows
 from glowseis.survey.labels.adding import Judgement, append, check_judge, form_of, now
@@ -273,7 +273,7 @@ class Session:
 
     def _again(self, gather_id: str) -> bool:
         """Whether a gather that was judged is to be judged again."""
-        second = self._order.get(gather_id) == SECOND_LOOK and self._history.label(gather_id) != ""
+        second = is_second_look(self._order.get(gather_id, "")) and self._history.label(gather_id) != ""
         return second and self._history.time_s(gather_id) <= self._judged_s.get(gather_id, -math.inf)
 
     def _compared(self, begun: bool) -> str:

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 
 from glowseis.choosing.fractions import Fractions, estimate, random_order, random_sample
 from glowseis.choosing.head import fit_head, standardised, unseen_probabilities
-from glowseis.choosing.mixture import JUDGED, REASONS, SECOND_LOOK, Choice, Known, choose
+from glowseis.choosing.mixture import JUDGED, REASONS, Choice, Known, choose, is_second_look
 from glowseis.choosing.suspects import suspected
 from glowseis.delivery.grades import PROBABILITY
 from glowseis.errors import InputError
@@ -19,7 +19,7 @@ from glowseis.export.classifier import SavedClassifier, load_classifier
 from glowseis.judging.prior import reweighted
 from glowseis.run.looks import Looks, kept_looks
 from glowseis.survey.cells import safe_cell
-from glowseis.survey.labels.adding import moment
+from glowseis.survey.labels.adding import MAJORITY, moment
 from glowseis.survey.labels.overlay import SILENT, Overlay
 from glowseis.survey.store.survey import Survey
 from glowseis.survey.wording import number_of
@@ -38,6 +38,8 @@ class Labelled:
         looks: How often it was judged, int64 `[gather]`.
         times: When it was last judged, in seconds since 1970; minus infinity if never or unknown, float64 `[gather]`.
         classes: Labels that may be given, the mildest first.
+        disputed: Rows of gathers on which judges disagree, none of whom has judged them twice, those without a label
+            first, int64 `[disputed gather]`.
     """
 
     labels: np.ndarray
@@ -45,6 +47,7 @@ class Labelled:
     looks: np.ndarray
     times: np.ndarray
     classes: tuple[str, ...]
+    disputed: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,15 @@ def labelled(survey: Survey, overlay: Overlay | None, whom: str | None = None) -
         return Labelled(labels, (votes != SILENT).any(axis=1), given.sum(axis=1), times, overlay.classes)
     looks = overlay.given.sum(axis=1) + (records != "")
     times = overlay.times.max(axis=1, initial=-np.inf)
-    return Labelled(overlay.labels, overlay.judged | (records != ""), looks, times, overlay.classes)
+    judged = overlay.judged | (records != "")
+    return Labelled(overlay.labels, judged, looks, times, overlay.classes, _disputed(overlay))
+
+
+def _disputed(overlay: Overlay) -> np.ndarray:
+    """Rows of gathers that judges are to look at again; if one of them decides, those that he or she does not."""
+    open_yet = overlay.disputed if overlay.judge in ("", MAJORITY) else overlay.undecided
+    rows = np.flatnonzero(open_yet & (overlay.given.max(axis=1, initial=0) < 2))
+    return rows[np.argsort(~overlay.undecided[rows], kind="stable")]
 
 
 def next_gathers(
@@ -194,7 +205,8 @@ def next_gathers(
         )
     suspects = _suspects(looks, features, classes, taught[~seen[taught]], lines, seed)
     suspects = suspects[given.looks[suspects] < 2]
-    if not is_open.any() and not len(suspects):
+    disputed = given.disputed[candidates[given.disputed]]
+    if not is_open.any() and not len(suspects) and not len(disputed):
         raise InputError(
             f"{survey.path}: all its gathers are labelled, and no label is suspect; there is nothing to label"
         )
@@ -209,10 +221,13 @@ def next_gathers(
         cables,
         suspects,
         numbers[rare.casefold()] if rare else len(numbers) - 1,
+        disputed,
     )
     choices = choose(everything, count, shares, apart, seed)
-    if not any(one.reason == SECOND_LOOK for one in choices) and len(suspects):
-        remarks.append(f"{number_of(len(suspects), 'label')} may be wrong, but none of them is chosen: see --share")
+    if not any(is_second_look(one.reason) for one in choices) and (len(suspects) or len(disputed)):
+        doubts = [f"{number_of(len(suspects), 'label')} may be wrong"] if len(suspects) else []
+        doubts += [f"judges disagree on {number_of(len(disputed), 'gather')}"] if len(disputed) else []
+        remarks.append(f"{' and '.join(doubts)}, but none of them is chosen: see --share")
     return Next(tuple(choices), probabilities, given.times, fractions, len(suspects), tuple(remarks))
 
 

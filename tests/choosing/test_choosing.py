@@ -7,7 +7,7 @@ import pytest
 
 from glowseis.choosing.fractions import BLOCK, estimate, random_order, random_sample
 from glowseis.choosing.head import fit_head, standardised, unseen_probabilities
-from glowseis.choosing.mixture import SHARES, Known, choose, numbers_of, parse_shares
+from glowseis.choosing.mixture import DISPUTED, SHARES, Known, choose, numbers_of, parse_shares
 from glowseis.choosing.suspects import suspected
 from glowseis.errors import InputError
 
@@ -137,6 +137,15 @@ class TestMixture:
         assert set(rows_of(choices, "second look")) == {7, 9}
         # Reasons are mixed, so that whoever stops early has some of each.
         assert len({one.reason for one in choices[:12]}) >= 3
+
+    def test_disputed_gathers_and_suspected_labels_come_back_by_turns(self):
+        given = known(suspects=np.array([7, 9, 11]), disputed=np.array([2, 4]))
+        shares = SHARES | {"second look": 1.0}
+        for count, disputed, wrong in ((1, {2}, set()), (3, {2, 4}, {7}), (5, {2, 4}, {7, 9, 11})):
+            # All other reasons have no share.
+            choices = choose(given, count, dict.fromkeys(SHARES, 0.0) | {"second look": 1.0}, 5, 1)
+            assert set(rows_of(choices, DISPUTED)) == disputed and set(rows_of(choices, "second look")) == wrong
+        assert len(choose(given, 25, shares, 5, 1)) == 25
 
     def test_judged_gathers_are_left_out_and_free_the_random_share(self):
         order = known().order

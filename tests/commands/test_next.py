@@ -11,6 +11,7 @@ import pytest
 from glowseis.export.classifier import export_classifier
 from glowseis.files import read_json
 from glowseis.fitting.classifier.trainer import make_classifier
+from glowseis.labelling.start import begin
 from glowseis.run import looks
 from glowseis.survey.gather import Origin
 from glowseis.survey.store.survey import open_survey, write_survey
@@ -73,17 +74,43 @@ def test_a_table_is_filled_in_and_labels_the_survey(following, tmp_path):
     assert "--for ben: nobody of that name has judged anything yet" in other.out
 
 
-def test_disputed_gathers_are_told(following, made):
+def test_disputed_gathers_come_back_until_a_judge_has_looked_again(following, made):
     index = open_survey("survey").index.iloc[:6]
     judged(index, "anna.csv")
-    index.assign(label="bad", judge="ben").to_csv("ben.csv", index=False)
+    index[["gather_id"]].assign(label="bad", judge="ben").to_csv("ben.csv", index=False)
     words = ("--labels", "anna.csv", "--labels", "ben.csv", "--count", 5)
     told = (
         "judges disagree about 4 of the 6 gathers to which several gave a label; the majority decides, 4 left without"
     )
     done = following(*words)
     assert done.status == 0 and told in done.out and "--judge NAME says whose label counts" in done.out
-    assert "ben decides; not chosen again\n" in following(*words, "--judge", "ben", "--out", "ben-next.csv").out
+    table = pd.read_csv("next.csv")
+    assert "4 may come back for a second look" in done.out and "  1 second look: judges disagree: " in done.out
+    alone = [f"--share={one}=0" for one in ("random", "rare-class", "uncertain", "different")]
+    assert following(*words, *alone, "--out", "all.csv").status == 0
+    table = pd.read_csv("all.csv")
+    back = table[table["reason"] == "second look: judges disagree"]
+    disputed = {
+        shot: gather_id for shot, gather_id in zip(index["shot"], index["gather_id"], strict=True) if shot % 3 != 2
+    }
+    assert set(back["gather_id"]) == set(disputed.values())
+    # For ben these are gathers to judge again, and those that he has judged twice are settled.
+    survey = open_survey("survey").path
+    session = begin(survey, Path("ben.csv"), "ben", Path("all.csv"), "line")
+    assert set(back["gather_id"]) <= set(session.coming(99))
+    twice = list(back["gather_id"][:2])
+    for gather_id in twice:
+        session.label(gather_id, "bad")
+    assert not set(twice) & set(session.coming(99))
+    assert following(*words, *alone, "--out", "rest.csv").status == 0
+    rest = pd.read_csv("rest.csv")
+    assert set(rest["gather_id"][rest["reason"] == back["reason"].iat[0]]) == set(disputed.values()) - set(twice)
+    decided = following(*words, *alone, "--judge", "ben", "--out", "ben-next.csv")
+    assert "ben decides; 0 may come back for a second look\n" in decided.out
+    assert "judges disagree" not in "".join(pd.read_csv("ben-next.csv")["reason"])
+    others = [f"--share={one}=0" for one in ("random", "rare-class", "different", "second-look")]
+    done = following(*words, *others, "--out", "others.csv")
+    assert "judges disagree on 2 gathers, but none of them is chosen: see --share" in done.out
     assert "disagree" not in following(*words, "--for", "ben", "--out", "for.csv").out
 
 
