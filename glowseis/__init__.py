@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from glowseis.fitting.flow.trainer import FlowTrainer
     from glowseis.models.glow import Glow
     from glowseis.models.miniception import Miniception
+    from glowseis.sampler import FlowSampler
     from glowseis.survey.content.gather_plot import plot_gather
     from glowseis.survey.formats.writing import write_gathers
     from glowseis.survey.ingestion.ingest import read_gathers
@@ -53,6 +54,7 @@ else:
 
 
 __all__ = [
+    "FlowSampler",
     "FlowTrainer",
     "Glow",
     "InputError",
@@ -70,6 +72,7 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "FlowSampler": "sampler",
     "FlowTrainer": "fitting.flow.trainer",
     "Glow": "models.glow",
     "InputError": "errors",

@@ -60,6 +60,14 @@ def test_a_flow_in_tensorflow_probability(demo, monkeypatch):
     assert names["latents"].shape == (4, 32 * 32)
 
 
+@pytest.mark.slow
+def test_a_sampler_in_a_pipeline():
+    pytest.importorskip("imblearn")
+    names = {}
+    exec(snippets("docs/ecosystem.md")[1], names)
+    assert (names["found"]["test_score"] > 0.9).all()
+
+
 def test_an_array_for_ingest(tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
     page = (CHECKOUT / "docs/own-data.md").read_text()

@@ -41,7 +41,7 @@ def test_without_tensorflow_a_line_says_so(name):
 def test_the_names_are_told():
     assert set(FACE) <= set(dir(glowseis))
     wanted = "Glow Miniception FlowTrainer open_survey read_gathers write_gathers simulate_gathers synthesise "
-    wanted += "load_flow load_classifier plot_gather check_invertible InputError"
+    wanted += "load_flow load_classifier plot_gather check_invertible FlowSampler InputError"
     assert sorted(wanted.split()) == FACE
     with pytest.raises(AttributeError, match="module 'glowseis' has no attribute 'glow'"):
         _ = glowseis.glow
