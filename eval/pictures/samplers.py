@@ -68,10 +68,9 @@ def _sampler(arm: str, wanted: dict[int, int], size: tuple[int, int], chosen: Pi
 
     from glowseis.sampler import FlowSampler
 
-    settings = {"sampling_strategy": wanted, "random_state": seed}
+    settings: dict[str, Any] = {"sampling_strategy": wanted, "random_state": seed}
     if arm == PRIMARY:
-        flow = {"levels": chosen.levels, "training_steps": chosen.flow_steps}
-        return FlowSampler(image_shape=size, **flow, **settings)
+        return FlowSampler(image_shape=size, levels=chosen.levels, training_steps=chosen.flow_steps, **settings)
     return {BASELINE: lambda **_: "passthrough", RIVAL: over_sampling.RandomOverSampler, SMOTE: over_sampling.SMOTE}[
         arm
     ](**settings)
@@ -84,7 +83,7 @@ def _figures(pictures: Pictures, trial: Trial, counts: np.ndarray) -> Callable[.
         decided = pipeline.decision_function(images)
         judged = np.stack([-decided, decided], axis=1) if decided.ndim == 1 else decided
         graded = pipeline.predict(images)
-        weights = fraction_weights(classes, counts)
+        weights = fraction_weights(classes, counts.tolist())
         found = scores(classes, graded, pictures.labels, probabilities=judged, weights=weights)
         return {
             "f1_rare": float(found.f1[trial.rare]),
