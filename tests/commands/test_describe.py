@@ -280,14 +280,16 @@ def test_command_tells_what_judges_say(tmp_path, command, monkeypatch):
     assert done.status == 0, done.error
     told = done.out.partition("labels of ")[2].splitlines()
     assert told[0].endswith("ben.csv: 5 gathers judged (anna 4, ben 4), 1 judgement replaced by later ones")
-    assert told[1:4] == [
+    assert told[1:6] == [
         "  4 gathers with another label than in the survey's records, 2 of them without any",
         "  judged unsure: 1 gather",
         "  judges disagree about 1 of the 3 gathers to which several gave a label; the majority decides, 1 left "
         "without a label",
+        "  line3-shot1 (anna good, ben bad)",
+        "  to let one of them decide, name anna or ben with --judge",
     ]
-    assert told[4].startswith("  Cohen's kappa of anna and ben, 3 gathers: 0.00 (")
-    assert told[5].startswith("  Krippendorff's alpha of all (ordinal, by severity): 0.00 (") and "2000" in told[5]
+    assert told[6].startswith("  Cohen's kappa of anna and ben, 3 gathers: 0.00 (")
+    assert told[7].startswith("  Krippendorff's alpha of all (ordinal, by severity): 0.00 (") and "2000" in told[7]
     numbers = json.loads((tmp_path / "out" / "description.json").read_text())
     judged = numbers["judged"]
     assert (judged["judge"], judged["changed"], judged["disputed"], judged["undecided"]) == ("majority", 4, 1, 1)
@@ -297,7 +299,8 @@ def test_command_tells_what_judges_say(tmp_path, command, monkeypatch):
     survey_of(tmp_path / "bare", gathers)
     told = command(words[0], tmp_path / "bare", *words[4:], "--judge", "anna").out
     assert "\n  4 gathers labelled that had no label in the survey's records\n" in told and "another label" not in told
-    assert "anna decides" in command(*words[:2], *words[4:], "--judge", "anna").out
+    told = command(*words[:2], *words[4:], "--judge", "anna").out
+    assert "anna decides" in told and "line3-shot1 (anna good, ben bad)" in told and "to let one" not in told
     alone = command("describe", tmp_path / "survey", "--judge", "anna")
     assert alone.status == 2 and "--judge anna: chooses among the judges of --labels" in alone.error[0]
 

@@ -101,6 +101,15 @@ class Overlay:
             chosen = np.where(own == SILENT, chosen, np.maximum(own, -1))
         return chosen
 
+    def said(self, row: int) -> str:
+        """What each judge calls a gather, in words, such as `anna good, ben bad`; unsure ones are left out.
+
+        Args:
+            row: The gather's row in the survey.
+        """
+        votes = zip(self.judges, self.votes[row], strict=True)
+        return ", ".join(f"{judge} {self.classes[vote]}" for judge, vote in votes if vote >= 0)
+
     def laid_over(self) -> Survey:
         """The survey with these labels.
 
@@ -109,15 +118,10 @@ class Overlay:
         """
         rows = np.flatnonzero(self.disputed)
         if len(rows) and not self.judge:
-            said = [
-                f"{judge} {self.classes[vote]}"
-                for judge, vote in zip(self.judges, self.votes[rows[0]], strict=True)
-                if vote >= 0
-            ]
             raise InputError(
                 f"{_listed(self.files)}: judges disagree about {number_of(len(rows), 'gather')}, the first "
-                f"{self.survey.index['gather_id'].iat[rows[0]]} ({', '.join(said)}); choose with --judge majority, or "
-                f"--judge NAME, from {', '.join(self.judges)}"
+                f"{self.survey.index['gather_id'].iat[rows[0]]} ({self.said(int(rows[0]))}); choose with --judge "
+                f"majority, or --judge NAME, from {', '.join(self.judges)}"
             )
         ids, labels = self.survey.index["gather_id"].to_numpy(object), self.labels
         unsure = frozenset(map(str, ids[self.judged & (labels == "")]))

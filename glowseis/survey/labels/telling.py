@@ -14,6 +14,9 @@ from glowseis.survey.labels.overlay import SILENT, UNDECIDED, Overlay
 from glowseis.survey.severity import of_unknown_severity
 from glowseis.survey.wording import number_of
 
+NAMED = 3
+"""Most gathers that are named."""
+
 
 @dataclass(frozen=True)
 class Weighed:
@@ -70,6 +73,13 @@ class Weighed:
         if self.alpha is None:
             return
         yield f"  {disputes(overlay)}"
+        if overlay.disputed.any():
+            rows = np.flatnonzero(overlay.disputed)
+            named = overlay.survey.index["gather_id"].iloc[rows[:NAMED]]
+            each = "; ".join(f"{name} ({overlay.said(row)})" for row, name in zip(rows.tolist(), named, strict=False))
+            yield f"  {'the first: ' if len(rows) > NAMED else ''}{each}"
+        if overlay.disputed.any() and overlay.judge == MAJORITY:
+            yield f"  to let one of them decide, name {' or '.join(overlay.judges)} with --judge"
         for (one, other), kappa in self.kappas.items():
             yield f"  Cohen's kappa of {one} and {other}, {number_of(kappa.gathers, 'gather')}: {kappa}"
         scale = "ordinal, by severity" if self.ordinal else "nominal"
