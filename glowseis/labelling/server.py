@@ -20,6 +20,7 @@ from werkzeug.exceptions import HTTPException
 
 from glowseis.errors import InputError
 from glowseis.labelling import views
+from glowseis.labelling.after import commands_after
 from glowseis.labelling.opinions import Opinions
 from glowseis.labelling.session import NotYetError, Session
 from glowseis.pages.page import style
@@ -147,7 +148,9 @@ def _routes(session: Session, opinions: Opinions | str, token: str) -> Blueprint
 
     @routes.get("/state")
     def state() -> dict[str, Any]:
-        return {"coming": session.coming(AHEAD), "progress": session.progress(), "last": session.last}
+        coming = session.coming(AHEAD)
+        after = [] if coming else commands_after(session)
+        return {"coming": coming, "progress": session.progress(), "last": session.last, "after": after}
 
     @routes.get("/gather/<gather_id>")
     def gather(gather_id: str) -> Response:

@@ -4,6 +4,7 @@ import _thread
 import contextlib
 import json
 import re
+import shlex
 import signal
 import subprocess
 import urllib.request
@@ -12,6 +13,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from glowseis.errors import InputError
+from glowseis.labelling.after import commands_after
+from glowseis.labelling.session import Session
+from glowseis.labelling.start import begin
+from glowseis.survey.store.survey import open_survey
 from tests.support.commands import CHECKOUT
 from tests.support.random_gathers import random_survey
 
@@ -68,6 +74,31 @@ def test_a_killed_one_has_kept_every_decision_and_the_next_goes_on(serving, surv
     assert process.returncode == 0
     assert out == f"1 gather labelled in this session, 2 of 4 in all (good 1, bad 1); labels: {labels}\n"
     assert labels.read_text().count("\n") == 3
+
+
+def stopped(**_):
+    raise InputError("everything is there")
+
+
+def test_the_end_names_commands_that_run(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    survey = random_survey(tmp_path / "my line (12)", 4, labels=("",)).path
+    Path("runs/my-line-12-").mkdir(parents=True)
+    order = [(gather_id, "") for gather_id in open_survey(survey).index["gather_id"][:3]]
+    session = Session(open_survey(survey), tmp_path / "anna's.csv", "anna", order)
+    for gather_id, _ in order:
+        session.label(gather_id, "good")
+    train, choose, again = ([*shlex.split(one["command"])] for one in commands_after(session))
+    assert train[:3] == ["glowseis", "train", "train/finetune.toml"] and train[-1] == "name=my-line-12--2"
+    assert choose[-3:] == ["1", "--out", "next.csv"]
+    # Both get as far as to what takes long.
+    with monkeypatch.context() as within:
+        within.setattr("glowseis.command.import_tensorflow", stopped)
+        for words in (train, choose):
+            assert command(*words[1:]).error == [f"glowseis.{words[1]}: everything is there"]
+    Path("next.csv").write_text(f"gather_id,reason\n{open_survey(survey).index['gather_id'].iat[3]},random\n")
+    assert begin(survey, Path(again[6]), again[4], Path(again[8]), "line").coming(9)
+    assert commands_after(session)[1]["command"].endswith("next-2.csv")
 
 
 def test_the_secret_is_no_word_of_the_browsers_command_line(survey, monkeypatch, command, tmp_path):

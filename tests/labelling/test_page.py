@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 
+from glowseis.labelling.after import commands_after
 from tests.support.browser import contrast
 from tests.support.driven import needs_driver
 from tests.support.labelling_page import COUNT, SHOWN, labels_of, shot
@@ -210,6 +211,41 @@ def test_the_gather_stays_where_and_as_large_as_it_is(served, open_window, full,
     window.close()
 
 
+@pytest.mark.parametrize("width", [390, 800, 1200])
+def test_spectra_and_opinions_neither_cover_the_gather_nor_move_the_controls(served, open_window, width):
+    session, address = served
+    session.model.loading = False
+    window = open_window(width)
+    window.open(address)
+    window.wait(SHOWN, shot(0))
+    # On the page, whatever part of it is on the screen.
+    places = (
+        "return [...document.querySelectorAll('button:not(#close), input, #gather')].map(one => {"
+        "const box = one.getBoundingClientRect();"
+        "return [one.id || one.innerText, box.x, box.y + scrollY].join(' ')"
+        "}).filter(text => !text.startsWith('back') && !text.startsWith('again'))"
+    )
+    first = window.run(places)
+    window.press("s")
+    window.drag("#gather", (0.2, 0.2), (0.6, 0.6))
+    window.wait("return document.getElementById('spectra').offsetHeight > 100")
+    assert window.run(places) == first
+    gather, spectra = (
+        window.run("return document.querySelector(arguments[0]).getBoundingClientRect().toJSON()", name)
+        for name in ("#gather", "#spectra")
+    )
+    assert spectra["left"] >= gather["right"] or spectra["top"] >= gather["bottom"]
+    assert spectra["bottom"] <= window.run("return innerHeight") + 1 and spectra["right"] <= width
+    window.press("Escape")
+    window.press("3")
+    window.wait(SHOWN, shot(1))
+    assert "you said bad" in window.text("#judged") and window.run(places) == first
+    window.press("o")
+    window.wait("return document.getElementById('judged').innerText.includes('do not rely on it')")
+    assert window.run(places) == first
+    window.close()
+
+
 def test_labels_of_the_axes_end_where_the_gather_does(served, window):
     _, address = served
     window.open(address)
@@ -244,6 +280,16 @@ def test_a_window_that_is_behind_is_told_and_goes_on(served, window):
         window.press("1")
         window.wait("return document.getElementById('progress').innerText.startsWith(arguments[0])", str(number + 1))
     assert window.text("#name") == f"All {COUNT} gathers are judged"
+    commands = window.run("return [...document.querySelectorAll('#end dd')].map(one => one.innerText)")
+    assert commands == [one["command"] for one in commands_after(session)] and commands[0].startswith("glowseis train ")
+    window.press("Left")
+    window.wait("return document.getElementById('end').hidden")
+    assert "not the gather to judge" in window.text("#context")
+    window.press("Escape")
+    assert window.run("return document.getElementById('end').offsetHeight") > 100
+    window.press("z")
+    window.wait(SHOWN, shot(5))
+    assert window.run("return document.getElementById('end').hidden")
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -9,7 +9,7 @@ import {Waiting, notSaved} from "./waiting.js";
 
 const state = {
   about: null, coming: [], current: "", known: "", shown: "", busy: false, tool: "move",
-  judged: null, opinions: false, window: null, last: "", tookBack: 0,
+  judged: null, opinions: false, window: null, last: "", tookBack: -Infinity,
 };
 // A second press within this time is the first one, pressed twice.
 const TWICE_MS = 400;
@@ -45,6 +45,7 @@ async function show(id, keep = false) {
   const gather = await attempt(() => gatherOf(id, controls.band));
   if (!gather || state.shown !== id) return;
   view.show(gather, keep);
+  element("end").hidden = true;
   element("name").textContent = `${gather.id}: ${gather.line}, shot ${gather.shot}, cable ${gather.cable}`;
   const apart = id !== state.current;
   element("context").hidden = !apart;
@@ -64,9 +65,20 @@ function next(reply) {
   state.current = state.coming[0] ?? "";
   state.known = "";
   if (state.current) return show(state.current, true);
-  element("name").textContent = `All ${reply.progress.of} gathers are judged`;
+  Object.assign(state, {after: reply.after, of: reply.progress.of});
+  return end();
+}
+
+// All are judged: what to do with the labels.
+function end() {
+  state.shown = "";
+  element("name").textContent = `All ${state.of} gathers are judged`;
   element("context").hidden = true;
   for (const button of element("classes").children) button.disabled = true;
+  element("end").hidden = false;
+  element("end").lastElementChild.replaceChildren(...state.after.flatMap(({what, command}) => [
+    Object.assign(document.createElement("dt"), {textContent: `${what}:`}), Object.assign(document.createElement("dd"), {textContent: command}),
+  ]));
   return null;
 }
 
@@ -159,14 +171,13 @@ async function takeBack() {
 }
 
 function showJudged() {
-  const box = element("judged"), one = state.judged;
-  box.hidden = !one;
-  if (!one) return;
+  const one = state.judged;
+  if (!one) return element("judged").replaceChildren("What is known of a gather is shown here once you have judged it.");
   const lines = [`${one.id}: you said ${one.label}`];
   if (one.record) lines.push(`In the survey's records: ${one.record}`);
   if (one.reason) lines.push(`Why it was chosen: ${one.reason}`);
   if (one.opinion) lines.push(one.opinion);
-  box.replaceChildren(...lines.map(line => Object.assign(document.createElement("p"), {textContent: line})));
+  return element("judged").replaceChildren(...lines.map(line => Object.assign(document.createElement("p"), {textContent: line})));
 }
 
 async function opinion() {
@@ -250,11 +261,11 @@ async function spectra() {
   const found = await attempt(() => ask(`spectra/${gather.id}?${words}`));
   if (!found || state.window !== part || view.gather !== gather) return;
   problem("");
+  const opened = element("spectra").hidden;
   element("spectra").hidden = false;
-  // Beside the window that was dragged, where there is room.
-  element("spectra").classList.toggle("left", left + right > view.part.left + view.part.right);
   drawSpectrum(element("spectrum"), found, state.about.range_db);
   drawFk(element("fk"), found, state.about.range_db);
+  if (opened) element("spectra").scrollIntoView({block: "nearest"});
 }
 
 function closeSpectra() {
@@ -288,6 +299,11 @@ function ended(drag) {
   return null;
 }
 
+function back() {
+  if (state.shown === state.current) return closeSpectra();
+  return state.current ? show(state.current, true) : end();
+}
+
 // Keys and buttons.
 
 const KEYS = {
@@ -298,7 +314,7 @@ const KEYS = {
   0: () => { view.whole(); view.draw(); },
   p: () => useTool("move"), v: () => useTool("zoom"), s: () => useTool("spectra"), d: () => useTool("dead"), x: () => useTool("noisy"),
   ArrowLeft: () => neighbour("before"), ArrowRight: () => neighbour("after"),
-  Escape: () => state.current && state.shown !== state.current ? show(state.current, true) : closeSpectra(),
+  Escape: back,
 };
 
 function pressed(event) {
@@ -347,6 +363,7 @@ async function start() {
   element("opinion").disabled = Boolean(none);
   tell([warning, waiting.open(state.about)].filter(Boolean).join(" "));
   buttons();
+  showJudged();
   watchPointer(view, () => state.tool, ended);
   document.addEventListener("keydown", pressed);
   new ResizeObserver(() => view.draw()).observe(view.canvas);
