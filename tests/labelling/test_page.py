@@ -171,6 +171,15 @@ def test_scripts_compute_what_numpy_does(served, window):
     # Filled from zero, at 10, to the clip, where the second trace is; a line a quarter of that before it.
     assert opacity[0].tolist() == pytest.approx([0] * 10 + [255] * 20 + [153] + [0] * 9, abs=1)
     assert opacity[3].tolist() == pytest.approx([0] * 4 + [76] * 2 + [0] * 23 + [76] * 2 + [0] * 9, abs=1)
+    for said, told in (
+        ("the window is too small", "The window is too small."),
+        ("There is none.", "There is none."),
+        ("line3-shot1: bad taken back", "line3-shot1: bad taken back."),
+        ("survey: was rebuilt", "survey: was rebuilt."),
+        ("glowseis label does not answer", "glowseis label does not answer."),
+        ("", ""),
+    ):
+        assert script("server.js", "sentence", said) == told
     for offset_m in ([100 + 12.5 * trace for trace in range(80)], [-(100 + 12.5 * trace) for trace in range(80)]):
         ticks = script("drawing.js", "offsetTicks", {"offset_m": offset_m, "traces": 80}, 10, 60, 400)
         for column, text in ticks:

@@ -85,7 +85,7 @@ def test_what_could_not_be_saved_is_told_and_not_offered_elsewhere(serve, window
     whose = "has been rebuilt since" if anew else f"to dora's labels of {tmp_path / 'survey'}, and is offered"
     assert f"Not saved: bad for {shot(0)}. " in window.text("#told") and whose in window.text("#told")
     window.press("o")
-    window.wait("return document.getElementById('told').innerText === \"No model's opinion: no model\"")
+    window.wait("return document.getElementById('told').innerText === \"No model's opinion: no model.\"")
     window.press("1")
     window.wait(SHOWN, shot(1))
     assert [row[:2] for row in labels_of(session)] == [(shot(0), "good")]

@@ -106,7 +106,7 @@ def test_labels_marks_and_what_is_taken_back(client, session):
     assert get(client, "marks/line3-shot1").json == {"marks": []}
     reply = post(client, "take-back", {"shown": "line3-shot1"}).json
     assert (reply["show"], reply["known"], reply["progress"]["judged"]) == ("line3-shot0", "", 0)
-    assert post(client, "take-back", {}).json["told"] == "There is nothing to take back." and not reply["last"]
+    assert post(client, "take-back", {}).json["told"] == "there is nothing to take back" and not reply["last"]
     for number in (0, 1):
         state = post(client, "label", {"gather_id": f"line3-shot{number}", "label": "good"}).json
     for _ in range(2):

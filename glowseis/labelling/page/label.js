@@ -4,7 +4,7 @@ import {Controls, element} from "./controls.js";
 import {TINTS, View} from "./drawing.js";
 import {drawFk, drawSpectrum} from "./panels.js";
 import {watchPointer} from "./pointer.js";
-import {Failed, ask, gatherOf, remark} from "./server.js";
+import {Failed, ask, gatherOf, remark, sentence} from "./server.js";
 import {Waiting, notSaved} from "./waiting.js";
 
 const state = {
@@ -20,13 +20,13 @@ const controls = new Controls(displayed);
 
 function tell(line) {
   element("told").hidden = !line;
-  element("told").textContent = line;
+  element("told").textContent = sentence(line);
 }
 
 function problem(line) {
   const left = waiting.all.length ? notSaved(waiting.all) : "";
   element("problem").hidden = !left && !line;
-  element("problem").firstElementChild.textContent = `${left} ${line}`.trim();
+  element("problem").firstElementChild.textContent = `${left} ${sentence(line)}`.trim();
   element("again").hidden = !left;
 }
 
@@ -49,7 +49,7 @@ async function show(id, keep = false) {
   element("name").textContent = `${gather.id}: ${gather.line}, shot ${gather.shot}, cable ${gather.cable}`;
   const apart = id !== state.current;
   element("context").hidden = !apart;
-  element("context").firstElementChild.textContent = apart ? "for comparison only, not the gather to judge" : "";
+  element("context").firstElementChild.textContent = apart ? "For comparison only, not the gather to judge." : "";
   element("before").disabled = !gather.before;
   element("after").disabled = !gather.after;
   for (const button of element("classes").children) button.disabled = apart;
@@ -128,7 +128,7 @@ async function deliver(some) {
       // The cause of a refused label can be corrected; a refused mark is quickly made again.
       if (one.path === "label" || wrong.again) continue;
       waiting.remove(one);
-      line = `${notSaved([one])} ${line}`;
+      line = `${notSaved([one])} ${sentence(line)}`;
     } finally {
       underway.delete(one);
     }
@@ -189,14 +189,14 @@ async function opinion() {
     let reply;
     try { reply = await ask(`opinion/${one.id}`); } catch (wrong) {
       if (!(wrong instanceof Failed)) throw wrong;
-      one.opinion = `No opinion: ${wrong.message}`;
+      one.opinion = sentence(`No opinion: ${wrong.message}`);
       break;
     }
     if (reply.opinion) {
       const {model, grade, probabilities, unlike} = reply.opinion;
       const each = Object.entries(probabilities).map(([label, share]) => `${label} ${Math.round(100 * share)} %`).join(", ");
       const far = unlike > 1 ? "; unlike its training data, so do not rely on it" : "";
-      one.opinion = `${model} says ${grade} (${each})${far}`;
+      one.opinion = sentence(`${model} says ${grade} (${each})${far}`);
       break;
     }
     if (state.judged !== one || !state.opinions) return;
@@ -359,7 +359,7 @@ async function start() {
   if (!state.about) return;
   const {judge: name, survey, labels, warning, model, no_model: none} = state.about;
   document.title = `${name}: ${survey}`;
-  element("where").textContent = `Labels of ${name} are saved to ${labels}. Positive amplitudes are white, red or filled. ${none ? `There is no model's opinion: ${none}` : `Model: ${model}.`}`;
+  element("where").textContent = `Labels of ${name} are saved to ${labels}. Positive amplitudes are white, red or filled. ${none ? sentence(`There is no model's opinion: ${none}`) : `Model: ${model}.`}`;
   element("opinion").disabled = Boolean(none);
   tell([warning, waiting.open(state.about)].filter(Boolean).join(" "));
   buttons();

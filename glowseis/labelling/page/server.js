@@ -22,6 +22,9 @@ async function answer(path, given) {
   return reply;
 }
 
+// A message as a sentence; names of files, gathers and commands stay as they are.
+export const sentence = text => text && `${/^(?!glowseis )[a-z]+[ ,]/.test(text) ? text[0].toUpperCase() + text.slice(1) : text}${/[.!?…]$/.test(text) ? "" : "."}`;
+
 export const ask = async (path, given) => (await answer(path, given)).json();
 
 // A gather with its samples; those asked for before are kept, the latest of them.
