@@ -62,15 +62,18 @@ def main(
     from glowseis.reporting.checks import Output, check_report
     from glowseis.run.graded_sources import model_among
     from glowseis.survey.ingestion.request import Request
+    from glowseis.survey.progress import stages
 
     settings = settings_of(target, noise, module, options.zero_level)
     output = Output(out, pdf, rules, unit, worst, command.typed())
     savedmodel, named, told = model_among(sources, model)
     asked = check_report(savedmodel, Request(named, options, kind, strict=strict), settings, output)
-    command.import_tensorflow()
-    from glowseis.reporting.line_report import make_report
+    with stages():
+        command.import_tensorflow()
+        from glowseis.reporting.line_report import make_report
 
-    print("\n".join([*told, *make_report(asked, batch, prior)]))
+        lines = make_report(asked, batch, prior)
+    print("\n".join([*told, *lines]))
 
 
 if __name__ == "__main__":

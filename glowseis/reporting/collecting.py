@@ -29,7 +29,8 @@ from glowseis.reporting.findings import Findings, Worst
 from glowseis.reporting.records import probability_column
 from glowseis.run.grading import Graded, bringing_for, graded
 from glowseis.survey.gather import Gather, Picture, Recording
-from glowseis.survey.ingestion.ingest import recordings_of
+from glowseis.survey.ingestion.ingest import sourced_recordings
+from glowseis.survey.ingestion.label_fit import Headed
 from glowseis.survey.ingestion.request import Request
 from glowseis.survey.matching.bringing import Bringing
 from glowseis.survey.progress import progress
@@ -119,6 +120,7 @@ def collect(
         tables=folder if walk.measured.gathers else None,
         missing=_missing(records, walk),
         seen=optimism(f"{seen} of the {number_of(len(records), 'record')}", grading.classifier.name) if seen else "",
+        shot_words=list(walk.shot_words),
         expected=_expected(grading),
         told=[*walk.told, *walk.bringing.lines(), *(walk.measured.lines(settings) if walk.measured.gathers else ())],
     )
@@ -146,6 +148,7 @@ class _Walk:
         measured: What was found in those that were measured.
         told: Lines on what was done when they were read.
         unnumbered: Gathers whose channels have no numbers.
+        shot_words: The header words that gave shot numbers.
     """
 
     def __init__(self, bringing: Bringing, settings: Settings, folder: Path):
@@ -155,6 +158,7 @@ class _Walk:
         self.measured = Summary()
         self.told: list[str] = []
         self.unnumbered = 0
+        self.shot_words: dict[str, None] = {}
 
     def gathers(self, surveys: Sequence[Survey], files: Request) -> Iterator[Gather]:
         """The gathers that can be graded, those of files first: tables number their gathers from 1."""
@@ -164,7 +168,9 @@ class _Walk:
                     stack.enter_context(table_writer(self._folder, name, columns))
                     for name, columns in (("traces", TRACES), ("gathers", GATHERS))
                 )
-                for number, found in enumerate(recordings_of(files, self.told), start=1):
+                for number, (source, found) in enumerate(sourced_recordings(files, self.told), start=1):
+                    if isinstance(source, Headed) and found.geometry.shot:
+                        self.shot_words[source.shot_word] = None
                     measured = measure_gather(found, self._settings)
                     place = place_of(number, found)
                     traces.add(place | trace_columns(found.geometry, measured), len(found.geometry.channel))

@@ -49,6 +49,7 @@ class Findings:
         missing: What the sources do not tell, a phrase each.
         told: What was done to them and found in them, a line each.
         seen: How many graded records trained the classifier or chose its weights, in words; empty if none did.
+        shot_words: The header words that gave shot numbers, in words; none if no file has any.
         expected: Which class fractions the probabilities assume, in words; empty if that is not known.
     """
 
@@ -61,6 +62,7 @@ class Findings:
     missing: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     seen: str = ""
+    shot_words: list[str] = field(default_factory=list)
     expected: str = ""
 
     @property

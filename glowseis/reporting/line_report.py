@@ -34,13 +34,19 @@ def make_report(asked: Asked, batch: int = 16, prior: str | None = None) -> list
             printed.
         OSError: The disk is full or not writable; nothing half-written is left behind.
     """
+    with stages():
+        return _made(asked, batch, prior)
+
+
+def _made(asked: Asked, batch: int, prior: str | None) -> list[str]:
     output = asked.output
+    stage("loading the classifier")
     classifier = load_classifier(asked.model)
     expected = None if prior is None else parse_prior(prior, classifier.labels)
     if expected is not None:
         classifier.fractions()
     files = source_files(asked.files.sources, asked.files.kind) if asked.files.sources else []
-    with stages(), whole_file(output.page) as path, tempfile.TemporaryDirectory(dir=path.parent) as tables:
+    with whole_file(output.page) as path, tempfile.TemporaryDirectory(dir=path.parent) as tables:
         grading = Grading(classifier, batch, expected)
         findings = collect(grading, asked.surveys, asked.files, asked.settings, Path(tables), output.worst)
         if findings.tables is not None and not asked.rules.unit:
@@ -54,6 +60,7 @@ def make_report(asked: Asked, batch: int = 16, prior: str | None = None) -> list
         path.write_text(report_page(findings, judgements, origin), encoding="utf-8")
     lines = [*findings.told, verdict(judgements, findings), f"report: {source_text(output.page)}"]
     if output.pdf is not None:
+        stage("printing the page")
         print_pdf(asked.browser, output.page, output.pdf)
         lines.append(f"printed: {source_text(output.pdf)}")
     return lines

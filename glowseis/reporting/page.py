@@ -9,6 +9,7 @@ from glowseis.pages.table import Table
 from glowseis.reporting.acceptance import Judgement
 from glowseis.reporting.findings import Findings
 from glowseis.reporting.maps import map_panels
+from glowseis.reporting.records import listed
 from glowseis.reporting.statistics import statistics_table
 from glowseis.reporting.strips import Strip, keys, strips
 from glowseis.reporting.verdict import all_shots, counts_table, lines_table, rules_table, verdict
@@ -46,6 +47,7 @@ def report_page(findings: Findings, judgements: Sequence[Judgement], origin: Seq
         f"{number_of(len(records), 'record')} of {number_of(len(lines), 'line')} on {number_of(len(cables), 'cable')}, "
         f"graded by {findings.classifier}.",
         *([f"Probabilities assume {findings.expected}."] if findings.expected else []),
+        *([f"Shot numbers are from the header word {listed(findings.shot_words)}."] if findings.shot_words else []),
         *([f"Missing: {'; '.join(findings.missing)}."] if findings.missing else []),
     ]
     graded = [

@@ -63,6 +63,8 @@ def model(tmp_path, monkeypatch):
     (folder / "assets.extra" / "glowseis.json").write_text(json.dumps({"kind": "classifier"}))
     classifier = Stand("stand/1", ("good", "medium", "bad"), (64, 24), {}, None, mean_of_windows(3))
     monkeypatch.setattr(line_report, "load_classifier", lambda path: classifier)
+    # However slow the machine is, only the test of stages hears of them.
+    monkeypatch.setattr(progress, "SOON_S", 1e9)
     # Each map takes a while to draw.
     monkeypatch.setattr(maps, "NUMBERS", ("low_rms",))
     return folder.parent
@@ -84,6 +86,7 @@ def test_report_of_a_line(line, model, tmp_path, command, monkeypatch):
     assert "It is not known whether the records are like the training data of stand/1" in page.text
     assert "1 gather left out with fewer than the 12 live traces" in page.text
     assert "Probabilities assume " not in page.text
+    assert "Shot numbers are from the header word FieldRecord (byte 9)." in page.text
     assert "<b>" not in text and "a<b>&c.segy" in page.text
     # A column a record, in the order of shots.
     titles = [line.split("</title>")[0] for line in text.split("<title>shot ")[1:]]
@@ -133,6 +136,7 @@ def test_report_of_a_survey_says_that_nothing_was_measured(model, tmp_path, comm
     done = command("report", tmp_path / "survey", "--model", model, "--out", out, "--worst", 0)
     assert done.status == 0 and not done.error
     page = PageReader(out.read_text())
+    assert "header word" not in page.text
     assert "Missing: shot numbers of 1 record; attributes (a survey holds pictures" in page.text
     assert "Line 3 is not judged: it has 3 records, 0 bad; with fewer than 20, a share says" in page.text
 
@@ -167,13 +171,18 @@ def test_gathers_that_trained_the_model_are_told(line, model, tmp_path, command,
 
 def test_every_stage_of_a_long_report_is_told(line, model, tmp_path, command, monkeypatch):
     said = []
-    monkeypatch.setattr(progress, "EVERY_S", 0.0)
+    monkeypatch.setattr(progress, "SOON_S", 0.0)
     monkeypatch.setattr(progress, "print", lambda words, **settings: said.append(words), raising=False)
     assert command("report", line, "--model", model, "--out", tmp_path / "a.html", "--worst", 1).status == 0
     begun = [words.removesuffix(" after the start").rpartition(",")[0] for words in said if " after the st" in words]
-    first = [f"reading: 0 of {SHOTS} gathers", "explaining: 0 of 1 gathers", "taking checksums of the sources"]
-    assert begun[:4] == [*first, "drawing the page"]
-    assert "drawing: 0 of 1 gathers" in begun[4:] and any(one.endswith(" maps") for one in begun[4:])
+    first = [
+        "loading the classifier",
+        f"reading: 0 of {SHOTS} gathers",
+        "explaining: 0 of 1 gathers",
+        "taking checksums of the sources",
+    ]
+    assert begun[:5] == [*first, "drawing the page"]
+    assert "drawing: 0 of 1 gathers" in begun[5:] and any(one.endswith(" maps") for one in begun[5:])
 
 
 def test_files_of_one_name_are_lines_of_their_own(model, tmp_path, command, monkeypatch):

@@ -47,16 +47,21 @@ def test_lines_without_a_known_number(clock, capsys):
 
 def test_stages_of_a_long_command_are_told(clock, capsys):
     with stages():
-        passed(clock, [10.0] * 2, 2, "reading")
-        stage("drawing")
+        passed(clock, [2.0] * 4, 4, "reading")
+        with stages():
+            stage("drawing")
         clock[0] += 10
         passed(clock, [10.0], 1, "explaining")
         stage("writing")
     clock[0] += 60
     stage("something else")
     passed(clock, [1.0], 1, "grading")
-    told = ["explaining: 0 of 1 gathers, 30 s after the start", "writing, 40 s after the start"]
-    assert capsys.readouterr().err.splitlines() == told
+    assert capsys.readouterr().err.splitlines() == [
+        "reading: 3 of 4 gathers after 6 s, about 2 s left",
+        "drawing, 8 s after the start",
+        "explaining: 0 of 1 gathers, 18 s after the start",
+        "writing, 28 s after the start",
+    ]
 
 
 def test_a_terminal_gets_a_bar(monkeypatch):

@@ -64,6 +64,12 @@ class TraceSource:
         """Line, shot and cable of each gather, from the headers alone, int64 `[gather, 3]`."""
         return self._gathers.numbers
 
+    @property
+    def shot_word(self) -> str:
+        """The word of the trace headers that gives shot numbers, and its first byte."""
+        word = self._words.shot
+        return f"byte {word.byte}" if word.name.isdecimal() else f"{word.name} (byte {word.byte})"
+
     def ids(self) -> list[str] | None:
         """Ids of the gathers, from the headers alone; None if the table beside the file may give others."""
         return None if self.is_synthetic else self._ids

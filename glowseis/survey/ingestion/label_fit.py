@@ -40,6 +40,10 @@ class Headed(Protocol):
     def numbers(self) -> np.ndarray:
         """Line, shot and cable of each gather, int64 `[gather, 3]`."""
 
+    @property
+    def shot_word(self) -> str:
+        """The header word that gives shot numbers, for people."""
+
     def ids(self) -> list[str] | None:
         """Ids of the gathers; None if headers do not give them."""
 
