@@ -68,7 +68,7 @@ class TraceSource:
     def shot_word(self) -> str:
         """The word of the trace headers that gives shot numbers, and its first byte."""
         word = self._words.shot
-        return f"byte {word.byte}" if word.name.isdecimal() else f"{word.name} (byte {word.byte})"
+        return f"at byte {word.byte}" if word.name.isdecimal() else f"{word.name} (byte {word.byte})"
 
     def ids(self) -> list[str] | None:
         """Ids of the gathers, from the headers alone; None if the table beside the file may give others."""
