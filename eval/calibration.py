@@ -6,7 +6,6 @@ python -m eval.calibration --count 200 --out calibration
 import contextlib
 import csv
 import dataclasses
-import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ import typer
 from eval.targets import FIGURES, NEAR_TRACES, PARTS, PUBLISHED_A, PUBLISHED_B, TARGETS, Target
 from glowseis.command import run
 from glowseis.errors import InputError
+from glowseis.machine import cores
 from glowseis.survey.gather import LABELS, source_text
 from glowseis.survey.render import render_recording
 from glowseis.survey.simulate import Acquisition, noise_of_gather, simulate_events, simulate_recording, with_noise
@@ -80,7 +80,7 @@ def main(
         return
     if out:
         check_output(out)
-    measured = list(_measured(count, seed, acquisition, workers or len(os.sched_getaffinity(0))))
+    measured = list(_measured(count, seed, acquisition, workers or cores()))
     rows = [row for target in TARGETS if (row := _row(target, measured, (height, width)))]
     print(f"{count} gathers of {height}x{width} per class, seed {seed}\n")
     print(_markdown(rows))

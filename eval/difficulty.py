@@ -7,7 +7,6 @@ without the judge's uncertainty; and the same network trained on ten times the r
 """
 
 import json
-import os
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +15,7 @@ import numpy as np
 import typer
 
 from glowseis import command
+from glowseis.machine import cores
 from glowseis.survey.gather import LABELS
 
 TEST_SEED = 1000
@@ -167,7 +167,7 @@ def _gathers(
     from glowseis.survey.render import render_recording
     from glowseis.survey.simulate import simulate_recordings
 
-    workers = len(os.sched_getaffinity(0))
+    workers = cores()
     made = simulate_recordings(indices.stop, seed, acquisition, fractions, workers, start=indices.start)
     images = np.empty((len(indices), acquisition.height, acquisition.width), np.uint8)
     classes = np.empty(len(indices), np.int32)

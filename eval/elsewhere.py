@@ -3,7 +3,6 @@
 Handwritten digits, and solar cells with defects. docs/protocol-elsewhere.md says what was fixed before the study.
 """
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,7 @@ import typer
 
 from glowseis import command
 from glowseis.errors import InputError, StoppedError
+from glowseis.machine import cores
 
 
 def main(
@@ -57,7 +57,7 @@ def main(
         from eval.running.elsewhere import PictureRunner
         from glowseis.run.record import commit
 
-        about = {"commit": commit() or "", "machine": f"{len(os.sched_getaffinity(0))} cores"}
+        about = {"commit": commit() or "", "machine": f"{cores()} cores"}
         runner = PictureRunner(loaded, chosen, seed, {**dict(zip(FIXED, fixed, strict=True)), **about})
         if draw:
             draw_parents(draw, loaded, runner.made(arm or chosen.arms))

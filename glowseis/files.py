@@ -13,7 +13,6 @@ JSON is read up to a maximum size (`read_json`), and written whole (`write_json`
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -228,8 +227,9 @@ def private_file(path: Path, text: str) -> Iterator[None]:
 def locked(path: Path, busy: str, *, wait: bool = False) -> Iterator[None]:
     """Keep other processes out while the block runs.
 
-    The lock is the system's (`flock`): it ends with the process that holds it, however that ends. It is taken on a file
-    of its own, which is open for writing, as network file systems lock nothing else, and is removed at the end.
+    The lock is the system's (on Linux `flock`): it ends with the process that holds it, however that ends. It is taken
+    on a file of its own, which is open for writing, as network file systems lock nothing else, and is removed at the
+    end.
 
     On a file system without locks, as on some clusters, the block runs without one: the user must then start only one
     writer at a time.
@@ -344,17 +344,23 @@ def _target(out: Path) -> Path:
 
 def _lock(path: Path, busy: str, wait: bool) -> int:
     """Open a lock's file and lock it."""
+    # On Linux and macOS it imports what Windows lacks.
+    import portalocker
+    from portalocker import LockFlags
+
     while True:
         with contextlib.ExitStack() as stack:
-            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+            # Windows has no links that are followed here.
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
             stack.callback(os.close, lock)
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError:
+                portalocker.lock(lock, LockFlags.EXCLUSIVE | (LockFlags(0) if wait else LockFlags.NON_BLOCKING))
+            except portalocker.AlreadyLocked:
                 raise InputError(busy) from None
-            except OSError as wrong:
-                if wrong.errno not in NO_LOCKS:
-                    raise
+            except portalocker.LockException as wrong:
+                cause = wrong.__cause__
+                if not (isinstance(cause, OSError) and cause.errno in NO_LOCKS):
+                    raise cause or wrong from None
             # The former holder may have ended, and removed this file, between our opening and locking it.
             with contextlib.suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(lock), os.stat(path)):

@@ -8,6 +8,7 @@ import sys
 import threading
 
 import pytest
+from portalocker import portalocker
 
 from glowseis import files
 from glowseis.errors import InputError, StoppedError
@@ -148,14 +149,14 @@ def test_a_holder_that_is_killed_lets_the_next_one_in(tmp_path):
 
 def test_a_lock_whose_holder_just_ended_is_taken_anew(tmp_path, monkeypatch):
     """Between the second one's opening of the file and its lock."""
-    lock, flock = tmp_path / "it.lock", files.fcntl.flock
+    lock, flock = tmp_path / "it.lock", portalocker.LOCKER
 
     def ended(number, how):
-        monkeypatch.setattr(files.fcntl, "flock", flock)
+        monkeypatch.setattr(portalocker, "LOCKER", flock)
         lock.unlink()
         flock(number, how)
 
-    monkeypatch.setattr(files.fcntl, "flock", ended)
+    monkeypatch.setattr(portalocker, "LOCKER", ended)
     with locked(lock, BUSY), pytest.raises(InputError, match=BUSY), locked(lock, BUSY):
         pass
 
@@ -165,7 +166,7 @@ def test_where_the_file_system_knows_no_locks_the_work_goes_on(tmp_path, monkeyp
     def refuse(lock, how):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(files.fcntl, "flock", refuse)
+    monkeypatch.setattr(portalocker, "LOCKER", refuse)
     write(tmp_path / "a.txt", "whole")
     with locked(tmp_path / "it.lock", BUSY), locked(tmp_path / "it.lock", BUSY):
         pass
@@ -176,7 +177,7 @@ def test_a_lock_that_fails_otherwise_is_an_error(tmp_path, monkeypatch):
     def fail(lock, how):
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(files.fcntl, "flock", fail)
+    monkeypatch.setattr(portalocker, "LOCKER", fail)
     with pytest.raises(OSError, match="Input/output error"), locked(tmp_path / "it.lock", BUSY):
         pass
 

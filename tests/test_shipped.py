@@ -85,3 +85,12 @@ def test_the_build_holds_models_and_recipes(tmp_path):
     path = {**os.environ, "PYTHONPATH": str(built)}
     told = subprocess.check_output([sys.executable, "-c", where], cwd=tmp_path, env=path, text=True)
     assert told.strip() == str(built / "glowseis/ready" / READY["classifier"])
+
+
+@pytest.mark.slow
+def test_the_package_works_outside_a_checkout_with_the_lowest_versions_of_what_it_needs():
+    """Only where `.ci/run` has installed what builds and installs packages: it needs the network."""
+    for name in ("build", "twine", "uv"):
+        pytest.importorskip(name)
+    done = subprocess.run([CHECKOUT / ".ci/built"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,6 +1,5 @@
 """One arm in one fold: its training set, its classifier, and its scores on gathers that nothing was fitted to."""
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from eval.study.recipe import StudyRecipe
 from glowseis.errors import FittingError, InputError
 from glowseis.fitting.classifier.fitting import ClassifierFitting
 from glowseis.fitting.stopping import Stopping
+from glowseis.machine import cores
 from glowseis.run.record import commit
 from glowseis.scoring import Scores, fraction_weights, scores
 from glowseis.survey.batches.labelled import LabelledGathers, from_survey
@@ -188,12 +188,12 @@ def score_found(
 
 def machine() -> str:
     """The processors in words, such as "2 cores, no GPU"."""
-    cores = len(os.sched_getaffinity(0))
+    count = cores()
     names = [
         str(tf.config.experimental.get_device_details(device).get("device_name", "GPU"))
         for device in tf.config.list_physical_devices("GPU")
     ]
-    return f"{cores} core{'s' * (cores > 1)}, {', '.join(names) or 'no GPU'}"
+    return f"{count} core{'s' * (count > 1)}, {', '.join(names) or 'no GPU'}"
 
 
 def line_of(outcome: Outcome) -> str:

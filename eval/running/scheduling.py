@@ -18,6 +18,7 @@ from typing import Any
 from eval.running.process import STOPPED
 from glowseis.command import INTERRUPTED, TERMINATED
 from glowseis.errors import FittingError, InputError
+from glowseis.machine import cores
 
 CHECKOUT = Path(__file__).parent.parent.parent
 
@@ -168,7 +169,7 @@ def on_this_machine(jobs: Sequence[Job], at_once: int, say: Callable[[str], None
     from joblib import Parallel, delayed
 
     processes = Processes()
-    threads = max(1, len(os.sched_getaffinity(0)) // at_once)
+    threads = max(1, cores() // at_once)
 
     def run(job: Job) -> Ended:
         ended = processes.run(job, threads, say)
@@ -263,7 +264,7 @@ def on_worker(job: Job, run: str) -> Ended:
     worker: Any = get_worker()
     at_once = worker.state.nthreads
     processes = worker.__dict__.setdefault("glowseis_folds", {}).setdefault(run, Processes())
-    ended: Ended = processes.run(job, max(1, len(os.sched_getaffinity(0)) // at_once) if at_once > 1 else 0)
+    ended: Ended = processes.run(job, max(1, cores() // at_once) if at_once > 1 else 0)
     if ended.stopped:
         raise FoldStoppedError(f"its process was stopped {RETRIES + 1} times; {_how(ended)}")
     return ended

@@ -2,7 +2,6 @@
 
 import faulthandler
 import os
-import resource
 import signal
 import sys
 import warnings
@@ -19,6 +18,11 @@ def survives(work: Callable[[], object], patience_s: int = 60) -> bool:
     Returns:
         Whether neither a signal nor the clock ended it.
     """
+    if not hasattr(os, "fork"):
+        # Windows: there is no copy to try it in.
+        return True
+    import resource
+
     sys.stdout.flush()
     sys.stderr.flush()
     with warnings.catch_warnings():

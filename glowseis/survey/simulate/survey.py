@@ -2,13 +2,13 @@
 
 import contextlib
 import dataclasses
-import os
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any, SupportsIndex
 
 from glowseis.errors import InputError
 from glowseis.files import resumable_folder
+from glowseis.machine import cores
 from glowseis.survey.gather import Gather, source_text
 from glowseis.survey.progress import progress
 from glowseis.survey.render import render_recording
@@ -52,7 +52,7 @@ def simulate_survey(
         StoppedError: It was interrupted; what was made is kept.
         OSError: The disk is full or not writable.
     """
-    workers = workers or len(os.sched_getaffinity(0))
+    workers = workers or cores()
     work = {"glowseis": __version__, **about, **({} if segy is None else {"segy": segy})}
     work |= {"unlabelled": True} if unlabelled else {}
     made = simulation.recordings(workers)

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from glowseis.errors import InputError
+from glowseis.machine import cores
 from glowseis.survey.gather import Gather
 from glowseis.survey.store.framing import FOOTER_BYTES, HEADER_BYTES, Shard, header, masked_crc
 from glowseis.survey.store.manifest import MEND
@@ -35,7 +36,7 @@ def scan(survey: Survey, look: Callable[[int, Gather], None], *, shards: bool = 
         rows = np.flatnonzero(names == shard.file)
         _read_shard(survey, shard, rows[np.argsort(offsets[rows], kind="stable")], look, stop, whole=shards)
 
-    with ThreadPoolExecutor(workers or len(os.sched_getaffinity(0))) as threads:
+    with ThreadPoolExecutor(workers or cores()) as threads:
         done = [threads.submit(read, shard) for shard in survey.manifest.shards]
         try:
             for one in done:
