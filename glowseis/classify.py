@@ -14,6 +14,7 @@ Sources = Annotated[
     list[Path],
     typer.Argument(
         metavar="SOURCE...",
+        callback=command.here,
         help="Surveys, files of gathers, or folders of such files. A classifier's SavedModel may come first, as for "
         "--model.",
     ),

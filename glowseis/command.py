@@ -35,6 +35,19 @@ FULL = r"No space left|File too large|Disk quota exceeded"
 NO_SPACE = "no space left to write; nothing half-written was kept; free some space and run it again"
 
 
+def here(sources: list[Path] | Path | None) -> list[Path] | Path | None:
+    """Sources with copies in place of those that have an address, such as `s3://bucket/line12.segy`.
+
+    Raises:
+        InputError: As `glowseis.survey.remote.fetched`.
+    """
+    if not any(":/" in str(one) for one in (sources if isinstance(sources, list) else [sources])):
+        return sources
+    from glowseis.survey.remote import fetched
+
+    return [fetched(one) for one in sources] if isinstance(sources, list) else fetched(sources) if sources else None
+
+
 Classifier = Annotated[
     Path | None,
     typer.Option(
@@ -43,6 +56,31 @@ Classifier = Annotated[
         "you trust. Default: savedmodels/robust, which comes with glowseis.",
         show_default=False,
     ),
+]
+Files = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="SOURCE...",
+        callback=here,
+        help="Files of gathers, or folders of them; also their addresses, such as s3://bucket/line12.segy.",
+        show_default=False,
+    ),
+]
+Sources = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="SOURCE...",
+        callback=here,
+        help="Surveys, files of gathers, or folders of such files; also their addresses.",
+        show_default=False,
+    ),
+]
+Survey = Annotated[
+    Path,
+    typer.Argument(metavar="SURVEY", callback=here, help="Folder of a survey, here or elsewhere.", show_default=False),
+]
+OwnSurvey = Annotated[
+    Path | None, typer.Option(callback=here, help="Folder of the survey; default: the recipe's own.")
 ]
 Flow = Annotated[Path | None, typer.Argument(help="savedmodels/NAME, or one of its versions; not with --onto.")]
 Farthest = Annotated[

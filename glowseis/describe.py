@@ -11,7 +11,12 @@ from glowseis import command
 def main(
     survey: Annotated[
         Path,
-        typer.Argument(metavar="SURVEY|MODEL", help="Folder of a survey, or of a SavedModel.", show_default=False),
+        typer.Argument(
+            metavar="SURVEY|MODEL",
+            callback=command.here,
+            help="Folder of a survey, or of a SavedModel.",
+            show_default=False,
+        ),
     ],
     *,
     out: Annotated[

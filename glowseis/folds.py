@@ -19,7 +19,7 @@ class Kind(StrEnum):
 
 
 def main(
-    survey: Annotated[Path, typer.Argument(metavar="SURVEY", help="Folder of the survey.", show_default=False)],
+    survey: command.Survey,
     *,
     out: Annotated[Path, typer.Option(help="JSON file to write, such as folds/lines.json.", show_default=False)],
     kind: Annotated[

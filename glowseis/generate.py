@@ -28,7 +28,7 @@ def main(
     context: typer.Context,
     savedmodel: command.Flow = None,
     *,
-    survey: Annotated[Path, typer.Option(help="Folder of the survey with the parents.")],
+    survey: Annotated[Path, typer.Option(callback=command.here, help="Folder of the survey with the parents.")],
     out: Annotated[Path, typer.Option(help="The .segy, .h5 or .npy file, or the folder, to write.")],
     labels: command.SurveyLabels = None,
     judge: command.Judge = None,

@@ -11,9 +11,6 @@ from glowseis import command
 if TYPE_CHECKING:
     from glowseis.survey.formats.source import ReadOptions
 
-Files = Annotated[
-    list[Path], typer.Argument(metavar="SOURCE...", help="Files, or folders of them.", show_default=False)
-]
 Out = Annotated[Path, typer.Option(help="Folder to write the survey to.", show_default=False)]
 Label = Annotated[str, typer.Option(help="Label of gathers that --labels gives none, such as good, medium or bad.")]
 LabelledOnly = Annotated[bool, typer.Option("--labelled-only", help="Leave out gathers without a label.")]
@@ -24,7 +21,7 @@ Size = Annotated[str, typer.Option(help="Samples x traces; default: multiples of
 @command.resumes
 @command.reads_files
 def main(
-    sources: Files,
+    sources: command.Files,
     *,
     out: Out,
     label: Label = "",

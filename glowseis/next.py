@@ -18,7 +18,7 @@ Shares = Annotated[
 
 
 def main(
-    survey: Annotated[Path, typer.Argument(help="Folder of a survey.", show_default=False)],
+    survey: command.Survey,
     *,
     labels: command.SurveyLabels = None,
     judge: command.Judge = None,

@@ -10,15 +10,12 @@ from glowseis import command
 if TYPE_CHECKING:
     from glowseis.survey.formats.source import ReadOptions
 
-Sources = Annotated[
-    list[Path], typer.Argument(metavar="SOURCE...", help="Files of gathers, or folders of them.", show_default=False)
-]
 Out = Annotated[Path, typer.Option(help="Folder to write tables and maps to.", show_default=False)]
 
 
 @command.reads_files
 def main(
-    sources: Sources,
+    sources: command.Files,
     *,
     out: Out,
     target: command.Target = "",

@@ -10,7 +10,6 @@ from glowseis import command
 if TYPE_CHECKING:
     from glowseis.survey.formats.source import ReadOptions
 
-Sources = Annotated[list[Path], typer.Argument(metavar="SOURCE...", help="Files of gathers, folders of them, surveys.")]
 Out = Annotated[Path, typer.Option(help="HTML file to write.", show_default=False)]
 Pdf = Annotated[Path | None, typer.Option(help="PDF file to print it to, with Chromium.", show_default=False)]
 RulesFile = Annotated[Path | None, typer.Option(help="TOML file of acceptance rules.", show_default=False)]
@@ -34,7 +33,7 @@ ShowRules = Annotated[
 
 @command.reads_files
 def main(
-    sources: Sources,
+    sources: command.Sources,
     *,
     out: Out,
     model: command.Classifier = None,

@@ -13,7 +13,6 @@ from glowseis.errors import InputError
 if TYPE_CHECKING:
     from glowseis.survey.store.survey import Survey
 
-
 class Cluster(enum.StrEnum):
     """Where a process learns of the others that train with it, other than TF_CONFIG."""
 
@@ -23,7 +22,7 @@ class Cluster(enum.StrEnum):
 @command.resumes
 def main(
     recipe: Annotated[Path, typer.Argument(help="TOML file; those in train/ come with it.")] = Path("train/demo.toml"),
-    survey: Annotated[Path | None, typer.Option(help="Folder of the survey; default: the recipe's own.")] = None,
+    survey: command.OwnSurvey = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; default: runs/NAME.")] = None,
     savedmodels: Annotated[Path, typer.Option(help="Folder for the SavedModel NAME/VERSION.")] = Path("savedmodels"),
     changes: command.Changes = None,

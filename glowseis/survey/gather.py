@@ -164,8 +164,12 @@ class Gather:
     mended: Mapping[str, int] = field(default_factory=dict)
 
 
+SHOWN_AS: dict[str, str] = {}
+"""Addresses of files that were copied from elsewhere, by the paths of their copies (`glowseis.survey.remote`)."""
+
+
 def source_text(path: Path) -> str:
-    r"""A path as printable text: bytes that are not UTF-8 and control characters become escapes such as `\r`.
+    r"""A path, or the address that it is the copy of, as printable text: other characters become escapes such as `\r`.
 
     Args:
         path: Any path.
@@ -173,4 +177,5 @@ def source_text(path: Path) -> str:
     Returns:
         Text that can be written to a CSV file, a record and a terminal.
     """
-    return visible(os.fsencode(path).decode("utf-8", "backslashreplace"))
+    shown = SHOWN_AS.get(os.fspath(path), path)
+    return visible(os.fsencode(shown).decode("utf-8", "backslashreplace"))

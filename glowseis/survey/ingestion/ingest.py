@@ -26,6 +26,7 @@ from glowseis.survey.ingestion.report import (
 )
 from glowseis.survey.ingestion.request import Request, told_of
 from glowseis.survey.progress import progress
+from glowseis.survey.remote import fetched
 from glowseis.survey.render import ZERO_LEVEL, is_live, render, trace_states
 from glowseis.survey.size import size_text
 from glowseis.survey.store.manifest import MANIFEST
@@ -128,7 +129,8 @@ def read_gathers(
     the other options are refused if there are no files.
 
     Args:
-        sources: A file, a folder of files, a survey, or several of these.
+        sources: A file, a folder of files, a survey, or several of these, or their addresses elsewhere
+            (`glowseis.survey.remote`).
         labels: A CSV file of labels.
         size: Samples x traces of the images, such as `896x640` or `(896, 640)`; multiples of 64 that hold all
             gathers when empty.
@@ -146,7 +148,7 @@ def read_gathers(
         InputError: A setting or an input is wrong.
         TypeError: There is no such option.
     """
-    given = [Path(sources)] if isinstance(sources, str | Path) else [Path(source) for source in sources]
+    given = [fetched(source) for source in ([sources] if isinstance(sources, str | Path) else sources)]
     is_survey = [(source / MANIFEST).exists() for source in given]
     surveys = [open_survey(source) for source, is_one in zip(given, is_survey, strict=True) if is_one]
     files = [source for source, is_one in zip(given, is_survey, strict=True) if not is_one]

@@ -22,6 +22,7 @@ from google.protobuf.message import DecodeError
 
 from glowseis.errors import InputError
 from glowseis.survey.gather import Gather
+from glowseis.survey.remote import fetched
 from glowseis.survey.severity import by_severity
 from glowseis.survey.store.example import parse
 from glowseis.survey.store.framing import FOOTER_BYTES, HEADER_BYTES, Shard, read_into
@@ -314,7 +315,7 @@ def open_survey(path: str | Path) -> Survey:
     `glowseis.survey.store.scanning.verify`.
 
     Args:
-        path: Its folder.
+        path: Its folder, or the address of a survey elsewhere (`glowseis.survey.remote`).
 
     Returns:
         The survey.
@@ -322,7 +323,7 @@ def open_survey(path: str | Path) -> Survey:
     Raises:
         InputError: It is not a survey, was written by an older or newer glowseis, or is damaged or incomplete.
     """
-    path = Path(path)
+    path = fetched(path)
     manifest = read_manifest(path)
     index = _read_index(path, manifest)
     survey = Survey(path, manifest, index)

@@ -1,0 +1,160 @@
+"""Sources with an address: on fsspec's storage in memory, and on a web server of this machine."""
+
+import functools
+import os
+import sys
+import threading
+from dataclasses import replace
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+
+import glowseis
+from glowseis.errors import InputError
+from glowseis.survey import remote
+from glowseis.survey.formats.writing import write_gathers
+from glowseis.survey.gather import SHOWN_AS, Origin
+from glowseis.survey.remote import fetched
+from glowseis.survey.store.survey import open_survey
+from tests.support.random_gathers import random_gather, random_survey
+
+fsspec = pytest.importorskip("fsspec")
+
+
+@pytest.fixture
+def bucket(tmp_path, monkeypatch):
+    """A survey, and SEG-Y of two gathers, in memory."""
+    monkeypatch.setenv(remote.CACHE, str(tmp_path / "cache"))
+    storage = fsspec.filesystem("memory")
+    random_survey(tmp_path / "made/small", 4)
+    write_gathers(tmp_path / "made/line1.segy", (random_gather(shot) for shot in range(2)))
+    storage.put(str(tmp_path / "made"), "/bucket", recursive=True)
+    yield storage
+    storage.store.clear()
+    storage.pseudo_dirs[:] = [""]
+    SHOWN_AS.clear()
+
+
+@pytest.fixture
+def served(tmp_path, bucket):
+    """The address of a web server with the same files."""
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=tmp_path / "made")
+    handler.log_message = None
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_survey_elsewhere_is_the_survey(bucket, tmp_path):
+    there, here = open_survey("memory://bucket/small"), open_survey(tmp_path / "made/small")
+    assert there.checksum == here.checksum and np.array_equal(there.read_images([2]), here.read_images([2]))
+
+
+def test_files_elsewhere_are_named_by_their_address(bucket, command, tmp_path):
+    (first, _) = glowseis.read_gathers("memory://bucket/line1.segy")
+    assert first.source.startswith("memory://bucket/line1.segy") and "cache" not in first.source
+    done = command("ingest", "memory://bucket/line1.segy", "--out", tmp_path / "own")
+    assert done.status == 0, done.error
+    assert "memory://bucket/line1.segy" in (tmp_path / "own/gathers.csv").read_text()
+    counted = command("describe", "memory://bucket/small")
+    assert counted.status == 0 and "4 gathers" in counted.out
+
+
+def test_only_what_changed_is_copied_again(bucket, monkeypatch):
+    taken = []
+    get = type(bucket).get_file
+
+    def noted(self, address, *words, **more):
+        taken.append(address)
+        get(self, address, *words, **more)
+
+    monkeypatch.setattr(type(bucket), "get_file", noted)
+    folder = fetched("memory://bucket/small")
+    assert len(taken) == 3 and fetched("memory://bucket/small") == folder and len(taken) == 3
+    bucket.pipe_file("/bucket/small/gathers.csv", b"another")
+    fetched("memory://bucket/small")
+    assert taken[3:] == ["memory://bucket/small/gathers.csv"] and (folder / "gathers.csv").read_bytes() == b"another"
+    bucket.rm("/bucket/small/gathers.csv")
+    assert not (fetched("memory://bucket/small") / "gathers.csv").exists()
+    (folder / "manifest.json").unlink()
+    fetched("memory://bucket/small")
+    assert (folder / "manifest.json").exists()
+
+
+def test_a_copy_that_fails_leaves_the_former_one(bucket, monkeypatch):
+    folder = fetched("memory://bucket/small")
+    before = (folder / "gathers.csv").read_bytes()
+    bucket.pipe_file("/bucket/small/gathers.csv", b"another")
+
+    def broken(self, address, target, **more):
+        with open(target, "wb") as file:
+            file.write(b"ano")
+        raise ConnectionError("reset by peer")
+
+    monkeypatch.setattr(type(bucket), "get_file", broken)
+    with pytest.raises(InputError, match=r"small/gathers\.csv: cannot be read \(reset by peer\)"):
+        fetched("memory://bucket/small")
+    assert (folder / "gathers.csv").read_bytes() == before
+
+
+def test_synthetic_gathers_stay_marked(bucket, tmp_path):
+    made = [random_gather(shot) for shot in range(2)]
+    origin = Origin(("a", "b"), 0.5, 1, "flow/1", "spherical")
+    write_gathers(tmp_path / "new.npy", (replace(one, origin=origin) for one in made))
+    bucket.put(str(tmp_path / "new.npy"), "/bucket/new.npy")
+    bucket.put(str(tmp_path / "new.csv"), "/bucket/new.csv")
+    read = glowseis.read_gathers("memory://bucket/new.npy", axes="gather,time,trace", sample_interval_s=0.008)
+    assert [one.origin.parents for one in read] == [("a", "b")] * 2
+
+
+def test_a_web_server(served, tmp_path):
+    assert len(glowseis.read_gathers(f"{served}/line1.segy")) == 2
+    assert open_survey(f"{served}/small/").checksum == open_survey(tmp_path / "made/small").checksum
+    with pytest.raises(InputError, match=r"line2\.segy: nothing to read there; check the address"):
+        glowseis.read_gathers(f"{served}/line2.segy")
+
+
+def deny(self, *words, **more):
+    raise PermissionError("403")
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("memory://bucket/none", "none: nothing to read there; check the address"),
+        ("nosuch://bucket/line1.segy", r"Protocol not known: nosuch\); check the address"),
+        ("http://127.0.0.1:9/line1.segy", "cannot be read .*; check the address, the network and your credentials"),
+        ("memory://bucket/small", "small: access is denied; check your credentials and your rights to it"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line(bucket, command, tmp_path, monkeypatch, address, message):
+    if "denied" in message:
+        monkeypatch.setattr(type(bucket), "ls", deny)
+    with pytest.raises(InputError, match=message):
+        fetched(address)
+    done = command("ingest", address, "--out", tmp_path / "own")
+    assert (done.status, len(done.error)) == (2, 1) and not (tmp_path / "own").exists()
+
+
+def test_a_missing_package_is_named(monkeypatch, tmp_path):
+    def missing(scheme):
+        raise ImportError("Install s3fs to access S3")
+
+    monkeypatch.setattr(fsspec, "filesystem", missing)
+    with pytest.raises(InputError, match=r"s3://bucket/x\.segy: Install s3fs to access S3; install that package"):
+        fetched("s3://bucket/x.segy")
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    with pytest.raises(InputError, match=r"run pip install 'glowseis\[cloud\]'"):
+        fetched("s3://bucket/x.segy")
+
+
+def test_paths_of_this_machine_stay(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in ("line1.segy", "a/b", r"C:\data\line1.segy", "c:/data/line1.segy", os.fspath(tmp_path)):
+        assert fetched(path) == remote.Path(path)
+    odd = tmp_path / "s3:/bucket"
+    odd.mkdir(parents=True)
+    assert fetched("s3://bucket") == remote.Path("s3:/bucket")
+    assert fetched("file:///data/line1.segy") == remote.Path("/data/line1.segy")
