@@ -13,6 +13,7 @@ from glowseis.errors import InputError
 if TYPE_CHECKING:
     from glowseis.survey.store.survey import Survey
 
+
 class Cluster(enum.StrEnum):
     """Where a process learns of the others that train with it, other than TF_CONFIG."""
 
