@@ -23,6 +23,7 @@ COMMANDS = (
     "classify",
     "deliver",
     "report",
+    "convert",
 )
 
 

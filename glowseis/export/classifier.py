@@ -42,6 +42,7 @@ def export_classifier(
 
     - `classify(image) -> probabilities`, float32 `[N, class]`; `class_index`, int32 `[N]`, the likeliest class;
       `label`, string `[N]`, its name; `labels`, string `[class]`, the names of all classes in order of severity
+    - `serving_default`: `classify` without `labels`, so that each output has a row for each image
     - `features(image) -> features`, float32 `[N, 32 alpha]`, the activations before its last layer; with
       `probabilities` and `log_probabilities`, float32 `[N, class]`, so that one pass gives all three
 
@@ -87,6 +88,9 @@ def _served(model: Miniception, labels: list[str]) -> tf.Module:
             "labels": names,
         }
 
+    def by_image(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {name: found for name, found in module.classify(image).items() if name != "labels"}
+
     def features(image: tf.Tensor) -> dict[str, tf.Tensor]:
         found = model.features(from_grey_levels(image))
         logits = model.output_head(found)
@@ -101,6 +105,7 @@ def _served(model: Miniception, labels: list[str]) -> tf.Module:
     module.variables_of_the_classifier = [weight.value for weight in model.weights]
     images = tf.TensorSpec((None, None, None, 1), tf.uint8, name="image")
     module.classify = tf.function(classify, input_signature=[images], autograph=False)
+    module.serving_default = tf.function(by_image, input_signature=[images], autograph=False)
     module.features = tf.function(features, input_signature=[images], autograph=False)
     return module
 

@@ -27,6 +27,7 @@ def export_flow(flow: Glow, folder: Path, about: dict[str, Any]) -> None:
     - `encode(image) -> latent_1 .. latent_L`, float32 `[N, time / 2^l, trace / 2^l, channel]`
     - `decode(latent_1 .. latent_L) -> image`
     - `log_prob(image) -> log_prob` in nats of images in [0, 1), and `bits_per_dimension`, each `[N]`
+    - `serving_default`: `log_prob`
     - `sample(count, temperature, seed[2]) -> image`, stateless: the same seed gives the same images; raises an error
       if the temperature is NaN, below 0 or infinite
     - `interpolate(first, second, alpha[N]) -> image`, on a line between their latents
@@ -98,7 +99,7 @@ def _served(flow: Glow) -> tf.Module:
     alpha = tf.TensorSpec((None,), tf.float32)
     module.encode = _traced(encode, [images])
     module.decode = tf.function(decode, autograph=False).get_concrete_function(**latent_specs)
-    module.log_prob = _traced(log_prob, [images])
+    module.log_prob = module.serving_default = _traced(log_prob, [images])
     scalars = [tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.float32), tf.TensorSpec((2,), tf.int32)]
     module.sample = _traced(sample, scalars)
     pair = [images, images, alpha]

@@ -19,8 +19,8 @@ SIGNATURES = {
 }
 """Signatures of each kind of model."""
 
-LATER = {"flow": (), "classifier": ("features",)}
-"""Signatures that older SavedModels do not have."""
+LATER = {"flow": ("serving_default",), "classifier": ("features", "serving_default")}
+"""Signatures that older SavedModels do not have; TensorFlow Serving takes `serving_default` if none is named."""
 
 
 def write_savedmodel(
