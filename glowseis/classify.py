@@ -31,7 +31,7 @@ def main(
     *,
     model: command.Classifier = None,
     out: Annotated[Path, typer.Option(help="CSV file to write.")] = Path("grades.csv"),
-    batch: Annotated[int, typer.Option(min=1, help="Windows graded at a time; memory grows with it.")] = 16,
+    batch: command.Batch = 16,
     prior: command.Prior = None,
     fit: command.GradedFit = "",
     size: command.GradedSize = "",

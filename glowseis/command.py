@@ -125,6 +125,7 @@ Prior = Annotated[
         help="Class fractions to expect, mildest class first, such as 66,31,2; default: those of the training data."
     ),
 ]
+Batch = Annotated[int, typer.Option(min=1, help="Windows graded at a time; memory grows with it.")]
 KeepGoing = Annotated[
     bool,
     typer.Option(

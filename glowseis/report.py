@@ -10,12 +10,10 @@ from glowseis import command
 if TYPE_CHECKING:
     from glowseis.survey.formats.source import ReadOptions
 
-Out = Annotated[Path, typer.Option(help="HTML file to write.", show_default=False)]
 Pdf = Annotated[Path | None, typer.Option(help="PDF file to print it to, with Chromium.", show_default=False)]
 RulesFile = Annotated[Path | None, typer.Option(help="TOML file of acceptance rules.", show_default=False)]
 Unit = Annotated[str, typer.Option(help="Unit of the amplitudes: microbar, or leave it out.", show_default=False)]
 Worst = Annotated[int, typer.Option(min=0, max=20, help="Number of worst gathers to draw and explain.")]
-Batch = Annotated[int, typer.Option(min=1, help="Windows graded at a time; memory grows with it.")]
 
 
 def _show_rules(asked: bool) -> None:
@@ -26,16 +24,15 @@ def _show_rules(asked: bool) -> None:
         raise typer.Exit
 
 
-ShowRules = Annotated[
-    bool, typer.Option("--show-rules", is_eager=True, callback=_show_rules, help="Print the default rules and exit.")
-]
+Eager = typer.Option("--show-rules", is_eager=True, callback=_show_rules, help="Print the default rules and exit.")
+ShowRules = Annotated[bool, Eager]
 
 
 @command.reads_files
 def main(
     sources: command.Sources,
     *,
-    out: Out,
+    out: Annotated[Path, typer.Option(help="HTML file to write.", show_default=False)],
     model: command.Classifier = None,
     pdf: Pdf = None,
     rules: RulesFile = None,
@@ -46,14 +43,16 @@ def main(
     noise: command.Noise = "",
     module: command.Module = 24,
     prior: command.Prior = None,
-    batch: Batch = 16,
+    labels: command.ScoredLabels = None,
+    judge: command.Judge = None,
+    batch: command.Batch = 16,
     kind: command.Kind = None,
     strict: command.Strict = False,
     options: "ReadOptions",
 ) -> None:
     """Report on a line or a survey on one page: is it accepted, which gathers are bad, and why.
 
-    It grades and measures every gather, judges each line by acceptance rules, and draws what it found.
+    It grades and measures every gather, judges each line by acceptance rules, and says which grades differ from labels.
 
     Example: python -m glowseis.report line12.segy --out line12.html
     """
@@ -66,13 +65,13 @@ def main(
     settings = settings_of(target, noise, module, options.zero_level)
     output = Output(out, pdf, rules, unit, worst, command.typed())
     savedmodel, named, told = model_among(sources, model)
-    asked = check_report(savedmodel, Request(named, options, kind, strict=strict), settings, output)
+    request = Request(named, options, kind, strict=strict)
+    asked = check_report(savedmodel, request, settings, output, labels or (), judge)
     with stages():
         command.import_tensorflow()
         from glowseis.reporting.line_report import make_report
 
-        lines = make_report(asked, batch, prior)
-    print("\n".join([*told, *lines]))
+        print("\n".join([*told, *make_report(asked, batch, prior)]))
 
 
 if __name__ == "__main__":

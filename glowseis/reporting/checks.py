@@ -7,6 +7,7 @@ from pathlib import Path
 from glowseis.attributes.measuring import Settings
 from glowseis.errors import InputError
 from glowseis.files import check_output
+from glowseis.reporting.labelled import whose_labels
 from glowseis.reporting.pdf import find_browser
 from glowseis.reporting.rules import Rules, read_rules
 from glowseis.run.graded_sources import look_at
@@ -47,6 +48,7 @@ class Asked:
         rules: When a line is accepted.
         output: What is written.
         browser: What prints the PDF; empty if there is to be none.
+        whose: Whose labels the records have, in words.
     """
 
     model: Path
@@ -56,9 +58,17 @@ class Asked:
     rules: Rules
     output: Output
     browser: str
+    whose: str
 
 
-def check_report(model: Path, request: Request, settings: Settings, output: Output) -> Asked:
+def check_report(
+    model: Path,
+    request: Request,
+    settings: Settings,
+    output: Output,
+    labels: Sequence[Path] = (),
+    judge: str | None = None,
+) -> Asked:
     """Open surveys, and make sure that classifier, files and rules are there and outputs are not.
 
     Args:
@@ -66,6 +76,8 @@ def check_report(model: Path, request: Request, settings: Settings, output: Outp
         request: Surveys and files, and how to read files.
         settings: What is measured, and where.
         output: What is written.
+        labels: As for `look_at`.
+        judge: Likewise.
 
     Raises:
         InputError: Something is missing, wrong or there already.
@@ -76,6 +88,7 @@ def check_report(model: Path, request: Request, settings: Settings, output: Outp
     if output.pdf is not None and output.pdf.absolute() == output.page.absolute():
         raise InputError(f"{output.pdf}: is given as both --out and --pdf; give them different names")
     rules = read_rules(output.rules, output.unit)
-    surveys, files = look_at(model, replace(request, fit=""))
+    surveys, files = look_at(model, replace(request, fit=""), labels, judge)
+    whose = whose_labels(surveys, files, labels, judge)
     browser = find_browser() if output.pdf is not None else ""
-    return Asked(model, surveys, replace(files, fit="pad"), settings, rules, output, browser)
+    return Asked(model, surveys, replace(files, fit="pad"), settings, rules, output, browser, whose)

@@ -105,7 +105,8 @@ def collect(
     if not walk.rows:
         raise InputError("the sources have no gathers; check them")
     records = _records(walk, labels)
-    seen = int((records["gather_id"].isin(trained_with(grading.classifier.about)) & (records["grade"] != "")).sum())
+    trained = frozenset(trained_with(grading.classifier.about))
+    seen = int((records["gather_id"].isin(trained) & (records["grade"] != "")).sum())
     judges = len(grading.classifier.about.get("validation_ids", ())) or TYPICAL_JUDGES
     explained = [
         Worst(one.row, one.gather, one.order, one.channel, one.bands, _explained(grading, one, grade))
@@ -120,6 +121,7 @@ def collect(
         tables=folder if walk.measured.gathers else None,
         missing=_missing(records, walk),
         seen=optimism(f"{seen} of the {number_of(len(records), 'record')}", grading.classifier.name) if seen else "",
+        trained=trained,
         shot_words=list(walk.shot_words),
         expected=_expected(grading),
         told=[*walk.told, *walk.bringing.lines(), *(walk.measured.lines(settings) if walk.measured.gathers else ())],
@@ -190,7 +192,7 @@ class _Walk:
     ) -> Iterator[Gather]:
         place = place_of(len(self.rows) + 1, found)
         reason = self.bringing.left_out.get((gather.source, gather.gather_id), "")
-        self.rows.append(place | {"grade": "", "reason": reason})
+        self.rows.append(place | {"label": found.label, "grade": "", "reason": reason})
         if reason:
             return
         orders = self.bringing.orders.get((gather.source, gather.gather_id))
@@ -202,7 +204,7 @@ class _Walk:
 
 def _records(walk: _Walk, labels: Sequence[str]) -> pd.DataFrame:
     numbers = [*map(probability_column, labels), "severity", "unlike"]
-    records = pd.DataFrame(walk.rows, columns=[*PLACE, "line", "grade", "reason", *numbers])
+    records = pd.DataFrame(walk.rows, columns=[*PLACE, "line", "label", "grade", "reason", *numbers])
     records["line"] = line_names(zip(records["sail_line"], records["source"], strict=True))
     records[numbers] = records[numbers].astype(np.float64)
     if not walk.measured.gathers:

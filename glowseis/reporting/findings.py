@@ -39,8 +39,9 @@ class Findings:
 
     Attributes:
         records: One row a record, in the order of the sources: `glowseis.attributes.rows.PLACE`, `line` (its name),
-            `grade` (empty if it could not be graded), `reason` (why not), the probability of each class, `severity`,
-            `unlike`, and the columns of `glowseis.attributes.rows.GATHERS`, NaN where nothing was measured.
+            `label` (empty for none), `grade` (empty if it could not be graded), `reason` (why not), the probability of
+            each class, `severity`, `unlike`, and the columns of `glowseis.attributes.rows.GATHERS`, NaN where nothing
+            was measured.
         labels: Classes in order of severity.
         classifier: The classifier's name and version.
         unlike: How many records are unlike its training data.
@@ -49,6 +50,8 @@ class Findings:
         missing: What the sources do not tell, a phrase each.
         told: What was done to them and found in them, a line each.
         seen: How many graded records trained the classifier or chose its weights, in words; empty if none did.
+        whose: Whose labels the records have, in words.
+        trained: Ids of gathers that trained the classifier or chose its weights.
         shot_words: The header words that gave shot numbers, in words; none if no file has any.
         expected: Which class fractions the probabilities assume, in words; empty if that is not known.
     """
@@ -62,6 +65,8 @@ class Findings:
     missing: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     seen: str = ""
+    whose: str = ""
+    trained: frozenset[str] = frozenset()
     shot_words: list[str] = field(default_factory=list)
     expected: str = ""
 

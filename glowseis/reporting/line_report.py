@@ -1,6 +1,7 @@
 """A report, from sources to the page."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from glowseis.export.classifier import load_classifier
@@ -49,6 +50,7 @@ def _made(asked: Asked, batch: int, prior: str | None) -> list[str]:
     with whole_file(output.page) as path, tempfile.TemporaryDirectory(dir=path.parent) as tables:
         grading = Grading(classifier, batch, expected)
         findings = collect(grading, asked.surveys, asked.files, asked.settings, Path(tables), output.worst)
+        findings = replace(findings, whose=asked.whose)
         if findings.tables is not None and not asked.rules.unit:
             findings.missing.append(
                 "the unit of the amplitudes (levels are as in the files; in microbar, give --unit microbar)"

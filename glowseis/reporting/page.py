@@ -8,6 +8,7 @@ from glowseis.pages.page import Folded, Part, page
 from glowseis.pages.table import Table
 from glowseis.reporting.acceptance import Judgement
 from glowseis.reporting.findings import Findings
+from glowseis.reporting.labelled import agreement
 from glowseis.reporting.maps import map_panels
 from glowseis.reporting.records import listed
 from glowseis.reporting.statistics import statistics_table
@@ -65,14 +66,18 @@ def report_page(findings: Findings, judgements: Sequence[Judgement], origin: Seq
         *worst_parts(findings.worst, records, labels),
     ]
     notes = [Part("heading", MESSAGES), *(Part("words", line) for line in findings.told)] if findings.told else []
+    agreed, tables = agreement(findings)
     sections = {
         "grades": ("Grades along the line", graded),
+        "labelled": ("Labels beside grades", [Part("words", agreed), *map(_table, tables)]),
         "acceptance": ("Acceptance rules", rules),
         "maps": ("Attributes, shot by channel", _maps(findings)),
         "worst": (f"{named} most likely to be {findings.severest}", worst),
         "by-line": ("Statistics", [_table(statistics_table(records, labels))]),
         "origin-of-it": ("Sources, model and versions", [*map(_table, origin), *notes]),
     }
+    if not tables:
+        del sections["labelled"]
     if not findings.worst:
         del sections["worst"]
     first = [_table(lines_table(judgements))] if len(lines) > 1 else []

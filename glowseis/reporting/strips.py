@@ -138,7 +138,8 @@ def _cell(row: Mapping[Any, Any], at: int, labels: Sequence[str], colours: dict[
     grade, unlike = row["grade"], row["unlike"]
     said = ", ".join(f"{label} {share:.3f}" for label, share in zip(labels, shares, strict=True))
     about = f"{said}, unlike {number(unlike, '.2f') or 'unknown'}" if grade else row["reason"]
-    title = f"shot {row['shot']}, {row['gather_id']}: {grade_name(grade)}; {about}"
+    labelled = f", labelled {row['label']}" if row.get("label") else ""
+    title = f"shot {row['shot']}, {row['gather_id']}: {grade_name(grade)}{labelled}; {about}"
     parts = [f"<g><title>{escape(title)}</title>"]
     # All of the column has the title.
     parts.append(f'<path class="none" d="M{at} 0h1v{MARK + TALL}h-1z"/>')

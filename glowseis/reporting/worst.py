@@ -136,6 +136,8 @@ def _channels(one: Worst, first: int, last: int) -> str:
 def _facts(one: Worst, row: Mapping[Any, Any], labels: Sequence[str]) -> str:
     told = ", ".join(f"{label} {row[probability_column(label)]:.2f}" for label in labels)
     text = f"{sentence_start(row['line'])}, shot {row['shot']}, cable {row['cable']}: {told}."
+    if row.get("label"):
+        text += f" It is labelled {row['label']}."
     if row["unlike"] > 1:
         text += f" It is unlike the training data ({row['unlike']:.2f}): do not rely on its grade."
     if not row.get("traces", 0) > 0:

@@ -169,6 +169,49 @@ def test_gathers_that_trained_the_model_are_told(line, model, tmp_path, command,
     assert told in text and text.index(told) < text.index("Grades along the line")
 
 
+def test_labels_of_a_file_are_shown_beside_grades(line, model, tmp_path, command, monkeypatch):
+    rows = [f"{1001 + number},{'bad' if number in (*LOUD, 1) else 'good'},anna" for number in range(SHOTS)]
+    (tmp_path / "anna.csv").write_text("\n".join(["shot,label,judge", *rows]))
+    out = tmp_path / "line.html"
+    done = command("report", line, "--model", model, "--out", out, "--worst", 1, "--labels", tmp_path / "anna.csv")
+    assert done.status == 0, done.error
+    page = PageReader(out.read_text(encoding="utf-8"))
+    told = (
+        f"Labels are those of anna ({tmp_path / 'anna.csv'}). Of 8 labelled records, 6 (75.0 %) are graded as they are"
+    )
+    assert f"{told} labelled, 1 otherwise, 1 not graded." in page.text
+    assert [row[2:6] for row in page.tables["differing"][1:]] == [
+        ["1002", "1", "bad", "good"],
+        ["1007", "1", "good", "not graded"],
+    ]
+    assert "It is labelled bad." in page.text
+    (tmp_path / "anna.csv").write_text("gather_id,label\nnobody,bad\n")
+    words = ("report", line, "--model", model, "--out", tmp_path / "no.html", "--labels", tmp_path / "anna.csv")
+    done = command(*words)
+    assert done.status == 2 and "no row fits any gather: its gather ids are 'nobody'" in done.error[0]
+    # Other formats tell their ids as they are read.
+    np.save(tmp_path / "a.npy", random_recording(1, 128, 48).amplitude[np.newaxis])
+    words = ("report", tmp_path / "a.npy", "--axes", "gather,time,trace", "--sample-interval", 4, *words[2:])
+    done = command(*words)
+    assert done.status == 2 and "no row fits any gather" in done.error[0] and not (tmp_path / "no.html").exists()
+    assert "--judge, are for surveys" in command(*words, "--judge", "anna").error[0]
+
+
+def test_labels_of_several_judges_of_a_survey_are_shown_beside_grades(model, tmp_path, command):
+    survey, words = random_survey(tmp_path / "survey", count=4, labels=("",)), []
+    for judge, label in (("anna", "good"), ("ben", "bad"), ("carl", "bad")):
+        ids = survey.index["gather_id"][: 1 if judge == "ben" else 2]
+        (tmp_path / f"{judge}.csv").write_text("\n".join(["gather_id,label", *(f"{one},{label}" for one in ids)]))
+        words += ["--labels", tmp_path / f"{judge}.csv"]
+    words = ["report", survey.path, "--model", model, "--worst", 0, *words, "--out"]
+    done = command(*words, tmp_path / "a.html")
+    assert done.status == 2 and "judges disagree about 2 gathers" in done.error[0] and "--judge" in done.error[0]
+    assert command(*words, tmp_path / "a.html", "--judge", "majority").status == 0
+    text = PageReader((tmp_path / "a.html").read_text(encoding="utf-8")).text
+    assert "Labels are those of anna, ben and carl (" in text and "Of 1 labelled record, " in text
+    assert "judges disagree about 2 of the 2 gathers" in text and "the majority decides, 1 left without a label" in text
+
+
 def test_every_stage_of_a_long_report_is_told(line, model, tmp_path, command, monkeypatch):
     said = []
     monkeypatch.setattr(progress, "SOON_S", 0.0)

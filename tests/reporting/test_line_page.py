@@ -252,6 +252,41 @@ def test_lines_of_one_record_and_without_grades_attributes_or_worst(found):
     assert "surveys hold pictures" in page.text and "most likely to be bad" not in page.text
 
 
+def test_labels_stand_beside_grades(found):
+    records = found.records.copy()
+    assert "Labels beside grades" not in report_page(found, judge(records, read_rules(None), "bad"), ORIGIN)
+    # Seven labels: four agree, whatever their capitals, two differ, one is of an unsure record, one of another class.
+    grades, names = records["grade"], records["gather_id"]
+    own = {label: list(np.flatnonzero(grades == label)) for label in (*LABELS, "unsure")}
+    rows = [*own["good"][:2], own["bad"][0], own["medium"][0], own["bad"][1], own["good"][2], own["unsure"][0]]
+    for row, label in zip(rows, ("Good", "good", "bad", "medium", "good", "bad", "bad"), strict=True):
+        records.loc[row, "label"] = label
+    records.loc[own["good"][5], "label"] = "<odd>"
+    labelled = dataclasses.replace(
+        found, records=records, whose="anna & ben (a.csv)", trained=frozenset(names[rows[:3]]), tables=None
+    )
+    text = report_page(labelled, judge(records, read_rules(None), "bad"), ORIGIN)
+    page = PageReader(text)
+    told = "Labels are those of anna & ben (a.csv). Of 7 labelled records, 4 (57.1 %) are graded as they are labelled, "
+    assert f"{told}2 otherwise, 1 unsure. 1 more record with labels that robust/2 does not know." in page.text
+    assert "3 of them trained robust/2 or chose its weights" in page.text
+    assert page.tables["labels"][1:] == [
+        ["good", "2", "0", "1", "0"],
+        ["medium", "0", "1", "0", "0"],
+        ["bad", "1", "0", "1", "1"],
+    ]
+    differing = page.tables["differing"][1:]
+    assert {row[0] for row in differing} == set(names[rows[4:]])
+    assert [float(row[-1]) for row in differing] == sorted(float(row[-1]) for row in differing)
+    assert {(row[0], *row[4:6]) for row in differing} >= {
+        (names[rows[4]], "good", "bad"),
+        (names[rows[6]], "bad", "unsure"),
+    }
+    assert f"{names[rows[5]]}: good, labelled bad; " in text.replace("&lt;", "<").replace("&gt;", ">").replace(
+        "&amp;", "&"
+    )
+
+
 def test_of_many_lines_what_is_well_is_folded_away(found):
     records = found.records.assign(line=[f"line {shot}" for shot in found.records["shot"]])
     many = dataclasses.replace(found, records=records, tables=None, worst=[])

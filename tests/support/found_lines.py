@@ -42,6 +42,7 @@ def found_lines(folder, lines=2, cables=2, shots=30, channels=24, worst=2, name=
             "shot": shot,
             "cable": cable,
             "line": [f"line {one}" for one in line],
+            "label": "",
             "grade": grade,
             "reason": np.where(ungraded, "fewer than the 16 live traces that robust/2 needs", ""),
             **{probability_column(label): probability[:, place] for place, label in enumerate(LABELS)},

@@ -15,6 +15,7 @@ from glowseis.survey.formats.source import ReadOptions, Source, SourceError, bla
 from glowseis.survey.gather import Gather, Picture, Recording, source_text
 from glowseis.survey.ingestion.finished import FILE, Finished, labels_sha256, read_note
 from glowseis.survey.ingestion.label_fit import LOOKED_FOR, Headed, check_some_fit
+from glowseis.survey.ingestion.label_table import LabelTable
 from glowseis.survey.ingestion.naming import free_name, id_prefixes
 from glowseis.survey.ingestion.opening import Opened, all_remarks, open_files, open_readable, shape_warnings
 from glowseis.survey.ingestion.report import (
@@ -218,7 +219,7 @@ def recordings_of(request: Request, told: list[str]) -> Iterator[Recording | Pic
     """Read files of gathers as they were recorded, with the ids that `ingest` gives them and memory for one gather.
 
     Args:
-        request: What to read, and how; nothing is brought to a size, and labels are those of the options.
+        request: What to read, and how; nothing is brought to a size.
         told: A list to which lines on what was done are added once the last gather is read.
 
     Yields:
@@ -254,9 +255,11 @@ def sourced_recordings(
         named = itertools.chain.from_iterable(apart)
     for source, found in progress(named, len(opened.shapes), "reading"):
         tally.add_mended(found.gather_id, found.mended)
-        yield source, found
+        yield source, replace(found, label=_label(opened.table, source, found, tally) or found.label)
+    if opened.table:
+        check_some_fit(opened.table, opened.sources, request.options)
     tally.remarks = all_remarks(opened.sources)
-    lines = treatment(tally, None, None)
+    lines = treatment(tally, None, opened.table)
     if request.strict:
         refuse_warnings(lines)
     told += lines
@@ -282,12 +285,8 @@ def _gathers(
         name = found.gather_id
         if len(taken) < LOOKED_FOR:
             taken.append(name)
-        synthetic = bool(found.origin.parents)
         tally.add_origin(found.origin, source)
-        label = table.find(name, source.path, found.geometry, synthetic=synthetic) if table else None
-        if table and label is None and (table.tells_synthetic or not synthetic):
-            tally.without_row.append(name)
-        label = label or found.label
+        label = _label(table, source, found, tally) or found.label
         if request.labelled_only and not label:
             tally.unlabelled.append(name)
             continue
@@ -315,6 +314,17 @@ def _gathers(
     if request.strict:
         size = None if bring else opened.size
         refuse_warnings(([] if bring else shape_warnings(request, opened)) + treatment(tally, size, table))
+
+
+def _label(table: LabelTable | None, source: Source, found: Recording | Picture, tally: Tally) -> str:
+    """A gather's label in a table, if there is one; it is noted if no row is for it."""
+    if table is None:
+        return ""
+    synthetic = bool(found.origin.parents)
+    label = table.find(found.gather_id, source.path, found.geometry, synthetic=synthetic)
+    if label is None and (table.tells_synthetic or not synthetic):
+        tally.without_row.append(found.gather_id)
+    return label or ""
 
 
 def _named(

@@ -29,6 +29,7 @@ class LabelTable:
         remark: What may be wrong with the match of rows and gathers, or empty.
         seen: Lowest and highest line, shot and cable of the gathers that were looked up.
         ranges: Combinations with a range of shots, by the other values.
+        judges: Who gave them; named after the file if it does not say.
     """
 
     path: Path
@@ -41,6 +42,7 @@ class LabelTable:
     remark: str = ""
     seen: dict[str, tuple[int, int]] = field(default_factory=dict)
     ranges: dict[Key, list[Key]] = field(default_factory=dict)
+    judges: tuple[str, ...] = ()
 
     def find(self, gather_id: str, file: Path, geometry: Geometry, *, synthetic: bool = False) -> str | None:
         """Look up a gather.
@@ -158,7 +160,8 @@ def read_labels(path: Path, sources: Sequence[Path]) -> LabelTable:
         InputError: As `read_rows`; or it contradicts itself, or names a file that may be one of several.
     """
     keys, rows = read_rows(path, _Files(path, sources).place)
-    table = LabelTable(path, keys)
+    judges = {row.judge.casefold(): row.judge for row in rows if row.judge}
+    table = LabelTable(path, keys, judges=tuple(judges.values()) or (path.stem,))
     if any(row.judge for row in rows):
         last = {(row.key, row.judge): row for row in rows}
         rows = [row._replace(label="" if row.label == UNSURE else row.label) for row in last.values()]
