@@ -80,6 +80,10 @@ Survey = Annotated[
     typer.Argument(metavar="SURVEY", callback=here, help="Folder of a survey, here or elsewhere.", show_default=False),
 ]
 OwnSurvey = Annotated[Path | None, typer.Option(callback=here, help="Folder of the survey; default: the recipe's own.")]
+Callbacks = Annotated[
+    list[str] | None,
+    typer.Option("--callback", metavar="MODULE.NAME", help="Keras callback that watches; its code is run. Repeatable."),
+]
 Flow = Annotated[Path | None, typer.Argument(help="savedmodels/NAME, or one of its versions; not with --onto.")]
 Farthest = Annotated[
     float, typer.Option(help="How far a gather may lie from its first parent towards the other, at most 1.")

@@ -3,15 +3,12 @@
 import enum
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
 from glowseis import command
 from glowseis.errors import InputError
-
-if TYPE_CHECKING:
-    from glowseis.survey.store.survey import Survey
 
 
 class Cluster(enum.StrEnum):
@@ -29,16 +26,16 @@ def main(
     changes: command.Changes = None,
     labels: command.SurveyLabels = None,
     judge: command.Judge = None,
+    callbacks: command.Callbacks = None,
     cluster: Annotated[
         Cluster | None, typer.Option(help="Train with all tasks of this Slurm step; TF_CONFIG needs no option.")
     ] = None,
 ) -> None:
     """Train a recipe's flow or classifier; export a SavedModel.
 
-    A flow learns a survey's rare class, a classifier its labels. Without arguments it trains the demo, on a small
-    survey that it simulates. If it is stopped, run the same command again to continue. A flow trains on all GPUs of the
-    machine, or of several machines with TF_CONFIG or --cluster slurm: start the same command on each (train/hosts.sh,
-    train/slurm.sh).
+    A flow learns a survey's rare class, a classifier its labels. Without arguments it trains the demo, on a survey that
+    it simulates. If it is stopped, run the same command again to continue. A flow trains on all GPUs of the machine, or
+    of several with TF_CONFIG or --cluster slurm: start the same command on each (train/hosts.sh, train/slurm.sh).
 
     Example: python -m glowseis.train train/paper.toml --survey surveys/viking --set training.batch=2
     """
@@ -58,19 +55,22 @@ def main(
     command.import_tensorflow(begin=not together)
     from glowseis.fitting.devices.cluster import from_slurm, from_tf_config
     from glowseis.fitting.devices.devices import Devices, devices_of
+    from glowseis.run.callbacks import callbacks_of
     from glowseis.run.classifier import classifier_lines, train_classifier
     from glowseis.run.flow import flow_lines, train_flow
 
-    def data(devices: Devices) -> "Survey":
+    watching, where = callbacks_of(callbacks or ()), (ready.folder, savedmodels, print, command.STARTED)
+
+    def data(devices: Devices) -> Any:
         return ready.opened or devices.on_chief(ready.make) or ready.make()
 
     if isinstance(settings, ClassifierRecipe):
-        result = train_classifier(settings, data(Devices()), ready.folder, savedmodels, print, command.STARTED)
+        result = train_classifier(settings, data(Devices()), *where, callbacks=watching)
         print("\n".join(classifier_lines(result, ready.folder)))
         return
     devices = devices_of(from_slurm() if cluster else from_tf_config())
     with devices.noticing_the_lost():
-        result = train_flow(settings, data(devices), ready.folder, savedmodels, print, command.STARTED, devices=devices)
+        result = train_flow(settings, data(devices), *where, devices=devices, callbacks=watching)
     if devices.is_chief:
         print("\n".join(flow_lines(result, settings.data.label)))
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 import pydantic
@@ -74,6 +75,8 @@ def train_classifier(
     savedmodels: Path,
     say: Callable[[str], None],
     started: float,
+    *,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> dict[str, Any]:
     """Train a recipe's classifier on a survey, or resume where an earlier process stopped, then score and export it.
 
@@ -84,6 +87,7 @@ def train_classifier(
         savedmodels: Where the SavedModel goes, as `NAME/VERSION` with the next free version.
         say: Called with lines for the user.
         started: When the command started, by `time.monotonic`.
+        callbacks: Keras callbacks that only watch (see `glowseis.fitting.classifier.fitting.ClassifierFitting.run`).
 
     Returns:
         The figures, as they stand in `result.json`.
@@ -115,7 +119,7 @@ def train_classifier(
             say(line)
         if run.restored:
             say(f"resuming after step {run.checkpoints.step} of {fitting.steps}")
-        fitted = run.run()
+        fitted = run.run(callbacks)
         result: dict[str, Any] = {"step": fitted.step, "steps": fitted.steps}
         classes = {"training": training.classes, "validation": validation.classes, "test": test.classes}
         fractions = fitting.fractions

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 
 from glowseis.errors import FittingError, InputError
@@ -165,12 +166,20 @@ class ClassifierFitting:
         """Steps of the whole fitting, unless it stops early."""
         return self.training.epochs * self.steps_per_epoch
 
-    def run(self, state: State | None = None, watcher: Watcher | None = None) -> Fitted:
+    def run(
+        self,
+        state: State | None = None,
+        watcher: Watcher | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+    ) -> Fitted:
         """Train to the end; the model then has the kept weights.
 
         Args:
             state: The state to start from and to save to; in memory, from the first step, when None.
             watcher: Called after every step and epoch.
+            callbacks: Keras callbacks, called for training, epochs and batches; their model is the classifier with its
+                optimiser. An epoch's logs are the means of its steps and, if there are validation gathers, `val_loss`,
+                `val_accuracy` and `val_f1_LABEL`. They only watch: `stop_training` is ignored.
 
         Raises:
             FittingError: The loss or a weight is not finite.
@@ -178,8 +187,16 @@ class ClassifierFitting:
         """
         state, watcher = state or InMemory(self.model), watcher or Watcher()
         epochs: list[Epoch] = []
-        done, losses, accuracies = state.step, [], []
+        losses: list[float] = []
+        accuracies: list[float] = []
+        done = state.step
+        told = self._told(callbacks)
+        told.on_train_begin()
         for batch in self._batches(done) if not self._over(done, state) else ():
+            number, place = divmod(done, self.steps_per_epoch)
+            if not losses:
+                told.on_epoch_begin(number)
+            told.on_train_batch_begin(place)
             rate = float(self.trainer.optimizer.learning_rate)
             loss, accuracy = (float(value) for value in self.trainer.optimise(*batch))
             done += 1
@@ -187,12 +204,14 @@ class ClassifierFitting:
             losses.append(loss)
             accuracies.append(accuracy)
             watcher.after_step(done, loss, accuracy, rate)
+            told.on_train_batch_end(place, {"loss": loss, "accuracy": accuracy})
             if done % self.steps_per_epoch == 0:
                 epochs.append(self._measured(done, float(np.mean(losses)), float(np.mean(accuracies))))
                 losses, accuracies = [], []
                 loss_there = epochs[-1].validation_loss
                 best = loss_there is not None and state.offer(done, loss_there)
                 watcher.after_epoch(epochs[-1], best)
+                told.on_epoch_end(number, _logs(epochs[-1]))
             over = self._over(done, state)
             if over:
                 self.require_finite_weights(done)
@@ -200,10 +219,20 @@ class ClassifierFitting:
             watcher.between_steps(done, over)
             if over:
                 break
+        told.on_train_end()
         best_kept = self.training.keep == "best"
         if best_kept:
             state.restore_best()
         return Fitted(self.model, state.best_step if best_kept else done, done, epochs)
+
+    def _told(self, callbacks: Sequence[keras.callbacks.Callback]) -> keras.callbacks.CallbackList:
+        if not callbacks:
+            return keras.callbacks.CallbackList()
+        # Compiled itself, the classifier would be saved with its optimiser.
+        model = keras.Sequential([self.model])
+        model.build((None, None, None, 1))
+        model.compile(self.trainer.optimizer)
+        return keras.callbacks.CallbackList(list(callbacks), model=model)
 
     def probabilities(self, gathers: LabelledGathers) -> np.ndarray:
         """Probabilities of the classes with the current weights, float32 `[gather, class]`.
@@ -322,6 +351,16 @@ def fit_classifier(
     assert sets[0] is not None
     fitting = ClassifierFitting(model, sets[0], training, seed, data=data, validation=sets[1], rehearsal=rehearsal)
     return fitting.run(watcher=_Saying(say, training.epochs, fitting.steps_per_epoch) if say else None)
+
+
+def _logs(epoch: Epoch) -> dict[str, float]:
+    """What Keras callbacks receive at an epoch's end."""
+    logs = {"loss": epoch.loss, "accuracy": epoch.accuracy}
+    if epoch.validation is None or epoch.validation_loss is None:
+        return logs
+    judged = epoch.validation
+    f1 = {f"val_f1_{label}": float(one) for label, one in zip(judged.labels, judged.f1, strict=True)}
+    return {**logs, "val_loss": epoch.validation_loss, "val_accuracy": judged.accuracy, **f1}
 
 
 def words(epoch: Epoch) -> str:

@@ -1,8 +1,10 @@
 """What a classifier's run saves and shows while it runs: checkpoints, TensorBoard, a progress bar."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import keras
 
 from glowseis.fitting.checkpoints import Checkpoints
 from glowseis.fitting.classifier.confusion import confusion_picture
@@ -44,8 +46,11 @@ class ClassifierRun(Watcher):
         self._saved_at = 0.0
         self._log: RunLog
 
-    def run(self) -> Fitted:
+    def run(self, callbacks: Sequence[keras.callbacks.Callback] = ()) -> Fitted:
         """Train to the end.
+
+        Args:
+            callbacks: See `ClassifierFitting.run`.
 
         Raises:
             StoppedError: A signal came; the state is saved.
@@ -58,7 +63,7 @@ class ClassifierRun(Watcher):
             # Weights that are the best need a state that knows of them.
             self._save(0)
         try:
-            return self._fitting.run(self.checkpoints, self)
+            return self._fitting.run(self.checkpoints, self, callbacks)
         finally:
             self._log.close()
 

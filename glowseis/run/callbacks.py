@@ -1,0 +1,50 @@
+"""Keras callbacks that a user names by import path."""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import keras
+
+from glowseis.errors import InputError, reason_of
+
+
+def callbacks_of(names: Sequence[str]) -> list[keras.callbacks.Callback]:
+    """Callbacks by their import paths.
+
+    Args:
+        names: Of classes or functions, which are called without arguments, or of callbacks, such as
+            `mlflow.keras.MlflowCallback`; modules in the current folder are found too.
+
+    Raises:
+        InputError: A name is none of these, its module cannot be imported, or the call fails.
+    """
+    return [_callback(name) for name in names]
+
+
+def _callback(name: str) -> keras.callbacks.Callback:
+    module, _, attribute = name.rpartition(".")
+    if not module or not attribute.isidentifier():
+        raise InputError(f"--callback {name}: give an import path, such as mlflow.keras.MlflowCallback")
+    # The console command, unlike python -m, does not look here.
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    # A user's module may raise anything.
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except Exception as wrong:
+        raise InputError(
+            f"--callback {name}: cannot be imported ({reason_of(wrong)}); is its package installed?"
+        ) from None
+    if not isinstance(found, keras.callbacks.Callback) and callable(found):
+        try:
+            found = found()
+        except Exception as wrong:
+            raise InputError(
+                f"--callback {name}: cannot be made without arguments ({reason_of(wrong)}); name a function of yours "
+                "that returns it"
+            ) from None
+    if not isinstance(found, keras.callbacks.Callback):
+        raise InputError(f"--callback {name}: is no Keras callback but a {type(found).__name__}")
+    return found
