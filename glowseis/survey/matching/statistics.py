@@ -1,6 +1,7 @@
 """Simple figures of a gather's image, which a change of rendering, band or cable affects first."""
 
 import numpy as np
+from scipy.fft import rfft, rfftfreq
 
 from glowseis.survey.render import ZERO_LEVEL
 
@@ -48,11 +49,11 @@ def image_statistics(image: np.ndarray) -> np.ndarray:
 
 def _frequencies(levels: np.ndarray) -> np.ndarray:
     """Frequencies below which 10, 50 and 90 % of the power lie, in cycles per sample."""
-    power = (np.abs(np.fft.rfft(levels - levels.mean(axis=0), axis=0)) ** 2).sum(axis=1)
+    power = (np.abs(rfft(levels - levels.mean(axis=0), axis=0)) ** 2).sum(axis=1)
     total = np.cumsum(power)
     if not total[-1] > 0:
         return np.zeros(3)
-    places = np.fft.rfftfreq(len(levels))
+    places = rfftfreq(len(levels))
     return np.interp([0.1, 0.5, 0.9], total / total[-1], places)
 
 
