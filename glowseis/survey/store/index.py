@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import hashlib
 import io
 import re
 from collections.abc import Callable, Collection, Iterator
@@ -126,12 +127,66 @@ def read_index(file: Path) -> pd.DataFrame:
     kinds = COLUMNS | PLACE
     unknown = {name: ["nan"] for name, kind in kinds.items() if kind is np.float64}
     index = pd.read_csv(file, dtype=kinds, keep_default_na=False, na_values=unknown, float_precision="round_trip")
-    for name in OF_USERS:
-        if name in index:
-            index[name] = index[name].map(cell_text)
+    index = _of_users(index)
     for name, value in ADDED.items():
         if name not in index:
             index[name] = value
+    return index
+
+
+def write_parquet(file: Path, to: Path) -> None:
+    """Write an index as Parquet, with memory for a part of it.
+
+    Args:
+        file: The CSV file.
+        to: The Parquet file to make.
+    """
+    import pyarrow as pa
+    import pyarrow.csv as pa_csv
+    import pyarrow.parquet as pq
+
+    kinds = {str: pa.string(), np.int64: pa.int64(), np.float64: pa.float64()}
+    types = {name: kinds[kind] for name, kind in (COLUMNS | PLACE).items()}
+    convert = pa_csv.ConvertOptions(column_types=types, null_values=["nan"], strings_can_be_null=False)
+    parse = pa_csv.ParseOptions(newlines_in_values=False)
+    with (
+        pa_csv.open_csv(file, parse_options=parse, convert_options=convert) as parts,
+        pq.ParquetWriter(to, parts.schema) as writer,
+    ):
+        for part in parts:
+            writer.write_batch(part)
+
+
+def read_parquet(file: Path) -> pd.DataFrame:
+    """Read what `write_parquet` wrote, as `read_index` reads the CSV file.
+
+    Args:
+        file: The Parquet file.
+
+    Raises:
+        ValueError: It cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        index = pq.read_table(file).to_pandas()
+    except (pa.ArrowException, OSError) as wrong:
+        raise ValueError(str(wrong).splitlines()[0]) from None
+    return _of_users(index)
+
+
+def index_sha256(file: Path) -> str:
+    """SHA-256 of an index's file, as hexadecimal digits."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _of_users(index: pd.DataFrame) -> pd.DataFrame:
+    """An index with text of users as they gave it."""
+    for name in OF_USERS:
+        if name in index:
+            index[name] = index[name].map(cell_text)
     return index
 
 

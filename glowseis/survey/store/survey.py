@@ -4,6 +4,7 @@
 surveys/NAME/
   manifest.json           schema version, size, rendering, labels, checksums, where the gathers came from
   gathers.csv             one row per gather: id, label, geometry, and where its record lies
+  gathers.parquet         the same, in a survey of many gathers
   gathers-00000.tfrecord  tf.train.Example records, readable by any tf.data.TFRecordDataset
 ```
 """
@@ -26,8 +27,8 @@ from glowseis.survey.remote import fetched
 from glowseis.survey.severity import by_severity
 from glowseis.survey.store.example import parse
 from glowseis.survey.store.framing import FOOTER_BYTES, HEADER_BYTES, Shard, read_into
-from glowseis.survey.store.index import COLUMNS, PLACE, check_size, read_index
-from glowseis.survey.store.manifest import INDEX, MANIFEST, MEND, SCHEMA, Manifest, read_manifest
+from glowseis.survey.store.index import COLUMNS, PLACE, check_size, index_sha256, read_index, read_parquet
+from glowseis.survey.store.manifest import INDEX, MANIFEST, MEND, PARQUET, SCHEMA, Manifest, read_manifest
 from glowseis.survey.store.writing import take_up, write_records, write_survey
 
 __all__ = ["SCHEMA", "Manifest", "Shard", "Survey", "open_survey", "take_up", "write_records", "write_survey"]
@@ -346,16 +347,16 @@ def open_survey(path: str | Path) -> Survey:
 
 
 def _read_index(path: Path, manifest: Manifest) -> pd.DataFrame:
-    file = path / INDEX
+    is_large = manifest.parquet_sha256 is not None
+    file = path / (PARQUET if is_large else INDEX)
     if not file.is_file():
         raise InputError(f"{file}: the index is missing; {MEND}")
-    check_size(file)
-    with file.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    if digest != manifest.index_sha256:
+    if not is_large:
+        check_size(file)
+    if index_sha256(file) != (manifest.parquet_sha256 if is_large else manifest.index_sha256):
         raise InputError(f"{file}: changed after it was written; {MEND}")
     try:
-        index = read_index(file)
+        index = read_parquet(file) if is_large else read_index(file)
     except (ValueError, OverflowError) as wrong:
         raise InputError(f"{file}: cannot be read ({wrong}); {MEND}") from None
     missing = sorted(set(COLUMNS | PLACE) - set(index))

@@ -5,7 +5,6 @@ writer therefore leaves some whole records and perhaps a part of one more, which
 """
 
 import contextlib
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -22,12 +21,15 @@ from glowseis.survey.progress import progress
 from glowseis.survey.severity import alike, by_severity
 from glowseis.survey.store.example import ARRAYS, parse, serialise
 from glowseis.survey.store.framing import ShardWriter
-from glowseis.survey.store.index import COLUMNS, PLACE, check_words, index_writer, row_text
-from glowseis.survey.store.manifest import INDEX, MANIFEST, RENDERING, SCHEMA, Manifest
+from glowseis.survey.store.index import COLUMNS, PLACE, check_words, index_sha256, index_writer, row_text, write_parquet
+from glowseis.survey.store.manifest import INDEX, MANIFEST, PARQUET, RENDERING, SCHEMA, Manifest
 from glowseis.version import __version__
 
 SHARD_BYTES = 150_000_000
 """Largest shard, unless one record is larger."""
+
+MANY = 100_000
+"""Gathers from which on a survey's index is also written as Parquet."""
 
 
 @dataclass
@@ -124,6 +126,8 @@ def write_records(
     if not written:
         raise InputError("there are no gathers to write; check the sources")
     used = by_severity(set(written.labels) - {""})
+    if len(written) >= MANY:
+        write_parquet(folder / INDEX, folder / PARQUET)
     manifest = Manifest(
         schema_version=SCHEMA,
         glowseis=__version__,
@@ -133,11 +137,13 @@ def write_records(
         labels=used,
         counts={label: written.labels[label] for label in used},
         shards=tuple(written.shards.shards),
-        index_sha256=hashlib.sha256((folder / INDEX).read_bytes()).hexdigest(),
+        index_sha256=index_sha256(folder / INDEX),
+        parquet_sha256=index_sha256(folder / PARQUET) if len(written) >= MANY else None,
         sources=tuple(written.sources),
         about=about,
     )
-    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    text = manifest.model_dump_json(indent=2, exclude={"parquet_sha256"} if manifest.parquet_sha256 is None else None)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
     return manifest
 
 

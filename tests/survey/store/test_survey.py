@@ -3,12 +3,15 @@
 import csv
 import dataclasses
 import errno
+import hashlib
 import os
+import re
 import signal
 import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 
@@ -16,7 +19,7 @@ from glowseis.errors import InputError
 from glowseis.files import check_output
 from glowseis.survey.formats.pictures import write_pictures
 from glowseis.survey.gather import Origin
-from glowseis.survey.store import framing
+from glowseis.survey.store import framing, index, writing
 from glowseis.survey.store.example import parse, serialise
 from glowseis.survey.store.index import read_index
 from glowseis.survey.store.scanning import scan, verify
@@ -305,3 +308,56 @@ def test_reading_loads_no_tensorflow(tmp_path):
         "open_survey(Path(sys.argv[1])).read(0); assert 'tensorflow' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script, str(survey.path)], check=True, cwd=CHECKOUT)
+
+
+def large_survey(folder, monkeypatch):
+    """A survey of two gathers that counts as large, with awkward words and unknown numbers."""
+    monkeypatch.setattr(writing, "MANY", 2)
+    first = random_gather(0, label='=1+1, "quoted"')
+    geometry = dataclasses.replace(first.geometry, offset_m=np.full_like(first.geometry.offset_m, np.nan))
+    child = dataclasses.replace(
+        random_gather(1),
+        label="",
+        source="@line, 1.segy",
+        origin=Origin(("a", "b"), 0.1 + 0.2, 2**62, "-m/1", "linear"),
+    )
+    write_survey(folder, iter([dataclasses.replace(first, geometry=geometry), child]), SIZE, {})
+    return folder
+
+
+def test_a_large_survey_has_its_index_as_parquet_too(tmp_path, monkeypatch):
+    folder = large_survey(tmp_path / "survey", monkeypatch)
+    survey = open_survey(folder)
+    pd.testing.assert_frame_equal(survey.index, read_index(folder / "gathers.csv"))
+    assert survey.index["label"].tolist() == ['=1+1, "quoted"', ""] and survey.index["seed"].iat[1] == 2**62
+    assert survey.index["first_offset_m"].isna().tolist() == [True, False]
+    assert survey.read(1).origin.parents == ("a", "b")
+    small = random_survey(tmp_path / "small", 1)
+    assert not (tmp_path / "small/gathers.parquet").exists()
+    assert "parquet" not in (tmp_path / "small/manifest.json").read_text() and small.manifest.parquet_sha256 is None
+    monkeypatch.setattr(index, "LARGEST_BYTES", 10)
+    assert len(open_survey(folder)) == 2
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda file: file.unlink(), "gathers.parquet: the index is missing; copy the survey again"),
+        (lambda file: file.write_bytes(file.read_bytes()[:-9]), "gathers.parquet: changed after it was written"),
+    ],
+)
+def test_a_damaged_parquet_index_is_told(tmp_path, monkeypatch, damage, message):
+    folder = large_survey(tmp_path / "survey", monkeypatch)
+    damage(folder / "gathers.parquet")
+    with pytest.raises(InputError, match=message):
+        open_survey(folder)
+
+
+def test_parquet_that_is_none_is_told(tmp_path, monkeypatch):
+    folder = large_survey(tmp_path / "survey", monkeypatch)
+    (folder / "gathers.parquet").write_text("no")
+    manifest = folder / "manifest.json"
+    changed = hashlib.sha256(b"no").hexdigest()
+    manifest.write_text(re.sub(r'("parquet_sha256": )"\w+"', rf'\1"{changed}"', manifest.read_text()))
+    with pytest.raises(InputError, match=r"gathers\.parquet: cannot be read \(.*; copy the survey again"):
+        open_survey(folder)
