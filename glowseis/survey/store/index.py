@@ -186,7 +186,9 @@ def _of_users(index: pd.DataFrame) -> pd.DataFrame:
     """An index with text of users as they gave it."""
     for name in OF_USERS:
         if name in index:
-            index[name] = index[name].map(cell_text)
+            marked = index[name].str.startswith("'")
+            if marked.any():
+                index.loc[marked, name] = index.loc[marked, name].map(cell_text)
     return index
 
 

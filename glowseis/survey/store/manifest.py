@@ -16,7 +16,7 @@ SCHEMA, OLDEST = 3, 2
 MANIFEST, INDEX = "manifest.json", "gathers.csv"
 
 PARQUET = "gathers.parquet"
-"""The index again, in a large survey: the same rows and columns, read many times faster."""
+"""The index again, in a large survey: the same rows and columns, read several times faster."""
 
 RENDERING = (
     "level = clip(rint(128 + 128 (amplitude - zero_amplitude) / clip_amplitude), 0, 255); zero_amplitude is that of "
