@@ -22,6 +22,7 @@ from glowseis.recipe.sections import (
     StartedTraining,
     SurveySection,
     TrainingSection,
+    Windowed,
     refusing,
 )
 
@@ -44,6 +45,7 @@ __all__ = [
     "StartedTraining",
     "SurveySection",
     "TrainingSection",
+    "Windowed",
     "Wording",
     "identifying",
     "read_recipe",

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 from glowseis.errors import InputError
 from glowseis.recipe.later import renamed
@@ -50,15 +50,19 @@ def refusing(key: str = "") -> Iterator[None]:
         raise ValueError(f"{key}: {wrong}" if key else str(wrong)) from None
 
 
-def _checked_size(text: str) -> str:
-    with refusing():
-        if text:
-            parse_size(text)
-    return text
+class Windowed(Section):
+    """Data of which windows may be cut."""
 
+    window: str = ""
+    """Samples x traces, such as `192x96`, of the window that is cut at a random place of a training gather each time it
+    is used; the whole image if empty. A training that starts from a saved model has that one's."""
 
-Window = Annotated[str, AfterValidator(_checked_size)]
-"""Samples x traces of a window; none if empty."""
+    @model_validator(mode="after")
+    def _check_window(self) -> Self:
+        if self.window:
+            with refusing("window"):
+                parse_size(self.window)
+        return self
 
 
 class SurveySection(Section):
@@ -82,7 +86,7 @@ class SurveySection(Section):
         return self
 
 
-class DataSection(Section):
+class DataSection(Windowed):
     """Which gathers the flow learns."""
 
     label: str = "bad"
@@ -91,9 +95,6 @@ class DataSection(Section):
     """Fraction of that class's gathers that no phase trains on."""
     augment: list[Literal["shift_time", "shift_trace", "polarity"]] = []
     """Random changes of every training gather, drawn again in every epoch."""
-    window: Window = ""
-    """Samples x traces, such as `192x96`, of the window that is cut at a random place of a gather in every epoch; the
-    whole image if empty. A training that starts from a saved flow has that one's."""
 
 
 class FlowSection(Section):
@@ -255,7 +256,7 @@ class StartedTraining(ClassifierTraining):
         return round(self.rehearsal * self.batch)
 
 
-class ClassifierData(Section):
+class ClassifierData(Windowed):
     """Which gathers the classifier learns from, and which judge it."""
 
     labels: list[str] = []
@@ -273,9 +274,6 @@ class ClassifierData(Section):
     """Whether the parts drawn here keep a sail line's gathers together; a file of grouped folds always does."""
     augment: list[GradedAugmentation] = []
     """Random changes of every training gather that must not change its grade, drawn again each time it is used."""
-    window: Window = ""
-    """Samples x traces, such as `256x128`, of the window that is cut at a random place from a training gather each time
-    it is used; the whole image if empty."""
     rename: dict[str, str] = {}
     """Classes by the survey's labels, where these have other names; several labels may be one class."""
 

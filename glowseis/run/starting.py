@@ -22,13 +22,12 @@ from glowseis.export.folders import (
 )
 from glowseis.judging.combination import Combination, combination_from
 from glowseis.recipe import (
-    ClassifierData,
     ClassifierRecipe,
     ClassifierSection,
-    DataSection,
     FlowSection,
     Recipe,
     Section,
+    Windowed,
 )
 from glowseis.run.record import RECORD
 from glowseis.run.result import RESULT
@@ -239,7 +238,7 @@ def with_flow_start(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"flow": network, "data": data})
 
 
-def _agreed_window(start: Start, data: DataSection | ClassifierData) -> str:
+def _agreed_window(start: Start, data: Windowed) -> str:
     """The window of a saved model, which the recipe must not contradict; it may name the size of whole images."""
     window = "x".join(map(str, start.about.get("window") or ()))
     if "window" not in data.model_fields_set:

@@ -1,12 +1,12 @@
 """Which gathers train a flow, which are held out, and which may be parents afterwards."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from glowseis.errors import InputError
+from glowseis.export.flow import SavedFlow
 from glowseis.fitting.flow.selection import select
 from glowseis.recipe import read_recipe
 from glowseis.survey.gather import Origin
@@ -26,7 +26,7 @@ def test_synthetic_gathers_train_no_flow_and_have_no_children(tiny, tmp_path):
     selection = select(survey, read_recipe(tiny.recipe))
     rows = np.sort(np.concatenate([selection.training, selection.held_out]))
     assert rows.tolist() == list(range(8)) and len(selection.held_out) == 1
-    flow = SimpleNamespace(name="flow/1", profile=None, size=(32, 32), about={})
+    flow = SavedFlow("flow/1", {}, {}, None)
     assert possible_parents(flow, survey, "bad").tolist() == [1, 3, 5, 7]
 
 
@@ -44,7 +44,7 @@ def test_what_training_held_out_is_no_parent_in_any_survey(tmp_path, which):
         "other rows": more.only([8, 2, 1, 0]),
     }[which]
     about = {"survey_checksum": trained.checksum, "held_out_ids": [gathers[2].gather_id, gathers[5].gather_id]}
-    flow = SimpleNamespace(name="flow/1", profile=None, size=(32, 32), about=about)
+    flow = SavedFlow("flow/1", about, {}, None)
     held_out = [row for row, name in enumerate(survey.index["gather_id"]) if name in about["held_out_ids"]]
     possible = possible_parents(flow, survey, "bad")
     assert held_out and sorted([*possible, *held_out]) == list(range(len(survey)))

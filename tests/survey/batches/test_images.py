@@ -291,3 +291,27 @@ def test_other_errors_pass(survey):
         tf.debugging.assert_equal(tf.constant(1), 2)
     with pytest.raises(ZeroDivisionError), reading(survey):
         raise ZeroDivisionError
+
+
+def test_windows_are_cut_anew_in_each_epoch_inside_the_valid_region(survey):
+    """The same for every batch size and after a resume; evaluation cuts the same ones each time."""
+    whole = survey.read_images(ROWS)
+    settings = {"seed": 3, "window": (16, 8)}
+    drawn = {}
+    for epoch in (0, 1):
+        order = epoch_order(survey, ROWS, 3, epoch)
+        values = pictures(training_batches(survey, ROWS, 20, epoch=epoch, **settings))
+        assert np.array_equal(values, pictures(training_batches(survey, ROWS, 4, epoch=epoch, **settings)))
+        rest = pictures(training_batches(survey, ROWS, 4, epoch=epoch, skip=3, **settings))
+        assert np.array_equal(values[12:], rest)
+        levels = np.floor(values * 256)[..., 0].astype(np.uint8)
+        views = np.lib.stride_tricks.sliding_window_view(whole[:, :40, :24], (16, 8), axis=(1, 2))
+        drawn[epoch] = {
+            row: tuple(np.argwhere((views[row] == one).all(axis=(2, 3)))[0])
+            for row, one in zip(order, levels, strict=True)
+        }
+    assert len(set(drawn[0].values())) > 10
+    assert sum(drawn[0][row] != drawn[1][row] for row in ROWS) > 15
+    fixed = np.floor(pictures(fixed_batches(survey, ROWS, 5, **settings)) * 256)[..., 0]
+    assert np.array_equal(fixed, images(survey, ROWS, **settings))
+    assert np.array_equal(fixed[3:4], images(survey, ROWS[3:4], **settings))
