@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parent
 SHIPPED = PACKAGE / "ready" if (PACKAGE / "ready").is_dir() else PACKAGE.parent
 """Folder of `savedmodels/` and `train/`; the build copies them into the package (see `setup.py`)."""
 
-READY = {"classifier": Path("savedmodels/robust/3")}
+READY = {"classifier": Path("savedmodels/robust/3"), "flow": Path("savedmodels/swell/1")}
 """The models that come with glowseis, by kind."""
 
 
@@ -17,7 +17,7 @@ def ready_model(kind: str) -> Path:
     """Folder of the trained model that comes with glowseis.
 
     Args:
-        kind: `classifier`, for marine shot gathers of any survey.
+        kind: `classifier`, for marine shot gathers of any survey; `flow`, of windows of bad ones, to start others from.
 
     Raises:
         InputError: It is missing.

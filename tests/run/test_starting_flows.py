@@ -108,7 +108,7 @@ def test_a_phase_of_gathers_without_a_label(there, tiny):
     [
         (
             ["training.start_from=none"],
-            "no SavedModel there or in savedmodels/; give savedmodels/NAME or a version of it",
+            'no SavedModel there or in savedmodels/; give "swell", savedmodels/NAME or a version of it',
         ),
         (["training.start_from=robust"], "a classifier, but this needs a flow; name the SavedModel of a flow"),
         (["flow.levels=3"], "flow.levels = 3 contradicts tiny/1, which has 2; leave it out"),
