@@ -11,8 +11,10 @@ from glowseis.export.flow import SavedFlow, load_flow
 from glowseis.export.folders import check_fits
 from glowseis.models.interpolation import DEFAULT_PATH
 from glowseis.survey.gather import Gather, Origin
+from glowseis.survey.matching.bringing import Bringing
 from glowseis.survey.matching.profile import image_intervals_s, image_spacings_m
 from glowseis.survey.matching.sameness import check_trained_on
+from glowseis.survey.matching.windows import drawn_window, gather_window
 from glowseis.survey.pairs import Pair, draw_pairs
 from glowseis.survey.render import ZERO_LEVEL
 from glowseis.survey.splits.parts import labelled_rows
@@ -21,6 +23,9 @@ from glowseis.survey.store.survey import Survey, open_survey
 PATHS = {"spherical": "interpolate_spherical", "linear": "interpolate"}
 """Paths between two parents' latents, and the signatures that follow them."""
 
+
+PLACE = 2
+"""Tells the draw of a window's place from the others of a child."""
 
 PRIOR = "prior"
 """`Origin.path` of prior samples, which do not lie between parents."""
@@ -49,6 +54,9 @@ def synthesise(
     mid-grey, so that its border does not show that it is synthetic. A larger count begins with the children of a
     smaller one.
 
+    If the flow was trained on windows, the parents are resampled to its sample interval, and a child is a window: its
+    parents' windows lie at the same samples and traces, which are drawn for each child.
+
     Args:
         flow: A flow trained on such gathers, or the folder of its SavedModel.
         survey: The survey that holds the parents, or its folder.
@@ -62,7 +70,7 @@ def synthesise(
         farthest: See `draw_pairs`.
 
     Returns:
-        Gathers of the survey's size with their origin, made on iteration.
+        Gathers of the flow's size with their origin, made on iteration.
 
     Raises:
         InputError: There is no such flow or survey, the flow has another size or does not state its label, the survey
@@ -115,7 +123,7 @@ def interpolate_pairs(
         batch: Gathers made at a time; memory grows with it.
 
     Yields:
-        Gathers of the survey's size with their origin, one per pair.
+        Gathers of the flow's size with their origin, one per pair.
 
     Raises:
         InputError: The flow has another size, or a parent is not a possible one.
@@ -167,7 +175,8 @@ def synthesise_prior(
     origin = Origin(alpha=float(temperature), seed=seed, model=flow.name, path=PRIOR)
     for start in range(0, count, batch):
         drawn = [np.random.default_rng([seed, index, 1]) for index in range(start, min(start + batch, count))]
-        parents = [survey.read(int(random.choice(possible))) for random in drawn]
+        chosen = [int(random.choice(possible)) for random in drawn]
+        parents = [_seen(flow, survey, [row], seed, index)[0] for index, row in enumerate(chosen, start=start)]
         normal = [
             {name: random.standard_normal(shapes[name], np.float32) for name in sorted(shapes)} for random in drawn
         ]
@@ -217,7 +226,7 @@ def recombine_levels(
     possible_parents(flow, survey, None, np.array([[pair.first, pair.second] for pair in pairs]))
     origin = Origin(alpha=len(chosen) / len(names), seed=seed, model=flow.name, path=LEVELS)
     for start in range(0, len(pairs), batch):
-        parents = [(survey.read(pair.first), survey.read(pair.second)) for pair in pairs[start : start + batch]]
+        parents = _pairs_seen(flow, survey, pairs[start : start + batch], seed, start)
         first, second = (
             flow.signatures["encode"](image=np.stack([one.image for one in side])[..., np.newaxis])
             for side in zip(*parents, strict=True)
@@ -251,7 +260,12 @@ def possible_parents(flow: SavedFlow, survey: Survey, label: str | None, rows: n
     """
     check_fits(flow.about, flow.name, survey)
     check_trained_on(
-        flow.name, flow.profile, image_intervals_s(survey.index), image_spacings_m(survey.index), survey.path
+        flow.name,
+        flow.profile,
+        # Gathers of which windows are cut are resampled first.
+        np.zeros(0) if flow.sees_windows else image_intervals_s(survey.index),
+        image_spacings_m(survey.index),
+        survey.path,
     )
     possible = np.intersect1d(survey.select(labels=None if label is None else [label]), labelled_rows(survey))
     labelled = "with a label" if label is None else f"labelled {label!r}"
@@ -301,17 +315,43 @@ def child_of(parent: Gather, levels: np.ndarray, gather_id: str, source: str, or
     )
 
 
+def _seen(flow: SavedFlow, survey: Survey, rows: Sequence[int], seed: int, number: int) -> list[Gather]:
+    """Parents of one child as the flow sees them: whole gathers, or windows of them at one place.
+
+    Raises:
+        InputError: A parent cannot be matched to what the flow was trained on, or is too small.
+    """
+    gathers = [survey.read(row) for row in rows]
+    if not flow.sees_windows:
+        return gathers
+    bringing = Bringing(flow.name, flow.profile, flow.size)
+    gathers = [bringing.gather(gather) for gather in gathers]
+    for reason in bringing.left_out.values():
+        raise InputError(f"{survey.path}: a gather that would be a parent has {reason}; leave it out")
+    common = [min(getattr(gather, side) for gather in gathers) for side in ("valid_samples", "valid_traces")]
+    drawn = np.random.default_rng([seed, number, PLACE]).uniform(size=2).tolist()
+    place = drawn_window((common[0], common[1]), flow.size, drawn)
+    return [gather_window(gather, place, flow.size) for gather in gathers]
+
+
+def _pairs_seen(
+    flow: SavedFlow, survey: Survey, pairs: Sequence[Pair], seed: int, start: int
+) -> list[tuple[Gather, Gather]]:
+    """Both parents of each pair, as `_seen`; `start` is the number of the first child."""
+    seen = [
+        _seen(flow, survey, (pair.first, pair.second), seed, number) for number, pair in enumerate(pairs, start=start)
+    ]
+    return [(first, second) for first, second in seen]
+
+
 def _children(flow: SavedFlow, survey: Survey, origin: Origin, start: int, pairs: Sequence[Pair]) -> Iterator[Gather]:
-    first = [survey.read(pair.first) for pair in pairs]
-    second = [survey.read(pair.second) for pair in pairs]
-    made = flow.signatures[PATHS[origin.path]](
-        first=np.stack([gather.image for gather in first])[..., np.newaxis],
-        second=np.stack([gather.image for gather in second])[..., np.newaxis],
-        alpha=np.array([pair.alpha for pair in pairs], np.float32),
-    )["image"].numpy()[..., 0]
-    for number, (parent, other, pair, levels) in enumerate(zip(first, second, pairs, made, strict=True), start=start):
+    parents = _pairs_seen(flow, survey, pairs, origin.seed, start)
+    first, second = (
+        np.stack([gather.image for gather in side])[..., np.newaxis] for side in zip(*parents, strict=True)
+    )
+    alpha = np.array([pair.alpha for pair in pairs], np.float32)
+    made = flow.signatures[PATHS[origin.path]](first=first, second=second, alpha=alpha)["image"].numpy()[..., 0]
+    for number, ((parent, other), pair, levels) in enumerate(zip(parents, pairs, made, strict=True), start=start):
         name = f"{flow.name.replace('/', '-')}-seed{origin.seed}-{number:06d}"
-        parents = (parent.gather_id, other.gather_id)
-        yield child_of(
-            parent, levels, name, f"glowseis {flow.name}", replace(origin, parents=parents, alpha=pair.alpha)
-        )
+        of = replace(origin, parents=(parent.gather_id, other.gather_id), alpha=pair.alpha)
+        yield child_of(parent, levels, name, f"glowseis {flow.name}", of)

@@ -135,6 +135,11 @@ class SavedFlow:
         time, trace, _ = self.about["image_shape"]
         return time, trace
 
+    @property
+    def sees_windows(self) -> bool:
+        """Whether its images are windows of gathers, which may be larger."""
+        return bool(self.about.get("window"))
+
 
 def load_flow(path: str | Path) -> SavedFlow:
     """Load a flow's SavedModel. Loading runs its code: load only models from people you trust.

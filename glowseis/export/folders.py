@@ -105,6 +105,25 @@ def damaged(folder: Path, kind: str | None, wrong: Exception) -> InputError:
     )
 
 
+def check_window(size: tuple[int, int], survey: Survey, name: object) -> None:
+    """Make sure that a survey has gathers that a window fits into.
+
+    Args:
+        size: Samples and traces of the window.
+        survey: The survey.
+        name: What has this window, for the error.
+
+    Raises:
+        InputError: All of them have fewer samples, or fewer traces.
+    """
+    samples, traces = (int(survey.index[key].max()) for key in ("valid_samples", "valid_traces"))
+    if samples < size[0] or traces < size[1]:
+        raise InputError(
+            f"{survey.path}: its gathers have at most {samples} samples and {traces} traces, too few for the windows "
+            f"of {size[0]}x{size[1]} of {name}; choose a smaller data.window, or train on whole gathers"
+        )
+
+
 def check_flow(path: Path, survey: Survey, label: str | None = None) -> None:
     """Make sure, without loading it, that a flow can make gathers of a survey.
 
@@ -124,7 +143,7 @@ def check_flow(path: Path, survey: Survey, label: str | None = None) -> None:
 
 
 def check_fits(about: dict[str, Any], name: object, survey: Survey) -> None:
-    """Make sure that a flow is for gathers of a survey's size.
+    """Make sure that a flow is for gathers of a survey's size, or for windows that these are large enough for.
 
     Args:
         about: The record of its SavedModel; if it has no size, nothing is checked.
@@ -132,11 +151,14 @@ def check_fits(about: dict[str, Any], name: object, survey: Survey) -> None:
         survey: The survey.
 
     Raises:
-        InputError: It is for another size.
+        InputError: It is not.
     """
     try:
         height, width = map(int, about["image_shape"][:2])
     except (KeyError, TypeError, ValueError):
+        return
+    if about.get("window"):
+        check_window((height, width), survey, name)
         return
     if (height, width) != tuple(survey.size):
         raise InputError(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 LATER: dict[str, Any] = {
+    "data.window": "",
     "flow.condition": 0,
     "training.activations": "auto",
     "training.jit_compile": False,
@@ -22,7 +23,6 @@ never changes, even if the default does.
 
 LATER_OF_CLASSIFIERS: dict[str, Any] = {
     "data.augment": [],
-    "data.window": "",
     "data.rename": {},
     "training.head_epochs": 0,
     "training.head_learning_rate": 1e-3,

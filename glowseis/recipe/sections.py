@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 from glowseis.errors import InputError
 from glowseis.recipe.later import renamed
@@ -50,6 +50,17 @@ def refusing(key: str = "") -> Iterator[None]:
         raise ValueError(f"{key}: {wrong}" if key else str(wrong)) from None
 
 
+def _checked_size(text: str) -> str:
+    with refusing():
+        if text:
+            parse_size(text)
+    return text
+
+
+Window = Annotated[str, AfterValidator(_checked_size)]
+"""Samples x traces of a window; none if empty."""
+
+
 class SurveySection(Section):
     """The survey that a recipe simulates when the command names none (see `glowseis.simulate`)."""
 
@@ -80,6 +91,9 @@ class DataSection(Section):
     """Fraction of that class's gathers that no phase trains on."""
     augment: list[Literal["shift_time", "shift_trace", "polarity"]] = []
     """Random changes of every training gather, drawn again in every epoch."""
+    window: Window = ""
+    """Samples x traces, such as `192x96`, of the window that is cut at a random place of a gather in every epoch; the
+    whole image if empty. A training that starts from a saved flow has that one's."""
 
 
 class FlowSection(Section):
@@ -259,7 +273,7 @@ class ClassifierData(Section):
     """Whether the parts drawn here keep a sail line's gathers together; a file of grouped folds always does."""
     augment: list[GradedAugmentation] = []
     """Random changes of every training gather that must not change its grade, drawn again each time it is used."""
-    window: str = ""
+    window: Window = ""
     """Samples x traces, such as `256x128`, of the window that is cut at a random place from a training gather each time
     it is used; the whole image if empty."""
     rename: dict[str, str] = {}
@@ -267,9 +281,6 @@ class ClassifierData(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.window:
-            with refusing("window"):
-                parse_size(self.window)
         if len(self.labels) == 1 or len(set(self.labels)) < len(self.labels):
             raise ValueError(f"labels = {self.labels}: name at least two labels, each once")
         return self

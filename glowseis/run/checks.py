@@ -2,6 +2,7 @@
 
 from glowseis.errors import InputError
 from glowseis.recipe import AnyRecipe, Recipe
+from glowseis.survey.size import parse_size
 
 
 def check_has_survey(recipe: AnyRecipe, name: object) -> None:
@@ -21,22 +22,28 @@ def check_has_survey(recipe: AnyRecipe, name: object) -> None:
 
 
 def check_size(recipe: Recipe, size: tuple[int, int], where: str) -> None:
-    """Make sure that the recipe's flow can halve gathers of a size as often as it has levels.
+    """Make sure that the recipe's flow can halve its window, or whole gathers, as often as it has levels.
 
     Args:
         recipe: The recipe.
-        size: Height in samples and width in traces.
+        size: Samples and traces of whole gathers.
         where: What has this size, for the error.
 
     Raises:
         InputError: It cannot.
     """
-    height, width = size
+    window = recipe.data.window
+    height, width = parse_size(window) if window else size
     unit = 2**recipe.flow.levels
     # With a condition it is each half of the height that is halved.
     upright = 2 * unit if recipe.flow.condition else unit
     if height % upright or width % unit:
         padded = f"{-(-height // upright) * upright}x{-(-width // unit) * unit}"
+        if window:
+            raise InputError(
+                f'data.window = "{window}" cannot be halved {recipe.flow.levels} times; choose {padded}, or lower '
+                "flow.levels"
+            )
         raise InputError(
             f"{where}: gathers of {height}x{width} cannot be halved {recipe.flow.levels} times; make the survey with "
             f"a size of {padded}, or lower flow.levels"

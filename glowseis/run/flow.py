@@ -1,6 +1,7 @@
 """A run that trains a flow: from recipe and survey to SavedModel and figures."""
 
 import contextlib
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -11,8 +12,10 @@ import keras
 import numpy as np
 import pydantic
 
+from glowseis.errors import InputError
 from glowseis.export.about import TRAINED_ON
 from glowseis.export.flow import export_flow
+from glowseis.export.folders import check_window
 from glowseis.export.network import load_network
 from glowseis.fitting.devices.devices import Devices, deterministic_kernels
 from glowseis.fitting.flow.baselines import lossless_bits, patch_gaussian_bits
@@ -23,12 +26,13 @@ from glowseis.fitting.stopping import Stopping
 from glowseis.recipe import Recipe
 from glowseis.run.checks import check_size
 from glowseis.run.claim import claimed_for_all
+from glowseis.run.matched import MATCHED, matched_survey
 from glowseis.run.preparation import forgotten_if_refused
 from glowseis.run.record import record_of
 from glowseis.run.result import RESULT, Result, export_once, finish, last_lines, read_result
 from glowseis.run.starting import Start, began_with, earlier_ids, flow_start, known_before, with_flow_start
-from glowseis.survey.batches.images import images
 from glowseis.survey.matching.profile import profile_of
+from glowseis.survey.size import parse_size
 from glowseis.survey.splits.parts import ids_of
 from glowseis.survey.store.survey import Survey
 
@@ -115,6 +119,8 @@ def train_flow(
     start = flow_start(recipe, survey)
     selection = select(survey, recipe, within=within, held_out=held_out)
     check_size(recipe, survey.size, str(survey.path))
+    if window := window_of(recipe):
+        check_window(window, survey, f"recipe {recipe.name}")
     chosen = None if within is None and held_out is None else _digest(survey, selection)
     of_step = None if batch == recipe.training.batch else batch
     record = record_of(recipe, survey, rows_checksum=chosen, batch=of_step, start=began_with(start))
@@ -124,6 +130,10 @@ def train_flow(
             return read_result(folder, FlowResult) if devices.is_chief else {}
         deterministic_kernels()
         with forgotten_if_refused(folder) if devices.is_chief else contextlib.nullcontext():
+            if start and window:
+                # The chief makes the matched survey, if one is needed; then all open it.
+                devices.on_chief(functools.partial(_matched, survey, selection, start, folder, say))
+                survey, selection = _matched(survey, selection, start, folder, _silently)
             fitting = fitting_of(recipe, survey, selection, devices, start)
         run = FlowRun(fitting, folder, stopping, identity, say)
         weights = sum(int(np.prod(weight.shape)) for weight in fitting.flow.trainable_weights)
@@ -146,7 +156,8 @@ def train_flow(
             **record,
             "run": identity,
             "label": recipe.data.label,
-            TRAINED_ON: profile_of(survey, selection.training).record(),
+            TRAINED_ON: profile_of(survey, selection.training, window=window).record(),
+            **({"window": list(window)} if window else {}),
             "training_ids": ids_of(survey, selection.training),
             "held_out_ids": ids_of(survey, selection.held_out),
             **({"earlier_ids": earlier_ids(start)} if start else {}),
@@ -178,15 +189,46 @@ def fitting_of(
     Raises:
         InputError: A phase has fewer gathers than there are devices, or the saved flow is damaged.
     """
-    devices = devices or Devices()
+    devices, window = devices or Devices(), window_of(recipe)
     weights = load_network(start.folder, "flow").get_weights() if start else []
     with devices.strategy.scope():
-        flow = make_flow(recipe.flow, survey.size, recipe.seed)
+        flow = make_flow(recipe.flow, window or survey.size, recipe.seed)
         if start:
             flow.set_weights(weights)
     settings = (recipe.phases, recipe.training, recipe.seed)
-    augment = recipe.data.augment
-    return FlowFitting(flow, survey, selection, *settings, augment=augment, devices=devices, started=start is not None)
+    return FlowFitting(
+        flow,
+        survey,
+        selection,
+        *settings,
+        augment=recipe.data.augment,
+        devices=devices,
+        started=start is not None,
+        window=window,
+    )
+
+
+def window_of(recipe: Recipe) -> tuple[int, int] | None:
+    """Samples and traces of the windows that a recipe's flow learns; None if it learns whole gathers."""
+    return parse_size(recipe.data.window) if recipe.data.window else None
+
+
+def _matched(
+    survey: Survey, selection: Selection, start: Start, folder: Path, say: Callable[[str], None]
+) -> tuple[Survey, Selection]:
+    """Chosen gathers at the sample interval and in the order of traces that a saved flow was trained on."""
+    rows = np.union1d(selection.training, selection.held_out)
+    matched, places = matched_survey(survey, rows, start, folder / MATCHED, say)
+    check_window(start.size, matched, start.name)
+
+    def there(own: np.ndarray) -> np.ndarray:
+        found = places[np.searchsorted(rows, own)]
+        return found[found >= 0]
+
+    phases = [there(phase) for phase in selection.phases]
+    if not all(map(len, phases)):
+        raise InputError(f"{survey.path}: a phase has no gather that is large enough for {start.name}; remove it")
+    return matched, Selection(phases, there(selection.training), there(selection.rare), there(selection.held_out))
 
 
 def _silently(line: str) -> None:
@@ -228,7 +270,7 @@ def flow_lines(result: dict[str, Any], label: str) -> list[str]:
 
 def _figures(fitting: FlowFitting, fitted: Fitted) -> dict[str, Any]:
     """Measure the kept weights, and the baselines on the same gathers."""
-    survey, selection = fitting.survey, fitting.selection
+    selection = fitting.selection
     result: dict[str, Any] = {
         "step": fitted.step,
         "steps": fitted.steps,
@@ -236,18 +278,18 @@ def _figures(fitting: FlowFitting, fitted: Fitted) -> dict[str, Any]:
     }
     if not len(selection.held_out):
         return result
-    held_out = images(survey, selection.held_out)
+    held_out = fitting.images(selection.held_out)
     return {
         **result,
         "held_out": len(held_out),
         "held_out_bits": fitting.held_out_bits(),
-        "patch_gaussian_bits": patch_gaussian_bits(_each(survey, selection.training), held_out),
-        "rare_patch_gaussian_bits": patch_gaussian_bits(_each(survey, selection.rare), held_out),
+        "patch_gaussian_bits": patch_gaussian_bits(_each(fitting, selection.training), held_out),
+        "rare_patch_gaussian_bits": patch_gaussian_bits(_each(fitting, selection.rare), held_out),
         "png_bits": lossless_bits(held_out, "PNG"),
         "webp_bits": lossless_bits(held_out, "WEBP"),
     }
 
 
-def _each(survey: Survey, rows: np.ndarray) -> Iterator[np.ndarray]:
-    """Grey levels of one gather after another, uint8 `[time, trace]`."""
-    return (survey.read(int(row)).image for row in rows)
+def _each(fitting: FlowFitting, rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Grey levels of one gather, or of its window, after another, uint8 `[time, trace]`."""
+    return (fitting.images(rows[place : place + 1])[0] for place in range(len(rows)))

@@ -13,7 +13,7 @@ from glowseis.survey.gather import Gather
 from glowseis.survey.matching.bringing import Bringing
 from glowseis.survey.matching.profile import image_intervals_s
 from glowseis.survey.matching.sameness import SAME_INTERVAL
-from glowseis.survey.render import ZERO_LEVEL
+from glowseis.survey.matching.windows import padded
 from glowseis.survey.store.survey import Survey, open_survey, write_survey
 from glowseis.survey.wording import number_of
 
@@ -85,11 +85,7 @@ def _matched(survey: Survey, rows: np.ndarray, bringing: Bringing, size: tuple[i
     for row in rows:
         gather = bringing.gather(survey.read(int(row)))
         if bringing.keeps(gather):
-            image = np.full(size, ZERO_LEVEL, np.uint8)
-            image[: gather.valid_samples, : gather.valid_traces] = gather.image[
-                : gather.valid_samples, : gather.valid_traces
-            ]
-            yield dataclasses.replace(gather, image=image, fit="pad", recorded_shape=None)
+            yield dataclasses.replace(padded(gather, size), fit="pad", recorded_shape=None)
 
 
 def _size(survey: Survey, rows: np.ndarray, bringing: Bringing) -> tuple[int, int]:

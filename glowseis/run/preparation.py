@@ -18,6 +18,8 @@ from glowseis.run.record import RECORD
 from glowseis.run.stand_ins import with_stand_ins
 from glowseis.run.starting import Start, check_whole_images
 from glowseis.survey.batches.labelled import LabelledGathers, from_survey
+from glowseis.survey.matching.profile import image_intervals_s, image_spacings_m
+from glowseis.survey.matching.sameness import check_trained_on
 from glowseis.survey.store.survey import Survey
 
 REHEARSED = "rehearsed"
@@ -80,6 +82,10 @@ def prepare(
         survey, selection = with_stand_ins(survey, selection, start, recipe.training.stand_ins, say)
     added = None
     if recipe.rare.add:
+        if flow and not start:
+            # Without a saved classifier nothing is resampled, and its gathers must be like the others.
+            index = survey.index.iloc[selection.training]
+            check_trained_on(flow.name, flow.profile, image_intervals_s(index), image_spacings_m(index), survey.path)
         added = added_gathers(recipe.rare, survey, selection.training, labels, recipe.seed, flow, folder / ADDED, say)
     if start:
         survey, selection, added = _matched(survey, selection, added, start, window, folder, say)

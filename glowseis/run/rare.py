@@ -9,6 +9,7 @@ from glowseis.errors import InputError
 from glowseis.recipe import RareSection
 from glowseis.run.starting import Start, find_start
 from glowseis.survey.gather import Gather
+from glowseis.survey.matching.windows import padded
 from glowseis.survey.store.survey import Survey, open_survey, write_survey
 from glowseis.survey.wording import number_of
 from glowseis.synthesis import synthesise
@@ -74,7 +75,8 @@ def added_gathers(
 
     def make() -> Iterator[Gather]:
         if flow:
-            return synthesise(flow.folder, survey, label, count, seed, rows=rare)
+            made = synthesise(flow.folder, survey, label, count, seed, rows=rare)
+            return (padded(gather, survey.size) for gather in made)
         return transplants(survey, label, count, seed, hosts=training, donors=rare)
 
     about = {"added": {**section.model_dump(exclude={"flow"}), "seed": seed, "survey": survey.checksum}}

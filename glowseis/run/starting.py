@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import pydantic
 
 from glowseis.errors import InputError, first_wrong
@@ -20,7 +21,15 @@ from glowseis.export.folders import (
     savedmodel_sha256,
 )
 from glowseis.judging.combination import Combination, combination_from
-from glowseis.recipe import ClassifierRecipe, ClassifierSection, FlowSection, Recipe, Section
+from glowseis.recipe import (
+    ClassifierData,
+    ClassifierRecipe,
+    ClassifierSection,
+    DataSection,
+    FlowSection,
+    Recipe,
+    Section,
+)
 from glowseis.run.record import RECORD
 from glowseis.run.result import RESULT
 from glowseis.shipped import READY
@@ -160,7 +169,7 @@ def find_start(text: str | Path, kind: str, key: str = KEY) -> Start:
                 else "it is not finished; finish it first"
             )
             raise InputError(f'{key} = "{text}": {run} is a run, not a SavedModel; {how}')
-    ready = '"robust", ' if kind in READY else ""
+    ready = f'"{READY[kind].parent.name}", ' if kind in READY else ""
     raise InputError(
         f'{key} = "{text}": no SavedModel there or in savedmodels/; give {ready}savedmodels/NAME or a version of it'
     )
@@ -189,14 +198,8 @@ def with_start(recipe: ClassifierRecipe) -> ClassifierRecipe:
         return recipe
     saved = start.about.get("recipe", {})
     network = _agreed(start, "classifier", recipe.classifier, saved, ClassifierSection)
-    data, window = recipe.data, "x".join(map(str, start.about.get("window") or ()))
-    of_images = "x".join(map(str, start.size))
-    if "window" in data.model_fields_set and data.window != window and (window or data.window != of_images):
-        raise InputError(
-            f'data.window = "{data.window}" contradicts {start.name}, which was trained on '
-            f"{f'windows of {window}' if window else f'whole images of {of_images}'}; leave it out"
-        )
-    taken = {} if "window" in data.model_fields_set else {"window": window}
+    data = recipe.data
+    taken = {"window": _agreed_window(start, data)}
     if "augment" not in data.model_fields_set:
         taken["augment"] = saved.get("data", {}).get("augment", [])
     return recipe.model_copy(update={"classifier": network, "data": data.model_copy(update=taken)})
@@ -206,18 +209,21 @@ def flow_start(recipe: Recipe, survey: Survey) -> Start | None:
     """The saved flow that a recipe's fitting starts from; None if it starts anew.
 
     Raises:
-        InputError: As `find_start`; or it is for gathers of another size, sample interval or trace spacing.
+        InputError: As `find_start`; or it is for gathers of another size or trace spacing, or for whole gathers of
+            another sample interval.
     """
     if not recipe.training.start_from:
         return None
     start, index = find_start(recipe.training.start_from, "flow"), survey.index
     check_fits(dict(start.about), start.name, survey)
-    check_trained_on(start.name, start.profile, image_intervals_s(index), image_spacings_m(index), survey.path)
+    # Gathers of which windows are cut are resampled first.
+    intervals_s = np.zeros(0) if start.about.get("window") else image_intervals_s(index)
+    check_trained_on(start.name, start.profile, intervals_s, image_spacings_m(index), survey.path)
     return start
 
 
 def with_flow_start(recipe: Recipe) -> Recipe:
-    """A recipe with the size of the saved flow that it starts from.
+    """A recipe with the size and the window of the saved flow that it starts from.
 
     Args:
         recipe: The recipe; returned as it is if it starts anew.
@@ -229,7 +235,22 @@ def with_flow_start(recipe: Recipe) -> Recipe:
         return recipe
     start = find_start(recipe.training.start_from, "flow")
     network = _agreed(start, "flow", recipe.flow, start.about.get("recipe", {}), FlowSection)
-    return recipe.model_copy(update={"flow": network})
+    data = recipe.data.model_copy(update={"window": _agreed_window(start, recipe.data)})
+    return recipe.model_copy(update={"flow": network, "data": data})
+
+
+def _agreed_window(start: Start, data: DataSection | ClassifierData) -> str:
+    """The window of a saved model, which the recipe must not contradict; it may name the size of whole images."""
+    window = "x".join(map(str, start.about.get("window") or ()))
+    if "window" not in data.model_fields_set:
+        return window
+    of_images = "x".join(map(str, start.size))
+    if data.window != window and (window or data.window != of_images):
+        raise InputError(
+            f'data.window = "{data.window}" contradicts {start.name}, which was trained on '
+            f"{f'windows of {window}' if window else f'whole images of {of_images}'}; leave it out"
+        )
+    return data.window
 
 
 def _agreed(

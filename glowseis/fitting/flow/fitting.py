@@ -120,9 +120,11 @@ class FlowFitting:
         augment: Names of random changes of every training gather.
         devices: The devices that train; one device when None.
         started: Whether the flow has been trained before, so that its ActNorm is not set again.
+        window: Samples and traces of the windows of gathers that are trained on; whole images when None.
 
     Attributes:
         batch: Gathers per step, over all devices.
+        window: As above.
 
     Raises:
         InputError: A phase has fewer gathers than there are devices, or XLA cannot compile the step.
@@ -140,8 +142,9 @@ class FlowFitting:
         augment: Sequence[str] = (),
         devices: Devices | None = None,
         started: bool = False,
+        window: tuple[int, int] | None = None,
     ):
-        self._started = started
+        self._started, self.window = started, window
         self.flow, self.survey, self.selection, self.training = flow, survey, selection, training
         self.devices = devices or Devices()
         self.batch = self.devices.batch(training.batch)
@@ -166,7 +169,7 @@ class FlowFitting:
         self._optimise = self.devices.on_each(self.trainer.optimise, jit_compile=training.jit_compile)
         self._bits = tf.function(self.trainer.call, autograph=False)
         self._round_trip = tf.function(self._there_and_back, autograph=False)
-        self._judged = from_levels(images(survey, self.judged_rows[:ROUND_TRIP_GATHERS])[..., np.newaxis])
+        self._judged = from_levels(self.images(self.judged_rows[:ROUND_TRIP_GATHERS])[..., np.newaxis])
 
     @property
     def steps(self) -> int:
@@ -177,6 +180,10 @@ class FlowFitting:
     def judged_rows(self) -> np.ndarray:
         """Rows of the gathers that judge the flow: those held out, or else those of the rare class."""
         return self.selection.held_out if len(self.selection.held_out) else self.selection.rare
+
+    def images(self, rows: np.ndarray) -> np.ndarray:
+        """What is evaluated of some gathers, their images or one window of each: uint8 `[gather, time, trace]`."""
+        return images(self.survey, rows, self._seed, self.window)
 
     def run(
         self,
@@ -234,7 +241,7 @@ class FlowFitting:
             return None
         # Equal batches, so that one trace serves all.
         batch = max(size for size in range(1, self.training.batch + 1) if len(rows) % size == 0)
-        dataset = fixed_batches(self.survey, rows, batch, self._seed)
+        dataset = fixed_batches(self.survey, rows, batch, self._seed, self.window)
         return float(np.mean([np.mean(self._bits(x)) for x in batches(self.survey, dataset)]))
 
     def round_trip_error(self) -> float:
@@ -248,7 +255,7 @@ class FlowFitting:
     def _adapt(self, watcher: Watcher) -> None:
         rows = epoch_order(self.survey, self.selection.phases[0], self._seed, 0)[: self.training.adapt_gathers]
         batch = min(self.training.batch, len(rows))
-        dataset = fixed_batches(self.survey, rows[: len(rows) // batch * batch], batch, self._seed)
+        dataset = fixed_batches(self.survey, rows[: len(rows) // batch * batch], batch, self._seed, self.window)
         with self.trainer.running():
             self.flow.adapt(batches(self.survey, dataset), progress=watcher.while_adapting)
 
@@ -304,6 +311,7 @@ class FlowFitting:
                 workers=replicas,
                 skip=skip,
                 augment=self._augment,
+                window=self.window,
             )
             for replica in self.devices.own_replicas
         ]

@@ -12,7 +12,6 @@ from glowseis.fitting.flow.fitting import Epoch, Fitted, FlowFitting, Watcher
 from glowseis.fitting.flow.pictures import SHOWN, Pictures
 from glowseis.fitting.log import RunLog
 from glowseis.fitting.stopping import STOPPED, Stopping
-from glowseis.survey.batches.images import images
 
 
 class FlowRun(Watcher):
@@ -59,7 +58,7 @@ class FlowRun(Watcher):
         self._saved_at = 0.0
         self._log: RunLog
         rows = fitting.judged_rows if len(fitting.judged_rows) > 1 else fitting.selection.rare
-        self._pictures = Pictures(fitting.trainer, images(fitting.survey, rows[:SHOWN]))
+        self._pictures = Pictures(fitting.trainer, fitting.images(rows[:SHOWN]))
 
     def run(self, callbacks: Sequence[keras.callbacks.Callback] = ()) -> Fitted:
         """Train to the end.

@@ -17,7 +17,8 @@ import tensorflow as tf
 
 from glowseis.errors import InputError
 from glowseis.survey.batches.augment import AUGMENTATIONS
-from glowseis.survey.batches.order import digest, id_order, numbered_names
+from glowseis.survey.batches.cutting import WINDOWS, cut_each, drawn_starts, remaining
+from glowseis.survey.batches.order import digest, id_order, numbered_names, uniforms
 from glowseis.survey.store.survey import Survey
 
 FIXED_EPOCH = -1
@@ -46,6 +47,7 @@ def training_batches(
     workers: int = 1,
     skip: int = 0,
     augment: Collection[str] | None = None,
+    window: tuple[int, int] | None = None,
 ) -> tf.data.Dataset:
     """Batches of one epoch, shuffled and dequantised.
 
@@ -63,6 +65,8 @@ def training_batches(
         workers: Number of workers.
         skip: Number of batches of this epoch that are done already.
         augment: Names from `AUGMENTATIONS`; none when None.
+        window: Samples and traces of the window that is cut at a random place of a gather's valid region in each epoch;
+            whole images when None.
 
     Returns:
         Images in [0, 1), float32 `[batch, time, trace, 1]`: (level + u) / 256 with u uniform in [0, 1).
@@ -91,22 +95,27 @@ def training_batches(
     full = len(share) // batch * batch
     share = share[: full or None][skip * batch :]
     named = [names[place] for place in share]
-    return _dequantised(survey, rows[share], named, batch, seed, epoch, augment=augment or (), full=bool(full))
+    return _dequantised(
+        survey, rows[share], named, batch, seed, epoch, augment=augment or (), full=bool(full), window=window
+    )
 
 
-def fixed_batches(survey: Survey, rows: np.ndarray, batch: int, seed: int) -> tf.data.Dataset:
-    """Batches for evaluation: every row, in the order given, with noise that is the same each time.
+def fixed_batches(
+    survey: Survey, rows: np.ndarray, batch: int, seed: int, window: tuple[int, int] | None = None
+) -> tf.data.Dataset:
+    """Batches for evaluation: every row, in the order given, with noise and windows that are the same each time.
 
     Args:
         survey: Where to read.
         rows: Row numbers.
         batch: Gathers per batch; the last one may be smaller.
-        seed: Seed of the noise.
+        seed: Seed of the noise and of windows.
+        window: Samples and traces of a window of each; whole images when None.
 
     Returns:
         Images in [0, 1), float32 `[batch, time, trace, 1]`.
     """
-    return _dequantised(survey, rows, _names(survey, rows), batch, seed, FIXED_EPOCH)
+    return _dequantised(survey, rows, _names(survey, rows), batch, seed, FIXED_EPOCH, window=window)
 
 
 def image_batches(survey: Survey, rows: np.ndarray, batch: int) -> tf.data.Dataset:
@@ -124,12 +133,14 @@ def image_batches(survey: Survey, rows: np.ndarray, batch: int) -> tf.data.Datas
     return _read(survey, rows, batch, {"gather_id": ids}, lambda image, extra: (image, extra["gather_id"]))
 
 
-def images(survey: Survey, rows: np.ndarray) -> np.ndarray:
-    """Images of a small set, all in memory: `Survey.read_images`, 573 kB per gather at 896 x 640.
+def images(survey: Survey, rows: np.ndarray, seed: int = 0, window: tuple[int, int] | None = None) -> np.ndarray:
+    """Images of a small set, all in memory: 573 kB per gather at 896 x 640.
 
     Args:
         survey: Where to read.
         rows: Row numbers.
+        seed: Seed of the windows.
+        window: Samples and traces of a window of each, that of `fixed_batches`; whole images when None.
 
     Returns:
         Grey levels, uint8 `[gather, time, trace]`.
@@ -137,7 +148,10 @@ def images(survey: Survey, rows: np.ndarray) -> np.ndarray:
     Raises:
         InputError: A record is damaged.
     """
-    return survey.read_images(rows)
+    if window is None:
+        return survey.read_images(rows)
+    starts, _ = _windows(survey, rows, _names(survey, rows), seed, FIXED_EPOCH, window)
+    return cut_each(survey.read_images, np.asarray(rows, np.int64), starts, window)
 
 
 @contextlib.contextmanager
@@ -219,8 +233,11 @@ def _read(
     finish: Callable[[tf.Tensor, dict[str, tf.Tensor]], Any],
     *,
     full: bool = False,
+    window: tuple[int, int] | None = None,
 ) -> tf.data.Dataset:
     """Batches of what `finish` makes of images and the data of their rows, in the order given.
+
+    With a window, `extra` has its first sample and trace as `start`.
 
     A call into Python costs more than the read itself, and so does each stage of tf.data. So several small batches are
     read at once, finished in the same stage, and split afterwards. Python's lock is released while the file is read.
@@ -229,8 +246,17 @@ def _read(
 
     @tf.autograph.experimental.do_not_convert
     def read(numbers: tf.Tensor, extra: dict[str, tf.Tensor]) -> Any:
-        image = tf.numpy_function(survey.read_images, [numbers], tf.uint8, stateful=False)
-        return finish(tf.ensure_shape(image, (None, *survey.size)), extra)
+        if window:
+            starts = extra.pop("start")
+            image = tf.numpy_function(
+                lambda rows, starts: cut_each(survey.read_images, rows, starts, window),
+                [numbers, starts],
+                tf.uint8,
+                stateful=False,
+            )
+        else:
+            image = tf.numpy_function(survey.read_images, [numbers], tf.uint8, stateful=False)
+        return finish(tf.ensure_shape(image, (None, *(window or survey.size))), extra)
 
     dataset = tf.data.Dataset.from_tensor_slices((np.asarray(rows, np.int64), extra)).batch(at_once)
     dataset = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -251,12 +277,29 @@ def _dequantised(
     *,
     augment: Collection[str] = (),
     full: bool = False,
+    window: tuple[int, int] | None = None,
 ) -> tf.data.Dataset:
     rows = np.asarray(rows, np.int64)
     extra = {purpose: _keys(names, purpose, seed, epoch) for purpose in ("noise", *augment)}
-    extra["valid"] = survey.index[["valid_samples", "valid_traces"]].to_numpy(np.int64)[rows]
+    if window:
+        extra["start"], extra["valid"] = _windows(survey, rows, names, seed, epoch, window)
+    else:
+        extra["valid"] = _valid(survey, rows)
     wanted = tuple(name for name in AUGMENTATIONS if name in augment)
-    return _read(survey, rows, batch, extra, _finish(survey.size, wanted), full=full)
+    return _read(survey, rows, batch, extra, _finish(window or survey.size, wanted), full=full, window=window)
+
+
+def _windows(
+    survey: Survey, rows: np.ndarray, names: list[str], seed: int, epoch: int, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """First samples and traces of the windows that an epoch draws, and their valid regions, int64 `[row, 2]` each."""
+    valid = _valid(survey, rows)
+    starts = drawn_starts(valid, size, uniforms(WINDOWS, seed, epoch, names, 2))
+    return starts, remaining(valid, starts, size)
+
+
+def _valid(survey: Survey, rows: np.ndarray) -> np.ndarray:
+    return survey.index[["valid_samples", "valid_traces"]].to_numpy(np.int64)[np.asarray(rows, np.int64)]
 
 
 @functools.lru_cache(maxsize=8)

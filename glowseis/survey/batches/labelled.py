@@ -13,12 +13,10 @@ import tensorflow as tf
 
 from glowseis.errors import InputError
 from glowseis.survey.batches.augment_graded import DRAWS, GRADED_AUGMENTATIONS, augmented
+from glowseis.survey.batches.cutting import WINDOWS, cut_each, drawn_starts, remaining
 from glowseis.survey.batches.order import id_order, numbered_names, uniforms
-from glowseis.survey.matching.windows import cut_window, drawn_window, few_windows
+from glowseis.survey.matching.windows import few_windows
 from glowseis.survey.store.survey import Survey
-
-WINDOWS = "window"
-"""The purpose for which places of windows are drawn (`glowseis.survey.batches.order.uniforms`)."""
 
 
 @dataclass(frozen=True)
@@ -238,29 +236,13 @@ def in_windows(gathers: LabelledGathers, size: tuple[int, int], most: int) -> tu
             classes=gathers.classes[owner],
             weights=gathers.weights[owner],
             size=size,
-            read=lambda places: _cut(gathers, owner[places], start[places], size),
+            read=lambda places: cut_each(gathers.read, owner[places], start[places], size),
             parents=gathers.parents[owner],
-            valid=_left(gathers.valid[owner], start, size),
+            valid=remaining(gathers.valid[owner], start, size),
             anew=None,
         ),
         owner,
     )
-
-
-def _cut(gathers: LabelledGathers, places: np.ndarray, starts: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Windows of gathers, uint8 `[window, time, trace]`, with memory for one whole image; neighbours share it."""
-    result = np.empty((len(places), *size), np.uint8)
-    at, image = -1, None
-    for window, place, start in zip(result, places, starts, strict=True):
-        if place != at or image is None:
-            at, image = place, gathers.read(np.array([place]))[0]
-        window[...] = cut_window(image, (int(start[0]), int(start[1])), size)
-    return result
-
-
-def _left(valid: np.ndarray, starts: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Valid regions of windows, `[window, 2]`."""
-    return np.clip(valid - starts, 1, size)
 
 
 def tuples(parents: Iterable[tuple[str, ...]]) -> np.ndarray:
@@ -358,11 +340,8 @@ def _images(
     valid = gathers.valid[places]
     if window is None:
         return gathers.read(places), valid
-    starts = np.array(
-        [drawn_window((int(one[0]), int(one[1])), window, two) for one, two in zip(valid, drawn, strict=True)],
-        np.int64,
-    )
-    return _cut(gathers, places, starts, window), _left(valid, starts, window)
+    starts = drawn_starts(valid, window, drawn)
+    return cut_each(gathers.read, places, starts, window), remaining(valid, starts, window)
 
 
 _Read = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]

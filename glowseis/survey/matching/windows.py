@@ -1,9 +1,12 @@
 """Windows of native samples, cut from larger images."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from glowseis.survey.gather import Gather
+from glowseis.survey.matching.bringing import traces_taken
 from glowseis.survey.render import ZERO_LEVEL
 
 
@@ -50,6 +53,40 @@ def cut_window(image: np.ndarray, place: tuple[int, int], size: tuple[int, int])
     part = image[place[0] : place[0] + size[0], place[1] : place[1] + size[1]]
     window[: part.shape[0], : part.shape[1]] = part
     return window
+
+
+def gather_window(gather: Gather, place: tuple[int, int], size: tuple[int, int]) -> Gather:
+    """Cut one window out of a gather, as a gather of its own with its own traces and start time.
+
+    Args:
+        gather: The gather, not resized.
+        place: First sample and trace.
+        size: Samples and traces of the window.
+    """
+    row, column = place
+    samples, traces = min(size[0], gather.valid_samples - row), min(size[1], gather.valid_traces - column)
+    geometry = traces_taken(gather.geometry, slice(column, column + traces))
+    if geometry.sample_interval_s > 0:
+        geometry = replace(geometry, start_s=geometry.start_s + row * geometry.sample_interval_s)
+    return replace(
+        gather,
+        image=cut_window(gather.image, place, size),
+        geometry=geometry,
+        valid_samples=samples,
+        valid_traces=traces,
+        fit="crop",
+        recorded_shape=gather.recorded_shape or (gather.valid_samples, gather.valid_traces),
+    )
+
+
+def padded(gather: Gather, size: tuple[int, int]) -> Gather:
+    """A gather, such as a window, as an image of a larger size: mid-grey below and on the right of it.
+
+    Args:
+        gather: The gather.
+        size: Samples and traces of the image.
+    """
+    return gather if gather.image.shape == size else replace(gather, image=cut_window(gather.image, (0, 0), size))
 
 
 def few_windows(valid: tuple[int, int], size: tuple[int, int], most: int) -> list[tuple[int, int]]:
