@@ -74,7 +74,7 @@ def main(
     from eval.running.curve_runs import choose, kept_points, made_by, study_of_curve, table_of
     from eval.running.process import end_with_parent, make_folder, without_remarks
     from eval.study.preparation import prepare
-    from glowseis.files import locked
+    from glowseis.locks import locked
 
     without_remarks()
     if attended:
@@ -120,7 +120,7 @@ def _run_part(study: "Study", arm: str, run: int | None, counts: Sequence[int], 
     from eval.running.curve_runs import make_gathers, run_points
     from eval.running.process import logged
     from eval.study.fold import Fold
-    from glowseis.files import locked
+    from glowseis.locks import locked
 
     (division,) = study.folds
     work, part = study.work(division, 0), "gathers" if run is None else f"run-{run:02d}"

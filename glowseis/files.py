@@ -2,8 +2,8 @@
 
 A file or folder is written beside its final name, flushed to disk, then renamed. A writer that fails removes what it
 wrote, but not the parent folders that it had to make. One that was killed leaves a hidden `.NAME.writing` behind,
-never anything under the final name; the next writer of the same output removes it. A lock (`locked`) tells a dead
-writer from a live one.
+never anything under the final name; the next writer of the same output removes it. A lock (`glowseis.locks`) tells a
+dead writer from a live one.
 
 Long work can be resumed: `resumable_folder` keeps a `state.json` there that says what the work is, and leaves the
 folder behind when it is stopped. The next writer continues if its own work is the same, and otherwise refuses.
@@ -12,7 +12,6 @@ JSON is read up to a maximum size (`read_json`), and written whole (`write_json`
 """
 
 import contextlib
-import errno
 import json
 import os
 import shutil
@@ -21,15 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from glowseis.errors import InputError, StoppedError
+from glowseis.locks import locked
 
 STATE = "state.json"
 """The file in an unfinished folder that says what work it holds, written once there is something worth keeping."""
 
 MOST_JSON_BYTES = 1 << 26
 """The largest JSON file that is read: the ids of two million gathers. glowseis writes none that is larger."""
-
-NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
-"""The system's errors on file systems without locks, as on some clusters."""
 
 
 def check_output(out: Path) -> None:
@@ -223,37 +220,6 @@ def private_file(path: Path, text: str) -> Iterator[None]:
                 folder.rmdir()
 
 
-@contextlib.contextmanager
-def locked(path: Path, busy: str, *, wait: bool = False) -> Iterator[None]:
-    """Keep other processes out while the block runs.
-
-    The lock is the system's (on Linux `flock`): it ends with the process that holds it, however that ends. It is taken
-    on a file of its own, which is open for writing, as network file systems lock nothing else, and is removed at the
-    end.
-
-    On a file system without locks, as on some clusters, the block runs without one: the user must then start only one
-    writer at a time.
-
-    Args:
-        path: The lock's file; its folder is made if missing.
-        busy: The error message if another process holds the lock.
-        wait: Whether to wait for that process instead.
-
-    Raises:
-        InputError: Another process holds the lock, and `wait` is off.
-        OSError: The file cannot be made.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = _lock(path, busy, wait)
-    try:
-        yield
-    finally:
-        # Not after releasing the lock: the file would then be the next holder's.
-        with contextlib.suppress(OSError):
-            path.unlink()
-        os.close(lock)
-
-
 def is_writers(entry: Path) -> bool:
     """Whether an entry of a folder belongs to a writer, live or killed: a lock, or an unfinished output."""
     return entry.name.startswith(".") and entry.name.endswith((".lock", ".writing"))
@@ -340,32 +306,6 @@ def _staging(out: Path, work: dict[str, Any] | None = None, *, replace: bool = F
 def _target(out: Path) -> Path:
     """Where an output goes: a link is followed, as a folder cannot replace it."""
     return Path(os.path.realpath(out) if out.is_symlink() else os.path.abspath(out))
-
-
-def _lock(path: Path, busy: str, wait: bool) -> int:
-    """Open a lock's file and lock it."""
-    # On Linux and macOS it imports what Windows lacks.
-    import portalocker
-    from portalocker import LockFlags
-
-    while True:
-        with contextlib.ExitStack() as stack:
-            # Windows has no links that are followed here.
-            lock = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
-            stack.callback(os.close, lock)
-            try:
-                portalocker.lock(lock, LockFlags.EXCLUSIVE | (LockFlags(0) if wait else LockFlags.NON_BLOCKING))
-            except portalocker.AlreadyLocked:
-                raise InputError(busy) from None
-            except portalocker.LockException as wrong:
-                cause = wrong.__cause__
-                if not (isinstance(cause, OSError) and cause.errno in NO_LOCKS):
-                    raise cause or wrong from None
-            # The former holder may have ended, and removed this file, between our opening and locking it.
-            with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(lock), os.stat(path)):
-                    stack.pop_all()
-                    return lock
 
 
 def _take_over(folder: Path, out: Path, work: dict[str, Any] | None) -> None:

@@ -15,7 +15,6 @@ from glowseis.errors import InputError, StoppedError
 from glowseis.files import (
     check_output,
     is_writers,
-    locked,
     private_file,
     read_json,
     read_record,
@@ -24,6 +23,7 @@ from glowseis.files import (
     whole_file,
     write_json,
 )
+from glowseis.locks import NO_LOCKS, locked
 from tests.support.commands import CHECKOUT
 
 BUSY = "another process is at work"
@@ -136,7 +136,7 @@ def test_a_lock_keeps_others_out_and_leaves_nothing(tmp_path):
 
 def test_a_holder_that_is_killed_lets_the_next_one_in(tmp_path):
     lock = tmp_path / "it.lock"
-    hold = "import sys, time, pathlib; from glowseis.files import locked\n"
+    hold = "import sys, time, pathlib; from glowseis.locks import locked\n"
     hold += "with locked(pathlib.Path(sys.argv[1]), ''): print('in', flush=True); time.sleep(60)"
     holder = subprocess.Popen([sys.executable, "-c", hold, lock], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
     assert holder.stdout.readline() == "in\n"
@@ -161,7 +161,7 @@ def test_a_lock_whose_holder_just_ended_is_taken_anew(tmp_path, monkeypatch):
         pass
 
 
-@pytest.mark.parametrize("number", files.NO_LOCKS)
+@pytest.mark.parametrize("number", NO_LOCKS)
 def test_where_the_file_system_knows_no_locks_the_work_goes_on(tmp_path, monkeypatch, number):
     def refuse(lock, how):
         raise OSError(number, os.strerror(number))

@@ -9,7 +9,7 @@ from eval.study.fold import Fold
 from eval.study.outcome import Outcome, outcome_path, read_outcome, write_outcome
 from eval.study.preparation import Study
 from glowseis.errors import InputError
-from glowseis.files import locked
+from glowseis.locks import locked
 
 
 def unfinished(study: Study, kind: str, fold: int, arms: Sequence[str]) -> list[str]:

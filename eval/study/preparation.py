@@ -11,7 +11,8 @@ import numpy as np
 
 from eval.study.recipe import LATER, StudyRecipe
 from glowseis.errors import InputError
-from glowseis.files import is_writers, locked, read_record, write_json
+from glowseis.files import is_writers, read_record, write_json
+from glowseis.locks import locked
 from glowseis.recipe import identifying
 from glowseis.run.checks import check_has_survey
 from glowseis.run.own_survey import own_survey

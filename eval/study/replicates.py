@@ -16,7 +16,8 @@ from eval.study.missed import grades_path
 from eval.study.preparation import RECORD, Study, check_folder, check_labels, told
 from eval.study.recipe import ReplicatesSection, SettingSection, StudyRecipe
 from glowseis.errors import InputError
-from glowseis.files import locked, write_json
+from glowseis.files import write_json
+from glowseis.locks import locked
 from glowseis.run.own_survey import own_survey
 from glowseis.survey.simulate import SIMULATOR_VERSION
 from glowseis.survey.splits.parts import labels_of, lines_of

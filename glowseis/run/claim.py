@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from glowseis.errors import InputError
-from glowseis.files import locked, write_json
+from glowseis.files import write_json
 from glowseis.fitting.devices.devices import Devices
+from glowseis.locks import locked
 from glowseis.run.record import RECORD, check_same, is_free
 from glowseis.run.result import RESULT
 

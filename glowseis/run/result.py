@@ -10,7 +10,8 @@ import pydantic
 
 from glowseis.errors import InputError, first_wrong
 from glowseis.export.folders import read_about, savedmodel_sha256, versions
-from glowseis.files import locked, read_record, write_json
+from glowseis.files import read_record, write_json
+from glowseis.locks import locked
 
 RESULT = "result.json"
 

@@ -14,8 +14,8 @@ from glowseis.delivery.record import GradedFile, GradingRecord, file_sha256, gra
 from glowseis.errors import InputError, StoppedError
 from glowseis.export.classifier import SavedClassifier, load_classifier
 from glowseis.export.folders import savedmodel_sha256, version_folder
-from glowseis.files import locked
 from glowseis.judging.prior import parse_prior
+from glowseis.locks import locked
 from glowseis.run.grading import Grades, bringing_for, grade_into, table_columns
 from glowseis.run.kept_grades import KeptGrades
 from glowseis.survey.formats.sources import open_source

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from glowseis.errors import InputError
-from glowseis.files import locked, read_json, write_json
+from glowseis.files import read_json, write_json
+from glowseis.locks import locked
 from glowseis.survey.gather import SHOWN_AS
 from glowseis.survey.progress import progress
 

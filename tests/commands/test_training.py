@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from glowseis.files import locked
 from glowseis.fitting.flow.fitting import FlowFitting, make_flow
 from glowseis.fitting.flow.run import FlowRun
+from glowseis.locks import locked
 from glowseis.recipe import read_recipe
 from tests.support.commands import finish, start, stopped_after
 from tests.support.random_gathers import random_survey

@@ -284,7 +284,7 @@ def test_one_table_has_one_writer(folder):
 LOCKING = """
 from pathlib import Path
 from glowseis.errors import InputError
-from glowseis.files import locked
+from glowseis.locks import locked
 try:
     with locked(Path(".grades.csv.watch.lock"), "another process"):
         print("free")

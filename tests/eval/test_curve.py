@@ -16,7 +16,7 @@ from eval.study.fold import Fold
 from eval.study.preparation import prepare
 from eval.study.recipe import read_study
 from glowseis.errors import InputError
-from glowseis.files import locked
+from glowseis.locks import locked
 from glowseis.run.record import commit
 from glowseis.survey.splits.fold_files import make_folds
 from tests.support.small_study import study_words

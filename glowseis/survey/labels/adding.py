@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from glowseis.errors import InputError
-from glowseis.files import locked
+from glowseis.locks import locked
 from glowseis.survey.cells import safe_cell
 from glowseis.survey.gather import source_text
 from glowseis.survey.ingestion.label_rows import KEYS, columns_of, is_header

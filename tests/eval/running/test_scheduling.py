@@ -218,7 +218,7 @@ def test_a_fold_whose_worker_is_killed_is_finished_by_the_other(tmp_path, stand_
         import os, pathlib, sys, time
         sys.path.append({str(CHECKOUT)!r})
         from eval.running.process import end_with_parent
-        from glowseis.files import locked
+        from glowseis.locks import locked
         end_with_parent()
         fold = sys.argv[3]
         with locked(pathlib.Path(f"{{fold}}.lock"), "it", wait=True):

@@ -11,7 +11,7 @@ from eval.study.missed import grades_path, read_grades
 from eval.study.outcome import read_outcome
 from eval.study.replicates import digest_of, prepare_replicate
 from glowseis.errors import InputError
-from glowseis.files import locked
+from glowseis.locks import locked
 from tests.support.small_replicates import replicated_recipe
 
 pytestmark = pytest.mark.usefixtures("one_core")
