@@ -84,7 +84,7 @@ def test_only_quiet_rows_count():
     louder = image.copy()
     louder[100:] = 255
     louder[:, :50] = 0
-    assert measure_noise(louder, quiet) == pytest.approx(measure_noise(image, quiet), nan_ok=True)
+    assert repr(measure_noise(louder, quiet)) == repr(measure_noise(image, quiet))
     with pytest.raises(ValueError, match="larger image"):
         measure_noise(image, np.full(TRACES, 31))
 

@@ -7,7 +7,7 @@ import numpy as np
 from segyio import TraceField
 
 from glowseis.survey.formats.gather_runs import GatherRuns
-from glowseis.survey.formats.segy_headers import CABLE, SAIL_LINE
+from glowseis.survey.formats.segy_headers import CABLE, FIELDS, SAIL_LINE
 
 SHOT_NUMBERS: tuple[int, ...] = (TraceField.EnergySourcePoint, TraceField.ShotPoint, TraceField.FieldRecord)
 """Words that number shots, the likeliest first."""
@@ -129,5 +129,5 @@ def word_name(byte: int) -> str:
     """
     if byte in (CABLE, SAIL_LINE):
         return f"byte {byte}"
-    found = [name for name, value in vars(TraceField).items() if value == byte]
+    found = [name for name, value in FIELDS.items() if value == byte]
     return found[0] if found else f"byte {byte}"

@@ -39,13 +39,18 @@ class Word(NamedTuple):
     kind: str
 
 
-def _named() -> dict[str, int]:
-    fields = {name: int(value) for name, value in vars(TraceField).items() if isinstance(value, int)}
-    other = {name: int(value) for name, value in vars(seismic_unix_words).items() if isinstance(value, int)}
-    return {name: byte for name, byte in other.items() if byte in fields.values()} | fields
+def named_bytes(words: object) -> dict[str, int]:
+    """Byte numbers by name, of a class or module that lists them; Python's own attributes are left out."""
+    # Since Python 3.13 every class has its first line's number.
+    return {
+        name: int(value) for name, value in vars(words).items() if isinstance(value, int) and not name.startswith("_")
+    }
 
 
-NAMED = _named()
+FIELDS = named_bytes(TraceField)
+"""Byte numbers by segyio's names."""
+
+NAMED = {name: byte for name, byte in named_bytes(seismic_unix_words).items() if byte in FIELDS.values()} | FIELDS
 """Byte numbers by segyio's and by Seismic Unix names."""
 
 _STARTS = sorted(set(NAMED.values()))
@@ -181,4 +186,4 @@ def field_name(field: int) -> str:
         Its name.
     """
     ours = {CABLE: "cable", SAIL_LINE: "sail line"}
-    return ours.get(field) or next(word for word, value in vars(TraceField).items() if value == field)
+    return ours.get(field) or next(word for word, value in FIELDS.items() if value == field)

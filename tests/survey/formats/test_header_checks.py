@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+from glowseis.survey.formats.segy_headers import NAMED, header_word, named_bytes
 from tests.support.shot_files import Line, opened, told, written
 
 BOTH = pytest.mark.parametrize("ending", [".segy", ".su"])
@@ -274,3 +275,13 @@ def test_gathers_that_lie_across_blocks(tmp_path):
     text = told(written(tmp_path, line, samples=4))["cables"]
     assert "233" not in text and "GroupY holds" not in text and "GroupY tells them apart" in text
     assert [gather.amplitude.shape for gather in opened(tmp_path / "a.segy").gathers()] == [(4, 60)] * 400
+
+
+def test_words_are_those_that_are_listed_and_not_what_python_adds_to_a_class():
+    class Words:
+        __firstlineno__ = 3
+        tracl, fldr = 1, 9
+        name = "text"
+
+    assert named_bytes(Words) == {"tracl": 1, "fldr": 9}
+    assert header_word("1").kind == "i4" and not any(name.startswith("_") for name in NAMED)
