@@ -12,13 +12,9 @@ if TYPE_CHECKING:
 
 Sources = Annotated[
     list[Path],
-    typer.Argument(
-        metavar="SOURCE...",
-        callback=command.here,
-        help="Surveys, files of gathers, or folders of such files. A classifier's SavedModel may come first, as for "
-        "--model.",
-    ),
+    typer.Argument(metavar="SOURCE...", callback=command.here, help="Surveys, files, folders; a model may come first."),
 ]
+Jobs = Annotated[int, typer.Option(min=1, help="Processes that grade at once; each takes about 1 GB.")]
 Watch = Annotated[bool, typer.Option("--watch", help="Grade a folder's files as they are completed, until stopped.")]
 Settle = Annotated[float, typer.Option(min=0.1, help="Seconds that a file must be unchanged before --watch grades it.")]
 
@@ -42,6 +38,7 @@ def main(
     keep_going: command.KeepGoing = False,
     watch: Watch = False,
     settle: Settle = 60.0,
+    jobs: Jobs = 1,
     options: "ReadOptions",
 ) -> int:
     """Grade gathers with a trained classifier.
@@ -56,7 +53,7 @@ def main(
     from glowseis.run.graded_sources import look_at, look_at_folder, model_among
     from glowseis.survey.ingestion.request import Request, left_out_lines
 
-    command.refuse_given(context, ["judge" if watch else "settle"], "a survey" if watch else "--watch")
+    command.refuse_given(context, ["judge", "jobs"] if watch else ["settle"], "a survey" if watch else "--watch")
     savedmodel, named, told = model_among(sources, model)
     asked = Request(named, options, kind, size, fit, next(iter(labels or ()), None), False, strict, keep_going)
     if watch:
@@ -71,7 +68,7 @@ def main(
     from glowseis.run.graded_lines import grade_sources
 
     left_out: dict[Path, str] = {}
-    lines = grade_sources(savedmodel, surveys, files, out, batch, prior, left_out)
+    lines = grade_sources(savedmodel, surveys, files, out, batch, prior, left_out, jobs)
     return command.tell([*told, *lines], left_out_lines(left_out))
 
 

@@ -1,7 +1,6 @@
 """Surveys and files graded by a trained classifier, with the results in plain words."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +10,12 @@ from glowseis.export.classifier import SavedClassifier, load_classifier
 from glowseis.export.folders import savedmodel_sha256, version_folder
 from glowseis.files import resumable_file
 from glowseis.judging.prior import parse_prior, shares_text
-from glowseis.run.grading import Grades, bringing_for, grade_into, survey_gathers
+from glowseis.run.gathers_to_grade import gathers_to_grade
+from glowseis.run.grading import Grades, bringing_for, grade_into
+from glowseis.run.grading_apart import grade_apart, others_beside
 from glowseis.run.kept_grades import KeptGrades
 from glowseis.survey.formats.source import SourceError, blamed_on, check_file
-from glowseis.survey.gather import Gather
-from glowseis.survey.ingestion.ingest import gathers_of
-from glowseis.survey.ingestion.request import Request, readable, readable_files
-from glowseis.survey.matching.bringing import Bringing
-from glowseis.survey.progress import progress
+from glowseis.survey.ingestion.request import Request, readable_files
 from glowseis.survey.size import parse_size
 from glowseis.survey.store.survey import Survey
 from glowseis.survey.wording import number_of
@@ -32,6 +29,7 @@ def grade_sources(
     batch: int,
     prior: str | None,
     left_out: dict[Path, str] | None = None,
+    jobs: int = 1,
 ) -> list[str]:
     """Grade the gathers of surveys, then of files.
 
@@ -45,6 +43,7 @@ def grade_sources(
         batch: Windows at a time; memory grows with it.
         prior: Class fractions to expect, such as `66,31,2`; those of the training when None.
         left_out: Gets the files that cannot be read, and why.
+        jobs: Processes that grade at once; the grades are the same for any number.
 
     Returns:
         Lines for the user.
@@ -70,13 +69,19 @@ def grade_sources(
     )
     work = {"glowseis": record.glowseis, "model": record.model, "model_sha256": record.model_sha256, "prior": prior}
     with resumable_file(out, work) as (folder, keep):
-        kept = KeptGrades(folder / f"{out.name}.kept", keep)
+        own = folder / f"{out.name}.kept"
+        kept = KeptGrades(own, keep, others_beside(own))
+        begun = kept.begun
+        if jobs > 1:
+            keep()
+            grade_apart(jobs, own, savedmodel, surveys, files, batch, prior)
+            kept = KeptGrades(own, keep, others_beside(own))
         while True:
             bringing = bringing_for(classifier, files.fit, size, files.options.zero_level)
             lines: list[str] = []
             try:
                 before = _states(files, faults)
-                gathers = _gathers(surveys, files, faults, bringing, lines)
+                gathers = gathers_to_grade(surveys, files, faults, bringing, lines)
                 pairs = kept.graded(classifier, gathers, bringing, batch, expected)
                 with (folder / out.name).open("w", encoding="utf-8", newline="") as stream:
                     grades = grade_into(stream, classifier, pairs, bringing)
@@ -89,8 +94,8 @@ def grade_sources(
         if found:
             found += [graded_file(path, reason=reason) for path, reason in faults.items()]
             write_record(out, record.model_copy(update={"files": tuple(found)}))
-    if kept.begun:
-        lines.insert(0, f"continued after {number_of(kept.begun, 'gather')} graded before")
+    if begun:
+        lines.insert(0, f"continued after {number_of(begun, 'gather')} graded before")
     return [*lines, *bringing.lines(), *grades.lines(classifier.name), *_lines(classifier, grades, expected, out)]
 
 
@@ -107,18 +112,6 @@ def _states(files: Request, faults: Mapping[Path, str]) -> dict[Path, tuple[int,
 def _recorded(path: Path, state: tuple[int, int]) -> GradedFile:
     with blamed_on(path):
         return graded_file(path, state)
-
-
-def _gathers(
-    surveys: Sequence[Survey], files: Request, faults: Mapping[Path, str], bringing: Bringing, lines: list[str]
-) -> Iterator[Gather]:
-    """Gathers matched to the classifier; lines for the user are added to `lines`."""
-    for survey in surveys:
-        yield from progress(survey_gathers(survey, bringing), len(survey), "grading")
-    if files.sources and (readable_files(files, faults) or not surveys):
-        window = "x".join(map(str, bringing.window))
-        asked = replace(readable(files, faults), size=window, fit=bringing.fit or "pad")
-        yield from gathers_of(asked, lines, bringing)
 
 
 def _lines(classifier: SavedClassifier, grades: Grades, expected: np.ndarray | None, out: Path) -> Iterator[str]:

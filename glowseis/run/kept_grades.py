@@ -27,29 +27,37 @@ class KeptGrades:
     Args:
         path: The file; may be left from work that was stopped, even in the middle of a line.
         keep: Called before the first grade is written.
+        others: Files of other processes, which are only read.
 
     Attributes:
         begun: How many grades were there already.
     """
 
-    def __init__(self, path: Path, keep: Callable[[], None] = lambda: None):
+    def __init__(self, path: Path, keep: Callable[[], None] = lambda: None, others: Iterable[Path] = ()):
         self._path, self._keep = path, keep
         self._known: dict[str, Graded] = {}
-        whole_bytes = 0
+        for other in others:
+            self._read(other)
         if path.exists():
-            for line in path.read_bytes().splitlines(keepends=True):
-                try:
-                    content: dict[str, Any] = json.loads(line)
-                    key = content.pop("key")
-                    content["probabilities"] = np.array(content["probabilities"])
-                    content["worst"] = tuple(content["worst"])
-                    self._known[key] = Graded(**content)
-                except (ValueError, KeyError, TypeError, AttributeError):
-                    break
-                whole_bytes += len(line)
+            whole_bytes = self._read(path)
             with path.open("r+b") as file:
                 file.truncate(whole_bytes)
         self.begun = len(self._known)
+
+    def _read(self, path: Path) -> int:
+        """Read grades, and return how many bytes of the file are whole lines."""
+        whole_bytes = 0
+        for line in path.read_bytes().splitlines(keepends=True):
+            try:
+                content: dict[str, Any] = json.loads(line)
+                key = content.pop("key")
+                content["probabilities"] = np.array(content["probabilities"])
+                content["worst"] = tuple(content["worst"])
+                self._known[key] = Graded(**content)
+            except (ValueError, KeyError, TypeError, AttributeError):
+                break
+            whole_bytes += len(line)
+        return whole_bytes
 
     def graded(
         self,

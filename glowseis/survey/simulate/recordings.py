@@ -2,12 +2,9 @@
 
 import contextlib
 import dataclasses
-import os
-import signal
-import threading
 import traceback
 from collections.abc import Generator, Sequence
-from multiprocessing import get_context, parent_process, resource_tracker
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -15,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from glowseis.errors import InputError
+from glowseis.processes import as_worker, end, started
 from glowseis.survey.gather import LABELS, Recording
 from glowseis.survey.simulate.acquisition import Acquisition, Position
 from glowseis.survey.simulate.earth import earth_of_line
@@ -30,7 +28,6 @@ SIMULATOR_VERSION = "2.3"
 """Changes whenever the same seed gives different gathers."""
 
 _GATHER_STREAM = 13
-_STOPPING = (signal.SIGINT, signal.SIGTERM)
 _ALL_ON = NoiseSettings()
 
 
@@ -303,12 +300,12 @@ def _in_processes(indices: range, workers: int, *survey: Any) -> Generator[Recor
     Python's pools are not used: killing one of their workers while it sends a gather leaves a thread that waits for the
     rest, and Python's exit waits for that thread.
     """
-    started: list[tuple[BaseProcess, Connection]] = []
+    workers_of: list[tuple[BaseProcess, Connection]] = []
     try:
         for worker in range(workers):
-            started.append(_start(indices[worker::workers], *survey))
+            workers_of.append(_start(indices[worker::workers], *survey))
         for number in range(len(indices)):
-            process, reader = started[number % workers]
+            process, reader = workers_of[number % workers]
             try:
                 made = reader.recv()
             except (EOFError, OSError):
@@ -319,41 +316,18 @@ def _in_processes(indices: range, workers: int, *survey: Any) -> Generator[Recor
                 raise made
             yield made
     finally:
-        _end(started)
+        end([process for process, _ in workers_of])
+        for _, reader in workers_of:
+            reader.close()
 
 
 def _start(indices: range, *survey: Any) -> tuple[BaseProcess, Connection]:
     """A process that makes gathers, and the connection that yields them."""
-    # Spawned, not forked: TensorFlow's threads do not survive a fork.
-    context = get_context("spawn")
-    resource_tracker.ensure_running()
-    reader, writer = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(writer, indices, *survey), daemon=True)
-    # A process inherits blocked signals, and Ctrl-C at its start would make it print a traceback.
-    former = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    reader, writer = Pipe(duplex=False)
     try:
-        process.start()
+        return started(_work, writer, indices, *survey), reader
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, former)
         writer.close()
-    return process, reader
-
-
-def _end(started: list[tuple[BaseProcess, Connection]]) -> None:
-    """End processes whatever they are doing; interruptions wait until that is done."""
-    interruption = None
-    while True:
-        try:
-            for process, _ in started:
-                process.kill()
-            for process, reader in started:
-                process.join()
-                reader.close()
-            break
-        except KeyboardInterrupt as wrong:
-            interruption = wrong
-    if interruption:
-        raise interruption
 
 
 def _work(
@@ -364,10 +338,8 @@ def _work(
     fractions: tuple[float, float, float],
     settings: NoiseSettings,
 ) -> None:
-    """Make gathers and send them. The parent handles interruptions; if it is killed, this process ends too."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    """Make gathers and send them."""
+    as_worker()
     # Out of memory, there is none for a report either: the parent sees the end of the pipe.
     with contextlib.suppress(BrokenPipeError, MemoryError):
         for index in indices:
@@ -380,10 +352,3 @@ def _work(
                 wrong.add_note(traceback.format_exc())
                 made = wrong
             writer.send(made)
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
