@@ -43,7 +43,7 @@ def grade_sources(
         batch: Windows at a time; memory grows with it.
         prior: Class fractions to expect, such as `66,31,2`; those of the training when None.
         left_out: Gets the files that cannot be read, and why.
-        jobs: Processes that grade at once; the grades are the same for any number.
+        jobs: Processes that grade at once; probabilities are the same up to rounding.
 
     Returns:
         Lines for the user.
