@@ -44,7 +44,9 @@ def trials(pictures: Pictures, chosen: PictureSet, seed: int) -> Iterator[Trial]
     """
     from sklearn.model_selection import StratifiedKFold
 
-    strata = np.unique([pictures.classes.astype(str), pictures.kinds.astype(str)], axis=1, return_inverse=True)[1]
+    both = [pictures.classes.astype(str), pictures.kinds.astype(str)]
+    # NumPy 2.0 returns a row.
+    strata = np.unique(both, axis=1, return_inverse=True)[1].ravel()
     division = StratifiedKFold(chosen.folds, shuffle=True, random_state=seed)
     for fold, (training, test) in enumerate(division.split(strata, strata)):
         for rare in chosen.rare if len(chosen.rare) == 1 else chosen.rare[fold :: chosen.folds]:

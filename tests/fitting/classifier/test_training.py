@@ -287,7 +287,7 @@ def test_a_survey_of_one_class_or_none_is_refused(graded, tmp_path, command, lab
         ("classifier.width=3", "unknown key classifier.width; known here: alpha, head"),
         ("classifier.head=linear", "classifier.head = 'linear': input should be 'softmax' or 'ordinal'"),
         ("training.epoch=3", "unknown key training.epoch; did you mean epochs?"),
-        ("data.held_out=0.1", "unknown key data.held_out; known here: labels, folds"),
+        ("data.held_out=0.1", "unknown key data.held_out; known here: window, labels, folds"),
         ("data.labels=['bad']", "name at least two labels, each once"),
         ("data.labels=['bad','bad']", "name at least two labels, each once"),
         ("data.validation=0", 'training.keep = "best" and training.patience need validation gathers'),
