@@ -36,6 +36,8 @@ nb_execution_mode = "force"
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_execution_in_temp = True
+# TensorFlow tells about the machine there.
+nb_output_stderr = "remove"
 
 # Tables that a command wrote begin with headings of the third level.
 suppress_warnings = ["myst.header"]
