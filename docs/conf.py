@@ -3,6 +3,7 @@
 import re
 
 from sphinx.application import Sphinx
+from sphinx.util import inspect
 
 from glowseis.version import __version__
 
@@ -36,6 +37,7 @@ nb_execution_mode = "force"
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_execution_in_temp = True
+nb_merge_streams = True
 # TensorFlow tells about the machine there.
 nb_output_stderr = "remove"
 
@@ -45,7 +47,7 @@ suppress_warnings = ["myst.header"]
 # Docstrings are Google's, with code in single backticks.
 default_role = "code"
 autodoc_member_order = "bysource"
-autodoc_typehints = "description"
+autodoc_typehints_format = "short"
 napoleon_custom_sections = ["Shapes"]
 
 
@@ -68,6 +70,18 @@ def as_printed(app: Sphinx, what: str, name: str, kind: object, options: object,
             lines[number] = re.sub(r"^    (?! )", "    | ", line) if line[4] != " " else f"  {line}"
 
 
+def own_signature(
+    app: Sphinx, what: str, name: str, kind: type, options: object, signature: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    """Give a Keras class the signature of its constructor: that of `__new__`, which Keras wraps, says nothing."""
+    if what == "class" and signature == "(*args, **kwargs)":
+        return inspect.stringify_signature(
+            inspect.signature(kind.__init__, bound_method=True), unqualified_typehints=True
+        ), None  # type: ignore[misc]
+    return signature, returned
+
+
 def setup(app: Sphinx) -> None:
     """Come before napoleon."""
+    app.connect("autodoc-process-signature", own_signature)
     app.connect("autodoc-process-docstring", as_printed, priority=100)
