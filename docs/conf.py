@@ -29,6 +29,9 @@ include_patterns = [
 html_additional_pages = {"index": "redirect.html"}
 templates_path = ["templates"]
 
+# Commands and what they print have no language.
+highlight_language = "none"
+
 # Links to headings as code hosts make them.
 myst_heading_anchors = 4
 
