@@ -80,7 +80,7 @@ def own_signature(
     if what == "class" and signature == "(*args, **kwargs)":
         return inspect.stringify_signature(
             inspect.signature(kind.__init__, bound_method=True), unqualified_typehints=True
-        ), None  # type: ignore[misc]
+        ), None
     return signature, returned
 
 

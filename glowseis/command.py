@@ -57,24 +57,18 @@ Classifier = Annotated[
         show_default=False,
     ),
 ]
+
+
+def _several(what: str) -> Any:
+    """The argument of a command that takes several sources."""
+    return typer.Argument(metavar="SOURCE...", callback=here, help=what, show_default=False)
+
+
 Files = Annotated[
     list[Path],
-    typer.Argument(
-        metavar="SOURCE...",
-        callback=here,
-        help="Files of gathers, or folders of them; also their addresses, such as s3://bucket/line12.segy.",
-        show_default=False,
-    ),
+    _several("Files of gathers, or folders of them; also their addresses, such as s3://bucket/line12.segy."),
 ]
-Sources = Annotated[
-    list[Path],
-    typer.Argument(
-        metavar="SOURCE...",
-        callback=here,
-        help="Surveys, files of gathers, or folders of such files; also their addresses.",
-        show_default=False,
-    ),
-]
+Sources = Annotated[list[Path], _several("Surveys, files of gathers, or folders of such files; also their addresses.")]
 Survey = Annotated[
     Path,
     typer.Argument(metavar="SURVEY", callback=here, help="Folder of a survey, here or elsewhere.", show_default=False),

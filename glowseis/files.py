@@ -14,6 +14,7 @@ JSON is read up to a maximum size (`read_json`), and written whole (`write_json`
 import contextlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,8 +37,10 @@ def check_output(out: Path) -> None:
         out: Folder or file to be made. An empty folder may exist there.
 
     Raises:
-        InputError: Something else exists there.
+        InputError: Something else exists there, or it is an address.
     """
+    if re.fullmatch(r"[a-z][a-z0-9+.-]+:", out.parts[0] if out.parts else "") and not Path(out.parts[0]).exists():
+        raise InputError(f"{out}: is an address, but results are written to this machine; give a path here")
     if out.is_dir():
         if any(out.iterdir()):
             raise InputError(f"{out}: the folder is not empty; give another --out or remove it")

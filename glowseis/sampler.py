@@ -8,13 +8,17 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import validate_data
+
 from glowseis.errors import FittingError, InputError
 from glowseis.fitting.backend import require_tensorflow
 
 require_tensorflow()
 
 import keras  # noqa: E402, after the line about another backend
-import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 try:
@@ -25,9 +29,6 @@ except ImportError:
         "glowseis.FlowSampler needs imbalanced-learn, which is not installed; install it with "
         "pip install 'glowseis[sampler]'"
     ) from None
-from sklearn.utils import check_random_state  # noqa: E402
-from sklearn.utils._param_validation import Interval, StrOptions  # noqa: E402
-from sklearn.utils.validation import validate_data  # noqa: E402
 
 from glowseis.export.network import load_network  # noqa: E402
 from glowseis.fitting.flow.schedule import WarmUpThenDecay  # noqa: E402

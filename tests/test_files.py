@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from portalocker import portalocker
@@ -359,3 +360,12 @@ def test_json_is_read_up_to_a_size(tmp_path, monkeypatch):
             read_json(files.Path(endless))
     path.write_text('"' + "x" * ((1 << 20) - 2) + '"')
     assert len(read_json(path)) == (1 << 20) - 2
+
+
+@pytest.mark.parametrize("out", ["http://host/out.csv", "s3://bucket/survey"])
+def test_results_are_not_written_to_addresses(tmp_path, monkeypatch, out):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="is an address, but results are written to this machine; give a path here"):
+        check_output(Path(out))
+    check_output(Path("c:/out.csv"))
+    assert not list(tmp_path.iterdir())

@@ -100,8 +100,8 @@ class Summary:
         for option, window, level in windows:
             if window and not self.inside[level]:
                 yield (
-                    f"warning: {option} {window.text} lies within the record on no live trace; its columns are empty: "
-                    "check its times, and offsets if it follows them"
+                    f"warning: {option} {window.text} lies outside the record of every live trace; its columns are "
+                    "empty: check its times, and offsets if it follows them"
                 )
         if self.nowhere:
             yield (

@@ -3,11 +3,11 @@
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 
-from glowseis.errors import InputError, reason_of
+from glowseis.errors import FittingError, InputError, reason_of
 
 
 def callbacks_of(names: Sequence[str]) -> list[keras.callbacks.Callback]:
@@ -20,7 +20,29 @@ def callbacks_of(names: Sequence[str]) -> list[keras.callbacks.Callback]:
     Raises:
         InputError: A name is none of these, its module cannot be imported, or the call fails.
     """
-    return [_callback(name) for name in names]
+    return [_guarded(name, _callback(name)) for name in names]
+
+
+def _guarded(name: str, callback: keras.callbacks.Callback) -> keras.callbacks.Callback:
+    """The callback, whose errors end the training in one line."""
+
+    def guard(hook: str, call: Callable[..., object]) -> Callable[..., object]:
+        def guarded(*given: object, **named: object) -> object:
+            try:
+                return call(*given, **named)
+            # A user's code may raise anything.
+            except Exception as wrong:
+                raise FittingError(
+                    f"--callback {name}: {hook} failed ({reason_of(wrong)}); mend it, or leave it out, and run the "
+                    "same command again to continue from the last checkpoint"
+                ) from None
+
+        return guarded
+
+    for hook in dir(callback):
+        if hook.startswith("on_") and callable(call := getattr(callback, hook)):
+            setattr(callback, hook, guard(hook, call))
+    return callback
 
 
 def _callback(name: str) -> keras.callbacks.Callback:
@@ -46,5 +68,5 @@ def _callback(name: str) -> keras.callbacks.Callback:
                 "that returns it"
             ) from None
     if not isinstance(found, keras.callbacks.Callback):
-        raise InputError(f"--callback {name}: is no Keras callback but a {type(found).__name__}")
+        raise InputError(f"--callback {name}: is not a Keras callback (its type is {type(found).__name__})")
     return found

@@ -217,7 +217,7 @@ def _matched(
     survey: Survey, selection: Selection, start: Start, folder: Path, say: Callable[[str], None]
 ) -> tuple[Survey, Selection]:
     """Chosen gathers at the sample interval and in the order of traces that a saved flow was trained on."""
-    rows = np.union1d(selection.training, selection.held_out)
+    rows = np.unique(np.concatenate([selection.training, selection.rare, selection.held_out]))
     matched, places = matched_survey(survey, rows, start, folder / MATCHED, say)
     check_window(start.size, matched, start.name)
 

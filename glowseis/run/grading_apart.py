@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from glowseis.errors import InputError
 from glowseis.machine import cores
@@ -57,16 +58,8 @@ def grade_apart(
         end(workers)
 
 
-def _work(
-    share: tuple[int, int, int],
-    kept: Path,
-    savedmodel: Path,
-    surveys: Sequence[Path],
-    files: Request,
-    batch: int,
-    prior: str | None,
-) -> None:
-    """Grade a share of the gathers."""
+def _work(share: tuple[int, int, int], *given: Any) -> None:
+    """In a process: grade a share, given its number, how many there are, and how many threads it may use."""
     as_worker()
     number, of, threads = share
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -74,7 +67,7 @@ def _work(
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
-    grade_share(number, of, kept, savedmodel, surveys, files, batch, prior)
+    grade_share(number, of, *given)
 
 
 def grade_share(

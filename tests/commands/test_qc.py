@@ -84,7 +84,7 @@ def test_gathers_are_counted_that_have_nothing_to_measure(tmp_path, command, no_
     assert "1 gather without first arrivals; without --noise the columns of these are empty: a-gather1" in done.out
     assert "2 gathers with traces without an offset, taken to be 25 m apart" in done.out
     assert "2 gathers, 48 traces: 24 dead, 0 weak" in done.out
-    assert "warning: --target 8-9 lies within the record on no live trace" in done.out
+    assert "warning: --target 8-9 lies outside the record of every live trace" in done.out
     rows = cells(tmp_path / "out" / "gathers.csv")
     assert [row["dead"] for row in rows] == ["0", "24"] and rows[1]["noise_rms_median"] == ""
     assert rows[1]["dead_in_a_row"] == "24"

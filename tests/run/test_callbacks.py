@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from glowseis.errors import InputError, StoppedError
+from glowseis.errors import FittingError, InputError, StoppedError
 from glowseis.fitting.classifier.fitting import ClassifierFitting, make_classifier
 from glowseis.fitting.classifier.run import ClassifierRun
 from glowseis.fitting.flow.run import FlowRun
@@ -77,8 +77,8 @@ def test_callbacks_by_import_path(here):
     [
         ("Own", "give an import path, such as mlflow.keras.MlflowCallback"),
         ("own_callbacks.", "give an import path"),
-        ("own_callbacks.number", "is no Keras callback but a int"),
-        ("builtins.dict", "is no Keras callback but a dict"),
+        ("own_callbacks.number", r"is not a Keras callback \(its type is int\)"),
+        ("builtins.dict", r"is not a Keras callback \(its type is dict\)"),
         ("own_callbacks.none", r"cannot be imported \(module 'own_callbacks' has no attribute 'none'\)"),
         ("nowhere_at_all.Own", r"cannot be imported \(No module named 'nowhere_at_all'\); is its package installed\?"),
         ("own_callbacks.broken", r"cannot be made without arguments \(no room\); name a function"),
@@ -118,6 +118,18 @@ def test_a_callback_watches_a_classifier_s_run(tmp_path, eager_fitting):
     assert [name for name, *_ in again.told] == ["train_begin", "train_end"]
 
 
+def test_a_callback_that_raises_ends_the_training_in_a_line(here):
+    (here / "raising.py").write_text(
+        "import keras\nclass Boom(keras.callbacks.Callback):\n"
+        "    def on_epoch_end(self, epoch, logs=None):\n        raise RuntimeError('disk gone')\n"
+    )
+    told = keras.callbacks.CallbackList(callbacks_of(["raising.Boom"]), model=keras.Sequential())
+    told.on_train_begin()
+    told.on_epoch_begin(0)
+    with pytest.raises(FittingError, match=r"--callback raising\.Boom: on_epoch_end failed \(disk gone\); mend it"):
+        told.on_epoch_end(0, {})
+
+
 @pytest.mark.parametrize(("kind", "run"), [("flow", FlowRun), ("classifier", ClassifierRun)])
 def test_train_hands_callbacks_on(kind, run, here, tiny, command, monkeypatch):
     seen = []
@@ -138,7 +150,7 @@ def test_train_hands_callbacks_on(kind, run, here, tiny, command, monkeypatch):
     done = command("train", recipe, *words)
     assert done.status == 75 and [type(one).__name__ for one in seen] == ["Own", "CSVLogger"], done.error
     wrong = command("train", recipe, "--survey", tiny.survey, "--callback", "own_callbacks.number")
-    assert (wrong.status, len(wrong.error)) == (2, 1) and "is no Keras callback but a int" in wrong.error[0]
+    assert (wrong.status, len(wrong.error)) == (2, 1) and "is not a Keras callback (its type is int)" in wrong.error[0]
 
 
 @pytest.mark.slow

@@ -10,8 +10,11 @@ import pytest
 
 from glowseis.errors import InputError
 from glowseis.export.network import load_network
+from glowseis.fitting.flow.selection import select
 from glowseis.recipe import RareSection, identifying, read_recipe
+from glowseis.run.flow import _matched
 from glowseis.run.rare import added_gathers, rare_flow
+from glowseis.run.starting import find_start
 from glowseis.survey.pairs import Pair
 from glowseis.survey.store.survey import open_survey, write_survey
 from glowseis.synthesis import interpolate_pairs, load_flow, recombine_levels, synthesise, synthesise_prior
@@ -129,6 +132,15 @@ def test_a_flow_goes_on_with_gathers_of_another_size_and_interval(made, there, c
     read = command("ingest", "new.segy", "--out", "again", "--size", "16x8")
     assert read.status == 0 and set(open_survey("again").index["sample_interval_s"]) == {0.008}
     assert set(open_survey("again").index["parents"].str.split(";").str.len()) == {2}
+
+
+def test_the_rare_class_keeps_its_rows_where_no_phase_trains_on_it(made, there):
+    survey, recipe = open_survey("fine"), read_recipe(there / "own.toml", ["phases.0.labels=['good']"])
+    chosen = select(survey, recipe)
+    matched, found = _matched(survey, chosen, find_start(made.model, "flow"), there / "run", lambda line: None)
+    for part in ("training", "rare"):
+        ids = (one.index["gather_id"].to_numpy()[getattr(of, part)] for one, of in ((survey, chosen), (matched, found)))
+        assert np.array_equal(*ids)
 
 
 def test_windows_are_added_to_a_classifiers_rare_class(made, there, command):
