@@ -90,6 +90,16 @@ def command(capsys):
     return call
 
 
+@pytest.fixture
+def eagerly():
+    """Functions are run as they stand: what is called a few times takes longer to be traced than to run."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(scope="module")
 def eager_fitting():
     """Fittings run their steps as they stand: a few steps take longer to be traced than to run."""

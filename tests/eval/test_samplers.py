@@ -5,18 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-import tensorflow as tf
 
 from eval.pictures import samplers
 from eval.pictures.sets import SETS, Pictures
 from eval.pictures.trials import trials
-
-
-@pytest.fixture
-def eagerly():
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture

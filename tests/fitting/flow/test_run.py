@@ -29,14 +29,6 @@ def run_of(tiny, folder, *changes):
 
 
 @pytest.fixture
-def eagerly():
-    """Functions are run as they stand: what is called a few times takes longer to be traced than to run."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
-@pytest.fixture
 def stepping(monkeypatch, eagerly):
     """In place of a run's optimiser steps small changes of one weight."""
 
