@@ -4,7 +4,8 @@ import hashlib
 
 import numpy as np
 
-from glowseis.survey.content.duplicates import CANDIDATE_COSINE, Sketcher, compare, valid_region
+from glowseis.survey.content.digests import valid_region
+from glowseis.survey.content.duplicates import CANDIDATE_COSINE, Sketcher, compare
 from glowseis.survey.gather import Gather
 from glowseis.survey.store.survey import Survey
 

@@ -9,30 +9,8 @@ from glowseis.survey.matching.profile import Profile, profile_from, profile_line
 TRAINED_ON = "trained_on"
 """The key of what it was trained on, a profile."""
 
-TRAINED = ("training_ids", "validation_ids", "held_out_ids", "earlier_ids")
-"""Keys of the ids of gathers that trained a model, chose its weights, or trained the one that it started from."""
-
 CARD = "README.md"
 """What a model is for, what it is not for and what it scored, beside its versions."""
-
-
-def trained_with(about: dict[str, Any]) -> set[str]:
-    """Ids of the gathers that trained a model or chose its weights, or did so for the one that it started from.
-
-    Args:
-        about: Its SavedModel's record.
-    """
-    return {str(name) for part in TRAINED for name in about.get(part, ())}
-
-
-def optimism(gathers: str, name: str) -> str:
-    """What is said of the grades of gathers that trained a classifier.
-
-    Args:
-        gathers: How many they are, such as `3 gathers` or `3 of the 20 records`.
-        name: The classifier's name.
-    """
-    return f"{gathers} trained {name} or chose its weights (they have the same ids): such grades are optimistic"
 
 
 def profile_in(about: dict[str, Any]) -> Profile | None:

@@ -17,8 +17,8 @@ from glowseis.attributes.quality import Summary
 from glowseis.attributes.rows import GATHERS, PLACE, TEXT, TRACES, gather_row, place_of, trace_columns
 from glowseis.attributes.tables import read_columns, table_writer
 from glowseis.errors import InputError
-from glowseis.export.about import optimism, trained_with
 from glowseis.export.classifier import SavedClassifier
+from glowseis.export.known import optimism
 from glowseis.judging.decision import UNSURE
 from glowseis.judging.gathers import Seen, gather_probabilities
 from glowseis.judging.occlusion import Box, Occlusion, occlude
@@ -96,6 +96,7 @@ def collect(
             **dict(zip(map(probability_column, labels), grade.probabilities.tolist(), strict=True)),
             "severity": grade.severity,
             "unlike": np.nan if grade.unlike is None else grade.unlike,
+            "trained": grade.trained,
         }
         # Between equal ones the first comes first.
         worth = (float(grade.probabilities[-1]), candidate.noise, -candidate.row)
@@ -105,8 +106,7 @@ def collect(
     if not walk.rows:
         raise InputError("the sources have no gathers; check them")
     records = _records(walk, labels)
-    trained = frozenset(trained_with(grading.classifier.about))
-    seen = int((records["gather_id"].isin(trained) & (records["grade"] != "")).sum())
+    seen = int(records["trained"].sum())
     judges = len(grading.classifier.about.get("validation_ids", ())) or TYPICAL_JUDGES
     explained = [
         Worst(one.row, one.gather, one.order, one.channel, one.bands, _explained(grading, one, grade))
@@ -121,7 +121,6 @@ def collect(
         tables=folder if walk.measured.gathers else None,
         missing=_missing(records, walk),
         seen=optimism(f"{seen} of the {number_of(len(records), 'record')}", grading.classifier.name) if seen else "",
-        trained=trained,
         shot_words=list(walk.shot_words),
         expected=_expected(grading),
         told=[*walk.told, *walk.bringing.lines(), *(walk.measured.lines(settings) if walk.measured.gathers else ())],
@@ -192,7 +191,7 @@ class _Walk:
     ) -> Iterator[Gather]:
         place = place_of(len(self.rows) + 1, found)
         reason = self.bringing.left_out.get((gather.source, gather.gather_id), "")
-        self.rows.append(place | {"label": found.label, "grade": "", "reason": reason})
+        self.rows.append(place | {"label": found.label, "grade": "", "reason": reason, "trained": False})
         if reason:
             return
         orders = self.bringing.orders.get((gather.source, gather.gather_id))
@@ -204,7 +203,7 @@ class _Walk:
 
 def _records(walk: _Walk, labels: Sequence[str]) -> pd.DataFrame:
     numbers = [*map(probability_column, labels), "severity", "unlike"]
-    records = pd.DataFrame(walk.rows, columns=[*PLACE, "line", "label", "grade", "reason", *numbers])
+    records = pd.DataFrame(walk.rows, columns=[*PLACE, "line", "label", "grade", "reason", "trained", *numbers])
     records["line"] = line_names(zip(records["sail_line"], records["source"], strict=True))
     records[numbers] = records[numbers].astype(np.float64)
     if not walk.measured.gathers:

@@ -51,7 +51,6 @@ class Findings:
         told: What was done to them and found in them, a line each.
         seen: How many graded records trained the classifier or chose its weights, in words; empty if none did.
         whose: Whose labels the records have, in words.
-        trained: Ids of gathers that trained the classifier or chose its weights.
         shot_words: The header words that gave shot numbers, in words; none if no file has any.
         expected: Which class fractions the probabilities assume, in words; empty if that is not known.
     """
@@ -66,7 +65,6 @@ class Findings:
     told: list[str] = field(default_factory=list)
     seen: str = ""
     whose: str = ""
-    trained: frozenset[str] = frozenset()
     shot_words: list[str] = field(default_factory=list)
     expected: str = ""
 

@@ -75,7 +75,7 @@ def agreement(findings: Findings) -> tuple[str, list[Table]]:
     )
     if others:
         told += f" {number_of(others, 'more record')} with labels that {findings.classifier} does not know."
-    trained = int(records["gather_id"].isin(findings.trained).sum())
+    trained = int(records["trained"].sum())
     if trained:
         told += (
             f" {trained} of them trained {findings.classifier} or chose its weights, so expect less of other records."

@@ -1,6 +1,7 @@
 """A run that trains a classifier: from recipe and survey to SavedModel, predictions and scores."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pydantic
 
 from glowseis.export.about import TRAINED_ON
 from glowseis.export.classifier import export_classifier
+from glowseis.export.known import known_digests
 from glowseis.files import whole_file
 from glowseis.fitting.classifier.fitting import ClassifierFitting, make_classifier
 from glowseis.fitting.classifier.run import ClassifierRun
@@ -143,7 +145,10 @@ def train_classifier(
         )
         if concluded.kept and concluded.decision.threshold is None and recipe.training.keep == "last":
             result["validation_unused"] = True
-        earlier = {"validation": known_before(validation.ids, start, flow), "test": known_before(test.ids, start, flow)}
+        earlier = {
+            "validation": known_before(survey, selection.validation, start, flow),
+            "test": known_before(survey, selection.test, start, flow),
+        }
         if any(earlier.values()):
             result["known_before"] = earlier
         result |= _scored(concluded, classes, selection.labels)
@@ -162,6 +167,9 @@ def train_classifier(
             window=window,
         )
         rehearsed = map(str, found.rehearsal.ids) if found.rehearsal else ()
+        images = chain.from_iterable(
+            gathers.valid_images() for gathers in (training, validation, found.rehearsal) if gathers
+        )
         about = {
             **record,
             "run": identity,
@@ -174,6 +182,7 @@ def train_classifier(
             "test_ids": ids_of(survey, selection.test),
             **({"rule_of": start.name} if start and concluded.rule_kept else {}),
             **({"earlier_ids": earlier_ids(start, flow, rehearsed=rehearsed)} if start or flow else {}),
+            **known_digests(images, *(one.known for one in (start, flow) if one)),
             "figures": dict(result),
         }
         written = export_once(

@@ -16,6 +16,7 @@ from glowseis.errors import InputError
 from glowseis.export.about import TRAINED_ON
 from glowseis.export.flow import export_flow
 from glowseis.export.folders import check_window
+from glowseis.export.known import known_digests
 from glowseis.export.network import load_network
 from glowseis.fitting.devices.devices import Devices, deterministic_kernels
 from glowseis.fitting.flow.baselines import lossless_bits, patch_gaussian_bits
@@ -31,6 +32,7 @@ from glowseis.run.preparation import forgotten_if_refused
 from glowseis.run.record import record_of
 from glowseis.run.result import RESULT, Result, export_once, finish, last_lines, read_result
 from glowseis.run.starting import Start, began_with, earlier_ids, flow_start, known_before, with_flow_start
+from glowseis.survey.content.digests import valid_images
 from glowseis.survey.matching.profile import profile_of
 from glowseis.survey.size import parse_size
 from glowseis.survey.splits.parts import ids_of
@@ -150,7 +152,8 @@ def train_flow(
         if not devices.is_chief:
             return {}
         result = _figures(fitting, fitted)
-        if earlier := known_before(ids_of(survey, selection.held_out), start):
+        known = [start.known] if start else []
+        if earlier := known_before(survey, selection.held_out, start):
             result["known_before"] = earlier
         about = {
             **record,
@@ -161,6 +164,7 @@ def train_flow(
             "training_ids": ids_of(survey, selection.training),
             "held_out_ids": ids_of(survey, selection.held_out),
             **({"earlier_ids": earlier_ids(start)} if start else {}),
+            **known_digests(valid_images(survey, [*selection.training, *selection.held_out]), *known),
             "figures": result,
         }
         written = export_once(

@@ -10,8 +10,8 @@ import numpy as np
 
 from glowseis.delivery.grades import FACTS, PROBABILITY
 from glowseis.errors import InputError
-from glowseis.export.about import optimism, trained_with
 from glowseis.export.classifier import SavedClassifier
+from glowseis.export.known import known_gathers, optimism
 from glowseis.files import whole_file
 from glowseis.judging.decision import UNSURE
 from glowseis.judging.gathers import Judged, gather_probabilities, judged, severity
@@ -49,6 +49,7 @@ class Graded:
         windows: Number of windows that were graded.
         worst: First and last trace, from 1, and first and last time, in seconds, of the worst of them; the times are
             NaN if neither gather nor classifier has a sample interval.
+        trained: Whether it trained the classifier or chose its weights, as far as its id or image tells.
     """
 
     number: int
@@ -60,6 +61,7 @@ class Graded:
     spacing: float
     windows: int
     worst: tuple[int, int, float, float]
+    trained: bool
 
 
 @dataclass
@@ -70,7 +72,7 @@ class Grades:
         counts: Gathers by grade, in order of severity; the unsure ones last, if there are any.
         scores: Scores of the gathers with one of the classifier's labels; None if there are none.
         unknown: Numbers of gathers by label, for labels that the classifier does not know.
-        seen: Gathers that are not scored because one with the same id trained the classifier or chose its weights.
+        seen: Gathers that are not scored because they trained the classifier or chose its weights.
         seen_labelled: Those of them that have a label.
         synthetic: Gathers not scored because they were never recorded.
         unlike: Names of gathers that are unlike the training data.
@@ -180,6 +182,7 @@ def graded(
     """
     kept = (gather for gather in gathers if bringing.keeps(gather))
     looker = Symmetric(classifier, classifier.symmetries)
+    known = known_gathers(classifier.about)
     for one in judged(looker, kept, classifier.size, batch):
         probabilities = classifier.calibrated(
             gather_probabilities(one.seen, one.windows.weights, classifier.combination), prior
@@ -198,6 +201,7 @@ def graded(
                 spacing=spacing,
                 windows=len(one.windows.places),
                 worst=_worst(one, bringing),
+                trained=one.gather in known,
             ),
         )
 
@@ -237,8 +241,8 @@ def grade(
 ) -> Grades:
     """Grade gathers and write a table of their grades, whole or not at all.
 
-    Recorded gathers with a label are scored. Gathers with the id of one that trained the classifier or chose its
-    weights are not, whatever survey or file they are in now.
+    Recorded gathers with a label are scored. Those that trained the classifier or chose its weights are not, whatever
+    survey or file they are in now: they are recognised by their ids or images.
 
     Args:
         classifier: What grades them.
@@ -293,7 +297,6 @@ def grade_into(
     # Ignoring case, as in training.
     numbers = {label.casefold(): number for number, label in enumerate(classifier.labels)}
     grades = Grades(dict.fromkeys(classifier.labels, 0))
-    known = trained_with(classifier.about)
     truth: list[int] = []
     scored: list[Graded] = []
     lines: list[tuple[int, str]] = []
@@ -311,7 +314,7 @@ def grade_into(
             grades.unlike.append(gather.gather_id)
         if one.spacing > FARTHEST_SPACING:
             grades.spacings.append(gather.gather_id)
-        if gather.gather_id in known:
+        if one.trained:
             grades.seen += 1
             grades.seen_labelled += bool(gather.label)
         elif gather.origin.parents:

@@ -14,9 +14,10 @@ from glowseis.choosing.mixture import JUDGED, REASONS, Choice, Known, choose, is
 from glowseis.choosing.suspects import suspected
 from glowseis.delivery.grades import PROBABILITY
 from glowseis.errors import InputError
-from glowseis.export.about import trained_with
 from glowseis.export.classifier import SavedClassifier, load_classifier
+from glowseis.export.known import known_gathers
 from glowseis.judging.prior import reweighted
+from glowseis.run.grading import bringing_for
 from glowseis.run.looks import Looks, kept_looks
 from glowseis.survey.cells import safe_cell
 from glowseis.survey.labels.adding import MAJORITY, moment
@@ -197,13 +198,14 @@ def next_gathers(
             f"labels {', '.join(foreign)} teach nothing: {classifier.name} knows {', '.join(classifier.labels)}; give "
             "--model one with the survey's classes"
         )
-    seen = index["gather_id"].isin(trained_with(classifier.about)).to_numpy()
-    if seen[taught].any():
+    known, bringing = known_gathers(classifier.about), bringing_for(classifier)
+    seen = np.array([bringing.gather(survey.read(int(row))) in known for row in taught], bool)
+    if seen.any():
         remarks.append(
-            f"{number_of(int(seen[taught].sum()), 'label')} not checked: {classifier.name} was trained on these "
+            f"{number_of(int(seen.sum()), 'label')} not checked: {classifier.name} was trained on these "
             "gathers; name a model that was not, such as savedmodels/robust, to have them checked"
         )
-    suspects = _suspects(looks, features, classes, taught[~seen[taught]], lines, seed)
+    suspects = _suspects(looks, features, classes, taught[~seen], lines, seed)
     suspects = suspects[given.looks[suspects] < 2]
     disputed = given.disputed[candidates[given.disputed]]
     if not is_open.any() and not len(suspects) and not len(disputed):

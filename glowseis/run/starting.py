@@ -11,7 +11,7 @@ import numpy as np
 import pydantic
 
 from glowseis.errors import InputError, first_wrong
-from glowseis.export.about import profile_in, trained_with
+from glowseis.export.about import profile_in
 from glowseis.export.folders import (
     check_fits,
     damaged,
@@ -20,6 +20,7 @@ from glowseis.export.folders import (
     savedmodel_folder,
     savedmodel_sha256,
 )
+from glowseis.export.known import KnownGathers, known_gathers
 from glowseis.judging.combination import Combination, combination_from
 from glowseis.recipe import (
     ClassifierRecipe,
@@ -64,9 +65,9 @@ class Start:
         return savedmodel_sha256(self.folder)
 
     @functools.cached_property
-    def trained_ids(self) -> frozenset[str]:
-        """Ids of gathers that trained it or chose its weights, or did so for the model that it started from."""
-        return frozenset(trained_with(dict(self.about)))
+    def known(self) -> KnownGathers:
+        """Gathers that trained it or chose its weights, or did so for the model that it started from."""
+        return known_gathers(self.about)
 
     @functools.cached_property
     def profile(self) -> Profile | None:
@@ -126,17 +127,18 @@ def earlier_ids(*beginnings: Start | None, rehearsed: Iterable[str] = ()) -> lis
         beginnings: The saved models that it starts from, or that made gathers for it.
         rehearsed: Gathers that it rehearses.
     """
-    return sorted({*rehearsed, *(name for one in beginnings if one for name in one.trained_ids)})
+    return sorted({*rehearsed, *(name for one in beginnings if one for name in one.known.ids)})
 
 
-def known_before(ids: Iterable[str], *beginnings: Start | None) -> dict[str, int]:
+def known_before(survey: Survey, rows: np.ndarray, *beginnings: Start | None) -> dict[str, int]:
     """How many gathers trained saved models, or chose their weights, by the models' names; none is left out.
 
     Args:
-        ids: The gathers, such as those to be tested on.
+        survey: The survey, as the models see it.
+        rows: Rows of the gathers, such as those to be tested on.
         beginnings: The saved models.
     """
-    found = {one.name: len(one.trained_ids.intersection(ids)) for one in beginnings if one}
+    found = {one.name: sum(survey.read(int(row)) in one.known for row in rows) for one in beginnings if one}
     return {name: count for name, count in found.items() if count}
 
 

@@ -123,7 +123,7 @@ def test_gathers_that_were_trained_on_are_not_scored(graded, tmp_path, command, 
     }
     export_classifier(graded.model, LABELS, tmp_path / "own" / "1", about)
     done = command("classify", tmp_path / "own", graded.survey.path, "--out", tmp_path / "grades.csv")
-    told = "30 gathers trained own/1 or chose its weights (they have the same ids): such grades are optimistic"
+    told = "30 gathers trained own/1 or chose its weights (same id or same image): such grades are optimistic"
     assert done.status == 0 and f"{told}; 30 of them labelled, not scored\n" in done.out
     assert "of the 7 labelled gathers" in done.out and "37 gathers graded by own/1" in done.out
     bare = [dataclasses.replace(graded.survey.read(row), label="") for row in range(len(graded.survey))]

@@ -9,7 +9,8 @@ from PIL import Image
 
 from glowseis.errors import InputError
 from glowseis.survey.content.description import UNLABELLED, describe
-from glowseis.survey.content.duplicates import compare, families, valid_region
+from glowseis.survey.content.digests import valid_region
+from glowseis.survey.content.duplicates import compare, families
 from glowseis.survey.gather import Origin
 from glowseis.survey.render import render_recording
 from glowseis.survey.simulate import Acquisition, simulate_recording

@@ -163,7 +163,7 @@ def test_gathers_that_trained_the_model_are_told(line, model, tmp_path, command,
     monkeypatch.setattr(line_report, "load_classifier", lambda path: own)
     out = tmp_path / "line.html"
     done = command("report", line, "--model", model, "--out", out, "--worst", 0)
-    told = f"2 of the {SHOTS} records trained stand/1 or chose its weights (they have the same ids): such grades are"
+    told = f"2 of the {SHOTS} records trained stand/1 or chose its weights (same id or same image): such grades are"
     assert done.status == 0 and told in done.out
     text = PageReader(out.read_text(encoding="utf-8")).text
     assert told in text and text.index(told) < text.index("Grades along the line")

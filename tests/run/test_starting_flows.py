@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,9 @@ from glowseis.run.flow import JUDGED, flow_lines
 from glowseis.run.rare import added_gathers, rare_flow
 from glowseis.run.starting import find_start, known_before
 from glowseis.survey.labels.overlay import open_survey
+from glowseis.survey.store.survey import write_survey
 from tests.support.commands import stopped_after
-from tests.support.graded_survey import LABELS, RECIPE, graded_survey
+from tests.support.graded_survey import LABELS, RECIPE, graded_gather, graded_survey
 from tests.support.random_gathers import random_survey
 
 pytestmark = pytest.mark.usefixtures("eager_fitting")
@@ -171,11 +173,15 @@ def test_a_classifier_trains_on_added_gathers_and_is_judged_without_them(there, 
 
 
 @pytest.mark.usefixtures("there")
-def test_held_out_gathers_that_trained_the_saved_flow_are_told():
-    start = find_start("tiny", "flow")
-    names = [*start.about["training_ids"][:2], start.about["held_out_ids"][0], "another"]
-    known = known_before(names, start, None)
-    assert known == {"tiny/1": 3} and known_before(["another"], start) == {}
+def test_held_out_gathers_that_trained_the_saved_flow_are_told(tiny):
+    start, survey = find_start("tiny", "flow"), open_survey(tiny.survey)
+    names = [*start.about["training_ids"][:2], start.about["held_out_ids"][0]]
+    copies = [replace(survey.read(name), gather_id=f"copy-{name}") for name in names]
+    write_survey(Path("copies"), [*copies, graded_gather(99, "bad", survey.size)], survey.size, {})
+    rows = np.arange(4)
+    known = known_before(open_survey("copies"), rows, start, None)
+    assert known == {"tiny/1": 3} and known_before(open_survey("copies"), rows[3:], start) == {}
+    assert known_before(survey, [survey.row(name) for name in names], start) == known
     bits = dict.fromkeys(JUDGED - {"held_out"}, 4.0)
     figures = {"held_out": 4, **bits, "step": 1, "round_trip_error": 0.0, "command_s": 1.0, "savedmodel": "x"}
     told = "  optimistic for the flow, because 3 of them trained tiny/1 or chose its weights"

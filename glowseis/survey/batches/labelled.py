@@ -5,7 +5,7 @@ wherever a run resumes. Records are read a batch at a time, so memory does not g
 """
 
 import functools
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -48,6 +48,11 @@ class LabelledGathers:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def valid_images(self) -> Iterator[np.ndarray]:
+        """The valid region of each image, uint8 `[time, trace]`."""
+        for place, (samples, traces) in enumerate(self.valid):
+            yield self.read(np.array([place]))[0, :samples, :traces]
 
     def in_pass(self, number: int) -> "LabelledGathers":
         """The gathers of a pass in training, counted from 0."""

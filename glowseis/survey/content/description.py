@@ -1,6 +1,5 @@
 """What is in a survey: counts, widths, grey levels and duplicates, found in one pass over its records."""
 
-import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from PIL import Image
 from threadpoolctl import threadpool_limits
 
 from glowseis.survey.amplitudes.mending import MENDINGS
+from glowseis.survey.content.digests import image_digest, valid_region
 from glowseis.survey.content.duplicates import (
     LARGEST_SHIFT,
     NearDuplicate,
@@ -19,7 +19,6 @@ from glowseis.survey.content.duplicates import (
     exact_duplicates,
     families,
     near_duplicates,
-    valid_region,
 )
 from glowseis.survey.gather import UNKNOWN_PARENT, Gather
 from glowseis.survey.render import ZERO_LEVEL
@@ -195,7 +194,7 @@ def describe(
     levels = np.zeros((len(labels), 256), np.int64)
     share = {name: np.zeros(count) for name in ("black", "white", "median", "deviation")}
     traces = {name: np.zeros(count, np.int64) for name in ("dead", "broken")}
-    digests = [b""] * count
+    digests = [""] * count
     sketches = np.zeros((count, LARGEST_SHIFT + 1, sketcher.length), np.float32)
     lock = threading.Lock()
 
@@ -205,7 +204,7 @@ def describe(
         share["black"][row], share["white"][row] = found[[0, 255]] / max(valid.size, 1)
         share["median"][row], share["deviation"][row] = _median(found), _deviation(found)
         traces["dead"][row], traces["broken"][row] = gather.dead_traces, gather.broken_traces
-        digests[row] = hashlib.blake2b(valid.data, digest_size=16, key=str(valid.shape).encode()).digest()
+        digests[row] = image_digest(valid)
         sketches[row] = sketcher.sketch(valid)
         with lock:
             levels[of_label[row]] += found

@@ -10,14 +10,13 @@ Comparing all pairs in this way would take days. A sketch of 128 numbers per gat
 angles to within a few per cent (Johnson and Lindenstrauss, 1984), tells which pairs are worth comparing.
 """
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from glowseis.survey.gather import Gather
+from glowseis.survey.content.digests import image_digest, valid_region
 from glowseis.survey.render import ZERO_LEVEL
 from glowseis.survey.store.survey import Survey
 
@@ -92,7 +91,7 @@ class Sketcher:
         return np.divide(made, length, out=np.zeros_like(made), where=length > 0)
 
 
-def exact_duplicates(digests: Sequence[bytes]) -> list[list[int]]:
+def exact_duplicates(digests: Sequence[str]) -> list[list[int]]:
     """Group gathers whose digests are equal.
 
     Args:
@@ -101,7 +100,7 @@ def exact_duplicates(digests: Sequence[bytes]) -> list[list[int]]:
     Returns:
         Row numbers of each group of at least two, in the order of their first ones.
     """
-    rows_of: dict[bytes, list[int]] = defaultdict(list)
+    rows_of: dict[str, list[int]] = defaultdict(list)
     for row, digest in enumerate(digests):
         rows_of[digest].append(row)
     return [rows for rows in rows_of.values() if len(rows) > 1]
@@ -125,7 +124,7 @@ def equal_gathers(survey: Survey, rows: np.ndarray) -> list[list[int]]:
     for places in facts.groupby(list(facts), dropna=False, sort=False).indices.values():
         alike = np.asarray(rows)[places]
         if len(alike) > 1:
-            digests = [hashlib.blake2b(survey.read_images([row]).data, digest_size=16).digest() for row in alike]
+            digests = [image_digest(survey.read_images([row])[0]) for row in alike]
             groups += [[int(alike[place]) for place in group] for group in exact_duplicates(digests)]
     return groups
 
@@ -250,11 +249,6 @@ def families(count: int, exact: Sequence[Sequence[int]], near: Sequence[NearDupl
     for row in np.unique([one, other]):
         members[int(group[row])].append(int(row))
     return list(members.values())
-
-
-def valid_region(gather: Gather) -> np.ndarray:
-    """Grey levels of what was recorded, uint8 `[valid_samples, valid_traces]`."""
-    return gather.image[: gather.valid_samples, : gather.valid_traces]
 
 
 def _read_pairs(survey: Survey, pairs: np.ndarray) -> Iterator[tuple[tuple[int, int, int], np.ndarray, np.ndarray]]:
