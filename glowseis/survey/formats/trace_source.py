@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from glowseis.errors import InputError
+from glowseis.survey.formats.header_unnumbered import LEAST_RUN
 from glowseis.survey.formats.segy_headers import TRACE_HEADER_BYTES, Word, header_word, places, values
 from glowseis.survey.formats.segy_origin import SegyOrigin
 from glowseis.survey.formats.segy_samples import decode
@@ -75,18 +76,19 @@ class TraceSource:
         return None if self.is_synthetic else self._ids
 
     def word_values(self, name: str) -> np.ndarray:
-        """The values of a word of the trace headers.
+        """The values of a word of the trace headers, if it may count shots.
 
         Args:
             name: Its name or byte number.
 
         Returns:
-            Its distinct values, in order, int64 `[value]`.
+            Its distinct values, in order, int64 `[value]`; none if they are nearly as many as the traces, because then
+            the word counts traces.
         """
         word, order = header_word(name), self.facts.layout.header_order
-        return np.unique(
-            np.concatenate([np.unique(values(headers, word, order)) for _, headers in self._bytes.headers()])
-        )
+        every = [values(headers, word, order) for _, headers in self._bytes.headers()]
+        found = np.unique(np.concatenate(every))
+        return found if LEAST_RUN * len(found) <= sum(map(len, every)) else found[:0]
 
     @property
     def interval_s(self) -> float:

@@ -48,7 +48,7 @@ class Headed(Protocol):
         """Ids of the gathers; None if headers do not give them."""
 
     def word_values(self, name: str) -> np.ndarray:
-        """The distinct values of a header word, int64 `[value]`."""
+        """The distinct values of a header word that may count shots, int64 `[value]`; none if it counts traces."""
 
     def remarks(self) -> list[Remark]:
         """What the user should know about it."""
@@ -144,7 +144,7 @@ def _reason(table: LabelTable, number: int, sources: Sequence[Source], options: 
     name = table.keys[number]
     cells = {key[number] for key in table.labels}
     if name == "gather_id":
-        there = f", the gathers' {_listed(ids)}" if ids else ""
+        there = f", the gathers' {', '.join(map(repr, ids[:NAMED]))}{' and so on' * (len(ids) > NAMED)}" if ids else ""
         return f"its gather ids are {_shown(table, number)}{there}; copy them from a survey's gathers.csv"
     if name == "file":
         names = _listed([source.path.name for source in sources])

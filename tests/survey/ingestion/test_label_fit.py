@@ -52,12 +52,23 @@ def test_the_header_word_that_holds_the_shots_is_named(ingest, tmp_path):
     assert done.status == 0 and open_survey(tmp_path / "out").index["label"].tolist() == ["bad", "", "good"]
 
 
+def test_a_word_that_counts_traces_is_not_advised_where_some_shots_fit(ingest, tmp_path):
+    write_segy(tmp_path / "own.segy", [random_recording(shot) for shot in (1, 2, 3)])
+    done = ingest("shot,label\n2,bad\n3,bad\n4,good\n5,good\n", "own.segy")
+    assert done.status == 0 and "2 rows that no gather matches: shot 4, shot 5" in done.out
+    assert "--shot-header" not in done.out
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [
         (
             "shot,label\n77,bad\n",
             "its shots are 77, the gathers' 1 to 3 (FieldRecord); name their word by --shot-header",
+        ),
+        (
+            "shot,label\n9,bad\n",  # a number of traces, too
+            "its shots are 9, the gathers' 1 to 3 (FieldRecord); name their word by --shot-header",
         ),
         ("line,shot,label\n9,1,bad\n", "its lines are 9, the gathers' 3; name their word by --line-header"),
         ("shot,cable,label\n1,7,bad\n", "its cables are 7, the gathers' 2; name their word by --cable-header"),
