@@ -65,7 +65,8 @@ def main(
         again = f"; {len(given.disputed)} may come back for a second look"
         command.say(f"{disputes(overlay)}{again}{'' if judge else '; --judge NAME says whose label counts'}")
     if whom and not given.judged.any():
-        command.say(f"--for {whom}: nobody of that name has judged anything yet; all gathers count as not judged")
+        others = f" ({', '.join(overlay.judges)} did)" if overlay and overlay.judges else ""
+        command.say(f"--for {whom}: has not judged any gather yet{others}; all gathers count as not judged")
     chosen, table = choose_next(opened, given, savedmodel, count, wanted, apart, rare, seed, command.say)
     with whole_file(out) as unfinished:
         table.to_csv(unfinished, index=False, float_format="%.4g", lineterminator="\n")

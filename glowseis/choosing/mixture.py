@@ -11,7 +11,7 @@ from glowseis.errors import InputError
 
 RANDOM, SECOND_LOOK, RARE, UNCERTAIN, DIFFERENT = "random", "second look", "rare class", "uncertain", "different"
 
-DISPUTED = f"{SECOND_LOOK}: judges disagree"
+DISPUTED = f"{SECOND_LOOK} (judges disagree)"
 
 REASONS = {
     RANDOM: "drawn at random, whatever it is; class fractions are estimated from these alone",
@@ -143,7 +143,7 @@ def choose(known: Known, count: int, shares: Mapping[str, float], apart: int, se
         count: How many to choose; fewer if fewer are left.
         shares: Share of each reason, as `parse_shares` gives them.
         apart: Fewest shots between two gathers of a line and cable.
-        seed: Seed of the order of the choices, in which reasons are mixed.
+        seed: Seed of the order of the choices, in which reasons are mixed; random ones keep the random order.
 
     Returns:
         The choices, each gather once.
@@ -171,8 +171,10 @@ def choose(known: Known, count: int, shares: Mapping[str, float], apart: int, se
                 break
             reasons[best] = reason
             spread.take(best)
-    mixed = np.random.default_rng([seed, ORDER_STREAM, int(known.judged.sum())]).permutation(sorted(reasons))
-    return [Choice(int(row), reasons[int(row)]) for row in mixed]
+    mixed = np.random.default_rng([seed, ORDER_STREAM, int(known.judged.sum())]).permutation(sorted(reasons)).tolist()
+    # The sample grows with every random choice that is judged only if they are judged in its order.
+    drawn = iter([row for row in known.order.tolist() if reasons.get(row) == RANDOM])
+    return [Choice(next(drawn) if reasons[row] == RANDOM else row, reasons[row]) for row in mixed]
 
 
 def is_second_look(reason: str) -> bool:

@@ -79,7 +79,7 @@ class Session:
         # Whatever may be wrong with the files is found here. Later they are read again only if they change.
         if begun := _size(labels) > 0:
             form_of(labels)
-        self.classes = read_overlay(survey, [labels] if begun else []).classes
+        self.classes = read_overlay(survey, [labels] if begun else [], begun=False).classes
         self._about = labels.with_suffix(".json")
         self.warning = self._compared(begun)
         self._history = History()
@@ -339,7 +339,7 @@ def _read_history(survey: Survey, labels: Path, judge: str) -> History:
     keys, rows = read_rows(labels, lambda where, cell: cell)
     if nameless := [row.number for row in rows if not row.judge]:
         raise InputError(f"{source_text(labels)}, row {nameless[0]}: its judge is empty; fill it in")
-    classes = {label.casefold(): label for label in read_overlay(survey, [labels]).classes}
+    classes = {label.casefold(): label for label in read_overlay(survey, [labels], begun=False).classes}
     for row in rows:
         if row.judge.casefold() == judge.casefold():
             gather_id = str(row.key[keys.index("gather_id")])

@@ -112,6 +112,9 @@ def labelled(survey: Survey, overlay: Overlay | None, whom: str | None = None) -
         survey: The survey, with the labels of its records.
         overlay: What judges say of it; None if no files of labels were given.
         whom: The judge; what others and the records say then does not count. None for all.
+
+    Raises:
+        InputError: There is such a judge, and one who decides for all.
     """
     records = survey.index["label"].to_numpy(object)
     unknown = np.full(len(survey), -np.inf)
@@ -121,6 +124,10 @@ def labelled(survey: Survey, overlay: Overlay | None, whom: str | None = None) -
             return Labelled(np.full(len(survey), "", object), none > 0, none, unknown, survey.labels)
         return Labelled(records, records != "", (records != "").astype(np.int64), unknown, survey.labels)
     if whom:
+        if overlay.judge not in ("", MAJORITY):
+            raise InputError(
+                f"--for {whom} --judge {overlay.judge}: labels of others do not count with --for; pass one"
+            )
         there = [number for number, judge in enumerate(overlay.judges) if judge.casefold() == whom.casefold()]
         votes, given = overlay.votes[:, there], overlay.given[:, there]
         own = votes.max(axis=1, initial=SILENT * 2)
@@ -230,6 +237,10 @@ def next_gathers(
         doubts = [f"{number_of(len(suspects), 'label')} may be wrong"] if len(suspects) else []
         doubts += [f"judges disagree on {number_of(len(disputed), 'gather')}"] if len(disputed) else []
         remarks.append(f"{' and '.join(doubts)}, but none of them is chosen: see --share")
+    if len(choices) < count:
+        remarks.append(
+            f"--count {count}: {number_of(len(choices), 'gather')} chosen; for these shares no more are left"
+        )
     return Next(tuple(choices), probabilities, given.times, fractions, len(suspects), tuple(remarks))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from glowseis.choosing.fractions import random_order
 from glowseis.export.classifier import export_classifier
 from glowseis.files import read_json
 from glowseis.fitting.classifier.trainer import make_classifier
@@ -71,7 +72,9 @@ def test_a_table_is_filled_in_and_labels_the_survey(following, tmp_path):
     # Another judge begins anew.
     other = following("--count", 20, "--labels", "anna.csv", "--for", "ben", "--out", "ben.csv", "--apart", 0)
     assert other.status == 0 and (tmp_path / "ben.csv").read_bytes() == (tmp_path / "next.csv").read_bytes()
-    assert "--for ben: nobody of that name has judged anything yet" in other.out
+    assert "--for ben: has not judged any gather yet (anna did); all gathers count as not judged" in other.out
+    both = following("--labels", "anna.csv", "--for", "ben", "--judge", "anna", "--out", "both.csv")
+    assert both.status == 2 and "--for ben --judge anna: " in both.error[0] and not Path("both.csv").exists()
 
 
 def test_disputed_gathers_come_back_until_a_judge_has_looked_again(following, made):
@@ -85,11 +88,11 @@ def test_disputed_gathers_come_back_until_a_judge_has_looked_again(following, ma
     done = following(*words)
     assert done.status == 0 and told in done.out and "--judge NAME says whose label counts" in done.out
     table = pd.read_csv("next.csv")
-    assert "4 may come back for a second look" in done.out and "  1 second look: judges disagree: " in done.out
+    assert "4 may come back for a second look" in done.out and "  1 second look (judges disagree): " in done.out
     alone = [f"--share={one}=0" for one in ("random", "rare-class", "uncertain", "different")]
     assert following(*words, *alone, "--out", "all.csv").status == 0
     table = pd.read_csv("all.csv")
-    back = table[table["reason"] == "second look: judges disagree"]
+    back = table[table["reason"] == "second look (judges disagree)"]
     disputed = {
         shot: gather_id for shot, gather_id in zip(index["shot"], index["gather_id"], strict=True) if shot % 3 != 2
     }
@@ -112,6 +115,33 @@ def test_disputed_gathers_come_back_until_a_judge_has_looked_again(following, ma
     done = following(*words, *others, "--out", "others.csv")
     assert "judges disagree on 2 gathers, but none of them is chosen: see --share" in done.out
     assert "disagree" not in following(*words, "--for", "ben", "--out", "for.csv").out
+
+
+def test_random_choices_are_in_the_order_of_the_sample(following):
+    """So that those labelled before one stops early still count."""
+    assert following("--count", 30, "--apart", 0, "--share", "random=2").status == 0
+    table = pd.read_csv("next.csv")
+    ids = open_survey("survey").index["gather_id"].to_numpy()
+    order = {ids[row]: place for place, row in enumerate(random_order(ids, 1))}
+    places = [order[one] for one in table["gather_id"][table["reason"] == "random"]]
+    assert len(places) > 10 and places == sorted(places)
+    begun = table.index[table["reason"] == "random"][5]
+    judged(table.iloc[: begun + 1], "anna.csv")
+    done = following("--labels", "anna.csv", "--out", "2.csv")
+    assert "from 5 gathers chosen at random" in done.out
+
+
+def test_fewer_gathers_than_asked_for_are_told(following):
+    done = following("--count", 1000)
+    assert done.status == 0 and "--count 1000: 39 gathers chosen; for these shares no more are left\n" in done.out
+
+
+def test_a_table_whose_labels_are_empty_is_refused(following):
+    assert following("--count", 5).status == 0
+    done = following("--labels", "next.csv", "--out", "2.csv")
+    assert done.status == 2 and done.error[0].endswith(
+        "next.csv: has no label in any row; fill in its column label, or leave it out"
+    )
 
 
 def test_all_labelled_is_a_census(following):

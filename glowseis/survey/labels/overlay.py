@@ -175,7 +175,9 @@ def with_labels(survey: Survey, labels: Sequence[str | Path] = (), judge: str | 
     return read_overlay(survey, labels, judge).laid_over()
 
 
-def read_overlay(survey: Survey, labels: Sequence[str | Path], judge: str | None = None) -> Overlay:
+def read_overlay(
+    survey: Survey, labels: Sequence[str | Path], judge: str | None = None, *, begun: bool = True
+) -> Overlay:
     """Read what judges say of a survey's gathers.
 
     Rows are as `glowseis.survey.ingestion.label_rows.read_rows` takes them, for gathers by id, or by line, shot or
@@ -188,13 +190,15 @@ def read_overlay(survey: Survey, labels: Sequence[str | Path], judge: str | None
         survey: The survey, with the labels of its records.
         labels: The CSV files.
         judge: As for `open_survey`.
+        begun: Whether each file must have a label, or say that a judge is unsure, in at least one row.
 
     Returns:
         What they say.
 
     Raises:
-        InputError: A file cannot be read, is for another survey, names gathers that are not there, fits several where
-            one is meant, has a label that is none of the classes, or a time that is none; or nobody is called `judge`.
+        InputError: A file cannot be read, has no label although it must, is for another survey, names gathers that are
+            not there, fits several where one is meant, has a label that is none of the classes, or a time that is none;
+            or nobody is called `judge`.
     """
     files = tuple(Path(path) for path in labels)
     places = list(map(os.path.realpath, files))
@@ -202,6 +206,9 @@ def read_overlay(survey: Survey, labels: Sequence[str | Path], judge: str | None
     if twice:
         raise InputError(f"{source_text(twice[0])}: is given twice to --labels; give each file once")
     words = [word for number, file in enumerate(files) for word in _words(survey, number, file)]
+    full = {word.file for word in words if word.label}
+    if begun and (blank := [file for number, file in enumerate(files) if number not in full]):
+        raise InputError(f"{source_text(blank[0])}: has no label in any row; fill in its column label, or leave it out")
     judges: dict[str, str] = {}
     for word in words:
         judges.setdefault(word.judge.casefold(), word.judge)
