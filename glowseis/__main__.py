@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from glowseis import command
+from glowseis.addresses import local_paths
 from glowseis.version import __version__
 
 COMMANDS = (
@@ -38,7 +39,7 @@ def application() -> typer.Typer:
     for name in COMMANDS:
         function = importlib.import_module(f"glowseis.{name}").main
         text = (inspect.getdoc(function) or "").replace("python -m glowseis.", "glowseis ")
-        app.command(name, help=text)(function)
+        app.command(name, help=text)(local_paths(function))
     return app
 
 

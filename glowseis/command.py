@@ -19,6 +19,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from glowseis.addresses import here, local_paths
 from glowseis.errors import FittingError, InputError, StoppedError
 from glowseis.interruption import UsageError, check_interruption, interruptible, signals_interrupt
 from glowseis.interruption import resumes as resumes  # noqa: PLC0414, commands use it as command.resumes
@@ -33,19 +34,6 @@ FULL = r"No space left|File too large|Disk quota exceeded"
 """What TensorFlow says of a full disk, in errors of its own."""
 
 NO_SPACE = "no space left to write; nothing half-written was kept; free some space and run it again"
-
-
-def here(sources: list[Path] | Path | None) -> list[Path] | Path | None:
-    """Sources with copies in place of those that have an address, such as `s3://bucket/line12.segy`.
-
-    Raises:
-        InputError: As `glowseis.survey.remote.fetched`.
-    """
-    if not any(":/" in str(one) for one in (sources if isinstance(sources, list) else [sources])):
-        return sources
-    from glowseis.survey.remote import fetched
-
-    return [fetched(one) for one in sources] if isinstance(sources, list) else fetched(sources) if sources else None
 
 
 Classifier = Annotated[
@@ -85,15 +73,20 @@ Farthest = Annotated[
 Changes = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, such as seed=2.")
 ]
-Labels = Annotated[Path | None, typer.Option(help="CSV file of labels by gather_id, file, line, shot or cable.")]
+Labels = Annotated[
+    Path | None, typer.Option(callback=here, help="CSV file of labels by gather_id, file, line, shot or cable.")
+]
 SurveyLabels = Annotated[
     list[Path] | None,
-    typer.Option("--labels", help="CSV file of labels that replace those in the survey's records; repeatable."),
+    typer.Option(
+        "--labels", callback=here, help="CSV file of labels that replace those in the survey's records; repeatable."
+    ),
 ]
 ScoredLabels = Annotated[
     list[Path] | None,
     typer.Option(
         "--labels",
+        callback=here,
         help="CSV file of labels to score grades by: for files, by gather_id, file, line, shot or cable; for a survey, "
         "in place of its records' labels, and repeatable.",
     ),
@@ -234,7 +227,7 @@ def run(function: Callable[..., Any], arguments: list[str] | None = None) -> NoR
     """
     name = f"python -m {function.__module__}" if function.__module__ != "__main__" else _module_name()
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command()(function)
+    app.command()(local_paths(function))
     run_app(app, name, name, arguments)
 
 

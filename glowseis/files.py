@@ -30,6 +30,23 @@ MOST_JSON_BYTES = 1 << 26
 """The largest JSON file that is read: the ids of two million gathers. glowseis writes none that is larger."""
 
 
+def refuse_address(path: Path) -> None:
+    """Make sure that a path is not an address, such as `s3://bucket/labels.csv`.
+
+    Args:
+        path: The path.
+
+    Raises:
+        InputError: It is one.
+    """
+    first = path.parts[0] if path.parts else ""
+    if re.fullmatch(r"[a-z][a-z0-9+.-]+:", first) and not Path(first).exists():
+        address = f"{first}//{'/'.join(path.parts[1:])}"
+        raise InputError(
+            f"{address}: is an address; only sources, surveys and labels may be elsewhere, so give a path here"
+        )
+
+
 def check_output(out: Path) -> None:
     """Make sure that an output can be written before long work starts.
 
@@ -39,8 +56,7 @@ def check_output(out: Path) -> None:
     Raises:
         InputError: Something else exists there, or it is an address.
     """
-    if re.fullmatch(r"[a-z][a-z0-9+.-]+:", out.parts[0] if out.parts else "") and not Path(out.parts[0]).exists():
-        raise InputError(f"{out}: is an address, but results are written to this machine; give a path here")
+    refuse_address(out)
     if out.is_dir():
         if any(out.iterdir()):
             raise InputError(f"{out}: the folder is not empty; give another --out or remove it")

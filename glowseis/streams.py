@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TextIO, cast
 
-from glowseis.escapes import visible
+from glowseis.escapes import addressed, visible
 
 KEPT, KEPT_IN_ERRORS = "\n\t", "\n\t\r"
 """Control characters that may be printed; progress bars return to the start of their line."""
@@ -16,7 +16,8 @@ KEPT, KEPT_IN_ERRORS = "\n\t", "\n\t\r"
 class Stream:
     """An output stream whose failure does not stop the work: its reader may exit, or its disk may be full.
 
-    Control characters become escapes, whatever name or text they come from: a terminal would obey them.
+    Control characters become escapes, whatever name or text they come from: a terminal would obey them. Paths of copies
+    become the addresses of what was copied.
 
     Attributes:
         wrong: Why something could not be written; None if all was.
@@ -35,7 +36,7 @@ class Stream:
 
     def write(self, text: str) -> int:
         """Write a text, or drop it once the stream has failed."""
-        self._try(lambda: self._stream.write(visible(text, self._kept)))
+        self._try(lambda: self._stream.write(visible(addressed(text), self._kept)))
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:

@@ -365,7 +365,9 @@ def test_json_is_read_up_to_a_size(tmp_path, monkeypatch):
 @pytest.mark.parametrize("out", ["http://host/out.csv", "s3://bucket/survey"])
 def test_results_are_not_written_to_addresses(tmp_path, monkeypatch, out):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match="is an address, but results are written to this machine; give a path here"):
+    with pytest.raises(
+        InputError, match="is an address; only sources, surveys and labels may be elsewhere, so give a path here"
+    ):
         check_output(Path(out))
     check_output(Path("c:/out.csv"))
     assert not list(tmp_path.iterdir())

@@ -37,6 +37,7 @@ from glowseis.survey.batches.labelled import together
 from glowseis.survey.cells import safe_table
 from glowseis.survey.gather import source_text
 from glowseis.survey.matching.profile import profile_of
+from glowseis.survey.progress import stage, stages
 from glowseis.survey.splits.parts import ids_of
 from glowseis.survey.store.survey import Survey, open_survey
 from glowseis.survey.wording import number_of
@@ -106,7 +107,7 @@ def train_classifier(
     flow = rare_flow(recipe.rare)
     began = began_with(start, rehearsal, flow, survey.unsure if recipe.training.stand_ins else ())
     record = record_of(recipe, survey, selection.folds_checksum, start=began)
-    with claimed(folder, record, say) as identity, Stopping() as stopping:
+    with claimed(folder, record, say) as identity, Stopping() as stopping, stages():
         if (folder / RESULT).exists():
             say(f"{folder}: this run is done; its figures:")
             return read_result(folder, ClassifierResult)
@@ -185,6 +186,7 @@ def train_classifier(
             **known_digests(images, *(one.known for one in (start, flow) if one)),
             "figures": dict(result),
         }
+        stage("writing the SavedModel")
         written = export_once(
             identity,
             savedmodels / recipe.name,

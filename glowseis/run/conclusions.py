@@ -16,6 +16,7 @@ from glowseis.judging.unlike import Unlikeness, fit_unlikeness, judging_events
 from glowseis.models.miniception import Miniception, from_grey_levels
 from glowseis.survey.gather import Gather, Recording
 from glowseis.survey.matching.bringing import traces_taken
+from glowseis.survey.progress import progress
 from glowseis.survey.render import ZERO_LEVEL, is_live, render_recording
 from glowseis.survey.store.survey import Survey
 
@@ -137,10 +138,11 @@ def conclude(
     looking = Symmetric(Looking(model), symmetries)
     batch = max(1, SAMPLES_AT_ONCE // (size[0] * size[1]))
 
-    def seen(rows: np.ndarray, most: int | None = None) -> Iterator[Judged]:
-        return judged(looking, _gathers(survey, rows), size, batch, most)
+    def seen(rows: np.ndarray, part: str, most: int | None = None) -> Iterator[Judged]:
+        gathers = progress(_gathers(survey, rows), len(rows), f"grading {part}")
+        return judged(looking, gathers, size, batch, most)
 
-    validation = list(map(_kept, seen(selection.validation)))
+    validation = list(map(_kept, seen(selection.validation, "validation")))
     there = np.bincount(classes["validation"], minlength=model.classes)
     few = kept is not None and there.min() < FEWEST
     combination = kept.combination if kept and few else None
@@ -160,9 +162,10 @@ def conclude(
     if not few and not combination.fitted_on and any(len(one.weights) > 1 for one in validation):
         say("too few validation gathers of a class to fit a rule; windows are combined by their mean")
     chosen = _spread(classes["training"], model.classes)
-    training = list(map(_kept, seen(selection.training[chosen], MOST_WINDOWS)))
+    training = list(map(_kept, seen(selection.training[chosen], "training", MOST_WINDOWS)))
     judging = validation if len(validation) >= FEWEST_JUDGING else [*validation, *training]
-    pieces = (piece for row in selection.validation if (piece := _piece(survey, int(row), size)))
+    windows = progress(iter(selection.validation), len(selection.validation), "grading windows of validation")
+    pieces = (piece for row in windows if (piece := _piece(survey, int(row), size)))
     small = [one for one in map(_kept, judged(looking, pieces, size, batch)) if len(one.weights) == 1]
     unlikeness = fit_unlikeness(
         np.concatenate([_features(one) for one in training]),
@@ -174,7 +177,7 @@ def conclude(
     )
     raw = {
         part: np.stack([gather_probabilities(one.seen, one.weights, combination) for one in gathers])
-        for part, gathers in (("validation", validation), ("test", map(_kept, seen(selection.test))))
+        for part, gathers in (("validation", validation), ("test", map(_kept, seen(selection.test, "test"))))
         if len(classes[part])
     }
     calibration = None

@@ -34,6 +34,7 @@ from glowseis.run.result import RESULT, Result, export_once, finish, last_lines,
 from glowseis.run.starting import Start, began_with, earlier_ids, flow_start, known_before, with_flow_start
 from glowseis.survey.content.digests import valid_images
 from glowseis.survey.matching.profile import profile_of
+from glowseis.survey.progress import stage, stages
 from glowseis.survey.size import parse_size
 from glowseis.survey.splits.parts import ids_of
 from glowseis.survey.store.survey import Survey
@@ -126,7 +127,7 @@ def train_flow(
     chosen = None if within is None and held_out is None else _digest(survey, selection)
     of_step = None if batch == recipe.training.batch else batch
     record = record_of(recipe, survey, rows_checksum=chosen, batch=of_step, start=began_with(start))
-    with claimed_for_all(devices, folder, record, say) as identity, Stopping() as stopping:
+    with claimed_for_all(devices, folder, record, say) as identity, Stopping() as stopping, stages():
         if devices.of_chief((folder / RESULT).exists):
             say(f"{folder}: this run is done; its figures:")
             return read_result(folder, FlowResult) if devices.is_chief else {}
@@ -151,6 +152,7 @@ def train_flow(
         fitted = run.run(callbacks)
         if not devices.is_chief:
             return {}
+        stage("scoring the flow")
         result = _figures(fitting, fitted)
         known = [start.known] if start else []
         if earlier := known_before(survey, selection.held_out, start):
@@ -167,6 +169,7 @@ def train_flow(
             **known_digests(valid_images(survey, [*selection.training, *selection.held_out]), *known),
             "figures": result,
         }
+        stage("writing the SavedModel")
         written = export_once(
             identity, savedmodels / recipe.name, lambda target: export_flow(fitted.flow, target, about)
         )

@@ -14,6 +14,7 @@ from glowseis.survey.matching.bringing import Bringing
 from glowseis.survey.matching.profile import image_intervals_s
 from glowseis.survey.matching.sameness import SAME_INTERVAL
 from glowseis.survey.matching.windows import padded
+from glowseis.survey.progress import progress
 from glowseis.survey.store.survey import Survey, open_survey, write_survey
 from glowseis.survey.wording import number_of
 
@@ -82,7 +83,7 @@ def _left(survey: Survey, rows: np.ndarray, bringing: Bringing, say: Callable[[s
 
 def _matched(survey: Survey, rows: np.ndarray, bringing: Bringing, size: tuple[int, int]) -> Iterator[Gather]:
     """The gathers, each an image of the common size; those that cannot be graded are left out."""
-    for row in rows:
+    for row in progress(iter(rows), len(rows), "matching"):
         gather = bringing.gather(survey.read(int(row)))
         if bringing.keeps(gather):
             yield dataclasses.replace(padded(gather, size), fit="pad", recorded_shape=None)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from glowseis.escapes import visible
+from glowseis.escapes import SHOWN_AS, visible
 
 LABELS = ("good", "medium", "bad")
 """The paper's classes (section 5.1), in the order of their frequency."""
@@ -162,10 +162,6 @@ class Gather:
     broken_traces: int = 0
     zero_amplitude: np.ndarray = field(default_factory=lambda: np.zeros((), np.float32))
     mended: Mapping[str, int] = field(default_factory=dict)
-
-
-SHOWN_AS: dict[str, str] = {}
-"""Addresses of files that were copied from elsewhere, by the paths of their copies (`glowseis.survey.remote`)."""
 
 
 def source_text(path: Path) -> str:

@@ -70,6 +70,9 @@ def progress(
         with tqdm(things, doing, count, unit=unit, file=sys.stderr, initial=start) as shown:
             yield from shown
         return
+    if count == 0:
+        yield from things
+        return
     was_told = stage(doing if count is None else f"{doing}: {start} of {count} {unit}s")
     wait_s = EVERY_S if was_told or _begun.get() is None else min(SOON_S, EVERY_S)
     begun = told = time.monotonic()

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from glowseis.errors import InputError
+from glowseis.escapes import SHOWN_AS
 from glowseis.files import read_json, write_json
 from glowseis.locks import locked
-from glowseis.survey.gather import SHOWN_AS
 from glowseis.survey.progress import progress
 
 CACHE = "GLOWSEIS_CACHE"
@@ -147,7 +147,9 @@ def _unreadable(url: str, wrong: Exception) -> InputError:
         return InputError(f"{url}: nothing to read there; check the address")
     if isinstance(wrong, PermissionError):
         return InputError(f"{url}: access is denied; check your credentials and your rights to it")
-    reason = (str(wrong).strip() or type(wrong).__name__).splitlines()[0]
+    reason = (str(wrong).strip() or type(wrong).__name__).splitlines()[0].replace(" ssl:default", "")
+    if reason.startswith("Protocol not known"):
+        return InputError(f"{url}: fsspec knows no storage called {url.partition(':')[0]!r}; check the address")
     return InputError(f"{url}: cannot be read ({reason}); check the address, the network and your credentials")
 
 

@@ -12,9 +12,11 @@ import pytest
 
 import glowseis
 from glowseis.errors import InputError
+from glowseis.escapes import SHOWN_AS
+from glowseis.streams import lasting_streams
 from glowseis.survey import remote
 from glowseis.survey.formats.writing import write_gathers
-from glowseis.survey.gather import SHOWN_AS, Origin
+from glowseis.survey.gather import Origin
 from glowseis.survey.remote import fetched
 from glowseis.survey.store.survey import open_survey
 from tests.support.random_gathers import random_gather, random_survey
@@ -60,6 +62,43 @@ def test_files_elsewhere_are_named_by_their_address(bucket, command, tmp_path):
     assert "memory://bucket/line1.segy" in (tmp_path / "own/gathers.csv").read_text()
     counted = command("describe", "memory://bucket/small")
     assert counted.status == 0 and "4 gathers" in counted.out
+
+
+def test_messages_name_addresses_and_what_else_lies_beside_the_copies_by_its_path(bucket, capsys):
+    survey, line = fetched("memory://bucket/small"), fetched("memory://bucket/line1.segy")
+    with lasting_streams():
+        print(f"{survey}: no gather; {line}, trace 3. See {survey / 'gathers.csv'} in {survey}.")
+        print(f"kept in {survey / 'looks'}")
+    assert capsys.readouterr().out == (
+        "memory://bucket/small: no gather; memory://bucket/line1.segy, trace 3. "
+        f"See memory://bucket/small/gathers.csv in memory://bucket/small.\nkept in {survey}/looks\n"
+    )
+
+
+def test_labels_may_lie_elsewhere(bucket, command, tmp_path):
+    bucket.pipe("/bucket/anna.csv", b"shot,label\n1,bad\n")
+    words = ("memory://bucket/line1.segy", "--labels", "memory://bucket/anna.csv")
+    done = command("ingest", *words, "--out", tmp_path / "own")
+    assert done.status == 0 and open_survey(tmp_path / "own").index["label"].tolist() == ["", "bad"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("classify", "line1.segy", "--model", "s3://bucket/model", "--out", "grades.csv"),
+        ("label", "s3://bucket/model"),
+        ("convert", "s3://bucket/model", "--out", "model.onnx"),
+        ("train", "s3://bucket/model"),
+        ("report", "line1.segy", "--rules", "s3://bucket/model", "--out", "line.html"),
+        ("folds", "survey", "--out", "s3://bucket/model"),
+    ],
+)
+def test_what_is_not_copied_from_elsewhere_is_refused(command, tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    done = command(*words)
+    told = "s3://bucket/model: is an address; only sources, surveys and labels may be elsewhere, so give a path here"
+    assert (done.status, len(done.error)) == (2, 1) and done.error[0].endswith(told)
+    assert not list(tmp_path.iterdir())
 
 
 def test_only_what_changed_is_copied_again(bucket, monkeypatch):
@@ -124,7 +163,7 @@ def deny(self, *words, **more):
     ("address", "message"),
     [
         ("memory://bucket/none", "none: nothing to read there; check the address"),
-        ("nosuch://bucket/line1.segy", r"Protocol not known: nosuch\); check the address"),
+        ("nosuch://bucket/line1.segy", "fsspec knows no storage called 'nosuch'; check the address"),
         ("http://127.0.0.1:9/line1.segy", "cannot be read .*; check the address, the network and your credentials"),
         ("memory://bucket/small", "small: access is denied; check your credentials and your rights to it"),
     ],
