@@ -48,7 +48,7 @@ def check_portable(path: Path, out: Path) -> dict[str, Any]:
         raise InputError(f"{path}: a flow is converted to ONNX only, not to LiteRT; let --out end in .onnx")
     missing = [name for name in NEEDED if out.suffix == ".onnx" and not find_spec(name)]
     if missing:
-        raise InputError(f"ONNX needs {' and '.join(missing)}; install with pip install 'glowseis[onnx]'")
+        raise InputError(f"ONNX needs {', '.join(missing)}; install with pip install 'glowseis[onnx]'")
     return about
 
 

@@ -56,9 +56,11 @@ def _callback(name: str) -> keras.callbacks.Callback:
     try:
         found = getattr(importlib.import_module(module), attribute)
     except Exception as wrong:
-        raise InputError(
-            f"--callback {name}: cannot be imported ({reason_of(wrong)}); is its package installed?"
-        ) from None
+        absent = isinstance(wrong, ModuleNotFoundError)
+        mend = "install its package, or run this in the folder of your module" if absent else "correct the name"
+        if not isinstance(wrong, ModuleNotFoundError | AttributeError):
+            mend = "mend the module"
+        raise InputError(f"--callback {name}: cannot be imported ({reason_of(wrong)}); {mend}") from None
     if not isinstance(found, keras.callbacks.Callback) and callable(found):
         try:
             found = found()

@@ -80,6 +80,7 @@ def test_crop_and_no_label(tmp_path, source):
 
 
 def test_bad_input_is_one_line(tmp_path, source):
+    (tmp_path / "grades.CSV").write_text("shot,label\n1,bad\n")
     (tmp_path / "empty.segy").write_bytes(b"")
     (tmp_path / "text.segy").write_text("shot,label\n" * 1000)
     (tmp_path / "cut.segy").write_bytes(source.read_bytes()[:3700])
@@ -124,6 +125,10 @@ def test_bad_input_is_one_line(tmp_path, source):
         ((source, "--out", out, "--sample-interval", "nan"), "in milliseconds"),
         ((source, "--out", out, "--axes", "trace,time"), "--axes is for files of the formats hdf5 and numpy"),
         ((tmp_path / "full" / "thesis.tex", "--out", out), "SEG-Y, because its extension is unknown; pass --format"),
+        (
+            (tmp_path / "grades.CSV", "--out", out),
+            "is a table, not a file of gathers; tables of labels are given to --l",
+        ),
         ((tmp_path / "broken.segy", "--out", out), r"1 without a live trace \(.* traces have NaN or infinite"),
         ((source, "--out", out, "--labelled-only"), "no gather is left to write: 15 without a label"),
         ((source, "--out", out, "--shot-header", "Shot"), "FieldRecord"),

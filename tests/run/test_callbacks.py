@@ -36,6 +36,7 @@ def broken():
 def here(tmp_path, monkeypatch):
     """The current folder, with a module of callbacks."""
     (tmp_path / "own_callbacks.py").write_text(OWN)
+    (tmp_path / "torn.py").write_text("raise ValueError('half written')")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     yield tmp_path
@@ -79,8 +80,12 @@ def test_callbacks_by_import_path(here):
         ("own_callbacks.", "give an import path"),
         ("own_callbacks.number", r"is not a Keras callback \(its type is int\)"),
         ("builtins.dict", r"is not a Keras callback \(its type is dict\)"),
-        ("own_callbacks.none", r"cannot be imported \(module 'own_callbacks' has no attribute 'none'\)"),
-        ("nowhere_at_all.Own", r"cannot be imported \(No module named 'nowhere_at_all'\); is its package installed\?"),
+        (
+            "own_callbacks.none",
+            r"cannot be imported \(module 'own_callbacks' has no attribute 'none'\); correct the name",
+        ),
+        ("nowhere_at_all.Own", r"cannot be imported \(No module named 'nowhere_at_all'\); install its package, or run"),
+        ("torn.Own", r"cannot be imported \(half written\); mend the module"),
         ("own_callbacks.broken", r"cannot be made without arguments \(no room\); name a function"),
         ("keras.callbacks.CSVLogger", "cannot be made without arguments .*'filename'"),
     ],

@@ -17,6 +17,9 @@ ENDINGS = {
 }
 """Formats that can be read, and the extensions of their files; upper case works too."""
 
+TABLES = (".csv", ".tsv", ".xlsx")
+"""Extensions of tables, which somebody may take for gathers."""
+
 TRACES, ARRAYS = ("segy", "su"), ("hdf5", "numpy")
 
 CONCERNS = {
@@ -73,6 +76,10 @@ def open_source(path: Path, options: ReadOptions, kind: str | None = None, first
     except InputError as wrong:
         if kind or not path.is_file():
             raise
+        if path.suffix.lower() in TABLES:
+            raise InputError(
+                f"{source_text(path)}: is a table, not a file of gathers; tables of labels are given to --labels"
+            ) from None
         raise InputError(
             f"{wrong} (read as SEG-Y, because its extension is unknown; pass --format if it is not SEG-Y)"
         ) from None
