@@ -145,7 +145,10 @@ def _reason(table: LabelTable, number: int, sources: Sequence[Source], options: 
     cells = {key[number] for key in table.labels}
     if name == "gather_id":
         there = f", the gathers' {', '.join(map(repr, ids[:NAMED]))}{' and so on' * (len(ids) > NAMED)}" if ids else ""
-        return f"its gather ids are {_shown(table, number)}{there}; name gathers by line, shot and cable instead, or give the survey that has these ids"
+        return (
+            f"its gather ids are {_shown(table, number)}{there}; name gathers by line, shot and cable instead, or give "
+            "the survey that has these ids"
+        )
     if name == "file":
         names = _listed([source.path.name for source in sources])
         right = cells & {place_of(source.path) for source in sources}
