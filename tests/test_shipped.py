@@ -57,6 +57,7 @@ def test_ready_models_are_of_their_kind_and_together_small(kind):
     )
     assert all(fact in card for fact in facts)
     assert f"model card: {folder.parent / 'README.md'}" in about_lines(folder)
+    assert b"serving_default" in (folder / "saved_model.pb").read_bytes()
     weights = [file for one in READY for file in ready_model(one).glob("variables/*")]
     assert 0 < sum(file.stat().st_size for file in weights) < 4e6
 
