@@ -1,12 +1,13 @@
 import gc
 import os
 import signal
+import subprocess
 import sys
 from types import SimpleNamespace
 
 import pytest
 
-from tests.support.commands import lines, run_here, signals_kept
+from tests.support.commands import CHECKOUT, lines, run_here, signals_kept
 from tests.support.graphs import rewrite_graphs
 from tests.support.shared import shared_folder
 from tests.support.warm import hold, start_server
@@ -165,6 +166,17 @@ def jax_python(tmp_path_factory):
     folder = shared_folder(tmp_path_factory, "jax", make)
     hold(folder)
     return folder / "python"
+
+
+@pytest.fixture(scope="session")
+def built_package(tmp_path_factory):
+    """A folder with the package as a wheel has it."""
+
+    def make(folder):
+        words = ["build", "--build-base", folder, "--build-lib", folder / "lib", "egg_info", "--egg-base", folder]
+        subprocess.run([sys.executable, "setup.py", "-q", *map(str, words)], cwd=CHECKOUT, check=True)
+
+    return shared_folder(tmp_path_factory, "package", make) / "lib"
 
 
 @pytest.fixture(scope="session")

@@ -62,11 +62,9 @@ def test_ready_models_are_of_their_kind_and_together_small(kind):
     assert 0 < sum(file.stat().st_size for file in weights) < 4e6
 
 
-def test_the_build_holds_models_and_recipes(tmp_path):
+def test_the_build_holds_models_and_recipes(built_package, tmp_path):
     """What the wheel will hold, and the source distribution before it; an editable install copies nothing."""
-    built = tmp_path / "lib"
-    words = ["build", "--build-base", tmp_path, "--build-lib", built, "egg_info", "--egg-base", tmp_path]
-    subprocess.run([sys.executable, "setup.py", "-q", *map(str, words)], cwd=CHECKOUT, check=True)
+    built = built_package
     for file in (file for one in READY.values() for file in (CHECKOUT / one).rglob("*") if file.is_file()):
         assert (built / "glowseis/ready" / file.relative_to(CHECKOUT)).read_bytes() == file.read_bytes()
     assert (built / "glowseis/ready/savedmodels/robust/README.md").is_file()
@@ -75,7 +73,7 @@ def test_the_build_holds_models_and_recipes(tmp_path):
     assert {one.name for one in (built / "glowseis/ready/savedmodels").iterdir()} == {
         one.parts[1] for one in READY.values()
     }
-    sources = (tmp_path / "glowseis.egg-info/SOURCES.txt").read_text().split()
+    sources = (built.parent / "glowseis.egg-info/SOURCES.txt").read_text().split()
     assert {f"train/{name}" for name in recipes} | {"savedmodels/robust/README.md"} <= set(sources)
     assert all(f"{one}/saved_model.pb" in sources for one in READY.values())
     assert {one.split("/")[2] for one in sources if one.startswith("savedmodels/")} == {

@@ -75,8 +75,8 @@ def test_messages_are_those_of_the_code():
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory, warm_python):
-    """The site, with what its notebooks print and draw."""
+def site(tmp_path_factory, warm_python, built_package):
+    """The site, with what its notebooks print and draw, all by the package as a wheel has it."""
     pytest.importorskip("myst_nb")
     folder = tmp_path_factory.mktemp("site")
     # Notebooks, too, are run in forks of a process that has imported TensorFlow.
@@ -85,9 +85,11 @@ def site(tmp_path_factory, warm_python):
     words = [str(warm_python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     kernel.write_text(json.dumps({"argv": words, "display_name": "Python 3", "language": "python"}))
     environment = {**os.environ, "JUPYTER_PATH": str(folder / "jupyter"), "IPYTHONDIR": str(folder / "ipython")}
-    words = ["-m", "sphinx", "-q", "-W", "--keep-going", "-c", "docs", ".", str(folder / "built")]
+    environment["PYTHONPATH"] = str(built_package)
+    words = ["-m", "sphinx", "-q", "-W", "--keep-going", "-c", f"{CHECKOUT}/docs", str(CHECKOUT), str(folder / "built")]
+    # Not in the checkout, which would come first.
     done = subprocess.run(
-        [warm_python, *words], check=False, cwd=CHECKOUT, env=environment, capture_output=True, text=True
+        [warm_python, *words], check=False, cwd=folder, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     return folder / "built"
@@ -109,6 +111,15 @@ def test_links_of_the_site_lead_somewhere(site):
             if not to.is_file() or (to in anchors and link.fragment and unquote(link.fragment) not in anchors[to]):
                 broken.append((str(path.relative_to(site)), found))
     assert len(pages) > 40 and broken == []
+
+
+@pytest.mark.slow
+def test_the_site_is_that_of_the_built_package(site, warm_python, built_package):
+    """Its notebooks, too: they are run with the same environment."""
+    environment = {**os.environ, "PYTHONPATH": str(built_package)}
+    (site.parent / "where.py").write_text("import glowseis.train; print(glowseis.train.__file__)")
+    told = subprocess.check_output([warm_python, site.parent / "where.py"], env=environment, text=True)
+    assert told.strip() == str(built_package / "glowseis/train.py")
 
 
 @pytest.mark.slow

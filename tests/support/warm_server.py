@@ -113,7 +113,13 @@ def run(request, executable, own_path):
     *option, program = request["words"][: 1 + (request["words"][0] == "-m")]
     sys.argv = [program, *request["words"][1 + len(option) :]]
     first = os.getcwd() if option else os.path.dirname(os.path.abspath(program))
-    sys.path[:] = [first, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)), *own_path]
+    given = [one for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one]
+    sys.path[:] = [first, *given, *own_path]
+    imported = os.path.dirname(importlib.import_module("glowseis").__file__)
+    if any(os.path.isdir(other := os.path.join(one, "glowseis")) and other != imported for one in given):
+        # Another package than that of the checkout, which is imported already.
+        for name in [one for one in sys.modules if one.split(".")[0] in ("glowseis", "eval")]:
+            del sys.modules[name]
     if option:
         sys.modules.pop(program, None)
         runpy.run_module(program, run_name="__main__", alter_sys=True)
