@@ -1,8 +1,12 @@
 """Python in README and docs runs as printed, on a small survey and flow in the demo's place."""
 
+import functools
 import re
+import shlex
+import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import glowseis
@@ -84,3 +88,38 @@ def test_an_array_for_ingest(tmp_path, monkeypatch, command):
     (words,) = re.findall(r"(?:glowseis|python -m glowseis\.)\s?ingest (example\.npy .*)", page)
     done = command("ingest", *words.split())
     assert done.status == 0 and len(glowseis.open_survey("surveys/example")) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_core")
+def test_the_tutorial(tmp_path, monkeypatch, command):
+    """Its commands in their order, except the page, on a line of 40 small gathers and with one epoch."""
+    monkeypatch.chdir(tmp_path)
+    smaller = {
+        "--count 300 --size 448x320": "--count 40 --size 192x96",
+        "--count 100": "--count 30",
+        "--out line12.html": "--out line12.html --worst 1",
+    }
+    blocks = re.findall(r"^```\n(.*?)^```$", (CHECKOUT / "docs/tutorial.md").read_text(), flags=re.M | re.S)
+    page, outputs = [], {}
+    for block in blocks:
+        if python := re.fullmatch(r"python - <<'END'\n(.*)END\n", block, flags=re.S):
+            exec(python[1], {})
+        for line in block.splitlines() if block.startswith("glowseis ") else ():
+            small = functools.reduce(lambda text, pair: text.replace(*pair), smaller.items(), line)
+            program, name, *words = shlex.split(small)
+            if program == "cp":
+                shutil.copy(name, words[0])
+            elif name == "label":
+                page.append(words)
+            else:
+                words += ["--set", "training.epochs=1", "--set", "training.head_epochs=0"] if name == "train" else []
+
+                done = command(name, *words)
+                assert done.status == 0, (line, done.error)
+                outputs[line] = done.out
+    assert page == [["surveys/line12", "--judge", "anna", "--order", "next.csv"]]
+    assert len(outputs) == 8
+    ready, tuned = (pd.read_csv(f"{name}13.csv") for name in ("ready", "tuned"))
+    assert len(ready) == len(tuned) == 40 and not ready["probability_bad"].equals(tuned["probability_bad"])
+    assert (tmp_path / "line12.html").stat().st_size > 100_000
