@@ -1,7 +1,11 @@
 """All attributes of one gather."""
 
 import math
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
@@ -9,9 +13,12 @@ from glowseis.attributes import crossfeed, faults, first_arrivals, levels, spect
 from glowseis.attributes.bands import NoiseBand, noise_bands, scaled
 from glowseis.attributes.windows import Window, parse_window
 from glowseis.errors import InputError
+from glowseis.machine import cores
 from glowseis.survey.amplitudes.measured import constant_traces, measure
 from glowseis.survey.gather import Geometry, Picture, Recording
 from glowseis.survey.render import ZERO_LEVEL, check_middle, trace_states
+
+Thing = TypeVar("Thing")
 
 GUARD_S = 0.06
 """How long before a first arrival its noise window ends, in seconds: onsets are as exact as that."""
@@ -117,6 +124,38 @@ NUMBERS = (
 
 MARKS = (*faults.FAULTS, "crossfeed")
 """Names of the attributes of traces that are true or false."""
+
+
+def measure_gathers(
+    things: Iterable[Thing], settings: Settings, gather_of: Callable[[Thing], Recording | Picture]
+) -> Iterator[tuple[Thing, Measured]]:
+    """Measure gathers one after another, on all cores: a few are measured while the first of them is used.
+
+    Args:
+        things: Gathers, or things that hold one; memory for two more of them than cores.
+        settings: What is measured, and where.
+        gather_of: The gather that a thing holds.
+
+    Yields:
+        The things in their order, each with the attributes of its gather.
+
+    Raises:
+        InputError: As `measure_gather`.
+    """
+    ahead: deque[tuple[Thing, Future[Measured]]] = deque()
+    # NumPy lets other threads run while it computes; processes would spend longer on handing gathers over.
+    with ThreadPoolExecutor(cores()) as threads:
+        try:
+            for thing in things:
+                ahead.append((thing, threads.submit(measure_gather, gather_of(thing), settings)))
+                if len(ahead) > cores():
+                    first, measured = ahead.popleft()
+                    yield first, measured.result()
+            while ahead:
+                first, measured = ahead.popleft()
+                yield first, measured.result()
+        finally:
+            threads.shutdown(cancel_futures=True)
 
 
 def measure_gather(found: Recording | Picture, settings: Settings) -> Measured:

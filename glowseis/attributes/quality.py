@@ -9,7 +9,7 @@ import numpy as np
 
 from glowseis.attributes.faults import FAULTS
 from glowseis.attributes.maps import draw_maps
-from glowseis.attributes.measuring import Measured, Settings, measure_gather
+from glowseis.attributes.measuring import Measured, Settings, measure_gathers
 from glowseis.attributes.rows import BANDS, GATHERS, TRACES, band_rows, gather_row, place_of, trace_columns
 from glowseis.attributes.tables import table_writer
 from glowseis.errors import InputError
@@ -152,8 +152,8 @@ def measure_sources(request: Request, settings: Settings, out: Path) -> list[str
             table_writer(folder, "gathers", GATHERS) as gathers,
             table_writer(folder, "bands", BANDS) as bands,
         ):
-            for number, found in enumerate(recordings_of(request, told), start=1):
-                measured = measure_gather(found, settings)
+            every = measure_gathers(recordings_of(request, told), settings, lambda found: found)
+            for number, (found, measured) in enumerate(every, start=1):
                 place = place_of(number, found)
                 traces.add(place | trace_columns(found.geometry, measured), len(found.geometry.channel))
                 gathers.add_row(place | gather_row(found, measured, settings))

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from glowseis.attributes.bands import NoiseBand
-from glowseis.attributes.measuring import Settings, measure_gather
+from glowseis.attributes.measuring import Settings, measure_gathers
 from glowseis.attributes.quality import Summary
 from glowseis.attributes.rows import GATHERS, PLACE, TEXT, TRACES, gather_row, place_of, trace_columns
 from glowseis.attributes.tables import read_columns, table_writer
@@ -169,10 +170,10 @@ class _Walk:
                     stack.enter_context(table_writer(self._folder, name, columns))
                     for name, columns in (("traces", TRACES), ("gathers", GATHERS))
                 )
-                for number, (source, found) in enumerate(sourced_recordings(files, self.told), start=1):
+                every = measure_gathers(sourced_recordings(files, self.told), self._settings, itemgetter(1))
+                for number, ((source, found), measured) in enumerate(every, start=1):
                     if isinstance(source, Headed) and found.geometry.shot:
                         self.shot_words[source.shot_word] = None
-                    measured = measure_gather(found, self._settings)
                     place = place_of(number, found)
                     traces.add(place | trace_columns(found.geometry, measured), len(found.geometry.channel))
                     row = gather_row(found, measured, self._settings)

@@ -1,16 +1,18 @@
 """Attributes of gathers made so that their values are known, and of simulated ones whose noise was planted."""
 
 import dataclasses
+from operator import itemgetter
 
 import numpy as np
 import pytest
 
 from eval.attributes import compare
+from glowseis.attributes import measuring
 from glowseis.attributes.bands import noise_bands
 from glowseis.attributes.crossfeed import leaking_modules
 from glowseis.attributes.faults import FAULTS, neighbour_correlation, reversed_traces
 from glowseis.attributes.first_arrivals import cables
-from glowseis.attributes.measuring import MARKS, NUMBERS, Settings, measure_gather, settings_of
+from glowseis.attributes.measuring import MARKS, NUMBERS, Settings, measure_gather, measure_gathers, settings_of
 from glowseis.errors import InputError
 from glowseis.survey.gather import Geometry, Picture, Recording
 from glowseis.survey.simulate.acquisition import acquisitions
@@ -267,3 +269,27 @@ def test_order_of_traces_does_not_matter(plain):
     found = measure_gather(turned, Settings()).traces
     for name in ("noise_rms", "target_rms", "tail_rms", "peak_hz"):
         assert found[name][::-1] == pytest.approx(plain.traces[name], rel=0.05)
+
+
+def test_gathers_are_measured_ahead_in_their_order(monkeypatch):
+    monkeypatch.setattr(measuring, "cores", lambda: 3)
+    begun = []
+
+    def things():
+        for number in range(12):
+            begun.append(number)
+            yield number, recording(shot() * (number + 1))
+
+    for used, ((number, gather), found) in enumerate(measure_gathers(things(), Settings(), itemgetter(1))):
+        assert number == used and len(begun) - used <= 4
+        alone = measure_gather(gather, Settings()).traces
+        assert all(np.array_equal(found.traces[name], alone[name], equal_nan=True) for name in NUMBERS)
+    assert len(begun) == 12
+
+
+def test_an_error_comes_where_its_gather_is_used():
+    things = [recording(shot()), recording(shot()), recording(shot()[:8]), recording(shot())]
+    every = measure_gathers(things, Settings(), lambda one: one)
+    assert [next(every)[0], next(every)[0]] == things[:2]
+    with pytest.raises(InputError, match="has 8 samples, too few to measure"):
+        next(every)
