@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from glowseis.sampler import FlowSampler
     from glowseis.survey.content.gather_plot import plot_gather
     from glowseis.survey.formats.writing import write_gathers
-    from glowseis.survey.ingestion.ingest import read_gathers
+    from glowseis.survey.ingestion.in_memory import read_gathers
     from glowseis.survey.labels.overlay import open_survey
     from glowseis.survey.simulate.survey import simulate_gathers
     from glowseis.synthesis import synthesise
@@ -82,7 +82,7 @@ _ROOMS = {
     "load_flow": "export.flow",
     "open_survey": "survey.labels.overlay",
     "plot_gather": "survey.content.gather_plot",
-    "read_gathers": "survey.ingestion.ingest",
+    "read_gathers": "survey.ingestion.in_memory",
     "simulate_gathers": "survey.simulate.survey",
     "synthesise": "synthesis",
     "write_gathers": "survey.formats.writing",

@@ -39,6 +39,7 @@ def main(
     watch: Watch = False,
     settle: Settle = 60.0,
     jobs: Jobs = 1,
+    scheduler: command.Scheduler = "",
     options: "ReadOptions",
 ) -> int:
     """Grade gathers with a trained classifier.
@@ -53,7 +54,9 @@ def main(
     from glowseis.run.graded_sources import look_at, look_at_folder, model_among
     from glowseis.survey.ingestion.request import Request, left_out_lines
 
-    command.refuse_given(context, ["judge", "jobs"] if watch else ["settle"], "a survey" if watch else "--watch")
+    command.refuse_given(
+        context, ["judge", "jobs", "scheduler"] if watch else ["settle"], "a survey" if watch else "--watch"
+    )
     savedmodel, named, told = model_among(sources, model)
     asked = Request(named, options, kind, size, fit, next(iter(labels or ()), None), False, strict, keep_going)
     if watch:
@@ -68,8 +71,8 @@ def main(
     from glowseis.run.graded_lines import grade_sources
 
     left_out: dict[Path, str] = {}
-    lines = grade_sources(savedmodel, surveys, files, out, batch, prior, left_out, jobs)
-    return command.tell([*told, *lines], left_out_lines(left_out))
+    told += grade_sources(savedmodel, surveys, files, out, batch, prior, left_out, jobs, scheduler)
+    return command.tell(told, left_out_lines(left_out))
 
 
 if __name__ == "__main__":

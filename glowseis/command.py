@@ -124,6 +124,15 @@ KeepGoing = Annotated[
         help="Leave out files that cannot be read and say why; go on with the others, and end with status 1.",
     ),
 ]
+Scheduler = Annotated[
+    str,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Dask scheduler whose workers share the work, such as tls://10.0.0.1:8786; they need the same glowseis, "
+        "and the same files under the same paths.",
+        show_default=False,
+    ),
+]
 Target = Annotated[
     str,
     typer.Option(

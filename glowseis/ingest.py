@@ -15,6 +15,7 @@ Out = Annotated[Path, typer.Option(help="Folder to write the survey to.", show_d
 Label = Annotated[str, typer.Option(help="Label of gathers that --labels gives none, such as good, medium or bad.")]
 LabelledOnly = Annotated[bool, typer.Option("--labelled-only", help="Leave out gathers without a label.")]
 Fit = Annotated[str, typer.Option(help="pad: gathers must fit; crop: keep first samples and traces; resize: resample.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Processes that read files ahead; the survey is the same.")]
 Size = Annotated[str, typer.Option(help="Samples x traces; default: multiples of 64 that hold all gathers.")]
 
 
@@ -32,6 +33,8 @@ def main(
     kind: command.Kind = None,
     strict: command.Strict = False,
     keep_going: command.KeepGoing = False,
+    jobs: Jobs = 1,
+    scheduler: command.Scheduler = "",
     options: "ReadOptions",
 ) -> int:
     """Make a survey from recorded shot gathers.
@@ -48,7 +51,7 @@ def main(
         sources, replace(options, label=label), kind, size, fit, labels, labelled_only, strict, keep_going
     )
     left_out: dict[Path, str] = {}
-    return command.tell(ingest(request, out, left_out), left_out_lines(left_out))
+    return command.tell(ingest(request, out, left_out, jobs, scheduler), left_out_lines(left_out))
 
 
 if __name__ == "__main__":

@@ -16,14 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from eval.running.process import STOPPED
+from glowseis.cluster import RETRIES, connected
 from glowseis.command import INTERRUPTED, TERMINATED
 from glowseis.errors import FittingError, InputError
 from glowseis.machine import cores
 
 CHECKOUT = Path(__file__).parent.parent.parent
-
-RETRIES = 3
-"""How often a fold is started again elsewhere after its process was stopped from outside."""
 
 
 @dataclass(frozen=True)
@@ -199,24 +197,10 @@ def on_cluster(jobs: Sequence[Job], address: str, say: Callable[[str], None] = p
         FittingError: As `on_this_machine`, or so many workers died with a fold that dask gave up.
         InputError: dask.distributed is missing, no scheduler answers or it needs a key, or a fold was refused.
     """
-    try:
-        from distributed import Client, as_completed
-        from distributed.comm import get_address_host_port
-    except ImportError:
-        raise InputError('--scheduler needs dask.distributed; run pip install "glowseis[cluster]"') from None
-    try:
-        # Checked first: a client of an invalid address prints a traceback when it is deleted.
-        get_address_host_port(address)
-        _check_key(address)
-        client = Client(address, timeout="10s", set_as_default=False)
-    # Nothing listens there, an unknown protocol, a protocol without hosts.
-    except (OSError, ValueError, NotImplementedError) as wrong:
-        raise InputError(
-            f"--scheduler {address}: no scheduler answers there ({wrong}); give the address that it printed, such as "
-            "tls://10.0.0.1:8786"
-        ) from None
-    with client:
-        workers = len(client.scheduler_info(n_workers=-1)["workers"])
+    with connected(address) as client:
+        from distributed import as_completed
+
+        workers = len(client.nthreads())
         say(f"{len(jobs)} folds for {workers} workers{'' if workers else '; waiting for the first worker'}")
         _carry_own_code()
         run = uuid.uuid4().hex
@@ -298,22 +282,6 @@ def _environment(threads: int) -> dict[str, str]:
     path = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")]))
     counts = {"TF_NUM_INTRAOP_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)} if threads else {}
     return {**counts, **os.environ, "PYTHONPATH": path}
-
-
-def _check_key(address: str) -> None:
-    """Report a missing or useless key before a client does."""
-    from distributed import Security
-
-    known = Security().get_connection_args("client")
-    if address.startswith("tls://") and not known.get("ssl_context"):
-        raise InputError(
-            f"--scheduler {address}: needs its key; set DASK_CONFIG to what train/cluster/start.sh or secret.sh printed"
-        )
-    if not address.startswith("tls://") and known.get("require_encryption"):
-        raise InputError(
-            f"--scheduler {address}: takes no key, but the dask configuration requires one; give the address of a "
-            "scheduler with --protocol tls, which begins with tls://"
-        )
 
 
 def _carry_own_code() -> None:

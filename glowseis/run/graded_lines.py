@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from glowseis.cluster import ready
 from glowseis.delivery.record import GradedFile, file_state, graded_file, new_record, write_record
 from glowseis.export.classifier import SavedClassifier, load_classifier
 from glowseis.export.folders import savedmodel_sha256, version_folder
@@ -12,7 +13,7 @@ from glowseis.files import resumable_file
 from glowseis.judging.prior import parse_prior, shares_text
 from glowseis.run.gathers_to_grade import gathers_to_grade
 from glowseis.run.grading import Grades, bringing_for, grade_into
-from glowseis.run.grading_apart import grade_apart, others_beside
+from glowseis.run.grading_apart import grade_apart, grade_on_cluster, others_beside
 from glowseis.run.kept_grades import KeptGrades
 from glowseis.survey.formats.source import SourceError, blamed_on, check_file
 from glowseis.survey.ingestion.request import Request, readable_files
@@ -30,6 +31,7 @@ def grade_sources(
     prior: str | None,
     left_out: dict[Path, str] | None = None,
     jobs: int = 1,
+    scheduler: str = "",
 ) -> list[str]:
     """Grade the gathers of surveys, then of files.
 
@@ -44,12 +46,14 @@ def grade_sources(
         prior: Class fractions to expect, such as `66,31,2`; those of the training when None.
         left_out: Gets the files that cannot be read, and why.
         jobs: Processes that grade at once; probabilities are the same up to rounding.
+        scheduler: Address of a Dask scheduler whose workers grade instead.
 
     Returns:
         Lines for the user.
 
     Raises:
-        InputError: Something cannot be read or graded; nothing is left behind.
+        InputError: Something cannot be read or graded; nothing is left behind. Or the scheduler's workers cannot share
+            the work; grades that were kept stay.
         StoppedError: It was interrupted; grades are kept, and the same call goes on.
         OSError: The disk is full or not writable, and nothing was graded; nothing is left behind.
     """
@@ -68,13 +72,18 @@ def grade_sources(
         files.options,
     )
     work = {"glowseis": record.glowseis, "model": record.model, "model_sha256": record.model_sha256, "prior": prior}
-    with resumable_file(out, work) as (folder, keep):
+    shared = [version_folder(savedmodel), *(survey.path for survey in surveys), *files.sources]
+    with ready(scheduler, jobs, shared, out) as client, resumable_file(out, work) as (folder, keep):
         own = folder / f"{out.name}.kept"
         kept = KeptGrades(own, keep, others_beside(own))
         begun = kept.begun
-        if jobs > 1:
+        if client or jobs > 1:
             keep()
-            grade_apart(jobs, own, savedmodel, surveys, files, batch, prior)
+            if client:
+                model = (savedmodel, record.model_sha256)
+                grade_on_cluster(client, own, model, surveys, files, batch, prior)
+            else:
+                grade_apart(jobs, own, savedmodel, surveys, files, batch, prior)
             kept = KeptGrades(own, keep, others_beside(own))
         while True:
             bringing = bringing_for(classifier, files.fit, size, files.options.zero_level)

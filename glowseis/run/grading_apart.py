@@ -1,20 +1,29 @@
 """Grading by several processes at once: each keeps its grades in a file, and the one that asked finds them there."""
 
 import contextlib
+import functools
+import hashlib
 import os
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from glowseis.cluster import submitted
 from glowseis.errors import InputError
+from glowseis.files import private_file
 from glowseis.machine import cores
 from glowseis.processes import as_worker, end, started
 from glowseis.survey.ingestion.request import Request, readable_files
 from glowseis.survey.progress import EVERY_S
 from glowseis.survey.store.survey import Survey, open_survey
+from glowseis.survey.wording import number_of
+from glowseis.version import __version__
+
+Thing = TypeVar("Thing")
 
 LOOK_S = 0.2
 """Time between two looks at the processes."""
@@ -43,19 +52,61 @@ def grade_apart(
     """
     given = [survey.path for survey in surveys]
     threads = max(1, cores() // jobs)
-    workers = []
+    workers: list[Any] = []
     try:
         for number in range(jobs):
             kept = own.with_name(f"{own.name}.{number}")
             workers.append(started(_work, (number, jobs, threads), kept, savedmodel, given, files, batch, prior))
-        begun = told = time.monotonic()
-        while any(worker.is_alive() for worker in workers):
-            time.sleep(LOOK_S)
-            if time.monotonic() - told > EVERY_S:
-                told = time.monotonic()
-                print(f"grading in {jobs} processes for {told - begun:.0f} s", flush=True)
+        _wait(workers, lambda worker: worker.is_alive(), f"grading in {jobs} processes")
     finally:
         end(workers)
+
+
+def grade_on_cluster(
+    client: Any,
+    own: Path,
+    model: tuple[Path, str],
+    surveys: Sequence[Survey],
+    files: Request,
+    batch: int,
+    prior: str | None,
+) -> None:
+    """Grade gathers on the workers of a Dask scheduler, a file or a share of a survey at a time; like `grade_apart`.
+
+    Args:
+        client: The client of the scheduler (`glowseis.cluster.ready`).
+        own: As for `grade_apart`.
+        model: Path of the classifier's SavedModel, and `savedmodel_sha256` of its version.
+        surveys: Surveys to grade.
+        files: Files to grade, and how to read them.
+        batch: Windows at a time.
+        prior: As for `glowseis.run.graded_lines.grade_sources`.
+    """
+    workers = len(client.nthreads())
+    whole = Share(own.absolute(), model[0].absolute(), model[1], files, batch, prior)
+    shares = [
+        replace(whole, survey=survey.path.absolute(), number=number, of=workers)
+        for survey in surveys
+        for number in range(workers)
+    ]
+    paths = readable_files(files, {}) if files.sources else []
+    shares += [replace(whole, file=path.absolute()) for path in paths]
+    tasks = {f"{number}-{share.name}": (share,) for number, share in enumerate(shares)}
+    with submitted(client, grade_elsewhere, tasks) as is_awaited:
+        _wait(list(tasks), is_awaited, f"grading in {number_of(len(tasks), 'task')} by {number_of(workers, 'worker')}")
+    # Network file systems list files of others late, unless this process has changed the folder too.
+    with private_file(own.with_name(f".{own.name}"), ""):
+        pass
+
+
+def _wait(things: Sequence[Thing], is_awaited: Callable[[Thing], bool], doing: str) -> None:
+    """Wait until nothing is awaited, and say now and then what is done."""
+    begun = told = time.monotonic()
+    while things := [thing for thing in things if is_awaited(thing)]:
+        time.sleep(LOOK_S)
+        if time.monotonic() - told > EVERY_S:
+            told = time.monotonic()
+            print(f"{doing} for {told - begun:.0f} s, {len(things)} at work or waiting", flush=True)
 
 
 def _work(share: tuple[int, int, int], *given: Any) -> None:
@@ -93,27 +144,114 @@ def grade_share(
         prior: As for `glowseis.run.graded_lines.grade_sources`.
     """
     from glowseis.export.classifier import load_classifier
-    from glowseis.judging.prior import parse_prior
-    from glowseis.run.gathers_to_grade import gathers_to_grade
-    from glowseis.run.grading import bringing_for
     from glowseis.run.kept_grades import KeptGrades
-    from glowseis.survey.size import parse_size
 
     classifier = load_classifier(savedmodel)
-    expected = None if prior is None else parse_prior(prior, classifier.labels)
-    size = parse_size(files.size) if files.size else None
     keeper = KeptGrades(kept)
     paths = readable_files(files, {}) if files.sources else []
     whole = len(paths) >= of
-    mine = paths[number::of] if whole else paths
+    for path in surveys:
+        _grade(classifier, keeper, [open_survey(path)], replace(files, sources=()), (number, of), batch, prior)
+    for path in paths[number::of] if whole else paths:
+        _grade(classifier, keeper, [], replace(files, sources=[path]), (0, 1) if whole else (number, of), batch, prior)
+
+
+def _grade(
+    classifier: Any,
+    keeper: Any,
+    surveys: Sequence[Survey],
+    files: Request,
+    share: tuple[int, int],
+    batch: int,
+    prior: str | None,
+) -> None:
+    """Grade every so many gathers from one on, as far as they can be read."""
+    from glowseis.judging.prior import parse_prior
+    from glowseis.run.gathers_to_grade import gathers_to_grade
+    from glowseis.run.grading import bringing_for
+    from glowseis.survey.size import parse_size
+
+    expected = None if prior is None else parse_prior(prior, classifier.labels)
+    size = parse_size(files.size) if files.size else None
+    bringing = bringing_for(classifier, files.fit, size, files.options.zero_level)
     alone = replace(files, labels=None, strict=False, keep_going=False)
-    parts = [([open_survey(path)], replace(alone, sources=()), False) for path in surveys]
-    parts += [([], replace(alone, sources=[path]), whole) for path in mine]
-    for some, asked, is_mine in parts:
-        bringing = bringing_for(classifier, files.fit, size, files.options.zero_level)
-        every = gathers_to_grade(some, asked, {}, bringing, [])
-        gathers = every if is_mine else islice(every, number, None, of)
-        # The process that asked reads everything again, and tells what is wrong.
-        with contextlib.suppress(InputError):
-            for _ in keeper.graded(classifier, gathers, bringing, batch, expected):
-                pass
+    gathers = islice(gathers_to_grade(surveys, alone, {}, bringing, []), share[0], None, share[1])
+    # The process that asked reads everything again, and tells what is wrong.
+    with contextlib.suppress(InputError):
+        for _ in keeper.graded(classifier, gathers, bringing, batch, expected):
+            pass
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a task grades: a file, or every so many gathers of a survey.
+
+    Attributes:
+        own: The file of grades of the process that asked.
+        savedmodel: The classifier's SavedModel.
+        model_sha256: `savedmodel_sha256` of its version.
+        files: How files are read.
+        batch: Windows at a time.
+        prior: As for `glowseis.run.graded_lines.grade_sources`.
+        file: The file.
+        survey: Folder of the survey.
+        number: The survey's first gather.
+        of: And every how many follow.
+        glowseis: Version of the process that asked.
+    """
+
+    own: Path
+    savedmodel: Path
+    model_sha256: str
+    files: Request
+    batch: int
+    prior: str | None
+    file: Path | None = None
+    survey: Path | None = None
+    number: int = 0
+    of: int = 1
+    glowseis: str = __version__
+
+    @property
+    def name(self) -> str:
+        """What its files of grades have in their names."""
+        return hashlib.sha256(repr((self.file, self.survey, self.number, self.of)).encode()).hexdigest()[:16]
+
+
+def grade_elsewhere(share: Share) -> None:
+    """As a task: grade a share into a file of its own, as another that was thought dead may write still.
+
+    Args:
+        share: What to grade.
+
+    Raises:
+        ValueError: This is another glowseis, or the classifier is another one here.
+    """
+    from glowseis.run.kept_grades import KeptGrades
+
+    if share.glowseis != __version__:
+        raise ValueError(f"glowseis is {__version__} here, and {share.glowseis} where the grades are wanted")
+    # Whoever asked may be done, or have given up.
+    if not share.own.parent.is_dir():
+        return
+    classifier = _loaded(share.savedmodel, share.model_sha256)
+    beginning = f"{share.own.name}.{share.name}"
+    others = sorted(share.own.parent.glob(f"{beginning}.*"))
+    keeper = KeptGrades(share.own.with_name(f"{beginning}.{uuid.uuid4().hex}"), others=others)
+    surveys = [open_survey(share.survey)] if share.survey else []
+    files = replace(share.files, sources=[share.file] if share.file else [])
+    _grade(classifier, keeper, surveys, files, (share.number, share.of), share.batch, share.prior)
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(savedmodel: Path, model_sha256: str) -> Any:
+    """A classifier, loaded once by each process."""
+    import tensorflow as tf
+
+    from glowseis.export.classifier import load_classifier
+    from glowseis.export.folders import savedmodel_sha256, version_folder
+
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    if savedmodel_sha256(version_folder(savedmodel)) != model_sha256:
+        raise ValueError(f"{savedmodel} is another model here")
+    return load_classifier(savedmodel)

@@ -23,7 +23,7 @@ from glowseis.run.grading import graded as graded_by
 from glowseis.survey.formats.segy import write_segy
 from glowseis.survey.formats.source import ReadOptions
 from glowseis.survey.formats.sources import open_source
-from glowseis.survey.ingestion.ingest import read_gathers
+from glowseis.survey.ingestion.in_memory import read_gathers
 from glowseis.survey.matching.profile import profile_of
 from glowseis.testing import perturb
 from tests.support.graded_survey import LABELS, graded_survey

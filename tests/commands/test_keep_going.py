@@ -1,10 +1,7 @@
 """Batches of files: those that cannot be read are left out if asked for, and a batch that was stopped goes on."""
 
-import dataclasses
 import json
 
-import numpy as np
-import pandas as pd
 import pytest
 
 from glowseis.errors import InputError
@@ -12,45 +9,14 @@ from glowseis.survey.formats.segy import write_segy
 from glowseis.survey.ingestion import finished, ingest
 from glowseis.survey.store.scanning import verify
 from glowseis.survey.store.survey import open_survey
-from tests.support.random_gathers import random_recording
-
-SAMPLES, TRACES = 40, 24
-
-
-def recording(shot, line=3, **changes):
-    made = random_recording(shot, samples=SAMPLES, traces=TRACES, label="", line=line)
-    amplitude = made.amplitude.copy()
-    for name, value in changes.items():
-        amplitude[:, int(name.removeprefix("trace"))] = value
-    return dataclasses.replace(made, amplitude=amplitude)
+from tests.support.file_batches import OPTIONS, recording, write_batch
 
 
 @pytest.fixture
 def batch(tmp_path, monkeypatch):
-    """Three files of SEG-Y and one of NumPy, with dead, broken and lifeless gathers, and a table of labels."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(finished, "EVERY_S", 0.0)
-    files = tmp_path / "in"
-    files.mkdir()
-    for number, name in enumerate("abc"):
-        shots = [recording(10 * number + shot, line=number) for shot in range(3)]
-        shots[1] = recording(10 * number + 1, line=number, trace3=0.0)
-        write_segy(files / f"{name}.segy", shots)
-    lifeless = np.random.default_rng(1).normal(size=(3, SAMPLES, TRACES)).astype(np.float32)
-    lifeless[1] = 0
-    lifeless[2, :, 4] = np.nan
-    np.save(files / "d.npy", lifeless)
-    rows = [
-        (f"{name}-line{number}-shot{10 * number + shot}-cable2", "bad")
-        for number, name in enumerate("abc")
-        for shot in (0, 1)
-    ]
-    rows += [("d-gather2", "good"), ("d-gather9", "good")]
-    pd.DataFrame(rows, columns=["gather_id", "label"]).to_csv(tmp_path / "labels.csv", index=False)
-    return files
-
-
-OPTIONS = ("--axes", "gather,time,trace", "--labels", "labels.csv", "--sample-interval", "8")
+    return write_batch(tmp_path)
 
 
 def content(folder):
@@ -59,16 +25,16 @@ def content(folder):
 
 def stopping(monkeypatch, at, error=KeyboardInterrupt):
     """Let reading stop in the middle of some file; gives the files that were read."""
-    read, files = ingest._read, []
+    read, files = ingest.read_source, []
 
-    def stopped(source):
+    def stopped(source, *given):
         files.append(source.path.name)
-        for number, found in enumerate(read(source)):
+        for number, found in enumerate(read(source, *given)):
             if source.path.name == at and number == 1:
                 raise error
             yield found
 
-    monkeypatch.setattr(ingest, "_read", stopped)
+    monkeypatch.setattr(ingest, "read_source", stopped)
     return files
 
 
@@ -155,16 +121,16 @@ def test_files_that_cannot_be_read_are_left_out_if_asked_for(faulty, batch, tmp_
 def test_a_file_that_fails_in_the_middle_is_left_out_whole(batch, tmp_path, monkeypatch, command, at):
     words = [f"in/{name}" for name in ("a.segy", "b.segy", "c.segy", "d.npy")]
     with monkeypatch.context() as patched:
-        read = ingest._read
+        read = ingest.read_source
 
-        def failing(source):
+        def failing(source, *given):
             with ingest.blamed_on(source.path):
-                for number, found in enumerate(read(source)):
+                for number, found in enumerate(read(source, *given)):
                     if source.path.name == at and number == 1:
                         raise InputError(f"in/{at}: cannot be read at byte 5; copy it again")
                     yield found
 
-        patched.setattr(ingest, "_read", failing)
+        patched.setattr(ingest, "read_source", failing)
         done = command("ingest", *words, *OPTIONS, "--out", "new")
         assert done.status == 2 and done.error == [f"glowseis.ingest: in/{at}: cannot be read at byte 5; copy it again"]
         assert not (tmp_path / "new").exists() and not (tmp_path / ".new.writing").exists()

@@ -124,3 +124,20 @@ def free_ports(count):
     for one in sockets:
         one.close()
     return ports
+
+
+@contextlib.contextmanager
+def dask_cluster(workers=2, *, processes=False, **settings):
+    """A Dask scheduler with workers, in this process unless they are processes of their own; gives the cluster."""
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=processes,
+        protocol=None if processes else "tcp://",
+        host="127.0.0.1",
+        dashboard_address=":0",
+        **settings,
+    ) as cluster:
+        yield cluster

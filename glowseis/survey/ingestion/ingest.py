@@ -1,42 +1,35 @@
 """From files of gathers to a survey, with a report of everything that was done to them."""
 
 import itertools
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from glowseis.cluster import ready
 from glowseis.errors import InputError
 from glowseis.files import STATE, check_output, resumable_folder
-from glowseis.survey.formats.source import ReadOptions, Source, SourceError, blamed_on
+from glowseis.survey.formats.source import Source, SourceError, blamed_on
 from glowseis.survey.gather import Gather, Picture, Recording, source_text
+from glowseis.survey.ingestion.apart import Parts, made_apart, remove_parts
 from glowseis.survey.ingestion.finished import FILE, Finished, labels_sha256, read_note
 from glowseis.survey.ingestion.label_fit import LOOKED_FOR, Headed, check_some_fit
 from glowseis.survey.ingestion.label_table import LabelTable
 from glowseis.survey.ingestion.naming import free_name, id_prefixes
 from glowseis.survey.ingestion.opening import Opened, all_remarks, open_files, open_readable, shape_warnings
-from glowseis.survey.ingestion.report import (
-    WARNING,
-    Tally,
-    refuse_warnings,
-    summary,
-    treatment,
-)
+from glowseis.survey.ingestion.parts import Rendered, read_source, silent_traces, tasks_of
+from glowseis.survey.ingestion.report import Tally, refuse_warnings, summary, treatment
 from glowseis.survey.ingestion.request import Request, told_of
 from glowseis.survey.progress import progress
-from glowseis.survey.remote import fetched
-from glowseis.survey.render import ZERO_LEVEL, is_live, render, trace_states
-from glowseis.survey.size import size_text
-from glowseis.survey.store.manifest import MANIFEST
+from glowseis.survey.render import is_live, render
 from glowseis.survey.store.survey import open_survey, take_up, write_records
 from glowseis.survey.wording import number_of
 from glowseis.version import __version__
 
 
-def ingest(request: Request, out: Path, left_out: dict[Path, str] | None = None) -> list[str]:
+def ingest(
+    request: Request, out: Path, left_out: dict[Path, str] | None = None, jobs: int = 1, scheduler: str = ""
+) -> list[str]:
     """Make a survey from files of gathers, whole or not at all, with memory for one gather.
 
     Gather ids are those of the sources, preceded by the folder's name if several sources have the same name; an id that
@@ -47,25 +40,29 @@ def ingest(request: Request, out: Path, left_out: dict[Path, str] | None = None)
         request: What to read, and how; with `keep_going`, files that cannot be read are left out.
         out: Folder to make.
         left_out: Gets these files, and why they cannot be read.
+        jobs: Processes that read files ahead of this one; the survey is the same.
+        scheduler: Address of a Dask scheduler whose workers read files ahead of this process.
 
     Returns:
         What was done, line by line.
 
     Raises:
-        InputError: A setting or an input is wrong; nothing is left behind.
+        InputError: A setting or an input is wrong; nothing is left behind. Or the scheduler's workers cannot share the
+            work; what a stopped ingest finished is kept.
         StoppedError: It was interrupted; whole files are kept, and the same call goes on after them.
         OSError: The disk is full or not writable, and no file was finished; nothing is left behind.
     """
     check_output(out)
     faults = {} if left_out is None else left_out
-    opened = open_readable(request, faults)
-    work = {"glowseis": __version__, "sources": [source_text(path) for path in request.sources], **request.about()}
-    with resumable_folder(out, work) as (folder, keep):
-        try:
-            tally, told = _ingest(request, opened, faults, Finished(folder, keep), out)
-        except InputError:
-            (folder / STATE).unlink(missing_ok=True)
-            raise
+    with ready(scheduler, jobs, request.sources, out) as client:
+        opened = open_readable(request, faults)
+        work = {"glowseis": __version__, "sources": [source_text(path) for path in request.sources], **request.about()}
+        with resumable_folder(out, work) as (folder, keep):
+            try:
+                tally, told = _ingest(request, opened, faults, Finished(folder, keep), out, (jobs, client))
+            except InputError:
+                (folder / STATE).unlink(missing_ok=True)
+                raise
     return told + summary(open_survey(out), tally, opened.table)
 
 
@@ -76,9 +73,17 @@ def _first(count: int) -> Callable[[object], bool]:
 
 
 def _ingest(
-    request: Request, opened: Opened, faults: dict[Path, str], finished: Finished, out: Path
+    request: Request,
+    opened: Opened,
+    faults: dict[Path, str],
+    finished: Finished,
+    out: Path,
+    others: tuple[int, Any],
 ) -> tuple[Tally, list[str]]:
-    """Write a survey's files after those that are finished, from the last whole file on if a file is left out."""
+    """Write a survey's files after those that are finished, from the last whole file on if a file is left out.
+
+    `others` are the number of processes that read ahead, or the client of a scheduler.
+    """
     assert finished.folder
     folder = finished.folder
     told: list[str] = []
@@ -95,96 +100,18 @@ def _ingest(
             done = f"{number_of(len(note.files), 'file')} and {number_of(note.gathers, 'gather')}"
             told.append(f"{source_text(out)}: continued after {done} that were finished before")
         about = request.about() | ({"left_out": told_of(faults)} if faults else {})
-        gathers = _gathers(request, opened, tally, finished=finished)
         try:
-            write_records(folder, gathers, opened.size, about, written=written)
+            with made_apart(folder, tasks_of(request, opened, finished.files), *others, finished.keep) as parts:
+                gathers = _gathers(request, opened, tally, finished=finished, parts=parts)
+                write_records(folder, gathers, opened.size, about, written=written)
             (folder / FILE).unlink(missing_ok=True)
+            remove_parts(folder)
             return tally, shape_warnings(request, opened) + told
         except SourceError as wrong:
             if not request.keep_going:
                 raise
             faults |= wrong.faults
             opened = open_readable(request, faults)
-
-
-def read_gathers(
-    sources: str | Path | Sequence[str | Path],
-    *,
-    labels: str | Path | None = None,
-    size: str | tuple[int, int] = "",
-    fit: str = "pad",
-    kind: str | None = None,
-    labelled_only: bool = False,
-    strict: bool = False,
-    **options: Any,
-) -> list[Gather]:
-    """Read files in any format that `ingest` reads, or surveys, into memory.
-
-    >>> import glowseis
-    >>> gathers = glowseis.read_gathers("line12.segy", label="good")
-    >>> gathers[0].image.shape, gathers[0].image.dtype, gathers[0].geometry.sample_interval_s
-    ((64, 64), dtype('uint8'), 0.008)
-
-    Gathers are images of 256 levels; `glowseis.survey.render.amplitudes` converts them back to clipped amplitudes.
-    Problems in a file are Python warnings. Surveys are read as they are: only `labelled_only` applies to them, and
-    the other options are refused if there are no files.
-
-    Args:
-        sources: A file, a folder of files, a survey, or several of these, or their addresses elsewhere
-            (`glowseis.survey.remote`).
-        labels: A CSV file of labels.
-        size: Samples x traces of the images, such as `896x640` or `(896, 640)`; multiples of 64 that hold all
-            gathers when empty.
-        fit: `pad`, `crop` or `resize`.
-        kind: Format of all the files: `segy`, `su`, `hdf5`, `numpy` or `pictures`; by their extensions when None.
-        labelled_only: Whether gathers without a label are left out.
-        strict: Whether warnings are errors.
-        options: What the files do not say, or say wrongly, by the names of
-            `glowseis.survey.formats.source.ReadOptions`, such as `sample_interval_s=0.002`.
-
-    Returns:
-        The gathers of the surveys, then those of the files, 0.6 MB each at 896 x 640.
-
-    Raises:
-        InputError: A setting or an input is wrong.
-        TypeError: There is no such option.
-    """
-    given = [fetched(source) for source in ([sources] if isinstance(sources, str | Path) else sources)]
-    is_survey = [(source / MANIFEST).exists() for source in given]
-    surveys = [open_survey(source) for source, is_one in zip(given, is_survey, strict=True) if is_one]
-    files = [source for source, is_one in zip(given, is_survey, strict=True) if not is_one]
-    table = Path(labels) if labels else None
-    request = Request(files, ReadOptions(**options), kind, size_text(size), fit, table, labelled_only, strict)
-    if not files:
-        _refuse_unused(request)
-    gathers = [
-        survey.read(row)
-        for survey in surveys
-        for row, label in enumerate(survey.index["label"])
-        if label or not labelled_only
-    ]
-    if not files:
-        if surveys and not gathers:
-            raise InputError("no gather of the surveys has a label; leave labelled_only out, or give them labels")
-        return gathers
-    told: list[str] = []
-    gathers += gathers_of(request, told)
-    for line in told:
-        if line.startswith(WARNING):
-            warnings.warn(line.removeprefix(WARNING), stacklevel=2)
-    return gathers
-
-
-def _refuse_unused(request: Request) -> None:
-    """Refuse what is said of files where there are none."""
-    whole, options = Request(()), ReadOptions()
-    names = [name for name in ("labels", "size", "fit", "kind") if getattr(request, name) != getattr(whole, name)]
-    names += [name for name, value in vars(request.options).items() if value != getattr(options, name)]
-    if names:
-        raise InputError(
-            f"{' and '.join(names)}: only for files, and all sources are surveys, which are read as they are; leave "
-            "it out"
-        )
 
 
 def gathers_of(
@@ -254,11 +181,12 @@ def sourced_recordings(
         apart = (_named([one], tally, Finished(ids=set(others[one.path])), prefixes={}) for one in opened.sources)
         named = itertools.chain.from_iterable(apart)
     for source, found in progress(named, len(opened.shapes), "reading"):
+        assert not isinstance(found, Rendered)
         tally.add_mended(found.gather_id, found.mended)
         yield source, replace(found, label=_label(opened.table, source, found, tally) or found.label)
     if opened.table:
         check_some_fit(opened.table, opened.sources, request.options)
-    tally.remarks = all_remarks(opened.sources)
+    tally.remarks = all_remarks(opened.sources, tally.told)
     lines = treatment(tally, None, opened.table)
     if request.strict:
         refuse_warnings(lines)
@@ -271,6 +199,7 @@ def _gathers(
     tally: Tally,
     bring: Callable[[Recording | Picture], Gather] | None = None,
     finished: Finished | None = None,
+    parts: Parts | None = None,
 ) -> Iterator[Gather]:
     """The gathers of all sources, named, labelled and fitted, after those of files that are finished."""
     sources, table = opened.sources, opened.table
@@ -281,7 +210,8 @@ def _gathers(
     def note(files: int) -> None:
         finished.write(sources[:files], opened.size, kept, taken, tally, table)
 
-    for source, found in progress(_named(sources, tally, finished, note), len(opened.shapes), "reading", kept):
+    named_ones = _named(sources, tally, finished, note, parts=parts)
+    for source, found in progress(named_ones, len(opened.shapes), "reading", kept):
         name = found.gather_id
         if len(taken) < LOOKED_FOR:
             taken.append(name)
@@ -292,9 +222,15 @@ def _gathers(
             continue
         named = replace(found, label=label)
         with blamed_on(source.path):
-            gather = bring(named) if bring else render(named, *opened.size, request.fit, request.options.zero_level)
+            if isinstance(named, Rendered):
+                gather: Gather = named
+            elif bring:
+                gather = bring(named)
+            else:
+                gather = render(named, *opened.size, request.fit, request.options.zero_level)
         tally.add_mended(name, gather.mended)
-        _count_traces(found, name, gather, tally)
+        for kind, traces in silent_traces(found, gather).items():
+            getattr(tally, kind)[name] = traces
         if not is_live(gather):
             tally.lifeless.append(name)
             tally.dead.pop(name, None)
@@ -310,13 +246,13 @@ def _gathers(
         if broken := sum(number for number, _ in tally.broken.values()):
             told += f" ({broken} traces have NaN or infinite samples: check --sample-format and --byte-order)"
         raise InputError(f"no gather is left to write: {told}; check the sources and labels")
-    tally.remarks = all_remarks(sources)
+    tally.remarks = all_remarks(sources, tally.told)
     if request.strict:
         size = None if bring else opened.size
         refuse_warnings(([] if bring else shape_warnings(request, opened)) + treatment(tally, size, table))
 
 
-def _label(table: LabelTable | None, source: Source, found: Recording | Picture, tally: Tally) -> str:
+def _label(table: LabelTable | None, source: Source, found: Recording | Picture | Rendered, tally: Tally) -> str:
     """A gather's label in a table, if there is one; it is noted if no row is for it."""
     if table is None:
         return ""
@@ -333,7 +269,8 @@ def _named(
     finished: Finished | None = None,
     note: Callable[[int], None] = lambda files: None,
     prefixes: Mapping[Path, str] | None = None,
-) -> Iterator[tuple[Source, Recording | Picture]]:
+    parts: Parts | None = None,
+) -> Iterator[tuple[Source, Recording | Picture | Rendered]]:
     """The gathers of all sources that are not finished, each with an id of its own.
 
     `note` is called with the number of finished sources after the last gather of each.
@@ -343,7 +280,8 @@ def _named(
     taken = dict.fromkeys(finished.ids) if finished else {}
     for number, source in enumerate(sources[done:], start=done + 1):
         shots: set[tuple[int, int, int]] = set()
-        for found in _read(source):
+        part = parts.wait_for(source.path) if parts else None
+        for found in read_source(source, part, tally.told):
             wanted = f"{prefixes.get(source.path, '')}{found.gather_id}"
             name = free_name(wanted, taken)
             if name != wanted:
@@ -356,23 +294,3 @@ def _named(
             shots.add(shot)
             yield source, replace(found, gather_id=name)
         note(number)
-
-
-def _read(source: Source) -> Iterator[Recording | Picture]:
-    """The gathers of a source."""
-    with blamed_on(source.path):
-        yield from source.gathers()
-
-
-def _count_traces(found: Recording | Picture, name: str, gather: Gather, tally: Tally) -> None:
-    """Note the traces of a gather that carry no signal; most gathers have none, and are not searched again."""
-    if not gather.dead_traces:
-        return
-    if isinstance(found, Picture):
-        broken, dead = np.zeros(found.image.shape[1], bool), (found.image == ZERO_LEVEL).all(axis=0)
-    else:
-        broken, dead = trace_states(found.amplitude)
-    declared = found.mended.get("declared_dead", 0)
-    for traces, noted, known in ((broken, tally.broken, 0), (dead & ~broken, tally.dead, declared)):
-        if traces.sum() > known:
-            noted[name] = (int(traces.sum()) - known, 0 if known else int(np.argmax(traces)) + 1)

@@ -1,7 +1,7 @@
 """Files of gathers opened: all that is known of them, and may be wrong with them, before amplitudes are read."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,9 +78,19 @@ def _look_for_faults(sources: Sequence[Source], faults: dict[Path, str]) -> None
         raise SourceError(faults)
 
 
-def all_remarks(sources: Sequence[Source]) -> list[str]:
-    """Remarks on the files, each kind once."""
-    found = [(source, remark) for source in sources for remark in (*_interval_remarks(source), *source.remarks())]
+def all_remarks(sources: Sequence[Source], told: Mapping[str, list[Remark]] | None = None) -> list[str]:
+    """Remarks on the files, each kind once.
+
+    Args:
+        sources: The files, opened.
+        told: Remarks on those that were read to their end, by their printable paths.
+    """
+    known = told or {}
+    found = []
+    for source in sources:
+        name = source_text(source.path)
+        remarks = [*_interval_remarks(source), *(known[name] if name in known else source.remarks())]
+        found += [(source, remark) for remark in remarks]
     return remark_lines(found)
 
 

@@ -53,6 +53,7 @@ class Tally:
         nowhere: Number of gathers without coordinates, by source.
         mended: What was mended, by the names of `glowseis.survey.amplitudes.mending.MENDINGS`.
         remarks: Lines about whole files.
+        told: Remarks on each file that was read to its end, by its printable path.
         synthetic: Number of gathers that were made from others.
         orphans: Number of those whose parents are unknown, by file and what it lacks, as text.
     """
@@ -69,6 +70,7 @@ class Tally:
     nowhere: Counter[str] = field(default_factory=Counter)
     mended: dict[str, Mended] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    told: dict[str, list[Remark]] = field(default_factory=dict)
     synthetic: int = 0
     orphans: Counter[str] = field(default_factory=Counter)
 

@@ -7,7 +7,7 @@ readers can read these files.
 import hashlib
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -56,11 +56,11 @@ class ShardWriter:
             Name of the file and offset of the frame, in bytes.
         """
         place = self.next_place(len(record))
-        frame = b"".join((header(len(record)), record, masked_crc(record)))
+        framed = frame(record)
         file = self._turn_to(place, open_shard)
-        file.write(frame)
+        file.write(framed)
         file.flush()
-        self._count(frame)
+        self._count(framed)
         return place
 
     def next_place(self, length_bytes: int) -> tuple[str, int]:
@@ -105,7 +105,7 @@ class ShardWriter:
         if self._file and not place[1]:
             self._file.truncate(self._bytes)
         self._turn_to(place, _open_again)
-        self._count(b"".join((header(len(record)), record, masked_crc(record))))
+        self._count(frame(record))
 
     def cut(self) -> None:
         """Cut off and remove what an earlier writer wrote after the records that were taken over."""
@@ -142,10 +142,10 @@ class ShardWriter:
             self._file = open_file(self._folder / name)
         return self._file
 
-    def _count(self, frame: bytes) -> None:
-        self._sha256.update(frame)
+    def _count(self, framed: bytes) -> None:
+        self._sha256.update(framed)
         self._records += 1
-        self._bytes += len(frame)
+        self._bytes += len(framed)
 
 
 def _shard_name(number: int) -> str:
@@ -198,6 +198,32 @@ def read_into(path: Path, offset_bytes: int, length_bytes: int, part: np.ndarray
     crc = google_crc32c.extend(crc, bytes(after[:-FOOTER_BYTES]))
     whole = count == HEADER_BYTES + length_bytes + FOOTER_BYTES
     return whole and before[:HEADER_BYTES] == header(length_bytes) and after[-FOOTER_BYTES:] == _mask(crc)
+
+
+def records_of(path: Path) -> Iterator[bytes]:
+    """The records of a TFRecord file, one after another, up to the first that is not whole.
+
+    Args:
+        path: The file.
+    """
+    with path.open("rb") as file:
+        while len(head := file.read(HEADER_BYTES)) == HEADER_BYTES:
+            length_bytes = struct.unpack_from("<Q", head)[0]
+            if head != header(length_bytes):
+                return
+            record = file.read(length_bytes)
+            if file.read(FOOTER_BYTES) != masked_crc(record):
+                return
+            yield record
+
+
+def frame(record: bytes) -> bytes:
+    """A record as it lies in a file, with its length and checksums.
+
+    Args:
+        record: Its bytes.
+    """
+    return b"".join((header(len(record)), record, masked_crc(record)))
 
 
 def header(length_bytes: int) -> bytes:

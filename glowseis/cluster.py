@@ -1,0 +1,169 @@
+"""Work on the workers of an existing Dask scheduler, which see the same files under the same paths."""
+
+import contextlib
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from glowseis.errors import InputError
+from glowseis.files import private_file
+from glowseis.version import __version__
+
+RETRIES = 3
+"""How often Dask tries a task again."""
+
+LOOKED_FOR = 100
+"""Most paths that every worker looks for."""
+
+PATIENCE_S = 30.0
+"""How long a scheduler may be without workers before its tasks are given up: one that died may be started again."""
+
+
+@contextlib.contextmanager
+def connected(address: str, timeout_s: float = 10.0) -> Iterator[Any]:
+    """A client of a scheduler.
+
+    Args:
+        address: The scheduler's address, such as `tls://10.0.0.1:8786`.
+        timeout_s: How long it may take to answer.
+
+    Yields:
+        A `distributed.Client`.
+
+    Raises:
+        InputError: dask.distributed is missing, no scheduler answers, or it needs a key.
+    """
+    try:
+        from distributed import Client
+        from distributed.comm import get_address_host_port
+    except ImportError:
+        raise InputError('--scheduler needs dask.distributed; run pip install "glowseis[cluster]"') from None
+    try:
+        # Checked first: a client of an invalid address prints a traceback when it is deleted.
+        get_address_host_port(address)
+        _check_key(address)
+        client = Client(address, timeout=f"{timeout_s}s", set_as_default=False)
+    # Nothing listens there, an unknown protocol, a protocol without hosts.
+    except (OSError, ValueError, NotImplementedError) as wrong:
+        raise InputError(
+            f"--scheduler {address}: no scheduler answers there ({wrong}); give the address that it printed, such as "
+            "tls://10.0.0.1:8786"
+        ) from None
+    with client:
+        yield client
+
+
+@contextlib.contextmanager
+def ready(address: str, jobs: int, paths: Sequence[Path], out: Path) -> Iterator[Any]:
+    """A client of a scheduler whose workers can share work; None without an address.
+
+    Args:
+        address: The scheduler's address; may be empty.
+        jobs: Processes of this machine that were asked for.
+        paths: What the workers must see.
+        out: A file or folder that they write beside.
+
+    Raises:
+        InputError: As `connected`; or there are processes here too; or a worker has no glowseis, or another version, or
+            does not see the files.
+    """
+    if not address:
+        yield None
+        return
+    if jobs > 1:
+        raise InputError("--jobs shares the work on this machine, --scheduler on others; leave one of them out")
+    with connected(address) as client:
+        if not client.nthreads():
+            print(f"--scheduler {address}: waiting for its first worker", flush=True)
+            client.wait_for_workers(1)
+        probe = out.absolute().with_name(f".{out.name}.{uuid.uuid4().hex}")
+        with private_file(probe, ""):
+            places = [str(path.absolute()) for path in paths[:LOOKED_FOR]]
+            _check_workers(client, address, [*places, str(probe)], out)
+        yield client
+
+
+@contextlib.contextmanager
+def submitted(
+    client: Any, work: Callable[..., Any], arguments: Mapping[str, tuple[Any, ...]]
+) -> Iterator[Callable[[str], bool]]:
+    """Have tasks done by workers while the block runs; those that are not done at its end are cancelled.
+
+    Args:
+        client: What `ready` gave.
+        work: A function of a module; if it raises an error, or its worker dies, it is tried again.
+        arguments: Its arguments, by the tasks' names, in the order of their turn.
+
+    Yields:
+        A function that returns of a task, by its name, whether it may still be done.
+    """
+    run = uuid.uuid4().hex
+    keys = [f"{name}-{run}" for name in arguments]
+    columns = [list(column) for column in zip(*arguments.values(), strict=True)]
+    futures = dict(zip(arguments, client.map(work, *columns, key=keys, retries=RETRIES, pure=False), strict=True))
+    seen_s = looked_s = time.monotonic()
+
+    def is_awaited(name: str) -> bool:
+        nonlocal seen_s, looked_s
+        now_s = time.monotonic()
+        if now_s - looked_s > 1:
+            looked_s = now_s
+            # Its scheduler may be gone.
+            with contextlib.suppress(Exception):
+                if client.nthreads():
+                    seen_s = now_s
+        return name in futures and not futures[name].done() and now_s - seen_s < PATIENCE_S
+
+    try:
+        yield is_awaited
+    finally:
+        with contextlib.suppress(Exception):
+            client.cancel(list(futures.values()), force=True)
+
+
+def _check_workers(client: Any, address: str, paths: Sequence[str], out: Path) -> None:
+    """Refuse workers that cannot share the work."""
+
+    # A function within a function is sent as it is, to workers without glowseis too.
+    def look(wanted: Sequence[str]) -> tuple[str, list[str]]:
+        import os
+
+        try:
+            from glowseis.version import __version__ as version
+        except ImportError:
+            version = ""
+        return version, [path for path in wanted if not os.path.exists(path)]
+
+    try:
+        found = client.run(look, list(paths))
+    except Exception as wrong:
+        raise InputError(
+            f"--scheduler {address}: its workers cannot run code of this process ({wrong}); use the same versions of "
+            "Python and Dask on both sides"
+        ) from None
+    for worker, (version, missing) in found.items():
+        told = f"--scheduler {address}: worker {worker}"
+        if version != __version__:
+            has = f"has glowseis {version}" if version else "has no glowseis"
+            raise InputError(f"{told} {has}, but this is {__version__}; install the same version there")
+        if missing:
+            what = f"what is written beside {out}" if missing == [paths[-1]] else missing[0]
+            raise InputError(f"{told} does not see {what}; use files that all workers see under the same path")
+
+
+def _check_key(address: str) -> None:
+    """Report a missing or useless key before a client does."""
+    from distributed import Security
+
+    known = Security().get_connection_args("client")
+    if address.startswith("tls://") and not known.get("ssl_context"):
+        raise InputError(
+            f"--scheduler {address}: needs its key; set DASK_CONFIG to what train/cluster/start.sh or secret.sh printed"
+        )
+    if not address.startswith("tls://") and known.get("require_encryption"):
+        raise InputError(
+            f"--scheduler {address}: takes no key, but the dask configuration requires one; give the address of a "
+            "scheduler with --protocol tls, which begins with tls://"
+        )
