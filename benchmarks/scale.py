@@ -4,7 +4,8 @@
 
 Measured on simulated gathers, in one process, files in the page cache: `ingest` and `classify` from SEG-Y, by the
 processor time of all their threads, and a survey's index when it is read back. The table multiplies: so many gathers,
-so many cores, nothing else limiting.
+so many cores, nothing else limiting. With `ingest --jobs` one process collects what the others read; its own processor
+time, measured side by side with that of `ingest` alone, bounds what more processes can gain.
 """
 
 import contextlib
@@ -58,11 +59,24 @@ def main(
             request = Request([path], fit="")
             grade_sources(ready_model("classifier"), [], request, folder / f"{next(passes)}.csv", 16, None)
 
+        pair = [folder / f"line{number}.segy" for number in range(2)]
+        for each in pair:
+            segy_file(each, measured, parse_size(size))
+        height, width = parse_size(size)
+
+        def collecting(jobs: int, fit: str) -> Callable[[], object]:
+            asked = Request(pair, size=size if fit == "pad" else f"{height // 2}x{width // 2}", fit=fit)
+            return lambda: ingest(asked, folder / f"survey{next(passes)}", jobs=jobs)
+
         took = {
             "ingest": processor_seconds(ingesting, repetitions) / measured,
             "classify": processor_seconds(classifying, repetitions) / measured,
         }
-        survey = open_survey(next(folder.glob("survey*")))
+        shared = {
+            fit: [processor_seconds(collecting(jobs, fit), repetitions) / (2 * measured) for jobs in (1, 2)]
+            for fit in ("pad", "resize")
+        }
+        survey = open_survey(folder / "survey0")
         sizes = {
             "SEG-Y, 4-byte samples": path.stat().st_size / measured,
             "survey": sum(shard.bytes for shard in survey.manifest.shards) / measured,
@@ -82,6 +96,12 @@ def main(
         print(f"| {what} | {1e3 * each_s:,.1f} | {' | '.join(f'{one:,.3g}' for one in hours)} |")
     moved = (sizes["SEG-Y, 4-byte samples"] + sizes["survey"]) / took["ingest"] / 1e6
     print(f"\none core of ingest reads and writes {moved:,.0f} MB/s")
+    for fit, (alone_s, collecting_s) in shared.items():
+        print(
+            f"--fit {fit}{' to half the size' if fit == 'resize' else ''}: ingest alone takes {1e3 * alone_s:.1f} ms a "
+            f"gather, and with --jobs the process that collects {1e3 * collecting_s:.1f}: at most "
+            f"{alone_s / collecting_s:.1f} times as fast"
+        )
 
 
 def processor_seconds(work: Callable[[], object], repetitions: int) -> float:
