@@ -1,8 +1,11 @@
 """Work on the workers of an existing Dask scheduler, which see the same files under the same paths."""
 
 import contextlib
+import logging
+import sys
 import time
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -74,7 +77,12 @@ def ready(address: str, jobs: int, paths: Sequence[Path], out: Path) -> Iterator
         return
     if jobs > 1:
         raise InputError("--jobs shares the work on this machine, --scheduler on others; leave one of them out")
-    with connected(address) as client:
+    with contextlib.ExitStack() as stack:
+        with warnings.catch_warnings():
+            # A table of packages that some workers lack; glowseis is looked for below.
+            warnings.simplefilter("ignore")
+            stack.enter_context(_quiet())
+            client = stack.enter_context(connected(address))
         if not client.nthreads():
             print(f"--scheduler {address}: waiting for its first worker", flush=True)
             client.wait_for_workers(1)
@@ -83,6 +91,23 @@ def ready(address: str, jobs: int, paths: Sequence[Path], out: Path) -> Iterator
             places = [str(path.absolute()) for path in paths[:LOOKED_FOR]]
             _check_workers(client, address, [*places, str(probe)], out)
         yield client
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask's client from logging tracebacks when its scheduler is gone."""
+    # Importing it sets the levels.
+    with contextlib.suppress(ImportError):
+        import distributed  # noqa: F401
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+    former = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, former, strict=True):
+            logger.setLevel(level)
 
 
 @contextlib.contextmanager
@@ -104,9 +129,10 @@ def submitted(
     columns = [list(column) for column in zip(*arguments.values(), strict=True)]
     futures = dict(zip(arguments, client.map(work, *columns, key=keys, retries=RETRIES, pure=False), strict=True))
     seen_s = looked_s = time.monotonic()
+    told = False
 
     def is_awaited(name: str) -> bool:
-        nonlocal seen_s, looked_s
+        nonlocal seen_s, looked_s, told
         now_s = time.monotonic()
         if now_s - looked_s > 1:
             looked_s = now_s
@@ -114,7 +140,14 @@ def submitted(
             with contextlib.suppress(Exception):
                 if client.nthreads():
                     seen_s = now_s
-        return name in futures and not futures[name].done() and now_s - seen_s < PATIENCE_S
+        if name not in futures:
+            return False
+        # Tasks are cancelled if the connection is lost.
+        is_lost = futures[name].cancelled() or now_s - seen_s > PATIENCE_S
+        if is_lost and not told:
+            told = True
+            print("the scheduler or its workers are gone: this process goes on alone", file=sys.stderr, flush=True)
+        return not is_lost and not futures[name].done()
 
     try:
         yield is_awaited

@@ -21,3 +21,19 @@ def graded(tmp_path_factory):
     found = predict(model, survey.read_images(np.arange(37)))
     assert len(set(found.argmax(axis=1))) > 1
     return type("Graded", (), {"folder": folder, "model": model, "survey": survey, "found": found})
+
+
+@pytest.fixture
+def read_here(monkeypatch):
+    """The files that were read without a part."""
+    from glowseis.survey.ingestion import ingest
+
+    read, files = ingest.read_source, []
+
+    def watched(source, part, told):
+        if part is None:
+            files.append(source.path.name)
+        return read(source, part, told)
+
+    monkeypatch.setattr(ingest, "read_source", watched)
+    return files

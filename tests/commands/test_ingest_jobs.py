@@ -76,20 +76,6 @@ def here(monkeypatch):
 
 
 @pytest.fixture
-def read_here(monkeypatch):
-    """The files that were read without a part."""
-    read, files = ingest.read_source, []
-
-    def watched(source, part, told):
-        if part is None:
-            files.append(source.path.name)
-        return read(source, part, told)
-
-    monkeypatch.setattr(ingest, "read_source", watched)
-    return files
-
-
-@pytest.fixture
 def same(command, tmp_path):
     """Whether an ingest in which others read ahead ends as one process alone does; gives how it ended."""
 

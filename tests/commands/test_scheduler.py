@@ -19,6 +19,8 @@ from glowseis.survey.ingestion import apart, ingest, parts
 from tests.support.commands import CHECKOUT, dask_cluster, free_ports
 from tests.support.file_batches import OPTIONS, write_batch
 
+GONE = "the scheduler or its workers are gone: this process goes on alone"
+
 
 @pytest.fixture(scope="module")
 def cluster():
@@ -30,20 +32,6 @@ def cluster():
 def batch(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return write_batch(tmp_path)
-
-
-@pytest.fixture
-def read_here(monkeypatch):
-    """The files that were read without a part."""
-    read, files = ingest.read_source, []
-
-    def watched(source, part, told):
-        if part is None:
-            files.append(source.path.name)
-        return read(source, part, told)
-
-    monkeypatch.setattr(ingest, "read_source", watched)
-    return files
 
 
 def content(folder):
@@ -150,7 +138,7 @@ def test_files_are_read_here_once_no_worker_is_left(batch, tmp_path, command, re
             done = command("ingest", "in", *OPTIONS, "--scheduler", made.scheduler_address, "--out", "new")
         finally:
             released.set()
-    assert len(read_here) == 4
+    assert len(read_here) == 4 and done.error == [GONE]
     assert_as_alone(done, command, tmp_path)
 
 
@@ -172,9 +160,11 @@ def test_the_part_of_a_worker_that_dies_is_made_by_another(batch, tmp_path, comm
 
 
 @pytest.mark.slow
-def test_a_scheduler_that_dies_is_made_up_for(batch, tmp_path, command, monkeypatch):
+def test_a_scheduler_that_dies_is_made_up_for(batch, tmp_path, command, monkeypatch, caplog):
     monkeypatch.setattr(clusters, "PATIENCE_S", 3.0)
-    program = "from distributed import LocalCluster as C; import time\nif __name__ == '__main__':\n"
+    program = "from glowseis.survey.ingestion.parts import Task\n"
+    program += "from distributed import LocalCluster as C; import time\nTask.records = lambda self: time.sleep(600)\n"
+    program += "if __name__ == '__main__':\n"
     program += "    c = C(n_workers=1, processes=False, dashboard_address=':0', host='127.0.0.1', protocol='tcp://')\n"
     program += "    print(c.scheduler_address, flush=True); time.sleep(600)"
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
@@ -182,7 +172,10 @@ def test_a_scheduler_that_dies_is_made_up_for(batch, tmp_path, command, monkeypa
     wait_here = apart.Parts.wait_for
 
     def killing(self, path):
-        process.kill()
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+            time.sleep(1)
         return wait_here(self, path)
 
     try:
@@ -192,6 +185,7 @@ def test_a_scheduler_that_dies_is_made_up_for(batch, tmp_path, command, monkeypa
     finally:
         process.kill()
         process.wait()
+    assert done.error == [GONE] and "Error" not in caplog.text
     assert_as_alone(done, command, tmp_path)
 
 
