@@ -1,7 +1,9 @@
 """Gathers are graded window by window."""
 
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -69,26 +71,35 @@ def judged(
 ) -> Iterator[Judged]:
     """Run a classifier on gathers, in batches of windows that span gathers.
 
+    While it looks at a batch, in a thread of its own, the next gathers are read and those before are used.
+
     Args:
         looker: The classifier.
         gathers: Gathers matched to the classifier, of any size.
         size: Samples and traces of a window.
-        batch: Windows at a time; memory grows with it, and with the windows of one gather.
+        batch: Windows at a time; memory grows with two of them, and with the windows of two gathers.
         most: Most windows per gather; all when None.
 
     Yields:
         The gathers, in order.
     """
     waiting: list[tuple[Gather, Windows]] = []
+    looking: deque[tuple[list[tuple[Gather, Windows]], Future[Seen]]] = deque()
     count = 0
-    for gather in gathers:
-        windows = windows_of(gather, size, most)
-        waiting.append((gather, windows))
-        count += len(windows.places)
-        if count >= batch:
-            yield from _looked(looker, waiting, batch)
-            waiting, count = [], 0
-    yield from _looked(looker, waiting, batch)
+    with ThreadPoolExecutor(1) as thread:
+        for gather in gathers:
+            windows = windows_of(gather, size, most)
+            waiting.append((gather, windows))
+            count += len(windows.places)
+            if count >= batch:
+                looking.append((waiting, thread.submit(_looked, looker, waiting, batch)))
+                waiting, count = [], 0
+                if len(looking) > 1:
+                    yield from _apart(*looking.popleft())
+        if waiting:
+            looking.append((waiting, thread.submit(_looked, looker, waiting, batch)))
+        while looking:
+            yield from _apart(*looking.popleft())
 
 
 def gather_probabilities(seen: Seen, weights: np.ndarray, combination: Combination) -> np.ndarray:
@@ -116,20 +127,25 @@ def severity(probabilities: np.ndarray) -> np.ndarray:
     return np.asarray(probabilities, np.float64) @ np.arange(np.shape(probabilities)[-1])
 
 
-def _looked(looker: Looker, waiting: Sequence[tuple[Gather, Windows]], batch: int) -> Iterator[Judged]:
-    if not waiting:
-        return
+def _looked(looker: Looker, waiting: Sequence[tuple[Gather, Windows]], batch: int) -> Seen:
+    """The classifier's output for the windows of some gathers."""
     images = np.concatenate([windows.images for _, windows in waiting])
     parts = [looker.look(images[start : start + batch]) for start in range(0, len(images), batch)]
     probabilities = np.concatenate([part.probabilities for part in parts])
     logarithms = np.concatenate([part.log_probabilities for part in parts])
     known = [part.features for part in parts if part.features is not None]
-    features = np.concatenate(known) if known else None
+    return Seen(probabilities, logarithms, np.concatenate(known) if known else None)
+
+
+def _apart(waiting: Sequence[tuple[Gather, Windows]], looked: "Future[Seen]") -> Iterator[Judged]:
+    """Each of these gathers with its part of the output."""
+    every = looked.result()
     start = 0
     for gather, windows in waiting:
         mine = slice(start, start + len(windows.places))
         start = mine.stop
-        seen = Seen(probabilities[mine], logarithms[mine], features[mine] if features is not None else None)
+        features = None if every.features is None else every.features[mine]
+        seen = Seen(every.probabilities[mine], every.log_probabilities[mine], features)
         yield Judged(gather, windows, seen, figures_of(gather))
 
 

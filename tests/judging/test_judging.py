@@ -11,12 +11,13 @@ from glowseis.judging.combination import (
     mean_of_windows,
     pooled,
 )
-from glowseis.judging.gathers import Seen, gather_probabilities, severity
+from glowseis.judging.gathers import Seen, gather_probabilities, judged, severity
 from glowseis.judging.prior import parse_prior, reweighted, trained_fractions
 from glowseis.judging.unlike import CHANCE, fit_unlikeness, summary, unlikeness_from
 from glowseis.survey.matching.events import EVENT_STATISTICS
 from glowseis.survey.matching.profile import Profile
 from glowseis.survey.matching.statistics import STATISTICS, image_statistics
+from tests.support.random_gathers import random_gather
 
 LABELS = ("good", "medium", "bad")
 
@@ -297,3 +298,38 @@ def test_figures_of_pictures():
     assert abs(found["lateral_correlation"]) < 0.05 and found["frequency_50"] == pytest.approx(0.25, abs=0.03)
     for nothing in (np.full((9, 9), 128, np.uint8), np.zeros((0, 0), np.uint8), np.full((1, 1), 99, np.uint8)):
         assert np.isfinite(image_statistics(nothing)).all()
+
+
+class Mean:
+    """A classifier whose features are the mean levels of windows; it fails at a window."""
+
+    def __init__(self, fails_at=None):
+        self.looked, self.fails_at = 0, fails_at
+
+    def look(self, images):
+        self.looked += len(images)
+        if self.fails_at is not None and self.looked > self.fails_at:
+            raise InputError("no such layer")
+        means = images.mean(axis=(1, 2))[:, np.newaxis].astype(np.float32)
+        even = np.full((len(images), 3), 1 / 3, np.float32)
+        return Seen(even, np.log(even), means)
+
+
+def test_gathers_are_read_ahead_of_the_classifier_and_come_in_their_order():
+    every = [random_gather(shot, samples=60, traces=20 + shot) for shot in range(9)]
+    read = []
+
+    def gathers():
+        for one in every:
+            read.append(one)
+            yield one
+
+    # Two windows each, two gathers a batch: one batch is looked at, one is collected.
+    for used, one in enumerate(judged(Mean(), gathers(), (64, 16), batch=4)):
+        assert one.gather is every[used] and len(read) - used <= 4
+        np.testing.assert_array_equal(one.seen.features[:, 0], one.windows.images.mean(axis=(1, 2), dtype=np.float32))
+    assert used == 8
+    failing = judged(Mean(fails_at=4), every, (64, 16), batch=4)
+    assert [next(failing).gather, next(failing).gather] == every[:2]
+    with pytest.raises(InputError, match="no such layer"):
+        next(failing)
