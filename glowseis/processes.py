@@ -46,8 +46,14 @@ def end(processes: Sequence[BaseProcess]) -> None:
         raise interruption
 
 
-def as_worker() -> None:
-    """In the new process: leave interruptions to its parent, and end if that ends."""
+def as_worker(*, silent: bool = False) -> None:
+    """In the new process: leave interruptions to its parent, and end if that ends.
+
+    Args:
+        silent: Whether it writes no errors, because its parent tells what is wrong.
+    """
+    if silent:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import hashlib
-import os
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -111,10 +110,8 @@ def _wait(things: Sequence[Thing], is_awaited: Callable[[Thing], bool], doing: s
 
 def _work(share: tuple[int, int, int], *given: Any) -> None:
     """In a process: grade a share, given its number, how many there are, and how many threads it may use."""
-    as_worker()
+    as_worker(silent=True)
     number, of, threads = share
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)

@@ -1,6 +1,7 @@
 """Files read ahead by others: the survey and all that is printed are those of one process."""
 
 import signal
+import threading
 import time
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 
 from glowseis.survey.formats.segy import write_segy
 from glowseis.survey.formats.segy_origin import SYNTHETIC, simulated_text
+from glowseis.survey.formats.source import ReadOptions
 from glowseis.survey.ingestion import apart, finished, ingest, parts
 from tests.support.commands import finish, start
 from tests.support.file_batches import OPTIONS, recording, write_batch
@@ -47,13 +49,16 @@ def content(folder):
 
 
 class Worker:
-    """In place of a process, its work in this one."""
+    """In place of a process, its work in this one; it seems to be at work still."""
 
-    def __init__(self, work=lambda: None, *given):
+    def __init__(self, work, *given):
+        self._asked = 0
         work(*given)
 
     def is_alive(self):
-        return False
+        self._asked += 1
+        assert self._asked < 50, "waited for although the part is there"
+        return True
 
     def kill(self):
         pass
@@ -71,7 +76,9 @@ def here(monkeypatch):
         return Worker(work, folder, share)
 
     monkeypatch.setattr(apart, "started", started)
-    monkeypatch.setattr(apart, "as_worker", lambda: None)
+    monkeypatch.setattr(apart, "as_worker", lambda **given: None)
+    # Whoever uses parts waits until all are made.
+    monkeypatch.setattr(apart, "AHEAD", 100)
     return given
 
 
@@ -137,6 +144,30 @@ def test_there_are_no_more_processes_than_files(batch, here, command):
     assert here == [1, 1]
     refused = command("ingest", "in", "--jobs", 0, "--out", "none")
     assert (refused.status, len(refused.error)) == (2, 1) and "--jobs" in refused.error[0]
+
+
+def test_a_process_makes_few_parts_ahead(batch, tmp_path, monkeypatch):
+    monkeypatch.setattr(apart, "as_worker", lambda **given: None)
+    share = [
+        (name, parts.Task(batch / f"{name}.segy", None, ReadOptions(), 1, (64, 32), "crop"))
+        for name in ("a", "b", "c", "none", "e")
+    ]
+    monkeypatch.setattr(parts.Task, "key", lambda self: self.path.stem)
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    worker = threading.Thread(target=apart._work, args=(folder, share))
+    worker.start()
+    found = []
+    for used in ("a", "b", "c", "none", "e"):
+        end = time.monotonic() + 60
+        while len(list(folder.glob("[!.]*"))) < min(apart.AHEAD, 5 - len(found)):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        time.sleep(0.1)
+        found.append(sorted(path.name for path in folder.glob("[!.]*")))
+        (folder / used).unlink()
+    worker.join()
+    assert found == [["a", "b"], ["b", "c"], ["c", "none"], ["e", "none"], ["e"]]
 
 
 def harmed(path, harm):

@@ -293,4 +293,6 @@ def _named(
                 tally.again.append(name)
             shots.add(shot)
             yield source, replace(found, gather_id=name)
+        if parts:
+            parts.discard(source.path)
         note(number)

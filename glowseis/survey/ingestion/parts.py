@@ -151,8 +151,8 @@ def read_source(
 
     Args:
         source: The file.
-        part: Its part, which is removed once it is used; None if there is none.
-        told: Gets the remarks on the file, by its printable path.
+        part: Its part; None if there is none.
+        told: Gets the remarks on the file, if there are any, by its printable path.
 
     Raises:
         SourceError: The file cannot be read.
@@ -165,18 +165,22 @@ def read_source(
             record = next(records, None)
             content = json.loads(note)
             if isinstance(content, list):
-                told[name] = [Remark(**remark) for remark in content]
-            elif record is not None:
+                _tell(told, name, [Remark(**remark) for remark in content])
+                return
+            if record is not None:
                 taken += 1
                 gather = parse(record)
                 silent = {kind: (count, first) for kind, (count, first) in content.items()}
                 yield Rendered(**vars(gather) | {"source": f"{name}{gather.source}"}, silent=silent)
-        part.unlink(missing_ok=True)
-        if name in told:
-            return
     with blamed_on(source.path):
         yield from itertools.islice(source.gathers(), taken, None)
-    told[name] = source.remarks()
+    _tell(told, name, source.remarks())
+
+
+def _tell(told: dict[str, list[Remark]], name: str, remarks: list[Remark]) -> None:
+    """Note remarks; of most files there are none, and these are not listed."""
+    if remarks:
+        told[name] = remarks
 
 
 def silent_traces(found: Recording | Picture | Rendered, gather: Gather) -> Silent:

@@ -53,7 +53,7 @@ class Tally:
         nowhere: Number of gathers without coordinates, by source.
         mended: What was mended, by the names of `glowseis.survey.amplitudes.mending.MENDINGS`.
         remarks: Lines about whole files.
-        told: Remarks on each file that was read to its end, by its printable path.
+        told: Remarks on files that were read to their end, by their printable paths.
         synthetic: Number of gathers that were made from others.
         orphans: Number of those whose parents are unknown, by file and what it lacks, as text.
     """
