@@ -19,9 +19,12 @@ from glowseis.judging.prior import reweighted
 from glowseis.recipe import ClassifierRecipe, identifying, read_recipe
 from glowseis.run.classifier import train_classifier
 from glowseis.run.looks import Looks, look_at_survey
-from glowseis.scoring import fraction_weights, scores
+from glowseis.scoring import Scores, fraction_weights, scores
 
 Scored = dict[str, list[float]]
+
+LEAST_COUNT = 0.5
+"""What a class without a label counts as (Jeffreys)."""
 
 
 def recipe_of(arm: ArmSection) -> ClassifierRecipe | None:
@@ -45,7 +48,7 @@ def settings_digest(recipe: HourRecipe, name: str) -> str:
 
 def ready_scores(recipe: HourRecipe, target: Target, looks: Looks, classifier: SavedClassifier) -> Scored:
     """Scores of the ready model as it is."""
-    return _scores(recipe, target, looks.probabilities, classifier.labels)
+    return _scores(recipe, target, looks.probabilities, classifier.labels, pool_fractions(recipe))
 
 
 def head_scores(
@@ -68,7 +71,7 @@ def head_scores(
     classes = np.array([classifier.labels.index(label) for label in labels])
     head = fit_head(pool.log_probabilities[rows], own[rows], classes)
     found = head.probabilities(test.log_probabilities, asked) if head else test.probabilities
-    return _scores(recipe, target, found, classifier.labels)
+    return _scores(recipe, target, found, classifier.labels, label_fractions(recipe, bought))
 
 
 def trained_scores(
@@ -103,21 +106,56 @@ def trained_scores(
     fitted = time.monotonic()
     classifier = load_classifier(Path(result["savedmodel"]))
     looks = look_at_survey(classifier, target.test, batch=64)
-    found = _scores(recipe, target, looks.probabilities, classifier.labels)
+    fractions = label_fractions(recipe, bought)
+    if classifier.calibration:
+        # What classify grades by; without validation gathers there is no calibration.
+        own = dict(zip(classifier.labels, classifier.fractions(), strict=True))
+        fractions = np.array([own.get(label, 0.0) for label in recipe.labels])
+    found = _scores(recipe, target, looks.probabilities, classifier.labels, fractions)
     shutil.rmtree(work)
     return found, {"training": fitted - started, "scoring": time.monotonic() - fitted}
 
 
-def _scores(recipe: HourRecipe, target: Target, even: np.ndarray, labels: tuple[str, ...]) -> Scored:
-    """Figures of the most probable classes for the pool's class fractions; what a classifier never grades counts 0."""
+def pool_fractions(recipe: HourRecipe) -> np.ndarray:
+    """Class fractions of the pool, `[class]`."""
+    return np.array(recipe.targets.fractions) / sum(recipe.targets.fractions)
+
+
+def label_fractions(recipe: HourRecipe, bought: Bought) -> np.ndarray:
+    """Class fractions of the labelled gathers, `[class]`; a class without any counts as half a gather.
+
+    Gathers were chosen by what they look like, so what a label says of a gather's look holds for the pool as it is.
+    """
+    labels = list(bought.of_each().values())
+    counts = np.array([max(labels.count(label), LEAST_COUNT) for label in recipe.labels])
+    return counts / counts.sum()
+
+
+def _scores(
+    recipe: HourRecipe, target: Target, even: np.ndarray, labels: tuple[str, ...], fractions: np.ndarray
+) -> Scored:
+    """Figures of the most probable classes, weighted to the pool's class fractions; what is never graded counts 0.
+
+    Args:
+        recipe: The benchmark's recipe.
+        target: The target.
+        even: Probabilities on its test survey if all classes were equally common, `[gather, class]`.
+        labels: The classifier's classes.
+        fractions: Class fractions that probabilities are for, `[class]`.
+    """
     found = np.zeros((len(even), len(recipe.labels)))
     for number, label in enumerate(labels):
         found[:, recipe.labels.index(label)] = even[:, number]
-    fractions = np.array(recipe.targets.fractions) / sum(recipe.targets.fractions)
-    probabilities = reweighted(found, np.ones(len(fractions)), fractions)
     truth = target.test.index["label"].map(recipe.labels.index).to_numpy(np.int64)
-    weights = fraction_weights(truth, fractions.tolist())
-    graded = probabilities.argmax(axis=1)
-    made = scores(truth, graded, recipe.labels, probabilities=probabilities, weights=weights)
+    weights = fraction_weights(truth, pool_fractions(recipe).tolist())
+
+    def scored(fractions: np.ndarray) -> Scores:
+        probabilities = reweighted(found, np.ones(len(fractions)), fractions)
+        return scores(truth, probabilities.argmax(axis=1), recipe.labels, probabilities=probabilities, weights=weights)
+
+    made, corrected = scored(fractions), scored(pool_fractions(recipe))
     names = ("f1", "average_precision", "precision", "recall")
-    return {name: np.asarray(getattr(made, name), np.float64).tolist() for name in names}
+    return {
+        **{name: np.asarray(getattr(made, name), np.float64).tolist() for name in names},
+        "f1_for_pool": np.asarray(corrected.f1, np.float64).tolist(),
+    }

@@ -24,6 +24,7 @@ class Point(Kept):
         average_precision: Of each class, likewise.
         precision: Of each class, likewise.
         recall: Of each class, likewise.
+        f1_for_pool: As `f1`, but with probabilities for the pool's class fractions, whatever those of the labels are.
         seconds: Time taken, by part.
         commit: Commit of the code.
         machine: The processor in words.
@@ -41,6 +42,7 @@ class Point(Kept):
     average_precision: list[FiniteFloat] = Field(default_factory=list)
     precision: list[FiniteFloat] = Field(default_factory=list)
     recall: list[FiniteFloat] = Field(default_factory=list)
+    f1_for_pool: list[FiniteFloat] = Field(default_factory=list)
     seconds: dict[str, float] = Field(default_factory=dict)
     commit: str = ""
     machine: str = ""
