@@ -4,13 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from eval.budget.arms import _scores, label_fractions
+from eval.budget.buying import Bought
 from eval.budget.outcome import read_point
-from eval.budget.targets import Judge, acquisition_numbers, make_target
+from eval.budget.targets import Judge, Target, acquisition_numbers, make_target
 from glowseis.errors import InputError
 from glowseis.export.classifier import export_classifier
 from glowseis.fitting.classifier.trainer import make_classifier
 from glowseis.testing import perturb
-from tests.support.graded_survey import LABELS
+from tests.support.graded_survey import LABELS, graded_survey
 from tests.support.small_hour import HOUR, OWN, small_hour
 
 pytestmark = pytest.mark.usefixtures("one_core")
@@ -35,6 +37,20 @@ def hour(grader, tmp_path, monkeypatch, command):
     return lambda *words: command("eval.hour", "hour.toml", *words)
 
 
+def test_probabilities_are_for_the_class_fractions_of_the_labels(tmp_path):
+    """What is graded bad if bad gathers are common is not if they are rare."""
+    recipe = small_hour(tmp_path)
+    bought = Bought(shared="", rows=[1, 2, 3, 4, 2], labels=["good", "bad", "good", "good", "medium"], reasons=[""] * 5)
+    assert label_fractions(recipe, bought).tolist() == pytest.approx([3 / 4.5, 1 / 4.5, 0.5 / 4.5])
+    survey = graded_survey(tmp_path / "test", (2, 2, 2))
+    even = np.eye(3)[survey.index["label"].map(LABELS.index)] * 0.6 + 0.1
+    target = Target(0, 1, survey, survey)
+    common = _scores(recipe, target, even, LABELS, np.array([0.3, 0.3, 0.4]))
+    assert common["f1"] == pytest.approx([1, 1, 1])
+    rare = _scores(recipe, target, even, LABELS, np.array([0.6, 0.38, 0.02]))
+    assert rare["recall"][2] == 0 and rare["f1_for_pool"] == common["f1_for_pool"]
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("eager_fitting")
 def test_points_are_run_once_and_compared(hour, tmp_path):
@@ -48,6 +64,8 @@ def test_points_are_run_once_and_compared(hour, tmp_path):
     assert sorted(kept) == [f"00-{name}.json" for name in names]
     point = read_point(folder / "outcomes/00-random-0020.json")
     assert sum(point.labelled.values()) == 20 and set(point.seconds) == {"preparation", "training", "scoring"}
+    ready = read_point(folder / "outcomes/00-ready-0000.json")
+    assert ready.f1 == ready.f1_for_pool and len(point.f1_for_pool) == 3
     again = hour("--target", 0, "--arm", "ready", "--arm", "head", "--arm", "random")
     assert again.status == 0 and "F1 of bad" not in again.out.split("\n")[0]
     assert kept == {path.name: path.read_bytes() for path in (folder / "outcomes").iterdir()}
