@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from glowseis.errors import InputError
+from glowseis.errors import InputError, reason_of
 from glowseis.files import private_file
 from glowseis.version import __version__
 
@@ -51,8 +51,8 @@ def connected(address: str, timeout_s: float = 10.0) -> Iterator[Any]:
     # Nothing listens there, an unknown protocol, a protocol without hosts.
     except (OSError, ValueError, NotImplementedError) as wrong:
         raise InputError(
-            f"--scheduler {address}: no scheduler answers there ({wrong}); give the address that it printed, such as "
-            "tls://10.0.0.1:8786"
+            f"--scheduler {address}: no scheduler answers there ({reason_of(wrong)}); give the address that it "
+            "printed, such as tls://10.0.0.1:8786"
         ) from None
     with client:
         yield client
@@ -76,7 +76,7 @@ def ready(address: str, jobs: int, paths: Sequence[Path], out: Path) -> Iterator
         yield None
         return
     if jobs > 1:
-        raise InputError("--jobs shares the work on this machine, --scheduler on others; leave one of them out")
+        raise InputError("--jobs shares the work on this machine, --scheduler on others; pass only one of them")
     with contextlib.ExitStack() as stack:
         with warnings.catch_warnings():
             # A table of packages that some workers lack; glowseis is looked for below.
@@ -128,25 +128,28 @@ def submitted(
     keys = [f"{name}-{run}" for name in arguments]
     columns = [list(column) for column in zip(*arguments.values(), strict=True)]
     futures = dict(zip(arguments, client.map(work, *columns, key=keys, retries=RETRIES, pure=False), strict=True))
-    seen_s = looked_s = time.monotonic()
+    looked_s = time.monotonic()
+    gone_s: float | None = None
     told = False
 
     def is_awaited(name: str) -> bool:
-        nonlocal seen_s, looked_s, told
+        nonlocal gone_s, looked_s, told
         now_s = time.monotonic()
         if now_s - looked_s > 1:
             looked_s = now_s
+            there = False
             # Its scheduler may be gone.
             with contextlib.suppress(Exception):
-                if client.nthreads():
-                    seen_s = now_s
+                there = bool(client.nthreads())
+            # From the first look that finds nobody on: between two looks, this process may have worked for long.
+            gone_s = None if there else now_s if gone_s is None else gone_s
         if name not in futures:
             return False
         # Tasks are cancelled if the connection is lost.
-        is_lost = futures[name].cancelled() or now_s - seen_s > PATIENCE_S
+        is_lost = futures[name].cancelled() or (gone_s is not None and now_s - gone_s > PATIENCE_S)
         if is_lost and not told:
             told = True
-            print("the scheduler or its workers are gone: this process goes on alone", file=sys.stderr, flush=True)
+            print("the scheduler or its workers are gone: this process continues alone", file=sys.stderr, flush=True)
         return not is_lost and not futures[name].done()
 
     try:
@@ -173,8 +176,8 @@ def _check_workers(client: Any, address: str, paths: Sequence[str], out: Path) -
         found = client.run(look, list(paths))
     except Exception as wrong:
         raise InputError(
-            f"--scheduler {address}: its workers cannot run code of this process ({wrong}); use the same versions of "
-            "Python and Dask on both sides"
+            f"--scheduler {address}: its workers cannot run code from this process ({reason_of(wrong)}); use the "
+            "same versions of Python and Dask on both sides"
         ) from None
     for worker, (version, missing) in found.items():
         told = f"--scheduler {address}: worker {worker}"

@@ -1,6 +1,6 @@
 """Gathers that trained a model, recognised by their ids or by their images."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,9 +29,16 @@ class KnownGathers:
     digests: frozenset[str]
 
     def __contains__(self, gather: Gather) -> bool:
-        return gather.gather_id in self.ids or (
-            bool(self.digests) and image_digest(valid_region(gather)) in self.digests
-        )
+        return self.has(gather.gather_id, lambda: gather)
+
+    def has(self, gather_id: str, read: Callable[[], Gather]) -> bool:
+        """Whether a gather is among them; it is read only if its id does not tell.
+
+        Args:
+            gather_id: Its id.
+            read: Gives the gather, as the model sees it.
+        """
+        return gather_id in self.ids or (bool(self.digests) and image_digest(valid_region(read())) in self.digests)
 
 
 def known_gathers(about: Mapping[str, Any]) -> KnownGathers:

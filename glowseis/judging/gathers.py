@@ -87,19 +87,23 @@ def judged(
     looking: deque[tuple[list[tuple[Gather, Windows]], Future[Seen]]] = deque()
     count = 0
     with ThreadPoolExecutor(1) as thread:
-        for gather in gathers:
-            windows = windows_of(gather, size, most)
-            waiting.append((gather, windows))
-            count += len(windows.places)
-            if count >= batch:
+        try:
+            for gather in gathers:
+                windows = windows_of(gather, size, most)
+                waiting.append((gather, windows))
+                count += len(windows.places)
+                if count >= batch:
+                    looking.append((waiting, thread.submit(_looked, looker, waiting, batch)))
+                    waiting, count = [], 0
+                    if len(looking) > 1:
+                        yield from _apart(*looking.popleft())
+            if waiting:
                 looking.append((waiting, thread.submit(_looked, looker, waiting, batch)))
-                waiting, count = [], 0
-                if len(looking) > 1:
-                    yield from _apart(*looking.popleft())
-        if waiting:
-            looking.append((waiting, thread.submit(_looked, looker, waiting, batch)))
-        while looking:
-            yield from _apart(*looking.popleft())
+            while looking:
+                yield from _apart(*looking.popleft())
+        finally:
+            # After an error or an interruption nobody waits for batches that are not begun.
+            thread.shutdown(cancel_futures=True)
 
 
 def gather_probabilities(seen: Seen, weights: np.ndarray, combination: Combination) -> np.ndarray:

@@ -56,10 +56,11 @@ def _callback(name: str) -> keras.callbacks.Callback:
     try:
         found = getattr(importlib.import_module(module), attribute)
     except Exception as wrong:
-        absent = isinstance(wrong, ModuleNotFoundError)
-        mend = "install its package, or run this in the folder of your module" if absent else "correct the name"
-        if not isinstance(wrong, ModuleNotFoundError | AttributeError):
-            mend = "mend the module"
+        mend = "fix the module"
+        if isinstance(wrong, ModuleNotFoundError):
+            mend = "install its package, or run this in the folder of your module"
+        elif isinstance(wrong, AttributeError):
+            mend = "correct the name"
         raise InputError(f"--callback {name}: cannot be imported ({reason_of(wrong)}); {mend}") from None
     if not isinstance(found, keras.callbacks.Callback) and callable(found):
         try:

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import glob
 import hashlib
 import time
 import uuid
@@ -30,7 +31,7 @@ LOOK_S = 0.2
 
 def others_beside(own: Path) -> list[Path]:
     """The files of grades that other processes keep beside one's own."""
-    return sorted(own.parent.glob(f"{own.name}.*"))
+    return sorted(own.parent.glob(f"{glob.escape(own.name)}.*"))
 
 
 def grade_apart(
@@ -81,7 +82,8 @@ def grade_on_cluster(
         batch: Windows at a time.
         prior: As for `glowseis.run.graded_lines.grade_sources`.
     """
-    workers = len(client.nthreads())
+    # Those that were there may be gone by now.
+    workers = max(1, len(client.nthreads()))
     whole = Share(own.absolute(), model[0].absolute(), model[1], files, batch, prior)
     shares = [
         replace(whole, survey=survey.path.absolute(), number=number, of=workers)
@@ -233,7 +235,7 @@ def grade_elsewhere(share: Share) -> None:
         return
     classifier = _loaded(share.savedmodel, share.model_sha256)
     beginning = f"{share.own.name}.{share.name}"
-    others = sorted(share.own.parent.glob(f"{beginning}.*"))
+    others = sorted(share.own.parent.glob(f"{glob.escape(beginning)}.*"))
     keeper = KeptGrades(share.own.with_name(f"{beginning}.{uuid.uuid4().hex}"), others=others)
     surveys = [open_survey(share.survey)] if share.survey else []
     files = replace(share.files, sources=[share.file] if share.file else [])

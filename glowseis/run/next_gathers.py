@@ -1,5 +1,6 @@
 """What to label next in a survey: a classifier's view of it, the labels that there are, and choices with reasons."""
 
+import functools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from glowseis.judging.prior import reweighted
 from glowseis.run.grading import bringing_for
 from glowseis.run.looks import Looks, kept_looks
 from glowseis.survey.cells import safe_cell
+from glowseis.survey.gather import Gather
 from glowseis.survey.labels.adding import MAJORITY, moment
 from glowseis.survey.labels.overlay import SILENT, Overlay
 from glowseis.survey.store.survey import Survey
@@ -126,7 +128,7 @@ def labelled(survey: Survey, overlay: Overlay | None, whom: str | None = None) -
     if whom:
         if overlay.judge not in ("", MAJORITY):
             raise InputError(
-                f"--for {whom} --judge {overlay.judge}: labels of others do not count with --for; pass one"
+                f"--for {whom} --judge {overlay.judge}: labels of others do not count with --for; pass only one"
             )
         there = [number for number, judge in enumerate(overlay.judges) if judge.casefold() == whom.casefold()]
         votes, given = overlay.votes[:, there], overlay.given[:, there]
@@ -206,7 +208,12 @@ def next_gathers(
             "--model one with the survey's classes"
         )
     known, bringing = known_gathers(classifier.about), bringing_for(classifier)
-    seen = np.array([bringing.gather(survey.read(int(row))) in known for row in taught], bool)
+    ids = index["gather_id"].to_numpy(object)
+
+    def brought(row: int) -> Gather:
+        return bringing.gather(survey.read(row))
+
+    seen = np.array([known.has(ids[row], functools.partial(brought, int(row))) for row in taught], bool)
     if seen.any():
         remarks.append(
             f"{number_of(int(seen.sum()), 'label')} not checked: {classifier.name} was trained on these "
@@ -239,7 +246,7 @@ def next_gathers(
         remarks.append(f"{' and '.join(doubts)}, but none of them is chosen: see --share")
     if len(choices) < count:
         remarks.append(
-            f"--count {count}: {number_of(len(choices), 'gather')} chosen; for these shares no more are left"
+            f"--count {count}: {number_of(len(choices), 'gather')} chosen; no more are left for these shares"
         )
     return Next(tuple(choices), probabilities, given.times, fractions, len(suspects), tuple(remarks))
 

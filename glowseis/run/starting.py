@@ -138,7 +138,12 @@ def known_before(survey: Survey, rows: np.ndarray, *beginnings: Start | None) ->
         rows: Rows of the gathers, such as those to be tested on.
         beginnings: The saved models.
     """
-    found = {one.name: sum(survey.read(int(row)) in one.known for row in rows) for one in beginnings if one}
+    ids = survey.index["gather_id"].to_numpy(object)
+    found = {
+        one.name: sum(one.known.has(ids[row], functools.partial(survey.read, int(row))) for row in rows)
+        for one in beginnings
+        if one
+    }
     return {name: count for name, count in found.items() if count}
 
 

@@ -42,6 +42,14 @@ def test_whole_files_are_shared_if_there_are_enough_and_else_gathers(there, grad
     assert shares(there, [graded.survey.path], [], 2, tmp_path / "survey.kept") == [19, 18]
 
 
+def test_grades_of_others_are_found_beside_any_name(tmp_path):
+    own = tmp_path / "grades[1].csv.kept"
+    others = [tmp_path / f"{own.name}.{number}" for number in range(2)]
+    for other in (own, *others, tmp_path / "grades1.csv.kept.0"):
+        other.touch()
+    assert others_beside(own) == others
+
+
 def assert_same(path, other):
     """Up to rounding, because batches differ."""
     mine, others = pd.read_csv(path), pd.read_csv(other)

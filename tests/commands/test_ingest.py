@@ -125,10 +125,7 @@ def test_bad_input_is_one_line(tmp_path, source):
         ((source, "--out", out, "--sample-interval", "nan"), "in milliseconds"),
         ((source, "--out", out, "--axes", "trace,time"), "--axes is for files of the formats hdf5 and numpy"),
         ((tmp_path / "full" / "thesis.tex", "--out", out), "SEG-Y, because its extension is unknown; pass --format"),
-        (
-            (tmp_path / "grades.CSV", "--out", out),
-            "is a table, not a file of gathers; tables of labels are given to --l",
-        ),
+        ((tmp_path / "grades.CSV", "--out", out), "a table, not a file of gathers; pass tables of labels to --labels"),
         ((tmp_path / "broken.segy", "--out", out), r"1 without a live trace \(.* traces have NaN or infinite"),
         ((source, "--out", out, "--labelled-only"), "no gather is left to write: 15 without a label"),
         ((source, "--out", out, "--shot-header", "Shot"), "FieldRecord"),

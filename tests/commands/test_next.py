@@ -133,7 +133,7 @@ def test_random_choices_are_in_the_order_of_the_sample(following):
 
 def test_fewer_gathers_than_asked_for_are_told(following):
     done = following("--count", 1000)
-    assert done.status == 0 and "--count 1000: 39 gathers chosen; for these shares no more are left\n" in done.out
+    assert done.status == 0 and "--count 1000: 39 gathers chosen; no more are left for these shares\n" in done.out
 
 
 def test_a_table_whose_labels_are_empty_is_refused(following):

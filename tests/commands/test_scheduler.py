@@ -19,7 +19,7 @@ from glowseis.survey.ingestion import apart, ingest, parts
 from tests.support.commands import CHECKOUT, dask_cluster, free_ports
 from tests.support.file_batches import OPTIONS, write_batch
 
-GONE = "the scheduler or its workers are gone: this process goes on alone"
+GONE = "the scheduler or its workers are gone: this process continues alone"
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_work_that_cannot_be_shared_is_refused_and_costs_nothing(batch, tmp_path
         connected = clusters.connected
         patched.setattr(clusters, "connected", lambda address: connected(address, 0.5))
         assert f"--scheduler {nobody}: no scheduler answers there" in refused("--scheduler", nobody)
-    assert "leave one of them out" in refused("--scheduler", address, "--jobs", 2)
+    assert "pass only one of them" in refused("--scheduler", address, "--jobs", 2)
     with monkeypatch.context() as patched:
         patched.setattr(clusters, "__version__", "9.9")
         told = refused("--scheduler", address)

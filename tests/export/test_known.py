@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from glowseis.export.known import KnownGathers, known_digests, known_gathers
+from glowseis.export.known import DIGESTS, KnownGathers, known_digests, known_gathers
 from glowseis.survey.content.digests import valid_region
 from tests.support.graded_survey import graded_gather
 
@@ -37,6 +37,20 @@ def test_images_of_one_level_are_known_by_id_alone():
     gather = graded_gather(7, "bad")
     dead = dataclasses.replace(gather, image=np.full_like(gather.image, 128))
     assert dead not in known_gathers(known_digests([valid_region(dead), np.zeros((0, 4), np.uint8)]))
+
+
+def test_a_gather_is_read_only_if_its_id_does_not_tell():
+    gather = graded_gather(7, "bad")
+    read = []
+
+    def reading():
+        read.append(gather.gather_id)
+        return gather
+
+    digests = frozenset(known_digests([valid_region(gather)])[DIGESTS])
+    assert KnownGathers(frozenset("a"), digests).has("a", reading) and not read
+    assert not KnownGathers(frozenset("a"), frozenset()).has("b", reading) and not read
+    assert KnownGathers(frozenset("a"), digests).has("b", reading) and read
 
 
 def test_what_earlier_models_know_is_known_too():

@@ -1,5 +1,9 @@
 """From windows to gathers: the rule that combines them, other class fractions, how unlike a gather is."""
 
+import os
+import signal
+import time
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -333,3 +337,27 @@ def test_gathers_are_read_ahead_of_the_classifier_and_come_in_their_order():
     assert [next(failing).gather, next(failing).gather] == every[:2]
     with pytest.raises(InputError, match="no such layer"):
         next(failing)
+
+
+def test_an_interruption_waits_for_no_batch_that_is_not_begun():
+    read = []
+
+    class Interrupted(Mean):
+        def look(self, images):
+            if not self.looked:
+                while len(read) < 4:
+                    time.sleep(0.01)
+                time.sleep(0.1)
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.3)
+            return super().look(images)
+
+    def gathers():
+        for shot in range(9):
+            read.append(shot)
+            yield random_gather(shot, samples=60, traces=30)
+
+    looker = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        next(judged(looker, gathers(), (64, 16), batch=4))
+    assert looker.looked == 4

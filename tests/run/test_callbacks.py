@@ -85,7 +85,7 @@ def test_callbacks_by_import_path(here):
             r"cannot be imported \(module 'own_callbacks' has no attribute 'none'\); correct the name",
         ),
         ("nowhere_at_all.Own", r"cannot be imported \(No module named 'nowhere_at_all'\); install its package, or run"),
-        ("torn.Own", r"cannot be imported \(half written\); mend the module"),
+        ("torn.Own", r"cannot be imported \(half written\); fix the module"),
         ("own_callbacks.broken", r"cannot be made without arguments \(no room\); name a function"),
         ("keras.callbacks.CSVLogger", "cannot be made without arguments .*'filename'"),
     ],

@@ -78,7 +78,7 @@ def open_source(path: Path, options: ReadOptions, kind: str | None = None, first
             raise
         if path.suffix.lower() in TABLES:
             raise InputError(
-                f"{source_text(path)}: is a table, not a file of gathers; tables of labels are given to --labels"
+                f"{source_text(path)}: is a table, not a file of gathers; pass tables of labels to --labels"
             ) from None
         raise InputError(
             f"{wrong} (read as SEG-Y, because its extension is unknown; pass --format if it is not SEG-Y)"
