@@ -86,9 +86,12 @@ class TraceSource:
             the word counts traces.
         """
         word, order = header_word(name), self.facts.layout.header_order
-        every = [values(headers, word, order) for _, headers in self._bytes.headers()]
+        every, traces = [], 0
+        for _, headers in self._bytes.headers():
+            every.append(np.unique(values(headers, word, order)))
+            traces += len(headers)
         found = np.unique(np.concatenate(every))
-        return found if LEAST_RUN * len(found) <= sum(map(len, every)) else found[:0]
+        return found if LEAST_RUN * len(found) <= traces else found[:0]
 
     @property
     def interval_s(self) -> float:
