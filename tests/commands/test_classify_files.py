@@ -111,18 +111,18 @@ def test_files_that_cannot_be_read_are_left_out_if_asked_for(graded, lines, tmp_
 
 
 def test_a_file_that_fails_in_the_middle_is_left_out_whole(graded, lines, tmp_path, monkeypatch, command):
-    read = ingest._read
+    read = ingest.read_source
 
-    def failing(source):
+    def failing(source, *given):
         with ingest.blamed_on(source.path):
-            for number, found in enumerate(read(source)):
+            for number, found in enumerate(read(source, *given)):
                 if source.path.name == "b.segy" and number == 2:
                     raise InputError("b.segy: cannot be read at byte 5; copy it again")
                 yield found
 
     counts = looks(monkeypatch)
     with monkeypatch.context() as patched:
-        patched.setattr(ingest, "_read", failing)
+        patched.setattr(ingest, "read_source", failing)
         words = [graded.folder / "grader", *lines, "--out", "new.csv", "--batch", 4]
         assert command("classify", *words).status == 2 and not list(tmp_path.glob("*.csv"))
         counts.clear()
