@@ -1,7 +1,5 @@
 """Grading by several processes: the table is the one that a single process makes."""
 
-import numpy as np
-import pandas as pd
 import pytest
 
 from glowseis.export.classifier import SavedClassifier
@@ -10,6 +8,7 @@ from glowseis.run.grading_apart import grade_share, others_beside
 from glowseis.run.kept_grades import KeptGrades
 from glowseis.survey.formats.segy import write_segy
 from glowseis.survey.ingestion.request import Request
+from tests.support.grades import assert_same_grades
 from tests.support.random_gathers import random_recording
 
 
@@ -50,14 +49,6 @@ def test_grades_of_others_are_found_beside_any_name(tmp_path):
     assert others_beside(own) == others
 
 
-def assert_same(path, other):
-    """Up to rounding, because batches differ."""
-    mine, others = pd.read_csv(path), pd.read_csv(other)
-    numbers = mine.select_dtypes("number").columns
-    np.testing.assert_allclose(mine[numbers], others[numbers], atol=1e-5)
-    assert mine.drop(columns=numbers).equals(others.drop(columns=numbers))
-
-
 @pytest.fixture
 def by_shares(monkeypatch):
     """In place of processes, their work in this one."""
@@ -90,7 +81,7 @@ def test_the_table_is_that_of_one_process(there, graded, tmp_path, command, monk
     monkeypatch.setattr("glowseis.run.graded_lines.grade_apart", watched)
     done = command(*words, "--jobs", jobs, "--out", "many.csv")
     assert done.status == 0 and "continued" not in done.out
-    assert_same(tmp_path / "many.csv", tmp_path / "one.csv")
+    assert_same_grades(tmp_path / "many.csv", tmp_path / "one.csv")
     assert len(looks) == collected[0] > 0  # the collecting process grades nothing
     assert not list(tmp_path.glob(".many*"))
 
@@ -134,4 +125,4 @@ def test_processes_grade_and_one_that_dies_is_made_up_for(there, tmp_path, comma
     done = command("classify", there, "in", "--jobs", 2, "--out", "many.csv")
     assert done.status == 0, done.error
     assert [process.exitcode for process in given] == [0, -9]
-    assert_same(tmp_path / "many.csv", tmp_path / "one.csv")
+    assert_same_grades(tmp_path / "many.csv", tmp_path / "one.csv")

@@ -7,8 +7,6 @@ import sys
 import threading
 import time
 
-import numpy as np
-import pandas as pd
 import pytest
 
 from glowseis import cluster as clusters
@@ -18,6 +16,7 @@ from glowseis.run import graded_lines, grading_apart
 from glowseis.survey.ingestion import apart, ingest, parts
 from tests.support.commands import CHECKOUT, dask_cluster, free_ports
 from tests.support.file_batches import OPTIONS, write_batch
+from tests.support.grades import assert_same_grades
 
 GONE = "the scheduler or its workers are gone: this process continues alone"
 
@@ -193,14 +192,6 @@ def test_a_scheduler_that_dies_is_made_up_for(batch, tmp_path, command, monkeypa
 def lines_of(batch, graded):
     """What classifies the batch; by its fixture, a classifier of its own."""
     return ("classify", graded.folder / "grader/1", graded.survey.path, *(f"in/{name}.segy" for name in "abc"))
-
-
-def assert_same_grades(path, other):
-    """Up to rounding, because batches differ."""
-    mine, others = pd.read_csv(path), pd.read_csv(other)
-    numbers = mine.select_dtypes("number").columns
-    np.testing.assert_allclose(mine[numbers], others[numbers], atol=1e-5)
-    assert mine.drop(columns=numbers).equals(others.drop(columns=numbers))
 
 
 @pytest.fixture
