@@ -128,8 +128,8 @@ def test_a_file_that_fails_in_the_middle_is_left_out_whole(graded, lines, tmp_pa
         counts.clear()
         done = command("classify", *words, "--keep-going")
     assert done.status == 1 and done.error == ["b.segy: left out: cannot be read at byte 5; copy it again"]
-    # None was graded twice.
-    assert sum(counts) == 4 * (4 + 2 + 4)
+    # None was graded twice; the last gather before the error may not have been graded at all.
+    assert sum(counts) in (4 * (4 + 1 + 4), 4 * (4 + 2 + 4))
     table = pd.read_csv("new.csv")
     assert table["source"].tolist() == ["a.segy"] * 4 + ["c.segy"] * 4
 
