@@ -1,5 +1,6 @@
 """Keras callbacks that a user names by import path."""
 
+import functools
 import importlib
 import os
 import sys
@@ -27,9 +28,14 @@ def _guarded(name: str, callback: keras.callbacks.Callback) -> keras.callbacks.C
     """The callback, whose errors end the training in one line."""
 
     def guard(hook: str, call: Callable[..., object]) -> Callable[..., object]:
+        # Keras looks for marks on hooks that do nothing.
+        @functools.wraps(call)
         def guarded(*given: object, **named: object) -> object:
             try:
                 return call(*given, **named)
+            # From a hook that this one called.
+            except FittingError:
+                raise
             # A user's code may raise anything.
             except Exception as wrong:
                 raise FittingError(

@@ -5,6 +5,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from keras.src.utils.python_utils import is_default
 
 from glowseis.errors import FittingError, InputError, StoppedError
 from glowseis.fitting.classifier.fitting import ClassifierFitting, make_classifier
@@ -123,16 +124,28 @@ def test_a_callback_watches_a_classifier_s_run(tmp_path, eager_fitting):
     assert [name for name, *_ in again.told] == ["train_begin", "train_end"]
 
 
-def test_a_callback_that_raises_ends_the_training_in_a_line(here):
+def test_keras_sees_which_hooks_do_nothing(here):
+    (here / "hooked.py").write_text(
+        "import keras\nclass Hooked(keras.callbacks.Callback):\n    def on_epoch_end(self, epoch, logs=None): pass\n"
+    )
+    (hooked,) = callbacks_of(["hooked.Hooked"])
+    empty = [name for name in dir(hooked) if name.startswith("on_") and is_default(getattr(hooked, name))]
+    plain = keras.callbacks.Callback()
+    assert set(empty) == {name for name in dir(plain) if is_default(getattr(plain, name))} - {"on_epoch_end"} != set()
+
+
+@pytest.mark.parametrize("hook", ["on_epoch_end", "on_batch_end"])
+def test_a_callback_that_raises_ends_the_training_in_a_line(here, hook):
     (here / "raising.py").write_text(
         "import keras\nclass Boom(keras.callbacks.Callback):\n"
-        "    def on_epoch_end(self, epoch, logs=None):\n        raise RuntimeError('disk gone')\n"
+        f"    def {hook}(self, number, logs=None):\n        raise RuntimeError('disk gone')\n"
     )
+    sys.modules.pop("raising", None)
     told = keras.callbacks.CallbackList(callbacks_of(["raising.Boom"]), model=keras.Sequential())
     told.on_train_begin()
     told.on_epoch_begin(0)
-    with pytest.raises(FittingError, match=r"--callback raising\.Boom: on_epoch_end failed \(disk gone\); mend it"):
-        told.on_epoch_end(0, {})
+    with pytest.raises(FittingError, match=rf"^--callback raising\.Boom: {hook} failed \(disk gone\); mend it"):
+        told.on_epoch_end(0, {}) if hook == "on_epoch_end" else told.on_train_batch_end(0, {})
 
 
 @pytest.mark.parametrize(("kind", "run"), [("flow", FlowRun), ("classifier", ClassifierRun)])
