@@ -27,7 +27,7 @@ STATE = "state.json"
 """The file in an unfinished folder that says what work it holds, written once there is something worth keeping."""
 
 MOST_JSON_BYTES = 1 << 26
-"""The largest JSON file that is read: the ids of two million gathers. glowseis writes none that is larger."""
+"""The largest JSON file that is read: ids of about a million gathers, with digests of their images."""
 
 
 def refuse_address(path: Path) -> None:
@@ -40,8 +40,10 @@ def refuse_address(path: Path) -> None:
         InputError: It is one.
     """
     first = path.parts[0] if path.parts else ""
-    if re.fullmatch(r"[a-z][a-z0-9+.-]+:", first) and not Path(first).exists():
-        address = f"{first}//{'/'.join(path.parts[1:])}"
+    if re.fullmatch(r"[a-z][a-z0-9+.-]+:", first, re.IGNORECASE) and not Path(first).exists():
+        # Only these have no host.
+        slashes = "///" if first.lower() in ("file:", "local:") else "//"
+        address = f"{first}{slashes}{'/'.join(path.parts[1:])}"
         raise InputError(
             f"{address}: is an address; only sources, surveys and labels may be elsewhere, so give a path here"
         )
@@ -209,7 +211,7 @@ def resumable_file(out: Path, work: dict[str, Any]) -> Iterator[tuple[Path, Call
                 raise
             where, what = wrong.filename or out, wrong.strerror or wrong
             raise InputError(f"{where}: {what}; what is finished is kept: fix that, and {resume}") from None
-        shutil.rmtree(folder)
+        remove_folder(folder)
 
 
 @contextlib.contextmanager
@@ -237,6 +239,21 @@ def private_file(path: Path, text: str) -> Iterator[None]:
         with contextlib.suppress(OSError):
             for folder in made:
                 folder.rmdir()
+
+
+def remove_folder(folder: Path, beside: Path | None = None) -> None:
+    """Remove a folder at once, whole, even if other processes are still writing in it.
+
+    Args:
+        folder: The folder; it may be missing.
+        beside: The folder beside which it is moved first, so that nobody finds it any more; itself when None.
+    """
+    gone = (beside or folder).with_name(f".{os.urandom(16).hex()}.writing")
+    try:
+        os.rename(folder, gone)
+    except OSError:
+        gone = folder
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def is_writers(entry: Path) -> bool:
@@ -316,7 +333,7 @@ def _staging(out: Path, work: dict[str, Any] | None = None, *, replace: bool = F
         except BaseException as wrong:
             # If the output itself has that name, it says nothing about work to resume.
             if out.name == STATE or not (folder / STATE).exists():
-                shutil.rmtree(folder, ignore_errors=True)
+                remove_folder(folder)
             if isinstance(wrong, OSError) and wrong.errno and wrong.filename is None:
                 wrong.filename = str(out)
             raise

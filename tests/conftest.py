@@ -1,8 +1,10 @@
+import contextlib
 import gc
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -89,6 +91,24 @@ def command(capsys):
         return SimpleNamespace(status=left.value.code, out=out, error=lines(error))
 
     return call
+
+
+@pytest.fixture
+def late_writer(monkeypatch):
+    """Gives a function: from then on, whenever a folder is removed, somebody else writes into another if it exists."""
+
+    def writing(into):
+        def rmtree(folder, ignore_errors=False):
+            for left in sorted(Path(folder).rglob("*"), reverse=True):
+                left.rmdir() if left.is_dir() else left.unlink()
+            with contextlib.suppress(FileNotFoundError):
+                (into / "late").touch()
+            with contextlib.suppress(*[OSError] * ignore_errors):
+                Path(folder).rmdir()
+
+        monkeypatch.setattr("shutil.rmtree", rmtree)
+
+    return writing
 
 
 @pytest.fixture

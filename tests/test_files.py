@@ -22,6 +22,7 @@ from glowseis.files import (
     resumable_file,
     resumable_folder,
     whole_file,
+    whole_folder,
     write_json,
 )
 from glowseis.locks import NO_LOCKS, locked
@@ -362,11 +363,23 @@ def test_json_is_read_up_to_a_size(tmp_path, monkeypatch):
     assert len(read_json(path)) == (1 << 20) - 2
 
 
-@pytest.mark.parametrize("out", ["http://host/out.csv", "s3://bucket/survey"])
+def test_whoever_still_writes_into_an_unfinished_output_leaves_nothing(tmp_path, late_writer):
+    out = tmp_path / "out"
+    late_writer(tmp_path / ".out.writing")
+    with pytest.raises(InputError), whole_folder(out):
+        raise InputError("no")
+    assert names(tmp_path) == []
+    with resumable_file(out, {"model": "m/1"}) as (folder, _):
+        (folder / "out").write_text("x")
+    assert names(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize("out", ["http://host/out.csv", "s3://bucket/survey", "S3://bucket/survey", "file:///out.csv"])
 def test_results_are_not_written_to_addresses(tmp_path, monkeypatch, out):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(
-        InputError, match="is an address; only sources, surveys and labels may be elsewhere, so give a path here"
+        InputError,
+        match=f"^{out}: is an address; only sources, surveys and labels may be elsewhere, so give a path here",
     ):
         check_output(Path(out))
     check_output(Path("c:/out.csv"))

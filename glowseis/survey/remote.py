@@ -19,7 +19,7 @@ from glowseis.survey.progress import progress
 CACHE = "GLOWSEIS_CACHE"
 """The environment variable that names the folder of the copies."""
 
-ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/+(.+)")
+ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/+(.+)", re.IGNORECASE)
 """An address, also one that Path has taken a slash from; a Windows drive has one letter."""
 
 READ = (
@@ -55,7 +55,7 @@ def fetched(path: str | Path) -> Path:
     match = ADDRESS.fullmatch(str(path))
     if not match or path.exists():
         return path
-    scheme, rest = match.groups()
+    scheme, rest = match[1].lower(), match[2]
     if scheme in ("file", "local"):
         return Path("/", rest)
     url = f"{scheme}://{rest}"

@@ -43,6 +43,9 @@ def batch(tmp_path, monkeypatch):
 
 SOURCES = ("in", "other", "pages")
 
+LATER = ["b.segy", "c.segy", "d.npy", "e.segy", "f.segy"]
+"""The files in the first of them after the first one."""
+
 
 def content(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -207,7 +210,7 @@ def stopped_at(monkeypatch, name):
     monkeypatch.setattr(ingest, "read_source", stopped)
 
 
-@pytest.mark.parametrize("change", [False, True])
+@pytest.mark.parametrize("change", ["", "file", "code"])
 def test_whole_parts_of_a_stopped_ingest_are_used(batch, tmp_path, here, read_here, command, monkeypatch, change):
     with monkeypatch.context() as patched:
         stopped_at(patched, "b.segy")
@@ -215,16 +218,41 @@ def test_whole_parts_of_a_stopped_ingest_are_used(batch, tmp_path, here, read_he
     there = list((tmp_path / ".new.writing/parts").iterdir())
     # That of a is used up, and that of b was not finished.
     assert len(there) == 5
-    if change:
+    if change == "code":
+        monkeypatch.setattr(parts, "code_digest", lambda: "another checkout")
+    if change == "file":
         (batch / "c.segy").unlink()
         write_segy(batch / "c.segy", [recording(shot, line=2) for shot in range(4)])
     made, make = [], parts.Task.records
     monkeypatch.setattr(parts.Task, "records", lambda self: (made.append(self.path.name), make(self))[1])
     done = command("ingest", "in", *OPTIONS, "--jobs", 3, "--out", "new")
     assert done.status == 0 and "continued after 1 file and 3 gathers" in done.out
-    assert made == (["c.segy"] if change else []) and read_here == []
+    assert sorted(made) == {"": [], "file": ["c.segy"], "code": LATER}[change]
+    assert read_here == []
     assert command("ingest", "in", *OPTIONS, "--out", "whole").status == 0
     assert content(tmp_path / "new") == content(tmp_path / "whole")
+
+
+def test_a_task_that_still_writes_at_the_end_leaves_nothing(batch, tmp_path, here, command, monkeypatch, late_writer):
+    late_writer(tmp_path / ".new.writing/parts")
+    done = command("ingest", "in", *OPTIONS, "--jobs", 2, "--out", "new")
+    assert done.status == 0, done.error
+    assert all(path.is_file() for path in (tmp_path / "new").iterdir()) and not list(tmp_path.glob(".*"))
+
+
+def test_a_task_that_begins_at_the_end_makes_no_folder(batch, tmp_path, monkeypatch):
+    task = parts.Task(batch / "a.segy", None, ReadOptions(), 1, (64, 32), "crop")
+    folder = tmp_path / "parts"
+    folder.mkdir()
+
+    def removing(self):
+        folder.rmdir()
+        return "key"
+
+    monkeypatch.setattr(parts.Task, "key", removing)
+    with pytest.raises(FileNotFoundError):
+        parts.make_part(task, folder, "key")
+    assert not folder.exists()
 
 
 def test_a_stopped_ingest_tells_of_all_its_files(batch, tmp_path, command, monkeypatch):

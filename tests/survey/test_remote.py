@@ -75,6 +75,10 @@ def test_messages_name_addresses_and_what_else_lies_beside_the_copies_by_its_pat
     )
 
 
+def test_the_case_of_a_scheme_does_not_matter(bucket):
+    assert fetched("MEMORY://bucket/line1.segy") == fetched("memory://bucket/line1.segy")
+
+
 def test_labels_may_lie_elsewhere(bucket, command, tmp_path):
     bucket.pipe("/bucket/anna.csv", b"shot,label\n1,bad\n")
     words = ("memory://bucket/line1.segy", "--labels", "memory://bucket/anna.csv")

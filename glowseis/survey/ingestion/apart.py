@@ -1,13 +1,13 @@
 """Parts of a survey made by others while the ingest that asked goes through all files in order."""
 
 import contextlib
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from glowseis.cluster import submitted
+from glowseis.files import remove_folder
 from glowseis.processes import as_worker, end, started
 from glowseis.survey.ingestion.parts import Task, is_part, make_part
 
@@ -79,6 +79,9 @@ def made_apart(
         keep: Called before a part is made.
     """
     parts = folder.absolute() / FOLDER
+    if jobs < 2 and client is None and not parts.is_dir():
+        yield Parts(parts, {}, {})
+        return
     keys = {path: task.key() for path, task in tasks.items()}
     wanted = set(keys.values())
     for left in parts.iterdir() if parts.is_dir() else ():
@@ -124,4 +127,4 @@ def _work(folder: Path, share: Sequence[tuple[str, Task]]) -> None:
 
 def remove_parts(folder: Path) -> None:
     """Remove what is left of parts in the folder that becomes the survey."""
-    shutil.rmtree(folder / FOLDER, ignore_errors=True)
+    remove_folder(folder / FOLDER, beside=folder)

@@ -3,6 +3,8 @@
 import hashlib
 import itertools
 import json
+import os
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -10,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from glowseis.errors import InputError
-from glowseis.files import whole_file
 from glowseis.survey.formats.pictures import TABLE
 from glowseis.survey.formats.source import ReadOptions, Remark, Source, blamed_on
 from glowseis.survey.formats.sources import open_source
@@ -21,7 +22,7 @@ from glowseis.survey.ingestion.request import Request
 from glowseis.survey.render import ZERO_LEVEL, render, trace_states
 from glowseis.survey.store.example import parse, serialise
 from glowseis.survey.store.framing import frame, records_of
-from glowseis.version import __version__
+from glowseis.version import code_digest
 
 Silent = Mapping[str, tuple[int, int]]
 """Traces without signal, `broken` or `dead`: how many, and the first, from 1, or 0 if others are declared dead."""
@@ -61,7 +62,7 @@ class Task:
     def key(self) -> str:
         """A name that changes with everything that the part depends on."""
         states = [_state(path) for path in (self.path, table_of(self.path), self.path.parent / TABLE)]
-        return hashlib.sha256(repr((__version__, self, states)).encode()).hexdigest()
+        return hashlib.sha256(repr((code_digest(), self, states)).encode()).hexdigest()
 
     def records(self) -> Iterator[bytes]:
         """The records of the part: of each gather its traces without signal, then itself; then the file's remarks."""
@@ -127,15 +128,19 @@ def make_part(task: Task, folder: Path, key: str) -> bool:
         return True
     if not folder.is_dir() or task.key() != key:
         return False
+    # Without a lock, and without making folders: whoever asked may end meanwhile. A part that is torn is noticed.
+    unfinished = folder / f".{key}.{uuid.uuid4().hex}"
     try:
-        with whole_file(out, replace=True) as unfinished:
-            with unfinished.open("wb") as file:
-                for record in task.records():
-                    file.write(frame(record))
-            if task.key() != key:
-                raise InputError(f"{task.path}: changed while it was read; write it, then read it")
+        with unfinished.open("wb") as file:
+            for record in task.records():
+                file.write(frame(record))
+        if task.key() != key:
+            return False
+        os.replace(unfinished, out)
     except InputError:
         return False
+    finally:
+        unfinished.unlink(missing_ok=True)
     return True
 
 
