@@ -45,18 +45,18 @@ def main(
     """Grade gathers with a trained classifier.
 
     Gathers are first made to match the classifier's training data: resampled to its sample interval, put in its trace
-    order, and cut into windows of its size. If gathers have labels, their grades are scored. If it is stopped, run the
-    same command again to continue.
+    order, and cut into windows of its size. Grades of gathers with labels are scored. If it is stopped, run it again.
 
     Example: python -m glowseis.classify line12.segy --out grades.csv
     """
+    from glowseis.cluster import check_jobs
     from glowseis.files import check_output
     from glowseis.run.graded_sources import look_at, look_at_folder, model_among
     from glowseis.survey.ingestion.request import Request, left_out_lines
 
-    command.refuse_given(
-        context, ["judge", "jobs", "scheduler"] if watch else ["settle"], "a survey" if watch else "--watch"
-    )
+    check_jobs(jobs, scheduler)
+    idle = (["judge", "jobs", "scheduler"], "a survey") if watch else (["settle"], "--watch")
+    command.refuse_given(context, *idle)
     savedmodel, named, told = model_among(sources, model)
     asked = Request(named, options, kind, size, fit, next(iter(labels or ()), None), False, strict, keep_going)
     if watch:

@@ -12,7 +12,7 @@ from typing import Any
 
 from glowseis.errors import InputError, reason_of
 from glowseis.files import private_file
-from glowseis.version import __version__
+from glowseis.version import __version__, code_digest
 
 RETRIES = 3
 """How often Dask tries a task again."""
@@ -22,6 +22,24 @@ LOOKED_FOR = 100
 
 PATIENCE_S = 30.0
 """How long a scheduler may be without workers before its tasks are given up: one that died may be started again."""
+
+
+TOLD_EVERY_S = 30.0
+"""Time between two lines that say that there is no worker yet."""
+
+
+def check_jobs(jobs: int, scheduler: str) -> None:
+    """Make sure that work is shared in one way only.
+
+    Args:
+        jobs: Processes of this machine that were asked for.
+        scheduler: A scheduler's address; may be empty.
+
+    Raises:
+        InputError: There are both.
+    """
+    if scheduler and jobs > 1:
+        raise InputError("--jobs shares the work on this machine, --scheduler on others; pass only one of them")
 
 
 @contextlib.contextmanager
@@ -69,23 +87,20 @@ def ready(address: str, jobs: int, paths: Sequence[Path], out: Path) -> Iterator
         out: A file or folder that they write beside.
 
     Raises:
-        InputError: As `connected`; or there are processes here too; or a worker has no glowseis, or another version, or
-            does not see the files.
+        InputError: As `connected` and `check_jobs`; or the scheduler is gone before it has a worker; or a worker has no
+            glowseis, or another one, or does not see the files.
     """
+    check_jobs(jobs, address)
     if not address:
         yield None
         return
-    if jobs > 1:
-        raise InputError("--jobs shares the work on this machine, --scheduler on others; pass only one of them")
     with contextlib.ExitStack() as stack:
         with warnings.catch_warnings():
             # A table of packages that some workers lack; glowseis is looked for below.
             warnings.simplefilter("ignore")
             stack.enter_context(_quiet())
             client = stack.enter_context(connected(address))
-        if not client.nthreads():
-            print(f"--scheduler {address}: waiting for its first worker", flush=True)
-            client.wait_for_workers(1)
+        _wait_for_worker(client, address)
         probe = out.absolute().with_name(f".{out.name}.{uuid.uuid4().hex}")
         with private_file(probe, ""):
             places = [str(path.absolute()) for path in paths[:LOOKED_FOR]]
@@ -159,18 +174,38 @@ def submitted(
             client.cancel(list(futures.values()), force=True)
 
 
+def _wait_for_worker(client: Any, address: str) -> None:
+    """Wait for a scheduler's first worker, which may stand in a cluster's queue for long, and say so now and then."""
+    begun = time.monotonic()
+    try:
+        if client.nthreads():
+            return
+        print(f"--scheduler {address}: waiting for its first worker", flush=True)
+        while True:
+            with contextlib.suppress(TimeoutError):
+                client.wait_for_workers(1, timeout=TOLD_EVERY_S)
+                return
+            waited = f"{time.monotonic() - begun:.0f} s"
+            print(f"--scheduler {address}: no worker after {waited}; start one, or stop this with Ctrl-C", flush=True)
+    # Each kind of connection has errors of its own.
+    except Exception as wrong:
+        raise InputError(f"--scheduler {address}: the scheduler is gone ({reason_of(wrong)}); start it again") from None
+
+
 def _check_workers(client: Any, address: str, paths: Sequence[str], out: Path) -> None:
     """Refuse workers that cannot share the work."""
 
     # A function within a function is sent as it is, to workers without glowseis too.
-    def look(wanted: Sequence[str]) -> tuple[str, list[str]]:
+    def look(wanted: Sequence[str]) -> tuple[str, str, list[str]]:
+        import importlib
         import os
 
+        missing = [path for path in wanted if not os.path.exists(path)]
         try:
-            from glowseis.version import __version__ as version
+            there = importlib.import_module("glowseis.version")
         except ImportError:
-            version = ""
-        return version, [path for path in wanted if not os.path.exists(path)]
+            return "", "", missing
+        return there.__version__, getattr(there, "code_digest", str)(), missing
 
     try:
         found = client.run(look, list(paths))
@@ -179,11 +214,16 @@ def _check_workers(client: Any, address: str, paths: Sequence[str], out: Path) -
             f"--scheduler {address}: its workers cannot run code from this process ({reason_of(wrong)}); use the "
             "same versions of Python and Dask on both sides"
         ) from None
-    for worker, (version, missing) in found.items():
+    for worker, (version, code, missing) in found.items():
         told = f"--scheduler {address}: worker {worker}"
         if version != __version__:
             has = f"has glowseis {version}" if version else "has no glowseis"
             raise InputError(f"{told} {has}, but this is {__version__}; install the same version there")
+        if code != code_digest():
+            raise InputError(
+                f"{told} has other code of glowseis {version} than this machine; install the same there, and start the "
+                "worker again"
+            )
         if missing:
             what = f"what is written beside {out}" if missing == [paths[-1]] else missing[0]
             raise InputError(f"{told} does not see {what}; use files that all workers see under the same path")

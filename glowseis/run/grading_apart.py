@@ -7,7 +7,7 @@ import hashlib
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,11 +17,12 @@ from glowseis.errors import InputError
 from glowseis.files import private_file
 from glowseis.machine import cores
 from glowseis.processes import as_worker, end, started
+from glowseis.survey.formats.sources import own_options
 from glowseis.survey.ingestion.request import Request, readable_files
 from glowseis.survey.progress import EVERY_S
 from glowseis.survey.store.survey import Survey, open_survey
 from glowseis.survey.wording import number_of
-from glowseis.version import __version__
+from glowseis.version import code_digest
 
 Thing = TypeVar("Thing")
 
@@ -50,13 +51,13 @@ def grade_apart(
         batch: Windows at a time.
         prior: As for `glowseis.run.graded_lines.grade_sources`.
     """
-    given = [survey.path for survey in surveys]
+    given = (savedmodel, [survey.path for survey in surveys], files, batch, prior, [own, *others_beside(own)])
     threads = max(1, cores() // jobs)
     workers: list[Any] = []
     try:
         for number in range(jobs):
             kept = own.with_name(f"{own.name}.{number}")
-            workers.append(started(_work, (number, jobs, threads), kept, savedmodel, given, files, batch, prior))
+            workers.append(started(_work, (number, jobs, threads), kept, *given))
         _wait(workers, lambda worker: worker.is_alive(), f"grading in {jobs} processes")
     finally:
         end(workers)
@@ -84,7 +85,9 @@ def grade_on_cluster(
     """
     # Those that were there may be gone by now.
     workers = max(1, len(client.nthreads()))
-    whole = Share(own.absolute(), model[0].absolute(), model[1], files, batch, prior)
+    # Thousands of tasks would each carry the paths of thousands of files.
+    how = replace(files, sources=())
+    whole = Share(own.absolute(), model[0].absolute(), model[1], how, batch, prior)
     shares = [
         replace(whole, survey=survey.path.absolute(), number=number, of=workers)
         for survey in surveys
@@ -129,6 +132,7 @@ def grade_share(
     files: Request,
     batch: int,
     prior: str | None,
+    others: Sequence[Path] = (),
 ) -> None:
     """Grade one of several equal shares of some gathers, and keep the grades.
 
@@ -141,12 +145,13 @@ def grade_share(
         files: Files, and how to read them.
         batch: Windows at a time.
         prior: As for `glowseis.run.graded_lines.grade_sources`.
+        others: Files of grades that other processes kept, perhaps with other shares.
     """
     from glowseis.export.classifier import load_classifier
     from glowseis.run.kept_grades import KeptGrades
 
     classifier = load_classifier(savedmodel)
-    keeper = KeptGrades(kept)
+    keeper = KeptGrades(kept, others=[path for path in others if path != kept and path.exists()])
     paths = readable_files(files, {}) if files.sources else []
     whole = len(paths) >= of
     for path in surveys:
@@ -164,7 +169,7 @@ def _grade(
     batch: int,
     prior: str | None,
 ) -> None:
-    """Grade every so many gathers from one on, as far as they can be read."""
+    """Grade every so many gathers of surveys, or of one file, from one on, as far as they can be read."""
     from glowseis.judging.prior import parse_prior
     from glowseis.run.gathers_to_grade import gathers_to_grade
     from glowseis.run.grading import bringing_for
@@ -173,7 +178,9 @@ def _grade(
     expected = None if prior is None else parse_prior(prior, classifier.labels)
     size = parse_size(files.size) if files.size else None
     bringing = bringing_for(classifier, files.fit, size, files.options.zero_level)
-    alone = replace(files, labels=None, strict=False, keep_going=False)
+    # Of several files, some may be of a format that an option does not apply to.
+    options = own_options(files.options, files.sources[0], files.kind) if files.sources else files.options
+    alone = replace(files, labels=None, strict=False, keep_going=False, options=options)
     gathers = islice(gathers_to_grade(surveys, alone, {}, bringing, []), share[0], None, share[1])
     # The process that asked reads everything again, and tells what is wrong.
     with contextlib.suppress(InputError):
@@ -189,14 +196,14 @@ class Share:
         own: The file of grades of the process that asked.
         savedmodel: The classifier's SavedModel.
         model_sha256: `savedmodel_sha256` of its version.
-        files: How files are read.
+        files: How files are read; it names none.
         batch: Windows at a time.
         prior: As for `glowseis.run.graded_lines.grade_sources`.
         file: The file.
         survey: Folder of the survey.
         number: The survey's first gather.
         of: And every how many follow.
-        glowseis: Version of the process that asked.
+        code: `code_digest` of the process that asked.
     """
 
     own: Path
@@ -209,12 +216,12 @@ class Share:
     survey: Path | None = None
     number: int = 0
     of: int = 1
-    glowseis: str = __version__
+    code: str = field(default_factory=code_digest)
 
     @property
     def name(self) -> str:
-        """What its files of grades have in their names."""
-        return hashlib.sha256(repr((self.file, self.survey, self.number, self.of)).encode()).hexdigest()[:16]
+        """What the files of grades of its file or survey have in their names."""
+        return hashlib.sha256(repr((self.file, self.survey)).encode()).hexdigest()[:16]
 
 
 def grade_elsewhere(share: Share) -> None:
@@ -228,14 +235,14 @@ def grade_elsewhere(share: Share) -> None:
     """
     from glowseis.run.kept_grades import KeptGrades
 
-    if share.glowseis != __version__:
-        raise ValueError(f"glowseis is {__version__} here, and {share.glowseis} where the grades are wanted")
+    if share.code != code_digest():
+        raise ValueError("glowseis has other code here than where the grades are wanted")
     # Whoever asked may be done, or have given up.
     if not share.own.parent.is_dir():
         return
     classifier = _loaded(share.savedmodel, share.model_sha256)
     beginning = f"{share.own.name}.{share.name}"
-    others = sorted(share.own.parent.glob(f"{glob.escape(beginning)}.*"))
+    others = [path for path in (share.own, *share.own.parent.glob(f"{glob.escape(beginning)}.*")) if path.exists()]
     keeper = KeptGrades(share.own.with_name(f"{beginning}.{uuid.uuid4().hex}"), others=others)
     surveys = [open_survey(share.survey)] if share.survey else []
     files = replace(share.files, sources=[share.file] if share.file else [])

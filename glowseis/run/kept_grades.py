@@ -14,6 +14,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from glowseis.export.classifier import SavedClassifier
+from glowseis.export.known import known_gathers
 from glowseis.run.grading import Graded, graded
 from glowseis.survey.gather import Gather
 from glowseis.survey.matching.bringing import Bringing
@@ -53,7 +54,7 @@ class KeptGrades:
                 key = content.pop("key")
                 content["probabilities"] = np.array(content["probabilities"])
                 content["worst"] = tuple(content["worst"])
-                self._known[key] = Graded(**content)
+                self._known[key] = Graded(**content | {"trained": False})
             except (ValueError, KeyError, TypeError, AttributeError):
                 break
             whole_bytes += len(line)
@@ -69,8 +70,10 @@ class KeptGrades:
     ) -> Iterator[tuple[Gather, Graded]]:
         """As `glowseis.run.grading.graded`, but only gathers without a grade are graded.
 
-        Gathers with a grade come without image and traces' geometry.
+        Gathers with a grade come without image and traces' geometry. Whether they trained the classifier is looked up
+        again: other processes may have given them other ids.
         """
+        trained = known_gathers(classifier.about)
         waiting: deque[tuple[str, Gather, Graded | None]] = deque()
 
         def fresh() -> Iterator[Gather]:
@@ -85,7 +88,7 @@ class KeptGrades:
                 else:
                     if orders := bringing.orders.get((gather.source, gather.gather_id)):
                         orders.pop()
-                    waiting.append((key, _bare(gather), known))
+                    waiting.append((key, _bare(gather), replace(known, trained=gather in trained)))
 
         def known_first() -> Iterator[tuple[Gather, Graded]]:
             while waiting and (known := waiting[0][2]) is not None:
@@ -101,6 +104,7 @@ class KeptGrades:
     def _write(self, file: TextIO, key: str, one: Graded) -> None:
         self._keep()
         content = asdict(one) | {"probabilities": one.probabilities.tolist(), "worst": list(one.worst)}
+        del content["trained"]
         file.write(json.dumps({"key": key} | content) + "\n")
         self._known[key] = one
 

@@ -1,5 +1,9 @@
 """Grading by several processes: the table is the one that a single process makes."""
 
+import json
+import shutil
+
+import numpy as np
 import pytest
 
 from glowseis.export.classifier import SavedClassifier
@@ -97,7 +101,47 @@ def test_a_file_that_cannot_be_read_is_told_once(there, tmp_path, command):
 
 
 @pytest.mark.usefixtures("by_shares")
-def test_what_processes_kept_is_not_graded_again(there, tmp_path, command, monkeypatch):
+def test_an_option_for_some_formats_does_not_keep_files_of_others_from_processes(there, tmp_path, command, monkeypatch):
+    np.save(tmp_path / "in/d.npy", np.random.default_rng(1).normal(size=(2, 30, 20)).astype(np.float32))
+    shares, apart = [], grading_apart.grade_apart
+
+    def watched(jobs, own, *given):
+        apart(jobs, own, *given)
+        shares.append([KeptGrades(path).begun for path in others_beside(own)])
+
+    monkeypatch.setattr("glowseis.run.graded_lines.grade_apart", watched)
+    words = ("--axes", "gather,time,trace", "--sample-interval", 8, "--jobs", 2)
+    done = command("classify", there, "in", *words, "--out", "x.csv")
+    assert done.status == 0, done.error
+    assert shares == [[2 + 4, 3 + 2]]
+
+
+@pytest.mark.usefixtures("by_shares")
+@pytest.mark.parametrize("prefix", ["", "in-"])
+def test_training_gathers_are_known_by_the_ids_that_they_have_among_all_files(there, tmp_path, command, prefix):
+    (tmp_path / "other").mkdir()
+    write_segy(tmp_path / "other/a.segy", [random_recording(50, 30, 20, line=9)])
+    known = tmp_path / "known/1"
+    shutil.copytree(there, known)
+    record = known / "assets.extra/glowseis.json"
+    about = json.loads(record.read_text())
+    # A process that reads a file alone calls its gathers otherwise.
+    record.write_text(json.dumps(about | {"training_ids": [f"{prefix}a-line0-shot{shot}-cable2" for shot in (0, 1)]}))
+    words = ("classify", known, "in", "other")
+    one, two = (command(*words, "--jobs", jobs, "--out", f"{jobs}.csv") for jobs in (1, 2))
+    assert one.status == 0 and two.out == one.out.replace("1.csv", "2.csv")
+    assert ("2 gathers trained known/1" in one.out) == bool(prefix)
+
+
+def test_two_ways_of_sharing_are_refused_before_tensorflow_is_loaded(there, tmp_path, command, monkeypatch):
+    monkeypatch.setattr("glowseis.command.import_tensorflow", lambda: pytest.fail("loaded"))
+    refused = command("classify", there, "in", "--jobs", 2, "--scheduler", "tcp://127.0.0.1:1", "--out", "x.csv")
+    assert (refused.status, len(refused.error)) == (2, 1) and "pass only one of them" in refused.error[0]
+
+
+@pytest.mark.usefixtures("by_shares")
+@pytest.mark.parametrize("jobs", [1, 2, 5])
+def test_what_processes_kept_is_not_graded_again(there, tmp_path, command, monkeypatch, jobs):
     def interrupted(*given):
         raise KeyboardInterrupt
 
@@ -106,7 +150,7 @@ def test_what_processes_kept_is_not_graded_again(there, tmp_path, command, monke
         stopped = command("classify", there, "in", "--jobs", 3, "--out", "x.csv")
     assert stopped.status == 75 and len(others_beside(tmp_path / ".x.csv.writing/x.csv.kept")) == 3
     monkeypatch.setattr(SavedClassifier, "look", lambda *given: pytest.fail("graded again"))
-    done = command("classify", there, "in", "--out", "x.csv")
+    done = command("classify", there, "in", "--jobs", jobs, "--out", "x.csv")
     assert done.status == 0 and "continued after 9 gathers graded before" in done.out
 
 

@@ -1,19 +1,25 @@
 """Files read and gathers graded by the workers of a Dask scheduler: what comes of it is what one process makes."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from glowseis import cluster as clusters
+from glowseis.errors import InputError
 from glowseis.export import classifier as classifiers
 from glowseis.export.classifier import SavedClassifier
+from glowseis.export.folders import savedmodel_sha256
 from glowseis.run import graded_lines, grading_apart
 from glowseis.survey.ingestion import apart, ingest, parts
+from glowseis.survey.ingestion.request import Request
 from tests.support.commands import CHECKOUT, dask_cluster, free_ports
 from tests.support.file_batches import OPTIONS, write_batch
 from tests.support.grades import assert_same_grades
@@ -106,6 +112,9 @@ def test_work_that_cannot_be_shared_is_refused_and_costs_nothing(batch, tmp_path
         told = refused("--scheduler", address)
         assert "has glowseis 0." in told and "but this is 9.9; install the same version there" in told
     with monkeypatch.context() as patched:
+        patched.setattr(clusters, "code_digest", lambda: "another checkout")
+        assert "has other code of glowseis 0." in refused("--scheduler", address)
+    with monkeypatch.context() as patched:
         patched.setitem(sys.modules, "glowseis.version", None)
         assert "has no glowseis, but this is" in refused("--scheduler", address)
     exists = os.path.exists
@@ -114,6 +123,29 @@ def test_work_that_cannot_be_shared_is_refused_and_costs_nothing(batch, tmp_path
             patched.setattr(os.path, "exists", lambda path, unseen=unseen: unseen not in str(path) and exists(path))
             told = refused("--scheduler", address)
         assert f"does not see {named}; use files that all workers see under the same path" in told
+
+
+def test_it_is_said_now_and_then_that_there_is_no_worker(batch, tmp_path, command, monkeypatch):
+    monkeypatch.setattr(clusters, "TOLD_EVERY_S", 0.2)
+    with dask_cluster(0) as made:
+        starter = threading.Timer(1.0, made.scale, [1])
+        starter.start()
+        done = command("ingest", "in", *OPTIONS, "--scheduler", made.scheduler_address, "--out", "new")
+        starter.join()
+    assert done.status == 0 and "waiting for its first worker" in done.out
+    assert done.out.count("start one, or stop this with Ctrl-C") >= 2
+
+
+def test_a_scheduler_that_goes_before_it_has_a_worker_is_told_in_a_line():
+    class Lonely:
+        def nthreads(self):
+            return {}
+
+        def wait_for_workers(self, count, timeout):
+            raise OSError("connection closed")
+
+    with pytest.raises(InputError, match=r"--scheduler tcp://x: the scheduler is gone \(connection closed\); start it"):
+        clusters._wait_for_worker(Lonely(), "tcp://x")
 
 
 def test_files_are_read_here_once_no_worker_is_left(batch, tmp_path, command, read_here, monkeypatch):
@@ -254,10 +286,39 @@ def test_a_try_that_still_writes_is_not_written_to(lines_of, command, cluster, t
     assert done.status == 0 and "gathers graded before" in done.out
 
 
+def test_a_task_carries_the_path_of_its_own_file_alone(batch, tmp_path, monkeypatch):
+    given = {}
+
+    @contextlib.contextmanager
+    def submitted(client, work, tasks):
+        given.update(tasks)
+        yield lambda name: False
+
+    monkeypatch.setattr(grading_apart, "submitted", submitted)
+    client = SimpleNamespace(nthreads=dict)
+    files = Request([batch / f"{name}.segy" for name in "abc"])
+    grading_apart.grade_on_cluster(client, tmp_path / "own", (tmp_path / "model", "x"), [], files, 4, None)
+    assert [(share.file.name, share.files.sources) for (share,) in given.values()] == [
+        (f"{name}.segy", ()) for name in "abc"
+    ]
+
+
+def test_a_survey_is_not_graded_again_by_another_number_of_workers(graded, tmp_path, monkeypatch):
+    model = graded.folder / "grader/1"
+    whole = grading_apart.Share(
+        tmp_path / "own", model, savedmodel_sha256(model), Request((), fit=""), 4, None, survey=graded.survey.path
+    )
+    for number in range(2):
+        grading_apart.grade_elsewhere(replace(whole, number=number, of=2))
+    monkeypatch.setattr(SavedClassifier, "look", lambda *given: pytest.fail("graded again"))
+    for number in range(3):
+        grading_apart.grade_elsewhere(replace(whole, number=number, of=3))
+
+
 def test_what_no_task_could_grade_is_graded_here(lines_of, command, cluster, tmp_path, tasks, monkeypatch):
     assert command(*lines_of, "--out", "one.csv").status == 0
-    # As a worker that came later, and was not asked for its version.
-    monkeypatch.setattr(grading_apart, "__version__", "9.9")
+    # As a worker that came later, and was not asked for its code.
+    monkeypatch.setattr(grading_apart, "code_digest", lambda: "another checkout")
     done = command(*lines_of, "--scheduler", cluster.scheduler_address, "--out", "x.csv")
     assert done.status == 0 and tasks[0] == []
     assert_same_grades("x.csv", "one.csv")

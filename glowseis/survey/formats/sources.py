@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Container, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from glowseis.errors import InputError
@@ -185,6 +186,21 @@ def check_kind(kind: str | None) -> str | None:
     if kind and kind not in ENDINGS:
         raise InputError(f"--format {kind} is unknown; choose one of {', '.join(ENDINGS)}")
     return kind or None
+
+
+def own_options(options: ReadOptions, path: Path, kind: str | None = None) -> ReadOptions:
+    """The options that apply to a file of several: those for other formats are left out.
+
+    Args:
+        options: What is stated about all of them.
+        path: The file.
+        kind: As for `open_source`.
+    """
+    own = check_kind(kind) or _kind(path) or "segy"
+    defaults = ReadOptions()
+    return replace(
+        options, **{name: getattr(defaults, name) for name, concerned in CONCERNS.items() if own not in concerned}
+    )
 
 
 def _check_concerned(options: ReadOptions, kinds: set[str]) -> None:
