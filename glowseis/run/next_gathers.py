@@ -24,6 +24,7 @@ from glowseis.survey.cells import safe_cell
 from glowseis.survey.gather import Gather
 from glowseis.survey.labels.adding import MAJORITY, moment
 from glowseis.survey.labels.overlay import SILENT, Overlay
+from glowseis.survey.progress import progress
 from glowseis.survey.store.survey import Survey
 from glowseis.survey.wording import number_of
 
@@ -213,7 +214,8 @@ def next_gathers(
     def brought(row: int) -> Gather:
         return bringing.gather(survey.read(row))
 
-    seen = np.array([known.has(ids[row], functools.partial(brought, int(row))) for row in taught], bool)
+    looked_for = progress(taught.tolist(), len(taught), "looking for training gathers")
+    seen = np.array([known.has(ids[row], functools.partial(brought, row)) for row in looked_for], bool)
     if seen.any():
         remarks.append(
             f"{number_of(int(seen.sum()), 'label')} not checked: {classifier.name} was trained on these "
