@@ -17,7 +17,8 @@ Without `--peers` only ours is measured. Sections, chosen by `--only`:
     throughput  encode, decode and generate (encode two, interpolate, decode) at the paper's size; ours and peers
     input       the input pipeline, by `benchmarks.reading`
 
-`--ways` chooses ways of training ours: activations stored or recomputed, each also with conditioners in bfloat16.
+`--ways` chooses ways of training ours: activations stored or recomputed, each also with conditioners in bfloat16. With
+`-xla` after its name, a way is compiled by XLA; these are measured only if they are named.
 
 Every measurement is a process of its own, which prints its peak resident memory, framework included; what several
 sections need is measured once. Contenders alternate, in rounds, each round in the reverse order of the one before, so
@@ -57,7 +58,7 @@ from benchmarks.flow_table import (
     training_rows,
     write_csv,
 )
-from benchmarks.measures import OURS, PEERS, WAYS, Answer, Task
+from benchmarks.measures import OURS, PEERS, WAYS, XLA_WAYS, Answer, Task
 from glowseis.command import run
 from glowseis.errors import InputError
 from glowseis.survey.size import parse_size
@@ -92,7 +93,7 @@ def main(
     Example: python -m benchmarks.flow --peers .peers/bin/python --only paper,small --rounds 5
     """
     wanted = chosen("--only", only, SECTIONS, "section")
-    ours = [f"ours {way}" for way in chosen("--ways", ways, WAYS, "way")]
+    ours = [f"ours {way}" for way in chosen("--ways", ways, (*WAYS, *XLA_WAYS), "way")]
     if peers is not None and not (peers.is_file() and os.access(peers, os.X_OK)):
         raise InputError(f"--peers {peers}: no such program; give the python of an environment with the peers")
     flow = replace(PAPER, size=parse_size(size), levels=levels, steps=flow_steps, filters=filters, cores=cores)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.measures import PRODUCT, Answer, Task, answer, multiply_adds_per_second, timed
+from benchmarks.measures import PRODUCT, XLA, Answer, Task, answer, multiply_adds_per_second, timed
 from glowseis.command import import_tensorflow
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def make_trainer(task: Task) -> "FlowTrainer":
     from glowseis.models.glow import Glow
     from glowseis.testing import perturb
 
-    way = task.contender.removeprefix("ours ")
+    way = task.contender.removeprefix("ours ").removesuffix(XLA)
     conditioners = "bfloat16" if way.endswith("-bfloat16") else "float32"
     keras.utils.set_random_seed(1)
     flow = Glow((*task.size, 1), task.levels, task.steps, task.filters, task.attention_levels)
@@ -58,15 +58,15 @@ def make_trainer(task: Task) -> "FlowTrainer":
 
 def training(task: Task, trainer: "FlowTrainer") -> Answer:
     """Seconds of the first and later steps, multiply-adds of a step, and MB of weights and Adam's moments."""
-    import keras
     import tensorflow as tf
 
     from benchmarks.multiply_adds import multiply_adds
+    from glowseis.fitting.adam import FusedAdam
 
-    trainer.compile(optimizer=keras.optimizers.Adam(1e-4))
-    trainer.optimizer.build(trainer.flow.trainable_variables)
+    xla = task.contender.endswith(XLA)
+    trainer.compile(optimizer=FusedAdam(1e-4), jit_compile=xla)
     images = tf.constant(random_images(task.batch, task.size))
-    optimise = tf.function(trainer.optimise)
+    optimise = tf.function(trainer.optimise, jit_compile=xla or None)
 
     def step() -> None:
         bits, norm = optimise(images)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.measures import OURS, PEERS, PRODUCT, Answer, Task
+from benchmarks.measures import OURS, PEERS, PRODUCT, XLA, Answer, Task
 
 Rows = list[dict[str, object]]
 
@@ -144,7 +144,8 @@ def marks(measured: Measurements, flow: Task) -> list[Mark]:
     """
     each = [(way, replace(flow, contender=f"ours {way}"), limit) for way, limit in _OF_TUNED.items()]
     stored, recomputed, _, lowered = (task for _, task, _ in each)
-    deeper = replace(recomputed, steps=2 * flow.steps)
+    compiled = replace(flow, contender=f"ours stored{XLA}")
+    deeper, deeper_compiled = (replace(one, steps=2 * flow.steps) for one in (recomputed, compiled))
     peak = measured.highest(recomputed, "peak_mb")
     grown, state = (measured.highest(deeper, name) - measured.highest(recomputed, name) for name in _GROWING)
 
@@ -158,6 +159,12 @@ def marks(measured: Measurements, flow: Task) -> list[Mark]:
         Mark("peak memory recomputed-bfloat16, GB", measured.highest(lowered, "peak_mb") / 1000, 1.6),
         Mark("peak's growth at twice the steps, beyond state_mb, % of the peak", 100 * (grown - state) / peak, 10),
         *(Mark(f"first step {way}, s", measured.median(task, "first_step_s"), 15) for way, task, _ in each),
+        Mark("first step stored by XLA, s", measured.median(compiled, "first_step_s"), 90),
+        Mark(
+            "first step stored by XLA, at twice the steps per level",
+            measured.ratio(deeper_compiled, compiled, "first_step_s"),
+            1.1,
+        ),
         Mark("decode, times the fastest peer's", _times_as_fast(measured, inference(flow), "decode_s"), 1.6, True),
         Mark("share of the product rate stored, %", measured.share(stored), 33, True),
         Mark("share of the product rate recomputed, %", measured.share(recomputed), 33, True),

@@ -17,7 +17,12 @@ from typing import Any
 WAYS = ("stored", "recomputed", "stored-bfloat16", "recomputed-bfloat16")
 """What training does about activations; with `-bfloat16`, conditioners have that precision."""
 
-OURS = tuple(f"ours {way}" for way in WAYS)
+XLA = "-xla"
+
+XLA_WAYS = tuple(way + XLA for way in WAYS)
+"""The same, compiled by XLA; measured where they are asked for."""
+
+OURS = tuple(f"ours {way}" for way in (*WAYS, *XLA_WAYS))
 
 TUNED = " tuned"
 

@@ -31,6 +31,7 @@ except ImportError:
     ) from None
 
 from glowseis.export.network import load_network  # noqa: E402
+from glowseis.fitting.adam import FusedAdam  # noqa: E402
 from glowseis.fitting.flow.schedule import WarmUpThenDecay  # noqa: E402
 from glowseis.fitting.flow.trainer import FlowTrainer  # noqa: E402
 from glowseis.models.glow import Glow  # noqa: E402
@@ -225,7 +226,7 @@ class FlowSampler(BaseOverSampler):
             if steps:
                 rate = self.learning_rate
                 schedule = WarmUpThenDecay(rate, steps, min(50, steps // 4), end=rate / 10)
-                trainer.compile(keras.optimizers.Adam(schedule, global_clipnorm=1.0))
+                trainer.compile(FusedAdam(schedule, global_clipnorm=1.0))
                 batches = _batches(images, self.batch_size, step, noise)
                 trainer.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)
         some = images[:2].astype(np.float32)

@@ -9,6 +9,7 @@ import tensorflow as tf
 from eval.pictures.arms import BATCH
 from eval.pictures.sets import PictureSet
 from glowseis.errors import FittingError
+from glowseis.fitting.adam import FusedAdam
 from glowseis.fitting.classifier.trainer import ClassifierTrainer, Predictor, make_classifier
 from glowseis.fitting.flow.schedule import WarmUpThenDecay
 from glowseis.fitting.flow.trainer import FlowTrainer
@@ -102,7 +103,7 @@ class FlowFits:
         self._flow = Glow((*size, 1), chosen.levels, 4, 32, attention_levels=1, heads=4)
         self._trainer = FlowTrainer(self._flow)
         self._trainer.compile(
-            keras.optimizers.Adam(WarmUpThenDecay(1e-3, steps, min(50, steps // 4), end=1e-4), global_clipnorm=1.0)
+            FusedAdam(WarmUpThenDecay(1e-3, steps, min(50, steps // 4), end=1e-4), global_clipnorm=1.0)
         )
         self._variables = [*self._flow.weights, *self._trainer.optimizer.variables]
         self._start = [np.asarray(one) for one in self._variables]

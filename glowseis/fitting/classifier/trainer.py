@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from glowseis.fitting.adam import FusedAdam
 from glowseis.fitting.backend import require_tensorflow
 from glowseis.layers.types import Tensor
 from glowseis.models.miniception import Miniception, from_grey_levels
@@ -104,7 +105,7 @@ class ClassifierTrainer:
         if head_steps:
             rate = HeadFirst(head_learning_rate, head_steps, rate)
         self.model = model
-        self.optimizer = keras.optimizers.Adam(rate)
+        self.optimizer = FusedAdam(rate)
         self.optimizer.build(model.trainable_variables)
         self._class_weights = tf.constant(class_weights or [1.0] * model.classes, tf.float32)
         self._logit_shift = tf.constant(logit_shift or [0.0] * model.classes, tf.float32)

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from glowseis.errors import FittingError, InputError
+from glowseis.fitting.adam import FusedAdam
 from glowseis.fitting.devices.devices import Devices
 from glowseis.fitting.flow.execution import stored_bytes
 from glowseis.fitting.flow.schedule import PlannedPhase, learning_rate, plan
@@ -363,5 +364,5 @@ def _optimizer(training: TrainingSection, planned: list[PlannedPhase]) -> keras.
     if training.clip_norm:
         settings["global_clipnorm"] = training.clip_norm
     if training.weight_decay:
-        return keras.optimizers.AdamW(weight_decay=training.weight_decay, **settings)
-    return keras.optimizers.Adam(**settings)
+        settings["weight_decay"] = training.weight_decay
+    return FusedAdam(**settings)
