@@ -190,7 +190,7 @@ def read_overlay(
         survey: The survey, with the labels of its records.
         labels: The CSV files.
         judge: As for `open_survey`.
-        begun: Whether each file must have a label, or say that a judge is unsure, in at least one row.
+        begun: Whether each file must have a label, say that a judge is unsure, or take back what one said in another.
 
     Returns:
         What they say.
@@ -206,7 +206,9 @@ def read_overlay(
     if twice:
         raise InputError(f"{source_text(twice[0])}: is given twice to --labels; give each file once")
     words = [word for number, file in enumerate(files) for word in _words(survey, number, file)]
-    full = {word.file for word in words if word.label}
+    said_something = {word.judge.casefold() for word in words if word.label}
+    # A file of empty labels may take back what its judge said in another.
+    full = {word.file for word in words if word.judge.casefold() in said_something}
     if begun and (blank := [file for number, file in enumerate(files) if number not in full]):
         raise InputError(f"{source_text(blank[0])}: has no label in any row; fill in its column label, or leave it out")
     judges: dict[str, str] = {}

@@ -84,6 +84,16 @@ def test_a_judgement_that_was_taken_back_counts_no_more(survey, tmp_path):
     assert read_overlay(survey, [path]).given[0, 0] == 0
 
 
+def test_a_file_may_do_no_more_than_take_back_labels_of_another(survey, written):
+    given = written("given", "gather_id,label,judge", "line3-shot0,bad,Anna", "line3-shot1,bad,anna")
+    back, empty = (written(judge, "gather_id,label,judge", f"line3-shot0,,{judge}") for judge in ("anna", "ben"))
+    found = read_overlay(survey, [given, back])
+    assert found.given[:2].tolist() == [[0], [1]] and found.replaced == 1
+    for files in ([back], [given, empty]):
+        with pytest.raises(InputError, match=rf"{files[-1].name}: has no label in any row"):
+            read_overlay(survey, files)
+
+
 def test_the_checksum_follows_from_what_the_labels_mean(survey, written):
     plain = written("anna", "gather_id,label", "line3-shot0,bad", "line3-shot2,medium")
     again = written("b", "Label;CABLE;First Shot;last-shot;note", "Medium;2;2;;x", "BAD;2;0;1;y", "BAD;2;3;3;z")
