@@ -122,6 +122,9 @@ NUMBERS = (
 )
 """Names of the attributes of traces that are numbers."""
 
+MOST_THREADS = 16
+"""Most gathers that are measured at once: the thread that reads them can hardly keep more busy, and each takes memory."""
+
 MARKS = (*faults.FAULTS, "crossfeed")
 """Names of the attributes of traces that are true or false."""
 
@@ -129,10 +132,10 @@ MARKS = (*faults.FAULTS, "crossfeed")
 def measure_gathers(
     things: Iterable[Thing], settings: Settings, gather_of: Callable[[Thing], Recording | Picture]
 ) -> Iterator[tuple[Thing, Measured]]:
-    """Measure gathers one after another, on all cores: a few are measured while the first of them is used.
+    """Measure gathers one after another, on several cores: a few are measured while the first of them is used.
 
     Args:
-        things: Gathers, or things that hold one; memory for two more of them than cores.
+        things: Gathers, or things that hold one; memory for two more of them than threads.
         settings: What is measured, and where.
         gather_of: The gather that a thing holds.
 
@@ -142,13 +145,14 @@ def measure_gathers(
     Raises:
         InputError: As `measure_gather`.
     """
+    at_once = min(cores(), MOST_THREADS)
     ahead: deque[tuple[Thing, Future[Measured]]] = deque()
     # NumPy lets other threads run while it computes; processes would spend longer on handing gathers over.
-    with ThreadPoolExecutor(cores()) as threads:
+    with ThreadPoolExecutor(at_once) as threads:
         try:
             for thing in things:
                 ahead.append((thing, threads.submit(measure_gather, gather_of(thing), settings)))
-                if len(ahead) > cores():
+                if len(ahead) > at_once:
                     first, measured = ahead.popleft()
                     yield first, measured.result()
             while ahead:

@@ -287,6 +287,14 @@ def test_gathers_are_measured_ahead_in_their_order(monkeypatch):
     assert len(begun) == 12
 
 
+def test_many_cores_do_not_take_memory_for_as_many_gathers(monkeypatch):
+    monkeypatch.setattr(measuring, "cores", lambda: 256)
+    monkeypatch.setattr(measuring, "measure_gather", lambda gather, settings: gather)
+    things = iter(range(1000))
+    assert next(measure_gathers(things, Settings(), lambda one: one)) == (0, 0)
+    assert next(things) == measuring.MOST_THREADS + 1
+
+
 def test_an_error_comes_where_its_gather_is_used():
     things = [recording(shot()), recording(shot()), recording(shot()[:8]), recording(shot())]
     every = measure_gathers(things, Settings(), lambda one: one)
