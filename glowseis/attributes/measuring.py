@@ -123,7 +123,7 @@ NUMBERS = (
 """Names of the attributes of traces that are numbers."""
 
 MOST_THREADS = 16
-"""Most gathers that are measured at once: the thread that reads them can hardly keep more busy, and each takes memory."""
+"""Most gathers measured at once: the thread that reads them can hardly keep more busy, and each takes memory."""
 
 MARKS = (*faults.FAULTS, "crossfeed")
 """Names of the attributes of traces that are true or false."""
