@@ -73,6 +73,8 @@ def pytest_collection_finish():
     gc.freeze()
     if "tensorflow" in sys.modules:
         rewrite_graphs(False)
+        # Studies clear Keras' session between their parts, which looks for garbage too.
+        sys.modules["keras"].backend.clear_session = lambda: None
 
 
 @pytest.fixture

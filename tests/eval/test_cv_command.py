@@ -62,7 +62,6 @@ def trained(monkeypatch):
             independent=None,
         )
 
-    monkeypatch.setattr("keras.backend.clear_session", lambda: None)
     monkeypatch.setattr("glowseis.pages.drawing.svg_text", lambda figure, name, **_: "<svg></svg>")
     monkeypatch.setattr("eval.running.folds.run_arm", run_arm)
     monkeypatch.setattr("eval.running.estimate.estimate", lambda study, todo: 90.0 * len(todo))

@@ -146,7 +146,7 @@ class ClassifierTrainer:
         loss, right, found = work_out(image, label, weight, values)
         of_each = {one.ref(): gradient for one, gradient in zip(values, found, strict=True)}
         # Adam leaves a weight whose gradients were always 0 as it is, bit for bit.
-        gradients = [of_each.get(one.ref(), tf.zeros_like(one)) for one in self._values]
+        gradients = [of_each[one.ref()] if one.ref() in of_each else tf.zeros_like(one) for one in self._values]
         self.optimizer.apply(gradients, self.model.trainable_variables)
         return loss, right
 
