@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from glowseis.errors import InputError
 from glowseis.export.about import profile_in
 from glowseis.export.folders import damaged, model_name
 from glowseis.export.savedmodel import read_savedmodel, write_savedmodel
@@ -16,7 +17,7 @@ from glowseis.judging.calibration import Calibration, calibration_from
 from glowseis.judging.combination import Combination, combination_from, mean_of_windows
 from glowseis.judging.decision import MOST_PROBABLE, Decision, decision_from
 from glowseis.judging.gathers import Seen
-from glowseis.judging.prior import reweighted, trained_fractions
+from glowseis.judging.prior import reweighted, shares_text, trained_fractions
 from glowseis.judging.unlike import Unlikeness, unlikeness_from
 from glowseis.models.miniception import Miniception, from_grey_levels
 from glowseis.survey.matching.profile import Profile
@@ -163,6 +164,21 @@ class SavedClassifier:
         if self.calibration:
             return self.calibration.fractions
         return trained_fractions(self.name, self.profile, self.labels)
+
+    def assumed(self, prior: np.ndarray | None = None) -> str:
+        """Which class fractions calibrated probabilities assume, in words; empty if that is not recorded.
+
+        Args:
+            prior: Class fractions that were given instead, `[class]`.
+        """
+        fractions, why = prior, "as given with --prior"
+        if fractions is None:
+            try:
+                fractions = self.fractions()
+            except InputError:
+                return ""
+            why = "the model's own assumption; --prior gives what you expect of this survey"
+        return f"{shares_text(self.labels, fractions)} ({why})"
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Grade images.

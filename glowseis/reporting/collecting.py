@@ -23,10 +23,10 @@ from glowseis.export.known import optimism
 from glowseis.judging.decision import UNSURE
 from glowseis.judging.gathers import Seen, gather_probabilities
 from glowseis.judging.occlusion import Box, Occlusion, occlude
-from glowseis.judging.prior import shares_text
+from glowseis.judging.prior import reweighted
 from glowseis.judging.symmetries import Symmetric
 from glowseis.judging.unlike import TYPICAL_JUDGES, summary
-from glowseis.reporting.findings import Findings, Worst
+from glowseis.reporting.findings import RARER, Findings, Worst
 from glowseis.reporting.records import probability_column
 from glowseis.run.grading import Graded, bringing_for, graded
 from glowseis.survey.gather import Gather, Picture, Recording
@@ -123,21 +123,20 @@ def collect(
         missing=_missing(records, walk),
         seen=optimism(f"{seen} of the {number_of(len(records), 'record')}", grading.classifier.name) if seen else "",
         shot_words=list(walk.shot_words),
-        expected=_expected(grading),
+        expected=grading.classifier.assumed(grading.prior),
+        lasting=_lasting(records, grading),
         told=[*walk.told, *walk.bringing.lines(), *(walk.measured.lines(settings) if walk.measured.gathers else ())],
     )
 
 
-def _expected(grading: Grading) -> str:
-    """Which class fractions the probabilities assume, in words."""
-    fractions, told = grading.prior, "as given with --prior"
-    if fractions is None:
-        try:
-            fractions = grading.classifier.fractions()
-        except InputError:
-            return ""
-        told = "the model's own assumption; --prior gives what you expect of this survey"
-    return f"{shares_text(grading.classifier.labels, fractions)} of the records ({told})"
+def _lasting(records: pd.DataFrame, grading: Grading) -> int:
+    """How many records would still be graded bad if bad ones were `RARER` times as rare as assumed."""
+    labels = grading.classifier.labels
+    bad = records[records["grade"] == labels[-1]]
+    probabilities = bad[[probability_column(label) for label in labels]].to_numpy()
+    rarer = np.array([*[1.0] * (len(labels) - 1), 1 / RARER])
+    found = grading.classifier.decision.graded(reweighted(probabilities, np.ones(len(labels)), rarer))
+    return int((found == len(labels) - 1).sum())
 
 
 class _Walk:

@@ -11,6 +11,9 @@ from glowseis.judging.occlusion import Occlusion
 from glowseis.judging.unlike import Summary
 from glowseis.survey.gather import Gather
 
+RARER = 10
+"""How many times as rare as assumed bad records are taken to be, to see how many grades hang on that assumption."""
+
 
 @dataclass(frozen=True)
 class Worst:
@@ -53,6 +56,7 @@ class Findings:
         whose: Whose labels the records have, in words.
         shot_words: The header words that gave shot numbers, in words; none if no file has any.
         expected: Which class fractions the probabilities assume, in words; empty if that is not known.
+        lasting: How many records would still be graded bad if bad ones were `RARER` times as rare as assumed.
     """
 
     records: pd.DataFrame
@@ -67,6 +71,7 @@ class Findings:
     whose: str = ""
     shot_words: list[str] = field(default_factory=list)
     expected: str = ""
+    lasting: int = 0
 
     @property
     def severest(self) -> str:

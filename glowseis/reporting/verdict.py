@@ -1,13 +1,14 @@
 """The report's first lines: which lines are accepted, and whether the grades can be relied on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
 from glowseis.pages.table import Table
 from glowseis.reporting.acceptance import BAD_RECORDS, Judgement
-from glowseis.reporting.findings import Findings
+from glowseis.reporting.findings import RARER, Findings
 from glowseis.reporting.records import ranges, sentence_start
+from glowseis.survey.ingestion.report import WARNING
 from glowseis.survey.wording import NAMED, first_names, number_of
 
 MOST_RANGES = 12
@@ -60,7 +61,21 @@ def verdict(judgements: Sequence[Judgement], findings: Findings) -> str:
             said += f" Not judged{where}: {first_names(rules)}."
     if findings.seen:
         said += f" {findings.seen}."
-    return f"{said} {_unlike(findings)}"
+    return " ".join([said, *_doubts(findings), _unlike(findings)])
+
+
+def _doubts(findings: Findings) -> Iterator[str]:
+    """What the grades hang on: files read as they should be, and how rare bad records are."""
+    warnings = [line.removeprefix(WARNING) for line in findings.told if line.startswith(WARNING)]
+    if warnings:
+        more = f" ({number_of(len(warnings) - 1, 'more warning')} among the messages)" if len(warnings) > 1 else ""
+        yield f"Warning: {warnings[0]}{more}."
+    bad = int((findings.records["grade"] == findings.severest).sum())
+    if bad:
+        yield (
+            f"If {findings.severest} records were {RARER} times as rare as the model assumes, {findings.lasting} of "
+            f"the {bad} would still be graded {findings.severest}."
+        )
 
 
 def too_few(line: str, judgements: Sequence[Judgement]) -> tuple[int, int] | None:

@@ -10,7 +10,7 @@ from glowseis.delivery.record import GradedFile, file_state, graded_file, new_re
 from glowseis.export.classifier import SavedClassifier, load_classifier
 from glowseis.export.folders import savedmodel_sha256, version_folder
 from glowseis.files import resumable_file
-from glowseis.judging.prior import parse_prior, shares_text
+from glowseis.judging.prior import parse_prior
 from glowseis.run.gathers_to_grade import gathers_to_grade
 from glowseis.run.grading import Grades, bringing_for, grade_into
 from glowseis.run.grading_apart import grade_apart, grade_on_cluster, others_beside
@@ -130,9 +130,8 @@ def _lines(classifier: SavedClassifier, grades: Grades, expected: np.ndarray | N
             f"{classifier.name}, graded by the mean over windows: its training had too few validation gathers for a "
             "better rule"
         )
-    if expected is not None:
-        shares = (shares_text(classifier.labels, fractions) for fractions in (expected, classifier.fractions()))
-        yield "probabilities are for {}; without --prior they are for {}".format(*shares)
+    if assumed := classifier.assumed(expected):
+        yield f"probabilities assume {assumed}"
     if grades.scores:
         yield f"of the {int(grades.scores.support.sum())} labelled gathers, in percent:\n{grades.scores.text()}"
         unsure, caught = grades.caught

@@ -79,6 +79,8 @@ class Watch:
         self._settling = Settling(folder, request.kind, settle_s, done)
         before = f"; {number_of(len(there), 'file')} graded before" if there else ""
         say(f"watching {source_text(folder)}: a file is graded once it is unchanged for {settle_s:g} s{before}")
+        if assumed := self._classifier.assumed(self._prior):
+            say(f"probabilities assume {assumed}")
 
     def run(self, looks: Iterable[object]) -> None:
         """Grade what has settled, at each look.

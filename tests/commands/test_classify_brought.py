@@ -216,14 +216,12 @@ def test_a_gather_that_does_not_fill_a_window_is_unlike_the_training(knowing, sa
 
 def test_other_fractions_are_reckoned_with(knowing, tmp_path, command):
     words = ("classify", knowing.folder / "grader", knowing.survey.path)
-    assert command(*words, "--out", tmp_path / "plain.csv").status == 0
+    done = command(*words, "--out", tmp_path / "plain.csv")
+    assert done.status == 0
+    assert "probabilities assume good 50 %, medium 33.3 %, bad 16.7 % (the model's own assumption; --prior" in done.out
     done = command(*words, "--out", tmp_path / "prior.csv", "--prior", "66,31,2")
     assert done.status == 0
-    told = (
-        "probabilities are for good 66.7 %, medium 31.3 %, bad 2.02 %; without --prior they are for good 50 %, medium "
-        "33.3 %, bad 16.7 %"
-    )
-    assert told in done.out
+    assert "probabilities assume good 66.7 %, medium 31.3 %, bad 2.02 % (as given with --prior)" in done.out
     plain, prior = (pd.read_csv(tmp_path / f"{name}.csv").filter(like="probability_") for name in ("plain", "prior"))
     weighed = plain.to_numpy() * np.array([66, 31, 2]) / [30, 20, 10]
     np.testing.assert_allclose(prior, weighed / weighed.sum(axis=1, keepdims=True), rtol=1e-5)

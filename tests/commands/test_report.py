@@ -130,6 +130,36 @@ def test_what_speaks_for_an_unsure_grade_speaks_against_the_mildest(line, model,
     assert "point most strongly away from good." in text and "the probability of good rises from 0.00 to 0.10" in text
 
 
+@pytest.mark.parametrize(("bad", "lasting"), [(0.97, 2), (0.8, 0)])
+def test_the_verdict_says_how_many_grades_hang_on_how_rare_bad_records_are(
+    line, model, tmp_path, command, monkeypatch, bad, lasting
+):
+    class Doubtful(Stand):
+        """Of a loud gather, good is about a tenth as probable as bad, or more than that."""
+
+        def look(self, images):
+            loud = super().look(images).probabilities[:, 2:] > 0.5
+            found = np.where(loud, [0.9 * (1 - bad), 0.1 * (1 - bad), bad], [0.9, 0.08, 0.02])
+            return Seen(found, np.log(found), None)
+
+    made = Doubtful("stand/1", ("good", "medium", "bad"), (64, 24), {}, None, mean_of_windows(3))
+    monkeypatch.setattr(line_report, "load_classifier", lambda path: made)
+    out = tmp_path / "line.html"
+    done = command("report", line, "--model", model, "--out", out, "--worst", 0)
+    told = f"If bad records were 10 times as rare as the model assumes, {lasting} of the 2 would still be graded bad."
+    assert told in done.out and told in PageReader(out.read_text(encoding="utf-8")).text
+
+
+def test_the_verdict_of_a_file_that_was_cut_short_says_so(line, model, tmp_path, command):
+    whole = line.read_bytes()
+    (tmp_path / "cut.segy").write_bytes(whole[: len(whole) - 1000])
+    out = tmp_path / "cut.html"
+    done = command("report", tmp_path / "cut.segy", "--model", model, "--out", out, "--worst", 0)
+    assert done.status == 0, done.error
+    verdict = next(one for one in done.out.splitlines() if one.startswith("Line 12 is not "))
+    assert "cut.segy: cut short: trace 383 has only" in verdict and verdict in PageReader(out.read_text()).text
+
+
 def test_report_of_a_survey_says_that_nothing_was_measured(model, tmp_path, command):
     random_survey(tmp_path / "survey", count=3)
     out = tmp_path / "survey.html"
@@ -144,8 +174,8 @@ def test_report_of_a_survey_says_that_nothing_was_measured(model, tmp_path, comm
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ([], "good 50 %, medium 30 %, bad 20 % of the records (the model's own assumption; --prior gives what you"),
-        (["--prior", "66,31,3"], "good 66 %, medium 31 %, bad 3 % of the records (as given with --prior)"),
+        ([], "good 50 %, medium 30 %, bad 20 % (the model's own assumption; --prior gives what you"),
+        (["--prior", "66,31,3"], "good 66 %, medium 31 %, bad 3 % (as given with --prior)"),
     ],
 )
 def test_the_page_says_which_fractions_are_assumed(line, model, tmp_path, command, monkeypatch, words, told):

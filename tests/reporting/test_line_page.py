@@ -185,7 +185,7 @@ def test_first_line_says_which_lines_have_too_few_records(found):
     bad = pd.concat([line.assign(grade="bad"), few])
     assert said(bad).startswith("No line is accepted; not accepted: line 1; too few records to judge: line 2. ")
     both = pd.concat([few, few.assign(line="line 3")], ignore_index=True)
-    assert said(both).startswith("No line is judged: all 2 have too few records on a cable. Bad: 16 records. Records")
+    assert said(both).startswith("No line is judged: all 2 have too few records on a cable. Bad: 16 records. If bad ")
     # One cable of several.
     some = line[(line["cable"] == 1) | (line["shot"] <= 1004)]
     one = "Line 1 is accepted, as far as the rules could be judged. On 1 cable of it there are too few records to judge"
