@@ -64,7 +64,8 @@ def main(
 
     about = {"simulator": simulation.about()}
     simulate_survey(simulation, out, about, workers=workers, segy=segy, unlabelled=unlabelled, tell=print)
-    print(f"{source_text(out)}: {count} gathers of {height}x{width}")
+    smaller = ", which those of drawn acquisitions need not fill" if acquisitions else ""
+    print(f"{source_text(out)}: {count} gathers of {height}x{width}{smaller}")
 
 
 def _parse_fractions(text: str) -> tuple[float, float, float]:

@@ -71,6 +71,7 @@ class _Found:
     unmeasured: list[str] = field(default_factory=list)
     graded: int = 0
     killed: int = 0
+    doubtful: list[str] = field(default_factory=list)
     channels: Counter[str] = field(default_factory=Counter)
     numbers: dict[Path, np.ndarray] = field(default_factory=dict)
     dead: dict[Path, np.ndarray] = field(default_factory=dict)
@@ -258,6 +259,8 @@ def _add_ranges(
     found.places[one.geometry.sail_line, one.geometry.shot, one.geometry.cable] += 1
     found.ranges += killed(f"gather {one.gather_id} of {one.source}", one.geometry, grade, faults)
     found.killed += bool(grade)
+    if grade and row and (_number(row.get("unlike", "")) or 0) > 1:
+        found.doubtful.append(one.gather_id)
     if not grade:
         found.channels.update({fault: int(np.count_nonzero(faults[fault])) for fault in FAULTS})
 
@@ -302,6 +305,11 @@ def _kill_lines(found: _Found, kill: Sequence[str], ranges: int) -> Iterator[str
         yield (
             f"warning: {KILL_LIST} cannot tell several gathers of one line, shot and cable apart: {named}; grade again "
             "with --line-header, --shot-header or --cable-header, or hand over their files apart"
+        )
+    if found.doubtful:
+        yield (
+            f"warning: {len(found.doubtful)} of the {number_of(found.killed, 'gather')} graded {' or '.join(kill)} are "
+            f"unlike the training data (unlike > 1): {first_names(found.doubtful)}; look at them before you kill them"
         )
     channels = " and ".join(f"{found.channels[fault]} {fault}" for fault in FAULTS)
     yield (

@@ -33,6 +33,21 @@ def line(tmp_path):
     return written(tmp_path, words, amplitude=amplitude, code=1, interval_us=8000)
 
 
+def test_bad_gathers_that_are_unlike_the_training_data_are_named(line, tmp_path, command):
+    grades = grades_of(tmp_path / "grades.csv", [line], ("bad", "bad", "bad", "good"))
+    head, *written = rows(grades)
+    for number, unlike in enumerate(("1.2", "0.9", "1,5", "3")):
+        written[number][head.index("unlike")] = unlike
+    grades.write_text("".join(";".join(row) + "\n" for row in [head, *written]))
+    done = command("deliver", grades, "--out", tmp_path / "out")
+    assert done.status == 0, done.error
+    names = [row[0] for row in written]
+    assert (
+        f"warning: 2 of the 3 gathers graded bad are unlike the training data (unlike > 1): {names[0]}, {names[2]}; "
+        "look at them before you kill them" in done.out
+    )
+
+
 def rows(path):
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.reader(file))

@@ -105,6 +105,13 @@ def test_trace_headers_of_the_other_byte_order(tmp_path, order):
     assert gather.geometry.shot == 7 and np.array_equal(gather.amplitude.T, wanted)
 
 
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n"])
+def test_a_long_text_is_told_from_segy(tmp_path, ending):
+    path = written(tmp_path, b"shot 7 is bad, look at it" + ending * 3 + ending.join([b"line 12\tshot 8"] * 400))
+    with pytest.raises(InputError, match=r"a\.segy: text, not SEG-Y; give the file of traces"):
+        SegySource(path, ReadOptions())
+
+
 @pytest.mark.parametrize("wrong", [0, 4, 77, 0x0500])
 def test_a_format_code_that_is_none(tmp_path, wrong):
     content, wanted = segy(swell(6, 200), 1, binary={(3225, "h"): wrong})
