@@ -26,8 +26,8 @@ from glowseis.locks import locked
 STATE = "state.json"
 """The file in an unfinished folder that says what work it holds, written once there is something worth keeping."""
 
-MOST_JSON_BYTES = 1 << 26
-"""The largest JSON file that is read: ids of about a million gathers, with digests of their images."""
+MOST_JSON_BYTES = 1 << 30
+"""The largest JSON file that is read: ids of some fourteen million gathers, with digests of their images."""
 
 
 def refuse_address(path: Path) -> None:
