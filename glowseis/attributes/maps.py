@@ -1,7 +1,6 @@
 """Maps of attributes, shot by channel, as pictures."""
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glowseis.attributes.measuring import MARKS, NUMBERS
+from glowseis.attributes.scales import limits, ticks
 from glowseis.attributes.tables import read_columns
 
 if TYPE_CHECKING:
@@ -21,11 +21,14 @@ MOST_SHOTS, MOST_CHANNELS = 1200, 800
 MOST_LINES = 24
 """Most sail lines that a map tells apart."""
 
-LETTER_INCH, MAP_SHARE = 0.075, 0.7
-"""Width of a digit of their names, with what surrounds it, and the share of a figure that its map has."""
+LETTER_INCH = 0.075
+"""Width of a digit of their names, with what surrounds it."""
 
-MOST_DECADES = 5
-"""With fewer, a logarithmic scale is labelled between its powers of ten too."""
+LEFT_INCH, RIGHT_INCH, BELOW_INCH, ABOVE_INCH, TITLE_INCH = 0.65, 1.15, 0.55, 0.1, 0.35
+"""What surrounds a map, without and with a title: all maps of a figure's size are in the same place."""
+
+BAR_INCH, APART_INCH = 0.13, 0.1
+"""Width of the bar of colours, and how far it is from the map."""
 
 PIXELS_AN_INCH = 150
 
@@ -37,24 +40,27 @@ TITLES = {
     "low_rms": "below 8 Hz, RMS (units of the source)",
     "signal_to_noise_db": "signal to noise (dB)",
     "peak_hz": "peak frequency (Hz)",
-    "low_share": "share of the power below 10 Hz",
-    "limit_share": "share of the samples at the limit",
+    "low_share": "share of the power below 10 Hz (%)",
+    "limit_share": "share of the samples at the limit (%)",
 }
 """What the maps of numbers show."""
+
+SHARES = ("low_share", "limit_share")
+"""Attributes that maps show in per cent."""
 
 LOGARITHMIC = ("noise_rms", "target_rms", "tail_rms", "low_rms", "low_share", "limit_share")
 
 COLOURS = {
-    "band": ("noise band", "#c6dbef"),
-    "crossfeed": ("cross-feed", "#fdd0a2"),
-    "weak": ("weak", "#756bb1"),
+    "band": ("noise band", "#4a90d9"),
+    "crossfeed": ("cross-feed", "#b08d57"),
+    "weak": ("weak", "#8c6bd1"),
     "wild": ("wild", "#e7298a"),
-    "spiky": ("spiky", "#d95f02"),
+    "spiky": ("spiky", "#e8740c"),
     "reversed": ("reversed", "#1b9e77"),
-    "saturated": ("saturated", "#e6ab02"),
-    "dead": ("dead", "#000000"),
+    "saturated": ("saturated", "#c49a00"),
+    "dead": ("dead", "#d62728"),
 }
-"""Marks in the map of faults, each over those before it: its name and colour."""
+"""Marks in the map of faults, each over those before it: its name and colour, seen on white and on black."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +113,7 @@ def draw_maps(folder: Path) -> list[str]:
     names = []
     for one in attribute_maps(folder):
         names.append(f"maps/{one.name}.png")
+        one.figure.axes[0].set_title(one.title, fontsize="medium")
         one.figure.savefig(folder / names[-1], dpi=PIXELS_AN_INCH)
     return names
 
@@ -121,7 +128,7 @@ def attribute_maps(
     Args:
         folder: The folder with the tables.
         most: Most cells to the right and down; more shots or channels share one, with their mean.
-        size_inch: Width and height of a map, in inches; as wide as its shots need when None.
+        size_inch: Width and height of a figure, in inches; as wide as its shots need when None, with room for a title.
 
     Yields:
         The maps, cable by cable.
@@ -209,21 +216,22 @@ def _number_map(
     from matplotlib.colors import LogNorm, Normalize
 
     figure, axes = _figure(place, size_inch)
-    logarithmic = name.partition("-")[0] in LOGARITHMIC
+    attribute = name.partition("-")[0]
+    logarithmic = attribute in LOGARITHMIC
+    grid = 100 * grid if attribute in SHARES else grid
     known = grid[np.isfinite(grid)]
     if logarithmic:
         known = known[known > 0]
-    low, high = np.percentile(known, [1, 99]) if len(known) else (1.0, 2.0)
-    high = high if high > low else low + max(abs(low), 1.0) * 1e-3
-    norm = LogNorm(low, high) if logarithmic and low > 0 else Normalize(low, high)
+    low, high = limits(known)
+    norm = LogNorm(low, high) if logarithmic else Normalize(low, high)
     shown = axes.imshow(np.ma.masked_invalid(grid), cmap="viridis", norm=norm, **_placed(channels, place))
     axes.set_facecolor("0.85")
-    bar = figure.colorbar(shown, ax=axes, pad=0.02, extend="both")
-    if isinstance(norm, LogNorm):
-        ticks, labels = _decade_ticks(low, high)
-        bar.set_ticks(ticks, labels=labels)
-        bar.minorticks_off()
-    axes.set_title(title, fontsize="medium")
+    wide, box = figure.get_figwidth(), axes.get_position()
+    beside = figure.add_axes((box.x1 + APART_INCH / wide, box.y0, BAR_INCH / wide, box.height))
+    bar = figure.colorbar(shown, cax=beside, extend="both")
+    at, labels = ticks(low, high, logarithmic=logarithmic)
+    bar.set_ticks(at, labels=labels)
+    bar.minorticks_off()
     if not len(known):
         axes.text(0.5, 0.5, "could not be measured", transform=axes.transAxes, ha="center", va="center")
     _label(figure, axes, place)
@@ -242,16 +250,17 @@ def _mark_map(
     from matplotlib.patches import Patch
 
     figure, axes = _figure(place, size_inch)
-    colours = ["#f7f7f7", *(colour for _, colour in COLOURS.values())]
+    # What is not marked is left blank, so that the page shows through, light or dark.
+    colours = ["none", *(colour for _, colour in COLOURS.values())]
     axes.imshow(top, cmap=ListedColormap(colours), vmin=-0.5, vmax=len(colours) - 0.5, **_placed(channels, place))
     there = [number for number in range(1, len(colours)) if (top == number).any()]
     names = [text for text, _ in COLOURS.values()]
     patches = [Patch(facecolor=colours[number], edgecolor="0.5", label=names[number - 1]) for number in there]
     if patches:
-        figure.legend(handles=patches, loc="outside right upper", fontsize="small", frameon=False)
+        corner = axes.get_position().max
+        figure.legend(handles=patches, loc="upper left", bbox_to_anchor=corner, fontsize="small", frameon=False)
     title = f"{title}faults, cross-feed and noise bands{'' if there else ': none'}"
-    axes.set_title(title, fontsize="medium")
-    _label(figure, axes, place)
+    _label(figure, axes, place, "grey")
     return Map(name, title, figure, not there)
 
 
@@ -260,9 +269,17 @@ def _figure(place: _Place, size_inch: tuple[float, float] | None) -> "tuple[Figu
     from matplotlib.figure import Figure
 
     # No pyplot: it needs a display, and keeps figures.
-    figure = Figure(size_inch or (min(max(5.5, 2.5 + place.columns / 60), 12.0), 4.5), layout="constrained")
+    wide, high = size_inch or (min(max(5.5, 2.5 + place.columns / 60), 12.0), 4.5)
+    above_inch = ABOVE_INCH if size_inch else TITLE_INCH
+    figure = Figure((wide, high))
     FigureCanvasAgg(figure)
-    return figure, figure.add_subplot()
+    size = (_map_inch(wide) / wide, 1 - (BELOW_INCH + above_inch) / high)
+    return figure, figure.add_axes((LEFT_INCH / wide, BELOW_INCH / high, *size))
+
+
+def _map_inch(wide: float) -> float:
+    """Width of the map in a figure so wide, in inches."""
+    return wide - LEFT_INCH - RIGHT_INCH
 
 
 def _placed(channels: tuple[int, int], place: _Place) -> dict[str, Any]:
@@ -271,14 +288,14 @@ def _placed(channels: tuple[int, int], place: _Place) -> dict[str, Any]:
     return {"aspect": "auto", "interpolation": "nearest", "extent": extent}
 
 
-def _label(figure: "Figure", axes: "Axes", place: _Place) -> None:
+def _label(figure: "Figure", axes: "Axes", place: _Place, colour: str = "white") -> None:
     axes.set_ylabel("channel")
     axes.set_xlabel("shot")
     several = 1 < len(place.lines) <= MOST_LINES
-    free, letter = 0.0, LETTER_INCH * place.columns / (MAP_SHARE * figure.get_figwidth())
+    free, letter = 0.0, LETTER_INCH * place.columns / _map_inch(figure.get_figwidth())
     for line, column in place.lines.items() if several else ():
         if column:
-            axes.axvline(column - 0.5, color="white", linewidth=0.8)
+            axes.axvline(column - 0.5, color=colour, linewidth=0.8)
         if column < free:
             continue
         free = column + letter * (len(str(line)) + 0.5)
@@ -293,19 +310,6 @@ def _label(figure: "Figure", axes: "Axes", place: _Place) -> None:
             bbox={"facecolor": "0.2", "edgecolor": "none", "pad": 1},
         )
     if several:
-        axes.set_xlabel("shot; sail lines in white, named where there is room")
-    ticks = _ticks(place.columns)
-    axes.set_xticks(ticks, [str(place.shots[tick]) for tick in ticks])
-
-
-def _decade_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
-    """Where a logarithmic scale is labelled, and with what."""
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    steps = (1.0, 2.0, 5.0) if len(decades) < MOST_DECADES else (1.0,)
-    ticks = [step * 10.0**decade for decade in decades for step in steps]
-    kept = [tick for tick in ticks if low <= tick <= high] or [low, high]
-    return kept, [f"{tick:.3g}" for tick in kept]
-
-
-def _ticks(columns: int) -> Sequence[int]:
-    return sorted({int(one) for one in np.linspace(0, columns - 1, min(columns, 7))})
+        axes.set_xlabel(f"shot; sail lines in {colour}, named where there is room")
+    shown = sorted({int(one) for one in np.linspace(0, place.columns - 1, min(place.columns, 7))})
+    axes.set_xticks(shown, [str(place.shots[column]) for column in shown])

@@ -46,8 +46,6 @@ def map_panels(folder: Path) -> tuple[dict[str, list[Panel]], list[str]]:
             empty.append(one.title)
             continue
         coloured(one.figure)
-        # The caption below says it.
-        one.figure.axes[0].set_title("")
         one.figure.dpi = max(30, int(DOTS_AN_INCH * shrunk))
         cable = one.name.partition("-cable")[2]
         panel = Panel(inline_svg(one.figure, f"map-{one.name.replace('_', '-')}", one.title), one.title)

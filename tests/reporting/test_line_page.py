@@ -114,6 +114,24 @@ def test_names_of_lines_on_maps_do_not_overlap(tmp_path):
     assert all(left.x1 <= right.x0 for left, right in itertools.pairwise(boxes))
 
 
+def test_maps_lie_in_one_place_and_their_scales_have_numbers(tmp_path):
+    found_lines(tmp_path, 1, 1, 8, worst=0)
+    drawn = list(maps.attribute_maps(tmp_path, (600, 300), (4.8, 3.3)))
+    assert len({tuple(one.figure.axes[0].get_position().bounds) for one in drawn}) == 1
+    bars = {one.name: one.figure.axes[1] for one in drawn if len(one.figure.axes) > 1}
+    assert set(bars) == set(maps.TITLES) and min(len(bar.get_yticks()) for bar in bars.values()) >= 3
+    # Shares between 0.5 and 2 are shown in per cent.
+    for name in maps.SHARES:
+        assert maps.TITLES[name].endswith("(%)") and bars[name].get_ylim()[0] > 50
+    faults = drawn[-1].figure
+    image = faults.axes[0].images[0]
+    shown = image.to_rgba(image.get_array())
+    assert shown[..., 3].min() == 0 and shown[..., 3].max() == 1
+    for _, colour in maps.COLOURS.values():
+        levels = ", ".join(str(int(colour[place : place + 2], 16)) for place in (1, 3, 5))
+        assert min(contrast(levels, "255, 255, 255"), contrast(levels, "13, 17, 23")) > 2.5
+
+
 def test_of_records_that_share_a_column_the_worst_is_shown():
     count = 2 * MOST_COLUMNS
     bad = np.zeros(count)
