@@ -122,9 +122,8 @@ class Summary:
         if self.noise_rms:
             low, middle, high = np.percentile(self.noise_rms, [5, 50, 95])
             where = f"in {settings.noise.text}" if settings.noise else "before the first arrival"
-            yield (
-                f"noise {where}, median of a gather: {middle:.4g} (5 to 95 % of the gathers: {low:.4g} to {high:.4g})"
-            )
+            spread = f" (5 to 95 % of the gathers: {low:.4g} to {high:.4g})" if len(self.noise_rms) > 1 else ""
+            yield f"noise {where}, median of a gather: {middle:.4g}{spread}"
 
 
 def measure_sources(request: Request, settings: Settings, out: Path) -> list[str]:

@@ -14,7 +14,7 @@ from glowseis.reporting.records import listed
 from glowseis.reporting.statistics import statistics_table
 from glowseis.reporting.strips import Strip, keys, strips
 from glowseis.reporting.verdict import all_shots, counts_table, lines_table, rules_table, verdict
-from glowseis.reporting.worst import worst_parts
+from glowseis.reporting.worst import worst_heading, worst_parts, worst_words
 from glowseis.survey.wording import number_of
 
 MOST_LINES = 10
@@ -27,8 +27,7 @@ SPREAD = (
     "A column is a record; columns are in the order of shot numbers, without gaps for numbers that are not there. Each "
     "colour is as tall as the probability of its class, and the blank part above is the probability of "
     "{mildest}: a column that is mostly blank is {mildest}. The strip below shows the grade; if it is blank too, there "
-    "is no such record. A mark above means that the record is unlike the training data. Point at a column to see its "
-    "figures."
+    "is no such record. A mark above means that the record is unlike the training data."
 )
 
 
@@ -54,15 +53,14 @@ def report_page(findings: Findings, judgements: Sequence[Judgement], origin: Seq
     graded = [
         Part("keys", keys(labels, records)),
         Part("words", SPREAD.format(mildest=labels[0])),
+        Part("pointing", "Point at a column to see its figures."),
         *_drawn_lines(strips(labels, records), judgements),
     ]
     rules = _rules(judgements, records)
     if more := all_shots(judgements, records):
-        rules.append(Part("details", ("All shots concerned", more)))
-    count = len(findings.worst)
-    named = "The gather" if count == 1 else f"The {count} gathers"
+        rules.append(Part("folded", Folded("All shots concerned", [Part("words", one) for one in more])))
     worst = [
-        Part("words", _WORST.format(severest=findings.severest)),
+        *(Part("words", one) for one in worst_words(findings.worst, records, labels)),
         *worst_parts(findings.worst, records, labels),
     ]
     notes = [Part("heading", MESSAGES), *(Part("words", line) for line in findings.told)] if findings.told else []
@@ -72,26 +70,17 @@ def report_page(findings: Findings, judgements: Sequence[Judgement], origin: Seq
         "labelled": ("Labels beside grades", [Part("words", agreed), *map(_table, tables)]),
         "acceptance": ("Acceptance rules", rules),
         "maps": ("Attributes, shot by channel", _maps(findings)),
-        "worst": (f"{named} most likely to be {findings.severest}", worst),
+        **({"worst": (worst_heading(findings.worst, records, labels), worst)} if findings.worst else {}),
         "by-line": ("Statistics", [_table(statistics_table(records, labels))]),
         "origin-of-it": ("Sources, model and versions", [*map(_table, origin), *notes]),
     }
     if not tables:
         del sections["labelled"]
-    if not findings.worst:
-        del sections["worst"]
     first = [_table(lines_table(judgements))] if len(lines) > 1 else []
     return page(title, verdict(judgements, findings), about, sections, first)
 
 
 MESSAGES = "Messages from reading and measuring: what was found in the sources, and what was changed"
-
-_WORST = (
-    "Sorted by the probability of {severest}, then by noise. Time runs downwards, traces to the right as in the file; "
-    "grey levels are stretched four times, so events are clipped. To explain a grade, parts of the gather are covered "
-    "with zeros, one after another, and it is graded again: a part supports the grade if covering it makes that less "
-    "likely."
-)
 
 
 def _drawn_lines(drawn: list[Strip], judgements: Sequence[Judgement]) -> list[Part]:

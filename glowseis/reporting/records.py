@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pandas as pd
 
 from glowseis.judging.decision import UNSURE
@@ -69,6 +70,17 @@ def number(value: float, form: str) -> str:
         form: Its format, such as `.3g`.
     """
     return "" if math.isnan(value) else format(value, form)
+
+
+def level(value: float) -> str:
+    """A level with three significant digits, such as `0.869`, `12.0` or `4110`; empty if it is missing.
+
+    Args:
+        value: The level.
+    """
+    if math.isnan(value):
+        return ""
+    return np.format_float_positional(value, precision=3, unique=False, fractional=False).rstrip(".")
 
 
 def ranges(numbers: Sequence[int], most: int | None = None) -> str:

@@ -1,22 +1,23 @@
 """Statistics of each sail line and cable."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import pandas as pd
 
 from glowseis.pages.table import Table
-from glowseis.reporting.records import by_line, grade_name, grades_of, number
+from glowseis.reporting.records import by_line, grade_name, grades_of, level, number
 
-MEDIANS = {
-    "noise_rms_median": ("noise before first arrival", ".3g"),
-    "signal_to_noise_db_median": ("signal to noise, dB", ".1f"),
-    "low_rms_median": ("below 8 Hz", ".3g"),
-    "peak_hz_median": ("peak, Hz", ".1f"),
-    "dead": ("dead", ".3g"),
-    "bands": ("noise bands", ".3g"),
+MEDIANS: dict[str, tuple[str, Callable[[float], str]]] = {
+    "noise_rms_median": ("noise before first arrival", level),
+    "signal_to_noise_db_median": ("signal to noise, dB", partial(number, form=".1f")),
+    "low_rms_median": ("below 8 Hz", level),
+    "peak_hz_median": ("peak, Hz", partial(number, form=".1f")),
+    "dead": ("dead", partial(number, form=".3g")),
+    "bands": ("noise bands", partial(number, form=".3g")),
 }
-"""Attributes in the table: heading and format."""
+"""Attributes in the table: heading, and how they are written."""
 
 
 def statistics_table(records: pd.DataFrame, labels: Sequence[str]) -> Table:
@@ -39,7 +40,9 @@ def statistics_table(records: pd.DataFrame, labels: Sequence[str]) -> Table:
     return Table("statistics", "Statistics by sail line and cable", frame, tuple(notes))
 
 
-def _cells(own: pd.DataFrame, grades: Sequence[str], medians: dict[str, tuple[str, str]]) -> list[str]:
+def _cells(
+    own: pd.DataFrame, grades: Sequence[str], medians: dict[str, tuple[str, Callable[[float], str]]]
+) -> list[str]:
     counts = [int((own["grade"] == grade).sum()) for grade in grades]
     known = own["unlike"].dropna()
     return [
@@ -47,7 +50,7 @@ def _cells(own: pd.DataFrame, grades: Sequence[str], medians: dict[str, tuple[st
         *(f"{count} ({100 * count / len(own):.0f} %)" for count in counts),
         number(float(own["severity"].mean()), ".2f"),
         f"{100 * (known > 1).mean():.0f} %" if len(known) else "",
-        *(number(_median(own[name]), form) for name, (_, form) in medians.items()),
+        *(written(_median(own[name])) for name, (_, written) in medians.items()),
     ]
 
 

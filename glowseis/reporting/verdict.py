@@ -226,12 +226,12 @@ def shots_of(one: Judgement, records: pd.DataFrame, most: int | None = None) -> 
     return ", ".join(names[:most]) + more
 
 
-def all_shots(judgements: Sequence[Judgement], records: pd.DataFrame) -> str:
-    """Every shot that a rule concerns, a paragraph a rule; empty if the table of rules has them all.
+def all_shots(judgements: Sequence[Judgement], records: pd.DataFrame) -> list[str]:
+    """Every shot that a rule concerns, a paragraph a rule; none if the table of rules has them all.
 
     Args:
         judgements: What the rules say.
         records: The records.
     """
     cut = [one for one in judgements if shots_of(one, records) != shots_of(one, records, MOST_RANGES)]
-    return "\n\n".join(f"{one.line}, cable {one.cable}, {one.rule}:\n{shots_of(one, records)}" for one in cut)
+    return [f"{sentence_start(one.line)}, cable {one.cable}, {one.rule}: {shots_of(one, records)}" for one in cut]

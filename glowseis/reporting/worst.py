@@ -1,19 +1,21 @@
 """The worst gathers: drawn with their noise bands, and with the parts that support their grades."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from glowseis.attributes.bands import EDGE_HZ, NARROWEST, NOISY_FACTOR
+from glowseis.attributes.spectra import BAND_HZ, LOWEST_HZ
 from glowseis.judging.occlusion import Occlusion
 from glowseis.pages.drawing import inline_svg, new_figure
 from glowseis.pages.page import Part
 from glowseis.pages.pictures import Panel
 from glowseis.reporting.findings import Worst
 from glowseis.reporting.maps import coloured
-from glowseis.reporting.records import listed, number, probability_column, sentence_start
+from glowseis.reporting.records import level, listed, probability_column, sentence_start
 from glowseis.survey.content.gather_plot import plot_gather
 from glowseis.survey.gather import Gather
 from glowseis.survey.matching.bringing import traces_taken
@@ -30,7 +32,7 @@ STRETCHED = 4
 DOTS_AN_INCH = 130
 
 STILL = 0.5
-"""Places explain a grade if its probability falls to this share of itself, or less, when they are covered."""
+"""If more than this share of the grade's probability is left, whatever is covered, the page says so."""
 
 OPAQUE = 0.7
 
@@ -40,43 +42,95 @@ MOST_BANDS = 3
 BAND_COLOUR, PLACE_COLOUR = "#c2410c", "#cf222e"
 
 
-def worst_parts(worst: Sequence[Worst], records: pd.DataFrame, labels: Sequence[str]) -> list[Part]:
-    """The worst gathers, the worst first: what was graded and measured, two drawings, and why.
+def worst_heading(worst: Sequence[Worst], records: pd.DataFrame, labels: Sequence[str]) -> str:
+    """What the section of the worst gathers is called: whether any of them is graded the severest.
 
     Args:
         worst: The gathers.
         records: The records that they are among.
         labels: Classes in order of severity.
     """
-    parts = []
+    severest = labels[-1]
+    named = "The gather" if len(worst) == 1 else f"The {len(worst)} gathers"
+    if severest in {_grade(one, records) for one in worst}:
+        return f"{named} most likely to be {severest}"
+    rest = f"it is graded {_grade(worst[0], records)}" if len(worst) == 1 else f"none is graded {severest}"
+    return f"{named} with the highest probability of {severest}: {rest}"
+
+
+def worst_words(worst: Sequence[Worst], records: pd.DataFrame, labels: Sequence[str]) -> list[str]:
+    """What is to be known of the drawings, a paragraph each.
+
+    Args:
+        worst: The gathers.
+        records: The records that they are among.
+        labels: Classes in order of severity.
+    """
+    found = [
+        f"Sorted by the probability of {labels[-1]}, then by noise. Time runs downwards, traces to the right as in the "
+        "file; grey levels are stretched four times, so events are clipped."
+    ]
+    if any(one.occlusion for one in worst):
+        found[0] += (
+            " To explain a grade, parts of the gather are covered with zeros, one after another, and it is graded "
+            "again: a part supports the grade if covering it makes that less likely."
+        )
+    if any(_grade(one, records) == labels[0] for one in worst):
+        found[0] += f" A grade of {labels[0]} is not explained."
+    if any(one.bands for one in worst):
+        found.append(
+            f"Noise bands are framed whatever the grade: {NARROWEST} neighbouring traces or more that are more than "
+            f"{NOISY_FACTOR:g} times as loud from {LOWEST_HZ:g} to {BAND_HZ:g} Hz as the quieter traces around them. "
+            f"What peaks above {BAND_HZ - EDGE_HZ:g} Hz is no band, so the loudest noise of a gather need not be "
+            "framed. On acquisitions unlike those that this rule was made for, clean gathers may have bands too."
+        )
+    return found
+
+
+def worst_parts(worst: Sequence[Worst], records: pd.DataFrame, labels: Sequence[str]) -> list[Part]:
+    """The worst gathers, the worst first: what was graded and measured, two drawings, and why.
+
+    Those of the mildest grade, which is not explained, are side by side.
+
+    Args:
+        worst: The gathers.
+        records: The records that they are among.
+        labels: Classes in order of severity.
+    """
+    parts: list[Part] = []
     for place, one in enumerate(progress(worst, len(worst), "drawing"), start=1):
         row = records.iloc[[one.row]].to_dict("records")[0]
-        parts += [
-            Part("heading", f"{place}. {row['gather_id']}: {row['grade']}"),
-            Part("words", _facts(one, row, labels)),
-            Part("words", explanation(one, row["grade"], labels)),
-            Part("pair", _panels(place, one, row["gather_id"])),
-        ]
+        heading, facts = f"{place}. {row['gather_id']}: {row['grade']}", _facts(one, row, labels)
+        panels = _panels(place, one, row["gather_id"])
+        if one.occlusion is None:
+            panels = [replace(panels[0], caption=f"{heading}. {facts}")]
+            if parts and parts[-1].macro == "panels":
+                panels = [*parts.pop().content, *panels]
+            parts.append(Part("panels", panels))
+            continue
+        why = explanation(one, one.occlusion, row["grade"], labels)
+        parts += [Part("heading", heading), Part("words", facts), Part("words", why), Part("pair", panels)]
     return parts
 
 
-def explanation(one: Worst, grade: str, labels: Sequence[str]) -> str:
-    """Why a gather has its grade, in a sentence.
+def _grade(one: Worst, records: pd.DataFrame) -> str:
+    return str(records["grade"].iloc[one.row])
+
+
+def explanation(one: Worst, found: Occlusion, grade: str, labels: Sequence[str]) -> str:
+    """Why a gather has its grade, in a sentence or three.
 
     Args:
         one: The gather.
+        found: Which parts speak for its grade.
         grade: Its grade.
         labels: Classes in order of severity.
     """
-    found = one.occlusion
-    if found is None:
-        return f"It is graded {grade}: there is nothing to explain."
     severest = grade == labels[-1]
     what, label = (f"to {grade}", grade) if severest else (f"away from {labels[0]}", labels[0])
 
     def said(probability: float) -> str:
-        shown = probability if severest else 1 - probability
-        return f"{shown:.3f}" if shown > 0.99 else f"{shown:.2f}"
+        return f"{probability if severest else 1 - probability:.2f}"
 
     covered = []
     if found.columns:
@@ -84,34 +138,48 @@ def explanation(one: Worst, grade: str, labels: Sequence[str]) -> str:
         covered.append((found.without, f"traces {traces} covered from top to bottom"))
     if found.without_known is not None:
         bands = "its noise band" if len(one.bands) == 1 else f"its {len(one.bands)} noise bands"
-        covered.append((found.without_known, f"{bands} covered"))
-    least = min((probability for probability, _ in covered), default=found.probability)
-    text = f"No single part points {what}."
+        covered.append((found.without_known, f"{bands} covered{' instead' if covered else ''}"))
+    text = f"No single part points {what}: covering any one hardly {'lowers' if severest else 'raises'} the "
+    text += f"probability of {label}."
     if found.places:
-        text = f"{listed([where_of(one, place) for place in found.places])} point most strongly {what}."
+        text = f"{where_of(one, found.places)} point most strongly {what}."
         text = text[0].upper() + text[1:]
     if covered:
         (first, it), *more = covered
-        text += f" With {it}, the probability of {label} {'falls' if severest else 'rises'} from "
-        text += f"{said(found.probability)} to {said(first)}"
-        text += "".join(f", and with {it} to {said(probability)}" for probability, it in more) + "."
-    return text if least <= STILL * found.probability else f"{text} A larger part of the gather points {what}."
+        before, after = said(found.probability), said(first)
+        text += f" With {it}, the probability of {label} "
+        # Two probabilities that read the same are not a fall.
+        text += f"{'falls' if severest else 'rises'} from {before} to {after}" if before != after else f"stays {after}"
+        text += "".join(f", and with {it} it is {said(probability)}" for probability, it in more) + "."
+        if min(probability for probability, _ in covered) > STILL * found.probability:
+            left = f"the probability of {grade}" if severest else f"the probability that it is not {label}"
+            text += f" More than half of {left} is left{' each time' if more else ''}: what was covered does not "
+            text += "explain the grade by itself."
+    return text
 
 
-def where_of(one: Worst, place: tuple[slice, slice]) -> str:
-    """A place in a gather in words, such as `traces 40 to 62 (channels 140 to 162) between 1.0 and 2.4 s`.
+def where_of(one: Worst, places: Sequence[tuple[slice, slice]]) -> str:
+    """Places in a gather in words, such as `traces 40 to 62 (channels 140 to 162) between 1.0 and 2.4 s`.
 
     Args:
         one: The gather.
-        place: Samples and columns of the matched gather.
+        places: Samples and columns of the matched gather; those of the same traces are named together.
     """
-    samples, columns = place
-    text = f"traces {traces_of(one, columns)}"
     geometry = one.gather.geometry
-    if not geometry.sample_interval_s > 0:
-        return f"{text}, samples {samples.start + 1} to {samples.stop}"
-    start_s, stop_s = (geometry.start_s + at * geometry.sample_interval_s for at in (samples.start, samples.stop))
-    return f"{text} between {start_s:.1f} and {stop_s:.1f} s"
+    times: dict[str, list[slice]] = {}
+    for samples, columns in places:
+        times.setdefault(traces_of(one, columns), []).append(samples)
+
+    def said(samples: slice) -> str:
+        if not geometry.sample_interval_s > 0:
+            return f"in samples {samples.start + 1} to {samples.stop}"
+        start_s, stop_s = (geometry.start_s + at * geometry.sample_interval_s for at in (samples.start, samples.stop))
+        return f"between {start_s:.1f} and {stop_s:.1f} s"
+
+    return ", and ".join(
+        f"traces {traces} {listed([said(samples) for samples in sorted(own, key=lambda one: one.start)])}"
+        for traces, own in times.items()
+    )
 
 
 def traces_of(one: Worst, columns: slice) -> str:
@@ -142,11 +210,11 @@ def _facts(one: Worst, row: Mapping[Any, Any], labels: Sequence[str]) -> str:
         text += f" It is unlike the training data ({row['unlike']:.2f}): do not rely on its grade."
     if not row.get("traces", 0) > 0:
         return text
-    noise = number(float(row["noise_rms_median"]), ".3g")
+    noise = level(float(row["noise_rms_median"]))
     text += f" Noise before the first arrival {noise}" if noise else " No first arrivals"
     text += f", {number_of(int(row['dead']), 'dead trace')}, {number_of(len(one.bands), 'noise band')}"
     bands = [
-        f"traces {band.first_trace + 1} to {band.last_trace + 1}, RMS {band.rms:.3g}, {band.excess:.1f} times the "
+        f"traces {band.first_trace + 1} to {band.last_trace + 1}, RMS {level(band.rms)}, {band.excess:.1f} times the "
         f"background at {band.peak_hz:.1f} Hz"
         for band in sorted(one.bands, key=lambda band: -band.rms)[:MOST_BANDS]
     ]
@@ -188,7 +256,7 @@ def _in_source_order(one: Worst) -> Gather:
     image = np.ascontiguousarray(gather.image[: gather.valid_samples, : gather.valid_traces][:, rank])
     taken = len(gather.geometry.offset_m) == len(rank)
     geometry = traces_taken(gather.geometry, rank) if taken else gather.geometry
-    return dataclasses.replace(gather, image=image, geometry=geometry)
+    return replace(gather, image=image, geometry=geometry)
 
 
 def _overlay(axes: "Axes", one: Worst, found: Occlusion) -> None:

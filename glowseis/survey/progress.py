@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
+from glowseis.survey.wording import number_of
+
 Thing = TypeVar("Thing")
 
 EVERY_S = 30.0
@@ -73,14 +75,15 @@ def progress(
     if count == 0:
         yield from things
         return
-    was_told = stage(doing if count is None else f"{doing}: {start} of {count} {unit}s")
+    units = f"{unit}s" if count is None else number_of(count, unit)
+    was_told = stage(doing if count is None else f"{doing}: {start} of {units}")
     wait_s = EVERY_S if was_told or _begun.get() is None else min(SOON_S, EVERY_S)
     begun = told = time.monotonic()
     for done, thing in enumerate(things, start):
         now = time.monotonic()
         if now - told >= wait_s:
             told, wait_s = now, EVERY_S
-            line = f"{doing}: {done}{'' if count is None else f' of {count}'} {unit}s after {_length(now - begun)}"
+            line = f"{doing}: {done}{'' if count is None else ' of'} {units} after {_length(now - begun)}"
             if count is not None and done > start:
                 line += f", about {_length((count - done) * (now - begun) / (done - start))} left"
             print(line, file=sys.stderr, flush=True)

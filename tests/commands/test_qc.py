@@ -11,7 +11,7 @@ from PIL import Image
 
 import glowseis
 from glowseis.attributes import quality
-from glowseis.attributes.measuring import MARKS, NUMBERS
+from glowseis.attributes.measuring import MARKS, NUMBERS, Settings
 from glowseis.attributes.rows import BANDS, GATHERS, TRACES
 from glowseis.survey.simulate import Acquisition, simulate_recording
 from tests.support.random_gathers import random_recording
@@ -88,6 +88,12 @@ def test_gathers_are_counted_that_have_nothing_to_measure(tmp_path, command, no_
     rows = cells(tmp_path / "out" / "gathers.csv")
     assert [row["dead"] for row in rows] == ["0", "24"] and rows[1]["noise_rms_median"] == ""
     assert rows[1]["dead_in_a_row"] == "24"
+
+
+def test_one_gather_has_no_spread():
+    one, two = ([*quality.Summary(noise_rms=noise).lines(Settings())][-1] for noise in ([0.25], [0.25, 0.5]))
+    assert one == "noise before the first arrival, median of a gather: 0.25"
+    assert two.endswith("median of a gather: 0.375 (5 to 95 % of the gathers: 0.2625 to 0.4875)")
 
 
 @pytest.mark.slow

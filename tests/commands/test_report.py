@@ -96,7 +96,7 @@ def test_report_of_a_line(line, model, tmp_path, command, monkeypatch):
     # Why: the loud traces, 21 to 26.
     most = "Traces 22 to 27 between 0.0 and 1.0 s point most strongly to bad. With traces 19 to 27 covered "
     most += "from top to bottom, the probability of bad falls from 0.97 to 0.02, and with its "
-    most += "noise band covered to 0.02."
+    most += "noise band covered instead it is 0.02."
     assert page.text.count(most) == 2
     rows = {row[0]: row for row in page.tables["rules"]}
     assert rows["bad records"][3:] == ["FAIL", "1004, 1006-1007"]
@@ -251,11 +251,11 @@ def test_every_stage_of_a_long_report_is_told(line, model, tmp_path, command, mo
     first = [
         "loading the classifier",
         f"reading: 0 of {SHOTS} gathers",
-        "explaining: 0 of 1 gathers",
+        "explaining: 0 of 1 gather",
         "taking checksums of the sources",
     ]
     assert begun[:5] == [*first, "drawing the page"]
-    assert "drawing: 0 of 1 gathers" in begun[5:] and any(one.endswith(" maps") for one in begun[5:])
+    assert "drawing: 0 of 1 gather" in begun[5:] and any(one.endswith(" maps") for one in begun[5:])
 
 
 def test_files_of_one_name_are_lines_of_their_own(model, tmp_path, command, monkeypatch):

@@ -13,11 +13,11 @@ from glowseis.reporting.acceptance import judge
 from glowseis.reporting.findings import Findings
 from glowseis.reporting.maps import MOST_CELLS
 from glowseis.reporting.page import report_page
-from glowseis.reporting.records import ranges
+from glowseis.reporting.records import level, ranges
 from glowseis.reporting.rules import read_rules
 from glowseis.reporting.strips import MOST_COLUMNS, colours_of, strips
-from glowseis.reporting.verdict import verdict
-from glowseis.reporting.worst import explanation, where_of, worst_parts
+from glowseis.reporting.verdict import all_shots, verdict
+from glowseis.reporting.worst import explanation, where_of, worst_heading, worst_parts, worst_words
 from tests.support.browser import contrast, needs_chromium, rendered
 from tests.support.found_lines import LABELS, found_lines
 from tests.support.page_reader import PageReader
@@ -102,7 +102,7 @@ def test_the_loudest_noise_bands_come_first(found):
     one = dataclasses.replace(found.worst[0], bands=[quiet, loud])
     (facts,) = [part.content for part in worst_parts([one], found.records, LABELS)[1:2]]
     band = "traces 13 to 18, RMS {}, {} times the background at 4.0 Hz"
-    assert f"2 noise bands: {band.format('3.5', '5.5')}; {band.format('1', '8.0')}." in facts
+    assert f"2 noise bands: {band.format('3.50', '5.5')}; {band.format('1.00', '8.0')}." in facts
 
 
 def test_names_of_lines_on_maps_do_not_overlap(tmp_path):
@@ -158,7 +158,7 @@ def test_tables_say_what_rules_and_records_say(found, text):
     good = own["grade"] == "good"
     assert rows[2][:4] == ["line 2", "1", "30", f"{good.sum()} ({100 * good.mean():.0f} %)"]
     assert rows[2][head.index("mean severity")] == f"{own['severity'].mean():.2f}"
-    assert rows[2][head.index("noise before first arrival")] == f"{own['noise_rms_median'].median():.3g}"
+    assert rows[2][head.index("noise before first arrival")] == level(own["noise_rms_median"].median())
 
 
 def test_first_line_is_the_verdict(found):
@@ -237,22 +237,78 @@ def test_first_line_says_whether_grades_can_be_relied_on(found, unlike, told):
 def test_why_a_gather_has_its_grade(found):
     one = found.worst[0]
     # Columns run from the last trace to the first; its second quarter in time, its third of the columns.
-    assert where_of(one, one.occlusion.places[0]) == "traces 7 to 12 (channels 207 to 212) between 0.1 and 0.3 s"
+    assert where_of(one, one.occlusion.places) == "traces 7 to 12 (channels 207 to 212) between 0.1 and 0.3 s"
     most = "Traces 7 to 12 (channels 207 to 212) between 0.1 and 0.3 s point most strongly to bad. "
     most += "With traces 7 to 12 (channels 207 to 212) covered from top to bottom, the probability of bad falls "
     most += "from 0.90 to "
-    assert explanation(one, "bad", LABELS) == f"{most}0.20, and with its noise band covered to 0.10."
-    other = explanation(one, "medium", LABELS)
+    assert explanation(one, one.occlusion, "bad", LABELS) == (
+        f"{most}0.20, and with its noise band covered instead it is 0.10."
+    )
+    other = explanation(one, one.occlusion, "medium", LABELS)
     assert "point most strongly away from good. " in other
     assert "the probability of good rises from 0.10 to 0.80, and" in other
     weak = dataclasses.replace(one.occlusion, without=0.8, without_known=None)
-    told = explanation(dataclasses.replace(one, occlusion=weak), "bad", LABELS)
-    assert told == f"{most}0.80. A larger part of the gather points to bad."
-    nothing = dataclasses.replace(weak, places=[], columns=[])
-    assert explanation(dataclasses.replace(one, occlusion=nothing), "bad", LABELS) == (
-        "No single part points to bad. A larger part of the gather points to bad."
+    told = explanation(one, weak, "bad", LABELS)
+    left = "More than half of the probability of bad is left{}: what was covered does not explain the grade by itself."
+    assert told == f"{most}0.80. {left.format('')}"
+    assert explanation(one, dataclasses.replace(weak, without_known=0.7), "bad", LABELS).endswith(
+        f"0.80, and with its noise band covered instead it is 0.70. {left.format(' each time')}"
     )
-    assert "nothing to explain" in explanation(dataclasses.replace(one, occlusion=None), "good", LABELS)
+    assert "half" not in explanation(one, dataclasses.replace(weak, without_known=0.44), "bad", LABELS)
+    nothing = dataclasses.replace(weak, places=[], columns=[])
+    assert explanation(one, nothing, "bad", LABELS) == (
+        "No single part points to bad: covering any one hardly lowers the probability of bad."
+    )
+
+
+def test_places_of_the_same_traces_are_named_once(found):
+    one = found.worst[0]
+    first, other = slice(6, 12), slice(18, 24)
+    places = [(slice(40, 50), first), (slice(0, 10), other), (slice(10, 20), first)]
+    step = one.gather.geometry.sample_interval_s
+    times = [f"between {step * start:.1f} and {step * (start + 10):.1f} s" for start in (10, 40, 0)]
+    assert where_of(one, places) == (
+        f"traces 13 to 18 (channels 213 to 218) {times[0]} and {times[1]}, "
+        f"and traces 1 to 6 (channels 201 to 206) {times[2]}"
+    )
+
+
+def test_numbers_of_a_kind_have_as_many_digits(found):
+    assert [level(value) for value in (12, 0.8694, 4110.7, 8.9, np.nan)] == ["12.0", "0.869", "4110", "8.90", ""]
+    sure = dataclasses.replace(found.worst[0].occlusion, probability=0.9996, without=0.9951, without_known=0.9899)
+    told = explanation(found.worst[0], sure, "bad", LABELS)
+    assert "the probability of bad stays 1.00, and with its noise band covered instead it is 0.99." in told
+    assert not re.search(r"\d\.\d{3}", told)
+
+
+def test_gathers_of_the_mildest_grade_are_drawn_without_an_explanation(found, text):
+    assert "The 2 gathers most likely to be bad" in text and "is not explained" not in PageReader(text).text
+    records = found.records.assign(grade="good")
+    worst = [dataclasses.replace(one, occlusion=None) for one in found.worst]
+    mild = dataclasses.replace(found, records=records, worst=worst, tables=None)
+    page = PageReader(report_page(mild, judge(records, read_rules(None), "bad"), ORIGIN))
+    assert "The 2 gathers with the highest probability of bad: none is graded bad" in page.text
+    assert "A grade of good is not explained." in page.text and "To explain a grade" not in page.text
+    assert worst_heading(worst[:1], records, LABELS).endswith("of bad: it is graded good")
+    (panels,) = worst_parts(worst, records, LABELS)
+    assert panels.macro == "panels" and [one.caption[:9] for one in panels.content] == ["1. shot<1", "2. shot<1"]
+    assert "noise band: traces 13 to 18" in panels.content[1].caption
+
+
+def test_page_says_which_noise_is_framed(found, text):
+    told = PageReader(text).text
+    assert "3 neighbouring traces or more that are more than 2 times as loud from 1 to 8 Hz" in told
+    assert "What peaks above 7 Hz is no band, so the loudest noise of a gather need not be framed." in told
+    bare = [dataclasses.replace(one, bands=[]) for one in found.worst]
+    assert len(worst_words(bare, found.records, LABELS)) == 1
+
+
+def test_all_shots_of_a_rule_are_told_where_the_table_cuts_them(found):
+    own = found.records[(found.records["line"] == "line 1") & (found.records["cable"] == 1)]
+    own = own.assign(grade=np.where(own["shot"] % 2, "good", "bad"))
+    told = all_shots(judge(own, read_rules(None), "bad"), own)
+    assert told[0] == "Line 1, cable 1, bad records: " + ", ".join(map(str, range(1002, 1031, 2)))
+    assert all_shots(judge(own[:20], read_rules(None), "bad"), own[:20]) == []
 
 
 def test_ranges_of_shots():
@@ -267,7 +323,7 @@ def test_lines_of_one_record_and_without_grades_attributes_or_worst(found):
     page = PageReader(report_page(alone, judged, ORIGIN))
     assert "Line 2 is not judged: it has 1 record, 1 bad; with fewer than 20, a share says little." in page.text
     assert page.tables["rules"][1] == ["bad records", "at most 5 % of the line", *ONE_OF_ONE]
-    assert "surveys hold pictures" in page.text and "most likely to be bad" not in page.text
+    assert "surveys hold pictures" in page.text and "likely to be bad" not in page.text
 
 
 def test_labels_stand_beside_grades(found):
@@ -340,7 +396,7 @@ def test_page_of_ten_thousand_records_on_eight_cables_is_below_20_megabytes(tmp_
 
 @needs_chromium
 @pytest.mark.parametrize(("width", "dark"), [(390, True), (1280, False)], ids=["phone-dark", "desktop-light"])
-def test_browser_shows_all_of_it_and_need_not_scroll_sideways(text, tmp_path, width, dark):
+def test_browser_shows_all_of_it_and_need_not_scroll_sideways(found, text, tmp_path, width, dark):
     seen = rendered(tmp_path, text, width, dark)
     assert seen.width == seen.scrolled == width
     assert seen.boxes == 0, "a table is wider than the window"
@@ -349,6 +405,9 @@ def test_browser_shows_all_of_it_and_need_not_scroll_sideways(text, tmp_path, wi
     colours = set(seen.colours) - {"rgb(255, 255, 255)"}
     assert min(contrast(colour, seen.paper) for colour in colours) >= 4.5
     assert 0 < max(seen.ticks) < 25, "a shot number is broken"
+    places = [place for strip in strips(LABELS, found.records) for _, place in strip.ticks]
+    assert np.allclose([place for place, _ in seen.marks], places, atol=0.5)
+    assert max(abs(off) for _, off in seen.marks) < 20, "a shot number is far from its column"
     long = "What each rule asks for and what was found (20 rows)"
     assert seen.folded == [*([long] if width == 390 else []), "Cable 1", "Cable 2"]
     assert len(seen.figures) == 6 + 4 + 4 + 4 and min(seen.figures) > 10 and max(seen.figures) <= width

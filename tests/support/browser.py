@@ -28,7 +28,11 @@ for (const text of page.querySelectorAll("svg text")) contrasts.push(page.defaul
 const figures = [...page.querySelectorAll("svg, img")].map(one => one.getBoundingClientRect().width);
 const boxes = [...page.querySelectorAll(".scroll")].filter(box => box.scrollWidth > box.clientWidth).length;
 const ticks = [...page.querySelectorAll(".ticks span")].map(one => one.getBoundingClientRect().height);
-const found = {folded, ticks, tables, figures, boxes, colours: [...new Set(contrasts)],
+const marks = [...page.querySelectorAll(".ticks i")].map(one => {
+  const [own, label, row] = [one, one.nextElementSibling, one.parentElement].map(box => box.getBoundingClientRect());
+  return [100 * (own.left - row.left) / row.width, label.left + label.width / 2 - own.left];
+});
+const found = {folded, ticks, marks, tables, figures, boxes, colours: [...new Set(contrasts)],
   width: page.documentElement.clientWidth,
   scrolled: page.documentElement.scrollWidth, paper: page.defaultView.getComputedStyle(page.body).backgroundColor,
   images: [...page.images].every(image => image.complete && image.naturalWidth > 0)};

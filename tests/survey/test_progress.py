@@ -59,7 +59,7 @@ def test_stages_of_a_long_command_are_told(clock, capsys):
     assert capsys.readouterr().err.splitlines() == [
         "reading: 3 of 4 gathers after 6 s, about 2 s left",
         "drawing, 8 s after the start",
-        "explaining: 0 of 1 gathers, 18 s after the start",
+        "explaining: 0 of 1 gather, 18 s after the start",
         "writing, 28 s after the start",
     ]
 
