@@ -64,8 +64,7 @@ def main(
 
     about = {"simulator": simulation.about()}
     simulate_survey(simulation, out, about, workers=workers, segy=segy, unlabelled=unlabelled, tell=print)
-    smaller = ", which those of drawn acquisitions need not fill" if acquisitions else ""
-    print(f"{source_text(out)}: {count} gathers of {height}x{width}{smaller}")
+    print(f"{source_text(out)}: {count} gathers of {height}x{width}{' or smaller' * (acquisitions > 0)}")
 
 
 def _parse_fractions(text: str) -> tuple[float, float, float]:

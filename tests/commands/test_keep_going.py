@@ -104,7 +104,7 @@ def test_files_that_cannot_be_read_are_left_out_if_asked_for(faulty, batch, tmp_
     assert done.status == 2 and len(done.error) == 1 and not (tmp_path / "new").exists()
     done = command("ingest", *faulty, *OPTIONS, "--out", "new", "--keep-going")
     assert done.status == 1 and len(done.error) == 3
-    assert done.error[0].startswith("in/b1.segy: left out: not SEG-Y, or its sample format code")
+    assert done.error[0].startswith("in/b1.segy: left out: not SEG-Y but text")
     assert done.error[1].startswith("in/e.segy: left out: ") and done.error[2].startswith(
         "nowhere.segy: left out: no such"
     )

@@ -97,7 +97,7 @@ def _orders(path: Path, head: bytes, form: SampleFormat | None, said: str | None
         return list(dict.fromkeys([*known, *orders]))
     if not known:
         if all(32 <= byte < 127 or byte in b"\t\n\r\f" for byte in head[3200:3600]):
-            raise InputError(f"{source_text(path)}: text, not SEG-Y; give the file of traces")
+            raise InputError(f"{source_text(path)}: not SEG-Y but text; give the file of traces")
         code = BinaryHeader(head, ">").word(BinField.Format, "h")
         raise InputError(
             f"{source_text(path)}: not SEG-Y, or its sample format code {code} is unknown; pass --sample-format if you "

@@ -108,7 +108,7 @@ def test_trace_headers_of_the_other_byte_order(tmp_path, order):
 @pytest.mark.parametrize("ending", [b"\n", b"\r\n"])
 def test_a_long_text_is_told_from_segy(tmp_path, ending):
     path = written(tmp_path, b"shot 7 is bad, look at it" + ending * 3 + ending.join([b"line 12\tshot 8"] * 400))
-    with pytest.raises(InputError, match=r"a\.segy: text, not SEG-Y; give the file of traces"):
+    with pytest.raises(InputError, match=r"a\.segy: not SEG-Y but text; give the file of traces"):
         SegySource(path, ReadOptions())
 
 
