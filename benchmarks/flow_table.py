@@ -152,6 +152,10 @@ def marks(measured: Measurements, flow: Task) -> list[Mark]:
     def of_peers(task: Task) -> float:
         return measured.ratio(task, measured.fastest_peer(task, "steps_s"), "steps_s")
 
+    def compile_s(task: Task) -> float:
+        """The first step, without the time that a later one takes."""
+        return measured.median(task, "first_step_s") - measured.median(task, "steps_s")
+
     found = [
         *(Mark(f"step of the fastest peer's, {way}", of_peers(task), limit) for way, task, limit in each),
         Mark("step recomputed / stored", measured.ratio(recomputed, stored, "steps_s"), 1.3),
@@ -161,9 +165,7 @@ def marks(measured: Measurements, flow: Task) -> list[Mark]:
         *(Mark(f"first step {way}, s", measured.median(task, "first_step_s"), 15) for way, task, _ in each),
         Mark("first step stored by XLA, s", measured.median(compiled, "first_step_s"), 90),
         Mark(
-            "first step stored by XLA, at twice the steps per level",
-            measured.ratio(deeper_compiled, compiled, "first_step_s"),
-            1.1,
+            "compile time of XLA, at twice the steps per level", compile_s(deeper_compiled) / compile_s(compiled), 1.1
         ),
         Mark("decode, times the fastest peer's", _times_as_fast(measured, inference(flow), "decode_s"), 1.6, True),
         Mark("share of the product rate stored, %", measured.share(stored), 33, True),
