@@ -17,8 +17,8 @@ Without `--peers` only ours is measured. Sections, chosen by `--only`:
     throughput  encode, decode and generate (encode two, interpolate, decode) at the paper's size; ours and peers
     input       the input pipeline, by `benchmarks.reading`
 
-`--ways` chooses ways of training ours: activations stored or recomputed, each also with conditioners in bfloat16. With
-`-xla` after its name, a way is compiled by XLA; these are measured only if they are named.
+`--ways` chooses ways of training ours: activations stored or recomputed, each also with conditioners in bfloat16. A way
+with `-xla` after its name is compiled by XLA, and measured only if it is named.
 
 Every measurement is a process of its own, which prints its peak resident memory, framework included; what several
 sections need is measured once. Contenders alternate, in rounds, each round in the reverse order of the one before, so

@@ -20,7 +20,7 @@ WAYS = ("stored", "recomputed", "stored-bfloat16", "recomputed-bfloat16")
 XLA = "-xla"
 
 XLA_WAYS = tuple(way + XLA for way in WAYS)
-"""The same, compiled by XLA; measured where they are asked for."""
+"""The same, compiled by XLA; measured only if they are named."""
 
 OURS = tuple(f"ours {way}" for way in (*WAYS, *XLA_WAYS))
 

@@ -45,7 +45,7 @@ def main(
     """Grade gathers with a trained classifier.
 
     Gathers are first made to match the classifier's training data: resampled to its sample interval, put in its trace
-    order, and cut into windows of its size. Grades of gathers with labels are scored. If it is stopped, run it again.
+    order, and cut into windows of its size. Grades of labelled gathers are scored. If it is stopped, run it again.
 
     Example: python -m glowseis.classify line12.segy --out grades.csv
     """

@@ -36,7 +36,7 @@ def check_jobs(jobs: int, scheduler: str) -> None:
         scheduler: A scheduler's address; may be empty.
 
     Raises:
-        InputError: There are both.
+        InputError: Both were asked for.
     """
     if scheduler and jobs > 1:
         raise InputError("--jobs shares the work on this machine, --scheduler on others; pass only one of them")
@@ -87,8 +87,8 @@ def ready(address: str, jobs: int, paths: Sequence[Path], out: Path) -> Iterator
         out: A file or folder that they write beside.
 
     Raises:
-        InputError: As `connected` and `check_jobs`; or the scheduler is gone before it has a worker; or a worker has no
-            glowseis, or another one, or does not see the files.
+        InputError: As `connected` and `check_jobs`; or the scheduler stops before it has a worker; or a worker has no
+            glowseis, or other code of it, or does not see the files.
     """
     check_jobs(jobs, address)
     if not address:
@@ -175,7 +175,7 @@ def submitted(
 
 
 def _wait_for_worker(client: Any, address: str) -> None:
-    """Wait for a scheduler's first worker, which may stand in a cluster's queue for long, and say so now and then."""
+    """Wait for a scheduler's first worker, which may be in a cluster's queue for hours, and say so regularly."""
     begun = time.monotonic()
     try:
         if client.nthreads():
@@ -186,10 +186,10 @@ def _wait_for_worker(client: Any, address: str) -> None:
                 client.wait_for_workers(1, timeout=TOLD_EVERY_S)
                 return
             waited = f"{time.monotonic() - begun:.0f} s"
-            print(f"--scheduler {address}: no worker after {waited}; start one, or stop this with Ctrl-C", flush=True)
+            print(f"--scheduler {address}: no worker after {waited}; start one, or press Ctrl-C to stop", flush=True)
     # Each kind of connection has errors of its own.
     except Exception as wrong:
-        raise InputError(f"--scheduler {address}: the scheduler is gone ({reason_of(wrong)}); start it again") from None
+        raise InputError(f"--scheduler {address}: lost the scheduler ({reason_of(wrong)}); start it again") from None
 
 
 def _check_workers(client: Any, address: str, paths: Sequence[str], out: Path) -> None:
@@ -221,8 +221,8 @@ def _check_workers(client: Any, address: str, paths: Sequence[str], out: Path) -
             raise InputError(f"{told} {has}, but this is {__version__}; install the same version there")
         if code != code_digest():
             raise InputError(
-                f"{told} has other code of glowseis {version} than this machine; install the same there, and start the "
-                "worker again"
+                f"{told} has glowseis {version}, as this machine, but its code differs; install the same code there, "
+                "and restart the worker"
             )
         if missing:
             what = f"what is written beside {out}" if missing == [paths[-1]] else missing[0]

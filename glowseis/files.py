@@ -27,7 +27,7 @@ STATE = "state.json"
 """The file in an unfinished folder that says what work it holds, written once there is something worth keeping."""
 
 MOST_JSON_BYTES = 1 << 30
-"""The largest JSON file that is read: ids of some fourteen million gathers, with digests of their images."""
+"""The largest JSON file that is read: enough for ids and image digests of about fourteen million gathers."""
 
 
 def refuse_address(path: Path) -> None:
@@ -242,11 +242,11 @@ def private_file(path: Path, text: str) -> Iterator[None]:
 
 
 def remove_folder(folder: Path, beside: Path | None = None) -> None:
-    """Remove a folder at once, whole, even if other processes are still writing in it.
+    """Remove a whole folder at once, even if other processes are still writing in it.
 
     Args:
         folder: The folder; it may be missing.
-        beside: The folder beside which it is moved first, so that nobody finds it any more; itself when None.
+        beside: It is first moved beside this folder, so that nobody finds it any more; beside itself when None.
     """
     gone = (beside or folder).with_name(f".{os.urandom(16).hex()}.writing")
     try:

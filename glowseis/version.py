@@ -9,7 +9,7 @@ __version__ = "0.1.0.dev0"
 def code_digest() -> str:
     """The SHA-256 of the version and of the package's modules with their names, as hexadecimal digits.
 
-    They are read when the process first asks, because they may change while the loaded code runs.
+    The modules are read when the process first asks, because they may change while the loaded code runs.
     """
     # Whoever only asks for the version need not load these.
     import hashlib

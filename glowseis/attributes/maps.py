@@ -22,10 +22,10 @@ MOST_LINES = 24
 """Most sail lines that a map tells apart."""
 
 LETTER_INCH = 0.075
-"""Width of a digit of their names, with what surrounds it."""
+"""Width of a digit in a sail line's name, with its margin."""
 
 LEFT_INCH, RIGHT_INCH, BELOW_INCH, ABOVE_INCH, TITLE_INCH = 0.65, 1.15, 0.55, 0.1, 0.35
-"""What surrounds a map, without and with a title: all maps of a figure's size are in the same place."""
+"""Space around a map; above it, without and with a title. In figures of equal size, maps are in the same place."""
 
 BAR_INCH, APART_INCH = 0.13, 0.1
 """Width of the bar of colours, and how far it is from the map."""
@@ -278,7 +278,7 @@ def _figure(place: _Place, size_inch: tuple[float, float] | None) -> "tuple[Figu
 
 
 def _map_inch(wide: float) -> float:
-    """Width of the map in a figure so wide, in inches."""
+    """Width of the map in a figure of this width, in inches."""
     return wide - LEFT_INCH - RIGHT_INCH
 
 

@@ -123,7 +123,7 @@ NUMBERS = (
 """Names of the attributes of traces that are numbers."""
 
 MOST_THREADS = 16
-"""Most gathers measured at once: the thread that reads them can hardly keep more busy, and each takes memory."""
+"""Most gathers measured at once: the thread that reads them is hardly fast enough for more, and each takes memory."""
 
 MARKS = (*faults.FAULTS, "crossfeed")
 """Names of the attributes of traces that are true or false."""
@@ -135,7 +135,7 @@ def measure_gathers(
     """Measure gathers one after another, on several cores: a few are measured while the first of them is used.
 
     Args:
-        things: Gathers, or things that hold one; memory for two more of them than threads.
+        things: Gathers, or things that hold one; memory holds two more of them than there are threads.
         settings: What is measured, and where.
         gather_of: The gather that a thing holds.
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 FEWEST_TICKS, MOST_TICKS = 3, 7
-"""How many numbers a scale has where it can."""
+"""Fewest and most numbers beside a scale, where possible."""
 
 LEAST_PLAIN, MOST_PLAIN = 1e-3, 1e5
 """Numbers outside this range are written with a power of ten."""
@@ -17,7 +17,7 @@ _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def limits(values: np.ndarray) -> tuple[float, float]:
-    """Where a scale begins and ends: at the 1st and the 99th percentile, but not at nearly the same number.
+    """Where a scale begins and ends: at the 1st and 99th percentiles, moved apart if they are nearly equal.
 
     Args:
         values: Finite numbers, perhaps none.
@@ -37,7 +37,7 @@ def ticks(low: float, high: float, *, logarithmic: bool) -> tuple[list[float], l
     Args:
         low: Where it begins.
         high: Where it ends, above that.
-        logarithmic: Whether it is; then powers of ten come first, then 1, 2 and 5 times these.
+        logarithmic: Whether it is logarithmic; then powers of ten are tried first, then 1, 2 and 5 times these.
 
     Returns:
         The numbers, and how they are written.
@@ -55,7 +55,7 @@ def ticks(low: float, high: float, *, logarithmic: bool) -> tuple[list[float], l
 
 
 def written(values: list[float]) -> list[str]:
-    """Numbers in short, those of a scale with equal steps with as many decimals each.
+    """Numbers as short texts; if their steps are equal, all have the same number of decimals.
 
     Args:
         values: The numbers.

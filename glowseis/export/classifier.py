@@ -177,7 +177,7 @@ class SavedClassifier:
                 fractions = self.fractions()
             except InputError:
                 return ""
-            why = "the model's own assumption; --prior gives what you expect of this survey"
+            why = "the model's own assumption; use --prior for the fractions that you expect"
         return f"{shares_text(self.labels, fractions)} ({why})"
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:

@@ -11,9 +11,9 @@ from glowseis.layers.types import Tensor
 class FusedAdam(keras.optimizers.Adam):
     """Keras' Adam on TensorFlow, with each weight updated by one operation instead of some twenty.
 
-    Keras writes the update in operations that every backend has. TensorFlow has it as one, by the same formula: results
-    differ by rounding, the weights and moments are read and written once, and a classifier's step is traced in half the
-    time. With `weight_decay` it is AdamW. Checkpoints are those of Keras' Adam.
+    Keras builds the update from operations that every backend has. TensorFlow has one operation with the same formula:
+    results differ by rounding, weights and moments are read and written once, and a classifier's step is traced in half
+    the time. With `weight_decay` it is AdamW. Checkpoints are those of Keras' Adam.
 
     Args and Raises: as in `keras.optimizers.Adam`; a ValueError with `amsgrad`, which the operation does not have.
 

@@ -12,7 +12,7 @@ from glowseis.judging.unlike import Summary
 from glowseis.survey.gather import Gather
 
 RARER = 10
-"""How many times as rare as assumed bad records are taken to be, to see how many grades hang on that assumption."""
+"""The report asks which grades would change if bad records were this many times as rare as assumed."""
 
 
 @dataclass(frozen=True)

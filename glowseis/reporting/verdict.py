@@ -65,10 +65,10 @@ def verdict(judgements: Sequence[Judgement], findings: Findings) -> str:
 
 
 def _doubts(findings: Findings) -> Iterator[str]:
-    """What the grades hang on: files read as they should be, and how rare bad records are."""
+    """What the grades depend on: whether files were read without warnings, and how rare bad records are."""
     warnings = [line.removeprefix(WARNING) for line in findings.told if line.startswith(WARNING)]
     if warnings:
-        more = f" ({number_of(len(warnings) - 1, 'more warning')} among the messages)" if len(warnings) > 1 else ""
+        more = f" ({number_of(len(warnings) - 1, 'more warning')} in the messages below)" if len(warnings) > 1 else ""
         yield f"Warning: {warnings[0]}{more}."
     bad = int((findings.records["grade"] == findings.severest).sum())
     if bad:
@@ -227,7 +227,7 @@ def shots_of(one: Judgement, records: pd.DataFrame, most: int | None = None) -> 
 
 
 def all_shots(judgements: Sequence[Judgement], records: pd.DataFrame) -> list[str]:
-    """Every shot that a rule concerns, a paragraph a rule; none if the table of rules has them all.
+    """Every shot that a rule concerns, one paragraph for each rule; none if the table of rules has them all.
 
     Args:
         judgements: What the rules say.

@@ -43,7 +43,7 @@ BAND_COLOUR, PLACE_COLOUR = "#c2410c", "#cf222e"
 
 
 def worst_heading(worst: Sequence[Worst], records: pd.DataFrame, labels: Sequence[str]) -> str:
-    """What the section of the worst gathers is called: whether any of them is graded the severest.
+    """The heading above the worst gathers, which says if none of them has the severest grade.
 
     Args:
         worst: The gathers.
@@ -59,7 +59,7 @@ def worst_heading(worst: Sequence[Worst], records: pd.DataFrame, labels: Sequenc
 
 
 def worst_words(worst: Sequence[Worst], records: pd.DataFrame, labels: Sequence[str]) -> list[str]:
-    """What is to be known of the drawings, a paragraph each.
+    """What readers of the drawings need to know, as paragraphs.
 
     Args:
         worst: The gathers.
@@ -79,10 +79,11 @@ def worst_words(worst: Sequence[Worst], records: pd.DataFrame, labels: Sequence[
         found[0] += f" A grade of {labels[0]} is not explained."
     if any(one.bands for one in worst):
         found.append(
-            f"Noise bands are framed whatever the grade: {NARROWEST} neighbouring traces or more that are more than "
-            f"{NOISY_FACTOR:g} times as loud from {LOWEST_HZ:g} to {BAND_HZ:g} Hz as the quieter traces around them. "
-            f"What peaks above {BAND_HZ - EDGE_HZ:g} Hz is no band, so the loudest noise of a gather need not be "
-            "framed. On acquisitions unlike those that this rule was made for, clean gathers may have bands too."
+            f"Noise bands are framed whatever the grade. A band is at least {NARROWEST} neighbouring traces that are "
+            f"more than {NOISY_FACTOR:g} times as loud from {LOWEST_HZ:g} to {BAND_HZ:g} Hz as the quieter traces "
+            f"around them. Noise that peaks above {BAND_HZ - EDGE_HZ:g} Hz is not a band, so the loudest noise of a "
+            "gather may not be framed. On acquisitions unlike those that this rule was made for, clean gathers may "
+            "have bands too."
         )
     return found
 
@@ -118,11 +119,11 @@ def _grade(one: Worst, records: pd.DataFrame) -> str:
 
 
 def explanation(one: Worst, found: Occlusion, grade: str, labels: Sequence[str]) -> str:
-    """Why a gather has its grade, in a sentence or three.
+    """Why a gather has its grade, in one to three sentences.
 
     Args:
         one: The gather.
-        found: Which parts speak for its grade.
+        found: Which parts support its grade.
         grade: Its grade.
         labels: Classes in order of severity.
     """

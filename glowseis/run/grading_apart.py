@@ -169,7 +169,7 @@ def _grade(
     batch: int,
     prior: str | None,
 ) -> None:
-    """Grade every so many gathers of surveys, or of one file, from one on, as far as they can be read."""
+    """Grade every n-th gather of surveys, or of one file, from a given one on, as far as they can be read."""
     from glowseis.judging.prior import parse_prior
     from glowseis.run.gathers_to_grade import gathers_to_grade
     from glowseis.run.grading import bringing_for
@@ -220,7 +220,7 @@ class Share:
 
     @property
     def name(self) -> str:
-        """What the files of grades of its file or survey have in their names."""
+        """What all files of grades for its file or survey have in their names."""
         return hashlib.sha256(repr((self.file, self.survey)).encode()).hexdigest()[:16]
 
 
@@ -236,7 +236,7 @@ def grade_elsewhere(share: Share) -> None:
     from glowseis.run.kept_grades import KeptGrades
 
     if share.code != code_digest():
-        raise ValueError("glowseis has other code here than where the grades are wanted")
+        raise ValueError("the code of glowseis here differs from that of the command that asked for the grades")
     # Whoever asked may be done, or have given up.
     if not share.own.parent.is_dir():
         return

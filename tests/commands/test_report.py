@@ -174,7 +174,7 @@ def test_report_of_a_survey_says_that_nothing_was_measured(model, tmp_path, comm
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ([], "good 50 %, medium 30 %, bad 20 % (the model's own assumption; --prior gives what you"),
+        ([], "good 50 %, medium 30 %, bad 20 % (the model's own assumption; use --prior for the fractions"),
         (["--prior", "66,31,3"], "good 66 %, medium 31 %, bad 3 % (as given with --prior)"),
     ],
 )

@@ -113,7 +113,7 @@ def test_work_that_cannot_be_shared_is_refused_and_costs_nothing(batch, tmp_path
         assert "has glowseis 0." in told and "but this is 9.9; install the same version there" in told
     with monkeypatch.context() as patched:
         patched.setattr(clusters, "code_digest", lambda: "another checkout")
-        assert "has other code of glowseis 0." in refused("--scheduler", address)
+        assert "as this machine, but its code differs" in refused("--scheduler", address)
     with monkeypatch.context() as patched:
         patched.setitem(sys.modules, "glowseis.version", None)
         assert "has no glowseis, but this is" in refused("--scheduler", address)
@@ -133,7 +133,7 @@ def test_it_is_said_now_and_then_that_there_is_no_worker(batch, tmp_path, comman
         done = command("ingest", "in", *OPTIONS, "--scheduler", made.scheduler_address, "--out", "new")
         starter.join()
     assert done.status == 0 and "waiting for its first worker" in done.out
-    assert done.out.count("start one, or stop this with Ctrl-C") >= 2
+    assert done.out.count("start one, or press Ctrl-C to stop") >= 2
 
 
 def test_a_scheduler_that_goes_before_it_has_a_worker_is_told_in_a_line():
@@ -144,7 +144,7 @@ def test_a_scheduler_that_goes_before_it_has_a_worker_is_told_in_a_line():
         def wait_for_workers(self, count, timeout):
             raise OSError("connection closed")
 
-    with pytest.raises(InputError, match=r"--scheduler tcp://x: the scheduler is gone \(connection closed\); start it"):
+    with pytest.raises(InputError, match=r"--scheduler tcp://x: lost the scheduler \(connection closed\); start it"):
         clusters._wait_for_worker(Lonely(), "tcp://x")
 
 

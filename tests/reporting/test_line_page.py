@@ -297,8 +297,8 @@ def test_gathers_of_the_mildest_grade_are_drawn_without_an_explanation(found, te
 
 def test_page_says_which_noise_is_framed(found, text):
     told = PageReader(text).text
-    assert "3 neighbouring traces or more that are more than 2 times as loud from 1 to 8 Hz" in told
-    assert "What peaks above 7 Hz is no band, so the loudest noise of a gather need not be framed." in told
+    assert "A band is at least 3 neighbouring traces that are more than 2 times as loud from 1 to 8 Hz" in told
+    assert "Noise that peaks above 7 Hz is not a band, so the loudest noise of a gather may not be framed." in told
     bare = [dataclasses.replace(one, bands=[]) for one in found.worst]
     assert len(worst_words(bare, found.records, LABELS)) == 1
 

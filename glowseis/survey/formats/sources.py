@@ -189,10 +189,10 @@ def check_kind(kind: str | None) -> str | None:
 
 
 def own_options(options: ReadOptions, path: Path, kind: str | None = None) -> ReadOptions:
-    """The options that apply to a file of several: those for other formats are left out.
+    """The options that apply to one of several files: those for other formats are left out.
 
     Args:
-        options: What is stated about all of them.
+        options: The options given for all of them.
         path: The file.
         kind: As for `open_source`.
     """

@@ -190,7 +190,7 @@ def read_overlay(
         survey: The survey, with the labels of its records.
         labels: The CSV files.
         judge: As for `open_survey`.
-        begun: Whether each file must have a label, say that a judge is unsure, or take back what one said in another.
+        begun: Whether each file must have a label, say that a judge is unsure, or take back what another file said.
 
     Returns:
         What they say.
