@@ -73,7 +73,7 @@ def _doubts(findings: Findings) -> Iterator[str]:
     bad = int((findings.records["grade"] == findings.severest).sum())
     if bad:
         yield (
-            f"If {findings.severest} records were {RARER} times as rare as the model assumes, {findings.lasting} of "
+            f"If {findings.severest} records were {RARER} times as rare as assumed, {findings.lasting} of "
             f"the {bad} would still be graded {findings.severest}."
         )
 

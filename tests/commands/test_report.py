@@ -146,7 +146,7 @@ def test_the_verdict_says_how_many_grades_hang_on_how_rare_bad_records_are(
     monkeypatch.setattr(line_report, "load_classifier", lambda path: made)
     out = tmp_path / "line.html"
     done = command("report", line, "--model", model, "--out", out, "--worst", 0)
-    told = f"If bad records were 10 times as rare as the model assumes, {lasting} of the 2 would still be graded bad."
+    told = f"If bad records were 10 times as rare as assumed, {lasting} of the 2 would still be graded bad."
     assert told in done.out and told in PageReader(out.read_text(encoding="utf-8")).text
 
 
