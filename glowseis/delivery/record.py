@@ -37,7 +37,7 @@ class GradedFile(pydantic.BaseModel, frozen=True, extra="forbid"):
     reason: str = ""
 
 
-class GradingRecord(pydantic.BaseModel, frozen=True, extra="forbid"):
+class GradingRecord(pydantic.BaseModel, frozen=True, extra="forbid", protected_namespaces=()):
     """What a table of grades was made of.
 
     Attributes:

@@ -32,6 +32,7 @@ from glowseis.run.grading import Graded, bringing_for, graded
 from glowseis.survey.gather import Gather, Picture, Recording
 from glowseis.survey.ingestion.ingest import sourced_recordings
 from glowseis.survey.ingestion.label_fit import Headed
+from glowseis.survey.ingestion.report import Tally, treatment
 from glowseis.survey.ingestion.request import Request
 from glowseis.survey.matching.bringing import Bringing
 from glowseis.survey.progress import progress
@@ -164,6 +165,7 @@ class _Walk:
     def gathers(self, surveys: Sequence[Survey], files: Request) -> Iterator[Gather]:
         """The gathers that can be graded, those of files first: tables number their gathers from 1."""
         if files.sources:
+            rendered = Tally()
             with ExitStack() as stack:
                 traces, gathers = (
                     stack.enter_context(table_writer(self._folder, name, columns))
@@ -181,7 +183,12 @@ class _Walk:
                     channel = found.geometry.channel
                     self.unnumbered += len(np.unique(channel[channel > 0])) < len(channel)
                     noise = row["noise_rms_median"]
-                    yield from self._given(found, self.bringing(found), measured.bands, noise)
+                    brought = self.bringing(found)
+                    new = {kind: count for kind, count in brought.mended.items() if kind not in found.mended}
+                    rendered.add_mended(found.gather_id, new)
+                    yield from self._given(found, brought, measured.bands, noise)
+            # What the classifier sees is mended further than what is measured.
+            self.told += treatment(rendered, None, None)
         for survey in surveys:
             for gather in progress(map(survey.read, range(len(survey))), len(survey), "grading"):
                 yield from self._given(gather, self.bringing.gather(gather), [], np.nan)

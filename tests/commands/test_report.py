@@ -18,6 +18,8 @@ from glowseis.judging.gathers import Seen
 from glowseis.reporting import collecting, line_report, pdf
 from glowseis.reporting.rules import DEFAULTS, read_rules
 from glowseis.survey import progress
+from glowseis.survey.formats.source import ReadOptions
+from glowseis.survey.formats.sources import open_source
 from tests.support.browser import CHROMIUM, needs_chromium
 from tests.support.page_reader import PageReader
 from tests.support.random_gathers import random_recording, random_survey
@@ -148,6 +150,18 @@ def test_the_verdict_says_how_many_grades_hang_on_how_rare_bad_records_are(
     done = command("report", line, "--model", model, "--out", out, "--worst", 0)
     told = f"If bad records were 10 times as rare as assumed, {lasting} of the 2 would still be graded bad."
     assert told in done.out and told in PageReader(out.read_text(encoding="utf-8")).text
+
+
+def test_what_rendering_mends_is_told_as_classify_tells_it(line, model, tmp_path, command):
+    shifted = [
+        dataclasses.replace(one, amplitude=one.amplitude + np.float32(1e3 * (number == 2)))
+        for number, one in enumerate(open_source(line, ReadOptions()).gathers())
+    ]
+    glowseis.write_gathers(tmp_path / "shifted.segy", shifted)
+    done = command("report", tmp_path / "shifted.segy", "--model", model, "--out", tmp_path / "a.html", "--worst", 0)
+    assert done.status == 0, done.error
+    told = next(one for one in done.out.splitlines() if "constant offset" in one)
+    assert "48 in 1 gather (" in told and told in PageReader((tmp_path / "a.html").read_text()).text
 
 
 def test_the_verdict_of_a_file_that_was_cut_short_says_so(line, model, tmp_path, command):

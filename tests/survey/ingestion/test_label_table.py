@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import os
+import random
 import unicodedata
 import zipfile
 
@@ -133,7 +134,7 @@ def test_what_does_not_fit_is_named(written):
         ('<?xml version="1.0"?><Workbook/>', "XML, not CSV; save it as CSV"),
         ("\r\n<HTML><table></table>", "a web page, not CSV"),
         ("label,shot\nbad\0,1\n", "contains NUL characters"),
-        (os.urandom(2000), "not UTF-8|NUL"),
+        (random.Random(1).randbytes(2000), "not UTF-8|NUL"),
     ],
 )
 def test_tables_that_make_no_sense(written, content, message):
