@@ -26,7 +26,13 @@ class FusedAdam(keras.optimizers.Adam):
             raise ValueError("FusedAdam has no amsgrad; use keras.optimizers.Adam")
 
     def update_step(self, gradient: Tensor, variable: tf.Variable, learning_rate: Tensor) -> None:
-        """Update a weight and its two moments."""
+        """Update a weight and its two moments.
+
+        Args:
+            gradient: Of the weight's shape.
+            variable: The weight.
+            learning_rate: A scalar.
+        """
         step = ops.cast(self.iterations + 1, variable.dtype)
         place = self._get_variable_index(variable)
         tf.raw_ops.ResourceApplyAdam(

@@ -218,7 +218,9 @@ def test_other_fractions_are_reckoned_with(knowing, tmp_path, command):
     words = ("classify", knowing.folder / "grader", knowing.survey.path)
     done = command(*words, "--out", tmp_path / "plain.csv")
     assert done.status == 0
-    assert "probabilities assume good 50 %, medium 33.3 %, bad 16.7 % (the model's own assumption; use --prior" in done.out
+    assert (
+        "probabilities assume good 50 %, medium 33.3 %, bad 16.7 % (the model's own assumption; use --prior" in done.out
+    )
     done = command(*words, "--out", tmp_path / "prior.csv", "--prior", "66,31,2")
     assert done.status == 0
     assert "probabilities assume good 66.7 %, medium 31.3 %, bad 2.02 % (as given with --prior)" in done.out

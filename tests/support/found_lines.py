@@ -9,9 +9,12 @@ from glowseis.attributes.rows import FRACTION, GATHERS, TRACES, WHOLE
 from glowseis.attributes.tables import table_writer
 from glowseis.judging.occlusion import Occlusion
 from glowseis.judging.unlike import summary
+from glowseis.pages.table import Table
 from glowseis.reporting.findings import Findings, Worst
 from glowseis.reporting.records import probability_column
 from tests.support.random_gathers import random_gather
+
+ORIGIN = [Table("sources", "Sources", pd.DataFrame({"source": ["line <1> & 2.segy"]}), words=1)]
 
 LABELS = ("good", "medium", "bad")
 
