@@ -34,6 +34,8 @@ from glowseis.survey.simulate.settings import NoiseSettings
 EQUAL = (1.0, 1.0, 1.0)
 """As many good, medium and bad gathers."""
 
+GOOD = (1.0, 0.0, 0.0)
+
 FAULTY = NoiseSettings(dead=8, weak=8, reversed=8, spiky=8, saturated=8, crossfeed=60)
 """Every kind of noise, eight times as many faulty channels as usual, and sixty times as many leaking modules."""
 
@@ -52,6 +54,9 @@ SWELL = NoiseSettings(
     crossfeed=0,
 )
 """Swell over ambient noise, and nothing else."""
+
+CALM = dataclasses.replace(SWELL, swell=0)
+"""Ambient noise alone, beside what an acquisition's own channels do."""
 
 LOUD = 2.0
 """A band that must be found is this many times as loud as the ambient noise, and overlaps no other."""
@@ -86,6 +91,8 @@ class Found:
         false: How many were found elsewhere.
         errors: By the names of `ERRORS`, arrays of errors.
         without_arrival: Traces on which no first arrival was found.
+        calm: Good gathers with ambient noise alone, of channels that do not rumble.
+        banded: How many of them have a band of noise nevertheless.
     """
 
     gathers: int = 0
@@ -95,6 +102,8 @@ class Found:
     false: dict[str, int] = field(default_factory=dict)
     errors: dict[str, list[np.ndarray]] = field(default_factory=lambda: {name: [] for name in ERRORS})
     without_arrival: int = 0
+    calm: int = 0
+    banded: int = 0
 
     def error(self, name: str) -> np.ndarray:
         """All errors of one kind.
@@ -179,6 +188,9 @@ def compare(survey: tuple[Acquisition, ...], count: int, seed: int) -> Found:
         if not survey[index % len(survey)].recorder.rumbling:
             swell = _noise_of(rough, noise_alone(index, seed, survey, EQUAL, SWELL))
             _compare_bands(found, rough, swell, plan, survey[index % len(survey)])
+            calm = simulate_recording(index, seed, survey, GOOD, settings=CALM)
+            found.calm += 1
+            found.banded += bool(measure_gather(calm, Settings()).bands)
     return found
 
 
@@ -284,6 +296,7 @@ def figures(found: Found) -> dict[str, Any]:
             for kind in found.planted
         },
         "without_arrival": found.without_arrival,
+        "calm": {"gathers": found.calm, "banded": found.banded},
         "errors": {name: _quantiles(found.error(name)) for name in ERRORS},
     }
 
@@ -317,6 +330,8 @@ def _lines(result: dict[str, Any]) -> Iterator[str]:
         for kind, one in row["faults"].items():
             share = f"{100 * one['found'] / one['planted']:.1f} %" if one["planted"] else ""
             yield f"| {kind} | {one['planted']} | {share} | {one['false']} |"
+        yield ""
+        yield f"good gathers without swell that have a noise band: {row['calm']['banded']} of {row['calm']['gathers']}"
         yield ""
         yield "| error | count | 5 % | median | 95 % |"
         yield "|---|---:|---:|---:|---:|"

@@ -62,8 +62,16 @@ pictures_every_epochs = 100
 """A training of seconds: 3 epochs of 7 steps, then 4 of 3."""
 
 
+FITTED = {"trained", "saved", "models"}
+"""Fixtures that train; whichever test asks for one first waits for it."""
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    # Two processes share what is left of the tests: files with long ones come first, so that none is left to the end.
+    for item in items:
+        if FITTED & set(item.fixturenames):
+            item.add_marker(pytest.mark.slow)
+    # Processes share what is left of the tests: files with long ones come first, so that none is left to the end.
     long = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in long)
 

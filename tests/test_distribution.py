@@ -62,6 +62,7 @@ def test_the_bijector_is_consistent_both_ways(module, flow, x):
     assert bijector.inverse_event_shape_tensor([8, 4, 1]).numpy().tolist() == [32]
 
 
+@pytest.mark.slow
 def test_the_log_det_is_that_of_the_jacobian(module, flow, x):
     bijector = module.FlowBijector(flow)
     z = tf.constant(np.random.default_rng(2).standard_normal(32))
@@ -130,6 +131,7 @@ def test_bases_of_other_shapes_and_kinds(module, flow, x):
     close(cold, flow.decode([np.zeros((1, *shape)) for shape in flow.latent_shapes])[0], 1e-3)
 
 
+@pytest.mark.slow
 def test_a_saved_flow_is_loaded_by_its_folder(module, tmp_path):
     from glowseis.export.flow import export_flow
 

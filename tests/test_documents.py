@@ -38,6 +38,7 @@ def demo(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_readme_with_a_savedmodel_alone(demo, monkeypatch):
     monkeypatch.chdir(demo)
     names = {}
@@ -55,6 +56,7 @@ def test_readme_with_keras(demo, monkeypatch, rewritten_graphs):
     assert len(names["images"]) == 8 and np.isfinite(names["trainer"].history.history["loss"]).all()
 
 
+@pytest.mark.slow
 def test_a_flow_in_tensorflow_probability(demo, monkeypatch):
     pytest.importorskip("tensorflow_probability")
     monkeypatch.chdir(demo)
@@ -64,6 +66,7 @@ def test_a_flow_in_tensorflow_probability(demo, monkeypatch):
     assert names["latents"].shape == (4, 32 * 32)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Even though")
 def test_a_sampler_in_a_pipeline():
     pytest.importorskip("imblearn")

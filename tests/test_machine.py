@@ -31,6 +31,7 @@ print(cores())
 """
 
 
+@pytest.mark.slow
 def test_what_other_systems_lack_is_not_imported():
     done = subprocess.run([sys.executable, "-c", HIDING], cwd=CHECKOUT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -77,6 +77,7 @@ def test_checks_of_the_libraries(library, one_fit):
     assert skipped == (set(LEFT_OUT) if library == "imblearn" else {"is"})
 
 
+@pytest.mark.slow
 def test_new_rows_lie_between_their_parents(data, eagerly):
     X, y = data
     sampler = glowseis.FlowSampler(**SMALL)
@@ -95,6 +96,7 @@ def test_new_rows_lie_between_their_parents(data, eagerly):
     assert np.array_equal(near.fit_resample(X, y)[0][17:], X[near.parents_[:, 0]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value_range", [None, (0, 16), "data"])
 def test_values_keep_their_type_and_range(data, one_fit, value_range):
     X, y = data
@@ -109,6 +111,7 @@ def test_values_keep_their_type_and_range(data, one_fit, value_range):
         assert made[17:].std() > 0.5 * images.std()
 
 
+@pytest.mark.slow
 def test_flat_rows_are_the_same_images_and_a_seed_repeats_them(data, eagerly):
     X, y = data
     wanted, _ = glowseis.FlowSampler(**SMALL).fit_resample(X, y)
@@ -122,6 +125,7 @@ def test_flat_rows_are_the_same_images_and_a_seed_repeats_them(data, eagerly):
     assert not np.array_equal(other, wanted)
 
 
+@pytest.mark.slow
 def test_the_callers_random_numbers_follow_the_callers_seed(data, eagerly):
     def drawn(seed):
         keras.utils.set_random_seed(seed)
@@ -132,6 +136,7 @@ def test_the_callers_random_numbers_follow_the_callers_seed(data, eagerly):
     assert all(one != other for one, other in zip(drawn(1), drawn(2), strict=True))
 
 
+@pytest.mark.slow
 def test_a_warm_flow_is_used_and_left_as_it_is(data, eagerly, tmp_path):
     from sklearn.base import clone
 
@@ -158,6 +163,7 @@ def test_a_warm_flow_is_used_and_left_as_it_is(data, eagerly, tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_a_pipeline_under_cross_validation_does_not_leak(module, data, one_fit, monkeypatch):
     from imblearn.pipeline import Pipeline
     from sklearn.linear_model import LogisticRegression
@@ -228,6 +234,7 @@ def test_what_cannot_be_is_said_in_a_line(what, module, data):
     assert "\n" not in str(wrong.value)
 
 
+@pytest.mark.slow
 def test_a_flow_that_does_not_invert_is_an_error(module, data, eagerly, monkeypatch):
     monkeypatch.setattr(module, "ROUND_TRIP_BOUND", 0)
     with pytest.raises(FittingError, match="does not invert after 1 steps"):

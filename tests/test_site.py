@@ -67,6 +67,7 @@ def literals():
                 yield node.value
 
 
+@pytest.mark.slow
 def test_messages_are_those_of_the_code():
     said = list(literals())
     quoted = re.findall(r"^\*\*`([^`]+)`\*\*", (CHECKOUT / "docs/faq.md").read_text(), flags=re.M)

@@ -13,6 +13,13 @@ LAGS = (1, 3, 6)
 NOISY_FACTOR = 2.0
 """A trace is noisy when it is more than this many times as loud as the background."""
 
+NEAR_FACTOR = 1.8
+"""A band's middle noisy trace is at least this many times as loud as the middle quiet trace near it: the low
+frequencies of signal grow more slowly along the cable."""
+
+NEAREST_TRACES, EARLY = 5, 0.75
+"""What is loud on one of so many traces nearest the source, and only before this share of the record, is its signal."""
+
 NARROWEST, WIDEST_GAP = 3, 1
 """Fewest traces of a band, and most quiet ones that do not end it."""
 
@@ -85,7 +92,13 @@ def background(level: np.ndarray, live: np.ndarray) -> np.ndarray:
 
 
 def noise_bands(
-    low: np.ndarray, step_s: float, start_s: float, frequency_hz: np.ndarray, powers: np.ndarray, live: np.ndarray
+    low: np.ndarray,
+    step_s: float,
+    start_s: float,
+    frequency_hz: np.ndarray,
+    powers: np.ndarray,
+    live: np.ndarray,
+    nearest: int | None = None,
 ) -> list[NoiseBand]:
     """Find bands of noise below 8 Hz, where a marine source has little power: swell, tugs, strum.
 
@@ -93,7 +106,9 @@ def noise_bands(
     traces or more; a single quiet or dead one does not end it. At these frequencies bands are seen in the whole record,
     not before the first arrivals alone; the louder half of the record, in which near traces have the signal's own
     low frequencies, does not count. What has most power at the upper end of these frequencies is no band: it is the
-    foot of a signal or noise above them.
+    foot of a signal or noise above them. Nor is a band what stands out little from the quiet traces near it: where the
+    signal has such frequencies, its level changes along the cable. Noise beside the source lasts to the end of the
+    record; its direct wave does not.
 
     Args:
         low: Amplitudes below 8 Hz, float32 `[trace, time]`.
@@ -102,6 +117,7 @@ def noise_bands(
         frequency_hz: Frequencies below 10 Hz `[frequency]`.
         powers: Power at these, of the whole record, float32 `[trace, frequency]`.
         live: Traces that count, bool `[trace]`; not single bad channels.
+        nearest: The trace nearest the source, if it is known.
 
     Returns:
         The bands, from the first trace to the last.
@@ -115,7 +131,13 @@ def noise_bands(
     found = []
     for first, last in _bands(noisy, live):
         traces = first + np.flatnonzero(noisy[first:last])
-        begin, end = _span(low, traces, noisy, live, block)
+        quiet = _quiet_nearby(traces, noisy, live)
+        if len(quiet) and np.median(level[traces]) < NEAR_FACTOR * np.median(level[quiet]):
+            continue
+        begin, end = _span(low, traces, quiet, block)
+        beside = nearest is not None and first - NEAREST_TRACES < nearest < last + NEAREST_TRACES
+        if beside and end < EARLY * low.shape[1]:
+            continue
         band = NoiseBand(
             first_trace=first,
             last_trace=last - 1,
@@ -163,12 +185,17 @@ def _usual_level(low: np.ndarray, block: int) -> np.ndarray:
     return np.sqrt(quieter.mean(axis=1, dtype=np.float64) / block)
 
 
-def _span(low: np.ndarray, traces: np.ndarray, noisy: np.ndarray, live: np.ndarray, block: int) -> tuple[int, int]:
+def _quiet_nearby(traces: np.ndarray, noisy: np.ndarray, live: np.ndarray) -> np.ndarray:
+    """The quiet traces on either side of a band, over twice its width and ten traces more."""
+    reach = 2 * len(traces) + 10
+    near = np.arange(max(traces[0] - reach, 0), min(traces[-1] + reach + 1, len(noisy)))
+    return near[live[near] & ~noisy[near]]
+
+
+def _span(low: np.ndarray, traces: np.ndarray, quiet: np.ndarray, block: int) -> tuple[int, int]:
     """The first sample at which a band is loud, and the one after the last, in steps of a block."""
     blocks = max(1, low.shape[1] // block)
     block = low.shape[1] // blocks
-    near = np.arange(max(traces[0] - 2 * len(traces) - 10, 0), min(traces[-1] + 2 * len(traces) + 11, len(low)))
-    quiet = near[live[near] & ~noisy[near]]
     own, others = (_block_power(low[rows], blocks, block) for rows in (traces, quiet))
     loud = np.flatnonzero(own > SPAN_FACTOR**2 * others) if len(quiet) else np.arange(blocks)
     if not len(loud):

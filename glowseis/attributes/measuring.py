@@ -206,7 +206,10 @@ def measure_gather(found: Recording | Picture, settings: Settings) -> Measured:
     marks = _faults(traces, peak, constant, ratios, numbers["limit_share"], geometry, (spectrum, frequency_hz))
     sound = ~np.any([marks[name] for name in ("dead", "weak", "wild", "spiky", "saturated")], axis=0)
     kept = slice(*np.searchsorted(frequency_hz, (spectra.LOWEST_HZ, spectra.BAND_HZ)))
-    found_bands = noise_bands(low, low_step_s, geometry.start_s, frequency_hz[kept], power[:, kept], sound)
+    offset_m = np.abs(np.asarray(geometry.offset_m, np.float64))
+    known = np.isfinite(offset_m)
+    nearest = int(np.nanargmin(offset_m)) if np.unique(offset_m[known]).size > 1 else None
+    found_bands = noise_bands(low, low_step_s, geometry.start_s, frequency_hz[kept], power[:, kept], sound, nearest)
     band = np.zeros(len(traces), np.int32)
     for number, one in enumerate(found_bands, start=1):
         band[one.first_trace : one.last_trace + 1] = number

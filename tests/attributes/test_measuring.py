@@ -175,6 +175,23 @@ def test_two_noisy_traces_are_no_band():
     assert len(noise_bands(low, 0.03, 0.0, np.arange(1.0, 6.0), power, live)) == 1
 
 
+@pytest.mark.parametrize(("edge", "bands"), [(1.0, 1), (1.5, 0)])
+def test_a_level_that_grows_along_the_cable_is_no_band(edge, bands):
+    """As the signal's low frequencies do near the source: the traces beside the noisy ones are nearly as loud."""
+    low = np.random.default_rng(5).standard_normal((80, 200)).astype(np.float32)
+    low[:40] *= np.where(np.arange(40) < 10, 2.5, edge)[:, None]
+    power, live = np.ones((80, 5), np.float32), np.ones(80, bool)
+    assert len(noise_bands(low, 0.03, 0.0, np.arange(1.0, 6.0), power, live)) == bands
+
+
+@pytest.mark.parametrize(("until", "nearest", "bands"), [(140, 0, 0), (200, 0, 1), (140, 79, 1), (140, None, 1)])
+def test_what_is_loud_beside_the_source_and_early_alone_is_its_signal(until, nearest, bands):
+    low = np.random.default_rng(5).standard_normal((80, 200)).astype(np.float32)
+    low[1:9, :until] *= 9
+    power, live = np.ones((80, 5), np.float32), np.ones(80, bool)
+    assert len(noise_bands(low, 0.03, 0.0, np.arange(1.0, 6.0), power, live, nearest)) == bands
+
+
 def test_a_leaking_module_is_told_from_noise_that_knows_no_modules():
     random = np.random.default_rng(6)
     low = random.standard_normal((96, 300)).astype(np.float32)

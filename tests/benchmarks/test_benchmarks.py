@@ -224,6 +224,7 @@ def test_multiply_adds_of_attention_and_of_what_is_factored_out():
     assert multiply_adds(small) == convolutional + factored_out + attention
 
 
+@pytest.mark.slow
 def test_the_papers_flow_takes_fifty_thousand_million_multiply_adds():
     from glowseis.models.glow import Glow
 

@@ -111,6 +111,7 @@ def test_a_survey_is_graded_and_scored(graded, tmp_path, command):
     assert f"37 gathers graded by grader/1: {told}: {tmp_path / 'grades.csv'}" in done.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("checksum", ["the same", "another"])
 def test_gathers_that_were_trained_on_are_not_scored(graded, tmp_path, command, checksum):
     """Nor when the survey was made anew, from more files say."""
@@ -177,6 +178,7 @@ def test_files_are_graded_as_the_survey_that_ingest_would_make(graded, tmp_path,
     assert not record_path(tmp_path / "again.csv").exists()
 
 
+@pytest.mark.slow
 def test_a_survey_of_another_size_is_graded_in_windows(graded, tmp_path, command):
     survey = graded_survey(tmp_path / "survey", counts=(2, 2), labels=("good", "bad"), size=(32, 24))
     done = command("classify", graded.folder / "grader", tmp_path / "survey", "--out", tmp_path / "grades.csv")
@@ -229,6 +231,7 @@ def test_bad_input_is_told_in_one_line_and_nothing_is_left(graded, tmp_path, mon
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.slow
 def test_a_survey_is_scored_by_labels_from_files(graded, tmp_path, command):
     ids = graded.survey.index["gather_id"]
     right = [LABELS[number] for number in graded.found.argmax(axis=1)]
@@ -357,6 +360,7 @@ def test_features_come_with_the_same_probabilities(graded):
     np.testing.assert_allclose(np.exp(seen.log_probabilities), seen.probabilities, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_savedmodel_of_before_there_were_features(graded, tmp_path, command, monkeypatch):
     """It is loaded and grades as it did; how unlike a gather is it does not tell."""
     monkeypatch.setattr("glowseis.export.savedmodel.LATER", {"flow": (), "classifier": ()})

@@ -249,6 +249,7 @@ def test_costs_and_doubt_decide_the_grade(knowing, tmp_path, command):
     assert "temperature" in told and f"graded bad from a probability of {decision.threshold:.3g}" in told
 
 
+@pytest.mark.slow
 def test_recordings_in_memory_are_graded_as_files_are(knowing, tmp_path, command):
     gathers = list(line(range(1, 4), 120, 40, interval_s=0.004))
     write_segy(

@@ -80,6 +80,7 @@ def test_what_changed_meanwhile_is_graded_anew(graded, lines, tmp_path, monkeypa
     assert pd.read_csv("new.csv")["gather_id"].tolist() == pd.read_csv("whole.csv")["gather_id"].tolist()
 
 
+@pytest.mark.slow
 def test_another_models_work_does_not_go_on(graded, lines, tmp_path, monkeypatch, command):
     with monkeypatch.context() as patched:
         looks(patched, stop_at=7)

@@ -37,6 +37,7 @@ def shares(savedmodel, surveys, sources, of, own):
     return found
 
 
+@pytest.mark.slow
 def test_whole_files_are_shared_if_there_are_enough_and_else_gathers(there, graded, tmp_path):
     files = [tmp_path / f"in/{name}.segy" for name in "abc"]
     assert shares(there, [], files, 3, tmp_path / "files.kept") == [2, 3, 4]
@@ -69,6 +70,7 @@ def by_shares(monkeypatch):
     monkeypatch.setattr(grading_apart, "end", lambda workers: None)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("by_shares")
 @pytest.mark.parametrize("jobs", [2, 5])
 def test_the_table_is_that_of_one_process(there, graded, tmp_path, command, monkeypatch, jobs):
@@ -90,6 +92,7 @@ def test_the_table_is_that_of_one_process(there, graded, tmp_path, command, monk
     assert not list(tmp_path.glob(".many*"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("by_shares")
 def test_a_file_that_cannot_be_read_is_told_once(there, tmp_path, command):
     (tmp_path / "in/b.segy").write_bytes(b"no")
@@ -100,6 +103,7 @@ def test_a_file_that_cannot_be_read_is_told_once(there, tmp_path, command):
     assert len((tmp_path / "x.csv").read_text().splitlines()) == 1 + 6
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("by_shares")
 def test_an_option_for_some_formats_does_not_keep_files_of_others_from_processes(there, tmp_path, command, monkeypatch):
     np.save(tmp_path / "in/d.npy", np.random.default_rng(1).normal(size=(2, 30, 20)).astype(np.float32))
@@ -116,6 +120,7 @@ def test_an_option_for_some_formats_does_not_keep_files_of_others_from_processes
     assert shares == [[2 + 4, 3 + 2]]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("by_shares")
 @pytest.mark.parametrize("prefix", ["", "in-"])
 def test_training_gathers_are_known_by_the_ids_that_they_have_among_all_files(there, tmp_path, command, prefix):
@@ -139,6 +144,7 @@ def test_two_ways_of_sharing_are_refused_before_tensorflow_is_loaded(there, tmp_
     assert (refused.status, len(refused.error)) == (2, 1) and "pass only one of them" in refused.error[0]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("by_shares")
 @pytest.mark.parametrize("jobs", [1, 2, 5])
 def test_what_processes_kept_is_not_graded_again(there, tmp_path, command, monkeypatch, jobs):

@@ -226,6 +226,7 @@ def test_scanning_ends_at_the_first_damage_and_when_it_is_interrupted(tmp_path):
         scan(survey, lambda row, gather: None)
 
 
+@pytest.mark.slow
 def test_command(tmp_path, command, lined):
     out = tmp_path / "told é"
     done = command("describe", lined.path, "--out", out, "--verify")
@@ -254,6 +255,7 @@ def test_command(tmp_path, command, lined):
     assert plain.status == 0 and "verified" not in plain.out
 
 
+@pytest.mark.slow
 def test_command_tells_contradictions_and_children(tmp_path, command):
     first = random_gather(1, label="good")
     gathers = [first, changed(first, first.image, "again", label="bad"), random_gather(2, label="$x_{")]

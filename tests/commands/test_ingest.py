@@ -79,6 +79,7 @@ def test_crop_and_no_label(tmp_path, source):
     assert gather.geometry.sample_interval_s == 0.002
 
 
+@pytest.mark.slow
 def test_bad_input_is_one_line(tmp_path, source):
     (tmp_path / "grades.CSV").write_text("shot,label\n1,bad\n")
     (tmp_path / "empty.segy").write_bytes(b"")
@@ -330,6 +331,7 @@ def test_cables_become_gathers_of_their_own(tmp_path):
     assert open_survey(tmp_path / "out").index["cable"].tolist() == [1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_file_names_that_are_no_text(tmp_path, source):
     out = tmp_path / os.fsdecode(b"out\xe9")
     path = source.rename(tmp_path / "a\r.segy")
@@ -340,6 +342,7 @@ def test_file_names_that_are_no_text(tmp_path, source):
     assert survey.manifest.sources == (f"{tmp_path}/a\\r.segy",) == tuple(survey.index["source"].unique())
 
 
+@pytest.mark.slow
 def test_a_terminated_command_cleans_up(tmp_path):
     path = tmp_path / "a.segy"
     write_segy(path, (random_recording(shot, samples=300, traces=60) for shot in range(1500)), [])

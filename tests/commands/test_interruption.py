@@ -34,6 +34,7 @@ config = SimpleNamespace(list_logical_devices=lambda: [], experimental=SimpleNam
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "package", "name", "then", "status", "told"),
     [

@@ -57,6 +57,7 @@ def ask(address, path, given=None):
         return json.load(reply)
 
 
+@pytest.mark.slow
 def test_a_killed_one_has_kept_every_decision_and_the_next_goes_on(serving, survey):
     process, address = serving("--judge", "anna")
     first, second = ask(address, "state")["coming"][:2]

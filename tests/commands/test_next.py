@@ -48,6 +48,7 @@ def judged(table, path, judge="anna"):
     table.assign(label=labels, judge=judge).to_csv(path, index=False)
 
 
+@pytest.mark.slow
 def test_a_table_is_filled_in_and_labels_the_survey(following, tmp_path):
     done = following("--count", 20, "--apart", 0)
     assert done.status == 0, done.error
@@ -77,6 +78,7 @@ def test_a_table_is_filled_in_and_labels_the_survey(following, tmp_path):
     assert both.status == 2 and "--for ben --judge anna: " in both.error[0] and not Path("both.csv").exists()
 
 
+@pytest.mark.slow
 def test_disputed_gathers_come_back_until_a_judge_has_looked_again(following, made):
     index = open_survey("survey").index.iloc[:6]
     judged(index, "anna.csv")
@@ -144,6 +146,7 @@ def test_a_table_whose_labels_are_empty_is_refused(following):
     )
 
 
+@pytest.mark.slow
 def test_all_labelled_is_a_census(following):
     index = open_survey("survey").index
     judged(index, "anna.csv")
@@ -206,6 +209,7 @@ def test_a_classifier_does_not_check_labels_that_trained_it(following, made, tmp
     assert "second look" not in set(pd.read_csv("next.csv")["reason"])
 
 
+@pytest.mark.slow
 def test_a_stopped_look_goes_on_and_a_damaged_one_is_made_anew(following, monkeypatch):
     assert following("--out", "whole.csv").status == 0
     (kept,) = open_survey("survey").path.glob("looks/*.npz")

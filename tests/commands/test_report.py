@@ -72,6 +72,7 @@ def model(tmp_path, monkeypatch):
     return folder.parent
 
 
+@pytest.mark.slow
 def test_report_of_a_line(line, model, tmp_path, command, monkeypatch):
     out, rules = tmp_path / "line.html", tmp_path / "rules.toml"
     rules.write_text("fewest_records = 8")
@@ -114,6 +115,7 @@ def test_report_of_a_line(line, model, tmp_path, command, monkeypatch):
     assert again.status == 2 and "exists already; give another --out" in again.error[0]
 
 
+@pytest.mark.slow
 def test_what_speaks_for_an_unsure_grade_speaks_against_the_mildest(line, model, tmp_path, command, monkeypatch):
     class Doubtful(Stand):
         """Medium rather than good."""
@@ -213,6 +215,7 @@ def test_gathers_that_trained_the_model_are_told(line, model, tmp_path, command,
     assert told in text and text.index(told) < text.index("Grades along the line")
 
 
+@pytest.mark.slow
 def test_labels_of_a_file_are_shown_beside_grades(line, model, tmp_path, command, monkeypatch):
     rows = [f"{1001 + number},{'bad' if number in (*LOUD, 1) else 'good'},anna" for number in range(SHOTS)]
     (tmp_path / "anna.csv").write_text("\n".join(["shot,label,judge", *rows]))
@@ -256,6 +259,7 @@ def test_labels_of_several_judges_of_a_survey_are_shown_beside_grades(model, tmp
     assert "judges disagree about 2 of the 2 gathers" in text and "the majority decides, 1 left without a label" in text
 
 
+@pytest.mark.slow
 def test_every_stage_of_a_long_report_is_told(line, model, tmp_path, command, monkeypatch):
     said = []
     monkeypatch.setattr(progress, "SOON_S", 0.0)
@@ -299,6 +303,7 @@ def test_memory_holds_the_worst_gathers_alone(line, model, tmp_path, command, mo
     assert len(most) == SHOTS and max(most) <= 1
 
 
+@pytest.mark.slow
 @needs_chromium
 def test_report_is_printed(line, model, tmp_path, command):
     done = command(

@@ -71,6 +71,7 @@ def remove(path, random):
     path.unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harm", [cut, flip, lengthen, remove])
 def test_whatever_was_left_the_survey_ends_the_same(tmp_path, whole, harm):
     files = sorted(path.name for path in whole.iterdir() if path.name != "manifest.json")
@@ -216,6 +217,7 @@ def test_a_state_that_cannot_be_read_is_none(tmp_path, state):
         assert names(folder) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_simulated_gathers_from_a_number_on(workers):
     acquisition = Acquisition.of_size(64, 48)
@@ -306,6 +308,7 @@ def take_up_count(out):
         shutil.rmtree(copy)
 
 
+@pytest.mark.slow
 def test_an_impatient_user_leaves_nothing_or_what_goes_on(tmp_path):
     out = tmp_path / "survey"
     with simulating(out, "--count", 100_000) as process:

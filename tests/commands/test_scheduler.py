@@ -81,6 +81,7 @@ def test_a_task_is_tried_again_and_at_last_the_file_is_read_here(
     assert_as_alone(done, command, tmp_path)
 
 
+@pytest.mark.slow
 def test_work_that_cannot_be_shared_is_refused_and_costs_nothing(batch, tmp_path, command, cluster, monkeypatch):
     address = cluster.scheduler_address
     words = ("ingest", "in", *OPTIONS, "--out", "new")
@@ -125,6 +126,7 @@ def test_work_that_cannot_be_shared_is_refused_and_costs_nothing(batch, tmp_path
         assert f"does not see {named}; use files that all workers see under the same path" in told
 
 
+@pytest.mark.slow
 def test_it_is_said_now_and_then_that_there_is_no_worker(batch, tmp_path, command, monkeypatch):
     monkeypatch.setattr(clusters, "TOLD_EVERY_S", 0.2)
     with dask_cluster(0) as made:
@@ -148,6 +150,7 @@ def test_a_scheduler_that_goes_before_it_has_a_worker_is_told_in_a_line():
         clusters._wait_for_worker(Lonely(), "tcp://x")
 
 
+@pytest.mark.slow
 def test_files_are_read_here_once_no_worker_is_left(batch, tmp_path, command, read_here, monkeypatch):
     monkeypatch.setattr(clusters, "PATIENCE_S", 1.0)
     released, wait_here = threading.Event(), apart.Parts.wait_for
@@ -243,6 +246,7 @@ def tasks(monkeypatch):
     grading_apart._loaded.cache_clear()
 
 
+@pytest.mark.slow
 def test_workers_grade(lines_of, command, cluster, tmp_path, tasks, monkeypatch):
     assert command(*lines_of, "--out", "one.csv").status == 0
     looks, look, collect = [], SavedClassifier.look, graded_lines.grade_on_cluster
@@ -263,6 +267,7 @@ def test_workers_grade(lines_of, command, cluster, tmp_path, tasks, monkeypatch)
     assert len(loaded) <= 2  # once by each worker, two threads of this process
 
 
+@pytest.mark.slow
 def test_a_try_that_still_writes_is_not_written_to(lines_of, command, cluster, tmp_path, monkeypatch):
     grade, kept = grading_apart._grade, []
 
@@ -315,6 +320,7 @@ def test_a_survey_is_not_graded_again_by_another_number_of_workers(graded, tmp_p
         grading_apart.grade_elsewhere(replace(whole, number=number, of=3))
 
 
+@pytest.mark.slow
 def test_what_no_task_could_grade_is_graded_here(lines_of, command, cluster, tmp_path, tasks, monkeypatch):
     assert command(*lines_of, "--out", "one.csv").status == 0
     # As a worker that came later, and was not asked for its code.

@@ -26,6 +26,7 @@ def simulate(*words):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_command_writes_a_survey(tmp_path):
     out = tmp_path / "survey"
     words = (
@@ -184,6 +185,7 @@ def children_of(process):
     return [int(line.split()[0]) for line in found.stdout.splitlines() if "spawn_main" in line]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("stop", "workers"), [(signal.SIGINT, 1), (signal.SIGTERM, 2)])
 def test_command_stopped_twice_can_go_on(tmp_path, stop, workers):
     out = tmp_path / "survey"
@@ -198,6 +200,7 @@ def test_command_stopped_twice_can_go_on(tmp_path, stop, workers):
     assert [path.name for path in tmp_path.iterdir()] == [".survey.writing"]
 
 
+@pytest.mark.slow
 def test_iterating_stopped_twice_ends(tmp_path):
     """Without the command's own handlers, at moments that differ."""
     script = (
@@ -223,6 +226,7 @@ def test_iterating_stopped_twice_ends(tmp_path):
         assert process.returncode != 0
 
 
+@pytest.mark.slow
 def test_a_worker_that_was_killed_is_told_in_one_line(tmp_path):
     out = tmp_path / "survey"
     with under_way("--out", out, "--count", 100_000, "--size", "112x80", "--workers", 2) as process:

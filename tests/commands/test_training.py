@@ -141,6 +141,7 @@ def test_xla_where_it_cannot_be_had_is_told(tiny, tmp_path, monkeypatch, command
     assert not Path("runs/tiny/run.json").exists()
 
 
+@pytest.mark.slow
 def test_the_first_weights_follow_the_seed(tiny):
     def first(seed):
         return [weight.numpy() for weight in make_flow(read_recipe(tiny.recipe).flow, (32, 32), seed).weights]
@@ -159,6 +160,7 @@ def test_a_finished_run_is_not_trained_again(tiny, trained, command, monkeypatch
     assert before == {path: path.stat().st_mtime_ns for path in trained.folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_before_its_end_was_written_is_exported_once(
     tiny, trained, tmp_path, monkeypatch, command
 ):
@@ -220,6 +222,7 @@ def test_tensorboard_shows_figures_and_pictures(trained):
     assert 0.3 < np.corrcoef(real, interpolated)[0, 1] < 0.95 and abs(np.corrcoef(real, sampled)[0, 1]) < 0.2
 
 
+@pytest.mark.slow
 def test_a_learning_rate_that_is_far_too_high_stops_the_run(tiny, tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
     changes = (*SMALL, "phases.0.learning_rate=1e6", "phases.0.warmup_steps=0", "training.clip_norm=0")
@@ -298,6 +301,7 @@ def flip(content):
     return content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [flip, lambda content: content[:100], lambda content: b""])
 def test_a_damaged_checkpoint_is_told(tiny, trained, tmp_path, monkeypatch, command, damage):
     run = tmp_path / "run"

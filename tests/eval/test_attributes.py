@@ -44,4 +44,5 @@ def test_the_command_writes_what_it_prints(tmp_path, command):
     assert done.out.strip() == table(result).strip() and len(result["rows"]) == 2
     for row in result["rows"].values():
         assert row["gathers"] == 2 and set(row["errors"]) == set(ERRORS)
+        assert row["calm"]["banded"] <= row["calm"]["gathers"] <= 2
         assert set(row["faults"]) >= {*FAULTS, "cross-feed", "swell band"}

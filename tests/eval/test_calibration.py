@@ -146,6 +146,7 @@ def calibrate(*words):
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=CHECKOUT)
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_table_and_writes_pictures(tmp_path):
     out = tmp_path / "calibration"
     done = calibrate("--count", 3, "--size", "224x160", "--workers", 2, "--out", out)

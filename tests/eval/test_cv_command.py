@@ -36,7 +36,7 @@ def words(there, tmp_path):
 
 
 @pytest.fixture
-def trained(monkeypatch):
+def ran(monkeypatch):
     """No training: an arm takes no time and grades most gathers rightly. Gives what was run, one after another.
 
     Nor are figures drawn for reports (tests of reports do), or the networks that there are not forgotten.
@@ -68,10 +68,11 @@ def trained(monkeypatch):
     return done
 
 
-def test_all_folds_then_tables_and_report(words, tmp_path, command, trained):
+@pytest.mark.slow
+def test_all_folds_then_tables_and_report(words, tmp_path, command, ran):
     done = command("eval.cv", *words)
     assert done.status == 0, done.error
-    assert trained == [(kind, fold, arm) for kind in KINDS for fold in range(3) for arm in ARMS]
+    assert ran == [(kind, fold, arm) for kind in KINDS for fold in range(3) for arm in ARMS]
     lines = done.out.splitlines()
     assert lines[0] == "18 arms of folds to run, 0 finished; about 27 min left"
     assert lines[1].endswith("; about 26 min left") and not lines[18].endswith("left")
@@ -85,22 +86,24 @@ def test_all_folds_then_tables_and_report(words, tmp_path, command, trained):
     assert f"report: {tmp_path / 'study/report.html'}" in lines[-1]
 
 
-def test_what_is_finished_is_skipped_and_what_is_missing_is_run(words, tmp_path, command, trained):
+@pytest.mark.slow
+def test_what_is_finished_is_skipped_and_what_is_missing_is_run(words, tmp_path, command, ran):
     assert command("eval.cv", *words).status == 0
     (tmp_path / "study/outcomes/stratified-01-flow.json").unlink()
-    trained.clear()
+    ran.clear()
     done = command("eval.cv", *words)
-    assert done.status == 0 and trained == [("stratified", 1, "flow")]
+    assert done.status == 0 and ran == [("stratified", 1, "flow")]
     assert "1 arms of folds to run, 17 finished" in done.out
-    trained.clear()
+    ran.clear()
     again = command("eval.cv", *words, "--tables-only")
-    assert again.status == 0 and trained == []
+    assert again.status == 0 and ran == []
     assert "arms of folds" not in again.out and "Table 1" in again.out
 
 
-def test_some_folds_give_tables_that_say_so(words, tmp_path, command, trained):
+@pytest.mark.slow
+def test_some_folds_give_tables_that_say_so(words, tmp_path, command, ran):
     done = command("eval.cv", *words, "--kind", "grouped", "--fold", "2", "--fold", "0")
-    assert done.status == 0 and {one[:2] for one in trained} == {("grouped", 0), ("grouped", 2)}
+    assert done.status == 0 and {one[:2] for one in ran} == {("grouped", 0), ("grouped", 2)}
     missing = "grouped fold 1 none, grouped fold 1 oversampling, grouped fold 1 flow"
     page = (tmp_path / "study/report.html").read_text()
     again = command("eval.cv", *words, "--kind", "grouped", "--tables-only")
@@ -111,14 +114,15 @@ def test_some_folds_give_tables_that_say_so(words, tmp_path, command, trained):
     assert pd.read_csv(tmp_path / "study/tables/table1.csv")["folds"].isin([2, 10]).all()
 
 
-def test_one_arm_of_one_fold_is_shown(words, tmp_path, command, trained):
+def test_one_arm_of_one_fold_is_shown(words, tmp_path, command, ran):
     done = command("eval.cv", *words[:-1], "none", "--kind", "grouped", "--fold", "1")
-    assert done.status == 0 and trained == [("grouped", 1, "none")]
+    assert done.status == 0 and ran == [("grouped", 1, "none")]
     assert "nan" not in done.out.lower() and "grouped fold 0 none, grouped fold 2 none" in done.out
     assert "Confusion matrices" in (tmp_path / "study/report.html").read_text()
 
 
-def test_tables_need_no_survey_and_say_what_then_is_not_known(there, words, tmp_path, command, trained, monkeypatch):
+@pytest.mark.slow
+def test_tables_need_no_survey_and_say_what_then_is_not_known(there, words, tmp_path, command, ran, monkeypatch):
     assert command("eval.cv", *words, "--kind", "grouped").status == 0
     monkeypatch.chdir(tmp_path)
     words = [there[0], "--set", 'survey={count = 60, size = "32x32"}', "--outcomes", tmp_path / "study/outcomes"]
@@ -132,7 +136,8 @@ def test_tables_need_no_survey_and_say_what_then_is_not_known(there, words, tmp_
     assert done.status == 2 and "study.augmentations was 6, here it is 7" in done.error[0]
 
 
-def test_outcomes_of_other_data_are_shown_with_what_differs(there, words, tmp_path, command, trained):
+@pytest.mark.slow
+def test_outcomes_of_other_data_are_shown_with_what_differs(there, words, tmp_path, command, ran):
     assert command("eval.cv", *words, "--kind", "grouped").status == 0
     own = labelled_survey(tmp_path / "other", counts=(23, 21, 16))
     words = [there[0], "--survey", own.path, *words[3:], "--kind", "grouped", "--outcomes", tmp_path / "study/outcomes"]
@@ -148,16 +153,18 @@ def test_outcomes_of_other_data_are_shown_with_what_differs(there, words, tmp_pa
     assert "another study" in (tmp_path / "again/report.html").read_text()
 
 
-def test_outcomes_elsewhere_and_other_arms_later(words, tmp_path, command, trained):
+@pytest.mark.slow
+def test_outcomes_elsewhere_and_other_arms_later(words, tmp_path, command, ran):
     elsewhere = ("--outcomes", tmp_path / "kept")
     assert command("eval.cv", *words[:-1], "none", "--kind", "grouped", *elsewhere).status == 0
-    trained.clear()
+    ran.clear()
     assert command("eval.cv", *words, "--kind", "grouped", *elsewhere).status == 0
-    assert trained == [("grouped", fold, arm) for fold in range(3) for arm in ARMS[1:]]
+    assert ran == [("grouped", fold, arm) for fold in range(3) for arm in ARMS[1:]]
     assert len(list((tmp_path / "kept").glob("*.json"))) == 9 and not (tmp_path / "study/outcomes").exists()
 
 
-def test_a_failed_arm_is_in_the_tables_and_the_status_and_is_tried_again(words, command, trained, monkeypatch):
+@pytest.mark.slow
+def test_a_failed_arm_is_in_the_tables_and_the_status_and_is_tried_again(words, command, ran, monkeypatch):
     from eval.running import folds as running
 
     working = running.run_arm
@@ -173,9 +180,9 @@ def test_a_failed_arm_is_in_the_tables_and_the_status_and_is_tried_again(words, 
     assert "1 of 9 arms of folds failed, the first grouped fold 1, flow: the flow does not invert" in done.error[0]
     assert "grouped fold 2, flow: F1" in done.out and "failed: fold 1: the flow does not invert" in done.out
     monkeypatch.setattr("eval.running.folds.run_arm", working)
-    trained.clear()
+    ran.clear()
     assert command("eval.cv", *words, "--kind", "grouped").status == 0
-    assert trained == [("grouped", 1, "flow")]
+    assert ran == [("grouped", 1, "flow")]
 
 
 @pytest.mark.parametrize(
@@ -193,14 +200,14 @@ def test_a_failed_arm_is_in_the_tables_and_the_status_and_is_tried_again(words, 
         (("--survey", "nowhere"), "nowhere"),
     ],
 )
-def test_wrong_words_are_told_in_a_line(words, tmp_path, command, trained, more, message):
+def test_wrong_words_are_told_in_a_line(words, tmp_path, command, ran, more, message):
     done = command("eval.cv", *words, *more)
     assert done.status == 2 and len(done.error) == 1 and message in done.error[0], done.error
-    assert trained == []
+    assert ran == []
 
 
 @pytest.mark.parametrize("option", ["--out", "--outcomes"])
-def test_folders_that_cannot_be_written_to_are_told_before_any_work(there, tmp_path, command, trained, option):
+def test_folders_that_cannot_be_written_to_are_told_before_any_work(there, tmp_path, command, ran, option):
     file = tmp_path / "file"
     file.touch()
     words = [*there[:3], "--out", tmp_path / "study"]
@@ -211,23 +218,23 @@ def test_folders_that_cannot_be_written_to_are_told_before_any_work(there, tmp_p
         done = command("eval.cv", *words, option, folder)
         assert done.status == 2 and done.out == "", done.out
         assert done.error == [f"eval.cv: {folder}: {reason}; give another {option}"]
-    assert trained == []
+    assert ran == []
 
 
-def test_a_folder_of_another_study_is_refused(words, command, trained):
+def test_a_folder_of_another_study_is_refused(words, command, ran):
     assert command("eval.cv", *words, "--fold", "0", "--kind", "grouped").status == 0
     done = command("eval.cv", *words, "--set", "study.augmentations=7")
     assert done.status == 2 and len(done.error) == 1
     assert "study of another recipe (study.augmentations was 6, now 7)" in done.error[0]
 
 
-def test_outcomes_of_another_study_are_refused(words, tmp_path, command, trained):
+def test_outcomes_of_another_study_are_refused(words, tmp_path, command, ran):
     write_outcome(tmp_path / "study/outcomes", make_outcome("grouped", 0, "none"))
     done = command("eval.cv", *words)
     assert done.status == 2 and len(done.error) == 1 and "is of another study" in done.error[0]
 
 
-def test_a_survey_that_changed_is_refused(words, tmp_path, command, trained):
+def test_a_survey_that_changed_is_refused(words, tmp_path, command, ran):
     recipe, _, _, *rest = words
     own = study_words(tmp_path / "own")[2]
     assert command("eval.cv", recipe, "--survey", own, *rest, "--fold", "0", "--kind", "grouped").status == 0
@@ -237,7 +244,7 @@ def test_a_survey_that_changed_is_refused(words, tmp_path, command, trained):
     assert done.status == 2 and len(done.error) == 1 and "changed" in done.error[0]
 
 
-def test_folds_of_other_processes_get_the_same_words(there, words, tmp_path, command, monkeypatch, trained):
+def test_folds_of_other_processes_get_the_same_words(there, words, tmp_path, command, monkeypatch, ran):
     # The labels are the records', so it is the same study.
     (tmp_path / "anna.csv").write_text((there[2] / "gathers.csv").read_text())
     labels = ("--labels", str(tmp_path / "anna.csv"), "--judge", "anna")

@@ -82,6 +82,7 @@ def test_points_are_run_once_and_compared(hour, tmp_path):
         assert done.status == 2 and "was made with other settings" in done.error[0]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("eager_fitting")
 def test_a_failed_arm_is_told_and_tried_again(hour, tmp_path):
     (tmp_path / "own.toml").write_text(OWN.replace("[data]", '[data]\nlabels = ["good", "dreadful"]'))
@@ -90,6 +91,7 @@ def test_a_failed_arm_is_told_and_tried_again(hour, tmp_path):
     assert "dreadful" in done.error[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "wrong"),
     [
@@ -106,6 +108,7 @@ def test_bad_input_is_one_line(hour, words, wrong):
     assert done.status == 2 and len(done.error) == 1 and wrong in done.error[0]
 
 
+@pytest.mark.slow
 def test_targets_are_acquisitions_of_their_own_whose_records_fill_a_window(tmp_path):
     section = small_hour(tmp_path).targets
     numbers = acquisition_numbers(section, (24, 16))
@@ -121,6 +124,7 @@ def test_targets_are_acquisitions_of_their_own_whose_records_fill_a_window(tmp_p
         make_target(section.model_copy(update={"pool": 50}), 0, numbers[0], tmp_path)
 
 
+@pytest.mark.slow
 def test_the_judge_is_uncertain_near_thresholds_alone(tmp_path):
     section = small_hour(tmp_path).targets
     number = acquisition_numbers(section, (24, 16))[0]

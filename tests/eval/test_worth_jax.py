@@ -84,6 +84,7 @@ def test_files_of_graded_gathers(tmp_path):
         read_graded(path)
 
 
+@pytest.mark.slow
 def test_other_studies_are_not_taken(recipe, tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()

@@ -120,6 +120,7 @@ def test_sample(flow, lonely):
     assert np.abs(lonely["sample cold"].astype(int) - to_levels(centre)).max() <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temperature", [np.nan, np.inf, -1.0])
 def test_a_temperature_that_is_none_gives_no_black_pictures(trained, temperature):
     sample = load_flow(trained.savedmodel).signatures["sample"]
@@ -138,6 +139,7 @@ def test_samples_latents_are_standard_normal_times_the_temperature(trained):
     assert spread[0.3] == pytest.approx(0.3, rel=0.1)
 
 
+@pytest.mark.slow
 def test_variables_take_no_more_than_the_weights(tmp_path):
     flow = Glow((32, 32, 1), levels=2, steps=1, filters=128, attention_levels=1, heads=2)
     flow.build()
@@ -160,6 +162,7 @@ def test_what_a_savedmodel_says_of_itself(trained):
     assert flow.about["figures"]["held_out_bits"] > 0
 
 
+@pytest.mark.slow
 def test_a_savedmodels_name_does_not_depend_on_where_one_stands(trained, monkeypatch):
     monkeypatch.chdir(trained.savedmodel.parent)
     assert load_flow(Path("1")).name == load_flow(Path()).name == "tiny/1"
@@ -173,6 +176,7 @@ def test_an_export_takes_nothings_place(trained, flow):
     assert sorted(path.name for path in trained.savedmodel.parent.iterdir()) == ["1"]
 
 
+@pytest.mark.slow
 def test_an_export_that_fails_leaves_nothing(flow, tmp_path):
     with pytest.raises(TypeError):
         export_flow(flow, tmp_path / "new" / "1", {"no JSON": object()})

@@ -125,6 +125,7 @@ def test_a_run_of_which_no_state_is_whole_is_told(folder, damage):
         state_in(folder)[0].restore()
 
 
+@pytest.mark.slow
 def test_no_flipped_bit_gives_other_weights(folder):
     places = random.Random(1)
     files = [path for path in (folder / "last").glob("ckpt-20.*")]

@@ -13,6 +13,7 @@ from tests.support.labelling_page import COUNT, SHOWN, labels_of, shot
 pytestmark = needs_driver
 
 
+@pytest.mark.slow
 def test_keys_and_clicks_judge_and_what_is_known_shows_afterwards(served, window):
     session, address = served
     window.open(address)
@@ -108,6 +109,7 @@ def test_traces_are_marked_by_dragging_and_taken_back(served, window):
     assert not session.marked(shot(0)) and not session.labels.exists()
 
 
+@pytest.mark.slow
 def test_displays_differ_and_spectra_of_a_window_are_drawn(served, window):
     _, address = served
     window.open(address)
@@ -191,6 +193,7 @@ def test_scripts_compute_what_numpy_does(served, window):
     assert script("drawing.js", "offsetTicks", back, 0, 3, 400) == [[0, "100 m"], [2, "120 m"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1200])
 def test_the_gather_stays_where_and_as_large_as_it_is(served, open_window, full, width):
     _, address = served
@@ -220,6 +223,7 @@ def test_the_gather_stays_where_and_as_large_as_it_is(served, open_window, full,
     window.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 800, 1200])
 def test_spectra_and_opinions_neither_cover_the_gather_nor_move_the_controls(served, open_window, width):
     session, address = served

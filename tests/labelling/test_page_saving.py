@@ -15,6 +15,7 @@ pytestmark = needs_driver
 OFFERED = "return !document.getElementById('problem').hidden && !document.getElementById('again').hidden"
 
 
+@pytest.mark.slow
 def test_what_could_not_be_saved_is_kept_and_tried_again(served, window, full):
     session, address = served
     window.open(address)

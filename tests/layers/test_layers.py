@@ -55,6 +55,7 @@ def test_map_is_invertible_in_double_precision(name):
     check_invertible(MAPS[name]("float64"), pictures("float64"), tolerance=1e-6, without_gradient=BLIND)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("conditioner", [layers.ConvolutionalConditioner, layers.AttentionConditioner])
 def test_a_condition_stays_and_is_seen(conditioner):
     """Of five channels three are the condition."""
@@ -265,6 +266,7 @@ def test_a_map_refuses_a_policy_that_no_flow_survives(name, policy):
         MAPS[name](policy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [convolutional, attention])
 def test_a_conditioner_may_be_bfloat16_and_the_map_stays_float32(make):
     keras.utils.set_random_seed(1)

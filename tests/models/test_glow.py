@@ -15,6 +15,7 @@ from glowseis.testing import check_invertible, perturb
 from tests.support.flow_pictures import SMALL, dequantised, gathers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
@@ -75,6 +76,7 @@ def test_samples_and_children_keep_a_condition(conditional):
             flow.sample(2, condition=condition)
 
 
+@pytest.mark.slow
 def test_a_conditional_flow_is_adapted_and_survives_being_saved(conditional, tmp_path):
     flow, x = conditional
     again = Glow.from_config(flow.get_config())
@@ -85,6 +87,7 @@ def test_a_conditional_flow_is_adapted_and_survives_being_saved(conditional, tmp
     np.testing.assert_array_equal(keras.saving.load_model(tmp_path / "flow.keras").log_prob(x), flow.log_prob(x))
 
 
+@pytest.mark.slow
 def test_log_prob_is_that_of_the_change_of_variables():
     flow = Glow((8, 8, 1), levels=2, steps=2, filters=8, attention_levels=1, heads=2, dtype="float64")
     x = tf.constant(np.random.default_rng(1).uniform(size=(1, 8, 8, 1)))
@@ -135,6 +138,7 @@ def test_adapt_gives_every_step_zero_mean_and_unit_variance():
             (h, _), _ = flow.factor_outs[level](h)
 
 
+@pytest.mark.slow
 def test_interpolation_ends_at_its_parents_and_samples_follow_their_seed():
     flow = Glow(**SMALL)
     flow.build()
@@ -180,6 +184,7 @@ def test_pictures_and_latents_of_another_size_or_kind_are_named():
         Glow(**SMALL, dtype="mixed_bfloat16")
 
 
+@pytest.mark.slow
 def test_flow_survives_being_saved(tmp_path):
     flow = Glow(**SMALL)
     x = dequantised(gathers(2))
@@ -202,6 +207,7 @@ def test_a_temperature_that_is_none_is_named(temperature):
         Glow(**SMALL).sample(1, temperature)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil", [lambda x: 255 * x, lambda x: x - 1, lambda x: np.where(x == x.max(), np.nan, x)])
 def test_adapt_takes_nothing_but_pictures(spoil):
     flow, x = Glow(**SMALL), dequantised(gathers(2))

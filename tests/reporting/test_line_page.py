@@ -249,6 +249,7 @@ def test_lines_of_one_record_and_without_grades_attributes_or_worst(found):
     assert "surveys hold pictures" in page.text and "likely to be bad" not in page.text
 
 
+@pytest.mark.slow
 def test_labels_stand_beside_grades(found):
     records = found.records.copy()
     assert "Labels beside grades" not in report_page(found, judge(records, read_rules(None), "bad"), ORIGIN)
@@ -283,6 +284,7 @@ def test_labels_stand_beside_grades(found):
     )
 
 
+@pytest.mark.slow
 def test_of_many_lines_what_is_well_is_folded_away(found):
     records = found.records.assign(line=[f"line {shot}" for shot in found.records["shot"]])
     many = dataclasses.replace(found, records=records, tables=None, worst=[])
@@ -317,6 +319,7 @@ def test_page_of_ten_thousand_records_on_eight_cables_is_below_20_megabytes(tmp_
     assert rest * 10_000 / count + outlines * cables + MOST_CELLS * 4 / 3 < 20e6
 
 
+@pytest.mark.slow
 @needs_chromium
 @pytest.mark.parametrize(("width", "dark"), [(390, True), (1280, False)], ids=["phone-dark", "desktop-light"])
 def test_browser_shows_all_of_it_and_need_not_scroll_sideways(found, text, tmp_path, width, dark):

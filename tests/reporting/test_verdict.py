@@ -46,6 +46,7 @@ def test_first_line_is_the_verdict(found):
     assert said.startswith("Line 1 is accepted. ")
 
 
+@pytest.mark.slow
 def test_first_line_says_which_lines_have_too_few_records(found):
     rules = read_rules(None)
 

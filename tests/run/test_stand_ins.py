@@ -66,6 +66,7 @@ def test_the_surest_unlabelled_gathers_fill_a_class_up(saved, there, half_labell
     assert "grader/1 grades no unlabelled one bad with at least 110 % (training.stand_ins)" in told[-1]
 
 
+@pytest.mark.slow
 def test_gathers_that_judges_could_not_label_are_none(saved, there, half_labelled, tmp_path, monkeypatch):
     monkeypatch.setattr(stand_ins, "SURE", 0.0)
     start, recipe = find_start("grader", "classifier"), read_recipe(saved.recipe)
@@ -88,6 +89,7 @@ def test_gathers_that_judges_could_not_label_are_none(saved, there, half_labelle
     assert len(sure) > 2 and len(others) == len(sure) and not set(sure) & set(others)
 
 
+@pytest.mark.slow
 def test_gathers_unlike_the_training_data_are_none(saved, there, half_labelled, monkeypatch):
     monkeypatch.setattr(stand_ins, "SURE", 0.0)
     start, survey, told = find_start("grader", "classifier"), open_survey(half_labelled), []

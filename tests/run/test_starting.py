@@ -25,7 +25,7 @@ from glowseis.survey.store.survey import open_survey, write_survey
 from tests.support.commands import run_here, stopped_after
 from tests.support.graded_survey import LABELS, graded_gather, graded_survey
 
-pytestmark = pytest.mark.usefixtures("eager_fitting")
+pytestmark = [pytest.mark.usefixtures("eager_fitting"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,6 @@ def same(first, second):
     return all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
 
 
-@pytest.mark.slow
 def test_the_last_layer_is_trained_alone_and_then_all_weights(saved, own, done, there, command):
     start = load_network("savedmodels/grader")
     alone = command("train", saved.recipe, "--survey", own, "--set", "training.epochs=2")
@@ -112,7 +111,6 @@ def test_few_validation_gathers_keep_the_rule_and_the_temperature(done, saved):
     assert done.about["calibration"]["fitted_on"] == 0
 
 
-@pytest.mark.slow
 def test_a_class_without_gathers_stays_as_the_saved_classifier_knew_it(saved, own, there, command):
     survey = open_survey(own)
     write_survey(there / "few", (survey.read(int(row)) for row in survey.select(["good", "medium"])), (24, 16), {})
@@ -155,7 +153,6 @@ def test_classes_may_be_fewer_others_or_called_otherwise(saved, there):
     assert renamed(survey, recipe.data.rename, LABELS).manifest.counts == {"good": 10, "medium": 10, "bad": 10}
 
 
-@pytest.mark.slow
 def test_a_stopped_training_goes_on_bit_for_bit(saved, own, there, command, monkeypatch):
     words = ("train", saved.recipe, "--survey", own, "--set", "training.rehearsal=0.25")
     words = (*words, "--set", f"training.rehearsal_survey={saved.survey}")
@@ -171,7 +168,6 @@ def test_a_stopped_training_goes_on_bit_for_bit(saved, own, there, command, monk
     assert same(load_network("savedmodels/own/1").get_weights(), load_network("savedmodels/own/2").get_weights())
 
 
-@pytest.mark.slow
 def test_what_a_run_started_from_tells_it_from_others(saved, own, there, command):
     words = ("train", saved.recipe, "--survey", own, "--set", "training.epochs=2")
     assert command(*words).status == 0
@@ -215,7 +211,6 @@ def test_a_start_that_cannot_be(saved, own, there, command, changes, message):
     assert not (there / "run").exists()
 
 
-@pytest.mark.slow
 def test_gathers_of_another_size_or_of_one_class_are_told(saved, there, command):
     graded_survey(there / "wide", counts=(8, 8, 8), size=(24, 32))
     done = command("train", saved.recipe, "--survey", there / "wide")
@@ -274,7 +269,6 @@ def test_gathers_that_judge_this_classifier_are_not_rehearsed(saved, there):
     assert told[0] == "rehearsal leaves out 20 gathers that judge this classifier"
 
 
-@pytest.mark.slow
 def test_scores_of_gathers_that_trained_the_saved_classifier_are_told(saved, there, command):
     words = ("--set", "data.test=0.2", "--set", "training.rehearsal=0.25", "--set", "training.epochs=2")
     words = (*words, "--set", f"training.rehearsal_survey={saved.survey}", "--set", 'data.labels=["good", "bad"]')

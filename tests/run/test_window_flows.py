@@ -23,7 +23,7 @@ from tests.support.graded_survey import RECIPE, graded_survey
 from tests.support.random_gathers import random_gather, random_survey
 from tests.support.shared import shared_folder
 
-pytestmark = pytest.mark.usefixtures("eager_fitting")
+pytestmark = [pytest.mark.usefixtures("eager_fitting"), pytest.mark.slow]
 
 WINDOWS = """
 name = "windows"
@@ -117,7 +117,6 @@ def test_a_child_is_a_window_with_the_traces_and_times_of_its_first_parent(made)
     assert drawn.image.shape == (16, 8)
 
 
-@pytest.mark.slow
 def test_a_flow_goes_on_with_gathers_of_another_size_and_interval(made, there, command):
     done = command("train", "own.toml", "--survey", "fine")
     assert done.status == 0, done.error

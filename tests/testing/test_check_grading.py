@@ -122,6 +122,7 @@ def by_dead(gathers):
     return np.column_stack([1 - bad, bad])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("grader", "changes"),
     [
@@ -160,6 +161,7 @@ def test_failures_are_named_and_bounds_are_kept():
         check_grading(by_label, RECORDINGS, changes={"mine": flips}, bound=0.1)
 
 
+@pytest.mark.slow
 def test_surely_bad_gathers_need_not_become_worse():
     bad = check_grading(lambda gathers: np.tile([0.0, 0.02, 0.98], (len(gathers), 1)), RECORDINGS)
     assert bad.effects[-1].wrong == 0 and not bad.failures
@@ -234,6 +236,7 @@ def test_a_gain_beyond_the_precision_is_not_made(tmp_path):
         assert tuple(each(one, np.random.default_rng(0), tmp_path) is not None for each in make) == made
 
 
+@pytest.mark.slow
 def test_swell_shows_beside_a_large_constant():
     far = [dataclasses.replace(one, amplitude=one.amplitude.astype(np.float64) / 40 + 1e8) for one in RECORDINGS]
     result = check_grading(by_swell, far, report_only=True)
@@ -330,6 +333,7 @@ def test_what_is_no_grader(grader, message):
         check_grading(by_swell, [])
 
 
+@pytest.mark.slow
 def test_a_saved_classifier_grades_as_its_pictures_are_graded(tmp_path):
     model = make_classifier(3, 1, "softmax", 5)
     perturb(model, 0.15)

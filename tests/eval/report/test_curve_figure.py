@@ -77,6 +77,7 @@ def test_pictures_show_lines_bands_and_the_chosen_count(tmp_path):
         assert len(set(picture.convert("RGB").tobytes())) > 20
 
 
+@pytest.mark.slow
 def test_the_same_table_gives_the_same_bytes(tmp_path):
     once = [path.read_bytes() for path in write_curve(curve_table(), 100, tmp_path / "a")]
     again = [path.read_bytes() for path in write_curve(curve_table(), 100, tmp_path / "b")]

@@ -136,6 +136,7 @@ def test_copies_are_found(made):
     assert "3.6 grey levels apart" in made.page.text and "is one of its parents" in made.page.text
 
 
+@pytest.mark.slow
 def test_the_same_study_gives_the_same_bytes(made, tmp_path):
     for name in ("curve.csv", "curve_mean.csv"):
         shutil.copy(made.study.folder / name, tmp_path)
@@ -143,6 +144,7 @@ def test_the_same_study_gives_the_same_bytes(made, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["curve.csv", "curve_mean.csv", "report.html"]
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_said(made, tmp_path):
     study, results = reported_study(tmp_path, synthetic=False, independent=False)
     page = PageReader(write_report(results, study.recipe, study, study.folder).read_text())
@@ -151,6 +153,7 @@ def test_what_is_missing_is_said(made, tmp_path):
     assert not page.all("img") and not any("independent" in name for name in page.tables)
 
 
+@pytest.mark.slow
 def test_failed_and_missing_folds_are_told_and_the_rest_is_shown(tmp_path):
     study, results = reported_study(tmp_path, synthetic=False)
     error = "<script>alert('&')</script> went wrong"

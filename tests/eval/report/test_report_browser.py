@@ -11,6 +11,7 @@ def made(tmp_path_factory):
     return reported(tmp_path_factory.mktemp("reported"))
 
 
+@pytest.mark.slow
 @needs_chromium
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_browser_shows_the_numbers_and_a_phone_need_not_scroll_sideways(made, tmp_path, dark):

@@ -96,6 +96,7 @@ def graded(study, missed_by, wrong=None):
     return survey, ids
 
 
+@pytest.mark.slow
 def test_missed_gathers_are_drawn(study):
     survey, ids = graded(study, {"oversampling": list(range(8)), "low-band": [4]})
     _, page = study[0]()

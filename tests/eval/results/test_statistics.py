@@ -98,6 +98,7 @@ def test_one_fold_allows_no_test():
         corrected_resampled_test([0.1, np.nan], 0.5)
 
 
+@pytest.mark.slow
 def test_corrected_test_seldom_finds_what_is_not_there():
     # Scores of overlapping training sets: folds correlate by n_test / (n_test + n_train), as Nadeau & Bengio assume.
     random, folds, found, plain = np.random.default_rng(5), 10, 0, 0

@@ -122,6 +122,7 @@ def test_without_an_independent_survey_nothing_is_said_of_it(tmp_path):
     assert "ndependent" not in terminal(results)
 
 
+@pytest.mark.slow
 def test_the_paper_s_numbers_stand_beside_ours(folder, tmp_path):
     results = read(folder)
     frame = tables(results)[0].frame
@@ -137,6 +138,7 @@ def test_the_paper_s_numbers_stand_beside_ours(folder, tmp_path):
     assert value(table1(results), arm="paper, augmented with 600", **{"class": "bad", "figure": "f1"})["mean"] == 0.685
 
 
+@pytest.mark.slow
 def test_order_of_folds_changes_nothing(folder, tmp_path):
     before = read(folder)
     for kind in KINDS:
@@ -166,6 +168,7 @@ def test_errors_in_tables_are_no_formulas(folder, tmp_path):
     assert pd.read_csv(tmp_path / "failures.csv")["error"].tolist() == ["'=cmd|'/c calc'!A1"]
 
 
+@pytest.mark.slow
 def test_headline_folds_come_first(folder):
     names = [table.name for table in tables(read(folder))]
     each = ["table1", "table2", "table3", "contrasts"]
@@ -287,6 +290,7 @@ def test_the_summary_names_arms_above_the_flow(folder):
         assert (f"{words} {100 * means[arm]:.1f}" in tail) == (means[arm] > means["flow"])
 
 
+@pytest.mark.slow
 def test_failed_arms_are_told_and_not_averaged(folder, tmp_path):
     fail(folder, error="the loss is not finite | at step 7")
     results = read(folder)
@@ -304,6 +308,7 @@ def test_failed_arms_are_told_and_not_averaged(folder, tmp_path):
     assert "failed: fold 1" in terminal(results)
 
 
+@pytest.mark.slow
 def test_partial_tables_say_how_many_folds(folder):
     for arm in ARMS:
         outcome_path(folder, "grouped", 2, arm).unlink()

@@ -18,7 +18,7 @@ from glowseis.errors import FittingError, InputError
 from tests.support.outcomes import make_outcome
 from tests.support.small_study import LABELS, labelled_survey, study_words
 
-pytestmark = pytest.mark.usefixtures("eager_fitting")
+pytestmark = [pytest.mark.usefixtures("eager_fitting"), pytest.mark.slow]
 FRACTIONS = (66.68, 31.54, 1.76)
 
 
@@ -67,7 +67,6 @@ def test_arms_take_as_many_steps_and_begin_with_the_same_weights(fold, outcomes)
     assert {"loss", "validation_rare_f1"} <= set(best)
 
 
-@pytest.mark.slow
 def test_an_arm_gives_the_same_again(fold, outcomes):
     again = run_arm(fold, "oversampling")
     assert again.probabilities == outcomes["oversampling"].probabilities
@@ -119,7 +118,6 @@ class Failing:
         raise self.error
 
 
-@pytest.mark.slow
 def test_an_arm_that_fails_is_told_while_others_go_on_and_is_tried_again(study, fold, monkeypatch):
     monkeypatch.setitem(ARM_CLASSES, "oversampling", Failing)
     monkeypatch.setattr("eval.running.folds.Fold", lambda *_: fold)

@@ -69,6 +69,7 @@ def test_a_folds_process_finds_the_checkout_from_any_folder(tmp_path, monkeypatc
     assert ended.status == 2 and "recipe-that-is-not-there.toml: no such recipe" in ended.error
 
 
+@pytest.mark.slow
 def test_so_many_run_at_once_and_no_more(tmp_path, stand_in):
     stand_in("""
         import pathlib, time

@@ -160,6 +160,7 @@ def untrained(monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_all_arms_take_equally_many_steps_unless_equal_epochs_are_asked_for(study, untrained):
     # 24 gathers, or 33 with those added, in batches of 8.
     for protocol, wanted in (("equal-steps", (6, 6)), ("equal-epochs", (6, 10))):

@@ -34,6 +34,7 @@ def replicate(place, monkeypatch):
     return prepared
 
 
+@pytest.mark.slow
 def test_all_gathers_train_but_rare_ones_beyond_the_number_and_judges(replicate):
     few, every = replicate(0), replicate(1)
     assert few.setting.name == "weather1-rare6" and every.setting.name == "weather1-all"
@@ -50,6 +51,7 @@ def test_all_gathers_train_but_rare_ones_beyond_the_number_and_judges(replicate)
     assert (lines[kept] == fullest).sum() == min(6, (lines[labels == "bad"] == fullest).sum())
 
 
+@pytest.mark.slow
 def test_surveys_differ_and_weather_moves_their_rare_gathers(replicate):
     first, second, calm = replicate(0, 0), replicate(0, 1), replicate(2, 0)
     assert len({first.survey.checksum, second.survey.checksum, calm.survey.checksum}) == 3
@@ -95,6 +97,7 @@ def test_a_label_that_no_gather_has(place, monkeypatch):
         prepare_replicate(recipe, recipe.study.replicates.settings[0], 0, place / "mild")
 
 
+@pytest.mark.slow
 def test_two_processes_begin_a_study_at_once(place, tmp_path, monkeypatch):
     """The second waits for the surveys that both need."""
     monkeypatch.chdir(tmp_path)

@@ -128,6 +128,7 @@ def test_a_damaged_record_is_named(survey, tmp_path, monkeypatch):
         fitted(everything(damaged))
 
 
+@pytest.mark.slow
 def test_it_learns_what_tells_the_classes_apart(survey, rewritten_graphs):
     images = survey.read_images(np.arange(120))
     classes = everything(survey).classes
@@ -148,6 +149,7 @@ def test_it_learns_what_tells_the_classes_apart(survey, rewritten_graphs):
     assert done.epochs[-1].validation_loss == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_the_loss_is_weighted_by_gather_and_class():
     model = make_classifier(3, 1, "softmax", 1)
     images = np.random.default_rng(0).integers(0, 256, (4, 8, 8), dtype=np.uint8)
@@ -269,6 +271,7 @@ class Scripted(InMemory):
         return super().offer(step, next(self.figures))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keep", "patience", "kept", "done"),
     [("best", 0, 4, 10), ("last", 0, 10, 10), ("best", 2, 4, 8), ("last", 2, 8, 8)],

@@ -136,6 +136,7 @@ def test_a_run_that_was_killed_and_stopped_ends_with_the_same_weights(
         assert all(np.array_equal(mine[name], theirs[name]) for name in mine)
 
 
+@pytest.mark.slow
 def test_a_classifier_that_is_killed_while_it_logs_its_first_epoch_goes_on(graded, trained, tmp_path, monkeypatch):
     class KilledError(BaseException):
         pass

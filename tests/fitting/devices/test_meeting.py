@@ -40,6 +40,7 @@ def together(*calls):
         return [one.result(timeout=60) for one in [threads.submit(ended, call) for call in calls]]
 
 
+@pytest.mark.slow
 def test_all_go_on_when_the_last_has_come_and_the_port_is_free(addresses):
     ended = []
 
@@ -55,6 +56,7 @@ def test_all_go_on_when_the_last_has_come_and_the_port_is_free(addresses):
     socket.create_server(("", int(addresses[0].split(":")[1])), reuse_port=True).close()
 
 
+@pytest.mark.slow
 def test_nobody_waits_for_ever_and_all_say_for_whom(addresses, monkeypatch):
     monkeypatch.setattr(meeting, "SAY_AFTER_S", 0.5)
     said = []
@@ -66,6 +68,7 @@ def test_nobody_waits_for_ever_and_all_say_for_whom(addresses, monkeypatch):
     assert sorted(said) == [f"worker 0 is waiting for {addresses[2]}", f"worker 1 is waiting for {addresses[0]}"]
 
 
+@pytest.mark.slow
 def test_one_that_left_is_waited_for_again(addresses):
     with ThreadPoolExecutor(2) as threads:
         chief = threads.submit(meet, addresses, 0, 60)
@@ -82,6 +85,7 @@ def test_one_that_left_is_waited_for_again(addresses):
         assert chief.result(60) is None and other.result(60) is None
 
 
+@pytest.mark.slow
 def test_a_stranger_is_no_worker(addresses):
     def stranger():
         host, port = addresses[0].split(":")
@@ -115,6 +119,7 @@ def test_a_stranger_is_no_worker(addresses):
     assert time.monotonic() - started < 25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strangers", [1, 5])
 def test_strangers_who_say_little_for_long_do_not_keep_the_others(addresses, monkeypatch, strangers):
     monkeypatch.setattr(meeting, "LET_IN_S", 0.3)
@@ -139,6 +144,7 @@ def test_strangers_who_say_little_for_long_do_not_keep_the_others(addresses, mon
     assert "waited 3 s for" in ended[0] and time.monotonic() - started < 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("twice", [True, False])
 def test_those_that_do_not_belong_together_are_told(addresses, twice):
     strange = addresses if twice else [*addresses[:2], "elsewhere:1"]
@@ -162,6 +168,7 @@ def test_a_secret_is_needed(addresses, secret, number):
     meet(addresses[:1], 0, environment={})
 
 
+@pytest.mark.slow
 def test_another_secret_is_told_to_the_one_that_has_it(addresses):
     two = addresses[:2]
     chief, wrong, right = together(
@@ -228,6 +235,7 @@ def test_the_secret_is_not_sent_and_nothing_sent_is_of_use_again(addresses):
     assert not set(first) & set(second)
 
 
+@pytest.mark.slow
 def test_who_only_says_go_is_not_worker_0(addresses, monkeypatch):
     monkeypatch.setattr(meeting, "LET_IN_S", 1.0)
     changed = exchanged(
@@ -269,6 +277,7 @@ def test_an_address_that_no_host_can_have_is_told_at_once():
         meet(["a..b:1", "localhost:2"], 1, wait_s=60)
 
 
+@pytest.mark.slow
 def test_another_who_answers_for_worker_0_is_not_it(addresses, monkeypatch):
     monkeypatch.setattr(meeting, "LET_IN_S", 1.0)
     with socket.create_server(("localhost", int(addresses[0].split(":")[1]))) as server:

@@ -78,6 +78,7 @@ def largest_difference(one, other):
     return max(differences)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("condition", [0, pytest.param(3, marks=pytest.mark.slow)])
 def test_gradients_are_those_of_stored_activations_in_double_precision(condition):
     flow, x, bits, stored = with_stored("float64", condition)
@@ -86,6 +87,7 @@ def test_gradients_are_those_of_stored_activations_in_double_precision(condition
     assert largest_difference(stored, recomputed) < 1e-9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["eager", *(pytest.param(one, marks=pytest.mark.slow) for one in ("graph", "xla"))])
 def test_gradients_are_the_same_in_every_way_of_running(mode):
     flow, x, _, stored = with_stored()
@@ -160,6 +162,7 @@ def test_memory_hardly_grows_with_depth(tmp_path, warm_python):
     assert deep_recomputed - recomputed < 0.25 * (deep_stored - stored)
 
 
+@pytest.mark.slow
 def test_conditioners_in_bfloat16_train_alone():
     flow, x, bits, exact = with_stored()
     encoded = flow.encode(x)
@@ -211,6 +214,7 @@ def test_other_backends_give_the_same_gradients(backend, tmp_path, request):
             assert (1e-4 < difference < 0.2) if "bfloat16" in way else (difference < 1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
@@ -227,6 +231,7 @@ def test_training_lowers_the_bits(settings, rewritten_graphs):
     assert bits[-1] < bits[0] - 0.1
 
 
+@pytest.mark.slow
 def test_activations_are_recomputed_where_they_would_take_much(tmp_path):
     path = tmp_path / "recipe.toml"
     path.write_text(RECIPE)

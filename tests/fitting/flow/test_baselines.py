@@ -81,6 +81,7 @@ def test_webp_is_lossless_and_counted_per_grey_value(tmp_path):
     assert lossless_bits(images, "WEBP") == 8 * sum(sizes) / images.size
 
 
+@pytest.mark.slow
 def test_pictures_of_one_level_cost_next_to_nothing_and_noise_all_its_entropy():
     flat = np.full((2, 128, 128), 128, np.uint8)
     assert lossless_bits(flat, "PNG") < 0.1 and lossless_bits(flat, "WEBP") < 0.1

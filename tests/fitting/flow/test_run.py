@@ -46,6 +46,7 @@ def stepping(monkeypatch, eagerly):
     return change
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("keep", "kept"), [("best", 14), ("last", 24)])
 def test_the_weights_that_the_recipe_keeps(tiny, tmp_path, monkeypatch, stepping, keep, kept):
     seen = {}
@@ -65,6 +66,7 @@ def test_the_weights_that_the_recipe_keeps(tiny, tmp_path, monkeypatch, stepping
         assert equal == (step == kept)
 
 
+@pytest.mark.slow
 def test_without_gathers_held_out_all_are_trained_on(tiny, tmp_path, stepping):
     changes = ("data.held_out=0.0", "training.keep=last", "phases.1.epochs=1", "phases.0.epochs=1", "training.batch=6")
     run = stepping(run_of(tiny, tmp_path, *changes))
@@ -84,6 +86,7 @@ def failed(run, tiny, folder):
     return str(wrong.value), fresh.checkpoints.step
 
 
+@pytest.mark.slow
 def test_a_fitting_needs_no_folder(tiny, tmp_path, monkeypatch, stepping):
     changes = ("phases.0.epochs=1", "phases.1.epochs=2", "training.evaluate_every_epochs=1")
     run = stepping(run_of(tiny, tmp_path / "run", *changes))
@@ -104,6 +107,7 @@ def test_a_fitting_needs_no_folder(tiny, tmp_path, monkeypatch, stepping):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("values", [(np.nan, 1.0), (7.0, np.inf)])
 def test_a_loss_or_gradient_that_is_not_finite_stops_the_run(tiny, tmp_path, monkeypatch, eagerly, values):
     run = run_of(tiny, tmp_path, "training.checkpoint_every_s=1e-9")
@@ -117,6 +121,7 @@ def test_a_loss_or_gradient_that_is_not_finite_stops_the_run(tiny, tmp_path, mon
     )
 
 
+@pytest.mark.slow
 def test_weights_that_are_not_finite_are_never_kept(tiny, tmp_path, monkeypatch, stepping):
     run = run_of(tiny, tmp_path, "training.checkpoint_every_s=1e-9")
     fitting = stepping(run).fitting
@@ -134,6 +139,7 @@ def test_weights_that_are_not_finite_are_never_kept(tiny, tmp_path, monkeypatch,
     assert message.startswith("step 3: the flow does not invert") and "nan of full scale" in message
 
 
+@pytest.mark.slow
 def test_a_flow_that_no_longer_inverts_stops_the_run(tiny, tmp_path, monkeypatch, stepping):
     monkeypatch.setattr(loop, "ROUND_TRIP_BOUND", 1e-5)
     run = run_of(tiny, tmp_path, "phases.0.learning_rate=1e-6", "training.checkpoint_every_s=1000")
@@ -164,6 +170,7 @@ def test_checkpoints_are_kept_across_epochs_shorter_than_their_interval(tiny, tm
     assert len(kept) >= 4 and np.diff(kept).max() <= 12
 
 
+@pytest.mark.slow
 def test_what_is_trained_on_is_the_selection(tiny, tmp_path, monkeypatch, stepping):
     asked = []
     training_batches = loop.training_batches

@@ -27,6 +27,7 @@ def trainer_of(**settings):
     return trainer
 
 
+@pytest.mark.slow
 def test_training_does_not_follow_a_mixed_global_policy():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
@@ -79,6 +80,7 @@ def test_the_papers_flow_trains_and_still_inverts():
     np.testing.assert_array_equal(to_levels(back), images[..., None])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{}, {"activations": "recomputed"}, {"conditioners": "bfloat16"}])
 def test_a_flow_that_was_wrapped_and_compiled_is_the_flow_that_it_was(settings):
     flow, x = Glow(**TINY), dequantised(gathers(2))
@@ -101,6 +103,7 @@ def test_a_flow_that_was_wrapped_and_compiled_is_the_flow_that_it_was(settings):
     np.testing.assert_array_equal(flow.log_prob(x), values)
 
 
+@pytest.mark.slow
 def test_pictures_that_cannot_be_trained_on_are_named_and_leave_no_trace():
     trainer, good = trainer_of(), dequantised(gathers(4))
     before = trainer.get_weights()
@@ -127,6 +130,7 @@ def test_pictures_that_cannot_be_trained_on_are_named_and_leave_no_trace():
     assert 0 < bits[0] < 20
 
 
+@pytest.mark.slow
 def test_callbacks_and_saving_work_as_keras_has_them(tmp_path, capsys):
     trainer, x = trainer_of(), dequantised(gathers(4))
     path = tmp_path / "trainer.keras"

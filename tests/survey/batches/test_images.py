@@ -76,6 +76,7 @@ def test_batches_do_not_change_what_is_drawn(survey, batch):
     assert np.array_equal(got, whole[: len(got)])
 
 
+@pytest.mark.slow
 def test_epochs_and_seeds_draw_other_noise(survey):
     drawn = {}
     for seed, epoch in itertools.product((1, 2), (0, 1)):
@@ -88,6 +89,7 @@ def test_epochs_and_seeds_draw_other_noise(survey):
         assert (first == second).mean() < 0.001
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [2, 3, 5])
 def test_workers_share_an_epoch(survey, workers):
     shares = [
@@ -117,6 +119,7 @@ def test_fewer_gathers_than_a_batch(survey):
         training_batches(survey, ROWS[:1], 1, seed=1, epoch=0, workers=2)
 
 
+@pytest.mark.slow
 def test_a_gather_given_twice_has_a_place_and_noise_of_its_own_each_time(survey):
     once = pictures(fixed_batches(survey, ROWS[:3], 3, seed=1))
     twice = pictures(fixed_batches(survey, np.array([0, 1, 0, 2, 0]), 5, seed=1))
@@ -167,6 +170,7 @@ def test_every_purpose_draws_on_its_own(survey, monkeypatch):
     assert len(np.unique(together, axis=0)) == len(together) == 20 * len(drawn)
 
 
+@pytest.mark.slow
 def test_evaluation_takes_every_row_in_order(survey):
     dataset = fixed_batches(survey, ROWS[::-1], 6, seed=1)
     assert [len(batch) for batch in dataset] == [6, 6, 6, 2]
@@ -204,6 +208,7 @@ def test_noise_is_uniform():
     assert abs(np.corrcoef(noise[1:].flat, noise[:-1].flat)[0, 1]) < 0.005
 
 
+@pytest.mark.slow
 def test_augmentations_leave_padding(survey):
     """And are drawn anew for every epoch, the same for every batch size."""
     plain = pictures(training_batches(survey, ROWS, 20, seed=1, epoch=0))
@@ -293,6 +298,7 @@ def test_other_errors_pass(survey):
         raise ZeroDivisionError
 
 
+@pytest.mark.slow
 def test_windows_are_cut_anew_in_each_epoch_inside_the_valid_region(survey):
     """The same for every batch size and after a resume; evaluation cuts the same ones each time."""
     whole = survey.read_images(ROWS)

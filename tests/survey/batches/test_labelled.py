@@ -48,6 +48,7 @@ def epoch_order_of(gathers, epoch):
     return id_order(numbered_names(gathers.ids), 1, epoch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("augment", [[], list(GRADED_AUGMENTATIONS)], ids=["plain", "augmented"])
 @pytest.mark.parametrize("window", [None, (16, 8), (64, 20)])
 def test_what_is_drawn_hangs_on_seed_pass_and_id_alone(partly_valid, augment, window):

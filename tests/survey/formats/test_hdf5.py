@@ -54,6 +54,7 @@ def test_our_layout_is_as_it_is_documented(tmp_path):
         assert np.isnan(file["offset_m"][1, 21:]).all()
 
 
+@pytest.mark.slow
 def test_the_same_gathers_give_the_same_file(tmp_path):
     for name in ("a.h5", "b.h5"):
         if name == "b.h5":
@@ -100,6 +101,7 @@ def test_a_full_disk_leaves_nothing(tmp_path, limit, capfd):
     assert write_hdf5(tmp_path / "a.h5", recordings()) == 3
 
 
+@pytest.mark.slow
 def test_our_layout_with_something_amiss(tmp_path):
     path = tmp_path / "a.h5"
 
@@ -163,6 +165,7 @@ def test_numbers_of_every_kind(tmp_path, kind):
     np.testing.assert_array_equal(recording.amplitude, np.arange(60).reshape(5, 12).T)
 
 
+@pytest.mark.slow
 def test_sample_intervals_of_others(tmp_path):
     amplitude = np.ones((2, 5, 6))
     path = foreign(tmp_path / "a.h5", amplitude, "shots/raw", {"sample_interval_ms": np.float32(2)})
@@ -184,6 +187,7 @@ def test_sample_intervals_of_others(tmp_path):
         _ = open_source(path, ReadOptions(axes="gather,trace,time")).interval_s
 
 
+@pytest.mark.slow
 def test_which_array(tmp_path):
     path = foreign(tmp_path / "a.h5", np.ones((2, 5, 6)))
     with h5py.File(path, "r+") as file:

@@ -224,6 +224,7 @@ def test_every_cut_is_noticed(tmp_path, good_file):
             list(read_segy(path))
 
 
+@pytest.mark.slow
 def test_flipped_header_bytes_never_end_in_a_traceback(tmp_path, good_file):
     path = tmp_path / "flipped.sgy"
     generator = np.random.default_rng(2)

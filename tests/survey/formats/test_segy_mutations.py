@@ -156,6 +156,7 @@ def test_headers_that_are_changed_never_change_amplitudes(tmp_path, mutation, ti
     assert refused and passed > times
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutation", [cut, inserted])
 def test_files_that_are_cut_or_shifted_are_refused_or_told(tmp_path, mutation):
     """What is told is read as far as it is whole; the last trace may be the one that was shifted within."""

@@ -224,6 +224,7 @@ def test_many_damaged_files(tmp_path, name):
     attack(tmp_path, name, 120, seed=2)
 
 
+@pytest.mark.slow
 def test_damaged_label_tables(tmp_path):
     note = tmp_path / "note"
     note.touch()

@@ -278,6 +278,7 @@ def test_recorded_and_simulated_files(tmp_path):
     assert not any(one.origin.parents for one in simulated)
 
 
+@pytest.mark.slow
 def test_an_own_hdf5_file_read_as_an_array_keeps_its_parents(tmp_path):
     write(tmp_path / "new.h5", "hdf5")
     with h5py.File(tmp_path / "new.h5", "r+") as file:

@@ -88,6 +88,7 @@ def test_gathers_of_any_acquisition_have_a_place_in_seg_y(number, tmp_path):
     assert 6.4e6 < made[0].geometry.source_y_m < 6.6e6
 
 
+@pytest.mark.slow
 def test_several_acquisitions_take_turns_and_share_no_line():
     survey = acquisitions(48, 32, 3, first=5)
     assert [one.number for one in survey] == [5, 6, 7]
@@ -207,6 +208,7 @@ def test_rumbling_channels_are_few_and_low():
     assert 1 <= np.median(counts) <= 8 and np.median(low_shares) > 0.6
 
 
+@pytest.mark.slow
 def test_a_rumbling_channel_does_not_change_the_label_or_other_noise():
     quiet = dataclasses.replace(FULL, recorder=NOMINAL)
     rumbling = dataclasses.replace(FULL, recorder=Recorder(rumbling=0.01))

@@ -81,6 +81,7 @@ def test_places_are_drawn_without_repeats_from_all_lines_and_cables():
     assert places[:5] != [SMALL.position(index, 2) for index in range(5)]
 
 
+@pytest.mark.slow
 def test_labels_come_in_the_asked_for_fractions():
     labels = [recording.label for recording in simulate_recordings(300, 2, Acquisition.of_size(48, 32), (50, 30, 20))]
     shares = np.array([labels.count(label) for label in LABELS]) / 300
@@ -126,6 +127,7 @@ def test_sea_floor_reflection_follows_its_hyperbola(index):
         assert abs(int(np.argmax(window > 0.5 * window.max())) - 6) <= 6
 
 
+@pytest.mark.slow
 def test_a_good_gather_is_quiet_before_the_first_arrivals():
     for index in range(3):
         recording = simulate_recording(index, 1, FULL, ONLY["good"])
@@ -164,6 +166,7 @@ def test_without_noise_the_label_changes_nothing():
     assert not np.array_equal(noisy.amplitude, clean[0].amplitude)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("acquisition", [SMALL, FULL], ids=["small", "full"])
 def test_neighbouring_shots_and_cables_resemble_each_other_and_lines_differ(acquisition):
     def events(line, shot, cable):

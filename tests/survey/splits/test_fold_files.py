@@ -288,6 +288,7 @@ def places(content, where=()):
         yield from places(value, (*where, key))
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_hundreds_of_changed_files_are_refused(survey, written, data):
@@ -311,6 +312,7 @@ def test_hundreds_of_changed_files_are_refused(survey, written, data):
     assert str(caught.value).isprintable()
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_hundreds_of_files_with_other_bytes_are_refused(survey, written, data):

@@ -154,6 +154,7 @@ def test_an_index_that_makes_no_sense(tmp_path, column, value, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_hundreds_of_damaged_surveys(tmp_path):
     """Whatever is overwritten, lost or doubled: one line, or nothing that a reader would notice."""
     whole = random_survey(tmp_path / "whole", 8, shard_bytes=20_000)
