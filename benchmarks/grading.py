@@ -1,6 +1,6 @@
 """Speed of `glowseis classify`, from SEG-Y to grades, compared with its bare network on windows in memory.
 
-    python -m benchmarks.grading [--sizes 112x80,448x320,896x640] [--windows 2000] [--repetitions 5] [--onnx]
+    python -m benchmarks.grading [--sizes 112x80,448x320,896x640] [--gathers 300] [--repetitions 5] [--onnx]
 
 Classify is all that the command does once TensorFlow is imported: loading the classifier, reading, rendering, cutting
 windows, the network, `unlike`, and the table of grades. The bare network grades the same windows in the same batches.
@@ -34,7 +34,7 @@ SEED = 5
 
 def main(
     sizes: Annotated[str, typer.Option(help="Sizes of the gathers.")] = "112x80,448x320,896x640",
-    windows: Annotated[int, typer.Option(min=1, help="Windows to grade at each size, at least.")] = 2000,
+    gathers: Annotated[int, typer.Option(min=1, help="Gathers to grade at each size: a line has thousands.")] = 300,
     batch: Annotated[int, typer.Option(min=1, help="Windows graded at a time; the command's default is 16.")] = 16,
     repetitions: Annotated[int, typer.Option(min=1, help="Passes each way; their medians are compared.")] = 5,
     onnx: Annotated[bool, typer.Option("--onnx", help="Time ONNX Runtime as well.")] = False,
@@ -49,15 +49,15 @@ def main(
     import_tensorflow()
     print(f"{ready_model('classifier')}: {repetitions} passes of each, alternating, {os.cpu_count()} cores")
     for size in wanted:
-        compare(size, windows, batch, repetitions, onnx=onnx)
+        compare(size, gathers, batch, repetitions, onnx=onnx)
 
 
-def compare(size: tuple[int, int], least: int, batch: int, repetitions: int, *, onnx: bool) -> None:
+def compare(size: tuple[int, int], gathers: int, batch: int, repetitions: int, *, onnx: bool) -> None:
     """Time both ways on simulated gathers of a size, and print medians.
 
     Args:
         size: Samples and traces.
-        least: Windows to grade, at least.
+        gathers: Gathers to grade.
         batch: Windows at a time.
         repetitions: Passes each way.
         onnx: Whether to time ONNX Runtime as well.
@@ -82,12 +82,8 @@ def compare(size: tuple[int, int], least: int, batch: int, repetitions: int, *, 
             with contextlib.redirect_stderr(None):
                 grade_sources(ready_model("classifier"), [], request, Path(name) / f"{next(passes)}.csv", batch, None)
 
-        segy_file(path, 1, size)
+        segy_file(path, gathers, size)
         with mock.patch.object(SavedClassifier, "look", watched):
-            classify()
-            gathers = -(-least // sum(map(len, seen)))
-            segy_file(path, gathers, size)
-            seen.clear()
             classify()
         given = list(seen)
         ways: dict[str, Callable[[], object]] = {

@@ -11,7 +11,7 @@ from glowseis.command import run
 @pytest.mark.slow
 def test_classify_and_its_network_are_timed(capsys):
     with pytest.raises(SystemExit) as left:
-        run(grading.main, ["--sizes", "112x80", "--windows", "8", "--repetitions", "1"])
+        run(grading.main, ["--sizes", "112x80", "--gathers", "2", "--repetitions", "1"])
     told = capsys.readouterr().out
     assert left.value.code == 0
     # The ready classifier looks at a window and its three mirror images.

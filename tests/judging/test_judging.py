@@ -302,6 +302,7 @@ def test_figures_of_pictures():
     assert abs(found["lateral_correlation"]) < 0.05 and found["frequency_50"] == pytest.approx(0.25, abs=0.03)
     for nothing in (np.full((9, 9), 128, np.uint8), np.zeros((0, 0), np.uint8), np.full((1, 1), 99, np.uint8)):
         assert np.isfinite(image_statistics(nothing)).all()
+    assert not image_statistics(np.full((60, 4), 200, np.uint8))[:3].any()
 
 
 class Mean:

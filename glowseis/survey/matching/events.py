@@ -1,7 +1,7 @@
 """What the events of a shot gather have in common whatever its acquisition and noise: moveout, coherence, an onset."""
 
 import numpy as np
-from scipy.fft import irfft, rfft, rfftfreq
+from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 
 from glowseis.survey.render import ZERO_LEVEL
 
@@ -108,8 +108,9 @@ def _pieces(traces: np.ndarray) -> np.ndarray:
 
 def _best_lags(pieces: np.ndarray, energy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Correlations of neighbours at the lag that suits them best, and those lags in samples, `[piece, triple, 2]`."""
-    spectra = rfft(pieces, 2 * SEGMENT, axis=1)
-    product = irfft(np.conj(spectra[..., :2]) * spectra[..., 1:], 2 * SEGMENT, axis=1)
+    length = next_fast_len(SEGMENT + MOST_LAG, real=True)
+    spectra = rfft(pieces, length, axis=1)
+    product = irfft(np.conj(spectra[..., :2]) * spectra[..., 1:], length, axis=1)
     near = np.concatenate([product[:, -MOST_LAG:], product[:, : MOST_LAG + 1]], axis=1)
     near /= np.sqrt(np.maximum(energy[..., :2] * energy[..., 1:], 1e-3))[:, np.newaxis]
     best = near[:, 1:-1].argmax(axis=1) + 1

@@ -5,6 +5,9 @@ from scipy.fft import rfft, rfftfreq
 
 from glowseis.survey.render import ZERO_LEVEL
 
+ROUNDING = 1e-9
+"""Share of the power of a constant that its transform has at other frequencies, at most."""
+
 STATISTICS = {
     "frequency_10": 0.01,
     "frequency_50": 0.01,
@@ -30,17 +33,18 @@ def image_statistics(image: np.ndarray) -> np.ndarray:
         The figures in the order of `STATISTICS`, float64 `[figure]`. One that needs a live trace, or two, is 0 without.
     """
     live = (image != ZERO_LEVEL).any(axis=0)
-    levels = image[:, live].astype(np.float32) - ZERO_LEVEL
-    if not levels.size:
+    grey = image if live.all() else image[:, live]
+    if not grey.size:
         return np.zeros(len(STATISTICS))
-    frequencies = _frequencies(levels)
+    levels = grey.astype(np.float32) - ZERO_LEVEL
+    power = np.einsum("st,st->t", levels, levels, dtype=np.float64)
     return np.array(
         [
-            *frequencies,
-            np.sqrt(np.mean(levels**2)),
-            np.mean(levels == 0),
-            np.mean((image[:, live] == 0) | (image[:, live] == 255)),
-            _lateral_correlation(levels),
+            *_frequencies(levels),
+            np.sqrt(power.sum() / levels.size),
+            np.mean(grey == ZERO_LEVEL),
+            np.mean((grey == 0) | (grey == 255)),
+            _lateral_correlation(levels, power),
             live.mean(),
         ],
         np.float64,
@@ -49,15 +53,18 @@ def image_statistics(image: np.ndarray) -> np.ndarray:
 
 def _frequencies(levels: np.ndarray) -> np.ndarray:
     """Frequencies below which 10, 50 and 90 % of the power lie, in cycles per sample."""
-    power = (np.abs(rfft(levels - levels.mean(axis=0), axis=0)) ** 2).sum(axis=1)
+    parts = rfft(levels, axis=0).view(np.float32)
+    power = np.einsum("fp,fp->f", parts, parts)
+    # A trace's mean is no part of its signal, and all that a constant trace has, but for rounding.
+    mean, power[0] = power[0], 0.0
     total = np.cumsum(power)
-    if not total[-1] > 0:
+    if not total[-1] > ROUNDING * mean:
         return np.zeros(3)
-    places = rfftfreq(len(levels))
-    return np.interp([0.1, 0.5, 0.9], total / total[-1], places)
+    return np.interp([0.1, 0.5, 0.9], total / total[-1], rfftfreq(len(levels)))
 
 
-def _lateral_correlation(levels: np.ndarray) -> float:
-    one, other = levels[:, :-1], levels[:, 1:]
-    size = np.sqrt(np.sum(one**2, dtype=np.float64) * np.sum(other**2, dtype=np.float64))
-    return float(np.sum(one * other, dtype=np.float64) / size) if size > 0 else 0.0
+def _lateral_correlation(levels: np.ndarray, power: np.ndarray) -> float:
+    """Correlation of neighbouring traces; their power is `[trace]`."""
+    size = np.sqrt(power[:-1].sum() * power[1:].sum())
+    product = np.einsum("st,st->", levels[:, :-1], levels[:, 1:], dtype=np.float64)
+    return float(product / size) if size > 0 else 0.0
