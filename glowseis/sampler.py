@@ -24,10 +24,10 @@ import tensorflow as tf  # noqa: E402
 try:
     from imblearn.over_sampling.base import BaseOverSampler
     from imblearn.utils import check_target_type
-except ImportError:
+except ImportError as wrong:
     raise InputError(
-        "glowseis.FlowSampler needs imbalanced-learn, which is not installed; install it with "
-        "pip install 'glowseis[sampler]'"
+        "glowseis.FlowSampler needs imbalanced-learn, of a version that suits scikit-learn; install it with "
+        f"pip install 'glowseis[sampler]' ({wrong})"
     ) from None
 
 from glowseis.export.network import load_network  # noqa: E402
