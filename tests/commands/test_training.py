@@ -101,10 +101,10 @@ def test_a_run_that_was_killed_and_stopped_ends_with_the_same_weights(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", ["training.jit_compile=true", "training.conditioners=bfloat16"])
-def test_each_way_of_training_ends_with_the_same_weights_when_resumed(tiny, tmp_path, monkeypatch, command, way):
+def test_every_way_of_training_at_once_ends_with_the_same_weights_when_resumed(tiny, tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
-    changes = (*SMALL, "flow.steps=2", "training.activations=recomputed", way)
+    ways = ("activations=recomputed", "jit_compile=true", "conditioners=bfloat16")
+    changes = (*SMALL, "flow.steps=2", *(f"training.{way}" for way in ways))
     words = ("train", tiny.recipe, "--survey", tiny.survey, *(word for one in changes for word in ("--set", one)))
     whole = command(*words)
     assert whole.status == 0, whole.error
@@ -119,7 +119,7 @@ def test_each_way_of_training_ends_with_the_same_weights_when_resumed(tiny, tmp_
     monkeypatch.setattr(FlowRun, "after_step", stop)
     assert command(*words, "--out", "parts").status == 75
     done = command(*words, "--out", "parts")
-    assert done.status == 0 and f"resuming after step 5 of {STEPS}" in done.out and set(told) == {"jit" in way}
+    assert done.status == 0 and f"resuming after step 5 of {STEPS}" in done.out and set(told) == {True}
     last = f"checkpoints/last/ckpt-{STEPS}"
     assert same(weights(f"parts/{last}"), weights(f"runs/tiny/{last}"))
 
