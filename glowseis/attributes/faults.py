@@ -228,7 +228,9 @@ def spiky_traces(traces: np.ndarray, peak: np.ndarray, samples_aside: int, block
     # The last block is filled up from the one before.
     sharp[:, inner:] = sharp[:, inner - block : sharp.shape[1] - block]
     cut = sharp.reshape(len(traces), blocks, block)
-    mean, most = cut.mean(axis=2), cut.max(axis=2)
+    # einsum and reduceat take a fraction of the time of mean and max.
+    mean = np.einsum("tbs->tb", cut) / np.float32(block)
+    most = np.maximum.reduceat(sharp, np.arange(0, sharp.shape[1], block), axis=1)
     least = SPIKE_SHARE * float(np.median(peak[live]))
     row, place = np.nonzero((most * (block - 1) > SPIKE * (mean * block - most)) & (most > least) & live[:, None])
     at = place * block + cut[row, place].argmax(axis=1)
@@ -263,8 +265,10 @@ def neighbour_correlation(spectrum: np.ndarray, frequency_hz: np.ndarray, most_l
     crossed = part[:-1] * part[1:].conj()
     steps = max(1, math.ceil(most_lag_s / LAG_S))
     lag_s = LAG_S * np.arange(-steps, steps + 1)
-    turns = np.exp(2j * np.pi * np.outer(frequency_hz[band], lag_s)).astype(np.complex64)
-    found = crossed.real @ turns.real - crossed.imag @ turns.imag
+    # The real part of the product with exp(i 2 pi f lag), as one product of real matrices.
+    phase = 2 * np.pi * np.outer(frequency_hz[band], lag_s)
+    turns = np.stack([np.cos(phase), -np.sin(phase)], axis=1).reshape(-1, len(lag_s))
+    found = crossed.view(np.float32) @ turns.astype(np.float32)
     parts = part.view(np.float32)
     size = np.sqrt(np.einsum("tp,tp->t", parts, parts))
     alike, opposite = found.max(axis=1), -found.min(axis=1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from glowseis.attributes import crossfeed, faults, first_arrivals, levels, spectra
 from glowseis.attributes.bands import NoiseBand, noise_bands, scaled
@@ -147,8 +148,9 @@ def measure_gathers(
     """
     at_once = min(cores(), MOST_THREADS)
     ahead: deque[tuple[Thing, Future[Measured]]] = deque()
-    # NumPy lets other threads run while it computes; processes would spend longer on handing gathers over.
-    with ThreadPoolExecutor(at_once) as threads:
+    # NumPy lets other threads run while it computes; processes would spend longer on handing gathers over. BLAS's own
+    # threads would wait for these ones: its products are small.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(at_once) as threads:
         try:
             for thing in things:
                 ahead.append((thing, threads.submit(measure_gather, gather_of(thing), settings)))

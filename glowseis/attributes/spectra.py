@@ -63,8 +63,7 @@ def power(spectrum: np.ndarray) -> np.ndarray:
     Returns:
         Squared magnitudes, float32 `[trace, frequency]`.
     """
-    parts = spectrum.view(np.float32).reshape(*spectrum.shape, 2)
-    return np.einsum("tfp,tfp->tf", parts, parts)
+    return np.square(spectrum.real) + np.square(spectrum.imag)
 
 
 def peak_hz(powers: np.ndarray, frequency_hz: np.ndarray) -> np.ndarray:
