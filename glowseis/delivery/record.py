@@ -9,7 +9,7 @@ import pydantic
 
 from glowseis.errors import InputError, first_wrong
 from glowseis.files import read_json, write_json
-from glowseis.survey.formats.source import ReadOptions, open_file
+from glowseis.survey.formats.source import ReadOptions, State, check_unchanged, file_state, open_file
 from glowseis.survey.gather import source_text
 from glowseis.version import __version__
 
@@ -146,20 +146,7 @@ def read_record(table: Path) -> GradingRecord:
         raise InputError(f"{name}: cannot be read as JSON; copy it again or grade the files again") from None
 
 
-def file_state(path: Path) -> tuple[int, int]:
-    """A file's length in bytes and when it was last changed, in nanoseconds.
-
-    Args:
-        path: The file.
-
-    Raises:
-        OSError: It is missing.
-    """
-    state = path.stat()
-    return state.st_size, state.st_mtime_ns
-
-
-def graded_file(path: Path, before: tuple[int, int] | None = None, reason: str = "") -> GradedFile:
+def graded_file(path: Path, before: State | None = None, reason: str = "") -> GradedFile:
     """Describe a file that was graded, or could not be.
 
     Args:
@@ -171,14 +158,9 @@ def graded_file(path: Path, before: tuple[int, int] | None = None, reason: str =
         InputError: It changed in the meantime, or cannot be read.
     """
     sha256 = "" if reason else file_sha256(path)
-    try:
-        size_bytes, modified_ns = file_state(path)
-    except OSError:
-        size_bytes = modified_ns = 0
-    if before not in (None, (size_bytes, modified_ns)):
-        raise InputError(
-            f"{source_text(path)}: changed while it was graded; wait until it is complete, and grade again"
-        )
+    if before is not None:
+        check_unchanged(path, before)
+    size_bytes, modified_ns = file_state(path) or (0, 0)
     return GradedFile(
         source=source_text(path),
         path=source_text(path.absolute()),

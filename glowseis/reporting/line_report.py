@@ -14,6 +14,7 @@ from glowseis.reporting.origin import facts_table, sources_table
 from glowseis.reporting.page import report_page
 from glowseis.reporting.pdf import print_pdf
 from glowseis.reporting.verdict import verdict
+from glowseis.survey.formats.source import file_state
 from glowseis.survey.formats.sources import source_files
 from glowseis.survey.gather import source_text
 from glowseis.survey.progress import stage, stages
@@ -46,7 +47,7 @@ def _made(asked: Asked, batch: int, prior: str | None) -> list[str]:
     expected = None if prior is None else parse_prior(prior, classifier.labels)
     if expected is not None:
         classifier.fractions()
-    files = source_files(asked.files.sources, asked.files.kind) if asked.files.sources else []
+    states = {path: file_state(path) for path in source_files(asked.files.sources, asked.files.kind)}
     with whole_file(output.page) as path, tempfile.TemporaryDirectory(dir=path.parent) as tables:
         grading = Grading(classifier, batch, expected)
         findings = collect(grading, asked.surveys, asked.files, asked.settings, Path(tables), output.worst)
@@ -57,7 +58,7 @@ def _made(asked: Asked, batch: int, prior: str | None) -> list[str]:
             )
         judgements = judge(findings.records, asked.rules, findings.severest)
         stage("taking checksums of the sources")
-        origin = [sources_table(asked.surveys, files), facts_table(classifier.name, asked)]
+        origin = [sources_table(asked.surveys, states), facts_table(classifier.name, asked)]
         stage("drawing the page")
         path.write_text(report_page(findings, judgements, origin), encoding="utf-8")
     lines = [*findings.told, verdict(judgements, findings), f"report: {source_text(output.page)}"]

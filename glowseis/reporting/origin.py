@@ -1,17 +1,18 @@
 """What a report was made from, and with what: files, checksums, versions."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 
 import pandas as pd
 
-from glowseis.delivery.record import file_sha256
+from glowseis.delivery.record import file_sha256, graded_file
 from glowseis.export.folders import savedmodel_sha256, version_folder
 from glowseis.pages.table import Table
 from glowseis.reporting.checks import Asked
+from glowseis.survey.formats.source import State
 from glowseis.survey.gather import source_text
 from glowseis.survey.store.survey import Survey
 from glowseis.version import __version__
@@ -42,16 +43,17 @@ def facts_table(classifier: str, asked: Asked) -> Table:
     return Table("origin", "Model, rules and versions", frame, words=2)
 
 
-def sources_table(surveys: Sequence[Survey], files: Sequence[Path]) -> Table:
+def sources_table(surveys: Sequence[Survey], files: Mapping[Path, State | None]) -> Table:
     """Surveys and files, with sizes and checksums.
 
     Args:
         surveys: The surveys.
-        files: The files, which are read once more.
+        files: The files, which are read once more, and their states when the report was begun.
 
     Raises:
-        OSError: A file cannot be read.
+        InputError: A file changed in the meantime, or cannot be read.
     """
     rows = [[source_text(one.path), f"{len(one)} gathers", one.checksum] for one in surveys]
-    rows += [[source_text(one), f"{one.stat().st_size:,} bytes", file_sha256(one)] for one in files]
+    described = [graded_file(path, state) for path, state in files.items()]
+    rows += [[one.source, f"{one.size_bytes:,} bytes", one.sha256] for one in described]
     return Table("sources", "Sources", pd.DataFrame(rows, columns=["source", "size", "SHA-256"]), words=3, headed=True)

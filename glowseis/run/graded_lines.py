@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from glowseis.cluster import ready
-from glowseis.delivery.record import GradedFile, file_state, graded_file, new_record, write_record
+from glowseis.delivery.record import GradedFile, graded_file, new_record, write_record
 from glowseis.export.classifier import SavedClassifier, load_classifier
 from glowseis.export.folders import savedmodel_sha256, version_folder
 from glowseis.files import resumable_file
@@ -15,7 +15,7 @@ from glowseis.run.gathers_to_grade import gathers_to_grade
 from glowseis.run.grading import Grades, bringing_for, grade_into
 from glowseis.run.grading_apart import grade_apart, grade_on_cluster, others_beside
 from glowseis.run.kept_grades import KeptGrades
-from glowseis.survey.formats.source import SourceError, blamed_on, check_file
+from glowseis.survey.formats.source import SourceError, State, blamed_on, check_file, file_state
 from glowseis.survey.ingestion.request import Request, readable_files
 from glowseis.survey.size import parse_size
 from glowseis.survey.store.survey import Survey
@@ -93,7 +93,7 @@ def grade_sources(
                 gathers = gathers_to_grade(surveys, files, faults, bringing, lines)
                 pairs = kept.graded(classifier, gathers, bringing, batch, expected)
                 with (folder / out.name).open("w", encoding="utf-8", newline="") as stream:
-                    grades = grade_into(stream, classifier, pairs, bringing)
+                    grades = grade_into(stream, classifier, pairs, bringing, lines)
                 found = [_recorded(path, state) for path, state in before.items()]
                 break
             except SourceError as wrong:
@@ -108,7 +108,7 @@ def grade_sources(
     return [*lines, *bringing.lines(), *grades.lines(classifier.name), *_lines(classifier, grades, expected, out)]
 
 
-def _states(files: Request, faults: Mapping[Path, str]) -> dict[Path, tuple[int, int]]:
+def _states(files: Request, faults: Mapping[Path, str]) -> dict[Path, State | None]:
     """The states of the files that can be read, before they are."""
     states = {}
     for path in readable_files(files, faults):
@@ -118,7 +118,7 @@ def _states(files: Request, faults: Mapping[Path, str]) -> dict[Path, tuple[int,
     return states
 
 
-def _recorded(path: Path, state: tuple[int, int]) -> GradedFile:
+def _recorded(path: Path, state: State | None) -> GradedFile:
     with blamed_on(path):
         return graded_file(path, state)
 

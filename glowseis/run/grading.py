@@ -20,6 +20,7 @@ from glowseis.judging.unlike import TYPICAL_JUDGES, Summary, summary
 from glowseis.scoring import Scores, scores
 from glowseis.survey.cells import safe_cell
 from glowseis.survey.gather import Gather, Picture, Recording
+from glowseis.survey.ingestion.report import because
 from glowseis.survey.matching.bringing import Bringing
 from glowseis.survey.matching.sameness import FARTHEST_SPACING, gather_spacing_factor
 from glowseis.survey.store.survey import Survey
@@ -277,7 +278,11 @@ def table_columns(labels: Sequence[str]) -> list[str]:
 
 
 def grade_into(
-    stream: TextIO, classifier: SavedClassifier, pairs: Iterable[tuple[Gather, Graded]], bringing: Bringing
+    stream: TextIO,
+    classifier: SavedClassifier,
+    pairs: Iterable[tuple[Gather, Graded]],
+    bringing: Bringing,
+    told: Sequence[str] = (),
 ) -> Grades:
     """Write a table of grades, and score them, as `grade` does.
 
@@ -286,6 +291,7 @@ def grade_into(
         classifier: What graded them.
         pairs: Gathers with their grades, such as `graded` yields.
         bringing: What matched them.
+        told: What is told of their files, known once the last gather is read.
 
     Returns:
         Counts and scores.
@@ -327,7 +333,7 @@ def grade_into(
     if not sum(grades.counts.values()):
         reasons = list(dict.fromkeys(bringing.left_out.values()))
         why = f"{len(bringing.left_out)} left out with {'; '.join(reasons)}" if reasons else "the sources have none"
-        raise InputError(f"no gather is left to grade: {why}")
+        raise InputError(f"no gather is left to grade: {why}{because(told)}")
     grades.unlikeness = summary(
         line_names(lines), unlike, len(classifier.about.get("validation_ids", ())) or TYPICAL_JUDGES
     )

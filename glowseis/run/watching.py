@@ -18,11 +18,12 @@ from glowseis.judging.prior import parse_prior
 from glowseis.locks import locked
 from glowseis.run.grading import Grades, bringing_for, grade_into, table_columns
 from glowseis.run.kept_grades import KeptGrades
+from glowseis.survey.formats.source import State, file_state
 from glowseis.survey.formats.sources import open_source
 from glowseis.survey.gather import source_text
 from glowseis.survey.ingestion.ingest import gathers_of
 from glowseis.survey.ingestion.request import Request, left_out_lines
-from glowseis.survey.ingestion.settling import Settling, State, looks
+from glowseis.survey.ingestion.settling import Settling, looks
 from glowseis.survey.size import parse_size
 from glowseis.survey.wording import number_of
 
@@ -103,7 +104,7 @@ class Watch:
 
     def _grade(self, path: Path, state: State) -> None:
         """Grade a file, or say why not; if it changed since it settled, it must settle again."""
-        if _state(path) != state:
+        if file_state(path) != state:
             return
         former = self._table.graded(path)
         try:
@@ -117,7 +118,7 @@ class Watch:
             for line in left_out_lines({path: str(wrong)}):
                 self._say(line, wrong=True)
             self._kept.unlink(missing_ok=True)
-            if _state(path) != state:
+            if file_state(path) != state:
                 # It is looked at again when it has settled.
                 return
             self._table.note(graded_file(path, reason=str(wrong)))
@@ -135,7 +136,7 @@ class Watch:
         gathers = gathers_of(asked, told, bringing, self._table.ids(path))
         text = io.StringIO(newline="")
         pairs = KeptGrades(self._kept).graded(classifier, gathers, bringing, self._batch, self._prior)
-        grades = grade_into(text, classifier, pairs, bringing)
+        grades = grade_into(text, classifier, pairs, bringing, told)
         file = graded_file(path, state)
         self._table.add(file, text.getvalue().split("\n")[1:-1])
         self._kept.unlink()
@@ -186,14 +187,6 @@ def _files(folder: Path, known: Iterable[Path]) -> list[Path]:
     """The known files that lie in a folder, named as from there."""
     place = folder.absolute()
     return [folder / path.name for path in known if path.parent == place]
-
-
-def _state(path: Path) -> State | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns
 
 
 def _check_complete(path: Path, request: Request) -> None:

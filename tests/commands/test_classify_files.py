@@ -11,6 +11,7 @@ from glowseis.errors import InputError
 from glowseis.export.classifier import SavedClassifier
 from glowseis.survey.formats.segy import write_segy
 from glowseis.survey.ingestion import ingest
+from tests.support.field_files import field_file
 from tests.support.random_gathers import random_recording
 
 
@@ -145,5 +146,12 @@ def test_a_file_that_changes_while_it_is_graded_is_told(graded, lines, tmp_path,
 
     monkeypatch.setattr(SavedClassifier, "look", looking)
     done = command("classify", graded.folder / "grader", "a.segy", "--out", "new.csv")
-    assert done.status == 2 and "a.segy: changed while it was graded; wait until it is complete" in done.error[0]
+    assert done.status == 2 and "a.segy: changed while it was read; read it again when it is complete" in done.error[0]
     assert not list(tmp_path.glob("*.csv")) and not list(tmp_path.glob("*.json"))
+
+
+def test_a_refusal_names_what_the_headers_show(graded, tmp_path, command):
+    field_file(tmp_path / "mixed.segy", shots=(1, 2, 3, 4) * 8)
+    done = command("classify", graded.folder / "grader", tmp_path / "mixed.segy", "--out", tmp_path / "new.csv")
+    assert done.status == 2 and "no gather is left to grade: 32 left out" in done.error[0]
+    assert "; warning: " in done.error[0] and "have one trace: sort them by shot" in done.error[0]

@@ -182,7 +182,7 @@ def test_a_file_that_changes_while_it_is_graded_is_graded_later(folder, monkeypa
 
     monkeypatch.setattr(StandIn, "look", looking)
     done = folder.watch(*[nothing] * 6)
-    assert len(done.error) == 2 and "in/a.segy: left out: changed while it was graded" in done.error[0]
+    assert len(done.error) == 2 and "in/a.segy: left out: changed while it was read" in done.error[0]
     assert len(folder.rows()) == 3 and not read_record(folder.table).files[0].reason
 
 

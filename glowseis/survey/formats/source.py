@@ -12,6 +12,9 @@ from typing import Protocol
 from glowseis.errors import InputError
 from glowseis.survey.gather import Picture, Recording, source_text
 
+State = tuple[int, int]
+"""A file's length in bytes, and when it was last changed, in nanoseconds since 1970."""
+
 
 @dataclass(frozen=True)
 class ReadOptions:
@@ -157,6 +160,8 @@ def open_file(path: Path) -> int:
     if path.is_dir():
         raise InputError(f"{name}: a folder; give files")
     if not path.exists():
+        if path.is_symlink():
+            raise InputError(f"{name}: a link to a file that is not there; mount its disk, or remove the link")
         raise InputError(f"{name}: no such file; check its name")
     if not path.is_file():
         raise InputError(f"{name}: not a regular file; copy it to a disk")
@@ -178,6 +183,34 @@ def check_file(path: Path) -> None:
     os.close(open_file(path))
     if not path.stat().st_size:
         raise InputError(f"{source_text(path)}: has 0 bytes; copy it again")
+
+
+def file_state(path: Path) -> State | None:
+    """The state of a file; None if it is missing.
+
+    Args:
+        path: The file.
+    """
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+def check_unchanged(path: Path, before: State | None) -> None:
+    """Make sure that a file is as it was before it was read, so that what was read is of one state.
+
+    Args:
+        path: The file.
+        before: Its state then.
+
+    Raises:
+        SourceError: It is not.
+    """
+    if file_state(path) != before:
+        text = f"{source_text(path)}: changed while it was read; read it again when it is complete"
+        raise SourceError({path: text})
 
 
 def overridden_interval(own_s: Iterable[float], options: ReadOptions) -> list[Remark]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from glowseis.errors import InputError
 from glowseis.survey.formats.source import ReadOptions, Source
 from glowseis.survey.gather import source_text
+from glowseis.survey.wording import first_names
 
 ENDINGS = {
     "segy": (".segy", ".sgy"),
@@ -20,6 +21,9 @@ ENDINGS = {
 
 TABLES = (".csv", ".tsv", ".xlsx")
 """Extensions of tables, which somebody may take for gathers."""
+
+BESIDE = (*TABLES, ".json", ".tfrecord", ".txt", ".pdf")
+"""Extensions of what often lies beside gathers, and has none."""
 
 TRACES, ARRAYS = ("segy", "su"), ("hdf5", "numpy")
 
@@ -163,12 +167,37 @@ def source_files(paths: Sequence[Path], kind: str | None = None) -> list[Path]:
 def files_in(folder: Path, kind: str | None) -> list[Path]:
     """The files in a folder whose extension is known, in the order of their names; hidden ones are not listed.
 
+    Links to files that are not there are listed: a disk may not be mounted.
+
     Args:
         folder: The folder.
         kind: A format; if given, only its files are listed.
     """
-    there = [file for file in sorted(folder.iterdir()) if file.is_file() and not file.name.startswith(".")]
-    return [file for file in there if (_kind(file) == kind if kind else _kind(file))]
+    there = [file for file in sorted(folder.iterdir()) if not file.name.startswith(".")]
+    return [file for file in there if _counts(file, kind) and (file.is_file() or _leads_nowhere(file))]
+
+
+def passed_over(paths: Sequence[Path], kind: str | None) -> list[str]:
+    """Tell what else lies in folders of sources, and is not read: files with other extensions, and folders.
+
+    Args:
+        paths: Files and folders.
+        kind: As for `source_files`.
+
+    Returns:
+        A line for each folder with more than `BESIDE`.
+    """
+    lines = []
+    for folder in paths:
+        others = sorted(folder.iterdir()) if folder.is_dir() else []
+        others = [one for one in others if not one.name.startswith(".") and one.suffix.lower() not in BESIDE]
+        names = [source_text(Path(one.name)) for one in others if one.is_dir() or not _counts(one, kind)]
+        if names:
+            lines.append(
+                f"{source_text(folder)}: not read, as folders or files of unknown endings: {first_names(names)}; name "
+                "those that have gathers"
+            )
+    return lines
 
 
 def check_kind(kind: str | None) -> str | None:
@@ -211,6 +240,16 @@ def _check_concerned(options: ReadOptions, kinds: set[str]) -> None:
                 f"--{name.replace('_', '-')} is for files of the formats {' and '.join(concerned)}, but the sources "
                 "have none; leave it out"
             )
+
+
+def _counts(path: Path, kind: str | None) -> bool:
+    """Whether a file's extension is of this format, or of any."""
+    found = _kind(path)
+    return found == kind if kind else found is not None
+
+
+def _leads_nowhere(path: Path) -> bool:
+    return path.is_symlink() and not path.exists()
 
 
 def _kind(path: Path) -> str | None:

@@ -9,7 +9,8 @@ from typing import Any
 from glowseis.cluster import ready
 from glowseis.errors import InputError
 from glowseis.files import STATE, check_output, resumable_folder
-from glowseis.survey.formats.source import Source, SourceError, blamed_on
+from glowseis.survey.formats.source import Source, SourceError, State, blamed_on, check_unchanged
+from glowseis.survey.formats.sources import passed_over
 from glowseis.survey.gather import Gather, Picture, Recording, source_text
 from glowseis.survey.ingestion.apart import Parts, made_apart, remove_parts
 from glowseis.survey.ingestion.finished import FILE, Finished, labels_sha256, read_note
@@ -18,7 +19,7 @@ from glowseis.survey.ingestion.label_table import LabelTable
 from glowseis.survey.ingestion.naming import free_name, id_prefixes
 from glowseis.survey.ingestion.opening import Opened, all_remarks, open_files, open_readable, shape_warnings
 from glowseis.survey.ingestion.parts import Rendered, read_source, silent_traces, tasks_of
-from glowseis.survey.ingestion.report import Tally, refuse_warnings, summary, treatment
+from glowseis.survey.ingestion.report import Tally, because, refuse_warnings, summary, treatment
 from glowseis.survey.ingestion.request import Request, told_of
 from glowseis.survey.progress import progress
 from glowseis.survey.render import is_live, render
@@ -176,9 +177,12 @@ def sourced_recordings(
     opened = open_files(request, mixed=True)
     tally = Tally()
     if others is None:
-        named = _named(opened.sources, tally, prefixes=prefixes)
+        named = _named(opened.sources, opened.states, tally, prefixes=prefixes)
     else:
-        apart = (_named([one], tally, Finished(ids=set(others[one.path])), prefixes={}) for one in opened.sources)
+        apart = (
+            _named([one], opened.states, tally, Finished(ids=set(others[one.path])), prefixes={})
+            for one in opened.sources
+        )
         named = itertools.chain.from_iterable(apart)
     for source, found in progress(named, len(opened.shapes), "reading"):
         assert not isinstance(found, Rendered)
@@ -186,7 +190,7 @@ def sourced_recordings(
         yield source, replace(found, label=_label(opened.table, source, found, tally) or found.label)
     if opened.table:
         check_some_fit(opened.table, opened.sources, request.options)
-    tally.remarks = all_remarks(opened.sources, tally.told)
+    tally.remarks = passed_over(request.sources, request.kind) + all_remarks(opened.sources, tally.told)
     lines = treatment(tally, None, opened.table)
     if request.strict:
         refuse_warnings(lines)
@@ -210,7 +214,7 @@ def _gathers(
     def note(files: int) -> None:
         finished.write(sources[:files], opened.size, kept, taken, tally, table)
 
-    named_ones = _named(sources, tally, finished, note, parts=parts)
+    named_ones = _named(sources, opened.states, tally, finished, note, parts=parts)
     for source, found in progress(named_ones, len(opened.shapes), "reading", kept):
         name = found.gather_id
         if len(taken) < LOOKED_FOR:
@@ -240,13 +244,14 @@ def _gathers(
         yield gather
     if table and taken:
         check_some_fit(table, sources, request.options, taken)
+    remarks = all_remarks(sources, tally.told)
     if not kept:
         reasons = [(len(tally.lifeless), "without a live trace"), (len(tally.unlabelled), "without a label")]
         told = ", ".join(f"{number} {reason}" for number, reason in reasons if number) or "the sources have none"
         if broken := sum(number for number, _ in tally.broken.values()):
             told += f" ({broken} traces have NaN or infinite samples: check --sample-format and --byte-order)"
-        raise InputError(f"no gather is left to write: {told}; check the sources and labels")
-    tally.remarks = all_remarks(sources, tally.told)
+        raise InputError(f"no gather is left to write: {told}; check the sources and labels{because(remarks)}")
+    tally.remarks = passed_over(request.sources, request.kind) + remarks
     if request.strict:
         size = None if bring else opened.size
         refuse_warnings(([] if bring else shape_warnings(request, opened)) + treatment(tally, size, table))
@@ -265,6 +270,7 @@ def _label(table: LabelTable | None, source: Source, found: Recording | Picture 
 
 def _named(
     sources: Sequence[Source],
+    states: Mapping[Path, State | None],
     tally: Tally,
     finished: Finished | None = None,
     note: Callable[[int], None] = lambda files: None,
@@ -293,6 +299,7 @@ def _named(
                 tally.again.append(name)
             shots.add(shot)
             yield source, replace(found, gather_id=name)
+        check_unchanged(source.path, states[source.path])
         if parts:
             parts.discard(source.path)
         note(number)

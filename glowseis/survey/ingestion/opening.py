@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glowseis.errors import InputError
-from glowseis.survey.formats.source import Remark, Source, SourceError
+from glowseis.survey.formats.source import Remark, Source, SourceError, State, file_state
 from glowseis.survey.formats.sources import check_kind, open_sources, source_files
 from glowseis.survey.gather import source_text
 from glowseis.survey.ingestion.label_fit import look_ahead
@@ -29,9 +29,10 @@ MEANT_MS = (0.25, 16.0)
 
 @dataclass(frozen=True)
 class Opened:
-    """Opened files: everything known before amplitudes are read."""
+    """Opened files: everything known before amplitudes are read, and their states before any of that was read."""
 
     sources: Sequence[Source]
+    states: Mapping[Path, State | None]
     table: LabelTable | None
     shapes: Sequence[tuple[int, int]]
     size: tuple[int, int]
@@ -49,7 +50,9 @@ def open_files(request: Request, *, mixed: bool = False) -> Opened:
         InputError: A setting or an input is wrong; with `keep_going` a SourceError of all files that cannot be read.
     """
     wanted = _check(request)
-    table = read_labels(request.labels, source_files(request.sources, request.kind)) if request.labels else None
+    files = source_files(request.sources, request.kind)
+    table = read_labels(request.labels, files) if request.labels else None
+    states = {path: file_state(path) for path in files}
     faults: dict[Path, str] | None = {} if request.keep_going else None
     sources = open_sources(request.sources, request.options, request.kind, faults, request.without)
     if faults is not None:
@@ -61,7 +64,7 @@ def open_files(request: Request, *, mixed: bool = False) -> Opened:
     if request.strict:
         # Warnings about headers come before hours of reading.
         refuse_warnings(all_remarks(sources))
-    return Opened(sources, table, shapes, wanted or enclosing_size(shapes), interval_s)
+    return Opened(sources, states, table, shapes, wanted or enclosing_size(shapes), interval_s)
 
 
 def _look_for_faults(sources: Sequence[Source], faults: dict[Path, str]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from glowseis.errors import InputError
 from glowseis.survey.formats.pictures import TABLE
-from glowseis.survey.formats.source import ReadOptions, Remark, Source, blamed_on
+from glowseis.survey.formats.source import ReadOptions, Remark, Source, blamed_on, file_state
 from glowseis.survey.formats.sources import open_source
 from glowseis.survey.formats.targets import table_of
 from glowseis.survey.gather import Gather, Picture, Recording, source_text
@@ -61,7 +61,7 @@ class Task:
 
     def key(self) -> str:
         """A name that changes with everything that the part depends on."""
-        states = [_state(path) for path in (self.path, table_of(self.path), self.path.parent / TABLE)]
+        states = [file_state(path) for path in (self.path, table_of(self.path), self.path.parent / TABLE)]
         return hashlib.sha256(repr((code_digest(), self, states)).encode()).hexdigest()
 
     def records(self) -> Iterator[bytes]:
@@ -79,14 +79,6 @@ class Task:
                 raise ValueError("a gather cannot be read back as it was")
             yield record
         yield json.dumps([asdict(remark) for remark in source.remarks()]).encode()
-
-
-def _state(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns
 
 
 def tasks_of(request: Request, opened: Opened, done: int) -> dict[Path, Task]:
@@ -146,7 +138,7 @@ def make_part(task: Task, folder: Path, key: str) -> bool:
 
 def is_part(path: Path) -> bool:
     """Whether a path is that of a part; an empty file says that there is none."""
-    return bool((_state(path) or (0, 0))[0])
+    return bool((file_state(path) or (0, 0))[0])
 
 
 def read_source(

@@ -226,6 +226,18 @@ def refuse_warnings(lines: Sequence[str]) -> None:
         raise InputError(f"{warnings[0]} (refused by --strict{more})")
 
 
+def because(lines: Sequence[str]) -> str:
+    """The first warning in words that follow an error, whose cause it may be.
+
+    Args:
+        lines: Lines for a terminal.
+
+    Returns:
+        A part of a sentence; empty if there is no warning.
+    """
+    return next((f"; {line}" for line in lines if line.startswith(WARNING)), "")
+
+
 def resize_warnings(shapes: Sequence[tuple[int, int]], height: int, interval_s: float | None) -> list[str]:
     """Warn of what resizing does to the sample interval.
 

@@ -5,11 +5,8 @@ from pathlib import Path
 
 import watchfiles
 
+from glowseis.survey.formats.source import State, file_state
 from glowseis.survey.formats.sources import files_in
-
-State = tuple[int, int]
-"""A file's length in bytes, and when it was last changed, in nanoseconds since 1970."""
-
 
 LONGEST_S = 5.0
 """Longest time between two looks at the folder: not every file system tells of changes, network ones above all."""
@@ -42,12 +39,10 @@ class Settling:
         """
         seen = {}
         for path in files_in(self._folder, self._kind):
-            try:
-                found = path.stat()
-            except OSError:
+            state = file_state(path)
+            if state is None:
                 # It is gone, or not there yet for this machine.
                 continue
-            state = (found.st_size, found.st_mtime_ns)
             former = self._seen.get(path)
             seen[path] = former if former and former[0] == state else (state, now_s)
         self._seen = seen
