@@ -66,6 +66,10 @@ FITTED = {"trained", "saved", "models"}
 """Fixtures that train; whichever test asks for one first waits for it."""
 
 
+LONGEST = {"test_shipped.py", "test_site.py", "test_training.py", "test_devices.py", "test_activations.py"}
+"""Files with tests of more than half a minute."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     for item in items:
@@ -73,7 +77,7 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.slow)
     # Processes share what is left of the tests: files with long ones come first, so that none is left to the end.
     long = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in long)
+    items.sort(key=lambda item: (item.path.name not in LONGEST, item.path not in long))
 
 
 def pytest_collection_finish():
