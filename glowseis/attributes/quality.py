@@ -22,6 +22,9 @@ from glowseis.survey.ingestion.request import Request
 from glowseis.survey.store.manifest import MANIFEST
 from glowseis.survey.wording import first_names, number_of
 
+FARTHEST_LEVELS = 1000.0
+"""Files whose levels are further apart than this are not in one unit: not even swell is so much louder than signal."""
+
 
 @dataclass
 class Summary:
@@ -40,6 +43,7 @@ class Summary:
         nowhere: Gathers with a trace without offset.
         pictures: Gathers that are pictures.
         inside: Traces with a level in each window, by its attribute.
+        levels: Median level of the target of each gather that has one, by source.
     """
 
     gathers: int = 0
@@ -54,6 +58,7 @@ class Summary:
     nowhere: list[str] = field(default_factory=list)
     pictures: list[str] = field(default_factory=list)
     inside: Counter[str] = field(default_factory=Counter)
+    levels: dict[str, list[float]] = field(default_factory=dict)
 
     def add(self, found: Recording | Picture, measured: Measured) -> None:
         """Add a gather.
@@ -72,6 +77,9 @@ class Summary:
             self.noise_rms.append(float(np.median(noise)))
         for level in ("noise_rms", "target_rms"):
             self.inside[level] += int(np.count_nonzero(np.isfinite(traces[level])))
+        target = traces["target_rms"][traces["target_rms"] > 0]
+        if len(target):
+            self.levels.setdefault(found.source, []).append(float(np.median(target)))
         self.bands += len(measured.bands)
         self.banded += bool(measured.bands)
         self.leaking += bool(measured.modules)
@@ -103,6 +111,13 @@ class Summary:
                     f"warning: {option} {window.text} lies outside the record of every live trace; its columns are "
                     "empty: check its times, and offsets if it follows them"
                 )
+        levels = {source: float(np.median(each)) for source, each in self.levels.items()}
+        if levels and levels[loud := max(levels, key=levels.__getitem__)] > FARTHEST_LEVELS * min(levels.values()):
+            low = min(levels, key=levels.__getitem__)
+            yield (
+                f"warning: {loud} is {levels[loud] / levels[low]:,.0f} times as loud as {low} (RMS of the target, "
+                f"medians {levels[loud]:.3g} and {levels[low]:.3g}), probably in another unit: measure them apart"
+            )
         if self.nowhere:
             yield (
                 f"{number_of(len(self.nowhere), 'gather')} with traces without an offset, taken to be 25 m apart: "

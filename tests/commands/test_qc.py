@@ -13,6 +13,8 @@ import glowseis
 from glowseis.attributes import quality
 from glowseis.attributes.measuring import MARKS, NUMBERS, Settings
 from glowseis.attributes.rows import BANDS, GATHERS, TRACES
+from glowseis.survey.formats.source import ReadOptions
+from glowseis.survey.formats.sources import open_source
 from glowseis.survey.simulate import Acquisition, simulate_recording
 from tests.support.random_gathers import random_recording
 
@@ -88,6 +90,19 @@ def test_gathers_are_counted_that_have_nothing_to_measure(tmp_path, command, no_
     rows = cells(tmp_path / "out" / "gathers.csv")
     assert [row["dead"] for row in rows] == ["0", "24"] and rows[1]["noise_rms_median"] == ""
     assert rows[1]["dead_in_a_row"] == "24"
+
+
+def test_files_in_several_units_are_told(line, tmp_path, command, no_maps):
+    names = []
+    for factor in (1, 30, 1e5):
+        recordings = [*open_source(line, ReadOptions()).gathers()]
+        names.append(tmp_path / f"times{factor:g}.segy")
+        glowseis.write_gathers(names[-1], [replace(one, amplitude=one.amplitude * factor) for one in recordings[:2]])
+    done = command("qc", *names[:2], "--out", tmp_path / "similar")
+    assert done.status == 0 and "warning" not in done.out
+    done = command("qc", *names, "--out", tmp_path / "mixed")
+    told = f"warning: {names[2]} is 100,000 times as loud as {names[0]} (RMS of the target, medians "
+    assert done.status == 0 and told in done.out and "probably in another unit" in done.out
 
 
 def test_one_gather_has_no_spread():
