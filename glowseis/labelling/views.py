@@ -24,6 +24,9 @@ RANGE_DB = 50.0
 SMALLEST_WINDOW = 8
 """Samples and traces that a window needs for spectra."""
 
+SLOWEST = 1e-6
+"""Lowest frequency, over the Nyquist frequency, that is told from 0: no record has a period of it, and no filter."""
+
 
 @dataclass(frozen=True)
 class Axes:
@@ -94,7 +97,9 @@ def band_passed(amplitude: np.ndarray, interval_s: float, band_hz: tuple[float, 
     if not interval_s > 0:
         raise InputError("the sample interval is unknown, so frequencies are too; give --sample-interval to ingest")
     nyquist = 0.5 / interval_s
-    if not 0 <= low < min(high, nyquist):
+    if low < SLOWEST * nyquist:
+        low = min(low, 0.0)
+    if not 0 <= low < min(high, nyquist) or high < SLOWEST * nyquist:
         raise InputError(f"no frequency from {low:g} to {high:g} Hz: use a band between 0 and {nyquist:g} Hz")
     edges: float | list[float]
     if low > 0 and high < nyquist:

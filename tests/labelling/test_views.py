@@ -64,7 +64,8 @@ def test_a_band_keeps_its_frequencies_in_place_and_removes_others(band_hz):
 def test_a_band_that_cannot_be_is_told():
     amplitude = wave(20, 0)
     assert views.band_passed(amplitude, INTERVAL_S, (0, 100)) is amplitude
-    for band_hz in ((30, 20), (80, 90), (-1, 20)):
+    assert views.band_passed(amplitude, INTERVAL_S, (1e-9, 100)) is amplitude
+    for band_hz in ((30, 20), (80, 90), (-1, 20), (0, 1e-9)):
         with pytest.raises(InputError, match=r"no frequency from .* use a band between 0 and 62\.5 Hz"):
             views.band_passed(amplitude, INTERVAL_S, band_hz)
     with pytest.raises(InputError, match="the sample interval is unknown"):
