@@ -24,6 +24,10 @@ as a saturated trace, is not evidence."""
 MARGIN_BITS = 3.0
 """Bits per sample that another reading must save."""
 
+MARGIN_OF_DOUBLES_BITS = 16.0
+"""The same for integers of the other byte order in place of 64-bit floats. Amplitudes of 32 bits about a constant of 64
+resemble them, because the last digits of most samples are those of the constant: they save up to 13 bits."""
+
 FEWEST_HOLLOW = 200
 """Fewest integers to decide whether small ones are missing."""
 
@@ -71,7 +75,9 @@ def better_reading(
         cost = {reading: bits_a_sample(words, reading) for reading in readings}
     best = min(cost, key=lambda reading: cost[reading])
     # Random bits make no sense in any format, not even as loud integers.
-    enough = cost[best] <= min(cost[declared] - MARGIN_BITS, 8 * size - 1)
+    swapped = best.order != declared.order and best.form.kind[0] != "f"
+    margin_bits = MARGIN_OF_DOUBLES_BITS if swapped and declared.form.kind == "f8" else MARGIN_BITS
+    enough = cost[best] <= min(cost[declared] - margin_bits, 8 * size - 1)
     chosen = best if enough and not _twins(best, declared) else declared
     if other_formats and chosen.form is not IBM and chosen.form.kind[0] in "iu":
         chosen = Reading(_not_integers(words, chosen, cost) or chosen.form, chosen.order)

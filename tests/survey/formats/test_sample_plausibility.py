@@ -34,6 +34,8 @@ def sounds():
         "saturated": np.clip(4 * smooth, -0.3, 0.3),
         "about a constant": 2.3 + 0.05 * smooth,
         "about a large constant": 1000 + smooth,
+        "32 bits and a constant of 64": smooth.astype(np.float32).astype(np.float64) + 0.7,
+        "32 bits and a large constant of 64": smooth.astype(np.float32).astype(np.float64) + 10.1,
         "positive": np.abs(smooth),
         "velocities": np.linspace(1500, 5000, SAMPLES) + 0 * smooth,
         "cubes": smooth**3,
