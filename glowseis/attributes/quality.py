@@ -19,6 +19,7 @@ from glowseis.survey.formats.sources import source_files
 from glowseis.survey.gather import Picture, Recording, source_text
 from glowseis.survey.ingestion.ingest import recordings_of
 from glowseis.survey.ingestion.request import Request
+from glowseis.survey.matching.bringing import by_offset
 from glowseis.survey.store.manifest import MANIFEST
 from glowseis.survey.wording import first_names, number_of
 
@@ -43,6 +44,7 @@ class Summary:
         nowhere: Gathers with a trace without offset.
         pictures: Gathers that are pictures.
         inside: Traces with a level in each window, by its attribute.
+        sorted: Gathers whose traces were sorted by offset.
         levels: Median level of the target of each gather that has one, by source.
     """
 
@@ -58,6 +60,7 @@ class Summary:
     nowhere: list[str] = field(default_factory=list)
     pictures: list[str] = field(default_factory=list)
     inside: Counter[str] = field(default_factory=Counter)
+    sorted: list[str] = field(default_factory=list)
     levels: dict[str, list[float]] = field(default_factory=dict)
 
     def add(self, found: Recording | Picture, measured: Measured) -> None:
@@ -87,6 +90,8 @@ class Summary:
             self.lifeless.append(name)
         elif np.isnan(traces["first_arrival_s"]).all():
             self.silent.append(name)
+        if "reordered" in found.mended:
+            self.sorted.append(name)
         if not np.isfinite(found.geometry.offset_m).all():
             self.nowhere.append(name)
         if isinstance(found, Picture) or found.one_zero:
@@ -122,6 +127,11 @@ class Summary:
             yield (
                 f"{number_of(len(self.nowhere), 'gather')} with traces without an offset, taken to be 25 m apart: "
                 f"{first_names(self.nowhere)}"
+            )
+        if self.sorted:
+            yield (
+                f"{number_of(len(self.sorted), 'gather')} with traces in disorder, measured in the order of their "
+                f"offsets: {first_names(self.sorted)}"
             )
         if self.pictures:
             yield (
@@ -166,7 +176,8 @@ def measure_sources(request: Request, settings: Settings, out: Path) -> list[str
             table_writer(folder, "gathers", GATHERS) as gathers,
             table_writer(folder, "bands", BANDS) as bands,
         ):
-            every = measure_gathers(recordings_of(request, told), settings, lambda found: found)
+            along = (by_offset(found)[0] for found in recordings_of(request, told))
+            every = measure_gathers(along, settings, lambda found: found)
             for number, (found, measured) in enumerate(every, start=1):
                 place = place_of(number, found)
                 traces.add(place | trace_columns(found.geometry, measured), len(found.geometry.channel))

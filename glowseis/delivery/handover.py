@@ -26,6 +26,7 @@ from glowseis.survey.gather import Picture, Recording, source_text
 from glowseis.survey.ingestion.ingest import sourced_recordings
 from glowseis.survey.ingestion.naming import id_prefixes
 from glowseis.survey.ingestion.request import Request
+from glowseis.survey.matching.bringing import by_offset
 from glowseis.survey.wording import first_names, number_of
 from glowseis.version import __version__
 
@@ -244,8 +245,10 @@ def _faults(one: Recording | Picture, settings: Settings, found: _Found) -> dict
     if samples < FEWEST_SAMPLES or not one.geometry.sample_interval_s > 0:
         found.unmeasured.append(one.gather_id)
         return {fault: np.zeros(traces, bool) for fault in FAULTS}
-    measured = measure_gather(one, settings).traces
-    return {fault: measured[fault] for fault in FAULTS}
+    ordered, order = by_offset(one)
+    measured = measure_gather(ordered, settings).traces
+    place = np.arange(traces) if order is None else np.argsort(order)
+    return {fault: measured[fault][place] for fault in FAULTS}
 
 
 def _add_ranges(

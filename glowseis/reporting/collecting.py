@@ -34,7 +34,7 @@ from glowseis.survey.ingestion.ingest import sourced_recordings
 from glowseis.survey.ingestion.label_fit import Headed
 from glowseis.survey.ingestion.report import Tally, treatment
 from glowseis.survey.ingestion.request import Request
-from glowseis.survey.matching.bringing import Bringing
+from glowseis.survey.matching.bringing import Bringing, by_offset
 from glowseis.survey.progress import progress
 from glowseis.survey.store.survey import Survey
 from glowseis.survey.wording import line_names, number_of
@@ -171,7 +171,8 @@ class _Walk:
                     stack.enter_context(table_writer(self._folder, name, columns))
                     for name, columns in (("traces", TRACES), ("gathers", GATHERS))
                 )
-                every = measure_gathers(sourced_recordings(files, self.told), self._settings, itemgetter(1))
+                along = ((source, by_offset(one)[0]) for source, one in sourced_recordings(files, self.told))
+                every = measure_gathers(along, self._settings, itemgetter(1))
                 for number, ((source, found), measured) in enumerate(every, start=1):
                     if isinstance(source, Headed) and found.geometry.shot:
                         self.shot_words[source.shot_word] = None

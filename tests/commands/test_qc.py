@@ -13,8 +13,10 @@ import glowseis
 from glowseis.attributes import quality
 from glowseis.attributes.measuring import MARKS, NUMBERS, Settings
 from glowseis.attributes.rows import BANDS, GATHERS, TRACES
+from glowseis.delivery.handover import _faults
 from glowseis.survey.formats.source import ReadOptions
 from glowseis.survey.formats.sources import open_source
+from glowseis.survey.matching.bringing import by_offset, traces_taken
 from glowseis.survey.simulate import Acquisition, simulate_recording
 from tests.support.random_gathers import random_recording
 
@@ -90,6 +92,28 @@ def test_gathers_are_counted_that_have_nothing_to_measure(tmp_path, command, no_
     rows = cells(tmp_path / "out" / "gathers.csv")
     assert [row["dead"] for row in rows] == ["0", "24"] and rows[1]["noise_rms_median"] == ""
     assert rows[1]["dead_in_a_row"] == "24"
+
+
+def test_traces_in_disorder_are_measured_along_the_cable(line, tmp_path, command, no_maps):
+    random = np.random.default_rng(2)
+    shuffled, whole = [], [*open_source(line, ReadOptions()).gathers()]
+    for one in whole:
+        order = random.permutation(len(one.geometry.channel))
+        amplitude, geometry = one.amplitude[:, order], traces_taken(one.geometry, order)
+        shuffled.append(replace(one, amplitude=amplitude, geometry=geometry))
+        found, sorted_by = by_offset(shuffled[-1])
+        np.testing.assert_array_equal(found.amplitude, one.amplitude)
+        # What is handed over keeps the file's order.
+        for fault, there in _faults(one, Settings(), None).items():
+            np.testing.assert_array_equal(_faults(shuffled[-1], Settings(), None)[fault], there[order])
+        assert sorted_by is not None and by_offset(one) == (one, None)
+    glowseis.write_gathers(tmp_path / "shuffled.segy", shuffled)
+    first, again = (command("qc", path, "--out", tmp_path / path.stem) for path in (line, tmp_path / "shuffled.segy"))
+    assert first.status == again.status == 0 and "in disorder" not in first.out
+    told = f"{GATHERS_OF_LINE} gathers with traces in disorder, measured in the order of their offsets: "
+    assert told in again.out and again.out.splitlines()[-4:-1] == first.out.splitlines()[-4:-1]
+    done = command("ingest", tmp_path / "shuffled.segy", "--out", tmp_path / "survey")
+    assert done.status == 0 and f"warning: {GATHERS_OF_LINE} gathers with traces in disorder" in done.out
 
 
 def test_files_in_several_units_are_told(line, tmp_path, command, no_maps):

@@ -10,6 +10,7 @@ from glowseis.survey.amplitudes.mending import MENDINGS
 from glowseis.survey.formats.source import Remark, Source
 from glowseis.survey.gather import UNKNOWN_PARENT, Gather, Origin, source_text
 from glowseis.survey.ingestion.label_table import LabelTable
+from glowseis.survey.matching.trace_order import order_of_offsets
 from glowseis.survey.store.survey import Survey
 from glowseis.survey.wording import first_names as _first
 from glowseis.survey.wording import number_of as _number
@@ -50,6 +51,7 @@ class Tally:
         without_row: Gathers without a row in the label table.
         again: Gathers of a line, shot and cable that came earlier in their file.
         renamed: New ids of gathers whose id was taken.
+        disordered: Gathers whose traces do not follow one another along the cable.
         nowhere: Number of gathers without coordinates, by source.
         mended: What was mended, by the names of `glowseis.survey.amplitudes.mending.MENDINGS`.
         remarks: Lines about whole files.
@@ -67,6 +69,7 @@ class Tally:
     without_row: list[str] = field(default_factory=list)
     again: list[str] = field(default_factory=list)
     renamed: list[str] = field(default_factory=list)
+    disordered: list[str] = field(default_factory=list)
     nowhere: Counter[str] = field(default_factory=Counter)
     mended: dict[str, Mended] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
@@ -87,6 +90,8 @@ class Tally:
             self.largest = (max(self.largest[0], recorded[0]), max(self.largest[1], recorded[1]))
         if math.isnan(gather.geometry.source_x_m):
             self.nowhere[gather.source] += 1
+        if order_of_offsets(gather.geometry.offset_m[: gather.valid_traces], "unknown") is not None:
+            self.disordered.append(gather.gather_id)
 
     def add_mended(self, name: str, counts: Mapping[str, int]) -> None:
         """Add what was mended in a gather.
@@ -176,6 +181,11 @@ def treatment(tally: Tally, size: tuple[int, int] | None, table: LabelTable | No
         lines.append(
             f"warning: {_number(len(tally.again), 'gather')} of a shot that came before in the file, with others "
             f"between: {_first(tally.again)}; if shots are split, sort the traces by shot or pass --shot-header"
+        )
+    if tally.disordered:
+        lines.append(
+            f"warning: {_number(len(tally.disordered), 'gather')} with traces in disorder, as their offsets say: "
+            f"{_first(tally.disordered)}; their images stay so: sort the traces of each shot by offset"
         )
     if table:
         lines += _labels(table, tally)

@@ -264,6 +264,21 @@ def _shape(found: Recording | Picture) -> tuple[int, int]:
     return shape[0], shape[1]
 
 
+def by_offset(found: Recording | Picture) -> tuple[Recording | Picture, np.ndarray | None]:
+    """A gather with its traces along the cable: sorted by offset if the file has them in disorder.
+
+    Args:
+        found: The gather as recorded, or as rendered earlier.
+
+    Returns:
+        The gather, and the order in which its traces were taken, int64 `[trace]`; itself and None if it is in order.
+    """
+    order = order_of_offsets(found.geometry.offset_m, "unknown")
+    if order is None or len(order) != _shape(found)[1]:
+        return found, None
+    return _ordered(found, order), order
+
+
 def _ordered(found: Recording | Picture, order: np.ndarray) -> Recording | Picture:
     geometry = traces_taken(found.geometry, order)
     mended = Counter(found.mended) + Counter(reordered=len(order))
