@@ -196,7 +196,7 @@ def measure_gather(found: Recording | Picture, settings: Settings) -> Measured:
         "noise_rms": noise * scale,
         "target_rms": target * scale,
         "tail_rms": tail * scale,
-        "low_rms": np.sqrt(np.einsum("ts,ts->t", low, low) / low.shape[1]) * scale,
+        "low_rms": np.sqrt(np.einsum("ts,ts->t", low, low) / low.shape[1], dtype=np.float64) * scale,
         "signal_to_noise_db": levels.signal_to_noise_db(target, noise),
         "peak_hz": spectra.peak_hz(power, frequency_hz),
         "low_share": spectra.low_share(power, frequency_hz),

@@ -278,7 +278,10 @@ def serve(
 
 def _given() -> Callable[[str], str]:
     """The texts of a request's JSON object, by name; empty if missing."""
-    content = request.get_json()
+    try:
+        content = request.get_json()
+    except RecursionError:
+        abort(400, "send a JSON object that is not nested")
     if not isinstance(content, dict):
         abort(400, "send a JSON object")
     return lambda name: str(content.get(name) or "")

@@ -116,6 +116,12 @@ def test_labels_marks_and_what_is_taken_back(client, session):
     assert len(spectra["db"]) == 16
 
 
+def test_what_is_nested_deeply_is_answered_in_a_line(client):
+    words = {"content_type": "application/json", "base_url": "http://127.0.0.1:8640"}
+    reply = client.post(f"/{TOKEN}/label", data="[" * 20000 + "]" * 20000, **words)
+    assert reply.status_code == 400 and "send a JSON object" in reply.json["error"]
+
+
 @pytest.mark.parametrize(
     ("path", "given", "message"),
     [
