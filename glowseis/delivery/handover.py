@@ -296,8 +296,10 @@ def _number(cell: str) -> float | int | None:
 
 def _kill_lines(found: _Found, kill: Sequence[str], ranges: int) -> Iterator[str]:
     if found.ungraded:
-        count = number_of(len(found.ungraded), "gather")
-        yield f"{count} without a row in the table, such as those that classify leaves out: {first_names(found.ungraded)}"
+        yield (
+            f"{number_of(len(found.ungraded), 'gather')} without a row in the table, such as those that classify "
+            f"leaves out: {first_names(found.ungraded)}"
+        )
     if found.unmeasured:
         yield (
             f"{number_of(len(found.unmeasured), 'gather')} without a sample interval, or of fewer than "
