@@ -35,6 +35,7 @@ EQUAL = (1.0, 1.0, 1.0)
 """As many good, medium and bad gathers."""
 
 GOOD = (1.0, 0.0, 0.0)
+"""Good gathers alone."""
 
 FAULTY = NoiseSettings(dead=8, weak=8, reversed=8, spiky=8, saturated=8, crossfeed=60)
 """Every kind of noise, eight times as many faulty channels as usual, and sixty times as many leaking modules."""
@@ -91,7 +92,7 @@ class Found:
         false: How many were found elsewhere.
         errors: By the names of `ERRORS`, arrays of errors.
         without_arrival: Traces on which no first arrival was found.
-        calm: Good gathers with ambient noise alone, of channels that do not rumble.
+        calm: Good gathers with ambient noise alone, on acquisitions without rumbling channels.
         banded: How many of them have a band of noise nevertheless.
     """
 
@@ -165,7 +166,8 @@ def compare(survey: tuple[Acquisition, ...], count: int, seed: int) -> Found:
 
     Args:
         survey: The acquisitions.
-        count: Gathers with all noise, and as many with swell alone.
+        count: Gathers with all noise. On acquisitions without rumbling channels, each also has one with swell alone
+            and a good one with ambient noise alone.
         seed: Seed of the gathers.
 
     Returns:

@@ -63,7 +63,7 @@ pictures_every_epochs = 100
 
 
 FITTED = {"trained", "saved", "models"}
-"""Fixtures that train; whichever test asks for one first waits for it."""
+"""Fixtures that train or export models; the first test that asks for one waits for it."""
 
 
 LONGEST = {"test_shipped.py", "test_site.py", "test_training.py", "test_devices.py", "test_activations.py"}

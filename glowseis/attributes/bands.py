@@ -14,11 +14,11 @@ NOISY_FACTOR = 2.0
 """A trace is noisy when it is more than this many times as loud as the background."""
 
 NEAR_FACTOR = 1.8
-"""A band's middle noisy trace is at least this many times as loud as the middle quiet trace near it: the low
-frequencies of signal grow more slowly along the cable."""
+"""Least ratio of the median level of a band's noisy traces to that of the quiet traces nearby: the low frequencies of
+the signal change more slowly along the cable."""
 
 NEAREST_TRACES, EARLY = 5, 0.75
-"""What is loud on one of so many traces nearest the source, and only before this share of the record, is its signal."""
+"""A band on one of this many traces nearest the source that is loud only before this share of the record is signal."""
 
 NARROWEST, WIDEST_GAP = 3, 1
 """Fewest traces of a band, and most quiet ones that do not end it."""
@@ -47,9 +47,9 @@ class NoiseBand:
     Attributes:
         first_trace: Its first trace, from 0.
         last_trace: Its last trace.
-        rms: Root mean square below 8 Hz over its traces and the record, in the units of the amplitudes.
+        rms: Root mean square from 1 to 8 Hz over its traces and the record, in the units of the amplitudes.
         excess: How many times as loud as the background its loudest trace is.
-        peak_hz: Frequency at which its traces together have most power below 10 Hz, in hertz.
+        peak_hz: Frequency at which its traces together have most power from 1 to 8 Hz, in hertz.
         correlation: Mean correlation of its traces at each of `LAGS`; NaN where it is too narrow.
         first_s: When it is first loud, in seconds after the shot.
         last_s: When it is last loud.
@@ -105,16 +105,17 @@ def noise_bands(
     A trace is noisy when its root mean square below 8 Hz is more than twice the background's. A band is three noisy
     traces or more; a single quiet or dead one does not end it. At these frequencies bands are seen in the whole record,
     not before the first arrivals alone; the louder half of the record, in which near traces have the signal's own
-    low frequencies, does not count. What has most power at the upper end of these frequencies is no band: it is the
-    foot of a signal or noise above them. Nor is a band what stands out little from the quiet traces near it: where the
-    signal has such frequencies, its level changes along the cable. Noise beside the source lasts to the end of the
-    record; its direct wave does not.
+    low frequencies, does not count.
+
+    Traces with most power at the upper end of these frequencies are no band: that is the foot of a signal or of noise
+    above them. Nor are traces that are hardly louder than the quiet ones nearby: the level of the signal changes slowly
+    along the cable. Nor are traces near the source that are loud only early: that is the direct wave; noise lasts.
 
     Args:
-        low: Amplitudes below 8 Hz, float32 `[trace, time]`.
+        low: Amplitudes from 1 to 8 Hz, float32 `[trace, time]`.
         step_s: Time between two of these samples, in seconds.
         start_s: Time of the first after the shot.
-        frequency_hz: Frequencies below 10 Hz `[frequency]`.
+        frequency_hz: Frequencies from 1 to 8 Hz `[frequency]`.
         powers: Power at these, of the whole record, float32 `[trace, frequency]`.
         live: Traces that count, bool `[trace]`; not single bad channels.
         nearest: The trace nearest the source, if it is known.
@@ -135,7 +136,7 @@ def noise_bands(
         if len(quiet) and np.median(level[traces]) < NEAR_FACTOR * np.median(level[quiet]):
             continue
         begin, end = _span(low, traces, quiet, block)
-        beside = nearest is not None and first - NEAREST_TRACES < nearest < last + NEAREST_TRACES
+        beside = nearest is not None and first - NEAREST_TRACES < nearest < last - 1 + NEAREST_TRACES
         if beside and end < EARLY * low.shape[1]:
             continue
         band = NoiseBand(

@@ -17,6 +17,7 @@ from glowseis.errors import InputError
 from glowseis.machine import cores
 from glowseis.survey.amplitudes.measured import constant_traces, measure
 from glowseis.survey.gather import Geometry, Picture, Recording
+from glowseis.survey.matching.trace_order import blank_offsets
 from glowseis.survey.render import ZERO_LEVEL, check_middle, trace_states
 
 Thing = TypeVar("Thing")
@@ -148,8 +149,8 @@ def measure_gathers(
     """
     at_once = min(cores(), MOST_THREADS)
     ahead: deque[tuple[Thing, Future[Measured]]] = deque()
-    # NumPy lets other threads run while it computes; processes would spend longer on handing gathers over. BLAS's own
-    # threads would wait for these ones: its products are small.
+    # NumPy lets other threads run while it computes; processes would spend longer on handing gathers over. Threads of
+    # BLAS would compete with these; its products here are small.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(at_once) as threads:
         try:
             for thing in things:
@@ -209,8 +210,9 @@ def measure_gather(found: Recording | Picture, settings: Settings) -> Measured:
     sound = ~np.any([marks[name] for name in ("dead", "weak", "wild", "spiky", "saturated")], axis=0)
     kept = slice(*np.searchsorted(frequency_hz, (spectra.LOWEST_HZ, spectra.BAND_HZ)))
     offset_m = np.abs(np.asarray(geometry.offset_m, np.float64))
-    known = np.isfinite(offset_m)
-    nearest = int(np.nanargmin(offset_m)) if np.unique(offset_m[known]).size > 1 else None
+    offset_m[blank_offsets(offset_m)] = np.nan
+    known = offset_m[np.isfinite(offset_m)]
+    nearest = int(np.nanargmin(offset_m)) if np.unique(known).size > 1 else None
     found_bands = noise_bands(low, low_step_s, geometry.start_s, frequency_hz[kept], power[:, kept], sound, nearest)
     band = np.zeros(len(traces), np.int32)
     for number, one in enumerate(found_bands, start=1):

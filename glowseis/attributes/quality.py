@@ -24,7 +24,7 @@ from glowseis.survey.store.manifest import MANIFEST
 from glowseis.survey.wording import first_names, number_of
 
 FARTHEST_LEVELS = 1000.0
-"""Files whose levels are further apart than this are not in one unit: not even swell is so much louder than signal."""
+"""Ratio of two files' levels above which their units probably differ: not even swell is so much louder than signal."""
 
 
 @dataclass

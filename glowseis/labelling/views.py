@@ -25,7 +25,8 @@ SMALLEST_WINDOW = 8
 """Samples and traces that a window needs for spectra."""
 
 SLOWEST = 1e-6
-"""Lowest frequency, over the Nyquist frequency, that is told from 0: no record has a period of it, and no filter."""
+"""Lowest frequency, as a share of the Nyquist frequency, that is not taken as 0: no record is long enough for its
+period, and no filter is stable there."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pytest
 
 from eval.attributes import compare
 from glowseis.attributes import measuring
-from glowseis.attributes.bands import noise_bands
+from glowseis.attributes.bands import NEAREST_TRACES, noise_bands
 from glowseis.attributes.crossfeed import leaking_modules
 from glowseis.attributes.faults import FAULTS, neighbour_correlation, reversed_traces
 from glowseis.attributes.first_arrivals import cables
@@ -190,6 +190,27 @@ def test_what_is_loud_beside_the_source_and_early_alone_is_its_signal(until, nea
     low[1:9, :until] *= 9
     power, live = np.ones((80, 5), np.float32), np.ones(80, bool)
     assert len(noise_bands(low, 0.03, 0.0, np.arange(1.0, 6.0), power, live, nearest)) == bands
+
+
+@pytest.mark.parametrize("away", range(3, 8))
+def test_a_band_counts_alike_from_both_ends_of_the_cable(away):
+    low = np.random.default_rng(5).standard_normal((80, 200)).astype(np.float32)
+    low[away : away + 8, :140] *= 9
+    power, live = np.ones((80, 5), np.float32), np.ones(80, bool)
+    wanted = away >= NEAREST_TRACES
+    for traces, nearest in ((low, 0), (low[::-1], 79)):
+        assert len(noise_bands(traces, 0.03, 0.0, np.arange(1.0, 6.0), power, live, nearest)) == wanted
+
+
+def test_a_trace_without_an_offset_is_not_taken_for_the_one_nearest_the_source():
+    random = np.random.default_rng(4)
+    amplitude = 0.1 * random.standard_normal((SAMPLES, TRACES))
+    time_s = INTERVAL_S * np.arange(SAMPLES)
+    amplitude[:, 20:29] += (0.6 * np.sin(2 * np.pi * 4 * time_s) * (time_s < 1.6))[:, None]
+    offset_m = np.array(recording(amplitude).geometry.offset_m)
+    for blank in (False, True):
+        offset_m[24] = 0.0 if blank else offset_m[24]
+        assert len(measure_gather(recording(amplitude, offset_m=offset_m), Settings()).bands) == 1
 
 
 def test_a_leaking_module_is_told_from_noise_that_knows_no_modules():

@@ -146,7 +146,10 @@ def test_a_file_that_changes_while_it_is_graded_is_told(graded, lines, tmp_path,
 
     monkeypatch.setattr(SavedClassifier, "look", looking)
     done = command("classify", graded.folder / "grader", "a.segy", "--out", "new.csv")
-    assert done.status == 2 and "a.segy: changed while it was read; read it again when it is complete" in done.error[0]
+    assert (
+        done.status == 2
+        and "a.segy: changed while it was read; run the command again when the file is complete" in done.error[0]
+    )
     assert not list(tmp_path.glob("*.csv")) and not list(tmp_path.glob("*.json"))
 
 

@@ -56,7 +56,9 @@ def test_a_file_that_changes_while_it_is_read_is_told(line, monkeypatch, command
     monkeypatch.setattr(SegySource, "gathers", reading)
     done = command(module, "line", "--out", "out")
     assert done.status == 2 and not os.path.exists("out")
-    assert done.error[0].endswith("line/a.segy: changed while it was read; read it again when it is complete")
+    assert done.error[0].endswith(
+        "line/a.segy: changed while it was read; run the command again when the file is complete"
+    )
 
 
 def test_a_file_that_changes_is_left_out_by_keep_going(line, monkeypatch, command):
@@ -102,5 +104,5 @@ def test_what_is_not_read_in_a_folder_is_told(line, command):
     (line / "d.segy").mkdir()
     (line / "e\n.segy.part").touch()
     done = command("ingest", "line", "--out", "again")
-    told = "line: not read, as folders or files of unknown endings: c.seg, d.segy, e\\n.segy.part; name those"
+    told = "line: folders and files with other extensions were not read: c.seg, d.segy, e\\n.segy.part; give"
     assert done.status == 0 and told in done.out

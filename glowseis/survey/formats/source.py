@@ -209,7 +209,7 @@ def check_unchanged(path: Path, before: State | None) -> None:
         SourceError: It is not.
     """
     if file_state(path) != before:
-        text = f"{source_text(path)}: changed while it was read; read it again when it is complete"
+        text = f"{source_text(path)}: changed while it was read; run the command again when the file is complete"
         raise SourceError({path: text})
 
 

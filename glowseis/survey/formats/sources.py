@@ -23,7 +23,7 @@ TABLES = (".csv", ".tsv", ".xlsx")
 """Extensions of tables, which somebody may take for gathers."""
 
 BESIDE = (*TABLES, ".json", ".tfrecord", ".txt", ".pdf")
-"""Extensions of what often lies beside gathers, and has none."""
+"""Extensions of files that often lie beside gathers and hold none."""
 
 TRACES, ARRAYS = ("segy", "su"), ("hdf5", "numpy")
 
@@ -185,7 +185,7 @@ def passed_over(paths: Sequence[Path], kind: str | None) -> list[str]:
         kind: As for `source_files`.
 
     Returns:
-        A line for each folder with more than `BESIDE`.
+        A line for each folder in which something was not read, apart from files in `BESIDE`.
     """
     lines = []
     for folder in paths:
@@ -194,8 +194,8 @@ def passed_over(paths: Sequence[Path], kind: str | None) -> list[str]:
         names = [source_text(Path(one.name)) for one in others if one.is_dir() or not _counts(one, kind)]
         if names:
             lines.append(
-                f"{source_text(folder)}: not read, as folders or files of unknown endings: {first_names(names)}; name "
-                "those that have gathers"
+                f"{source_text(folder)}: folders and files with other extensions were not read: {first_names(names)}; "
+                "give them as sources if they hold gathers"
             )
     return lines
 

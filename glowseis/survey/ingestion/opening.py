@@ -29,7 +29,7 @@ MEANT_MS = (0.25, 16.0)
 
 @dataclass(frozen=True)
 class Opened:
-    """Opened files: everything known before amplitudes are read, and their states before any of that was read."""
+    """Opened files: all that is known before amplitudes are read, and each file's state before it was opened."""
 
     sources: Sequence[Source]
     states: Mapping[Path, State | None]
@@ -54,7 +54,7 @@ def open_files(request: Request, *, mixed: bool = False) -> Opened:
     table = read_labels(request.labels, files) if request.labels else None
     states = {path: file_state(path) for path in files}
     faults: dict[Path, str] | None = {} if request.keep_going else None
-    sources = open_sources(request.sources, request.options, request.kind, faults, request.without)
+    sources = open_sources(files, request.options, request.kind, faults, request.without)
     if faults is not None:
         _look_for_faults(sources, faults)
     if table:

@@ -90,7 +90,7 @@ class Tally:
             self.largest = (max(self.largest[0], recorded[0]), max(self.largest[1], recorded[1]))
         if math.isnan(gather.geometry.source_x_m):
             self.nowhere[gather.source] += 1
-        if order_of_offsets(gather.geometry.offset_m[: gather.valid_traces], "unknown") is not None:
+        if order_of_offsets(gather.geometry.offset_m, "unknown") is not None:
             self.disordered.append(gather.gather_id)
 
     def add_mended(self, name: str, counts: Mapping[str, int]) -> None:
@@ -237,13 +237,13 @@ def refuse_warnings(lines: Sequence[str]) -> None:
 
 
 def because(lines: Sequence[str]) -> str:
-    """The first warning in words that follow an error, whose cause it may be.
+    """The first warning, to be added to an error that it may explain.
 
     Args:
         lines: Lines for a terminal.
 
     Returns:
-        A part of a sentence; empty if there is no warning.
+        The text to add; empty if there is no warning.
     """
     return next((f"; {line}" for line in lines if line.startswith(WARNING)), "")
 

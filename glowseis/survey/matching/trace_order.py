@@ -31,7 +31,7 @@ def order_of_offsets(offset_m: np.ndarray, wanted: str) -> np.ndarray | None:
         Numbers of the traces in that order, int64 `[trace]`; None if they are in it already, or offsets are unknown.
     """
     distance = np.abs(np.asarray(offset_m, np.float64))
-    told = np.flatnonzero(~_blank(distance))
+    told = np.flatnonzero(~blank_offsets(distance))
     known = distance[told]
     if len(known) < 2 or 2 * len(known) < len(distance) or np.ptp(known) == 0:
         return None
@@ -48,8 +48,15 @@ def order_of_offsets(offset_m: np.ndarray, wanted: str) -> np.ndarray | None:
     return np.argsort(place[np.maximum(before, 0)], kind="stable")
 
 
-def _blank(distance: np.ndarray) -> np.ndarray:
-    """Traces without an offset, bool `[trace]`. A single 0 that continues the others' spacing is an offset."""
+def blank_offsets(distance: np.ndarray) -> np.ndarray:
+    """Find traces without an offset. A single 0 that continues the others' spacing is an offset.
+
+    Args:
+        distance: Absolute offsets, float64 `[trace]`, in metres; NaN or 0 where the header is blank.
+
+    Returns:
+        bool `[trace]`.
+    """
     blank = ~np.isfinite(distance) | (distance == 0)
     others = np.unique(distance[~blank])
     single = np.count_nonzero(distance == 0) == 1
