@@ -13,7 +13,7 @@ import glowseis
 from glowseis.attributes import quality
 from glowseis.attributes.measuring import MARKS, NUMBERS, Settings
 from glowseis.attributes.rows import BANDS, GATHERS, TRACES
-from glowseis.delivery.handover import _faults
+from glowseis.delivery.collecting import faults_of
 from glowseis.survey.formats.source import ReadOptions
 from glowseis.survey.formats.sources import open_source
 from glowseis.survey.matching.bringing import by_offset, traces_taken
@@ -104,8 +104,8 @@ def test_traces_in_disorder_are_measured_along_the_cable(line, tmp_path, command
         found, sorted_by = by_offset(shuffled[-1])
         np.testing.assert_array_equal(found.amplitude, one.amplitude)
         # What is handed over keeps the file's order.
-        for fault, there in _faults(one, Settings(), None).items():
-            np.testing.assert_array_equal(_faults(shuffled[-1], Settings(), None)[fault], there[order])
+        for fault, there in faults_of(one, Settings(), None).items():
+            np.testing.assert_array_equal(faults_of(shuffled[-1], Settings(), None)[fault], there[order])
         assert sorted_by is not None and by_offset(one) == (one, None)
     glowseis.write_gathers(tmp_path / "shuffled.segy", shuffled)
     first, again = (command("qc", path, "--out", tmp_path / path.stem) for path in (line, tmp_path / "shuffled.segy"))
