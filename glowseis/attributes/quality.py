@@ -117,11 +117,11 @@ class Summary:
                     "empty: check its times, and offsets if it follows them"
                 )
         levels = {source: float(np.median(each)) for source, each in self.levels.items()}
-        if levels and levels[loud := max(levels, key=levels.__getitem__)] > FARTHEST_LEVELS * min(levels.values()):
-            low = min(levels, key=levels.__getitem__)
+        loud, quiet = (pick(levels, key=levels.__getitem__, default="") for pick in (max, min))
+        if levels and levels[loud] > FARTHEST_LEVELS * levels[quiet]:
             yield (
-                f"warning: {loud} is {levels[loud] / levels[low]:,.0f} times as loud as {low} (RMS of the target, "
-                f"medians {levels[loud]:.3g} and {levels[low]:.3g}), probably in another unit: measure them apart"
+                f"warning: {loud} is {levels[loud] / levels[quiet]:,.0f} times as loud as {quiet} (RMS of the target, "
+                f"medians {levels[loud]:.3g} and {levels[quiet]:.3g}); their units probably differ: measure them apart"
             )
         if self.nowhere:
             yield (
