@@ -43,6 +43,7 @@ def main(
     Example: python -m glowseis.next surveys/mine --labels labels/anna.csv --out next.csv
     """
     from glowseis.choosing.mixture import parse_shares
+    from glowseis.errors import InputError
     from glowseis.export.folders import read_about, version_folder
     from glowseis.files import check_output, whole_file
     from glowseis.shipped import ready_model
@@ -51,6 +52,8 @@ def main(
     from glowseis.survey.labels.overlay import open_survey, read_overlay
     from glowseis.survey.labels.telling import disputes
 
+    if whom and judge:
+        raise InputError(f"--for {whom} --judge {judge}: labels of others do not count with --for; pass only one")
     wanted = parse_shares(shares or [])
     check_output(out)
     opened = open_survey(survey, judge=None if labels else judge)

@@ -26,6 +26,9 @@ from glowseis.survey.wording import first_names, number_of
 FARTHEST_LEVELS = 1000.0
 """Ratio of two files' levels above which their units probably differ: not even swell is so much louder than signal."""
 
+FARTHEST_TOGETHER = 50.0
+"""The same, if the noise before the first arrival differs as much: weather changes the noise, the sea floor the signal."""
+
 
 @dataclass
 class Summary:
@@ -45,7 +48,7 @@ class Summary:
         pictures: Gathers that are pictures.
         inside: Traces with a level in each window, by its attribute.
         sorted: Gathers whose traces were sorted by offset.
-        levels: Median level of the target of each gather that has one, by source.
+        levels: Median levels of the target and of the noise, NaN if unknown, of each gather with a target, by source.
     """
 
     gathers: int = 0
@@ -61,7 +64,7 @@ class Summary:
     pictures: list[str] = field(default_factory=list)
     inside: Counter[str] = field(default_factory=Counter)
     sorted: list[str] = field(default_factory=list)
-    levels: dict[str, list[float]] = field(default_factory=dict)
+    levels: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
 
     def add(self, found: Recording | Picture, measured: Measured) -> None:
         """Add a gather.
@@ -82,7 +85,8 @@ class Summary:
             self.inside[level] += int(np.count_nonzero(np.isfinite(traces[level])))
         target = traces["target_rms"][traces["target_rms"] > 0]
         if len(target):
-            self.levels.setdefault(found.source, []).append(float(np.median(target)))
+            quiet = float(np.median(noise)) if len(noise) else np.nan
+            self.levels.setdefault(found.source, []).append((float(np.median(target)), quiet))
         self.bands += len(measured.bands)
         self.banded += bool(measured.bands)
         self.leaking += bool(measured.modules)
@@ -116,9 +120,9 @@ class Summary:
                     f"warning: {option} {window.text} lies outside the record of every live trace; its columns are "
                     "empty: check its times, and offsets if it follows them"
                 )
-        levels = {source: float(np.median(each)) for source, each in self.levels.items()}
+        levels = {source: float(np.median([target for target, _ in each])) for source, each in self.levels.items()}
         loud, quiet = (pick(levels, key=levels.__getitem__, default="") for pick in (max, min))
-        if levels and levels[loud] > FARTHEST_LEVELS * levels[quiet]:
+        if levels and self._differ(loud, quiet):
             yield (
                 f"warning: {loud} is {levels[loud] / levels[quiet]:,.0f} times as loud as {quiet} (RMS of the target, "
                 f"medians {levels[loud]:.3g} and {levels[quiet]:.3g}); their units probably differ: measure them apart"
@@ -149,6 +153,17 @@ class Summary:
             where = f"in {settings.noise.text}" if settings.noise else "before the first arrival"
             spread = f" (5 to 95 % of the gathers: {low:.4g} to {high:.4g})" if len(self.noise_rms) > 1 else ""
             yield f"noise {where}, median of a gather: {middle:.4g}{spread}"
+
+    def _differ(self, loud: str, quiet: str) -> bool:
+        """Whether the units of two sources probably differ."""
+        targets, noises = [], []
+        for source in (loud, quiet):
+            target, noise = np.array(self.levels[source]).T
+            known = noise > 0
+            targets.append(np.median(target))
+            noises.append(np.median(noise[known]) if known.any() else np.nan)
+        target, noise = targets[0] / targets[1], noises[0] / noises[1]
+        return bool(target > FARTHEST_LEVELS or np.minimum(target, noise) > FARTHEST_TOGETHER)
 
 
 def measure_sources(request: Request, settings: Settings, out: Path) -> list[str]:

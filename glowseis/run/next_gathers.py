@@ -115,9 +115,6 @@ def labelled(survey: Survey, overlay: Overlay | None, whom: str | None = None) -
         survey: The survey, with the labels of its records.
         overlay: What judges say of it; None if no files of labels were given.
         whom: The judge; what others and the records say then does not count. None for all.
-
-    Raises:
-        InputError: There is such a judge, and one who decides for all.
     """
     records = survey.index["label"].to_numpy(object)
     unknown = np.full(len(survey), -np.inf)
@@ -127,10 +124,6 @@ def labelled(survey: Survey, overlay: Overlay | None, whom: str | None = None) -
             return Labelled(np.full(len(survey), "", object), none > 0, none, unknown, survey.labels)
         return Labelled(records, records != "", (records != "").astype(np.int64), unknown, survey.labels)
     if whom:
-        if overlay.judge not in ("", MAJORITY):
-            raise InputError(
-                f"--for {whom} --judge {overlay.judge}: labels of others do not count with --for; pass only one"
-            )
         there = [number for number, judge in enumerate(overlay.judges) if judge.casefold() == whom.casefold()]
         votes, given = overlay.votes[:, there], overlay.given[:, there]
         own = votes.max(axis=1, initial=SILENT * 2)

@@ -123,15 +123,28 @@ def test_traces_in_disorder_are_measured_along_the_cable(line, tmp_path, command
 
 def test_files_in_several_units_are_told(line, tmp_path, command, no_maps):
     names = []
-    for factor in (1, 30, 1e5):
+    for factor in (1, 30, 100, 1e5):
         recordings = [*open_source(line, ReadOptions()).gathers()]
         names.append(tmp_path / f"times{factor:g}.segy")
         glowseis.write_gathers(names[-1], [replace(one, amplitude=one.amplitude * factor) for one in recordings[:2]])
     done = command("qc", *names[:2], "--out", tmp_path / "similar")
     assert done.status == 0 and "warning" not in done.out
+    done = command("qc", names[0], names[2], "--out", tmp_path / "hundredfold")
+    assert done.status == 0 and f"warning: {names[2]} is 100 times as loud as {names[0]}" in done.out
     done = command("qc", *names, "--out", tmp_path / "mixed")
-    told = f"warning: {names[2]} is 100,000 times as loud as {names[0]} (RMS of the target, medians "
+    told = f"warning: {names[3]} is 100,000 times as loud as {names[0]} (RMS of the target, medians "
     assert done.status == 0 and told in done.out and "their units probably differ" in done.out
+
+
+@pytest.mark.parametrize(
+    ("target", "noise", "differ"),
+    [(100, 100, True), (100, 10, False), (10, 100, False), (100, np.nan, False), (2000, 1, True), (2000, np.nan, True)],
+)
+def test_units_differ_if_signal_and_noise_do(target, noise, differ):
+    """A quiet sea or a far sea floor changes one of them."""
+    levels = {"a.segy": [(0.5, 0.2), (2.0, np.nan), (1.0, 0.1)], "b.segy": [(target, 0.15 * noise)]}
+    told = [*quality.Summary(levels=levels).lines(Settings())]
+    assert any(f"b.segy is {target:,} times as loud as a.segy" in line for line in told) == differ
 
 
 def test_one_gather_has_no_spread():

@@ -22,6 +22,9 @@ from glowseis.survey.wording import first_names, number_of
 TRIED = 16
 """Dead traces whose samples are checked if most of a file are declared dead."""
 
+EARLIEST_S, LATEST_S = -10.0, 20.0
+"""A marine record begins between these times after the shot: sound reaches the deepest sea floor and returns in 15 s."""
+
 OFFSET, COORDINATES = slice(36, 40), slice(72, 88)
 """Bytes of the offset and of the source's and receiver's coordinates."""
 
@@ -80,6 +83,7 @@ class TraceLooks:
         self._codes: dict[int, dict[int, int]] = {AUXILIARY: {}, DEAD: {}, FOREIGN: {}}
         self._tried: list[int] = []
         self._weights = (0, 0)
+        self._begin_ms = (0.0, 0.0)
         self._doubted: list[Remark] = []
 
     def without_auxiliary(self) -> "TraceLooks":
@@ -118,7 +122,13 @@ class TraceLooks:
             self._check(headers, starts, traces, auxiliary | dead)
         self._gathers += int(np.count_nonzero(traces))
         every_ms = self._extremes_ms(headers, starts, auxiliary)
-        return Seen(traces, self._extremes_ms(headers, starts, auxiliary, dead) if dead.any() else every_ms, every_ms)
+        alive_ms = self._extremes_ms(headers, starts, auxiliary, dead) if dead.any() else every_ms
+        told_ms = alive_ms[traces > 0]
+        self._begin_ms = (
+            float(told_ms[:, 0].min(initial=self._begin_ms[0])),
+            float(told_ms[:, 1].max(initial=self._begin_ms[1])),
+        )
+        return Seen(traces, alive_ms, every_ms)
 
     def left_out(self, headers: np.ndarray) -> np.ndarray:
         """Traces that are not read, bool `[trace]`."""
@@ -171,6 +181,16 @@ class TraceLooks:
                     "weights beyond",
                     f"TraceWeightingFactor (bytes 169-170) holds {low} to {high}, beyond {LARGEST_WEIGHT} powers of "
                     "two; it is not applied",
+                )
+            )
+        first, last = (each / 1e3 for each in self._begin_ms)
+        if first < EARLIEST_S or last > LATEST_S:
+            begin = f"{first:g} s before" if first < EARLIEST_S else f"{last:g} s after"
+            self._doubted.append(
+                Remark(
+                    "delay",
+                    f"traces begin {begin.lstrip('-')} the shot (DelayRecordingTime, bytes 109-110), which is doubtful; "
+                    "all times count from there: write the file again if they are wrong",
                 )
             )
 

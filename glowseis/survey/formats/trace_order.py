@@ -7,7 +7,8 @@ import numpy as np
 from glowseis.survey.formats.gather_runs import GatherRuns
 
 LEAST_RUN = 3
-"""Fewest traces in a run between two gaps in the channel numbers."""
+"""Fewest traces, on average, in a run between two gaps in the channel numbers, or between two turns of what rises or
+falls along a cable; traces in disorder turn after two."""
 
 LEAST_GAP = 20
 """Most consecutive channels that may be missing without being a gap."""
@@ -65,7 +66,7 @@ def repeats(gathers: GatherRuns, channel: np.ndarray) -> tuple[np.ndarray, np.nd
 def restarts(gathers: GatherRuns, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Find values that run in one direction and jump back by more than half their range.
 
-    A single outlier jumps back and forth, and does not count.
+    A single outlier jumps back and forth, and does not count; nor do traces in disorder.
 
     Args:
         gathers: Gathers.
@@ -85,7 +86,7 @@ def restarts(gathers: GatherRuns, numbers: np.ndarray) -> tuple[np.ndarray, np.n
     net = gathers.count(back) - gathers.count(forth)
     # A single last trace is an outlier, not a run.
     last = gathers.starts + gathers.lengths - 1
-    return mixed & (net - back[last] > 0), back
+    return mixed & (net - back[last] > 0) & _runs(gathers, up, down), back
 
 
 def jumps(gathers: GatherRuns, channel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -98,13 +99,21 @@ def jumps(gathers: GatherRuns, channel: np.ndarray) -> tuple[np.ndarray, np.ndar
     Returns:
         Gathers that have them, bool `[gather]`, and traces after gaps, bool `[trace]`.
     """
-    steps = np.abs(gathers.steps(channel))
-    gap = steps > LEAST_GAP
+    steps = gathers.steps(channel)
+    up, down = gathers.count(steps > 0), gathers.count(steps < 0)
+    size = np.abs(steps)
+    gap = size > LEAST_GAP
     count = gathers.count(gap)
     if not count.any():
         return np.zeros(len(count), bool), gap
-    least = gathers.low(np.where(gap, steps, np.iinfo(np.int64).max))
-    return (count > 0) & (count < gathers.lengths // LEAST_RUN) & (least > gathers.lengths / (count + 1)), gap
+    least = gathers.low(np.where(gap, size, np.iinfo(np.int64).max))
+    few = (count > 0) & (count < gathers.lengths // LEAST_RUN) & _runs(gathers, up, down)
+    return few & (least > gathers.lengths / (count + 1)), gap
+
+
+def _runs(gathers: GatherRuns, up: np.ndarray, down: np.ndarray) -> np.ndarray:
+    """Gathers in which values rise or fall in runs, by the number of steps in each direction, bool `[gather]`."""
+    return LEAST_RUN * (np.minimum(up, down) + 1) <= gathers.lengths
 
 
 def along(gathers: GatherRuns, receiver: Sequence[np.ndarray]) -> np.ndarray:

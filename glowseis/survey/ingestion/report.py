@@ -184,8 +184,8 @@ def treatment(tally: Tally, size: tuple[int, int] | None, table: LabelTable | No
         )
     if tally.disordered:
         lines.append(
-            f"warning: {_number(len(tally.disordered), 'gather')} with traces in disorder, as their offsets say: "
-            f"{_first(tally.disordered)}; their images stay so: sort the traces of each shot by offset"
+            f"warning: {_number(len(tally.disordered), 'gather')} with traces in disorder, by their offsets: "
+            f"{_first(tally.disordered)}; their images show them so: sort the traces by offset and ingest again"
         )
     if table:
         lines += _labels(table, tally)

@@ -37,14 +37,14 @@ def image_statistics(image: np.ndarray) -> np.ndarray:
     if not grey.size:
         return np.zeros(len(STATISTICS))
     levels = grey.astype(np.float32) - ZERO_LEVEL
-    power = np.einsum("st,st->t", levels, levels, dtype=np.float64)
+    energy = np.einsum("st,st->t", levels, levels, dtype=np.float64)
     return np.array(
         [
             *_frequencies(levels),
-            np.sqrt(power.sum() / levels.size),
+            np.sqrt(energy.sum() / levels.size),
             np.mean(grey == ZERO_LEVEL),
             np.mean((grey == 0) | (grey == 255)),
-            _lateral_correlation(levels, power),
+            _lateral_correlation(levels, energy),
             live.mean(),
         ],
         np.float64,
@@ -63,8 +63,8 @@ def _frequencies(levels: np.ndarray) -> np.ndarray:
     return np.interp([0.1, 0.5, 0.9], total / total[-1], rfftfreq(len(levels)))
 
 
-def _lateral_correlation(levels: np.ndarray, power: np.ndarray) -> float:
-    """Correlation of neighbouring traces; their power is `[trace]`."""
-    size = np.sqrt(power[:-1].sum() * power[1:].sum())
+def _lateral_correlation(levels: np.ndarray, energy: np.ndarray) -> float:
+    """Correlation of neighbouring traces; their energies are `[trace]`."""
+    size = np.sqrt(energy[:-1].sum() * energy[1:].sum())
     product = np.einsum("st,st->", levels[:, :-1], levels[:, 1:], dtype=np.float64)
     return float(product / size) if size > 0 else 0.0

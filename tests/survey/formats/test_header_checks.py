@@ -118,6 +118,17 @@ def test_gaps_in_channels_and_single_wrong_words_are_no_cables(tmp_path):
         assert told(written(tmp_path, Line(2, 48).with_words(**words))) == {}
 
 
+@BOTH
+@pytest.mark.parametrize("words", [{}, {"tracf": 0}, {"offset": 0}, {"sx": 0, "gx": 0}])
+@pytest.mark.parametrize("traces", [24, 120])
+def test_shots_in_disorder_are_no_cables(tmp_path, ending, words, traces):
+    random = np.random.default_rng(3)
+    for _ in range(3):
+        line = Line(3, traces).with_words(**words)
+        path = written(tmp_path, line.sorted_by(line.shot, random.permutation(len(line.shot))), ending)
+        assert told(path) == {}
+
+
 def test_cables_without_a_shot_number_are_cables(tmp_path):
     line = cables(1)
     line.with_words(**dict.fromkeys(line, 0) | {"tracf": line["tracf"], "cable": 1 + line.streamer})

@@ -132,6 +132,25 @@ def test_traces_of_several_starts(tmp_path, ending):
 
 
 @BOTH
+@pytest.mark.parametrize(
+    ("delay", "begin"), [(32_767, "32.767 s after"), (-32_768, "32.768 s before"), (19_000, ""), (-9_000, "")]
+)
+def test_doubtful_starts_are_told(tmp_path, ending, delay, begin):
+    line = Line()
+    path = written(tmp_path, line.with_words(delrt=np.where(line.shot == 1, delay, 0)), ending)
+    assert [gather.geometry.start_s for gather in gathers(path)] == [0, delay / 1e3, 0]
+    if begin:
+        assert f"traces begin {begin} the shot (DelayRecordingTime" in told(path)["delay"]
+    else:
+        assert told(path) == {}
+    # Nothing is told of traces that are left out or dead.
+    aside = np.where((line.shot == 1) & (line.number > 2), np.where(line.number % 2, 3, 6), 1)
+    line.with_words(trid=aside, delrt=np.where(aside > 1, delay, 0))
+    path = written(tmp_path, line, ending)
+    assert "delay" not in told(path), told(path)
+
+
+@BOTH
 @pytest.mark.parametrize("delay", [20, 120, 3000])
 @pytest.mark.parametrize("dead", [[0], [7], [23], [0, 1, 11, 23]])
 @pytest.mark.parametrize(
