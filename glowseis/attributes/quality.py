@@ -27,7 +27,7 @@ FARTHEST_LEVELS = 1000.0
 """Ratio of two files' levels above which their units probably differ: not even swell is so much louder than signal."""
 
 FARTHEST_TOGETHER = 50.0
-"""The same, if the noise before the first arrival differs as much: weather changes the noise, the sea floor the signal."""
+"""The same, if the noise before the first arrival differs as much: weather changes noise, the sea floor the signal."""
 
 
 @dataclass

@@ -23,7 +23,7 @@ TRIED = 16
 """Dead traces whose samples are checked if most of a file are declared dead."""
 
 EARLIEST_S, LATEST_S = -10.0, 20.0
-"""A marine record begins between these times after the shot: sound reaches the deepest sea floor and returns in 15 s."""
+"""A marine record begins between these times after the shot: sound is back from the deepest sea floor in 15 s."""
 
 OFFSET, COORDINATES = slice(36, 40), slice(72, 88)
 """Bytes of the offset and of the source's and receiver's coordinates."""
@@ -185,12 +185,12 @@ class TraceLooks:
             )
         first, last = (each / 1e3 for each in self._begin_ms)
         if first < EARLIEST_S or last > LATEST_S:
-            begin = f"{first:g} s before" if first < EARLIEST_S else f"{last:g} s after"
+            begin = f"{-first:g} s before" if first < EARLIEST_S else f"{last:g} s after"
             self._doubted.append(
                 Remark(
                     "delay",
-                    f"traces begin {begin.lstrip('-')} the shot (DelayRecordingTime, bytes 109-110), which is doubtful; "
-                    "all times count from there: write the file again if they are wrong",
+                    f"traces begin {begin} the shot (DelayRecordingTime, bytes 109-110), which is doubtful; all times "
+                    "count from there: write the file again if they are wrong",
                 )
             )
 
