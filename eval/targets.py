@@ -64,7 +64,7 @@ FIGURES = {
 }
 PUBLISHED_A: dict[str, dict[str, str]] = {
     "early": {"low_hz": "22 to 26", "middle_hz": "35 to 38", "high_hz": "45 to 46", "level": "92 to 96"},
-    "late": {"low_hz": "26 to 33", "middle_hz": "30 to 36", "high_hz": "42", "level": "38 to 53"},
+    "late": {"low_hz": "26 to 33", "middle_hz": "30 to 37", "high_hz": "42", "level": "38 to 53"},
 }
 PUBLISHED_B: dict[str, dict[str, str]] = {
     "early": {"low_hz": "quiet", "middle_hz": "quiet", "high_hz": "quiet", "level": "1.4 to 1.8"},
