@@ -37,7 +37,9 @@ _FLOOR = 1e-4
 _FEWEST_TRACES = 8
 
 
-def first_arrivals(cumulated: np.ndarray, block_s: float, offset_m: np.ndarray, live: np.ndarray) -> np.ndarray:
+def first_arrivals(
+    cumulated: np.ndarray, block_s: float, offset_m: np.ndarray, live: np.ndarray, zeros: int = 0
+) -> np.ndarray:
     """Find the first arrivals: a path along the cable on which power rises most over all that came before.
 
     At each time the power of the next 0.1 s is compared with the mean since the record began. The logarithm of this
@@ -51,6 +53,8 @@ def first_arrivals(cumulated: np.ndarray, block_s: float, offset_m: np.ndarray, 
         block_s: Length of a block, in seconds.
         offset_m: Offsets `[trace]`, in metres; NaN if unknown.
         live: Traces to use, bool `[trace]`.
+        zeros: Blocks of zeros, on all traces, that were cut off before the first: a mute or padding. An arrival before
+            their end is taken to be there; and if nothing rises later, their end is a mute's, just before the arrivals.
 
     Returns:
         The block of each arrival, float64 `[trace]`; NaN for traces without one. All are NaN if power rises less than
@@ -60,8 +64,12 @@ def first_arrivals(cumulated: np.ndarray, block_s: float, offset_m: np.ndarray, 
     for run in cables(offset_m):
         used = run.start + np.flatnonzero(live[run])
         if len(used) >= _FEWEST_TRACES:
-            found[used] = _arrivals_of_cable(cumulated[used], block_s, spacing_or_usual(offset_m[run]))
-    return found
+            spacing_m = spacing_or_usual(offset_m[run])
+            found[used] = _arrivals_of_cable(cumulated[used], block_s, spacing_m)
+            if zeros and np.isnan(found[used]).all():
+                padded = np.pad(cumulated[used], ((0, 0), (zeros, 0)))
+                found[used] = np.maximum(_arrivals_of_cable(padded, block_s, spacing_m) - zeros, 0.0)
+    return np.where(np.isneginf(found), 0.0 if zeros else np.nan, found)
 
 
 def cables(offset_m: np.ndarray) -> list[slice]:
@@ -100,6 +108,7 @@ def spacing_or_usual(offset_m: np.ndarray) -> float:
 
 
 def _arrivals_of_cable(cumulated: np.ndarray, block_s: float, spacing_m: float) -> np.ndarray:
+    """The block of each arrival; minus infinity where it is before the record, NaN if it is after it or unknown."""
     traces, blocks = len(cumulated), cumulated.shape[1] - 1
     step, after = max(1, round(STEP_S / block_s)), max(1, round(AFTER_S / block_s))
     if blocks < 4 * after:
@@ -115,7 +124,8 @@ def _arrivals_of_cable(cumulated: np.ndarray, block_s: float, spacing_m: float) 
     middle = (np.arange(groups) + 0.5) * GROUP_TRACES - 0.5
     along = np.interp(np.arange(traces), middle, path)
     inside = (along > 0.5) & (along < rise.shape[1] - 1.5)
-    return np.where(inside, _onsets(cumulated, along * step, 3 * step, after), np.nan)
+    outside = np.where(along > 0.5, np.nan, -np.inf)
+    return np.where(inside, _onsets(cumulated, along * step, 3 * step, after), outside)
 
 
 def _medians(sums: np.ndarray, groups: int) -> np.ndarray:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from glowseis.attributes.measuring import MARKS, NUMBERS
 from glowseis.attributes.scales import limits, ticks
@@ -145,13 +146,15 @@ def attribute_maps(
 
 def _places(path: Path, most: int) -> tuple[list[int], list[_Place]]:
     """Cables, and where their gathers lie."""
-    read = list(read_columns(path, ("sail_line", "shot", "cable")))
-    line, shot, cable = (np.concatenate([part[name] for part in read]) for name in ("sail_line", "shot", "cable"))
+    read = list(read_columns(path, ("sail_line", "source", "shot", "cable")))
+    line, source, shot, cable = (np.concatenate([part[name] for part in read]) for name in read[0])
+    # Without a number of the line each file is one.
+    file = np.where(line == 0, pd.factorize(source)[0], 0)
     cables = [int(one) for one in np.unique(cable)]
     places = []
     for one in cables:
         own = np.flatnonzero(cable == one)
-        own = own[np.lexsort((own, shot[own], line[own]))]
+        own = own[np.lexsort((own, shot[own], file[own], line[own]))]
         columns = min(len(own), most)
         column = np.full(len(cable), -1, np.int64)
         column[own] = np.arange(len(own)) * columns // len(own)

@@ -4,7 +4,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -50,7 +50,10 @@ FAR_APART = 1.5
 """Distance of two traces, in those of neighbours, from which their polarities are not compared."""
 
 MUTED = 0.5
-"""Share of exact zeros from which a window is muted: what is left says nothing of the noise."""
+"""Share of exact zeros from which a window of noise is muted: what is left says nothing. Fewer zeros do not count."""
+
+LEAST_ZEROS_S = 0.1
+"""Shortest stretch of zeros, at either end of all traces, that is no part of the record."""
 
 _SMALL, _LARGE = 1e-12, 1e12
 _SHORTEST_SAMPLES = 16
@@ -187,7 +190,13 @@ def measure_gather(found: Recording | Picture, settings: Settings) -> Measured:
     samples = traces.shape[1]
     if samples < _SHORTEST_SAMPLES:
         raise InputError(f"{where}: has {samples} samples, too few to measure; give at least {_SHORTEST_SAMPLES}")
-    arrival_s, noise, target, tail = _levels(found, settings, traces, ~constant)
+    begin, end = _recorded(traces[~constant] if constant.any() else traces, interval_s)
+    if end - begin >= _SHORTEST_SAMPLES:
+        traces, samples = traces[:, begin:end], end - begin
+        geometry = replace(geometry, start_s=geometry.start_s + begin * interval_s)
+    arrival_s, noise, target, tail = _levels(
+        geometry, settings, traces, ~constant, geometry.start_s - found.geometry.start_s
+    )
     spectrum = spectra.spectra(traces)
     power = spectra.power(spectrum)
     frequency_hz = spectra.frequencies_hz(samples, interval_s)
@@ -314,18 +323,32 @@ def _zero(traces: np.ndarray, peak: np.ndarray) -> tuple[float, bool]:
     return zero if abs(zero) > SAME_ZERO * middle else 0.0, bool(wrong.any())
 
 
+def _recorded(traces: np.ndarray, interval_s: float) -> tuple[int, int]:
+    """The samples between zeros that begin and end all live traces, float32 `[trace, time]`; padding, or mutes."""
+    samples, least = traces.shape[1], math.ceil(LEAST_ZEROS_S / interval_s)
+    begin, end = 0, samples
+    if not (traces[:, :least].any() and traces[:, -least:].any()):
+        there = np.flatnonzero(traces.any(axis=0))
+        if len(there):
+            begin = int(there[0]) if there[0] >= least else 0
+            end = int(there[-1]) + 1 if samples - 1 - there[-1] >= least else samples
+    return begin, end
+
+
 def _levels(
-    found: Recording | Picture, settings: Settings, traces: np.ndarray, live: np.ndarray
+    geometry: Geometry, settings: Settings, traces: np.ndarray, live: np.ndarray, zeros_s: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """First arrivals, and root mean squares before them, in the target and in the tail, float64 `[trace]` each."""
-    geometry = found.geometry
+    """First arrivals, and root mean squares before them, in the target and in the tail, float64 `[trace]` each.
+
+    Zeros of that length were cut off before the record.
+    """
     block = levels.block_samples(geometry.sample_interval_s)
     block_s = block * geometry.sample_interval_s
     sums = levels.block_sums(traces, block)
     count, blocks = sums.shape
     cumulated = np.zeros((count, blocks + 1))
     np.cumsum(sums, axis=1, dtype=np.float64, out=cumulated[:, 1:])
-    arrival = first_arrivals.first_arrivals(cumulated, block_s, geometry.offset_m, live)
+    arrival = first_arrivals.first_arrivals(cumulated, block_s, geometry.offset_m, live, math.ceil(zeros_s / block_s))
 
     def measured(first: np.ndarray, last: np.ndarray, least_s: float) -> np.ndarray:
         return levels.window_rms(cumulated, first, last, block, max(1, round(least_s / block_s)))
@@ -342,7 +365,7 @@ def _levels(
         shown = np.where(np.isfinite(first) & np.isfinite(last), 1.0, np.nan)
         zeros = np.concatenate([np.zeros((count, 1)), np.cumsum(silent, axis=1, dtype=np.float64)], axis=1)
         share = levels.window_rms(zeros, first * shown, last * shown, 1) ** 2
-        noise = np.where(share > MUTED, np.nan, noise)
+        noise = np.where(share > MUTED, np.nan, noise / np.sqrt(1.0 - np.minimum(share, MUTED)))
     after = (arrival, arrival + TARGET_S / block_s)
     begin, end = after if settings.target is None else edges(settings.target)
     target = measured(begin, end, 0.0)

@@ -6,12 +6,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from glowseis.attributes.faults import FAULTS
 from glowseis.attributes.maps import draw_maps
 from glowseis.attributes.measuring import Measured, Settings, measure_gathers
-from glowseis.attributes.rows import BANDS, GATHERS, TRACES, band_rows, gather_row, place_of, trace_columns
-from glowseis.attributes.tables import table_writer
+from glowseis.attributes.rows import (
+    BANDS,
+    GATHERS,
+    PLACE,
+    TRACES,
+    band_rows,
+    gather_row,
+    place_of,
+    shared_places,
+    trace_columns,
+)
+from glowseis.attributes.tables import read_columns, table_writer
 from glowseis.errors import InputError
 from glowseis.files import check_output, whole_folder
 from glowseis.survey.formats.source import check_file
@@ -202,6 +213,7 @@ def measure_sources(request: Request, settings: Settings, out: Path) -> list[str
                 summary.add(found, measured)
         if not summary.gathers:
             raise InputError("the sources have no gathers; check them")
+        told += shared_places(pd.concat(map(pd.DataFrame, read_columns(folder / "gathers.parquet", list(PLACE)))))
         maps = draw_maps(folder)
     return [*told, *summary.lines(settings), f"tables and {number_of(len(maps), 'map')}: {source_text(out)}"]
 

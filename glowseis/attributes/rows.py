@@ -4,11 +4,13 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from glowseis.attributes.bands import LAGS
 from glowseis.attributes.faults import FAULTS, runs
 from glowseis.attributes.measuring import MARKS, NUMBERS, Measured, Settings
 from glowseis.survey.gather import Gather, Geometry, Picture, Recording
+from glowseis.survey.wording import number_of
 
 WHOLE, FRACTION, COORDINATE, TEXT, MARK = "whole", "fraction", "coordinate", "text", "mark"
 """Types of columns: whole numbers of 32 bits, others of 32 bits and of 64, texts, and true or false."""
@@ -82,6 +84,31 @@ def place_of(number: int, found: Recording | Picture | Gather) -> dict[str, Any]
         "shot": geometry.shot,
         "cable": geometry.cable,
     }
+
+
+def shared_places(gathers: pd.DataFrame) -> list[str]:
+    """Warn of gathers of several files that have one sail line, shot and cable.
+
+    Files of single streamers without a cable word have such gathers, and so have shots that were fired again.
+
+    Args:
+        gathers: Columns `PLACE`, one row a gather.
+
+    Returns:
+        A line, or none. Gathers without a number of the line or of the shot are not looked at.
+    """
+    known = gathers[(gathers["sail_line"] > 0) & (gathers["shot"] > 0)]
+    first = known.groupby(["sail_line", "shot", "cable"], sort=False)["source"].transform("first")
+    others = known[known["source"] != first]
+    if others.empty:
+        return []
+    line, shot, cable, source = others.iloc[0][["sail_line", "shot", "cable", "source"]]
+    return [
+        f"warning: {number_of(len(others), 'gather')} with the line, shot and cable of a gather of another file (line "
+        f"{line} shot {shot} cable {cable} in {first.loc[others.index[0]]} and {source}), taken for more records of "
+        "that cable: if the files are of several cables, or of shots fired again, give them one by one, or pass "
+        "--cable-header or --line-header"
+    ]
 
 
 def trace_columns(geometry: Geometry, measured: Measured) -> dict[str, np.ndarray]:

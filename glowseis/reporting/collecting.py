@@ -15,7 +15,7 @@ import pandas as pd
 from glowseis.attributes.bands import NoiseBand
 from glowseis.attributes.measuring import Settings, measure_gathers
 from glowseis.attributes.quality import Summary
-from glowseis.attributes.rows import GATHERS, PLACE, TEXT, TRACES, gather_row, place_of, trace_columns
+from glowseis.attributes.rows import GATHERS, PLACE, TEXT, TRACES, gather_row, place_of, shared_places, trace_columns
 from glowseis.attributes.tables import read_columns, table_writer
 from glowseis.errors import InputError
 from glowseis.export.classifier import SavedClassifier
@@ -126,7 +126,12 @@ def collect(
         shot_words=list(walk.shot_words),
         expected=grading.classifier.assumed(grading.prior),
         lasting=_lasting(records, grading),
-        told=[*walk.told, *walk.bringing.lines(), *(walk.measured.lines(settings) if walk.measured.gathers else ())],
+        told=[
+            *shared_places(records),
+            *walk.told,
+            *walk.bringing.lines(),
+            *(walk.measured.lines(settings) if walk.measured.gathers else ()),
+        ],
     )
 
 

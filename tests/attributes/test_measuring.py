@@ -244,6 +244,33 @@ def test_a_mute_is_no_noise():
     assert np.isnan(found["noise_rms"][:10]).all() and np.isfinite(found["target_rms"]).all()
 
 
+@pytest.mark.parametrize(("head", "tail"), [(375, 0), (0, 200), (376, 240), (1200, 1200), (40, 25)])
+@pytest.mark.parametrize("dead", [False, True])
+def test_padding_is_no_part_of_the_record(head, tail, dead):
+    """Zeros from time zero to a deep record's begin, or up to a usual length, change no attribute but the times."""
+    amplitude = shot()
+    amplitude[:, 30:36] += 0.6 * np.sin(2 * np.pi * 4 * INTERVAL_S * np.arange(SAMPLES))[:, None]
+    if dead:
+        amplitude[:, 11] = 0
+    padded = np.pad(amplitude, ((head, tail), (0, 0)))
+    plain = measure_gather(recording(amplitude, start_s=head * INTERVAL_S), Settings())
+    found = measure_gather(recording(padded), Settings())
+    assert len(plain.bands) == 1 and found.bands == plain.bands
+    for name, values in plain.traces.items():
+        np.testing.assert_array_equal(found.traces[name], values, err_msg=name)
+
+
+def test_zeros_within_a_window_of_noise_do_not_count():
+    amplitude = shot()
+    plain = measure_gather(recording(amplitude), settings_of("", "0-0.4", 24)).traces["noise_rms"]
+    amplitude[:40, 1:] = 0
+    found = measure_gather(recording(amplitude), settings_of("", "0-0.4", 24)).traces["noise_rms"]
+    assert found == pytest.approx(plain, rel=0.2) and found[1:].mean() == pytest.approx(plain[1:].mean(), rel=0.03)
+    amplitude[:60, 1:] = 0
+    found = measure_gather(recording(amplitude), settings_of("", "0-0.4", 24)).traces["noise_rms"]
+    assert np.isnan(found[1:]).all() and found[0] == plain[0]
+
+
 def test_first_arrivals_of_several_cables_are_followed_one_by_one():
     offset_m = np.concatenate([200 + 12.5 * np.arange(24)] * 2)
     assert cables(offset_m) == [slice(0, 24), slice(24, 48)]

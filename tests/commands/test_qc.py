@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import glowseis
-from glowseis.attributes import quality
+from glowseis.attributes import maps, quality
 from glowseis.attributes.measuring import MARKS, NUMBERS, Settings
 from glowseis.attributes.rows import BANDS, GATHERS, TRACES
 from glowseis.delivery.collecting import Found, faults_of
@@ -128,12 +128,37 @@ def test_files_in_several_units_are_told(line, tmp_path, command, no_maps):
         names.append(tmp_path / f"times{factor:g}.segy")
         glowseis.write_gathers(names[-1], [replace(one, amplitude=one.amplitude * factor) for one in recordings[:2]])
     done = command("qc", *names[:2], "--out", tmp_path / "similar")
-    assert done.status == 0 and "warning" not in done.out
+    assert done.status == 0 and "units probably differ" not in done.out
     done = command("qc", names[0], names[2], "--out", tmp_path / "hundredfold")
     assert done.status == 0 and f"warning: {names[2]} is 100 times as loud as {names[0]}" in done.out
     done = command("qc", *names, "--out", tmp_path / "mixed")
     told = f"warning: {names[3]} is 100,000 times as loud as {names[0]} (RMS of the target, medians "
     assert done.status == 0 and told in done.out and "their units probably differ" in done.out
+
+
+def test_files_with_gathers_of_one_place_are_told(line, tmp_path, command, no_maps):
+    """Streamers without a cable word, one file each, or shots that were fired again."""
+    first = [*open_source(line, ReadOptions()).gathers()]
+    again = [replace(one, amplitude=one.amplitude[::-1]) for one in first[2:]]
+    names = [tmp_path / "a.segy", tmp_path / "b.segy", tmp_path / "c.segy"]
+    other = [replace(one, geometry=replace(one.geometry, cable=2)) for one in first]
+    for name, gathers in zip(names, (first, again, other), strict=True):
+        glowseis.write_gathers(name, gathers)
+    done = command("qc", *names, "--out", tmp_path / "out")
+    told = f"warning: {len(again)} gathers with the line, shot and cable of a gather of another file (line "
+    place = f"{first[2].geometry.sail_line} shot {first[2].geometry.shot} cable 1 in {names[0]} and {names[1]})"
+    assert done.status == 0 and told + place in done.out
+    done = command("qc", names[0], names[2], "--out", tmp_path / "cables")
+    assert done.status == 0 and "another file" not in done.out
+    # Without line numbers each file is a line.
+    nowhere = [replace(one, geometry=replace(one.geometry, sail_line=0)) for one in first]
+    names = [tmp_path / "d.segy", tmp_path / "e.segy"]
+    for name in names:
+        glowseis.write_gathers(name, nowhere)
+    done = command("qc", *names, "--out", tmp_path / "unnumbered")
+    assert done.status == 0 and "another file" not in done.out
+    _, (place,) = maps._places(tmp_path / "unnumbered" / "gathers.parquet", 100)
+    assert place.column[: len(first)].max() < place.column[len(first) :].min()
 
 
 @pytest.mark.parametrize(
