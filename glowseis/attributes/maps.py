@@ -35,7 +35,7 @@ PIXELS_AN_INCH = 150
 
 TITLES = {
     "first_arrival_s": "first arrival (s)",
-    "noise_rms": "noise before the first arrival, RMS (units of the source)",
+    "noise_rms": "noise window, RMS (units of the source)",
     "target_rms": "target window, RMS (units of the source)",
     "tail_rms": "last half second, RMS (units of the source)",
     "low_rms": "below 8 Hz, RMS (units of the source)",

@@ -75,6 +75,11 @@ class Settings:
     module_channels: int = MODULE_CHANNELS
     zero_level: float | None = None
 
+    @property
+    def noise_text(self) -> str:
+        """Where the noise is measured, in words."""
+        return f"in {self.noise.text}" if self.noise else "before the first arrival"
+
 
 def settings_of(target: str, noise: str, module_channels: int, zero_level: float | None = None) -> Settings:
     """What users write, as settings.
@@ -194,9 +199,10 @@ def measure_gather(found: Recording | Picture, settings: Settings) -> Measured:
     if end - begin >= _SHORTEST_SAMPLES:
         traces, samples = traces[:, begin:end], end - begin
         geometry = replace(geometry, start_s=geometry.start_s + begin * interval_s)
-    arrival_s, noise, target, tail = _levels(
-        geometry, settings, traces, ~constant, geometry.start_s - found.geometry.start_s
-    )
+    offset_m = np.abs(np.asarray(geometry.offset_m, np.float64))
+    offset_m[blank_offsets(offset_m)] = np.nan
+    zeros_s = geometry.start_s - found.geometry.start_s
+    arrival_s, noise, target, tail = _levels(geometry, offset_m, settings, traces, ~constant, zeros_s)
     spectrum = spectra.spectra(traces)
     power = spectra.power(spectrum)
     frequency_hz = spectra.frequencies_hz(samples, interval_s)
@@ -218,8 +224,6 @@ def measure_gather(found: Recording | Picture, settings: Settings) -> Measured:
     marks = _faults(traces, peak, constant, ratios, numbers["limit_share"], geometry, (spectrum, frequency_hz))
     sound = ~np.any([marks[name] for name in ("dead", "weak", "wild", "spiky", "saturated")], axis=0)
     kept = slice(*np.searchsorted(frequency_hz, (spectra.LOWEST_HZ, spectra.BAND_HZ)))
-    offset_m = np.abs(np.asarray(geometry.offset_m, np.float64))
-    offset_m[blank_offsets(offset_m)] = np.nan
     known = offset_m[np.isfinite(offset_m)]
     nearest = int(np.nanargmin(offset_m)) if np.unique(known).size > 1 else None
     found_bands = noise_bands(low, low_step_s, geometry.start_s, frequency_hz[kept], power[:, kept], sound, nearest)
@@ -336,11 +340,16 @@ def _recorded(traces: np.ndarray, interval_s: float) -> tuple[int, int]:
 
 
 def _levels(
-    geometry: Geometry, settings: Settings, traces: np.ndarray, live: np.ndarray, zeros_s: float
+    geometry: Geometry,
+    offset_m: np.ndarray,
+    settings: Settings,
+    traces: np.ndarray,
+    live: np.ndarray,
+    zeros_s: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """First arrivals, and root mean squares before them, in the target and in the tail, float64 `[trace]` each.
 
-    Zeros of that length were cut off before the record.
+    Offsets are distances, NaN where they are unknown. Zeros of that length were cut off before the record.
     """
     block = levels.block_samples(geometry.sample_interval_s)
     block_s = block * geometry.sample_interval_s
@@ -354,7 +363,7 @@ def _levels(
         return levels.window_rms(cumulated, first, last, block, max(1, round(least_s / block_s)))
 
     def edges(window: Window) -> tuple[np.ndarray, np.ndarray]:
-        first, last = window.edges_s(geometry.offset_m, geometry.channel)
+        first, last = window.edges_s(offset_m, geometry.channel)
         return np.rint((first - geometry.start_s) / block_s), np.rint((last - geometry.start_s) / block_s)
 
     before = (np.zeros(count), np.floor(arrival - GUARD_S / block_s))

@@ -161,9 +161,8 @@ class Summary:
         )
         if self.noise_rms:
             low, middle, high = np.percentile(self.noise_rms, [5, 50, 95])
-            where = f"in {settings.noise.text}" if settings.noise else "before the first arrival"
             spread = f" (5 to 95 % of the gathers: {low:.4g} to {high:.4g})" if len(self.noise_rms) > 1 else ""
-            yield f"noise {where}, median of a gather: {middle:.4g}{spread}"
+            yield f"noise {settings.noise_text}, median of a gather: {middle:.4g}{spread}"
 
     def _differ(self, loud: str, quiet: str) -> bool:
         """Whether the units of two sources probably differ."""

@@ -33,7 +33,7 @@ FEWEST_SAMPLES = 16
 
 @dataclass
 class Found:
-    """What one pass over the files collects: ranges to kill, features of the map, marks by file, and counts."""
+    """What one pass over the files collects: ranges to kill, features of the map, marks by file, words, and counts."""
 
     ranges: list[Range] = field(default_factory=list)
     places: Counter[tuple[int, ...]] = field(default_factory=Counter)
@@ -48,6 +48,7 @@ class Found:
     channels: Counter[str] = field(default_factory=Counter)
     numbers: dict[Path, np.ndarray] = field(default_factory=dict)
     dead: dict[Path, np.ndarray] = field(default_factory=dict)
+    words: list[dict[str, str]] = field(default_factory=list)
 
 
 def collect(
@@ -83,6 +84,8 @@ def collect(
         if source is not current:
             current = source
             headers = source.gather_headers() if isinstance(source, TraceSource) else iter(())
+            if isinstance(source, TraceSource) and source.header_words not in found.words:
+                found.words.append(source.header_words)
             if source.path in copied:
                 traces = copied[source.path].facts.layout.traces
                 found.numbers[source.path] = np.full(traces, NOT_GRADED, np.int16)

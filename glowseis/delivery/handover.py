@@ -73,7 +73,7 @@ def hand_over(grades: Path, out: Path, wanted: Wanted) -> list[str]:
         told += _kill_lines(found, kill, write_kill_list(folder / KILL_LIST, found.ranges))
         told += _map_lines(folder / MAP, found, crs)
         told += _copy_lines(folder / COPIES, found, copied, word, table) if word else []
-        _write_about(folder / ABOUT, grades, record, table, kill, crs, word)
+        _write_about(folder / ABOUT, grades, record, table, kill, crs, word, found.words)
     if wanted.segy and (others := [source_text(path) for path in paths if path not in copied]):
         told.append(
             f"{number_of(len(others), 'file')} not copied, as only SEG-Y and Seismic Unix are: {first_names(others)}"
@@ -163,6 +163,9 @@ def _kill_lines(found: Found, kill: Sequence[str], ranges: int) -> Iterator[str]
             f"warning: {len(found.doubtful)} of the {number_of(found.killed, 'gather')} graded {' or '.join(kill)} are "
             f"unlike the training data (unlike > 1): {first_names(found.doubtful)}; look at them before you kill them"
         )
+    for words in found.words:
+        told = ", ".join(f"{counted}s by {word}" for counted, word in words.items())
+        yield f"{KILL_LIST} numbers {told}"
     channels = " and ".join(f"{found.channels[fault]} {fault}" for fault in FAULTS)
     yield (
         f"{KILL_LIST}: {number_of(found.killed, 'gather')} graded {' or '.join(kill)}, and {channels} channels of "
@@ -231,6 +234,7 @@ def _write_about(
     kill: Sequence[str],
     crs: str | None,
     word: Word | None,
+    words: Sequence[Mapping[str, str]],
 ) -> None:
     """Say what the folder was made of, and what its numbers mean."""
     write_json(
@@ -245,6 +249,7 @@ def _write_about(
             "grade_numbers": {"not graded": NOT_GRADED} | table.numbers,
             "grade_word": bytes_text(word) if word else None,
             "crs": crs,
+            "header_words": list(words),
             "files": [one.model_dump(mode="json") for one in record.files],
         },
     )

@@ -125,6 +125,7 @@ def collect(
         seen=optimism(f"{seen} of the {number_of(len(records), 'record')}", grading.classifier.name) if seen else "",
         shot_words=list(walk.shot_words),
         expected=grading.classifier.assumed(grading.prior),
+        noise=settings.noise_text if walk.measured.gathers else "",
         lasting=_lasting(records, grading),
         told=[
             *shared_places(records),

@@ -56,6 +56,7 @@ class Findings:
         whose: Whose labels the records have, in words.
         shot_words: The header words that gave shot numbers, in words; none if no file has any.
         expected: Which class fractions the probabilities assume, in words; empty if that is not known.
+        noise: Where noise was measured, in words.
         lasting: How many records would still be graded bad if bad ones were `RARER` times as rare as assumed.
     """
 
@@ -71,6 +72,7 @@ class Findings:
     whose: str = ""
     shot_words: list[str] = field(default_factory=list)
     expected: str = ""
+    noise: str = ""
     lasting: int = 0
 
     @property

@@ -48,6 +48,7 @@ def report_page(findings: Findings, judgements: Sequence[Judgement], origin: Seq
         f"graded by {findings.classifier}.",
         *([f"Probabilities assume {findings.expected}."] if findings.expected else []),
         *([f"Shot numbers are from the header word {listed(findings.shot_words)}."] if findings.shot_words else []),
+        *([f"Noise is measured {findings.noise}."] if findings.noise else []),
         *([f"Missing: {'; '.join(findings.missing)}."] if findings.missing else []),
     ]
     graded = [

@@ -10,7 +10,7 @@ from glowseis.pages.table import Table
 from glowseis.reporting.records import by_line, grade_name, grades_of, level, number
 
 MEDIANS: dict[str, tuple[str, Callable[[float], str]]] = {
-    "noise_rms_median": ("noise before first arrival", level),
+    "noise_rms_median": ("noise", level),
     "signal_to_noise_db_median": ("signal to noise, dB", partial(number, form=".1f")),
     "low_rms_median": ("below 8 Hz", level),
     "peak_hz_median": ("peak, Hz", partial(number, form=".1f")),

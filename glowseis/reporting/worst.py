@@ -68,7 +68,7 @@ def worst_words(worst: Sequence[Worst], records: pd.DataFrame, labels: Sequence[
     """
     found = [
         f"Sorted by the probability of {labels[-1]}, then by noise. Time runs downwards, traces to the right as in the "
-        "file; grey levels are stretched four times, so events are clipped."
+        "file, or by offset if they are in disorder there; grey levels are stretched four times, so events are clipped."
     ]
     if any(one.occlusion for one in worst):
         found[0] += (
@@ -212,7 +212,8 @@ def _facts(one: Worst, row: Mapping[Any, Any], labels: Sequence[str]) -> str:
     if not row.get("traces", 0) > 0:
         return text
     noise = level(float(row["noise_rms_median"]))
-    text += f" Noise before the first arrival {noise}" if noise else " No first arrivals"
+    missing = "Noise not measured" if row["first_arrivals"] else "No first arrivals"
+    text += f" Noise {noise}" if noise else f" {missing}"
     text += f", {number_of(int(row['dead']), 'dead trace')}, {number_of(len(one.bands), 'noise band')}"
     bands = [
         f"traces {band.first_trace + 1} to {band.last_trace + 1}, RMS {level(band.rms)}, {band.excess:.1f} times the "

@@ -244,6 +244,13 @@ def test_a_mute_is_no_noise():
     assert np.isnan(found["noise_rms"][:10]).all() and np.isfinite(found["target_rms"]).all()
 
 
+def test_a_trace_without_an_offset_has_no_window_that_follows_it():
+    offset_m = 200 + 12.5 * np.arange(TRACES)
+    offset_m[40] = 0
+    found = measure_gather(recording(shot(), offset_m=offset_m), settings_of("0.1-0.5@1510", "", 24)).traces
+    assert np.flatnonzero(np.isnan(found["target_rms"])).tolist() == [40] and not found["weak"].any()
+
+
 @pytest.mark.parametrize(("head", "tail"), [(375, 0), (0, 200), (376, 240), (1200, 1200), (40, 25)])
 @pytest.mark.parametrize("dead", [False, True])
 def test_padding_is_no_part_of_the_record(head, tail, dead):

@@ -91,6 +91,8 @@ def test_all_that_is_handed_over(line, tmp_path, command):
     assert (told["shot"], told["grade"], told["grade_number"], told["unlike"]) == (1002, "medium", 2, None)
     assert (told["dead_channels"], told["wild_channels"], told["probability_medium"]) == (2, 1, 0.6)
     about = json.loads((out / "delivery.json").read_text())
+    assert about["header_words"] == [{"shot": "FieldRecord (byte 9)", "channel": "TraceNumber (byte 13)"}]
+    assert "kill.csv numbers shots by FieldRecord (byte 9), channels by TraceNumber (byte 13)" in done.out
     assert about["grade_word"] == "bytes 181-184" and about["grade_numbers"]["bad"] == 3
     assert about["files"][0]["sha256"] == read_record(grades).files[0].sha256
 

@@ -89,7 +89,8 @@ def test_report_of_a_line(line, model, tmp_path, command, monkeypatch):
     assert "It is not known whether the records are like the training data of stand/1" in page.text
     assert "1 gather left out with fewer than the 12 live traces" in page.text
     assert "Probabilities assume " not in page.text
-    assert "Shot numbers are from the header word FieldRecord (byte 9)." in page.text
+    assert "Noise is measured before the first arrival." in page.text
+    assert "Shot numbers are from the header word EnergySourcePoint (byte 17)." in page.text
     assert "<b>" not in text and "a<b>&c.segy" in page.text
     # A column a record, in the order of shots.
     titles = [line.split("</title>")[0] for line in text.split("<title>shot ")[1:]]

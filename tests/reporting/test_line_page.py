@@ -101,6 +101,15 @@ def test_the_loudest_noise_bands_come_first(found):
     assert f"2 noise bands: {band.format('3.50', '5.5')}; {band.format('1.00', '8.0')}." in facts
 
 
+@pytest.mark.parametrize(("arrivals", "told"), [(0, " No first arrivals, "), (40, " Noise not measured, ")])
+def test_a_gather_whose_noise_was_not_measured_may_have_first_arrivals(found, arrivals, told):
+    records = found.records.copy()
+    row = found.worst[0].row
+    records.loc[row, "noise_rms_median"] = np.nan
+    records.loc[row, "first_arrivals"] = arrivals
+    assert told in worst_parts(found.worst[:1], records, LABELS)[1].content
+
+
 def test_names_of_lines_on_maps_do_not_overlap(tmp_path):
     found_lines(tmp_path, 20, 1, 2, worst=0)
     one = next(iter(maps.attribute_maps(tmp_path, (600, 300), (3.7, 2.5))))
@@ -154,7 +163,7 @@ def test_tables_say_what_rules_and_records_say(found, text):
     good = own["grade"] == "good"
     assert rows[2][:4] == ["line 2", "1", "30", f"{good.sum()} ({100 * good.mean():.0f} %)"]
     assert rows[2][head.index("mean severity")] == f"{own['severity'].mean():.2f}"
-    assert rows[2][head.index("noise before first arrival")] == level(own["noise_rms_median"].median())
+    assert rows[2][head.index("noise")] == level(own["noise_rms_median"].median())
 
 
 def test_why_a_gather_has_its_grade(found):

@@ -83,6 +83,7 @@ class HeaderChecks:
         self._gathers = self._traces = 0
         self._shown_shots = False
         self._scalars: dict[int, int] = {}
+        self._shot_scalar = 0
         self._moving, self._restless, self._cables, self._interleaved = Found(), Found(), Found(), Found()
         self._restarting, self._single, self._stacked, self._apart = Found(), Found(), Found(), Found()
         self._components, self._component_codes = Found(), set[int]()
@@ -98,6 +99,11 @@ class HeaderChecks:
         self._gathers += len(gathers.runs)
         self._traces += len(gathers.headers)
         self._unnumbered.see(gathers)
+        if self._shot.byte == TraceField.ShotPoint:
+            scalars = gathers.word(TraceField.ShotPointScalar)
+            self._shot_scalar = self._shot_scalar or next(
+                (one for one in np.unique(scalars).tolist() if one not in (0, 1)), 0
+            )
         source = [gathers.word(field) for field in (TraceField.SourceX, TraceField.SourceY)]
         receiver = [gathers.word(field) for field in (TraceField.GroupX, TraceField.GroupY)]
         offset = gathers.word(TraceField.offset)
@@ -186,6 +192,9 @@ class HeaderChecks:
         if 2 * self._single.count <= self._gathers or self._gathers == 1:
             del told["single"]
         remarks = []
+        if self._shot_scalar:
+            text = f"ShotPoint has the scalar {self._shot_scalar} (bytes 201-202), which is not applied: shot numbers, "
+            remarks.append(Remark("shot scalar", text + "also those handed over, are as the file has them"))
         for kind, (found, text) in told.items():
             if found.count:
                 names = first_names([named(run) for run in found.runs], found.count)

@@ -107,25 +107,29 @@ def places(headers: np.ndarray, order: str, unit_m: float, zero_is_unknown: bool
 
     Returns:
         `offset_m`, `source_x_m`, `source_y_m`, `receiver_x_m` and `receiver_y_m` as a Geometry has them. Coordinates
-        that are angles are NaN, because nothing here can use them. So are coordinates, and offsets, that are 0 on all
-        of several traces: writers leave unknown values at 0.
+        that are angles are NaN, because nothing here can use them. So are coordinates, those of receivers alone, and
+        offsets that are 0 on all of several traces: writers leave unknown values at 0. The source's are those of the
+        first trace that has some.
     """
     scale = coordinate_scale(headers, order)
     fields = (TraceField.SourceX, TraceField.SourceY, TraceField.GroupX, TraceField.GroupY)
     coordinates = np.stack([values(headers, field, order) * scale for field in fields])
-    unit = int(values(headers[:1], TraceField.CoordinateUnits, order)[0])
-    if are_angles(headers, order, coordinates) or (unit == 0 and zero_is_unknown):
+    # The first traces may be auxiliary ones with blank headers.
+    placed = int(np.argmax(coordinates[:2].any(axis=0)))
+    first = headers[placed : placed + 1]
+    unit = int(values(first, TraceField.CoordinateUnits, order)[0])
+    if are_angles(first, order, coordinates) or (unit == 0 and zero_is_unknown):
         coordinates[:] = np.nan
     offset_m = (values(headers, TraceField.offset, order) * unit_m).astype(np.float32)
     if len(headers) > 1:
-        for told in (coordinates, offset_m):
+        for told in (coordinates, coordinates[2:], offset_m):
             if not told.any():
                 told[:] = np.nan
     source_x_m, source_y_m, receiver_x_m, receiver_y_m = coordinates * unit_m
     return {
         "offset_m": offset_m,
-        "source_x_m": float(source_x_m[0]),
-        "source_y_m": float(source_y_m[0]),
+        "source_x_m": float(source_x_m[placed]),
+        "source_y_m": float(source_y_m[placed]),
         "receiver_x_m": receiver_x_m,
         "receiver_y_m": receiver_y_m,
     }

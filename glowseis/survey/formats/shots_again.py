@@ -58,7 +58,7 @@ def advice(
     numbered = values(first, channel, order)
     is_placed = np.asarray(source.any(axis=0))[again]
     is_new = np.where(is_placed, moved, numbered[again] == numbered[earlier])
-    if 2 * np.count_nonzero(is_new) <= len(again):
+    if len(again) and 2 * np.count_nonzero(is_new) <= len(again):
         return TORN
     used = {word.byte for word in keys}
     for byte in (*LINE_WORDS, *SHOT_NUMBERS):

@@ -188,7 +188,7 @@ class TraceLooks:
             begin = f"{-first:g} s before" if first < EARLIEST_S else f"{last:g} s after"
             self._doubted.append(
                 Remark(
-                    "delay",
+                    f"delay {begin.rpartition(' ')[2]}",
                     f"traces begin {begin} the shot (DelayRecordingTime, bytes 109-110), which is doubtful; all times "
                     "count from there: write the file again if they are wrong",
                 )
@@ -204,7 +204,7 @@ class TraceLooks:
         if self._without_channels:
             found.append(
                 Remark(
-                    "auxiliary",
+                    "auxiliary kept",
                     f"all of its {number_of(self._traces, 'trace')} are auxiliary by their trace identification "
                     f"{self._seen(AUXILIARY)}, and kept as channels; pass --keep-auxiliary if that is right",
                 )

@@ -66,10 +66,21 @@ class TraceSource:
         return self._gathers.numbers
 
     @property
+    def header_words(self) -> dict[str, str]:
+        """The words that number `shot` and `channel`, and `line` and `cable` if these separate gathers."""
+        words = self._words
+        given = {"line": words.line, "shot": words.shot_number, "cable": words.cable, "channel": self._channel}
+        return {
+            counted: f"byte {word.byte}" if word.name.isdecimal() else f"{word.name} (byte {word.byte})"
+            for counted, word in given.items()
+            if word
+        }
+
+    @property
     def shot_word(self) -> str:
         """The word of the trace headers that gives shot numbers, and its first byte."""
-        word = self._words.shot
-        return f"at byte {word.byte}" if word.name.isdecimal() else f"{word.name} (byte {word.byte})"
+        name = self.header_words["shot"]
+        return f"at {name}" if name.startswith("byte") else name
 
     def ids(self) -> list[str] | None:
         """Ids of the gathers, from the headers alone; None if the table beside the file may give others."""

@@ -270,6 +270,22 @@ def test_coordinates_that_offsets_contradict(tmp_path, words, kind, text):
     assert text in found[kind] and not {"moving", "restless", "cables"} & set(found)
 
 
+@BOTH
+@pytest.mark.parametrize("scalar", [-10, 10])
+def test_a_scalar_of_shot_numbers_is_told(tmp_path, ending, scalar):
+    """A shot point of 1001.5 is 10015 with the scalar -10."""
+    line = Line()
+    line.with_words(sp=10_015 + 10 * line.shot, spscalar=scalar)
+    path = written(tmp_path, line, ending)
+    assert told(path) == {}
+    found = told(path, shot_header="ShotPoint")
+    assert (
+        list(found) == ["shot scalar"] and f"ShotPoint has the scalar {scalar} (bytes 201-202)" in found["shot scalar"]
+    )
+    path = written(tmp_path, line.with_words(spscalar=line.shot % 2), ending)
+    assert told(path, shot_header="ShotPoint") == {}
+
+
 def test_scalars_of_one_meaning_are_not_remarked_on(tmp_path):
     line = Line()
     assert told(written(tmp_path, line.with_words(scalco=np.where(line.number % 2, 0, 1)))) == {}

@@ -228,6 +228,19 @@ def test_times_of_first_samples(tmp_path, revision, delay, scalar, start_s):
     assert next(SegySource(path, ReadOptions()).gathers()).geometry.start_s == pytest.approx(start_s, abs=1e-12)
 
 
+@pytest.mark.parametrize("blank", [1, 3])
+def test_blank_first_traces_do_not_give_the_position(tmp_path, blank):
+    """Nor do they say whether coordinates are angles."""
+    zeros = np.zeros(blank, int)
+    x, y = np.append(zeros, np.full(6 - blank, 4000)), np.append(zeros, np.full(6 - blank, -70))
+    words = {(73, "i4"): x, (77, "i4"): y, (71, "i2"): 1}
+    place = next(SegySource(written(tmp_path, segy(swell(6, 50), words=words)[0]), ReadOptions()).gathers()).geometry
+    assert (place.source_x_m, place.source_y_m) == (4000, -70) and np.isnan(place.receiver_x_m).all()
+    words = {(73, "i4"): x // 100, (77, "i4"): y, (71, "i2"): 1, (89, "i2"): np.append(zeros, np.full(6 - blank, 3))}
+    place = next(SegySource(written(tmp_path, segy(swell(6, 50), words=words)[0]), ReadOptions()).gathers()).geometry
+    assert np.isnan([place.source_x_m, place.source_y_m]).all()
+
+
 def test_traces_of_a_gather_that_begin_at_different_times(tmp_path):
     """They get one start; those so far apart that they have no time in common are refused."""
     amplitude = swell(6, 50)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from glowseis.errors import InputError
+from glowseis.survey.formats import trace_source
 from glowseis.survey.formats.shots_again import occurrences
 from glowseis.survey.ingestion.ingest import ingest
 from glowseis.survey.ingestion.request import Request
@@ -23,6 +24,13 @@ def two_lines(**words):
 
 
 BOTH = pytest.mark.parametrize("ending", [".segy", ".su"])
+
+
+def test_numbers_that_come_back_late_in_a_file_are_of_another_line(tmp_path, monkeypatch):
+    """Only the first gathers are looked at, and none of them repeats."""
+    monkeypatch.setattr(trace_source, "LOOKED_AT", 3)
+    line = two_lines(line=lambda second: 7 + second)
+    assert "as on another sail line: pass --line-header" in told(written(tmp_path, line))["again"]
 
 
 def test_occurrences():
