@@ -10,6 +10,10 @@ from glowseis.survey.formats.segy_headers import Word, values
 LOOKED_AT = 4096
 """Gathers at the beginning of a file that are used to decide why numbers repeat."""
 
+UNNAMED = (
+    "numbers start again, as on another sail line: pass --line-header with the word that tells lines apart, or make a "
+    "file for each line"
+)
 TORN = "if shots are split up, sort the traces by shot or pass --shot-header"
 
 
@@ -58,7 +62,9 @@ def advice(
     numbered = values(first, channel, order)
     is_placed = np.asarray(source.any(axis=0))[again]
     is_new = np.where(is_placed, moved, numbered[again] == numbered[earlier])
-    if len(again) and 2 * np.count_nonzero(is_new) <= len(again):
+    if not len(again):
+        return UNNAMED
+    if 2 * np.count_nonzero(is_new) <= len(again):
         return TORN
     used = {word.byte for word in keys}
     for byte in (*LINE_WORDS, *SHOT_NUMBERS):
@@ -75,7 +81,4 @@ def advice(
             "numbers start again, as on another sail line: "
             f"{name} holds {told.min()} to {told.max()}; try --{option} {name.removeprefix('byte ')}"
         )
-    return (
-        "numbers start again, as on another sail line: pass --line-header with the word that tells lines apart, or "
-        "make a file for each line"
-    )
+    return UNNAMED
