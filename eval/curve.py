@@ -109,7 +109,8 @@ def main(
         raise StoppedError(KEPT) from None
     table = table_of(list(finished.values()))
     chosen = choose(table, study.rare)
-    written = write_curve(table, chosen, folder)
+    own = (arm, kind) == (PRIMARY, "grouped")
+    written = write_curve(table, chosen, folder, "" if own else f"-{arm}-{kind}")
     print(text_of(table, chosen, study.rare))
     print(made_by(list(finished.values())))
     print("; ".join(str(file) for file in written))

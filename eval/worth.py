@@ -89,7 +89,7 @@ def _run(
 
     from eval.running.folds import run_fold
     from eval.running.process import make_folder, without_remarks
-    from eval.study.replicates import prepare_replicate
+    from eval.study.replicates import TooFewError, prepare_replicate
 
     without_remarks()
     make_folder(folder, "--out")
@@ -103,7 +103,10 @@ def _run(
             todo = [arm for arm, count in wanted.items() if number < count and (not arms or arm in arms)]
             if todo:
                 study = prepare_replicate(recipe, replicates.every_setting[name], number, folder, outcomes)
-                run_fold(study, name, number, todo, _say)
+                try:
+                    run_fold(study, name, number, todo, _say)
+                except TooFewError as wrong:
+                    _say(f"{name} survey {number} is left out: {wrong}")
                 # Otherwise Keras keeps the networks of all surveys.
                 keras.backend.clear_session()
 

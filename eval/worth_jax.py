@@ -26,7 +26,7 @@ from eval.on_jax.graded import About, Graded, read_graded, write_graded
 from eval.on_jax.stages import FLOWS, Stage, check_suits, needs_flows, stages_of
 from eval.on_jax.surveys import BAD, Gathers, Place, Processes
 from eval.study.recipe import StudyRecipe, read_replicates
-from eval.study.replicates import digest_of
+from eval.study.replicates import TooFewError, digest_of
 from glowseis.errors import InputError
 from glowseis.run.record import commit
 from glowseis.survey.gather import LABELS
@@ -151,8 +151,8 @@ class Run:
             for setting in stage.settings:
                 try:
                     found[setting.name, number] = Replicate(self._recipe, setting, number, place, gathers)
-                except InputError as wrong:
-                    self.say(f"{setting.name} {number} is left out: {wrong}")
+                except TooFewError as wrong:
+                    self.say(f"{setting.name} survey {number} is left out: {wrong}")
         self.say(f"surveys {', '.join(map(str, stage.numbers))} simulated")
         fits = [
             Fit(arm, replicate)

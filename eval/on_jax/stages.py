@@ -8,6 +8,7 @@ from eval.on_jax.batches import CHANGES
 from eval.study.names import ON_JAX, Flow
 from eval.study.recipe import SettingSection, StudyRecipe
 from glowseis.errors import InputError
+from glowseis.survey.gather import LABELS
 
 FLOWS: dict[str, Flow] = {"flow": "rare", "noise-flow": "noise"}
 """Arms that need a flow, and which."""
@@ -47,6 +48,10 @@ def check_suits(recipe: StudyRecipe, path: Path) -> None:
     if other := [arm for arm in arms if arm not in ON_JAX]:
         raise InputError(f"{path}: the arm {other[0]} is not one of {', '.join(ON_JAX)}; use python -m eval.worth")
     for key, value, wanted in (
+        ("survey.acquisitions", recipe.survey.acquisitions, 0),
+        ("study.independent.acquisitions", study.independent.acquisitions if study.independent else 0, 0),
+        ("data.label", recipe.data.label, "bad"),
+        ("study.labels", list(study.labels), list(LABELS)),
         ("study.augment", sorted(study.augment), sorted(CHANGES)),
         ("study.classifier.head", study.classifier.head, "softmax"),
         ("study.training.class_weights", training.class_weights, "none"),

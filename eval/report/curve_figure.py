@@ -54,13 +54,14 @@ def curve_means(table: pd.DataFrame) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
-def write_curve(table: pd.DataFrame, chosen: int, folder: Path) -> list[Path]:
+def write_curve(table: pd.DataFrame, chosen: int, folder: Path, which: str = "") -> list[Path]:
     """Write the curve's tables and pictures, in place of older ones.
 
     Args:
         table: `count` (augmentations), `run`, `part` (validation or test), `class`, `f1` (a fraction).
         chosen: The count chosen on the validation curve.
         folder: Folder for the files; made if missing.
+        which: What the names of the files end in, such as `-oversampling`, if it is not the curve of the report.
 
     Returns:
         The files: both tables, then the picture as PNG and as SVG.
@@ -80,10 +81,11 @@ def write_curve(table: pd.DataFrame, chosen: int, folder: Path) -> list[Path]:
         draw_part(axes, means, part, chosen)
     panels[1].set_ylabel("")
 
-    for frame, name in ((table, TABLE), (means, MEANS)):
-        with whole_file(folder / name, replace=True) as unfinished:
+    files = [(folder / name).with_stem(f"{Path(name).stem}{which}") for name in (TABLE, MEANS)]
+    for frame, file in zip((table, means), files, strict=True):
+        with whole_file(file, replace=True) as unfinished:
             safe_table(frame).to_csv(unfinished, index=False, lineterminator="\n")
-    return [folder / TABLE, folder / MEANS, *write_picture(figure, folder, PICTURE)]
+    return [*files, *write_picture(figure, folder, f"{PICTURE}{which}")]
 
 
 def read_curve(folder: Path) -> pd.DataFrame | None:

@@ -14,6 +14,9 @@ from glowseis.survey.gather import Gather
 from glowseis.survey.store.survey import Survey
 from glowseis.synthesis import PRIOR
 
+BETWEEN = ("spherical", "linear", "pixels")
+"""Paths of gathers that lie between two parents, alpha of the way from the first."""
+
 FAMILIES = 3
 """How many synthetic gathers of an arm, the first ones, are shown with their parents; as many beside their nearest."""
 
@@ -155,6 +158,8 @@ def _shown(gather: Gather, what: str) -> Picture:
 
 def _made_of(child: Gather) -> str:
     origin = child.origin
+    if origin.path not in BETWEEN and origin.path != PRIOR:
+        return "Made of the recorded gathers beside it."
     if len(origin.parents) == 2:
         where = "grey levels" if origin.path == "pixels" else "latent space"
         return (

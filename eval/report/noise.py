@@ -3,13 +3,13 @@
 import numpy as np
 import pandas as pd
 
+from eval.report.gathers import BETWEEN
 from eval.study.names import ARMS
 from glowseis.pages.page import Part
 from glowseis.pages.table import Table
 from glowseis.survey.render import ZERO_LEVEL
 from glowseis.survey.simulate.likeness import SPECTRUM_SAMPLES, first_rows, measure_noise
 from glowseis.survey.store.survey import Survey
-from glowseis.synthesis import PRIOR
 
 GATHERS = 200
 """How many gathers of each kind are measured, at most."""
@@ -81,7 +81,7 @@ def quiet_rows(survey: Survey, rows: np.ndarray) -> np.ndarray:
 def _places(children: Survey) -> dict[str, np.ndarray]:
     """Rows of children by their place between their parents."""
     alpha, every = children.index["alpha"].to_numpy(), np.arange(len(children))
-    if (children.index["path"] == PRIOR).all():
+    if not children.index["path"].isin(BETWEEN).all():
         return {"": every}
     nearest = np.minimum(alpha, 1 - alpha)
     return {", near a parent": every[nearest < NEAR], ", half-way": every[nearest > HALF_WAY]}

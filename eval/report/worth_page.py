@@ -86,7 +86,7 @@ def write_page(results: Replicated, recipe: StudyRecipe, folder: Path, digest: s
     added = f"{recipe.study.augmentations} {rare} gathers"
     about = [
         f"A classifier grades seismic shot gathers as {', '.join(results.labels)}; {rare} ones are rare. Each way "
-        f"below adds {added} to its training, on up to {replicates.count} independent "
+        f"below that adds gathers adds {added} to its training, on up to {replicates.count} independent "
         f"simulated surveys, and every classifier is tested on one other survey. F1 of {rare} is the harmonic mean of "
         f"the share of {rare} gathers that are found and the share of gathers graded {rare} that are {rare}; 100 is "
         "perfect."
@@ -136,6 +136,8 @@ def _gain(rival: PairedTest, other: PairedTest) -> str:
     sure = [test.p < SIGNIFICANT and test.difference > 0 for test in (rival, other)]
     if all(sure):
         return "more"
+    if sure[1]:
+        return "more than the best way without, not surely than repeats"
     return "more than repeats alone" if sure[0] else "nothing shown"
 
 

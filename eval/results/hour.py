@@ -199,9 +199,11 @@ def verdict(hour: Hour) -> str:
     saved = hour.saved()
     if saved:
         low, value, high = (saved.number(getattr(saved.chosen, end)) for end in ("low", "value", "high"))
+        reached = f"is reached with {value} chosen ones"
+        if saved.chosen.value == BEYOND:
+            reached = f"is not reached with up to {saved.measured[1]} chosen ones"
         sentences.append(
-            f"What {saved.random} random labels give (F1 {saved.f1:.1f}) is reached with {value} chosen ones (95 % "
-            f"interval {low} to {high})."
+            f"What {saved.random} random labels give (F1 {saved.f1:.1f}) {reached} (95 % interval {low} to {high})."
         )
     if not (saved and saved.reached):
         missed.append(f"it is not shown that half as many chosen labels do what {budget} random ones do")

@@ -59,11 +59,12 @@ def quality_tables(frame: pd.DataFrame) -> list[Table]:
             (
                 "Density (1 is recorded gathers' own, less is less faithful) and coverage (beside what equal "
                 "distributions would have) are measured in a classifier's features against held-out recorded gathers.",
-                "AUC: how well a network trained on other sail lines tells recorded from synthetic gathers; 0.50 if it "
-                "cannot, 1.00 if always [95 % interval].",
+                "AUC: how well a network trained on gathers of other sail lines (of the same, if there are fewer than "
+                "four) tells recorded from synthetic gathers; 0.50 if it cannot, 1.00 if always [95 % interval].",
                 "Distances are root mean squares in grey levels, medians. “Nearer” is the share of pairs in which the "
-                "synthetic gather lies nearer to a training gather than the held-out one: 50 % without copying. Of any "
-                "class, a gather whose events were taken from another is near that one.",
+                "synthetic gather lies nearer to a training gather than the held-out one: 50 % without copying, more "
+                "if the held-out ones are of another survey. Of any class, a gather whose events were taken from "
+                "another is near that one.",
             ),
             words=2,
         ),

@@ -81,6 +81,10 @@ class Replicate(Study):
         return rows[training], rows[validation], np.array([], np.int64)
 
 
+class TooFewError(InputError):
+    """A survey has fewer rare gathers than a setting needs."""
+
+
 def drawn_parts(
     is_rare: np.ndarray, lines: np.ndarray, setting: SettingSection, recipe: StudyRecipe, number: int, where: str
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -95,7 +99,8 @@ def drawn_parts(
         where: The survey, for errors.
 
     Raises:
-        InputError: There are too few rare gathers.
+        TooFewError: There are fewer rare gathers than the setting needs.
+        InputError: It keeps too few to divide.
     """
     rare, others = np.flatnonzero(is_rare), np.flatnonzero(~is_rare)
     on_line = {line: int((lines[rare] == line).sum()) for line in np.unique(lines[rare]).tolist()}
@@ -104,7 +109,7 @@ def drawn_parts(
     judging = max(1, round(recipe.study.validation * len(kept)))
     label = recipe.data.label
     if len(kept) < setting.rare:
-        raise InputError(
+        raise TooFewError(
             f"{where}: has {len(rare)} {label} gathers, the setting {setting.name} needs {setting.rare}; raise "
             "survey.count, or lower its rare"
         )

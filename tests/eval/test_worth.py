@@ -70,6 +70,15 @@ def test_the_curve_has_arms_and_surveys_of_its_own_and_comes_last(worth, monkeyp
     ]
 
 
+@pytest.mark.slow
+def test_a_survey_with_too_few_rare_gathers_is_left_out_of_the_curve(worth):
+    curve = f"{CURVE}={{rare=[6,500],arms=['oversampling','low-band'],surveys=2}}"
+    words = ("--survey", 0, "--setting", "weather1-rare500", "--setting", "weather1-rare6", "--arms", "oversampling")
+    done = worth("--set", curve, *words)
+    assert done.status == 0, done.error
+    assert "weather1-rare500 survey 0 is left out: " in done.out and "needs 500" in done.out
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -115,6 +115,9 @@ def test_points_of_the_curve_share_their_stages(recipe):
         ("study.classifier.head='ordinal'", "study.classifier.head is 'ordinal'"),
         ("study.training.steps_per_epoch=0", "steps_per_epoch is 0"),
         ("training.weight_decay=0.1", "training.weight_decay is 0.1"),
+        ("survey.acquisitions=3", "survey.acquisitions is 3"),
+        ("study.independent.acquisitions=3", "study.independent.acquisitions is 3"),
+        ("data.label='medium'", "data.label is 'medium'"),
     ],
 )
 def test_studies_that_only_tensorflow_can_run(recipe, change, says):

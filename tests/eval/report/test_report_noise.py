@@ -66,8 +66,9 @@ def test_children_are_told_by_where_they_lie(survey, tmp_path):
     assert rows["recorded bad"][1] > 2 * rows["recorded good"][1]
 
 
-def test_prior_samples_lie_between_no_parents(survey, tmp_path):
-    made = children(tmp_path / "made", survey, "prior")
+@pytest.mark.parametrize("path", ["prior", "moved", "transplanted"])
+def test_other_gathers_lie_between_no_parents(survey, tmp_path, path):
+    made = children(tmp_path / "made", survey, path)
     assert shown(noise_table({"flow-prior": made}, survey, np.arange(len(survey))))["flow prior samples"][0] == 5
 
 

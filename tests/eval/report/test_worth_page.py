@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from eval.report.missed import SHOWN, STRETCHED
-from eval.report.worth_page import write_page
+from eval.report.worth_page import _gain, write_page
 from eval.results.replicated import collect
+from eval.results.statistics import paired_test
 from eval.study.missed import RareGrades, grades_path, write_grades
 from eval.study.names import ARMS
 from eval.study.outcome import write_outcome
@@ -71,6 +72,16 @@ def test_page_of_what_is_finished(study):
     assert len(page.tables["means"]) == 1 + 3 + 3 + 2 + 2
     assert "The test survey is not here" in page.text and not page.all("img")
     assert "Failed, and left out" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("rival", "other", "said"),
+    [(True, True, "more"), (True, False, "more than repeats alone"), (False, False, "nothing shown"),
+     (False, True, "more than the best way without, not surely than repeats")],
+)  # fmt: skip
+def test_what_a_flow_is_worth_in_words(rival, other, said):
+    tests = [paired_test([5.0, 6.0, 5.5] if sure else [30.0, -20.0, 5.0]) for sure in (rival, other)]
+    assert _gain(*tests) == said
 
 
 def test_failures_are_named(study):

@@ -67,6 +67,8 @@ def test_labels_saved_outside_what_was_measured(tmp_path, ready, chosen, value, 
     saved = results(tmp_path, lambda target, arm, bought: {READY: ready, "chosen": chosen}.get(arm, 60.0)).saved()
     assert saved.chosen.value == value and saved.number(saved.chosen.value) == words
     assert saved.reached == (value == WITHIN)
+    said = verdict(results(tmp_path, lambda target, arm, bought: {READY: ready, "chosen": chosen}.get(arm, 60.0)))
+    assert ("is not reached with up to 20 chosen ones" in said) == (value == BEYOND)
 
 
 def test_the_verdict_says_first_what_was_not_reached(tmp_path):
