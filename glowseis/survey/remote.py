@@ -28,7 +28,10 @@ READ = (
 )
 """Extensions of the files that are copied from a folder: gathers, their tables, and surveys."""
 
-VERSIONS = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "created")
+VERSIONS = (
+    *("ETag", "etag", "md5Hash", "Content-MD5", "Digest", "mtime", "LastModified", "Last-Modified", "last_modified"),
+    *("modificationTime", "modify", "created"),
+)
 """What storages tell of a file that changes with it, the best first."""
 
 STATE = ".copied.json"
@@ -38,8 +41,8 @@ def fetched(path: str | Path) -> Path:
     """A source on this machine: the path itself, or the copy of what has that address.
 
     The copies lie in the folder that `GLOWSEIS_CACHE` names, by default in `~/.cache/glowseis`. A file is copied again
-    only if it has changed. With a SEG-Y or NumPy file comes the table of the same name, which says if its gathers are
-    synthetic.
+    only if it has changed, or if the storage does not tell. With a SEG-Y or NumPy file comes the table of the same
+    name, which says if its gathers are synthetic.
 
     Args:
         path: A file, a folder or a survey, or its address.
@@ -107,10 +110,16 @@ def _is_index(storage: Any, url: str) -> bool:
 
 
 def _state(storage: Any, address: str) -> list[Any]:
-    """What changes with a file: its length and its version."""
+    """What changes with a file: its length and its version, empty if the storage does not tell it."""
     about = storage.info(address)
     version = next((about[key] for key in VERSIONS if about.get(key)), "")
     return [about.get("size"), str(version)]
+
+
+def _is_whole(copy: Path, state: list[Any]) -> bool:
+    """Whether a file is known to be the copy of one in that state."""
+    size, version = state
+    return bool(version) and copy.exists() and size in (None, copy.stat().st_size)
 
 
 def _copy(storage: Any, files: dict[str, tuple[str, list[Any]]], folder: Path, url: str) -> None:
@@ -118,7 +127,9 @@ def _copy(storage: Any, files: dict[str, tuple[str, list[Any]]], folder: Path, u
     folder.mkdir(parents=True, exist_ok=True)
     note = folder / STATE
     known = read_json(note) if note.exists() else {}
-    stale = {name: one for name, one in files.items() if known.get(name) != one[1] or not (folder / name).exists()}
+    stale = {
+        name: one for name, one in files.items() if known.get(name) != one[1] or not _is_whole(folder / name, one[1])
+    }
     for gone in set(known) - set(files):
         (folder / gone).unlink(missing_ok=True)
     for name, (address, state) in progress(stale.items(), len(stale), f"copying {url}", unit="file"):

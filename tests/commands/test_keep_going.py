@@ -73,6 +73,17 @@ def test_nothing_is_kept_of_a_file_that_changed(batch, monkeypatch, command):
     assert done.status == 0 and files[0] == "a.segy" and "went on" not in done.out
 
 
+@pytest.mark.parametrize("table", ["a.csv", "gathers.csv"])
+def test_nothing_is_kept_of_a_file_whose_table_changed(batch, monkeypatch, command, table):
+    with monkeypatch.context() as patched:
+        stopping(patched, "c.segy")
+        assert command("ingest", "in", *OPTIONS, "--out", "new").status == 75
+    (batch / table).write_text("gather_id\n")
+    files = stopping(monkeypatch, "none")
+    command("ingest", "in", *OPTIONS, "--out", "new")
+    assert files[:1] in ([], ["a.segy"])
+
+
 def test_gathers_do_not_keep_labels_that_changed(batch, tmp_path, monkeypatch, command):
     with monkeypatch.context() as patched:
         stopping(patched, "c.segy")

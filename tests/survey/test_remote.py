@@ -159,6 +159,30 @@ def test_a_web_server(served, tmp_path):
         glowseis.read_gathers(f"{served}/line2.segy")
 
 
+def test_a_file_that_changes_on_a_web_server_is_copied_again(served, tmp_path, monkeypatch):
+    """Its length stays; the server tells when it was last changed, or nothing."""
+    where, copy = tmp_path / "made/line1.segy", fetched(f"{served}/line1.segy")
+    content = bytearray(where.read_bytes())
+    os.utime(copy, ns=(1, 1))
+    assert fetched(f"{served}/line1.segy").stat().st_mtime_ns == 1
+    content[-1] ^= 1
+    where.write_bytes(content)
+    os.utime(where, (10**9, 10**9))
+    assert fetched(f"{served}/line1.segy").read_bytes() == bytes(content)
+    monkeypatch.setattr(remote, "VERSIONS", ())
+    content[-1] ^= 1
+    where.write_bytes(content)
+    os.utime(where, (10**9, 10**9))
+    assert fetched(f"{served}/line1.segy").read_bytes() == bytes(content)
+
+
+def test_a_copy_that_was_cut_is_made_again(bucket):
+    copy = fetched("memory://bucket/line1.segy")
+    whole = copy.read_bytes()
+    copy.write_bytes(whole[:100])
+    assert fetched("memory://bucket/line1.segy").read_bytes() == whole
+
+
 def deny(self, *words, **more):
     raise PermissionError("403")
 

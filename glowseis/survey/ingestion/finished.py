@@ -9,10 +9,11 @@ from pathlib import Path
 import pydantic
 
 from glowseis.files import write_json
-from glowseis.survey.formats.source import Source
+from glowseis.survey.formats.source import Source, State
 from glowseis.survey.gather import source_text
 from glowseis.survey.ingestion.label_rows import ShotRange
 from glowseis.survey.ingestion.label_table import LabelTable
+from glowseis.survey.ingestion.parts import read_states
 from glowseis.survey.ingestion.report import Tally
 
 FILE = "finished.json"
@@ -23,11 +24,10 @@ EVERY_S = 5.0
 
 
 class KnownFile(pydantic.BaseModel, frozen=True):
-    """A file and its state: its path, printable, its length, and when it was last changed, in nanoseconds."""
+    """A file: its path, printable, and the states of it, of its table and of that of its folder's pictures."""
 
     source: str
-    size_bytes: int
-    modified_ns: int
+    states: list[State | None]
 
 
 class FoundRow(pydantic.BaseModel, frozen=True):
@@ -129,13 +129,12 @@ class Finished:
 
 
 def known_file(path: Path) -> KnownFile:
-    """The state of a file.
+    """A file and what it is read with.
 
     Args:
         path: The file.
     """
-    state = path.stat()
-    return KnownFile(source=source_text(path), size_bytes=state.st_size, modified_ns=state.st_mtime_ns)
+    return KnownFile(source=source_text(path), states=read_states(path))
 
 
 def labels_sha256(table: LabelTable | None) -> str:

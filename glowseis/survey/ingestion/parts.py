@@ -13,7 +13,7 @@ import numpy as np
 
 from glowseis.errors import InputError
 from glowseis.survey.formats.pictures import TABLE
-from glowseis.survey.formats.source import ReadOptions, Remark, Source, blamed_on, file_state
+from glowseis.survey.formats.source import ReadOptions, Remark, Source, State, blamed_on, file_state
 from glowseis.survey.formats.sources import open_source
 from glowseis.survey.formats.targets import table_of
 from glowseis.survey.gather import Gather, Picture, Recording, source_text
@@ -39,6 +39,15 @@ class Rendered(Gather):
     silent: Silent = field(default_factory=dict)
 
 
+def read_states(path: Path) -> list[State | None]:
+    """The states of a file and of the tables that may lie beside it: its own, and that of a folder of pictures.
+
+    Args:
+        path: The file.
+    """
+    return [file_state(each) for each in (path, table_of(path), path.parent / TABLE)]
+
+
 @dataclass(frozen=True)
 class Task:
     """A file whose part may be made elsewhere, and how it is read.
@@ -61,8 +70,7 @@ class Task:
 
     def key(self) -> str:
         """A name that changes with everything that the part depends on."""
-        states = [file_state(path) for path in (self.path, table_of(self.path), self.path.parent / TABLE)]
-        return hashlib.sha256(repr((code_digest(), self, states)).encode()).hexdigest()
+        return hashlib.sha256(repr((code_digest(), self, read_states(self.path))).encode()).hexdigest()
 
     def records(self) -> Iterator[bytes]:
         """The records of the part: of each gather its traces without signal, then itself; then the file's remarks."""

@@ -111,15 +111,21 @@ class Bringing:
         if order is None and wanted_s is None:
             return self._checked(gather, recorded_s)
         image = gather.image[: gather.valid_samples, : gather.valid_traces]
-        geometry = gather.geometry
+        geometry, zero = gather.geometry, gather.zero_amplitude
         if order is not None:
             image, geometry = image[:, order], traces_taken(geometry, order)
+            zero = zero[order] if zero.ndim else zero
         if wanted_s is None:
-            brought = dataclasses.replace(gather, image=np.ascontiguousarray(image), geometry=geometry)
+            brought = dataclasses.replace(
+                gather, image=np.ascontiguousarray(image), geometry=geometry, zero_amplitude=zero
+            )
             return self._checked(brought, recorded_s)
         picture = Picture(gather.gather_id, image, gather.label, geometry, gather.source, gather.origin, gather.mended)
         made = self._at(picture, wanted_s)
-        return self._checked(render(made, *_shape(made), "pad", 0.0), recorded_s)
+        rendered = render(made, *_shape(made), "pad", 0.0)
+        # Its clip is in grey levels of the gather.
+        clip_amplitude = rendered.clip_amplitude / ZERO_LEVEL * gather.clip_amplitude
+        return self._checked(dataclasses.replace(rendered, clip_amplitude=clip_amplitude), recorded_s)
 
     def keeps(self, gather: Gather) -> bool:
         """Whether a matched gather can be graded."""

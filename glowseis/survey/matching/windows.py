@@ -68,10 +68,12 @@ def gather_window(gather: Gather, place: tuple[int, int], size: tuple[int, int])
     geometry = traces_taken(gather.geometry, slice(column, column + traces))
     if geometry.sample_interval_s > 0:
         geometry = replace(geometry, start_s=geometry.start_s + row * geometry.sample_interval_s)
+    zero = gather.zero_amplitude
     return replace(
         gather,
         image=cut_window(gather.image, place, size),
         geometry=geometry,
+        zero_amplitude=zero[column : column + traces] if zero.ndim else zero,
         valid_samples=samples,
         valid_traces=traces,
         fit="crop",

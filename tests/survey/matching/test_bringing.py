@@ -13,7 +13,8 @@ from glowseis.survey.matching.bringing import Bringing
 from glowseis.survey.matching.profile import profile_from, profile_of
 from glowseis.survey.matching.sameness import check_trained_on, gather_spacing_factor
 from glowseis.survey.matching.trace_order import order_of_offsets
-from glowseis.survey.render import render_recording
+from glowseis.survey.matching.windows import gather_window
+from glowseis.survey.render import amplitudes, render_recording
 from glowseis.survey.store.survey import open_survey, write_survey
 from tests.support.random_gathers import random_gather, random_recording, random_survey
 
@@ -292,6 +293,24 @@ def test_a_gather_of_a_survey_is_brought_as_its_recording(profile):
     assert np.abs(of_file.image.astype(int) - of_survey.image).mean() < 12
     whole = render_recording(recording(), 128, 64)
     assert bringing(profile).gather(whole) is whole
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e5])
+@pytest.mark.parametrize(("interval_s", "backwards"), [(0.004, False), (0.004, True), (0.008, True)])
+def test_amplitudes_of_a_gather_of_a_survey_stay(profile, unit, interval_s, backwards):
+    """Also those of a trace with a zero of its own."""
+    order = np.arange(40)[::-1] if backwards else np.arange(40)
+    made = reordered(recording(samples=480, interval_s=interval_s), order)
+    made = dataclasses.replace(made, amplitude=made.amplitude * unit)
+    made.amplitude[:, 7] += 3 * np.abs(made.amplitude).max()
+    found = bringing(profile).gather(render_recording(made, 480, 40))
+    wanted = bringing(profile)(made)
+    assert found.clip_amplitude == pytest.approx(wanted.clip_amplitude, rel=0.25)
+    np.testing.assert_allclose(found.zero_amplitude, wanted.zero_amplitude, atol=0.2 * unit)
+    if interval_s == 0.008:
+        assert np.flatnonzero(found.zero_amplitude > unit).tolist() == [order[7]]
+    window = gather_window(found, (10, 5), (30, 30))
+    np.testing.assert_array_equal(amplitudes(window), amplitudes(found)[10:40, 5:35])
 
 
 def test_windows_cover_the_gather_and_dead_ones_are_left_out(profile):
