@@ -22,15 +22,13 @@ def main(
     *,
     labels: command.SurveyLabels = None,
     judge: command.Judge = None,
-    whom: Annotated[
-        str | None, typer.Option("--for", metavar="JUDGE", help="Choose for this judge; labels of others do not count.")
-    ] = None,
+    whom: Annotated[str | None, typer.Option("--for", metavar="JUDGE", help="Only this judge's labels count.")] = None,
     count: Annotated[int, typer.Option(min=1, help="How many gathers to choose.")] = 25,
     model: command.Classifier = None,
     rare: Annotated[str | None, typer.Option(help="The rare class; by default the model's severest.")] = None,
     shares: Shares = None,
     apart: Annotated[int, typer.Option(min=0, help="Fewest shots between two choices on a line and cable.")] = 10,
-    seed: Annotated[int, typer.Option(help="Seed of the random order; keep it from call to call.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the random order; keep it.")] = 1,
     out: Annotated[Path, typer.Option(help="CSV file to write.")] = Path("next.csv"),
 ) -> None:
     """Choose the gathers of a survey that are worth labelling next, and estimate how common each class is.

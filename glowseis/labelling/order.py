@@ -88,7 +88,8 @@ def from_file(survey: Survey, path: Path) -> tuple[Order, dict[str, float]]:
             judged_s.setdefault(gather_id, min(max(seconds(moment) + ROUNDED_S, changed_s), now_s))
         except ValueError:
             raise InputError(
-                f"{name}, row {number}: {JUDGED} {moment!r} is not a time as ISO 8601; clear the cell"
+                f"{name}, row {number}: {JUDGED} {moment!r} is not a time as ISO 8601, such as "
+                "2026-05-31T14:05:00+00:00; write it so, or make the table again with glowseis next"
             ) from None
         found.setdefault(gather_id, cell_text(reason))
     if not found:

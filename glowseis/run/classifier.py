@@ -1,6 +1,6 @@
 """A run that trains a classifier: from recipe and survey to SavedModel, predictions and scores."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -144,7 +144,8 @@ def train_classifier(
             grading.unsure_below,
             kept,
         )
-        if concluded.kept and concluded.decision.threshold is None and recipe.training.keep == "last":
+        kept_all = recipe.training.keep == "last" and not recipe.training.patience
+        if concluded.kept and concluded.decision.threshold is None and kept_all:
             result["validation_unused"] = True
         earlier = {
             "validation": known_before(survey, selection.validation, start, flow),
@@ -157,8 +158,7 @@ def train_classifier(
             result["calibration"] = {**concluded.calibration.record(), **_reliabilities(concluded, classes)}
             if start and concluded.kept and kept and kept.temperature is not None:
                 result["calibration"]["temperature_of"] = start.name
-            with whole_file(folder / RELIABILITY, replace=True) as unfinished:
-                plot_reliability(result["calibration"], unfinished)
+            _draw_reliability(folder / RELIABILITY, result["calibration"])
         _write_predictions(folder / PREDICTIONS, survey, selection, concluded, classes)
         profile = profile_of(
             survey,
@@ -203,6 +203,13 @@ def train_classifier(
         )
         finish(folder, result, written, started, run.first_step_at)
     return result
+
+
+def _draw_reliability(path: Path, calibration: Mapping[str, Any]) -> None:
+    """Draw the diagram, if there are gathers that did not train."""
+    if {"validation", "test"} & calibration.keys():
+        with whole_file(path, replace=True) as unfinished:
+            plot_reliability(calibration, unfinished)
 
 
 def classifier_lines(result: dict[str, Any], folder: Path) -> list[str]:

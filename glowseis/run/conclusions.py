@@ -30,6 +30,9 @@ FEWEST_JUDGING = 100
 """Fewest validation gathers that alone set the thresholds, which one in a hundred exceeds; if there are fewer, training
 gathers are added."""
 
+LEAST_COUNT = 0.5
+"""What a class without a label counts as, in gathers, where labels give class fractions."""
+
 FEWEST_SMALL = 20
 """Fewest pieces of validation gathers that set thresholds of their own."""
 
@@ -180,15 +183,11 @@ def conclude(
         for part, gathers in (("validation", validation), ("test", map(_kept, seen(selection.test, "test"))))
         if len(classes[part])
     }
-    calibration = None
-    if "validation" in raw or few:
-        if fractions_of == "survey":
-            wanted = _recorded_fractions(survey, selection, classes, model.classes)
-        else:
-            wanted = fractions
-        found = raw.get("validation", np.zeros((0, model.classes)))
-        temperature = (kept.temperature or 1.0) if kept and few else None
-        calibration = fit_calibration(found, classes["validation"], fractions, wanted, temperature)
+    recorded = _recorded_fractions(survey, selection, classes, model.classes)
+    wanted = recorded if fractions_of == "survey" else fractions
+    found = raw.get("validation", np.zeros((0, model.classes)))
+    temperature = (kept.temperature or 1.0) if kept and few else None
+    calibration = fit_calibration(found, classes["validation"], fractions, wanted, temperature)
     probabilities = {part: calibration.probabilities(found) if calibration else found for part, found in raw.items()}
     threshold = None
     if missed_cost is not None:
@@ -229,11 +228,15 @@ def events_again(
 def _recorded_fractions(
     survey: Survey, selection: ClassifierSelection, classes: Mapping[str, np.ndarray], count: int
 ) -> np.ndarray:
-    """Share of each class in the recorded gathers that trained or validated: what the survey itself holds."""
+    """Share of each class in the recorded gathers that trained or validated: what the survey itself holds.
+
+    A class without any counts as half a gather.
+    """
     rows = np.concatenate([selection.training, selection.validation])
     recorded = (survey.index["parents"] == "").to_numpy()[rows]
     found = np.concatenate([classes["training"], classes["validation"]])[recorded]
-    return np.bincount(found, minlength=count) / max(len(found), 1)
+    counts = np.maximum(np.bincount(found, minlength=count), LEAST_COUNT)
+    return counts / counts.sum()
 
 
 @dataclass(frozen=True)

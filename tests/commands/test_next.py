@@ -75,6 +75,7 @@ def test_a_table_is_filled_in_and_labels_the_survey(following, tmp_path):
     assert other.status == 0 and (tmp_path / "ben.csv").read_bytes() == (tmp_path / "next.csv").read_bytes()
     assert "--for ben: has not judged any gather yet (anna did); all gathers count as not judged" in other.out
     both = following("--labels", "anna.csv", "--for", "ben", "--judge", "anna", "--out", "both.csv")
+    assert following("--seed", -1).status == following("--seed", 2**32).status == 2
     assert both.status == 2 and "--for ben --judge anna: " in both.error[0] and not Path("both.csv").exists()
 
 

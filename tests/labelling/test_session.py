@@ -160,7 +160,7 @@ def test_an_order_knows_what_had_been_judged_whenever_its_file_is_changed(survey
     session.label(shot(1), "good")
     assert session.coming(5) == []
     order.write_text(f"gather_id,reason,judged\n{shot(1)},second look,yesterday\n")
-    with pytest.raises(InputError, match=r"row 2: judged 'yesterday' is not a time as ISO 8601; clear the cell"):
+    with pytest.raises(InputError, match=r"row 2: judged 'yesterday' is not a time as ISO 8601, such as "):
         begin(survey.path, labels, "anna", order, "line")
 
 

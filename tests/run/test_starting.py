@@ -125,6 +125,31 @@ def test_a_class_without_gathers_stays_as_the_saved_classifier_knew_it(saved, ow
         assert np.array_equal(mine[..., 2], theirs[..., 2]) and not np.array_equal(mine[..., 0], theirs[..., 0])
     about = json.loads((there / "savedmodels/own/1/assets.extra/glowseis.json").read_text())
     np.testing.assert_allclose(about["calibration"]["trained"], 1 / 3)
+    # Probabilities are for the labels' fractions, the missing class counted as half a gather.
+    counts = np.array([*(survey.index["label"].value_counts()[label] for label in LABELS[:2]), 0.5])
+    np.testing.assert_allclose(about["calibration"]["fractions"], counts / counts.sum())
+
+
+def test_a_training_without_validation_and_test_gathers_ends_well(saved, own, there, command):
+    words = ("--set", "data.validation=0", "--set", "training.keep=last")
+    done = command("train", saved.recipe, "--survey", own, *words)
+    assert done.status == 0, done.error
+    about = json.loads((there / "savedmodels/own/1/assets.extra/glowseis.json").read_text())
+    assert about["calibration"]["temperature"] == 1.25 and not list(there.glob("runs/own*/reliability.png"))
+    # The same from scratch; weights of classes do not change what probabilities are for.
+    words = (*words, "--set", "name=scratch", "--set", "training.class_weights=balanced")
+    fresh = [
+        line
+        for line in saved.recipe.read_text().splitlines()
+        if not line.startswith(("start_from", "head_", "rehearsal"))
+    ]
+    (there / "scratch.toml").write_text("\n".join(fresh))
+    done = command("train", "scratch.toml", "--survey", own, *words)
+    assert done.status == 0, done.error
+    about = json.loads((there / "savedmodels/scratch/1/assets.extra/glowseis.json").read_text())
+    counts = open_survey(own).index["label"].value_counts()[list(LABELS)].to_numpy()
+    np.testing.assert_allclose(about["calibration"]["fractions"], counts / counts.sum())
+    np.testing.assert_allclose(about["calibration"]["trained"], 1 / 3, rtol=1e-6)
 
 
 def test_classes_may_be_fewer_others_or_called_otherwise(saved, there):
