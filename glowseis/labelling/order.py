@@ -81,9 +81,11 @@ def from_file(survey: Survey, path: Path) -> tuple[Order, dict[str, float]]:
         if not gather_id:
             continue
         try:
-            survey.row(gather_id)
+            row = survey.row(gather_id)
         except InputError as wrong:
             raise InputError(f"{name}, row {number}: {wrong}") from None
+        if survey.index["parents"].iat[row]:
+            continue
         try:
             judged_s.setdefault(gather_id, min(max(seconds(moment) + ROUNDED_S, changed_s), now_s))
         except ValueError:
@@ -93,5 +95,5 @@ def from_file(survey: Survey, path: Path) -> tuple[Order, dict[str, float]]:
             ) from None
         found.setdefault(gather_id, cell_text(reason))
     if not found:
-        raise InputError(f"{name}: names no gather; add rows below its header")
+        raise InputError(f"{name}: names no recorded gather; add rows below its header")
     return list(found.items()), judged_s

@@ -1,6 +1,7 @@
 """A judge's session: what comes next, what is on the disk, what is taken back, what is told."""
 
 import csv
+import dataclasses
 import os
 import shutil
 import threading
@@ -14,7 +15,9 @@ from glowseis.errors import InputError
 from glowseis.labelling.order import along_lines, at_random, from_file
 from glowseis.labelling.session import NotYetError, Session
 from glowseis.labelling.start import begin, labels_beside, summary_line
+from glowseis.survey.gather import Origin
 from glowseis.survey.labels.adding import Judgement, append
+from glowseis.survey.store.survey import write_survey
 from tests.support.random_gathers import random_survey
 
 COUNT = 8
@@ -164,6 +167,14 @@ def test_an_order_knows_what_had_been_judged_whenever_its_file_is_changed(survey
         begin(survey.path, labels, "anna", order, "line")
 
 
+def test_synthetic_gathers_that_a_list_names_are_not_shown(survey, tmp_path):
+    made = dataclasses.replace(survey.read(1), gather_id="made", origin=Origin((shot(1),), model="flow/1"))
+    write_survey(tmp_path / "both", [survey.read(0), made], survey.size, {})
+    order = tmp_path / "next.csv"
+    order.write_text(f"gather_id\nmade\n{shot(0)}\n")
+    assert begin(tmp_path / "both", tmp_path / "anna.csv", "anna", order, "line").coming(5) == [shot(0)]
+
+
 def test_a_request_that_comes_again_adds_nothing(session, survey, tmp_path):
     for one in (session, session, again(session)):
         assert one.label(shot(1), "bad", " =swell\n") == "" and one.revealed(shot(1))["label"] == "bad"
@@ -304,7 +315,7 @@ def test_orders(survey, tmp_path):
     assert drawn == at_random(survey) and sorted(one for one, _ in drawn) == sorted(one for one, _ in stored)
     assert {one for one, _ in drawn[:4]} == {shot(number) for number in (1, 3, 5, 7)}
     for content, message in (
-        ("gather_id\n", "names no gather"),
+        ("gather_id\n", "names no recorded gather"),
         (f"gather_id\n{shot(1)}\nx\n", "row 3: .*no gather 'x'"),
         ("shot\n1\n", "has no column gather_id"),
     ):

@@ -30,6 +30,8 @@ class LabelTable:
         seen: Lowest and highest line, shot and cable of the gathers that were looked up.
         ranges: Combinations with a range of shots, by the other values.
         judges: Who gave them; named after the file if it does not say.
+        said: If it names judges, the row and the label of each judge's last word on each combination, by their names in
+            lower case.
     """
 
     path: Path
@@ -43,6 +45,7 @@ class LabelTable:
     seen: dict[str, tuple[int, int]] = field(default_factory=dict)
     ranges: dict[Key, list[Key]] = field(default_factory=dict)
     judges: tuple[str, ...] = ()
+    said: dict[Key, dict[str, tuple[int, str]]] = field(default_factory=dict)
 
     def find(self, gather_id: str, file: Path, geometry: Geometry, *, synthetic: bool = False) -> str | None:
         """Look up a gather.
@@ -95,7 +98,16 @@ class LabelTable:
             return exact
         fitting = [key for key in self.ranges.get(_without_shot(self.keys, exact), ()) if _holds(key, shot)]
         fitting = [exact, *fitting] if exact in self.labels else fitting
-        labelled = {label: key for key in reversed(fitting) if (label := self.labels[key])}
+        if self.said:
+            # A judge's last word on the shot counts, be it on the shot alone or on a range with it.
+            last: dict[str, tuple[int, str, Key]] = {}
+            for key in fitting:
+                for judge, (row, label) in self.said[key].items():
+                    last[judge] = max(last.get(judge, (0, "", key)), (row, label, key), key=lambda word: word[0])
+            fitting = [key for *_, key in sorted(last.values(), key=lambda word: -word[0])]
+            labelled = {label: key for _, label, key in last.values() if label}
+        else:
+            labelled = {label: key for key in reversed(fitting) if (label := self.labels[key])}
         if len(labelled) > 1:
             one, other = sorted(labelled.values(), key=self.rows.__getitem__)[:2]
             raise InputError(
@@ -146,8 +158,8 @@ def read_labels(path: Path, sources: Sequence[Path]) -> LabelTable:
     """Read labels and the columns that identify their gathers.
 
     The file is as `read_rows` takes it. A file of gathers is named as on the command line, by its path from the current
-    folder or from the table's folder, or by its name alone. If the table names judges, only a judge's last row on the
-    same gathers counts.
+    folder or from the table's folder, or by its name alone. If the table names judges, only a judge's last row on a
+    gather counts. `unsure` is no label.
 
     Args:
         path: The CSV file.
@@ -162,9 +174,11 @@ def read_labels(path: Path, sources: Sequence[Path]) -> LabelTable:
     keys, rows = read_rows(path, _Files(path, sources).place)
     judges = {row.judge.casefold(): row.judge for row in rows if row.judge}
     table = LabelTable(path, keys, judges=tuple(judges.values()) or (path.stem,))
-    if any(row.judge for row in rows):
-        last = {(row.key, row.judge): row for row in rows}
-        rows = [row._replace(label="" if row.label == UNSURE else row.label) for row in last.values()]
+    rows = [row._replace(label="" if row.label.casefold() == UNSURE else row.label) for row in rows]
+    if judges:
+        for row in rows:
+            table.said.setdefault(row.key, {})[row.judge.casefold()] = (row.number, row.label)
+        rows = list({(row.key, row.judge.casefold()): row for row in rows}.values())
     checked: set[str] = set()
     for row in rows:
         key, label = row.key, row.label

@@ -329,3 +329,26 @@ def test_other_names_of_columns(written):
     assert table.keys == ("line", "shot") and find(table, written.sources[2]) == "bad"
     # Beside the right name, another one is a column like any.
     assert find(written("class,label,shot\n2D,bad,1\n"), written.sources[2]) == "bad"
+
+
+@pytest.mark.parametrize(
+    ("rows", "label"),
+    [
+        (["101,180,bad,anna", "150,150,unsure,anna"], ""),
+        (["101,180,bad,anna", "150,150,,Anna"], ""),
+        (["150,150,good,anna", "101,180,bad,ANNA"], "bad"),
+        (["101,180,bad,anna", "150,150,unsure,ben"], "bad"),
+        (["101,180,bad,anna", "150,150,good,anna", "150,150,Unsure,anna"], ""),
+        (["101,180,,anna", "150,150,good,ben"], "good"),
+    ],
+)
+def test_a_judges_last_word_on_a_shot_counts(written, rows, label):
+    """As in labels of a survey: on the shot alone or on a range with it, whatever the case of the name."""
+    table = written("\n".join(["first shot,last shot,label,judge", *rows, "1,1,medium,anna"]))
+    assert find(table, written.sources[2], shot=150) == label
+    assert find(table, written.sources[2], shot=1) == "medium"
+
+
+def test_unsure_is_no_class(written):
+    table = written("shot,label\n1,bad\n2,unsure\n3,Unsure\n")
+    assert [find(table, written.sources[2], shot=shot) for shot in (1, 2, 3)] == ["bad", "", ""]
