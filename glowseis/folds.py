@@ -63,13 +63,8 @@ def main(
     left_out = len(opened) - len(labelled_rows(opened))
     if left_out:
         print(f"{left_out} gathers are left out: they are synthetic or have no label")
-    torn = torn_duplicates(opened, made)
-    if torn:
-        first, other = (str(opened.index["gather_id"].iat[row]) for row in torn[0])
-        print(
-            f"WARNING: {len(torn)} gathers are equal to one in another part, the first {other} to {first}: tests would "
-            "see gathers of training; remove the label of all but one of each (python -m glowseis.describe lists them)"
-        )
+    if torn := torn_duplicates(opened, made):
+        print(torn)
     print(f"{source_text(out)}: {kind.value}, seed {seed}, rare label {made.content.rare}")
     print(f"SHA-256 {made.checksum}")
 

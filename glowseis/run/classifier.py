@@ -38,6 +38,7 @@ from glowseis.survey.cells import safe_table
 from glowseis.survey.gather import source_text
 from glowseis.survey.matching.profile import profile_of
 from glowseis.survey.progress import stage, stages
+from glowseis.survey.splits.fold_files import torn
 from glowseis.survey.splits.parts import ids_of
 from glowseis.survey.store.survey import Survey, open_survey
 from glowseis.survey.wording import number_of
@@ -118,7 +119,7 @@ def train_classifier(
         survey, selection, model = found.survey, found.selection, fitting.model
         training, validation, test = found.training, found.validation, found.test
         run = ClassifierRun(fitting, folder, stopping, identity, say)
-        for line in _plan(fitting, selection, start):
+        for line in _plan(fitting, survey, selection, start):
             say(line)
         if run.restored:
             say(f"resuming after step {run.checkpoints.step} of {fitting.steps}")
@@ -306,7 +307,12 @@ def _reliabilities(concluded: Conclusions, classes: dict[str, np.ndarray]) -> di
     }
 
 
-def _plan(fitting: ClassifierFitting, selection: ClassifierSelection, start: Start | None) -> Iterator[str]:
+def _plan(
+    fitting: ClassifierFitting, survey: Survey, selection: ClassifierSelection, start: Start | None
+) -> Iterator[str]:
+    parts = (selection.training, selection.validation, selection.test)
+    if copies := torn(survey, {int(row): part for part, rows in enumerate(parts) for row in rows}):
+        yield copies
     counts = np.bincount(fitting.gathers.classes, minlength=len(selection.labels))
     of_each = ", ".join(f"{count} {label}" for label, count in zip(selection.labels, counts, strict=True))
     if start:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -150,6 +151,16 @@ def test_a_training_without_validation_and_test_gathers_ends_well(saved, own, th
     counts = open_survey(own).index["label"].value_counts()[list(LABELS)].to_numpy()
     np.testing.assert_allclose(about["calibration"]["fractions"], counts / counts.sum())
     np.testing.assert_allclose(about["calibration"]["trained"], 1 / 3, rtol=1e-6)
+
+
+def test_copies_in_another_part_are_told(saved, own, there, command):
+    survey = open_survey(own)
+    twice = [dataclasses.replace(survey.read(row), gather_id=f"copy{row}") for row in range(len(survey))]
+    write_survey(there / "twice", [*map(survey.read, range(len(survey))), *twice], (24, 16), {})
+    done = command("train", saved.recipe, "--survey", there / "twice")
+    assert done.status == 0 and re.search(
+        r"warning: \d+ gathers equal to one in another part, the first copy", done.out
+    )
 
 
 def test_classes_may_be_fewer_others_or_called_otherwise(saved, there):

@@ -14,7 +14,7 @@ Unlabelled gathers are left out, and so are synthetic ones: a child of a test ga
 import hashlib
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -35,6 +35,7 @@ from glowseis.survey.splits.parts import (
     rare_label,
 )
 from glowseis.survey.store.survey import Survey
+from glowseis.survey.wording import number_of
 
 __all__ = [
     "KINDS",
@@ -44,6 +45,7 @@ __all__ = [
     "labelled_rows",
     "make_folds",
     "read_folds",
+    "torn",
     "torn_duplicates",
     "write_folds",
 ]
@@ -185,15 +187,12 @@ def make_folds(survey: Survey, kind: Kind, folds: int = 10, seed: int = 1, rare:
     return Folds(content, _checked_parts(content, survey, "these folds", "give another --seed or fewer --folds"))
 
 
-def torn_duplicates(survey: Survey, folds: Folds) -> list[tuple[int, int]]:
-    """Find gathers that equal one in another part, whatever their ids: they would test what was trained on.
+def torn_duplicates(survey: Survey, folds: Folds) -> str:
+    """Warn of gathers that equal one in another part of folds, as `torn`.
 
     Args:
         survey: The survey that the folds belong to.
         folds: Its folds.
-
-    Returns:
-        Pairs of row numbers: the first of equal gathers, and one in another part.
     """
     part_of = {
         int(row): (fold, part)
@@ -202,8 +201,28 @@ def torn_duplicates(survey: Survey, folds: Folds) -> list[tuple[int, int]]:
         if len(folds) == 1 or part
         for row in rows
     }
+    return torn(survey, part_of)
+
+
+def torn(survey: Survey, part_of: Mapping[int, Hashable]) -> str:
+    """Warn of gathers that equal one in another part, whatever their ids: they would test what was trained on.
+
+    Args:
+        survey: The survey.
+        part_of: Parts of its gathers, by row number.
+
+    Returns:
+        A line; empty if there are none.
+    """
     groups = equal_gathers(survey, np.array(sorted(part_of), np.int64))
-    return [(group[0], row) for group in groups for row in group[1:] if part_of[row] != part_of[group[0]]]
+    pairs = [(group[0], row) for group in groups for row in group[1:] if part_of[row] != part_of[group[0]]]
+    if not pairs:
+        return ""
+    first, other = (str(survey.index["gather_id"].iat[row]) for row in pairs[0])
+    return (
+        f"warning: {number_of(len(pairs), 'gather')} equal to one in another part, the first {other} to {first}: tests "
+        "would see gathers of training; remove the label of all but one of each (glowseis describe lists them)"
+    )
 
 
 def write_folds(path: Path, folds: Folds) -> None:
