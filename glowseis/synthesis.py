@@ -1,5 +1,6 @@
 """New gathers of a rare class: pairs of real ones, interpolated in latent space."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -183,7 +184,7 @@ def synthesise_prior(
         latents = {name: np.float32(temperature) * np.stack([one[name] for one in normal]) for name in shapes}
         made = flow.signatures["decode"](**latents)["image"].numpy()[..., 0]
         for number, (parent, levels) in enumerate(zip(parents, made, strict=True), start=start):
-            name = f"{flow.name.replace('/', '-')}-prior-seed{seed}-{number:06d}"
+            name = f"{_maker(flow)}-prior-seed{seed}-{number:06d}"
             yield child_of(parent, levels, name, f"glowseis {flow.name}", replace(origin, parents=(parent.gather_id,)))
 
 
@@ -235,7 +236,7 @@ def recombine_levels(
         made = flow.signatures["decode"](**latents)["image"].numpy()[..., 0]
         for number, ((parent, other), image) in enumerate(zip(parents, made, strict=True), start=start):
             of = replace(origin, parents=(parent.gather_id, other.gather_id))
-            name = f"{flow.name.replace('/', '-')}-levels-seed{seed}-{number:06d}"
+            name = f"{_maker(flow)}-levels-seed{seed}-{number:06d}"
             yield replace(child_of(parent, image, name, f"glowseis {flow.name}", of), label=label)
 
 
@@ -315,6 +316,11 @@ def child_of(parent: Gather, levels: np.ndarray, gather_id: str, source: str, or
     )
 
 
+def _maker(flow: SavedFlow) -> str:
+    """The flow's name and version as the beginning of ids, which have letters, digits, dots, hyphens, underscores."""
+    return re.sub(r"[^\w.-]", "-", flow.name)
+
+
 def _seen(flow: SavedFlow, survey: Survey, rows: Sequence[int], seed: int, number: int) -> list[Gather]:
     """Parents of one child as the flow sees them: whole gathers, or windows of them at one place.
 
@@ -352,6 +358,6 @@ def _children(flow: SavedFlow, survey: Survey, origin: Origin, start: int, pairs
     alpha = np.array([pair.alpha for pair in pairs], np.float32)
     made = flow.signatures[PATHS[origin.path]](first=first, second=second, alpha=alpha)["image"].numpy()[..., 0]
     for number, ((parent, other), pair, levels) in enumerate(zip(parents, pairs, made, strict=True), start=start):
-        name = f"{flow.name.replace('/', '-')}-seed{origin.seed}-{number:06d}"
+        name = f"{_maker(flow)}-seed{origin.seed}-{number:06d}"
         of = replace(origin, parents=(parent.gather_id, other.gather_id), alpha=pair.alpha)
         yield child_of(parent, levels, name, f"glowseis {flow.name}", of)

@@ -264,4 +264,7 @@ def _rendered(gather: Gather, amplitude: np.ndarray, label: str) -> Gather:
 
 def _signal(gather: Gather) -> np.ndarray:
     """Amplitudes about zero of the valid region, float32 `[time, trace]`."""
-    return (amplitudes(gather) - gather.zero_amplitude)[: gather.valid_samples, : gather.valid_traces]
+    zero = np.zeros((), np.float32)
+    # A large zero would take digits of the amplitudes with it.
+    about_zero = amplitudes(dataclasses.replace(gather, zero_amplitude=zero))
+    return about_zero[: gather.valid_samples, : gather.valid_traces]

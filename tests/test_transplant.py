@@ -161,3 +161,10 @@ def test_a_survey_without_donors_or_hosts(tmp_path):
 def test_low_band_of_a_gather_with_a_zero_of_its_own():
     amplitude = 10.0 * events() + 500.0
     assert np.abs(low_band_of(gather_of(amplitude))).max() < 5.0
+
+
+def test_a_large_zero_takes_no_digits_from_noise_that_is_moved():
+    """As in unsigned integers of 32 bits."""
+    host, donor = gather_of(events()), gather_of(events(5) + swell(10), label="bad", name="two")
+    far = [dataclasses.replace(one, zero_amplitude=np.full(TRACES, 2.0**31, np.float32)) for one in (host, donor)]
+    assert np.array_equal(transplant(*far, 0).image, transplant(host, donor, 0).image)

@@ -54,6 +54,11 @@ def generate(tiny, trained, flow, tmp_path, monkeypatch, command):
     return call
 
 
+def test_a_model_whose_name_has_a_space_gives_ids(flow, parents):
+    (made,) = synthesise(dataclasses.replace(flow, name="my flow/1"), parents, "bad", 1, seed=5)
+    assert made.gather_id == "my-flow-1-seed5-000000" and made.origin.model == "my flow/1"
+
+
 def content(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 

@@ -143,7 +143,7 @@ def _check_alike(recording: Recording, first: Recording) -> None:
     if found != wanted:
         raise InputError(
             f"gather {recording.gather_id} has {found[0]} samples of {found[1] * 1e3:g} ms, the ones before it "
-            f"{wanted[0]} of {wanted[1] * 1e3:g} ms; a SEG-Y file cannot mix them: write separate files"
+            f"{wanted[0]} of {wanted[1] * 1e3:g} ms; a SEG-Y file cannot mix them: write HDF5, or a file of each"
         )
 
 
