@@ -106,6 +106,8 @@ def _run(
                 try:
                     run_fold(study, name, number, todo, _say)
                 except TooFewError as wrong:
+                    if name in first:
+                        raise
                     _say(f"{name} survey {number} is left out: {wrong}")
                 # Otherwise Keras keeps the networks of all surveys.
                 keras.backend.clear_session()

@@ -168,6 +168,8 @@ class Run:
         if following:
             self._begin(following)
         for one in fits:
+            if one.arm in FLOWS and one.made is None:
+                continue
             if time.monotonic() - self._started > self._words.seconds:
                 return False
             name, graded = one.replicate.setting.name, self._graded_by(one)
@@ -194,6 +196,9 @@ class Run:
         flows = self._flow.fit([one.replicate.material(arm) for one in padded], phases)[: len(fits)]
         seconds = (time.monotonic() - began) / len(fits)
         for one, flow in zip(fits, flows, strict=True):
+            if not np.isfinite(flow.bits):
+                self.say(f"{one.replicate.setting.name} {one.replicate.number}, {arm}: is left out: its flow diverged")
+                continue
             one.flow, one.flow_seconds = flow, seconds
             one.made = one.replicate.start(arm, self._processes, (self._flow, flow))
         bits = ", ".join(f"{one.bits:.2f} (step {one.step} of {one.steps})" for one in flows)

@@ -108,7 +108,7 @@ def trained_scores(
     looks = look_at_survey(classifier, target.test, batch=64)
     fractions = label_fractions(recipe, bought)
     if classifier.calibration:
-        # What classify grades by; without validation gathers there is no calibration.
+        # What classify grades by.
         own = dict(zip(classifier.labels, classifier.fractions(), strict=True))
         fractions = np.array([own.get(label, 0.0) for label in recipe.labels])
     found = _scores(recipe, target, looks.probabilities, classifier.labels, fractions)

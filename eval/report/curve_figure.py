@@ -61,7 +61,7 @@ def write_curve(table: pd.DataFrame, chosen: int, folder: Path, which: str = "")
         table: `count` (augmentations), `run`, `part` (validation or test), `class`, `f1` (a fraction).
         chosen: The count chosen on the validation curve.
         folder: Folder for the files; made if missing.
-        which: What the names of the files end in, such as `-oversampling`, if it is not the curve of the report.
+        which: What the files' names end in, such as `-oversampling-grouped`, if it is not the curve of the report.
 
     Returns:
         The files: both tables, then the picture as PNG and as SVG.

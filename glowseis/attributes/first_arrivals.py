@@ -38,7 +38,7 @@ _FEWEST_TRACES = 8
 
 
 def first_arrivals(
-    cumulated: np.ndarray, block_s: float, offset_m: np.ndarray, live: np.ndarray, zeros: int = 0
+    cumulated: np.ndarray, block_s: float, offset_m: np.ndarray, live: np.ndarray, was_cut: bool = False
 ) -> np.ndarray:
     """Find the first arrivals: a path along the cable on which power rises most over all that came before.
 
@@ -53,8 +53,8 @@ def first_arrivals(
         block_s: Length of a block, in seconds.
         offset_m: Offsets `[trace]`, in metres; NaN if unknown.
         live: Traces to use, bool `[trace]`.
-        zeros: Blocks of zeros, on all traces, that were cut off before the first: a mute or padding. An arrival before
-            their end is taken to be there; and if nothing rises later, their end is a mute's, just before the arrivals.
+        was_cut: Whether zeros were cut off before the first block, of a mute or padding. Arrivals on the path before it
+            are then taken to be in it.
 
     Returns:
         The block of each arrival, float64 `[trace]`; NaN for traces without one. All are NaN if power rises less than
@@ -64,12 +64,8 @@ def first_arrivals(
     for run in cables(offset_m):
         used = run.start + np.flatnonzero(live[run])
         if len(used) >= _FEWEST_TRACES:
-            spacing_m = spacing_or_usual(offset_m[run])
-            found[used] = _arrivals_of_cable(cumulated[used], block_s, spacing_m)
-            if zeros and np.isnan(found[used]).all():
-                padded = np.pad(cumulated[used], ((0, 0), (zeros, 0)))
-                found[used] = np.maximum(_arrivals_of_cable(padded, block_s, spacing_m) - zeros, 0.0)
-    return np.where(np.isneginf(found), 0.0 if zeros else np.nan, found)
+            found[used] = _arrivals_of_cable(cumulated[used], block_s, spacing_or_usual(offset_m[run]))
+    return np.where(np.isneginf(found), 0.0 if was_cut else np.nan, found)
 
 
 def cables(offset_m: np.ndarray) -> list[slice]:

@@ -39,6 +39,23 @@ def block_sums(traces: np.ndarray, samples: int) -> np.ndarray:
     return sums
 
 
+def stretches(silent: np.ndarray, least: int) -> np.ndarray:
+    """Find silent blocks that lie in long stretches: single ones are quiet noise of few bits, and no mute.
+
+    Args:
+        silent: Whether each block is, bool `[trace, block]`.
+        least: Fewest blocks of a stretch.
+
+    Returns:
+        Bool `[trace, block]`.
+    """
+    if not silent.any():
+        return silent
+    padded = np.pad(silent, ((0, 0), (least - 1, least - 1)))
+    whole = np.lib.stride_tricks.sliding_window_view(padded, least, axis=1).all(axis=2)
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(whole, least, axis=1).any(axis=2))
+
+
 def window_rms(cumulated: np.ndarray, first: np.ndarray, last: np.ndarray, samples: int, least: int = 1) -> np.ndarray:
     """Root mean square of each trace in a window of its own.
 

@@ -78,7 +78,7 @@ class Settings:
     @property
     def noise_text(self) -> str:
         """Where the noise is measured, in words."""
-        return f"in {self.noise.text}" if self.noise else "before the first arrival"
+        return f"in the window {self.noise.text}" if self.noise else "before the first arrival"
 
 
 def settings_of(target: str, noise: str, module_channels: int, zero_level: float | None = None) -> Settings:
@@ -195,14 +195,13 @@ def measure_gather(found: Recording | Picture, settings: Settings) -> Measured:
     samples = traces.shape[1]
     if samples < _SHORTEST_SAMPLES:
         raise InputError(f"{where}: has {samples} samples, too few to measure; give at least {_SHORTEST_SAMPLES}")
-    begin, end = _recorded(traces[~constant] if constant.any() else traces, interval_s)
+    begin, end = _recorded(traces, ~constant, interval_s)
     if end - begin >= _SHORTEST_SAMPLES:
         traces, samples = traces[:, begin:end], end - begin
         geometry = replace(geometry, start_s=geometry.start_s + begin * interval_s)
     offset_m = np.abs(np.asarray(geometry.offset_m, np.float64))
     offset_m[blank_offsets(offset_m)] = np.nan
-    zeros_s = geometry.start_s - found.geometry.start_s
-    arrival_s, noise, target, tail = _levels(geometry, offset_m, settings, traces, ~constant, zeros_s)
+    arrival_s, noise, target, tail = _levels(geometry, offset_m, settings, traces, ~constant, begin > 0)
     spectrum = spectra.spectra(traces)
     power = spectra.power(spectrum)
     frequency_hz = spectra.frequencies_hz(samples, interval_s)
@@ -327,12 +326,12 @@ def _zero(traces: np.ndarray, peak: np.ndarray) -> tuple[float, bool]:
     return zero if abs(zero) > SAME_ZERO * middle else 0.0, bool(wrong.any())
 
 
-def _recorded(traces: np.ndarray, interval_s: float) -> tuple[int, int]:
+def _recorded(traces: np.ndarray, live: np.ndarray, interval_s: float) -> tuple[int, int]:
     """The samples between zeros that begin and end all live traces, float32 `[trace, time]`; padding, or mutes."""
     samples, least = traces.shape[1], math.ceil(LEAST_ZEROS_S / interval_s)
     begin, end = 0, samples
-    if not (traces[:, :least].any() and traces[:, -least:].any()):
-        there = np.flatnonzero(traces.any(axis=0))
+    if not all(ends[live].any() for ends in (traces[:, :least], traces[:, -least:])):
+        there = np.flatnonzero(traces[live].any(axis=0))
         if len(there):
             begin = int(there[0]) if there[0] >= least else 0
             end = int(there[-1]) + 1 if samples - 1 - there[-1] >= least else samples
@@ -345,11 +344,11 @@ def _levels(
     settings: Settings,
     traces: np.ndarray,
     live: np.ndarray,
-    zeros_s: float,
+    was_cut: bool,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """First arrivals, and root mean squares before them, in the target and in the tail, float64 `[trace]` each.
 
-    Offsets are distances, NaN where they are unknown. Zeros of that length were cut off before the record.
+    Offsets are distances, NaN where they are unknown. Zeros may have been cut off before the record.
     """
     block = levels.block_samples(geometry.sample_interval_s)
     block_s = block * geometry.sample_interval_s
@@ -357,7 +356,7 @@ def _levels(
     count, blocks = sums.shape
     cumulated = np.zeros((count, blocks + 1))
     np.cumsum(sums, axis=1, dtype=np.float64, out=cumulated[:, 1:])
-    arrival = first_arrivals.first_arrivals(cumulated, block_s, geometry.offset_m, live, math.ceil(zeros_s / block_s))
+    arrival = first_arrivals.first_arrivals(cumulated, block_s, geometry.offset_m, live, was_cut)
 
     def measured(first: np.ndarray, last: np.ndarray, least_s: float) -> np.ndarray:
         return levels.window_rms(cumulated, first, last, block, max(1, round(least_s / block_s)))
@@ -369,7 +368,7 @@ def _levels(
     before = (np.zeros(count), np.floor(arrival - GUARD_S / block_s))
     first, last = before if settings.noise is None else edges(settings.noise)
     noise = measured(first, last, levels.LEAST_NOISE_S if settings.noise is None else 0.0)
-    silent = (sums == 0) & live[:, None]
+    silent = levels.stretches((sums == 0) & live[:, None], math.ceil(LEAST_ZEROS_S / block_s))
     if silent.any():
         shown = np.where(np.isfinite(first) & np.isfinite(last), 1.0, np.nan)
         zeros = np.concatenate([np.zeros((count, 1)), np.cumsum(silent, axis=1, dtype=np.float64)], axis=1)

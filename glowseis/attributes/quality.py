@@ -194,6 +194,7 @@ def measure_sources(request: Request, settings: Settings, out: Path) -> list[str
     check_output(out)
     _check_sources(request)
     told: list[str] = []
+    synthetic: list[int] = []
     summary = Summary()
     with whole_folder(out) as folder:
         with (
@@ -210,9 +211,12 @@ def measure_sources(request: Request, settings: Settings, out: Path) -> list[str
                 for row in band_rows(found.geometry, measured):
                     bands.add_row(place | row)
                 summary.add(found, measured)
+                if found.origin.parents:
+                    synthetic.append(number)
         if not summary.gathers:
             raise InputError("the sources have no gathers; check them")
-        told += shared_places(pd.concat(map(pd.DataFrame, read_columns(folder / "gathers.parquet", list(PLACE)))))
+        places = pd.concat(map(pd.DataFrame, read_columns(folder / "gathers.parquet", list(PLACE))), ignore_index=True)
+        told += shared_places(places, synthetic)
         maps = draw_maps(folder)
     return [*told, *summary.lines(settings), f"tables and {number_of(len(maps), 'map')}: {source_text(out)}"]
 

@@ -1,6 +1,7 @@
 """Attributes as rows of tables: of traces, of gathers, of noise bands."""
 
 import math
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -86,18 +87,19 @@ def place_of(number: int, found: Recording | Picture | Gather) -> dict[str, Any]
     }
 
 
-def shared_places(gathers: pd.DataFrame) -> list[str]:
+def shared_places(gathers: pd.DataFrame, synthetic: Collection[int] = ()) -> list[str]:
     """Warn of gathers of several files that have one sail line, shot and cable.
 
     Files of single streamers without a cable word have such gathers, and so have shots that were fired again.
 
     Args:
         gathers: Columns `PLACE`, one row a gather.
+        synthetic: Numbers of gathers that were made from others, whose places they have.
 
     Returns:
         A line, or none. Gathers without a number of the line or of the shot are not looked at.
     """
-    known = gathers[(gathers["sail_line"] > 0) & (gathers["shot"] > 0)]
+    known = gathers[(gathers["sail_line"] > 0) & (gathers["shot"] > 0) & ~gathers["gather"].isin(list(synthetic))]
     first = known.groupby(["sail_line", "shot", "cable"], sort=False)["source"].transform("first")
     others = known[known["source"] != first]
     if others.empty:
@@ -106,8 +108,8 @@ def shared_places(gathers: pd.DataFrame) -> list[str]:
     return [
         f"warning: {number_of(len(others), 'gather')} with the line, shot and cable of a gather of another file (line "
         f"{line} shot {shot} cable {cable} in {first.loc[others.index[0]]} and {source}), taken for more records of "
-        "that cable: if the files are of several cables, or of shots fired again, give them one by one, or pass "
-        "--cable-header or --line-header"
+        "that cable: if the files are of several lines or cables, or of shots fired again, give them one by one, or "
+        "pass --line-header or --cable-header"
     ]
 
 

@@ -128,7 +128,7 @@ def collect(
         noise=settings.noise_text if walk.measured.gathers else "",
         lasting=_lasting(records, grading),
         told=[
-            *shared_places(records),
+            *shared_places(records, walk.synthetic),
             *walk.told,
             *walk.bringing.lines(),
             *(walk.measured.lines(settings) if walk.measured.gathers else ()),
@@ -157,6 +157,7 @@ class _Walk:
         told: Lines on what was done when they were read.
         unnumbered: Gathers whose channels have no numbers.
         shot_words: The header words that gave shot numbers.
+        synthetic: Numbers of gathers that were made from others.
     """
 
     def __init__(self, bringing: Bringing, settings: Settings, folder: Path):
@@ -167,6 +168,7 @@ class _Walk:
         self.told: list[str] = []
         self.unnumbered = 0
         self.shot_words: dict[str, None] = {}
+        self.synthetic: list[int] = []
 
     def gathers(self, surveys: Sequence[Survey], files: Request) -> Iterator[Gather]:
         """The gathers that can be graded, those of files first: tables number their gathers from 1."""
@@ -204,6 +206,8 @@ class _Walk:
         self, found: Recording | Picture | Gather, gather: Gather, bands: list[NoiseBand], noise: float
     ) -> Iterator[Gather]:
         place = place_of(len(self.rows) + 1, found)
+        if found.origin.parents:
+            self.synthetic.append(place["gather"])
         reason = self.bringing.left_out.get((gather.source, gather.gather_id), "")
         self.rows.append(place | {"label": found.label, "grade": "", "reason": reason, "trained": False})
         if reason:

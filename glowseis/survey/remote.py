@@ -4,6 +4,7 @@ Such a source is named by its address, such as `s3://bucket/line12.segy`. fsspec
 'glowseis[cloud]'`, and the package that it needs for the storage, such as s3fs or gcsfs).
 """
 
+import filecmp
 import hashlib
 import os
 import re
@@ -30,7 +31,7 @@ READ = (
 
 VERSIONS = (
     *("ETag", "etag", "md5Hash", "Content-MD5", "Digest", "mtime", "LastModified", "Last-Modified", "last_modified"),
-    *("modificationTime", "modify", "created"),
+    *("modificationTime", "modify", "sha", "blob_id", "created"),
 )
 """What storages tell of a file that changes with it, the best first."""
 
@@ -142,7 +143,11 @@ def _copy(storage: Any, files: dict[str, tuple[str, list[Any]]], folder: Path, u
             raise _unreadable(address, wrong) from None
         except Exception as wrong:
             raise _unreadable(address, wrong) from None
-        os.replace(unfinished, folder / name)
+        if (folder / name).exists() and filecmp.cmp(unfinished, folder / name, shallow=False):
+            # What is made from the copy stays valid, such as an ingest that was stopped.
+            unfinished.unlink()
+        else:
+            os.replace(unfinished, folder / name)
         known[name] = state
         write_json(note, {one: known[one] for one in known if one in files})
     if set(known) - set(files):

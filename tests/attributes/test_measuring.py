@@ -12,6 +12,7 @@ from glowseis.attributes.bands import NEAREST_TRACES, noise_bands
 from glowseis.attributes.crossfeed import leaking_modules
 from glowseis.attributes.faults import FAULTS, neighbour_correlation, reversed_traces
 from glowseis.attributes.first_arrivals import cables
+from glowseis.attributes.levels import stretches
 from glowseis.attributes.measuring import MARKS, NUMBERS, Settings, measure_gather, measure_gathers, settings_of
 from glowseis.errors import InputError
 from glowseis.survey.gather import Geometry, Picture, Recording
@@ -276,6 +277,22 @@ def test_zeros_within_a_window_of_noise_do_not_count():
     amplitude[:60, 1:] = 0
     found = measure_gather(recording(amplitude), settings_of("", "0-0.4", 24)).traces["noise_rms"]
     assert np.isnan(found[1:]).all() and found[0] == plain[0]
+
+
+def test_padding_hides_no_gather_without_first_arrivals():
+    noise = np.random.default_rng(1).normal(size=(SAMPLES, TRACES))
+    for amplitude in (noise, np.pad(noise, ((375, 100), (0, 0)))):
+        assert np.isnan(measure_gather(recording(amplitude), Settings()).traces["first_arrival_s"]).all()
+
+
+def test_quiet_blocks_of_few_bits_are_noise():
+    """Blocks of nothing but zeros are rare single ones in noise of half a level; they count."""
+    random = np.random.default_rng(1)
+    amplitude = np.rint(100 * shot(0) + 0.4 * random.standard_normal((SAMPLES, TRACES)))
+    found = measure_gather(recording(amplitude), settings_of("", "0-0.5", 24)).traces["noise_rms"]
+    assert found == pytest.approx(np.sqrt(np.mean(amplitude[:124] ** 2, axis=0)), rel=0.1)
+    single = np.array([[True, False, True, True, True, False, True, True]])
+    assert stretches(single, 3).tolist() == [[False, False, True, True, True, False, False, False]]
 
 
 def test_first_arrivals_of_several_cables_are_followed_one_by_one():

@@ -12,10 +12,11 @@ from PIL import Image
 import glowseis
 from glowseis.attributes import maps, quality
 from glowseis.attributes.measuring import MARKS, NUMBERS, Settings
-from glowseis.attributes.rows import BANDS, GATHERS, TRACES
+from glowseis.attributes.rows import BANDS, GATHERS, TRACES, place_of, shared_places
 from glowseis.delivery.collecting import Found, faults_of
 from glowseis.survey.formats.source import ReadOptions
 from glowseis.survey.formats.sources import open_source
+from glowseis.survey.gather import Origin
 from glowseis.survey.matching.bringing import by_offset, traces_taken
 from glowseis.survey.simulate import Acquisition, simulate_recording
 from tests.support.random_gathers import random_recording
@@ -150,6 +151,9 @@ def test_files_with_gathers_of_one_place_are_told(line, tmp_path, command, no_ma
     assert done.status == 0 and told + place in done.out
     done = command("qc", names[0], names[2], "--out", tmp_path / "cables")
     assert done.status == 0 and "another file" not in done.out
+    # Synthetic gathers have the places of their parents.
+    made = [replace(one, origin=Origin((one.gather_id,), model="flow/1")) for one in first]
+    assert shared_places(pd.DataFrame([place_of(1, first[0]), place_of(2, replace(made[0], source="x"))]), [2]) == []
     # Without line numbers each file is a line.
     nowhere = [replace(one, geometry=replace(one.geometry, sail_line=0)) for one in first]
     names = [tmp_path / "d.segy", tmp_path / "e.segy"]

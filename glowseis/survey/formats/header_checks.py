@@ -102,7 +102,7 @@ class HeaderChecks:
         if self._shot.byte == TraceField.ShotPoint:
             scalars = gathers.word(TraceField.ShotPointScalar)
             self._shot_scalar = self._shot_scalar or next(
-                (one for one in np.unique(scalars).tolist() if one not in (0, 1)), 0
+                (one for one in np.unique(scalars).tolist() if abs(one) > 1), 0
             )
         source = [gathers.word(field) for field in (TraceField.SourceX, TraceField.SourceY)]
         receiver = [gathers.word(field) for field in (TraceField.GroupX, TraceField.GroupY)]
@@ -194,7 +194,7 @@ class HeaderChecks:
         remarks = []
         if self._shot_scalar:
             text = f"ShotPoint has the scalar {self._shot_scalar} (bytes 201-202), which is not applied: shot numbers, "
-            remarks.append(Remark("shot scalar", text + "also those handed over, are as the file has them"))
+            remarks.append(Remark("shot scalar", f"{text}also those handed over, are as in the file", is_warning=False))
         for kind, (found, text) in told.items():
             if found.count:
                 names = first_names([named(run) for run in found.runs], found.count)

@@ -143,7 +143,7 @@ def _check_alike(recording: Recording, first: Recording) -> None:
     if found != wanted:
         raise InputError(
             f"gather {recording.gather_id} has {found[0]} samples of {found[1] * 1e3:g} ms, the ones before it "
-            f"{wanted[0]} of {wanted[1] * 1e3:g} ms; a SEG-Y file cannot mix them: write HDF5, or a file of each"
+            f"{wanted[0]} of {wanted[1] * 1e3:g} ms; a SEG-Y file cannot mix them: write HDF5, or one file for each"
         )
 
 
@@ -178,9 +178,12 @@ def _traces(recording: Recording, before: int, field_record: int) -> bytes:
     number = np.arange(1, traces + 1) + before
     places = ("source_x_m", "source_y_m", "receiver_x_m", "receiver_y_m")
     coordinates = {name: np.rint(np.asarray(getattr(geometry, name)) * -COORDINATE_SCALAR) for name in places}
-    known = not all(np.isnan(value).all() for value in coordinates.values())
-    if not known:
-        coordinates = dict.fromkeys(places, np.zeros(()))
+    unknown = {name for name, value in coordinates.items() if np.isnan(value).all()}
+    known = len(unknown) < len(places)
+    for pair in (places[:2], places[2:]):
+        # Writers leave unknown positions at 0.
+        if unknown.issuperset(pair):
+            coordinates |= dict.fromkeys(pair, np.zeros(()))
     delay, time_scalar = _delay(recording)
     values: dict[int, Any] = {
         TraceField.TRACE_SEQUENCE_LINE: number,

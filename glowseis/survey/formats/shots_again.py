@@ -63,7 +63,7 @@ def advice(
     is_placed = np.asarray(source.any(axis=0))[again]
     is_new = np.where(is_placed, moved, numbered[again] == numbered[earlier])
     if not len(again):
-        return UNNAMED
+        return f"{TORN}; or {UNNAMED.replace('numbers', 'if numbers', 1)}"
     if 2 * np.count_nonzero(is_new) <= len(again):
         return TORN
     used = {word.byte for word in keys}

@@ -123,7 +123,7 @@ class TraceLooks:
         self._gathers += int(np.count_nonzero(traces))
         every_ms = self._extremes_ms(headers, starts, auxiliary)
         alive_ms = self._extremes_ms(headers, starts, auxiliary, dead) if dead.any() else every_ms
-        told_ms = alive_ms[traces > 0]
+        told_ms = alive_ms[lengths > np.add.reduceat(auxiliary | dead, starts, dtype=np.int64)]
         self._begin_ms = (
             float(told_ms[:, 0].min(initial=self._begin_ms[0])),
             float(told_ms[:, 1].max(initial=self._begin_ms[1])),

@@ -143,7 +143,7 @@ def labels_sha256(table: LabelTable | None) -> str:
     Args:
         table: The labels.
     """
-    return hashlib.sha256(repr(list(table.labels.items())).encode()).hexdigest() if table else ""
+    return hashlib.sha256(repr([table.labels, table.said]).encode()).hexdigest() if table else ""
 
 
 def read_note(folder: Path, sources: Sequence[Source], size: tuple[int, int], table: LabelTable | None) -> Note | None:

@@ -74,8 +74,7 @@ class LabelTable:
         for name, number in numbers.items():
             low, high = self.seen.get(name, (number, number))
             self.seen[name] = min(low, number), max(high, number)
-        key = self.key(gather_id, file, line, shot, cable)
-        label = self.labels.get(key)
+        key, label = self._found(gather_id, file, line, shot, cable)
         if label is not None:
             first = self.found.setdefault(key, (file, line))
             if label:
@@ -88,6 +87,10 @@ class LabelTable:
         Raises:
             InputError: Two rows with different labels hold its shot.
         """
+        return self._found(gather_id, file, line, shot, cable)[0]
+
+    def _found(self, gather_id: str, file: Path, line: int, shot: int, cable: int) -> tuple[Key, str | None]:
+        """The key of a gather's row, or of the row that it would have; and its label, None if there is no row."""
         values: dict[str, str | int] = {"line": line, "shot": shot, "cable": cable}
         if "gather_id" in self.keys:
             values["gather_id"] = composed(gather_id)
@@ -95,7 +98,7 @@ class LabelTable:
             values["file"] = place_of(file)
         exact: Key = tuple(values[name] for name in self.keys)
         if not self.ranges:
-            return exact
+            return exact, self.labels.get(exact)
         fitting = [key for key in self.ranges.get(_without_shot(self.keys, exact), ()) if _holds(key, shot)]
         fitting = [exact, *fitting] if exact in self.labels else fitting
         if self.said:
@@ -114,7 +117,9 @@ class LabelTable:
                 f"{source_text(self.path)}, row {self.rows[other]}: shot {shot} is labelled {self.labels[other]!r}, in "
                 f"row {self.rows[one]} {self.labels[one]!r}; keep one of them"
             )
-        return next(iter(labelled.values()), fitting[0] if fitting else exact)
+        for label, key in labelled.items():
+            return key, label
+        return (fitting[0], "") if fitting else (exact, None)
 
     @property
     def tells_synthetic(self) -> bool:

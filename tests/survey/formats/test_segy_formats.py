@@ -236,6 +236,11 @@ def test_blank_first_traces_do_not_give_the_position(tmp_path, blank):
     words = {(73, "i4"): x, (77, "i4"): y, (71, "i2"): 1}
     place = next(SegySource(written(tmp_path, segy(swell(6, 50), words=words)[0]), ReadOptions()).gathers()).geometry
     assert (place.source_x_m, place.source_y_m) == (4000, -70) and np.isnan(place.receiver_x_m).all()
+    # What is known can be written again.
+    (gather,) = SegySource(written(tmp_path, segy(swell(6, 50), words=words)[0]), ReadOptions()).gathers()
+    write_segy(tmp_path / "again.segy", [gather])
+    (again,) = SegySource(tmp_path / "again.segy", ReadOptions()).gathers()
+    assert again.geometry.source_x_m == 4000 and np.isnan(again.geometry.receiver_x_m).all()
     words = {(73, "i4"): x // 100, (77, "i4"): y, (71, "i2"): 1, (89, "i2"): np.append(zeros, np.full(6 - blank, 3))}
     place = next(SegySource(written(tmp_path, segy(swell(6, 50), words=words)[0]), ReadOptions()).gathers()).geometry
     assert np.isnan([place.source_x_m, place.source_y_m]).all()

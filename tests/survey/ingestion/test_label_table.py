@@ -340,6 +340,8 @@ def test_other_names_of_columns(written):
         (["101,180,bad,anna", "150,150,unsure,ben"], "bad"),
         (["101,180,bad,anna", "150,150,good,anna", "150,150,Unsure,anna"], ""),
         (["101,180,,anna", "150,150,good,ben"], "good"),
+        (["101,180,bad,anna", "150,150,unsure,anna", "101,180,unsure,ben"], ""),
+        (["101,180,bad,anna", "150,150,bad,ben", "150,150,unsure,anna", "101,180,unsure,ben"], ""),
     ],
 )
 def test_a_judges_last_word_on_a_shot_counts(written, rows, label):
