@@ -113,7 +113,7 @@ GradedSize = Annotated[
 Prior = Annotated[
     str | None,
     typer.Option(
-        help="Class fractions to expect, mildest class first, such as 66,31,2; default: those of the training data."
+        help="Class fractions to expect, mildest class first, such as 66,31,2; default: those that the model assumes."
     ),
 ]
 Batch = Annotated[int, typer.Option(min=1, help="Windows graded at a time; memory grows with it.")]
