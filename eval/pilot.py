@@ -29,6 +29,7 @@ import numpy as np
 
 from eval.on_jax.batches import CHANGES, UNCHANGED, Batches
 from eval.on_jax.surveys import BAD, Gathers, Place, Processes
+from glowseis.scoring import fraction_weights, scores
 from glowseis.survey.amplitudes.bands import low_band
 from glowseis.survey.gather import LABELS, Recording
 from glowseis.survey.render import render_recording
@@ -137,14 +138,13 @@ def rows_of_batches(arm: str, bad: Bad, first_new: int, steps: int, seed: int) -
 
 def figures(found: np.ndarray, truth: np.ndarray, shares: np.ndarray) -> dict[str, float]:
     """Figures in per cent, weighted to the paper's fractions; probabilities are re-weighted to these, or as trained."""
-    from sklearn.metrics import average_precision_score, f1_score
-
     wanted = np.array(PAPER_FRACTIONS) / sum(PAPER_FRACTIONS)
-    weights = (wanted / np.bincount(truth, minlength=3) * len(truth))[truth]
-    row = {"pr_auc": average_precision_score(truth == BAD, found[:, BAD], sample_weight=weights)}
+    weights = fraction_weights(truth, PAPER_FRACTIONS)
+    row = {}
     for name, one in (("", found * wanted / shares), ("_as_trained", found)):
-        f1 = f1_score(truth, one.argmax(1), labels=[0, 1, 2], average=None, sample_weight=weights, zero_division=0)
-        row |= {f"f1_{label}{name}": value for label, value in zip(LABELS, f1, strict=True)}
+        graded = scores(truth, one.argmax(axis=1), LABELS, probabilities=found, weights=weights)
+        row |= {"pr_auc": graded.average_precision[BAD]}
+        row |= {f"f1_{label}{name}": value for label, value in zip(LABELS, graded.f1, strict=True)}
     return {name: round(100 * float(value), 2) for name, value in row.items()}
 
 

@@ -29,6 +29,7 @@ from eval.study.recipe import StudyRecipe, read_replicates
 from eval.study.replicates import TooFewError, digest_of
 from glowseis.errors import InputError
 from glowseis.run.record import commit
+from glowseis.scoring import fraction_weights, scores
 from glowseis.survey.gather import LABELS
 from glowseis.survey.size import parse_size
 
@@ -296,14 +297,11 @@ def checksum_of(images: np.ndarray) -> str:
 
 def told(graded: Graded, truth: np.ndarray, recipe: StudyRecipe) -> str:
     """An arm's scores in words."""
-    from sklearn.metrics import average_precision_score, f1_score
-
-    wanted = np.array(recipe.survey.fractions)
-    weights = (wanted / wanted.sum() / np.bincount(truth, minlength=len(wanted)) * len(truth))[truth]
     found = graded.probabilities
-    f1 = f1_score(truth, found.argmax(axis=1), labels=[0, 1, 2], average=None, sample_weight=weights, zero_division=0)
-    area = average_precision_score(truth == BAD, found[:, BAD], sample_weight=weights)
-    return f"F1 {' / '.join(f'{100 * one:.1f}' for one in f1)}, PR-AUC {100 * area:.1f}, loss {graded.losses[-1]:.3f}"
+    weights = fraction_weights(truth, recipe.survey.fractions)
+    one = scores(truth, found.argmax(axis=1), LABELS, probabilities=found, weights=weights)
+    f1 = " / ".join(f"{100 * each:.1f}" for each in one.f1)
+    return f"F1 {f1}, PR-AUC {100 * one.average_precision[BAD]:.1f}, loss {graded.losses[-1]:.3f}"
 
 
 def main() -> None:
