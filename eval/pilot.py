@@ -140,7 +140,7 @@ def figures(found: np.ndarray, truth: np.ndarray, shares: np.ndarray) -> dict[st
     """Figures in per cent, weighted to the paper's fractions; probabilities are re-weighted to these, or as trained."""
     wanted = np.array(PAPER_FRACTIONS) / sum(PAPER_FRACTIONS)
     weights = fraction_weights(truth, PAPER_FRACTIONS)
-    row = {}
+    row: dict[str, float] = {}
     for name, one in (("", found * wanted / shares), ("_as_trained", found)):
         graded = scores(truth, one.argmax(axis=1), LABELS, probabilities=found, weights=weights)
         row |= {"pr_auc": graded.average_precision[BAD]}
