@@ -150,7 +150,8 @@ def explanation(one: Worst, found: Occlusion, grade: str, labels: Sequence[str])
         before, after = said(found.probability), said(first)
         text += f" With {it}, the probability of {label} "
         # Two probabilities that read the same are not a fall.
-        text += f"{'falls' if severest else 'rises'} from {before} to {after}" if before != after else f"stays {after}"
+        moves = "falls" if float(after) < float(before) else "rises"
+        text += f"{moves} from {before} to {after}" if before != after else f"stays {after}"
         text += "".join(f", and with {it} it is {said(probability)}" for probability, it in more) + "."
         if min(probability for probability, _ in covered) > STILL * found.probability:
             left = f"the probability of {grade}" if severest else f"the probability that it is not {label}"

@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 
 from glowseis.labelling.after import commands_after
+from glowseis.labelling.order import along_lines
+from glowseis.labelling.session import Session
+from glowseis.survey.render import render_recording
+from glowseis.survey.store.survey import open_survey, write_survey
 from tests.support.browser import contrast
 from tests.support.driven import needs_driver
 from tests.support.labelling_page import COUNT, SHOWN, labels_of, shot
+from tests.support.random_gathers import random_recording
 
 pytestmark = needs_driver
 
@@ -79,6 +84,25 @@ def test_neighbours_are_for_comparison_and_cannot_be_judged(served, window):
     window.press("1")
     window.wait(SHOWN, shot(1))
     assert [row[:2] for row in labels_of(session)] == [(shot(0), "good")] and not session.marked(shot(1))
+
+
+def test_a_column_of_a_resized_gather_marks_all_its_traces(serve, window, tmp_path):
+    gathers = [render_recording(random_recording(0, 128, 24), 64, 12, "resize")]
+    write_survey(tmp_path / "survey", gathers, (64, 12), {})
+    survey = open_survey(tmp_path / "survey")
+    session = Session(survey, tmp_path / "anna.csv", "anna", along_lines(survey))
+    window.open(serve(session, None, "resized"))
+    window.wait(SHOWN, gathers[0].gather_id)
+    place = window.run(
+        "const box = document.getElementById('gather').getBoundingClientRect();"
+        "return [52 / box.width, (box.width - 58) / box.width]"
+    )
+    first = place[0] + place[1] * 0.5 / 12
+    window.press("d")
+    window.drag("#gather", (first, 0.5), (first, 0.5))
+    window.wait("return document.querySelector('#marks button')")
+    (mark,) = session.marked(gathers[0].gather_id)
+    assert (mark.first_trace, mark.last_trace, mark.kind) == (1, 2, "dead")
 
 
 def test_traces_are_marked_by_dragging_and_taken_back(served, window):

@@ -187,6 +187,10 @@ def test_why_a_gather_has_its_grade(found):
         f"0.80, and with its noise band covered instead it is 0.70. {left.format(' each time')}"
     )
     assert "half" not in explanation(one, dataclasses.replace(weak, without_known=0.44), "bad", LABELS)
+    # Zeros in place of traces may look worse than what they cover.
+    assert "the probability of bad rises from 0.90 to 0.95" in explanation(
+        one, dataclasses.replace(weak, without=0.95), "bad", LABELS
+    )
     nothing = dataclasses.replace(weak, places=[], columns=[])
     assert explanation(one, nothing, "bad", LABELS) == (
         "No single part points to bad: covering any one hardly lowers the probability of bad."

@@ -290,8 +290,14 @@ function ended(drag) {
   const clicked = Math.abs(drag.from.x - drag.to.x) + Math.abs(drag.from.y - drag.to.y) < 4;
   if (drag.tool in TINTS) {
     if (state.shown !== state.current) return tell("You can only mark traces of the gather to judge; press Esc to go back to it.");
-    const trace = column => Math.round(view.gather.trace[Math.min(view.gather.traces - 1, Math.floor(column))]);
-    return sendMark({first: trace(part.left), last: trace(part.right - (clicked ? 0 : 1e-6)), kind: drag.tool});
+    // A column of a resized gather shows several traces, of which it has the number of the middle.
+    const numbers = view.gather.trace, half = numbers.length > 1 ? (numbers[1] - numbers[0]) / 2 : 0.5;
+    const centre = column => numbers[Math.min(view.gather.traces - 1, Math.floor(column))];
+    const first = centre(part.left), last = centre(part.right - (clicked ? 0 : 1e-6));
+    return sendMark({
+      first: Math.min(Math.ceil(first - half), Math.round(first)),
+      last: Math.max(Math.floor(last + half), Math.round(last)), kind: drag.tool,
+    });
   }
   if (clicked) return null;
   if (drag.tool === "zoom") return view.zoomTo(part);

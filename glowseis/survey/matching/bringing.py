@@ -313,4 +313,5 @@ def _as_resized(gather: Gather) -> tuple[Gather, np.ndarray]:
     columns = np.linspace(0, traces - 1, gather.valid_traces).round().astype(np.int64)
     geometry = traces_taken(gather.geometry, columns) if len(gather.geometry.offset_m) == traces else gather.geometry
     interval_s = geometry.sample_interval_s * samples / gather.valid_samples
-    return dataclasses.replace(gather, geometry=dataclasses.replace(geometry, sample_interval_s=interval_s)), columns
+    geometry = dataclasses.replace(geometry, sample_interval_s=interval_s)
+    return dataclasses.replace(gather, geometry=geometry, fit="pad", recorded_shape=None), columns

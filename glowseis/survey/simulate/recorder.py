@@ -22,7 +22,7 @@ _FULL_SCALE = 8.0
 
 
 def time_gain(acquisition: Acquisition) -> np.ndarray:
-    """Factors of the samples by time, 1 a third into the record.
+    """Factors of the samples by time, 1 at three tenths of the record.
 
     Args:
         acquisition: Gives the power and the record.

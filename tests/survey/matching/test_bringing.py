@@ -5,9 +5,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from glowseis.errors import InputError
 from glowseis.judging.windows import windows_of
+from glowseis.survey.content.gather_plot import plot_gather
 from glowseis.survey.gather import Picture
 from glowseis.survey.matching.bringing import Bringing
 from glowseis.survey.matching.profile import profile_from, profile_of
@@ -100,6 +102,10 @@ def test_resized_gathers_have_the_interval_of_their_rows(tmp_path):
     assert gather_spacing_factor(brought, found) == pytest.approx(1, rel=0.05)
     (columns,) = to.orders["noise", "line3-shot0"]
     assert columns[[0, -1]].tolist() == [63, 0] and len(columns) == 32
+    # They are drawn with the times of the recording.
+    for one in (brought, Bringing("model/1", found, WINDOW).gather(gathers[0])):
+        extent = plot_gather(one, Figure().add_subplot()).images[0].get_extent()
+        assert extent == pytest.approx([0.5, 32.5, 128 * 0.008, 0])
 
 
 def test_the_source_in_the_middle_is_as_it_was_trained_on(tmp_path):
