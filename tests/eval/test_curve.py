@@ -150,9 +150,9 @@ def test_the_command_draws_the_curve(there, tmp_path, command, monkeypatch, warm
     words += ["--arm", "pixel-mixing"]
     done = command("eval.curve", *words, "--jobs", "2")
     assert done.status == 0, done.error
-    table = pd.read_csv(tmp_path / "study/curve.csv")
+    table = pd.read_csv(tmp_path / "study/curve-pixel-mixing-grouped.csv")
     assert len(table) == 2 * 2 * 3 and set(table["count"]) == {0, 4}
-    assert (tmp_path / "study/curve.svg").exists() and (tmp_path / "study/curve.png").exists()
+    assert all((tmp_path / f"study/curve-pixel-mixing-grouped.{form}").exists() for form in ("svg", "png"))
     assert f"chosen on validation gathers: {choose(table, 'bad')}, by F1 of bad" in done.out
     assert "4 gathers, run 0: F1 of bad" in done.out
     assert sorted(path.name for path in (tmp_path / "points").iterdir()) == [f"{count:05d}-00.json" for count in (0, 4)]
