@@ -327,14 +327,21 @@ def _zero(traces: np.ndarray, peak: np.ndarray) -> tuple[float, bool]:
 
 
 def _recorded(traces: np.ndarray, live: np.ndarray, interval_s: float) -> tuple[int, int]:
-    """The samples between zeros that begin and end all live traces, float32 `[trace, time]`; padding, or mutes."""
+    """The samples between zeros that begin and end all live traces, float32 `[trace, time]`.
+
+    They are padding, or a mute, where most traces begin or end together; a mute that follows the arrivals stays.
+    """
     samples, least = traces.shape[1], math.ceil(LEAST_ZEROS_S / interval_s)
     begin, end = 0, samples
     if not all(ends[live].any() for ends in (traces[:, :least], traces[:, -least:])):
-        there = np.flatnonzero(traces[live].any(axis=0))
+        shown = traces[live] != 0
+        there = np.flatnonzero(shown.any(axis=0))
         if len(there):
-            begin = int(there[0]) if there[0] >= least else 0
-            end = int(there[-1]) + 1 if samples - 1 - there[-1] >= least else samples
+            first, last = int(there[0]), int(there[-1]) + 1
+            if first >= least and shown[:, first : first + least].any(axis=1).mean() > 0.5:
+                begin = first
+            if samples - last >= least and shown[:, max(last - least, 0) : last].any(axis=1).mean() > 0.5:
+                end = last
     return begin, end
 
 

@@ -268,6 +268,14 @@ def test_padding_is_no_part_of_the_record(head, tail, dead):
         np.testing.assert_array_equal(found.traces[name], values, err_msg=name)
 
 
+def test_a_mute_that_follows_the_arrivals_is_no_padding():
+    amplitude = shot()
+    for trace in range(TRACES):
+        amplitude[: 150 + round(12.5 * trace / 1500 / INTERVAL_S), trace] = 0
+    found = measure_gather(recording(amplitude), Settings()).traces["first_arrival_s"]
+    assert np.abs(found - 0.6 - 12.5 * np.arange(TRACES) / 1500).max() < 0.04
+
+
 def test_zeros_within_a_window_of_noise_do_not_count():
     amplitude = shot()
     plain = measure_gather(recording(amplitude), settings_of("", "0-0.4", 24)).traces["noise_rms"]
