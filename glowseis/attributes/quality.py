@@ -136,7 +136,8 @@ class Summary:
         if levels and self._differ(loud, quiet):
             yield (
                 f"warning: {loud} is {levels[loud] / levels[quiet]:,.0f} times as loud as {quiet} (RMS of the target, "
-                f"medians {levels[loud]:.3g} and {levels[quiet]:.3g}); their units probably differ: measure them apart"
+                f"medians {levels[loud]:.3g} and {levels[quiet]:.3g}); their units probably differ: measure them "
+                "separately"
             )
         if self.nowhere:
             yield (

@@ -106,10 +106,10 @@ def shared_places(gathers: pd.DataFrame, synthetic: Collection[int] = ()) -> lis
         return []
     line, shot, cable, source = others.iloc[0][["sail_line", "shot", "cable", "source"]]
     return [
-        f"warning: {number_of(len(others), 'gather')} with the line, shot and cable of a gather of another file (line "
-        f"{line} shot {shot} cable {cable} in {first.loc[others.index[0]]} and {source}), taken for more records of "
-        "that cable: if the files are of several lines or cables, or of shots fired again, give them one by one, or "
-        "pass --line-header or --cable-header"
+        f"warning: {number_of(len(others), 'gather')} with the same line, shot and cable as a gather in another file "
+        f"(line {line} shot {shot} cable {cable} in {first.loc[others.index[0]]} and {source}), treated as further "
+        "records of that cable: if the files are of different lines or cables, or repeat shots, give them one at a "
+        "time, or pass --line-header or --cable-header"
     ]
 
 

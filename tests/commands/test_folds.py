@@ -76,11 +76,11 @@ def test_equal_gathers_in_two_parts_are_told(tmp_path, command, kind):
     survey = survey_of(tmp_path / "survey", [*plain, *again])
     folds = make_folds(survey, kind, 3, seed=2)
     torn = torn_duplicates(survey, folds)
-    first, other = re.search(r"the first again-(\S+) to (\S+): ", torn).groups()
+    first, other = re.search(r"such as again-(\S+) to (\S+): ", torn).groups()
     assert first == other
     parts = [rows for fold in range(len(folds)) for rows in folds.parts(fold)[0 if "split" in kind else 1 :]]
     together = sum(bool({row, row + 60} <= set(rows.tolist())) for row in range(60) for rows in parts)
-    assert torn.startswith(f"warning: {60 - together} gathers equal to one in another part")
+    assert torn.startswith(f"warning: {60 - together} gathers identical to a gather in another part")
     words = ("--out", tmp_path / "folds.json", "--kind", kind, "--folds", 3, "--seed", 2)
     done = command("folds", survey.path, *words)
     assert done.status == 0 and torn in done.out

@@ -146,7 +146,7 @@ def test_files_with_gathers_of_one_place_are_told(line, tmp_path, command, no_ma
     for name, gathers in zip(names, (first, again, other), strict=True):
         glowseis.write_gathers(name, gathers)
     done = command("qc", *names, "--out", tmp_path / "out")
-    told = f"warning: {len(again)} gathers with the line, shot and cable of a gather of another file (line "
+    told = f"warning: {len(again)} gathers with the same line, shot and cable as a gather in another file (line "
     place = f"{first[2].geometry.sail_line} shot {first[2].geometry.shot} cable 1 in {names[0]} and {names[1]})"
     assert done.status == 0 and told + place in done.out
     done = command("qc", names[0], names[2], "--out", tmp_path / "cables")

@@ -159,7 +159,7 @@ def test_copies_in_another_part_are_told(saved, own, there, command):
     write_survey(there / "twice", [*map(survey.read, range(len(survey))), *twice], (24, 16), {})
     done = command("train", saved.recipe, "--survey", there / "twice")
     assert done.status == 0 and re.search(
-        r"warning: \d+ gathers equal to one in another part, the first copy", done.out
+        r"warning: \d+ gathers identical to a gather in another part, such as copy", done.out
     )
 
 

@@ -189,8 +189,8 @@ class TraceLooks:
             self._doubted.append(
                 Remark(
                     f"delay {begin.rpartition(' ')[2]}",
-                    f"traces begin {begin} the shot (DelayRecordingTime, bytes 109-110), which is doubtful; all times "
-                    "count from there: write the file again if they are wrong",
+                    f"traces begin {begin} the shot (DelayRecordingTime, bytes 109-110), which is unlikely; all times "
+                    "are counted from there: if that is wrong, correct this word in the file",
                 )
             )
 
