@@ -221,7 +221,8 @@ def torn(survey: Survey, part_of: Mapping[int, Hashable]) -> str:
     first, other = (str(survey.index["gather_id"].iat[row]) for row in pairs[0])
     return (
         f"warning: {number_of(len(pairs), 'gather')} identical to a gather in another part, such as {other} to "
-        f"{first}: tests would include training gathers; remove the label of all but one of each (glowseis describe lists them)"
+        f"{first}: tests would include training gathers; remove the label of all but one of each (glowseis describe "
+        "lists them)"
     )
 
 
