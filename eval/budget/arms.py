@@ -18,13 +18,11 @@ from glowseis.export.classifier import SavedClassifier, load_classifier
 from glowseis.judging.prior import reweighted
 from glowseis.recipe import ClassifierRecipe, identifying, read_recipe
 from glowseis.run.classifier import train_classifier
+from glowseis.run.conclusions import LEAST_COUNT
 from glowseis.run.looks import Looks, look_at_survey
 from glowseis.scoring import Scores, fraction_weights, scores
 
 Scored = dict[str, list[float]]
-
-LEAST_COUNT = 0.5
-"""What a class without a label counts as (Jeffreys)."""
 
 
 def recipe_of(arm: ArmSection) -> ClassifierRecipe | None:

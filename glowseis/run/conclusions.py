@@ -31,7 +31,7 @@ FEWEST_JUDGING = 100
 gathers are added."""
 
 LEAST_COUNT = 0.5
-"""What a class without a label counts as, in gathers, where labels give class fractions."""
+"""What a class without a label counts as, in gathers, where labels give class fractions (Jeffreys)."""
 
 FEWEST_SMALL = 20
 """Fewest pieces of validation gathers that set thresholds of their own."""
