@@ -101,8 +101,10 @@ def collect(
             found.ungraded.append(one.gather_id)
             continue
         found.graded += 1
-        order = source.facts.layout.header_order if isinstance(source, TraceSource) else ""
-        place = place_in_headers(numbered[1], order) if numbered else place_of(one.geometry)
+        if numbered and isinstance(source, TraceSource):
+            place = place_in_headers(numbered[1], source.facts.layout.header_order, source.facts.unit_m)
+        else:
+            place = place_of(one.geometry)
         _add_feature(place, row, table, faults, found)
     for path, left in waiting.items():
         if left:

@@ -178,12 +178,14 @@ def _map_lines(path: Path, found: Found, crs: str | None) -> Iterator[str]:
     if not found.units:
         yield f"no {path.name}: the files have no source coordinates"
         return
-    if len(found.units) > 1:
+    if len(found.units) > 1 and (not crs or "degrees" in found.units):
+        (unit, one), (other, another), *_ = sorted(found.units.items())
+        mend = "" if "degrees" in found.units else ", or name the system of all coordinates with --crs EPSG:n"
         raise InputError(
-            f"the source coordinates of gather {found.units['degrees']} are degrees, those of {found.units['lengths']} "
-            "lengths; a map cannot hold both: grade and deliver their files separately"
+            f"the source coordinates of gather {one} are {unit}, those of {another} {other}; a map cannot hold both: "
+            f"grade and deliver their files separately{mend}"
         )
-    (unit,) = found.units
+    unit = min(found.units)
     write_geojson(path, found.features, unit, crs)
     if found.nowhere:
         yield (

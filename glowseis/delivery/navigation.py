@@ -45,7 +45,7 @@ def place_of(geometry: Geometry) -> Place | None:
         geometry: Its geometry.
     """
     x, y = geometry.source_x_m, geometry.source_y_m
-    return Place(x, y, "lengths") if math.isfinite(x) and math.isfinite(y) else None
+    return Place(x, y, "metres") if math.isfinite(x) and math.isfinite(y) else None
 
 
 def feature(place: Place | None, properties: dict[str, Any]) -> dict[str, Any]:
@@ -70,7 +70,8 @@ def note(unit: Unit, crs: str | None) -> str:
         return f"coordinates as in the files, declared to be {crs}; not WGS 84 unless {crs} is"
     if unit == "degrees":
         return "longitude and latitude as in the files, taken to be WGS 84; the files name no datum"
-    return "x and y as in the files, in a projection that they do not name; not WGS 84"
+    feet = " in feet" if unit == "feet" else ""
+    return f"x and y{feet} as in the files, in a projection that they do not name; not WGS 84"
 
 
 def write_geojson(path: Path, features: Sequence[dict[str, Any]], unit: Unit, crs: str | None) -> None:
@@ -88,7 +89,7 @@ def write_geojson(path: Path, features: Sequence[dict[str, Any]], unit: Unit, cr
     named: dict[str, Any] = {}
     if crs:
         named = {"crs": {"type": "name", "properties": {"name": crs}}}
-    elif unit == "lengths":
+    elif unit != "degrees":
         named = {"crs": None}
     head = {"type": "FeatureCollection", **named, "note": note(unit, crs)}
     with path.open("w", encoding="utf-8") as file:

@@ -313,6 +313,21 @@ def test_degrees_and_lengths_are_not_mixed(line, tmp_path, command):
     assert "crs" not in read and read["features"][0]["geometry"]["coordinates"] == [2.3456, 57.1234]
 
 
+def test_feet_and_metres_are_mixed_only_in_a_named_system(line, tmp_path, command):
+    (tmp_path / "feet").mkdir()
+    other = written(tmp_path / "feet", Line(2, TRACES), amplitude=swell(2 * TRACES, SAMPLES))
+    content = bytearray(other.read_bytes())
+    content[3254:3256] = (2).to_bytes(2, "big")
+    other.write_bytes(content)
+    grades = grades_of(tmp_path / "grades.csv", [line, other])
+    done = command("deliver", grades, "--out", tmp_path / "out")
+    assert done.status == 2 and not (tmp_path / "out").exists()
+    assert "are feet, those of" in done.error[0] and "metres; a map cannot hold both" in done.error[0]
+    assert command("deliver", grades, "--out", tmp_path / "out", "--crs", "EPSG:32631").status == 0
+    done = command("deliver", grades_of(tmp_path / "feet.csv", [other]), "--out", tmp_path / "alone")
+    assert done.status == 0 and "x and y in feet as in the files" in done.out
+
+
 def test_channels_without_numbers_are_told(tmp_path, command):
     path = written(tmp_path, Line(2, TRACES).with_words(tracf=0), amplitude=swell(2 * TRACES, SAMPLES))
     grades = grades_of(tmp_path / "grades.csv", [path])

@@ -19,17 +19,17 @@ def headers(order=">", traces=3, **words):
 @pytest.mark.parametrize(
     ("words", "place"),
     [
-        ({"sx": 500_123, "sy": 6_500_456, "scalco": 0, "counit": 1}, Place(500_123, 6_500_456, "lengths")),
-        ({"sx": 50_012_345, "sy": -5, "scalco": -100, "counit": 1}, Place(500_123.45, -0.05, "lengths")),
-        ({"sx": 5_001, "sy": 65_004, "scalco": 100, "counit": 0}, Place(500_100, 6_500_400, "lengths")),
+        ({"sx": 500_123, "sy": 6_500_456, "scalco": 0, "counit": 1}, Place(500_123, 6_500_456, "metres")),
+        ({"sx": 50_012_345, "sy": -5, "scalco": -100, "counit": 1}, Place(500_123.45, -0.05, "metres")),
+        ({"sx": 5_001, "sy": 65_004, "scalco": 100, "counit": 0}, Place(500_100, 6_500_400, "metres")),
         ({"sx": 223_560, "sy": -216_900, "scalco": -10, "counit": 2}, Place(6.21, -6.025, "degrees")),
         ({"sx": 23_456, "sy": -571_234, "scalco": -10_000, "counit": 3}, Place(2.3456, -57.1234, "degrees")),
         ({"sx": -1_303_030, "sy": 544_059, "scalco": -10, "counit": 4}, Place(-13.0508333, 5.7349722, "degrees")),
         # Metres although the unit says degrees, as in the Viking Graben's files.
-        ({"sx": 3237, "sy": 500, "scalco": 1, "counit": 3}, Place(3237, 500, "lengths")),
+        ({"sx": 3237, "sy": 500, "scalco": 1, "counit": 3}, Place(3237, 500, "metres")),
         ({"sx": 20, "sy": 95, "scalco": 1, "counit": 3}, None),
         ({"sx": 0, "sy": 0, "counit": 1}, None),
-        ({"sx": [0, 0, 17], "sy": [0, 0, 18], "counit": 1}, Place(17, 18, "lengths")),
+        ({"sx": [0, 0, 17], "sy": [0, 0, 18], "counit": 1}, Place(17, 18, "metres")),
     ],
 )
 def test_positions_by_unit_and_scalar(order, words, place):
@@ -56,9 +56,9 @@ def test_what_is_no_epsg_code_is_told(text):
     ("unit", "crs", "member", "note"),
     [
         ("degrees", "", "absent", "longitude and latitude as in the files, taken to be WGS 84"),
-        ("lengths", "", None, "in a projection that they do not name; not WGS 84"),
+        ("metres", "", None, "in a projection that they do not name; not WGS 84"),
         (
-            "lengths",
+            "metres",
             "epsg:32631",
             {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32631"}},
             "declared",

@@ -1,4 +1,4 @@
-"""Where a shot was fired, by the trace headers of its gather, in degrees or lengths as the file has them."""
+"""Where a shot was fired, by the trace headers of its gather, in degrees, metres or feet as the file has them."""
 
 import math
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 from segyio import TraceField
 
-from glowseis.survey.formats.segy_headers import are_angles, coordinate_scale, values
+from glowseis.survey.formats.segy_headers import FEET_M, are_angles, coordinate_scale, values
 
-Unit = Literal["degrees", "lengths"]
+Unit = Literal["degrees", "feet", "metres"]
 
 SECONDS_OF_ARC, DEGREES, DEGREES_MINUTES_SECONDS = 2, 3, 4
 """CoordinateUnits that are angles: seconds of arc, degrees, and degrees, minutes and seconds as DDDMMSS.ss."""
@@ -22,7 +22,7 @@ class Place:
     Attributes:
         x: Longitude or easting.
         y: Latitude or northing.
-        unit: `degrees`, or `lengths` in the unit of the file.
+        unit: `degrees`; `feet` if the file header says so, otherwise `metres`.
     """
 
     x: float
@@ -30,12 +30,13 @@ class Place:
     unit: Unit
 
 
-def place_in_headers(headers: np.ndarray, order: str) -> Place | None:
+def place_in_headers(headers: np.ndarray, order: str, unit_m: float = 1.0) -> Place | None:
     """A gather's source position by its trace headers.
 
     Args:
         headers: Their bytes, uint8 `[trace, 240]`.
         order: Byte order, `>` or `<`.
+        unit_m: Unit of lengths by the file header, in metres.
 
     Returns:
         The position of the first trace that has one; None if none has, or it is no place on earth.
@@ -47,7 +48,7 @@ def place_in_headers(headers: np.ndarray, order: str) -> Place | None:
     first = headers[placed[:1]]
     x, y = (float(value) for value in both[:, placed[0]] * coordinate_scale(first, order))
     if not are_angles(first, order, np.array([[x], [y]])):
-        return Place(x, y, "lengths")
+        return Place(x, y, "feet" if unit_m == FEET_M else "metres")
     unit = int(values(first, TraceField.CoordinateUnits, order)[0])
     x, y = _degrees(x, unit), _degrees(y, unit)
     return Place(x, y, "degrees") if abs(x) <= 360 and abs(y) <= 90 else None
