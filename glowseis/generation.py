@@ -93,12 +93,14 @@ def by_moving(target: Target, survey: "Survey", label: str | None, corner_hz: fl
     Raises:
         InputError: As `glowseis.transplant.transplants`, there is no label, or nothing can be written there.
     """
-    from glowseis.transplant import transplants
+    from glowseis.transplant import told_of_donors, transplants
 
     if not label:
         raise InputError("--onto other-earths needs --label, the label of the gathers whose noise is moved")
     if not corner_hz > 0:
         raise InputError(f"--corner {corner_hz:g}: give a frequency above 0, in Hz")
+    for line in told_of_donors(survey, label, corner_hz=corner_hz):
+        print(line)
     made = transplants(survey, label, target.count, target.seed, corner_hz=corner_hz)
     _write(target, made, f"noise below {corner_hz:g} Hz")
     done = f"{target.count} synthetic {label} gathers, their noise below {corner_hz:g} Hz moved onto other gathers"

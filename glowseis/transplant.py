@@ -14,12 +14,16 @@ import numpy as np
 from glowseis.errors import InputError
 from glowseis.survey.amplitudes.bands import CORNER_HZ, low_band
 from glowseis.survey.gather import Gather, Origin, Recording
-from glowseis.survey.render import ZERO_LEVEL, amplitudes, render_recording
+from glowseis.survey.render import ZERO_LEVEL, amplitudes, is_live, render_recording
 from glowseis.survey.splits.parts import labelled_rows
 from glowseis.survey.store.survey import Survey
+from glowseis.survey.wording import first_names, number_of
 
 LOW_BAND = "low-band"
 """`Origin.model` of such gathers."""
+
+COMPARED = 100
+"""With how many gathers, spread over the survey, donors are compared."""
 
 
 def onto(host: Gather, noise: np.ndarray, label: str, moved: float = 0.0, corner_hz: float = CORNER_HZ) -> Gather:
@@ -27,7 +31,9 @@ def onto(host: Gather, noise: np.ndarray, label: str, moved: float = 0.0, corner
 
     Args:
         host: Gives events, geometry and valid region.
-        noise: What its low band becomes, amplitudes `[time, trace]`; samples beyond the host's are not used.
+        noise: What its low band becomes, amplitudes `[time, trace]`; samples beyond the host's are not used, and one
+            that is shorter goes on as its mirror image, as where `low_band` finds an end: no step, and no part is
+            quieter than in a recorded gather, as it would be if the noise stopped or faded out.
         label: The new gather's label.
         moved: By what share of its traces the noise is moved along the cable, 0 to 1; what leaves the cable at one end
             comes back at the other.
@@ -43,9 +49,9 @@ def onto(host: Gather, noise: np.ndarray, label: str, moved: float = 0.0, corner
     interval_s = _interval_s(host, corner_hz)
     own = _signal(host)
     traces = (np.arange(own.shape[1]) + round(moved * noise.shape[1])) % noise.shape[1]
-    samples = min(len(own), len(noise))
+    missing = max(len(own) - len(noise), 0)
     made = own - low_band(own, interval_s, corner_hz)
-    made[:samples] += noise[:samples, traces]
+    made += np.pad(noise, ((0, missing), (0, 0)), "symmetric")[: len(own), traces]
     made[:, ~own.any(axis=0)] = 0.0
     return _rendered(host, made, label)
 
@@ -182,6 +188,8 @@ def transplants(
 ) -> Iterator[Gather]:
     """Make new gathers of a label: the noise of those that were recorded, on the earths of all recorded gathers.
 
+    Gathers without a live trace neither give nor take noise.
+
     Args:
         survey: The survey that holds hosts and donors.
         label: Label of the donors and of the new gathers.
@@ -197,9 +205,7 @@ def transplants(
     Raises:
         InputError: There is no such gather, no other gather for its noise, or one whose noise cannot be moved.
     """
-    recorded = labelled_rows(survey)
-    donors = np.intersect1d(survey.select(labels=[label]), recorded) if donors is None else donors
-    hosts = recorded if hosts is None else hosts
+    donors, hosts = _taking_part(survey, label, donors, hosts)
     if not len(donors) or not len(hosts) or (len(np.unique(hosts)) == 1 and hosts[0] in donors):
         raise InputError(
             f"{survey.path}: has {len(donors)} recorded gathers labelled {label!r} and {len(hosts)} that could take "
@@ -233,6 +239,71 @@ def move_noise(
         yield dataclasses.replace(
             made, gather_id=f"{name}-seed{seed}-{number:06d}", source=f"glowseis {LOW_BAND}", origin=origin
         )
+
+
+def told_of_donors(
+    survey: Survey,
+    label: str,
+    *,
+    hosts: np.ndarray | None = None,
+    donors: np.ndarray | None = None,
+    corner_hz: float = CORNER_HZ,
+) -> list[str]:
+    """A line about donors that hardly have noise to give, such as gathers that are bad for spikes; they stay donors.
+
+    Such a donor's low band is, as a share of its clip, no louder than half of the hosts that are no donors.
+
+    Args:
+        survey: As for `transplants`.
+        label: As for `transplants`.
+        hosts: As for `transplants`.
+        donors: As for `transplants`.
+        corner_hz: As for `transplants`.
+
+    Returns:
+        The line, or none if all donors are louder or there is nothing to compare them with.
+    """
+    donors, hosts = _taking_part(survey, label, donors, hosts)
+    others = np.setdiff1d(hosts, donors)
+    some = others[np.unique(np.linspace(0, len(others) - 1, min(len(others), COMPARED)).astype(np.int64))]
+    usual = [share for row in some if (share := _low_share(survey.read(int(row)), corner_hz)) is not None]
+    if not usual:
+        return []
+    gathers = (survey.read(int(row)) for row in donors)
+    shares = [(gather.gather_id, _low_share(gather, corner_hz)) for gather in gathers]
+    quiet = [name for name, share in shares if share is not None and share <= np.median(usual)]
+    if not quiet:
+        return []
+    return [
+        f"{len(quiet)} of {number_of(len(donors), 'gather')} labelled {label} have no more noise below {corner_hz:g} "
+        "Hz than half of the gathers with other labels, so what is made with theirs may not deserve the label: "
+        f"{first_names(quiet)}"
+    ]
+
+
+def _taking_part(
+    survey: Survey, label: str, donors: np.ndarray | None, hosts: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the donors and of the hosts, without those that have no live trace."""
+    recorded = labelled_rows(survey)
+    donors = np.intersect1d(survey.select(labels=[label]), recorded) if donors is None else donors
+    return _live(survey, donors), _live(survey, recorded if hosts is None else hosts)
+
+
+def _low_share(gather: Gather, corner_hz: float) -> float | None:
+    """Root mean square of a gather's low band as a share of its clip; None if it cannot be moved."""
+    try:
+        return float(np.sqrt(np.square(low_band_of(gather, corner_hz)).mean())) / gather.clip_amplitude
+    except InputError:
+        return None
+
+
+def _live(survey: Survey, rows: np.ndarray) -> np.ndarray:
+    """Those of the rows whose gathers have a live trace."""
+    counts = survey.index[["dead_traces", "valid_traces"]].to_numpy()[rows]
+    # Dead traces that are not shown count too, so only the image is sure.
+    dead = [row for row in rows[counts[:, 0] >= counts[:, 1]] if not is_live(survey.read(int(row)))]
+    return rows[~np.isin(rows, dead)]
 
 
 def _interval_s(gather: Gather, corner_hz: float) -> float:

@@ -10,8 +10,8 @@ from glowseis.survey.amplitudes.bands import low_band
 from glowseis.survey.gather import Gather
 from glowseis.survey.render import amplitudes, render_recording
 from glowseis.survey.store.survey import open_survey, write_survey
-from glowseis.transplant import LOW_BAND, draw_moves, low_band_of, onto, transplant, transplants
-from tests.support.random_gathers import random_recording, random_survey
+from glowseis.transplant import LOW_BAND, draw_moves, low_band_of, onto, told_of_donors, transplant, transplants
+from tests.support.random_gathers import random_gather, random_recording, random_survey
 
 INTERVAL_S = 0.008
 SAMPLES, TRACES = 128, 40
@@ -87,12 +87,15 @@ def test_dead_traces_and_padding_stay_as_they_are_in_the_host():
     assert (made.valid_samples, made.valid_traces) == (SAMPLES, TRACES)
 
 
-@pytest.mark.parametrize("shape", [(90, 40), (128, 30), (140, 52)])
+@pytest.mark.parametrize("shape", [(30, 40), (90, 40), (128, 30), (140, 52)])
 def test_a_donor_of_another_size(shape):
     noise = low_band(np.random.default_rng(1).normal(size=shape).astype(np.float32), INTERVAL_S)
     made = onto(gather_of(0.01 * events()), noise, "bad", 0.9)
-    assert made.image.shape == (SAMPLES, TRACES) and made.image[: shape[0]].std() > 10
-    assert shape[0] >= SAMPLES or made.image[shape[0] + 2 :].std() < 5
+    assert made.image.shape == (SAMPLES, TRACES)
+    # A shorter one goes on, as loud, without a step.
+    levels = made.image.astype(int)
+    assert all(levels[part : part + 32].std() > 20 for part in range(0, SAMPLES, 32))
+    assert np.abs(np.diff(levels, axis=0)).max(axis=1).max() < 1.5 * np.abs(np.diff(levels[:29], axis=0)).max()
 
 
 def with_interval(gather: Gather, interval_s: float) -> Gather:
@@ -144,6 +147,36 @@ def test_synthetic_gathers_give_and_take_no_noise(tmp_path):
     write_survey(tmp_path / "both", [*recorded, *children], survey.size, {})
     parents = {name for one in transplants(open_survey(tmp_path / "both"), "bad", 30) for name in one.origin.parents}
     assert parents <= {one.gather_id for one in recorded}
+
+
+def test_gathers_without_signal_give_and_take_no_noise(tmp_path):
+    gathers = [random_gather(shot, label=("good", "bad")[shot % 2]) for shot in range(8)]
+    for row in (2, 3):
+        dead = np.full_like(gathers[row].image, 128)
+        gathers[row] = dataclasses.replace(gathers[row], image=dead, dead_traces=gathers[row].valid_traces)
+    # The dead traces of this one were cut off.
+    gathers[4] = dataclasses.replace(gathers[4], dead_traces=90)
+    write_survey(tmp_path / "survey", gathers, gathers[0].image.shape, {})
+    survey = open_survey(tmp_path / "survey")
+    parents = [{one.origin.parents[side] for one in transplants(survey, "bad", 60)} for side in (0, 1)]
+    ids = [one.gather_id for one in gathers]
+    assert parents == [{*ids} - {ids[2], ids[3]}, {ids[1], ids[5], ids[7]}]
+    with pytest.raises(InputError, match="has 0 recorded gathers labelled 'bad' and 6"):
+        list(transplants(survey, "bad", 1, donors=np.array([3])))
+
+
+def test_donors_without_noise_are_told(tmp_path):
+    spikes = np.where(np.random.default_rng(3).uniform(size=(SAMPLES, TRACES)) > 0.98, 40.0, 0.0).astype(np.float32)
+    calm = [gather_of(events(seed) + 0.1 * swell(0, TRACES, seed), name=f"calm{seed}") for seed in range(6)]
+    noisy = [gather_of(events(seed) + swell(0, 30, seed), "bad", f"noisy{seed}") for seed in range(6, 9)]
+    spiky = gather_of(events(9) + spikes - low_band(spikes, INTERVAL_S, 12.0), "bad", "spiky")
+    resized = dataclasses.replace(gather_of(events(10), "bad", "resized"), fit="resize")
+    write_survey(tmp_path / "survey", [*calm, *noisy, spiky, resized], (SAMPLES, TRACES), {})
+    survey = open_survey(tmp_path / "survey")
+    (line,) = told_of_donors(survey, "bad")
+    assert line.startswith("1 of 5 gathers labelled bad have no more noise below 8 Hz") and line.endswith(": spiky")
+    assert told_of_donors(survey, "bad", donors=np.array([6, 7])) == []
+    assert told_of_donors(survey, "bad", hosts=np.array([9, 10])) == []
 
 
 def test_a_survey_without_donors_or_hosts(tmp_path):

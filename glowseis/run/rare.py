@@ -13,7 +13,7 @@ from glowseis.survey.matching.windows import padded
 from glowseis.survey.store.survey import Survey, open_survey, write_survey
 from glowseis.survey.wording import number_of
 from glowseis.synthesis import synthesise
-from glowseis.transplant import transplants
+from glowseis.transplant import told_of_donors, transplants
 
 ADDED = "added"
 """The folder of a run that holds the gathers that were made for it."""
@@ -77,6 +77,8 @@ def added_gathers(
         if flow:
             made = synthesise(flow.folder, survey, label, count, seed, rows=rare)
             return (padded(gather, survey.size) for gather in made)
+        for line in told_of_donors(survey, label, hosts=training, donors=rare):
+            say(line)
         return transplants(survey, label, count, seed, hosts=training, donors=rare)
 
     about = {"added": {**section.model_dump(exclude={"flow"}), "seed": seed, "survey": survey.checksum}}

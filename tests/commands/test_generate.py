@@ -218,7 +218,12 @@ def test_segy(generate, children, parents, tmp_path):
             np.testing.assert_allclose(getattr(there, name), getattr(parent, name), rtol=0, atol=nearest + 1e-6)
     with segyio.open(tmp_path / "new.segy", ignore_geometry=True) as file:
         text = file.text[0].decode()
-        assert "SYNTHETIC" in text and "tiny/1, seed 5" in text and "new.csv" in text
+        assert (
+            "SYNTHETIC" in text
+            and "CLIP OF THE FIRST PARENT" in text
+            and "tiny/1, seed 5" in text
+            and "new.csv" in text
+        )
         shots = file.attributes(TraceField.EnergySourcePoint)[:]
         records = file.attributes(TraceField.FieldRecord)[:]
     assert list(dict.fromkeys(records.tolist())) == list(range(1, COUNT + 1))
@@ -365,7 +370,9 @@ def test_moved_noise_is_read_again_with_its_parents(tiny, tmp_path, command, nam
     assert len(origins) == 3 and all(len(one.parents) == 2 and one.path == "moved" for one in origins)
     if name.endswith("segy"):
         text = path.read_bytes()[:3200].decode("cp037")
-        assert "LATENT" not in text and "NOISE OF ONE ON THE EVENTS OF ANOTHER" in text
+        assert (
+            "LATENT" not in text and "CLIP OF EACH GATHER" in text and "NOISE OF ONE ON THE EVENTS OF ANOTHER" in text
+        )
         assert "low-band, seed 1, moved path, noise below 6 Hz" in text
 
 

@@ -33,6 +33,9 @@ MADE = {
 }
 """How synthetic gathers were made, by the path of their origin; other ways are only named."""
 
+OWN_CLIP = "moved"
+"""The way whose gathers have a clip of their own, because other noise makes them louder or quieter."""
+
 MAKER, TABLE = "MODEL, SEED AND PATH: ", "PARENTS, ALPHA, SEED AND MODEL OF EACH: "
 
 RECORD = "field_record"
@@ -58,11 +61,12 @@ def synthetic_text(maker: str, path: Path, way: str = "") -> list[str]:
         path: The file.
         way: The path of their origin.
     """
+    of = "EACH GATHER" if way == OWN_CLIP else "THE FIRST PARENT"
     return [
         f"{SYNTHETIC}: {MADE[way]}" if way in MADE else SYNTHETIC,
         f"{MAKER}{maker}",
         f"AMPLITUDES ARE CLIPPED: {100 * CLIPPED_FRACTION:g} % OF A RECORDED GATHER'S WERE BEYOND THE CLIP,",
-        "AND HAVE 256 LEVELS FROM MINUS TO PLUS THE CLIP OF THE FIRST PARENT",
+        f"AND HAVE 256 LEVELS FROM MINUS TO PLUS THE CLIP OF {of}",
         "GEOMETRY: THAT OF THE FIRST PARENT; ITS SHOT IN BYTES 17-20,",
         "RUNNING NUMBER OF THE SYNTHETIC GATHER IN BYTES 9-12",
         f"{TABLE}{table_of(path).name}",
