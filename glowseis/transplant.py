@@ -136,7 +136,9 @@ def check_one_interval(host: Gather, donor: Gather, corner_hz: float = CORNER_HZ
     if not np.isclose(intervals_s[0], intervals_s[1], rtol=1e-6):
         raise InputError(
             f"gathers {host.gather_id} and {donor.gather_id} have sample intervals of {1e3 * intervals_s[0]:g} and "
-            f"{1e3 * intervals_s[1]:g} ms; noise can be moved only between gathers of one interval"
+            f"{1e3 * intervals_s[1]:g} ms; noise can be moved only between gathers of one interval: "
+            "ingest those of one as a survey of their own, or train from a saved "
+            "classifier (training.start_from), for which all are resampled"
         )
 
 

@@ -13,7 +13,7 @@ from glowseis.fitting.classifier.selection import ClassifierSelection, renamed
 from glowseis.recipe import ClassifierRecipe
 from glowseis.run.finetuning import rehearsed
 from glowseis.run.matched import MATCHED, matched_survey
-from glowseis.run.rare import ADDED, added_gathers
+from glowseis.run.rare import ADDED, added_gathers, check_no_padding
 from glowseis.run.record import RECORD
 from glowseis.run.stand_ins import with_stand_ins
 from glowseis.run.starting import Start, check_whole_images
@@ -80,15 +80,21 @@ def prepare(
     survey = renamed(survey, recipe.data.rename, labels)
     if start and recipe.training.stand_ins:
         survey, selection = with_stand_ins(survey, selection, start, recipe.training.stand_ins, say)
-    added = None
-    if recipe.rare.add:
-        if flow and not start:
+    added, rare = None, recipe.rare
+    if flow:
+        if not start:
             # Without a saved classifier nothing is resampled, and its gathers must be like the others.
             index = survey.index.iloc[selection.training]
             check_trained_on(flow.name, flow.profile, image_intervals_s(index), image_spacings_m(index), survey.path)
-        added = added_gathers(recipe.rare, survey, selection.training, labels, recipe.seed, flow, folder / ADDED, say)
+        check_no_padding(flow, window, survey.size, starts=start is not None)
+    # Noise moves only between gathers of one sample interval, which matched ones have.
+    after = start is not None and rare.add == "moved-noise"
+    if rare.add and not after:
+        added = added_gathers(rare, survey, selection.training, labels, recipe.seed, flow, folder / ADDED, say)
     if start:
         survey, selection, added = _matched(survey, selection, added, start, window, folder, say)
+    if after:
+        added = added_gathers(rare, survey, selection.training, labels, recipe.seed, flow, folder / ADDED, say)
     training, validation, test = (
         from_survey(survey, rows, labels) for rows in (selection.training, selection.validation, selection.test)
     )

@@ -10,6 +10,7 @@ from glowseis.recipe import RareSection
 from glowseis.run.starting import Start, find_start
 from glowseis.survey.gather import Gather
 from glowseis.survey.matching.windows import padded
+from glowseis.survey.size import parse_size
 from glowseis.survey.store.survey import Survey, open_survey, write_survey
 from glowseis.survey.wording import number_of
 from glowseis.synthesis import synthesise
@@ -29,6 +30,30 @@ def rare_flow(section: RareSection) -> Start | None:
         InputError: It is not there, or no flow.
     """
     return find_start(section.flow, "flow", "rare.flow") if section.flow else None
+
+
+def check_no_padding(flow: Start, window: str, size: tuple[int, int], *, starts: bool) -> None:
+    """Make sure that gathers of a flow fill what the classifier sees; else padding alone would tell their class.
+
+    Args:
+        flow: The saved flow.
+        window: Samples and traces of the windows that the classifier sees, such as `192x96`; empty for whole images.
+        size: Samples and traces of whole images.
+        starts: Whether the classifier starts from a saved one, so that its window is given.
+
+    Raises:
+        InputError: They do not.
+    """
+    if not flow.about.get("window"):
+        return
+    seen, made = parse_size(window) if window else size, flow.size
+    if seen[0] > made[0] or seen[1] > made[1]:
+        what, text = "windows" if window else "whole images", "x".join(map(str, made))
+        instead = "--set rare.add=moved-noise --set rare.flow=" if starts else f"--set data.window={text}"
+        raise InputError(
+            f"rare.flow: {flow.name} makes windows of {text}, but the classifier sees {what} of "
+            f"{'x'.join(map(str, seen))}, and padding would tell it the class; pass {instead}"
+        )
 
 
 def added_gathers(

@@ -14,7 +14,7 @@ from glowseis.export.classifier import load_classifier
 from glowseis.fitting.classifier.selection import ClassifierSelection
 from glowseis.run.looks import kept_looks
 from glowseis.run.starting import Start
-from glowseis.survey.splits.parts import labels_of
+from glowseis.survey.splits.parts import labels_of, lines_of
 from glowseis.survey.store.survey import Survey, open_survey
 from glowseis.survey.wording import number_of
 
@@ -27,7 +27,8 @@ def with_stand_ins(
 ) -> tuple[Survey, ClassifierSelection]:
     """Add gathers that nobody judged to the training gathers of each class that has few.
 
-    The saved classifier's view of all gathers is kept in the survey's folder, as `glowseis next` keeps it.
+    If parts are whole sail lines, no stand-in is from a line that judges. The saved classifier's view of all gathers is
+    kept in the survey's folder, as `glowseis next` keeps it.
 
     Args:
         survey: The survey, with the classes as labels.
@@ -45,6 +46,8 @@ def with_stand_ins(
     # A gather that judges could not label is not a clear case of any class, however sure the classifier is.
     unsure = survey.index["gather_id"].isin(survey.unsure)
     free = ((survey.index["label"] == "") & (survey.index["parents"] == "") & ~unsure).to_numpy()
+    if selection.grouped:
+        free = free & ~_on_lines_that_judge(survey, selection)
     if not missing or not free.any():
         return survey, selection
     looks = kept_looks(load_classifier(start.folder), start.folder, open_survey(survey.path), say, unlike=True)
@@ -77,3 +80,11 @@ def with_stand_ins(
     files = [*(there.files if there else ()), "training.stand_ins"]
     survey = survey.relabelled(labels, files, there.judge if there else "")
     return survey, replace(selection, training=np.union1d(selection.training, added))
+
+
+def _on_lines_that_judge(survey: Survey, selection: ClassifierSelection) -> np.ndarray:
+    """Which gathers are on sail lines that judge and do not train, bool `[gather]`."""
+    judging = lines_of(survey, np.concatenate([selection.validation, selection.test]))
+    # With folds that are not grouped, the test gathers' lines train as well.
+    judging = np.setdiff1d(judging, lines_of(survey, selection.training))
+    return np.isin(survey.index["sail_line"].to_numpy(), judging)

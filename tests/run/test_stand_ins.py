@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,12 +11,14 @@ import pytest
 from glowseis.errors import InputError
 from glowseis.export.classifier import load_classifier
 from glowseis.fitting.classifier.selection import renamed, select_labelled
-from glowseis.recipe import StartedTraining, read_recipe
+from glowseis.recipe import ClassifierRecipe, StartedTraining, read_recipe
 from glowseis.run import stand_ins
 from glowseis.run.grading import grade_recordings
 from glowseis.run.stand_ins import with_stand_ins
 from glowseis.run.starting import find_start
 from glowseis.survey.labels.overlay import open_survey as open_labelled
+from glowseis.survey.splits.fold_files import make_folds, write_folds
+from glowseis.survey.splits.parts import lines_of
 from glowseis.survey.store.survey import open_survey, write_survey
 from tests.support.graded_survey import LABELS, graded_gather
 
@@ -137,6 +140,42 @@ def test_a_training_uses_them(saved, there, half_labelled, command, monkeypatch)
     # Where nothing stands in, that makes no difference.
     done = command(*words, "--out", "alone", "--labels", "anna.csv")
     assert done.status == 0 and "this run is done" in done.out
+
+
+@pytest.mark.parametrize(
+    ("data", "lines"),
+    [
+        ({"test": 0.25, "validation": 0.34, "grouped": True}, "training"),
+        ({"test": 0.25, "validation": 0.0, "grouped": True}, "training"),
+        ({"test": 0.25, "validation": 0.34}, "any"),
+        ({"folds": "grouped.json", "validation": 0.34}, "training"),
+        ({"folds": "random.json", "validation": 0.34, "grouped": True}, "not those of validation"),
+    ],
+)
+def test_none_is_on_a_line_that_judges_where_lines_stay_together(tmp_path, monkeypatch, data, lines):
+    gathers = [graded_gather(shot, ("good", "bad", "")[shot // 6 % 3]) for shot in range(108)]
+    gathers = [
+        dataclasses.replace(one, geometry=dataclasses.replace(one.geometry, sail_line=1 + shot % 6))
+        for shot, one in enumerate(gathers)
+    ]
+    write_survey(tmp_path / "survey", gathers, (24, 16), {})
+    survey = open_survey(tmp_path / "survey")
+    if "folds" in data:
+        kind = "grouped" if "grouped" in data["folds"] else "stratified"
+        write_folds(tmp_path / data["folds"], make_folds(survey, kind, 3, seed=1))
+        data = data | {"folds": str(tmp_path / data["folds"])}
+    training = StartedTraining(epochs=1, batch=4, learning_rate=1e-3, start_from="robust", stand_ins=99)
+    recipe = ClassifierRecipe.model_validate({"name": "own", "classifier": {}, "data": data, "training": training})
+    selection = select_labelled(survey, recipe, ("good", "bad"))
+    sure = np.tile([0.01, 0.99], (len(survey), 1))
+    looks = SimpleNamespace(unlike=np.zeros(len(survey)), graded=np.ones(len(survey), bool), probabilities=sure)
+    monkeypatch.setattr(stand_ins, "load_classifier", lambda folder: None)
+    monkeypatch.setattr(stand_ins, "kept_looks", lambda *given, **settings: looks)
+    start = SimpleNamespace(labels=("good", "bad"), folder=None, name="robust/3")
+    _, found = with_stand_ins(survey, selection, start, 99, lambda line: None)
+    own = {part: {*lines_of(survey, getattr(selection, part))} for part in ("training", "validation", "test")}
+    wanted = {"training": own["training"], "any": {*range(1, 7)}}.get(lines, {*range(1, 7)} - own["validation"])
+    assert {*lines_of(survey, np.setdiff1d(found.training, selection.training))} == wanted
 
 
 def test_they_need_a_saved_classifier():

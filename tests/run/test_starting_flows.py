@@ -1,5 +1,6 @@
 """Flows that go on from a saved one, and gathers that a classifier's training adds to a class with few."""
 
+import contextlib
 import json
 import shutil
 from dataclasses import replace
@@ -10,14 +11,17 @@ import pytest
 
 from glowseis.errors import InputError
 from glowseis.export.network import load_network
+from glowseis.fitting.classifier.selection import select_labelled
 from glowseis.fitting.flow.fitting import FlowFitting
 from glowseis.fitting.flow.run import FlowRun
 from glowseis.fitting.flow.selection import select
-from glowseis.recipe import RareSection, read_recipe
+from glowseis.recipe import ClassifierRecipe, RareSection, read_recipe
 from glowseis.run.flow import JUDGED, flow_lines
-from glowseis.run.rare import added_gathers, rare_flow
-from glowseis.run.starting import find_start, known_before
+from glowseis.run.preparation import prepare
+from glowseis.run.rare import added_gathers, check_no_padding, rare_flow
+from glowseis.run.starting import Start, find_start, known_before
 from glowseis.survey.labels.overlay import open_survey
+from glowseis.survey.matching.profile import profile_of
 from glowseis.survey.store.survey import write_survey
 from tests.support.commands import stopped_after
 from tests.support.graded_survey import LABELS, RECIPE, graded_gather, graded_survey
@@ -150,6 +154,60 @@ def test_gathers_are_added_from_training_gathers_alone(there, tiny, add):
     assert again.checksum == made.checksum and np.array_equal(rows, rows_again)
     with pytest.raises(InputError, match=r"no training gather is labelled 'bad', so none can be added"):
         added_gathers(section, survey, training[survey.index["label"].to_numpy()[training] == "good"], *given[3:])
+
+
+@pytest.mark.parametrize(
+    ("made", "window", "size", "starts", "instead"),
+    [
+        (None, "", (896, 160), False, ""),
+        ([192, 96], "192x96", (896, 160), False, ""),
+        ([192, 96], "96x48", (896, 160), True, ""),
+        ([192, 96], "", (192, 96), False, ""),
+        ([192, 96], "", (896, 160), False, "whole images of 896x160.*pass --set data.window=192x96$"),
+        ([192, 96], "", (192, 160), False, "whole images of 192x160.*pass --set data.window=192x96$"),
+        ([192, 96], "256x96", (896, 160), False, "windows of 256x96.*pass --set data.window=192x96$"),
+        ([192, 96], "", (896, 160), True, "pass --set rare.add=moved-noise --set rare.flow=$"),
+    ],
+)
+def test_padding_tells_no_class(made, window, size, starts, instead):
+    flow = Start(Path("savedmodels/swell/1"), {"image_shape": [*(made or size), 1], "window": made})
+    told = pytest.raises(InputError, match=f"rare.flow: swell/1 makes windows of 192x96, but .* {instead}")
+    with told if instead else contextlib.nullcontext():
+        check_no_padding(flow, window, size, starts=starts)
+
+
+def test_noise_moves_between_intervals_that_a_saved_classifier_makes_one(tmp_path):
+    gathers = [graded_gather(shot, LABELS[shot % 3], (48, 16)) for shot in range(18)]
+    about = {"image_shape": [48, 16, 1], "labels": LABELS}
+    write_survey(tmp_path / "trained", gathers, (48, 16), {})
+    about["trained_on"] = profile_of(open_survey(tmp_path / "trained"), np.arange(18)).record()
+    for shot in range(0, 18, 2):
+        geometry = replace(gathers[shot].geometry, sample_interval_s=0.004)
+        gathers[shot] = replace(gathers[shot], geometry=geometry)
+    write_survey(tmp_path / "mixed", gathers, (48, 16), {})
+    survey, told = open_survey(tmp_path / "mixed"), []
+    recipe = ClassifierRecipe(
+        name="own",
+        classifier={},
+        rare={"add": "moved-noise", "count": 30},
+        data={"test": 0.2},
+        training={"epochs": 1, "batch": 4, "learning_rate": 1e-3, "start_from": "robust"},
+    )
+    selection = select_labelled(survey, recipe, LABELS)
+    (tmp_path / "model").mkdir()
+    given = (Start(tmp_path / "model", about), None, None, tmp_path / "run", told.append)
+    ready = prepare(recipe, survey, selection, *given)
+    assert len(ready.added) == 30 and ready.survey.path == tmp_path / "run/matched"
+    made = open_survey(tmp_path / "run/added")
+    parents = {name for names in made.index["parents"] for name in names.split(";")}
+    trained = survey.index.iloc[selection.training]
+    assert {*trained["gather_id"][trained["sample_interval_s"] < 0.008]} <= parents <= {*trained["gather_id"]}
+    assert set(made.index["sample_interval_s"]) == {0.008} and any("resampled from 4 ms" in line for line in told)
+    assert len(prepare(recipe, survey, selection, *given).added) == 30
+    # Without a saved classifier nothing makes the intervals one.
+    alone = recipe.model_copy(update={"training": recipe.training.model_copy(update={"start_from": ""})})
+    with pytest.raises(InputError, match=r"of [48] and [48] ms.*or train from a saved classifier"):
+        prepare(alone, survey, selection, None, None, None, tmp_path / "other", told.append)
 
 
 @pytest.mark.slow

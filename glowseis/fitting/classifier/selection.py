@@ -25,6 +25,7 @@ class ClassifierSelection:
         validation: Rows that judge the weights; may be empty.
         test: Rows that are scored at the end; may be empty.
         folds_checksum: Checksum of the file of folds that names them; None if there is none.
+        grouped: Whether a sail line's gathers are kept in one part.
     """
 
     labels: tuple[str, ...]
@@ -32,6 +33,7 @@ class ClassifierSelection:
     validation: np.ndarray
     test: np.ndarray
     folds_checksum: str | None = None
+    grouped: bool = False
 
 
 def renamed(survey: Survey, rename: Mapping[str, str], classes: Sequence[str] = ()) -> Survey:
@@ -109,7 +111,7 @@ def select_labelled(survey: Survey, recipe: ClassifierRecipe, known: Sequence[st
         )
     if known:
         _check_enough(survey, labels, training, 1 if recipe.training.rehearsal else 2)
-    return ClassifierSelection(labels, training, validation, test, checksum)
+    return ClassifierSelection(labels, training, validation, test, checksum, grouped)
 
 
 def _check_enough(survey: Survey, labels: Sequence[str], training: np.ndarray, least: int) -> None:
