@@ -26,6 +26,7 @@ from glowseis.survey.store.scanning import verify
 from glowseis.survey.store.survey import open_survey
 from tests.support.commands import CHECKOUT, ingest, ingest_apart
 from tests.support.random_gathers import full_device, random_recording
+from tests.support.shot_files import Line, written
 
 
 def foreign_file(path, first=1.0, words=()):
@@ -98,6 +99,7 @@ def test_bad_input_is_one_line(tmp_path, source):
     broken = random_recording(1)
     broken.amplitude[3] = np.nan
     write_segy(tmp_path / "broken.segy", [broken])
+    silent = written(tmp_path, Line().with_words(trid=2), amplitude=np.zeros((72, 60)))
     out = tmp_path / "out"
     cases = [
         ((tmp_path / "nowhere.segy", "--out", out), "no such file"),
@@ -106,6 +108,7 @@ def test_bad_input_is_one_line(tmp_path, source):
         ((source, tmp_path / "cut.segy", "--out", out), "cut.segy: cut short"),
         ((tmp_path / "full", "--out", out), "no file in this folder ends in .segy"),
         ((tmp_path / "dead.segy", "--out", out), "no gather is left to write: 1 without a live trace"),
+        ((silent, "--out", out), "(72 traces declared dead: trace identification 2 or 3, bytes 29-30)"),
         ((source, "--out", tmp_path / "full"), "not empty"),
         ((source, "--out", source), "exists already"),
         ((source, source, "--out", out), "given twice"),

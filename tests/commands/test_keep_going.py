@@ -2,7 +2,9 @@
 
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from glowseis.errors import InputError
 from glowseis.survey.formats.segy import write_segy
@@ -168,3 +170,50 @@ def test_the_note_of_what_is_finished_is_no_part_of_a_survey(batch, tmp_path, co
     assert command("ingest", "in", *OPTIONS, "--out", "new").status == 0
     assert sorted(content(tmp_path / "new")) == ["gathers-00000.tfrecord", "gathers.csv", "manifest.json"]
     assert "left_out" not in json.loads((tmp_path / "new" / "manifest.json").read_text())["about"]
+
+
+def write_pictures(folder, pages, broken, ending):
+    """Pictures of these numbers of pages, one of them cut in its pixels or, if `broken` is a pair, in its header."""
+    folder.mkdir()
+    number, cut = broken if isinstance(broken, tuple) else (broken, 0)
+    for place, count in enumerate(pages, start=1):
+        levels = [np.random.default_rng(10 * place + page).normal(128, 20, (64, 64)) for page in range(count)]
+        images = [Image.fromarray(level.clip(0, 255).astype(np.uint8)) for level in levels]
+        more = {"save_all": True, "append_images": images[1:]} if count > 1 else {}
+        images[0].save(folder / f"p{place}{ending}", **more)
+    path = folder / f"p{number}{ending}"
+    path.write_bytes(path.read_bytes()[: cut or -200])
+
+
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("ending", "pages", "broken", "shots"),
+    [
+        (".png", (1,) * 5, 3, [1, 2, 4, 5]),
+        (".png", (1,) * 5, (1, 20), [2, 3, 4, 5]),
+        (".tif", (1, 1, 1, 1), (2, 20), [1, 3, 4]),
+        (".tif", (2, 3, 2), (3, 20), [1, 2, 3, 4, 5]),
+    ],
+)
+def test_pictures_after_one_that_is_left_out_keep_their_shots(
+    tmp_path, monkeypatch, command, ending, pages, broken, shots, jobs
+):
+    monkeypatch.chdir(tmp_path)
+    write_pictures(tmp_path / "in", pages, broken, ending)
+    labels = {1: "good", 2: "medium", 3: "bad", 4: "medium", 5: "good"}
+    (tmp_path / "labels.csv").write_text("shot,label\n" + "".join(f"{shot},{name}\n" for shot, name in labels.items()))
+    done = command("ingest", "in", "--labels", "labels.csv", "--keep-going", "--jobs", jobs, "--out", "new")
+    assert done.status == 1 and len(done.error) == 1 and ": left out: " in done.error[0], done.error
+    index = open_survey(tmp_path / "new").index
+    assert index["shot"].tolist() == shots and index["label"].tolist() == [labels[shot] for shot in shots]
+    # What is said of the labels is what was done with them.
+    missing = len(labels) - len(shots)
+    assert ("that no gather matches" in done.out) == bool(missing)
+    assert not missing or f"{missing} row{'s' * (missing > 1)} that no gather matches" in done.out
+
+
+def test_pages_that_cannot_be_counted_are_not_guessed(tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    write_pictures(tmp_path / "in", (2, 2, 2), (2, 20), ".tif")
+    done = command("ingest", "in", "--keep-going", "--out", "new")
+    assert done.status == 2 and len(done.error) == 1 and "in/p2.tif: its pages cannot be counted" in done.error[0]

@@ -111,6 +111,7 @@ class PictureSource:
     Attributes:
         path: The file.
         pages: Number of its pictures.
+        first_shot: As given.
 
     Args:
         path: The file.
@@ -125,7 +126,7 @@ class PictureSource:
         check_file(path)
         self.path = path
         self._options = options
-        self._first_shot = first_shot
+        self.first_shot = first_shot
         with self._open() as image:
             if image.format != "TIFF" and getattr(image, "n_frames", 1) > 1:
                 raise InputError(f"{source_text(path)}: has several frames; save each as a separate picture")
@@ -188,7 +189,7 @@ class PictureSource:
         label = self._options.label or text.get("label", "")
         interval_s = self.interval_s
         geometry = unknown_geometry(
-            self._first_shot + number - 1, levels.shape[1], np.nan if interval_s is None else interval_s
+            self.first_shot + number - 1, levels.shape[1], np.nan if interval_s is None else interval_s
         )
         if row:
             known = {field: row[field] for field in ("sail_line", "shot", "cable", "start_s")}

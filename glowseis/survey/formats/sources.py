@@ -107,17 +107,23 @@ def open_sources(
         without: Files that are left out.
 
     Returns:
-        The opened files. Pictures without shot numbers are numbered on from one file to the next.
+        The opened files. Pictures without shot numbers are numbered on from one file to the next, as if no file were
+        left out.
 
     Raises:
-        InputError: As `source_files` and `open_source`, or an option applies to none of the files.
+        InputError: As `source_files` and `open_source`, or an option applies to none of the files; or a TIFF file is
+            left out whose number of pages, and with it the shots of later pictures, cannot be known.
     """
-    opened = []
+    opened: list[Source] = []
     pages = 0
+    uncounted: list[tuple[Path, int]] = []
     files = source_files(paths, kind)
     _check_concerned(options, {kind or _kind(path) or "segy" for path in files})
     for path in files:
         if path in without:
+            if (count := _pages(path, options, kind)) is None:
+                uncounted.append((path, len(opened)))
+            pages += 1 if count is None else count
             continue
         try:
             source = open_source(path, options, kind, 1 + pages)
@@ -128,7 +134,33 @@ def open_sources(
             continue
         pages += getattr(source, "pages", 0)
         opened.append(source)
+    if uncounted:
+        _check_countable(*uncounted[0], opened)
     return opened
+
+
+def _pages(path: Path, options: ReadOptions, kind: str | None) -> int | None:
+    """Pages of a file of pictures that is left out; None if they cannot be counted, 0 for other files."""
+    if (kind or _kind(path)) != "pictures":
+        return 0
+    try:
+        return getattr(open_source(path, options, kind), "pages", 0)
+    except InputError:
+        return None if _is_tiff(path) else 1
+
+
+def _check_countable(path: Path, before: int, opened: Sequence[Source]) -> None:
+    """Refuse to number pictures after a TIFF file that cannot be counted, unless the other TIFF files have one page."""
+    counts = {getattr(source, "pages", 0) for source in opened if _is_tiff(source.path)}
+    if counts != {1} and any(hasattr(source, "pages") for source in opened[before:]):
+        raise InputError(
+            f"{source_text(path)}: its pages cannot be counted, so that the shot numbers of the pictures after it are "
+            "unknown; save it again, or ingest those pictures apart"
+        )
+
+
+def _is_tiff(path: Path) -> bool:
+    return path.suffix.lower() in (".tif", ".tiff")
 
 
 def source_files(paths: Sequence[Path], kind: str | None = None) -> list[Path]:

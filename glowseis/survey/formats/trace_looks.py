@@ -19,14 +19,19 @@ from glowseis.survey.formats.trace_layout import FileFacts
 from glowseis.survey.formats.trace_mending import LARGEST_WEIGHT
 from glowseis.survey.wording import first_names, number_of
 
-TRIED = 16
-"""Dead traces whose samples are checked if most of a file are declared dead."""
+TRIED = 64
+"""Dead traces, spread over the file, whose samples are checked if most of a file are declared dead."""
 
 EARLIEST_S, LATEST_S = -10.0, 20.0
 """A marine record begins between these times after the shot: sound is back from the deepest sea floor in 15 s."""
 
 OFFSET, COORDINATES = slice(36, 40), slice(72, 88)
 """Bytes of the offset and of the source's and receiver's coordinates."""
+
+
+def spread_over(traces: np.ndarray) -> np.ndarray:
+    """As many traces as are tried, evenly spread, or all if they are fewer, int64 `[trace]`."""
+    return traces[np.unique(np.linspace(0, len(traces) - 1, min(TRIED, len(traces))).astype(np.int64))]
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,7 @@ class TraceLooks:
             dead = kinds == DEAD
             self._auxiliary += int(np.count_nonzero(auxiliary))
             self._dead += int(np.count_nonzero(dead))
-            self._tried += (first + np.flatnonzero(dead)[: TRIED - len(self._tried)]).tolist()
+            self._tried += (first + spread_over(np.flatnonzero(dead))).tolist()
         weights = values(headers, TraceField.TraceWeightingFactor, order)[~auxiliary]
         if weights.any():
             self._weights = (min(self._weights[0], int(weights.min())), max(self._weights[1], int(weights.max())))
@@ -164,7 +169,7 @@ class TraceLooks:
         kept = self._traces - self._auxiliary
         self._doubted = []
         self.has_dead = self._dead > 0
-        if 2 * self._dead > kept and holds_data(self._tried):
+        if 2 * self._dead > kept and holds_data(spread_over(np.array(self._tried)).tolist()):
             self.has_dead = False
             self._doubted.append(
                 Remark(

@@ -60,11 +60,11 @@ def ingest(
         work = {"glowseis": __version__, "sources": [source_text(path) for path in request.sources], **request.about()}
         with resumable_folder(out, work) as (folder, keep):
             try:
-                tally, told = _ingest(request, opened, faults, Finished(folder, keep), out, (jobs, client))
+                tally, told, table = _ingest(request, opened, faults, Finished(folder, keep), out, (jobs, client))
             except InputError:
                 (folder / STATE).unlink(missing_ok=True)
                 raise
-    return told + summary(open_survey(out), tally, opened.table)
+    return told + summary(open_survey(out), tally, table)
 
 
 def _first(count: int) -> Callable[[object], bool]:
@@ -80,10 +80,11 @@ def _ingest(
     finished: Finished,
     out: Path,
     others: tuple[int, Any],
-) -> tuple[Tally, list[str]]:
+) -> tuple[Tally, list[str], LabelTable | None]:
     """Write a survey's files after those that are finished, from the last whole file on if a file is left out.
 
-    `others` are the number of processes that read ahead, or the client of a scheduler.
+    The labels that are returned know which gathers they were for. `others` are the number of processes that read
+    ahead, or the client of a scheduler.
     """
     assert finished.folder
     folder = finished.folder
@@ -107,7 +108,7 @@ def _ingest(
                 write_records(folder, gathers, opened.size, about, written=written)
             (folder / FILE).unlink(missing_ok=True)
             remove_parts(folder)
-            return tally, shape_warnings(request, opened) + told
+            return tally, shape_warnings(request, opened) + told, opened.table
         except SourceError as wrong:
             if not request.keep_going:
                 raise
@@ -246,15 +247,22 @@ def _gathers(
         check_some_fit(table, sources, request.options, taken)
     remarks = all_remarks(sources, tally.told)
     if not kept:
-        reasons = [(len(tally.lifeless), "without a live trace"), (len(tally.unlabelled), "without a label")]
-        told = ", ".join(f"{number} {reason}" for number, reason in reasons if number) or "the sources have none"
-        if broken := sum(number for number, _ in tally.broken.values()):
-            told += f" ({broken} traces have NaN or infinite samples: check --sample-format and --byte-order)"
-        raise InputError(f"no gather is left to write: {told}; check the sources and labels{because(remarks)}")
+        raise InputError(f"no gather is left to write: {_lost(tally)}; check the sources and labels{because(remarks)}")
     tally.remarks = passed_over(request.sources, request.kind) + remarks
     if request.strict:
         size = None if bring else opened.size
         refuse_warnings(([] if bring else shape_warnings(request, opened)) + treatment(tally, size, table))
+
+
+def _lost(tally: Tally) -> str:
+    """Why no gather is left."""
+    reasons = [(len(tally.lifeless), "without a live trace"), (len(tally.unlabelled), "without a label")]
+    told = ", ".join(f"{number} {reason}" for number, reason in reasons if number) or "the sources have none"
+    if broken := sum(number for number, _ in tally.broken.values()):
+        told += f" ({broken} traces have NaN or infinite samples: check --sample-format and --byte-order)"
+    if declared := tally.mended.get("declared_dead"):
+        told += f" ({number_of(declared.traces, 'trace')} declared dead: trace identification 2 or 3, bytes 29-30)"
+    return told
 
 
 def _label(table: LabelTable | None, source: Source, found: Recording | Picture | Rendered, tally: Tally) -> str:

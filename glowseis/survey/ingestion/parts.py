@@ -98,14 +98,13 @@ def tasks_of(request: Request, opened: Opened, done: int) -> dict[Path, Task]:
         done: How many of them are finished.
     """
     tasks = {}
-    pages = 0
     for number, source in enumerate(opened.sources):
         # The table of synthetic gathers may have any name.
         if number >= done and not getattr(source, "is_synthetic", False):
             path = source.path.absolute()
             size = (opened.size[0], opened.size[1])
-            tasks[source.path] = Task(path, request.kind, request.options, 1 + pages, size, request.fit)
-        pages += getattr(source, "pages", 0)
+            first = getattr(source, "first_shot", 1)
+            tasks[source.path] = Task(path, request.kind, request.options, first, size, request.fit)
     return tasks
 
 

@@ -72,6 +72,13 @@ def test_a_code_that_all_traces_have_is_not_believed(tmp_path, ending):
     assert amplitudes(path).any(axis=1).all() and "72 of 72 traces are declared dead" in told(path)["declared dead"]
     path = written(tmp_path, Line().with_words(trid=2), ending, amplitude=np.zeros((72, 60)))
     assert told(path) == {}
+    # The first records may be blank, and so may be one channel of many.
+    for silent in (slice(0, 400), slice(100, None), slice(0, None, 2)):
+        amplitude = swell(480, 60)
+        amplitude[silent] = 0
+        path = written(tmp_path, Line(20).with_words(trid=2), ending, amplitude=amplitude)
+        assert np.array_equal(amplitudes(path), amplitude.astype(np.float32))
+        assert "480 of 480 traces are declared dead" in told(path)["declared dead"]
 
 
 @BOTH
