@@ -66,16 +66,20 @@ def by_flow(
         InputError: As `glowseis.synthesis.synthesise`, or nothing can be written there.
     """
     from glowseis.export.flow import load_flow
-    from glowseis.synthesis import possible_parents, synthesise, trained_label
+    from glowseis.survey.pairs import draw_pairs
+    from glowseis.synthesis import interpolate_pairs, matched_parents, possible_parents, trained_label
 
     flow = load_flow(savedmodel)
     label = label or trained_label(flow)
     if flow.about.get("survey_checksum") != survey.checksum:
         print(f"{flow.name} was trained on another survey, {flow.about.get('survey', 'which it does not name')}")
-    possible = len(possible_parents(flow, survey, label))
-    made = synthesise(flow, survey, label, target.count, target.seed, path, batch, farthest=farthest)
+    possible = matched_parents(flow, survey, possible_parents(flow, survey, label), print)
+    pairs = draw_pairs(possible, target.count, target.seed, farthest)
+    made = interpolate_pairs(flow, survey, label, pairs, target.seed, path, batch)
     _write(target, made, f"at most {farthest:g} of the way" if farthest < 1 else "")
-    return f"{target.count} synthetic {label} gathers by {flow.name}, from {possible} possible parents: {target.out}"
+    return (
+        f"{target.count} synthetic {label} gathers by {flow.name}, from {len(possible)} possible parents: {target.out}"
+    )
 
 
 def by_moving(target: Target, survey: "Survey", label: str | None, corner_hz: float) -> str:

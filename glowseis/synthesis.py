@@ -1,7 +1,8 @@
 """New gathers of a rare class: pairs of real ones, interpolated in latent space."""
 
 import re
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from glowseis.survey.matching.profile import image_intervals_s, image_spacings_m
 from glowseis.survey.matching.sameness import check_trained_on
 from glowseis.survey.matching.windows import drawn_window, gather_window
 from glowseis.survey.pairs import Pair, draw_pairs
+from glowseis.survey.progress import progress
 from glowseis.survey.render import ZERO_LEVEL
 from glowseis.survey.splits.parts import labelled_rows
 from glowseis.survey.store.survey import Survey, open_survey
@@ -43,6 +45,7 @@ def synthesise(
     *,
     rows: np.ndarray | None = None,
     farthest: float = 1.0,
+    say: Callable[[str], None] = warnings.warn,
 ) -> Iterator[Gather]:
     """Make new gathers of a label.
 
@@ -56,7 +59,8 @@ def synthesise(
     smaller one.
 
     If the flow was trained on windows, the parents are resampled to its sample interval, and a child is a window: its
-    parents' windows lie at the same samples and traces, which are drawn for each child.
+    parents' windows lie at the same samples and traces, which are drawn for each child. Gathers that are too small, or
+    have too few live traces, are no parents.
 
     Args:
         flow: A flow trained on such gathers, or the folder of its SavedModel.
@@ -69,6 +73,7 @@ def synthesise(
         batch: Gathers made at a time; memory grows with it.
         rows: Rows of the possible parents, such as a fold's; if None, all of `possible_parents`.
         farthest: See `draw_pairs`.
+        say: Called with lines that say how possible parents were matched to the flow, and which were left out.
 
     Returns:
         Gathers of the flow's size with their origin, made on iteration.
@@ -84,7 +89,8 @@ def synthesise(
     if not isinstance(survey, Survey):
         survey = open_survey(survey)
     label = label or trained_label(flow)
-    pairs = draw_pairs(possible_parents(flow, survey, label, rows), count, seed, farthest)
+    possible = matched_parents(flow, survey, possible_parents(flow, survey, label, rows), say)
+    pairs = draw_pairs(possible, count, seed, farthest)
     return interpolate_pairs(flow, survey, label, pairs, seed, path, batch)
 
 
@@ -289,6 +295,36 @@ def possible_parents(flow: SavedFlow, survey: Survey, label: str | None, rows: n
     return possible
 
 
+def matched_parents(flow: SavedFlow, survey: Survey, rows: np.ndarray, say: Callable[[str], None]) -> np.ndarray:
+    """Those of the possible parents from which a flow's windows can be cut once they are matched to it.
+
+    Args:
+        flow: The flow; all gathers are kept if it sees whole ones.
+        survey: The survey that holds the gathers.
+        rows: Their row numbers, from `possible_parents`.
+        say: As for `synthesise`.
+
+    Returns:
+        The row numbers of those that are large enough, int64 `[gather]`.
+
+    Raises:
+        InputError: A gather cannot be matched, or fewer than two are large enough.
+    """
+    if not flow.sees_windows:
+        return rows
+    bringing = Bringing(flow.name, flow.profile, flow.size)
+    shown = progress(rows, len(rows), "matching")
+    kept = np.array([row for row in shown if bringing.keeps(bringing.gather(survey.read(int(row))))], np.int64)
+    for line in bringing.lines():
+        say(line)
+    if len(kept) < 2:
+        raise InputError(
+            f"{survey.path}: interpolation needs at least two gathers that are large enough for {flow.name}, and of "
+            f"{len(rows)} possible parents there are {len(kept)}; give a survey with more"
+        )
+    return kept
+
+
 def child_of(parent: Gather, levels: np.ndarray, gather_id: str, source: str, origin: Origin) -> Gather:
     """A synthetic gather in the place of a real one, mid-grey outside the valid region.
 
@@ -332,8 +368,8 @@ def _seen(flow: SavedFlow, survey: Survey, rows: Sequence[int], seed: int, numbe
         return gathers
     bringing = Bringing(flow.name, flow.profile, flow.size)
     gathers = [bringing.gather(gather) for gather in gathers]
-    for reason in bringing.left_out.values():
-        raise InputError(f"{survey.path}: a gather that would be a parent has {reason}; leave it out")
+    for (_, name), reason in bringing.left_out.items():
+        raise InputError(f"{survey.path}: gather {name} would be a parent, but has {reason}; leave it out")
     common = [min(getattr(gather, side) for gather in gathers) for side in ("valid_samples", "valid_traces")]
     drawn = np.random.default_rng([seed, number, PLACE]).uniform(size=2).tolist()
     place = drawn_window((common[0], common[1]), flow.size, drawn)

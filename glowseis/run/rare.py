@@ -100,7 +100,7 @@ def added_gathers(
 
     def make() -> Iterator[Gather]:
         if flow:
-            made = synthesise(flow.folder, survey, label, count, seed, rows=rare)
+            made = synthesise(flow.folder, survey, label, count, seed, rows=rare, say=say)
             return (padded(gather, survey.size) for gather in made)
         for line in told_of_donors(survey, label, hosts=training, donors=rare):
             say(line)

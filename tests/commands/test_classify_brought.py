@@ -180,7 +180,8 @@ def test_pictures_are_taken_to_have_the_interval_of_the_training(knowing, tmp_pa
     pictures = [tmp_path / f"{number}.png" for number in range(2)]
     done = command("classify", knowing.folder / "grader", *pictures, "--out", tmp_path / "grades.csv")
     assert (
-        done.status == 0 and "2 gathers without a sample interval are assumed to have 8 ms; pass --sample" in done.out
+        done.status == 0
+        and "2 gathers without a sample interval are assumed to have 8 ms; if that is wrong, pass --sample" in done.out
     )
     words = (*pictures, "--sample-interval", 4, "--out", tmp_path / "others.csv")
     done = command("classify", knowing.folder / "grader", *words)

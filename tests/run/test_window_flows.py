@@ -15,15 +15,23 @@ from glowseis.recipe import RareSection, identifying, read_recipe
 from glowseis.run.flow import _matched
 from glowseis.run.rare import added_gathers, rare_flow
 from glowseis.run.starting import find_start
+from glowseis.survey.matching.profile import profile_of
 from glowseis.survey.pairs import Pair
 from glowseis.survey.store.survey import open_survey, write_survey
-from glowseis.synthesis import interpolate_pairs, load_flow, recombine_levels, synthesise, synthesise_prior
+from glowseis.synthesis import (
+    interpolate_pairs,
+    load_flow,
+    matched_parents,
+    recombine_levels,
+    synthesise,
+    synthesise_prior,
+)
 from tests.support.commands import run_here
 from tests.support.graded_survey import RECIPE, graded_survey
 from tests.support.random_gathers import random_gather, random_survey
 from tests.support.shared import shared_folder
 
-pytestmark = [pytest.mark.usefixtures("eager_fitting"), pytest.mark.slow]
+pytestmark = pytest.mark.usefixtures("eager_fitting")
 
 WINDOWS = """
 name = "windows"
@@ -88,6 +96,7 @@ def find_window(gather, whole):
     return round((gather.geometry.start_s - whole.geometry.start_s) / whole.geometry.sample_interval_s), column
 
 
+@pytest.mark.slow
 def test_a_flow_of_windows_records_them_and_is_judged_on_them(made):
     about = json.loads((made.model / "assets.extra/glowseis.json").read_text())
     assert about["window"] == about["trained_on"]["window"] == [16, 8] and about["image_shape"] == [16, 8, 1]
@@ -95,6 +104,7 @@ def test_a_flow_of_windows_records_them_and_is_judged_on_them(made):
     assert about["figures"]["png_bits"] > 8  # noise in small windows; whole images have padding
 
 
+@pytest.mark.slow
 def test_a_child_is_a_window_with_the_traces_and_times_of_its_first_parent(made):
     survey, flow = open_survey(made.survey), load_flow(made.model)
     children = list(synthesise(flow, survey, "bad", 6, seed=2))
@@ -117,6 +127,7 @@ def test_a_child_is_a_window_with_the_traces_and_times_of_its_first_parent(made)
     assert drawn.image.shape == (16, 8)
 
 
+@pytest.mark.slow
 def test_a_flow_goes_on_with_gathers_of_another_size_and_interval(made, there, command):
     done = command("train", "own.toml", "--survey", "fine")
     assert done.status == 0, done.error
@@ -128,11 +139,14 @@ def test_a_flow_goes_on_with_gathers_of_another_size_and_interval(made, there, c
     assert not all(np.array_equal(*pair) for pair in zip(first, second, strict=True))
     generated = command("generate", "savedmodels/own", "--survey", "fine", "--count", 3, "--out", "new.segy")
     assert generated.status == 0, generated.error
+    assert generated.out.count("resampled from") == 1 and "4 gathers resampled from 4 ms to 8 ms" in generated.out
+    assert "from 4 possible parents" in generated.out
     read = command("ingest", "new.segy", "--out", "again", "--size", "16x8")
     assert read.status == 0 and set(open_survey("again").index["sample_interval_s"]) == {0.008}
     assert set(open_survey("again").index["parents"].str.split(";").str.len()) == {2}
 
 
+@pytest.mark.slow
 def test_the_rare_class_keeps_its_rows_where_no_phase_trains_on_it(made, there):
     survey, recipe = open_survey("fine"), read_recipe(there / "own.toml", ["phases.0.labels=['good']"])
     chosen = select(survey, recipe)
@@ -142,6 +156,7 @@ def test_the_rare_class_keeps_its_rows_where_no_phase_trains_on_it(made, there):
         assert np.array_equal(*ids)
 
 
+@pytest.mark.slow
 def test_windows_are_added_to_a_classifiers_rare_class(made, there, command):
     survey, told = open_survey("fine"), []
     section = RareSection(add="flow", count=5, flow=str(made.model))
@@ -159,6 +174,7 @@ def test_windows_are_added_to_a_classifiers_rare_class(made, there, command):
     assert "a sample interval of 4 ms, but windows/1 was trained at 8 ms" in refused.error[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipe", "survey", "changes", "message"),
     [
@@ -200,12 +216,14 @@ def test_what_no_window_fits_is_one_line(made, there, command, recipe, survey, c
     assert (done.status, len(done.error)) == (2, 1) and message in done.error[0], done.error
 
 
+@pytest.mark.slow
 def test_a_run_without_a_window_is_the_one_that_it_was(tmp_path):
     (tmp_path / "r.toml").write_text(WINDOWS.replace('window = "16x8"', ""))
     settings = identifying(read_recipe(tmp_path / "r.toml").model_dump())
     assert "window" not in settings["data"]
 
 
+@pytest.mark.slow
 def test_generating_from_gathers_that_are_too_few_samples_long(made, there):
     gathers = [random_gather(shot, (32, 32), samples=20, traces=24, label="bad") for shot in range(3)]
     write_survey(there / "short", gathers, (32, 32), {})
@@ -214,3 +232,43 @@ def test_generating_from_gathers_that_are_too_few_samples_long(made, there):
     with pytest.raises(InputError, match="too few for the windows of 16x8 of windows/1"):
         graded_survey(there / "less", (3,), ("bad",), size=(12, 24))
         synthesise(made.model, there / "less", "bad", 2)
+
+
+def test_gathers_that_are_too_small_are_no_parents(tmp_path):
+    gathers = [random_gather(shot, label="bad") for shot in range(7)]
+    geometries = [
+        {},
+        {},
+        {"sample_interval_s": np.nan},
+        {"sample_interval_s": 0.004},
+        {"sample_interval_s": 0.002},
+        {},
+        {},
+    ]
+    gathers = [
+        dataclasses.replace(one, geometry=dataclasses.replace(one.geometry, **changes))
+        for one, changes in zip(gathers, geometries, strict=True)
+    ]
+    write_survey(tmp_path / "trained", gathers[:2], (64, 32), {})
+    gathers[0] = random_gather(0, label="bad", samples=12)
+    gathers[5].image[:, 9:] = 128
+    write_survey(tmp_path / "survey", gathers, (64, 32), {})
+    flow = SimpleNamespace(sees_windows=True, name="swell/1", size=(32, 24))
+    flow.profile = profile_of(open_survey(tmp_path / "trained"), np.arange(2))
+    survey, told = open_survey(tmp_path / "survey"), []
+    assert matched_parents(flow, survey, np.arange(7), told.append).tolist() == [1, 2, 3, 6]
+    ids = survey.index["gather_id"]
+    for start, names in (
+        ("1 gather resampled from 2 ms", []),
+        ("1 gather resampled from 4 ms", []),
+        ("1 gather without a sample interval is assumed to have 8 ms", []),
+        ("1 gather left out with fewer than the 16 samples that swell/1 needs", ids[[0]]),
+        ("1 gather left out with fewer than the 16 samples of 8 ms", ids[[4]]),
+        ("1 gather left out with fewer than the 12 live traces", ids[[5]]),
+    ):
+        (line,) = (one for one in told if one.startswith(start))
+        assert all(name in line for name in names)
+    with pytest.raises(InputError, match="large enough for swell/1, and of 3 possible parents there are 1; give"):
+        matched_parents(flow, survey, np.array([0, 1, 4]), told.append)
+    flow.sees_windows = False
+    assert len(matched_parents(flow, survey, np.arange(7), told.append)) == 7

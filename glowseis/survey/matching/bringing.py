@@ -150,14 +150,14 @@ class Bringing:
         if self.assumed:
             if self.interval_s is None:
                 lines.append(
-                    f"{number_of(self.assumed, 'gather')} graded without resampling: {self.name} does not record the "
+                    f"{number_of(self.assumed, 'gather')} taken without resampling: {self.name} does not record the "
                     "sample interval that it was trained at"
                 )
             else:
                 verb = "is" if self.assumed == 1 else "are"
                 lines.append(
                     f"{number_of(self.assumed, 'gather')} without a sample interval {verb} assumed to have "
-                    f"{self._trained()}; pass --sample-interval if that is wrong"
+                    f"{self._trained()}; if that is wrong, pass --sample-interval when files are read"
                 )
         for reason in dict.fromkeys(self.left_out.values()):
             names = [name for (_, name), one in self.left_out.items() if one == reason]

@@ -172,7 +172,8 @@ def test_an_unknown_interval_is_taken_for_the_models(profile):
     to = bringing(profile)
     assert to(recording(interval_s=np.nan)).image.shape == (120, 40)
     assert to.lines() == [
-        "1 gather without a sample interval is assumed to have 8 ms; pass --sample-interval if that is wrong"
+        "1 gather without a sample interval is assumed to have 8 ms; if that is wrong, pass --sample-interval when "
+        "files are read"
     ]
 
 
@@ -182,7 +183,7 @@ def test_a_model_that_does_not_tell(profile):
     assert "does not record what it was trained on" in to.lines()[0]
     to = bringing(dataclasses.replace(profile, interval_s=None))
     assert to(recording(interval_s=0.004)).image.shape == (120, 40)
-    assert "graded without resampling" in to.lines()[0]
+    assert "taken without resampling" in to.lines()[0]
 
 
 @pytest.mark.parametrize("order", ["far first", "shuffled"])
