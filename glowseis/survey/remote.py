@@ -75,14 +75,15 @@ def fetched(path: str | Path) -> Path:
     # Each storage has errors of its own.
     except Exception as wrong:
         raise _unreadable(url, wrong) from None
-    folder = _cache() / hashlib.sha256(url.encode()).hexdigest()[:16] / Path(rest).name
+    folder = _cache() / hashlib.sha256(url.encode()).hexdigest()[:16] / Path(_bare(url)).name
     folder = folder.parent if is_file else folder
     with locked(folder.parent / f".{folder.name}.lock", f"{url}: another process copies it", wait=True):
         _copy(storage, files, folder, url)
     for name, (address, _) in files.items():
-        SHOWN_AS[os.fspath(folder / name)] = address
+        # A signature is a secret.
+        SHOWN_AS[os.fspath(folder / name)] = _bare(address)
     if is_file:
-        return folder / Path(rest).name
+        return folder / Path(_bare(url)).name
     SHOWN_AS[os.fspath(folder)] = url
     return folder
 
@@ -90,10 +91,11 @@ def fetched(path: str | Path) -> Path:
 def _listed(storage: Any, url: str) -> tuple[bool, dict[str, tuple[str, list[Any]]]]:
     """Whether an address is that of a file, and by name the address and the state of what is to be copied."""
     storage.invalidate_cache()
-    if storage.isfile(url) and not (url.endswith("/") or _is_index(storage, url)):
-        table = url.rsplit(".", 1)[0] + ".csv"
+    bare = _bare(url)
+    if storage.isfile(url) and not (bare.endswith("/") or _is_index(storage, bare)):
+        table = bare.rsplit(".", 1)[0] + ".csv" + url.removeprefix(bare)
         every = [url, *([table] if table != url and storage.exists(table) else [])]
-        return True, {one.rsplit("/", 1)[1]: (one, _state(storage, one)) for one in every}
+        return True, {_bare(one).rsplit("/", 1)[1]: (one, _state(storage, one)) for one in every}
     found = {}
     for entry in storage.ls(url, detail=True):
         name = entry["name"].rstrip("/").rsplit("/", 1)[-1]
@@ -103,6 +105,11 @@ def _listed(storage: Any, url: str) -> tuple[bool, dict[str, tuple[str, list[Any
     if not found:
         raise FileNotFoundError(f"no file there ends in {' '.join(READ)}")
     return False, found
+
+
+def _bare(url: str) -> str:
+    """An address without its query, such as the signature of a web server's."""
+    return url.partition("?")[0] if url.startswith("http") else url
 
 
 def _is_index(storage: Any, url: str) -> bool:
@@ -133,7 +140,7 @@ def _copy(storage: Any, files: dict[str, tuple[str, list[Any]]], folder: Path, u
     }
     for gone in set(known) - set(files):
         (folder / gone).unlink(missing_ok=True)
-    for name, (address, state) in progress(stale.items(), len(stale), f"copying {url}", unit="file"):
+    for name, (address, state) in progress(stale.items(), len(stale), f"copying {_bare(url)}", unit="file"):
         unfinished = folder / f".{name}.writing"
         try:
             storage.get_file(address, os.fspath(unfinished))
@@ -155,6 +162,7 @@ def _copy(storage: Any, files: dict[str, tuple[str, list[Any]]], folder: Path, u
 
 
 def _unreadable(url: str, wrong: Exception) -> InputError:
+    url = _bare(url)
     if isinstance(wrong, InputError):
         return wrong
     if isinstance(wrong, ImportError):

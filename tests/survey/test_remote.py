@@ -159,6 +159,14 @@ def test_a_web_server(served, tmp_path):
         glowseis.read_gathers(f"{served}/line2.segy")
 
 
+def test_a_signed_address_is_that_of_its_file(served):
+    """What follows the path is passed on to the server, but neither in the copy's name nor shown."""
+    for gathers in (fetched(f"{served}/line1.segy?sig=a.b/c"), fetched(f"{served}/line1.segy")):
+        assert gathers.name == "line1.segy"
+        (first, _) = glowseis.read_gathers(gathers)
+        assert first.source.startswith(f"{served}/line1.segy") and "sig" not in first.source
+
+
 def test_a_file_that_changes_on_a_web_server_is_copied_again(served, tmp_path, monkeypatch):
     """Its length stays; the server tells when it was last changed, or nothing."""
     where, copy = tmp_path / "made/line1.segy", fetched(f"{served}/line1.segy")
