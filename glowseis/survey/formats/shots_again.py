@@ -14,6 +14,13 @@ UNNAMED = (
     "numbers start again, as on another sail line: pass --line-header with the word that tells lines apart, or make a "
     "file for each line"
 )
+FEW = 0.1
+"""Most of a file's shots, as a share, that a crew records again."""
+
+RESHOT = (
+    "the numbers otherwise run on, so these shots were probably recorded again: both are kept, the later ones with -2; "
+    "if they are another sail line, pass --line-header with the word that tells lines apart"
+)
 TORN = "if shots are split up, sort the traces by shot or pass --shot-header"
 
 
@@ -41,7 +48,7 @@ def advice(
     """Explain why shot numbers repeat, and name the option that resolves it.
 
     A shot that is split up has one source and each of its channels once. If the source differs, or is unknown while the
-    first channel is the same, it is another shot.
+    first channel is the same, it is another shot. A few such shots that are not the file's first were recorded again.
 
     Args:
         numbers: Line, shot and cable of each gather, int64 `[gather, 3]`.
@@ -67,7 +74,9 @@ def advice(
     if 2 * np.count_nonzero(is_new) <= len(again):
         return TORN
     used = {word.byte for word in keys}
-    for byte in (*LINE_WORDS, *SHOT_NUMBERS):
+    # Another line starts with the number with which the first one does.
+    words = LINE_WORDS if len(again) <= FEW * len(numbers) and earlier.min() > 0 else (*LINE_WORDS, *SHOT_NUMBERS)
+    for byte in words:
         told = values(first, int(byte), order)
         apart = len(np.unique(np.column_stack([numbers, told]), axis=0)) == len(numbers)
         is_line = byte in LINE_WORDS
@@ -81,4 +90,4 @@ def advice(
             "numbers start again, as on another sail line: "
             f"{name} holds {told.min()} to {told.max()}; try --{option} {name.removeprefix('byte ')}"
         )
-    return UNNAMED
+    return RESHOT if words is LINE_WORDS else UNNAMED

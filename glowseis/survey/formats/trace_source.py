@@ -15,6 +15,7 @@ from glowseis.survey.formats.segy_samples import decode
 from glowseis.survey.formats.shots_again import LOOKED_AT, advice, occurrences
 from glowseis.survey.formats.source import ReadOptions, Remark, file_stem, overridden_interval
 from glowseis.survey.formats.trace_bytes import TraceBytes
+from glowseis.survey.formats.trace_counts import shorter_gathers
 from glowseis.survey.formats.trace_gathers import TraceGathers, find_gathers, gather_words
 from glowseis.survey.formats.trace_layout import FileFacts
 from glowseis.survey.formats.trace_looks import TraceLooks
@@ -22,9 +23,6 @@ from glowseis.survey.formats.trace_mending import aligned, follows_weights, shif
 from glowseis.survey.gather import Geometry, Recording, source_text
 from glowseis.survey.size import LARGEST
 from glowseis.survey.wording import NAMED, first_names, number_of
-
-ENOUGH = 4
-"""Fewest gathers of a file in which one that is shorter than all others stands out."""
 
 
 class TraceSource:
@@ -183,22 +181,7 @@ class TraceSource:
                     "amplitudes; they are not applied",
                 )
             )
-        return found + self._shorter_ends() + self._shots_again()
-
-    def _shorter_ends(self) -> list[Remark]:
-        """A first or last gather with fewer traces than all others, which agree: the file may be a piece of another."""
-        traces = self._gathers.traces
-        if len(traces) < ENOUGH or (traces[1:-1] != traces[1]).any():
-            return []
-        ends = [
-            f"the {place} gather ({self._ids[number]}) has {traces[number]}"
-            for place, number in (("first", 0), ("last", len(traces) - 1))
-            if traces[number] < traces[1]
-        ]
-        if not ends:
-            return []
-        text = f"{' and '.join(ends)} of the {traces[1]} traces that the others have; the file may have been cut there"
-        return [Remark("shorter", text)]
+        return found + shorter_gathers(self._gathers.traces, self._ids.__getitem__) + self._shots_again()
 
     def _shots_again(self) -> list[Remark]:
         """Gathers of a shot that came earlier; synthetic ones are skipped: they have the shots of parents."""

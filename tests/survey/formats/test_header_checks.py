@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from glowseis.survey.formats.segy_headers import NAMED, header_word, named_bytes
+from glowseis.survey.formats.trace_counts import shorter_gathers
 from tests.support.shot_files import Line, opened, told, written
 
 BOTH = pytest.mark.parametrize("ending", [".segy", ".su"])
@@ -90,11 +91,31 @@ def test_files_that_were_cut_between_traces(tmp_path, ending):
     assert "the first gather (a-shot1001) has 21 of the 24" in told(path)["shorter"]
     path.write_bytes(whole[:start] + whole[start + 3 * trace : -trace])
     assert "the first gather (a-shot1001) has 21 and the last gather (a-shot1004) has 23 of" in told(path)["shorter"]
-    # Traces that are missing elsewhere too are not a cut, nor does it show in a file of three gathers.
+    # A channel that is missing elsewhere too hides no cut of many traces; in a file of three gathers none shows.
     path.write_bytes(whole[: start + 30 * trace] + whole[start + 31 * trace : -10 * trace])
+    assert "the last gather (a-shot1004) has 14 of the 24 traces that most others" in told(path)["shorter"]
+    path.write_bytes(whole[: start + 30 * trace] + whole[start + 31 * trace : -2 * trace])
     assert told(path) == {}
     path.write_bytes(whole[: -34 * trace])
     assert told(path) == {}
+
+
+@pytest.mark.parametrize(
+    ("counts", "kind", "text"),
+    [
+        ([60, 59, 60, 60, 60, 60, 60, 15], "shorter", "the last gather (g7) has 15 of the 60 traces that most others"),
+        ([20, 60, 58, 60, 60, 60, 60, 61], "shorter", "the first gather (g0) has 20 of the 60 traces that most others"),
+        ([60, 60, 60, 20, 60, 60, 60, 60], "missing", "1 gather with far fewer than the 60 traces that most others"),
+        ([60, 60, 60, 20, 60, 60, 60, 59], "missing", "(g3: 20); traces may be missing"),
+        # Channels that were left out here and there; lines that grow, as of midpoints; varying numbers.
+        ([60, 59, 60, 57, 58, 60, 60, 55], None, ""),
+        ([10, 20, *[30] * 12, 20, 10], None, ""),
+        ([60, 30, 45, 60, 12, 33, 60, 15], None, ""),
+    ],
+)
+def test_gathers_that_lost_many_traces(counts, kind, text):
+    found = {remark.kind: remark.text for remark in shorter_gathers(np.array(counts), "g{}".format)}
+    assert list(found) == ([kind] if kind else []) and text in found.get(kind, "")
 
 
 def test_cables_whose_traces_alternate_are_to_be_sorted(tmp_path):

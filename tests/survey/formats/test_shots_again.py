@@ -68,6 +68,20 @@ def test_lines_without_coordinates_are_told_by_their_first_channel(tmp_path):
 
 
 @pytest.mark.parametrize("places", [{}, {"sx": 0, "gx": 0, "gy": 0}])
+@pytest.mark.parametrize(
+    ("again", "reshot"), [((1003, 1004), True), ((1009,), True), ((1001, 1002), False), (range(1003, 1010), False)]
+)
+def test_shots_that_were_recorded_again(tmp_path, places, again, reshot):
+    """A few of them; many, or those that the line begins with, are another line."""
+    shots = np.array([*range(1001, 1021), *again])
+    line = Line(len(shots), 8)
+    line.with_words(fldr=np.repeat(shots, 8), ep=np.repeat(np.arange(1, len(shots) + 1), 8), **places)
+    found = told(written(tmp_path, line))["again"]
+    assert ("so these shots were probably recorded again: both are kept" in found) == reshot
+    assert ("try --shot-header EnergySourcePoint" in found) != reshot
+
+
+@pytest.mark.parametrize("places", [{}, {"sx": 0, "gx": 0, "gy": 0}])
 def test_torn_shots(tmp_path, places):
     """The near halves of all shots, then the far ones."""
     line = Line(4)
