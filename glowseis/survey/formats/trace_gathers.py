@@ -13,6 +13,7 @@ from glowseis.survey.formats.segy_headers import CABLE, SAIL_LINE, TRACE_HEADER_
 from glowseis.survey.formats.source import ReadOptions
 from glowseis.survey.formats.trace_bytes import TraceBytes
 from glowseis.survey.formats.trace_layout import FileFacts
+from glowseis.survey.formats.trace_lengths import OtherLengths
 from glowseis.survey.formats.trace_looks import TraceLooks
 from glowseis.survey.gather import source_text
 from glowseis.survey.size import LARGEST
@@ -78,6 +79,7 @@ class TraceGathers:
         delays_ms: Earliest and latest first sample of these, ignoring dead and blank ones, float64 `[gather, 2]`.
         all_delays_ms: The same including those declared dead.
         intervals_us: Sample intervals in trace headers, each with the first trace that has it.
+        others: Traces whose headers give another number of samples than they have.
     """
 
     edges: np.ndarray
@@ -86,9 +88,12 @@ class TraceGathers:
     delays_ms: np.ndarray
     all_delays_ms: np.ndarray
     intervals_us: dict[int, int]
+    others: OtherLengths
 
 
-def find_gathers(trace_bytes: TraceBytes, facts: FileFacts, words: GatherWords, looks: TraceLooks) -> TraceGathers:
+def find_gathers(
+    trace_bytes: TraceBytes, facts: FileFacts, words: GatherWords, looks: TraceLooks, is_stated: bool = False
+) -> TraceGathers:
     """Read every trace header of a file, and find the gathers that have a trace that is not auxiliary.
 
     Args:
@@ -96,17 +101,19 @@ def find_gathers(trace_bytes: TraceBytes, facts: FileFacts, words: GatherWords, 
         facts: Its properties.
         words: What numbers its gathers.
         looks: Is shown all headers; `looks.alone` becomes the gathers that are left out.
+        is_stated: Whether the user states the number of samples, so that headers are not asked.
 
     Raises:
-        InputError: Too many consecutive traces have one shot number, or headers give several numbers of samples.
+        InputError: Too many consecutive traces have one shot number, or traces have several numbers of samples.
     """
     seen = []
     numbers: list[np.ndarray] = []
     edges: list[np.ndarray] = []
     intervals_us: dict[int, int] = {}
+    others = OtherLengths(trace_bytes.path, facts.layout, is_stated)
     missing = (facts.sail_line, 0, 1)
     order = facts.layout.header_order
-    for first, headers, starts in _whole_gathers(trace_bytes, facts, words, intervals_us):
+    for first, headers, starts in _whole_gathers(trace_bytes, facts, words, intervals_us, others):
         numbered = [
             values(headers[starts], word, order) if word else np.full(len(starts), other)
             for word, other in zip((words.line, words.shot_number, words.cable), missing, strict=True)
@@ -125,22 +132,23 @@ def find_gathers(trace_bytes: TraceBytes, facts: FileFacts, words: GatherWords, 
         delays_ms=np.concatenate([each.delays_ms for each in seen])[kept],
         all_delays_ms=np.concatenate([each.all_delays_ms for each in seen])[kept],
         intervals_us=intervals_us,
+        others=others,
     )
 
 
 def _whole_gathers(
-    trace_bytes: TraceBytes, facts: FileFacts, words: GatherWords, intervals_us: dict[int, int]
+    trace_bytes: TraceBytes,
+    facts: FileFacts,
+    words: GatherWords,
+    intervals_us: dict[int, int],
+    others: OtherLengths,
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """First trace, headers and starts of blocks of whole gathers; adds to the sample intervals."""
+    """First trace, headers and starts of blocks of whole gathers; adds to the sample intervals and other lengths."""
     told = [word for word in (words.line, words.shot, words.cable) if word]
     order = facts.layout.header_order
     kept = np.empty((0, TRACE_HEADER_BYTES), np.uint8)
-    stated = 0
     for begin, block in trace_bytes.headers():
-        if begin == 0:
-            stated = int(values(block[:1], TraceField.TRACE_SAMPLE_COUNT, order)[0])
-        if stated == facts.layout.samples:
-            _check_samples(trace_bytes.path, facts, block, begin)
+        others.look(block, begin)
         _note_intervals(block, begin, order, intervals_us)
         headers = np.concatenate([kept, block]) if len(kept) else block
         first = begin - len(kept)
@@ -175,16 +183,3 @@ def _check_length(path: Path, facts: FileFacts, words: GatherWords, headers: np.
         f"{source_text(path)}: more than {most} consecutive traces have {words.shot_header} {number}; "
         "pass --shot-header with the header word that tells shots apart"
     )
-
-
-def _check_samples(path: Path, facts: FileFacts, headers: np.ndarray, first: int) -> None:
-    """Check that all headers with a number of samples agree; otherwise the file is damaged or read wrongly."""
-    layout = facts.layout
-    told = values(headers, TraceField.TRACE_SAMPLE_COUNT, layout.header_order)
-    wrong = (told != layout.samples) & (told != 0)
-    if wrong.any():
-        trace = int(np.argmax(wrong))
-        raise InputError(
-            f"{source_text(path)}: trace {first + trace + 1} has {told[trace]} samples, the first one "
-            f"{layout.samples}; all traces must have one length: copy the file again, or write it with one"
-        )

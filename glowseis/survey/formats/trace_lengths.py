@@ -15,6 +15,7 @@ from glowseis.survey.formats.segy_headers import TRACE_HEADER_BYTES, values
 from glowseis.survey.formats.source import Remark
 from glowseis.survey.formats.trace_layout import Layout, read_some, some_traces
 from glowseis.survey.gather import source_text
+from glowseis.survey.wording import number_of
 
 PIECE_BYTES = 1 << 20
 
@@ -83,6 +84,74 @@ def check_one_length(path: Path, layout: Layout) -> int:
             f"{layout.samples}; all traces must have one length: copy the file again, or write it with one"
         )
     return count
+
+
+class OtherLengths:
+    """Traces whose headers give another number of samples than the first, which the file's length proves.
+
+    The number may be wrong, such as that of a dead trace or of shots that were filled up to one length; or traces have
+    several lengths. Then the headers after the first of another length are not where they should be, which the sample
+    interval shows.
+
+    Args:
+        path: The file.
+        layout: Where its traces lie.
+        is_stated: Whether the user states the number of samples.
+
+    Attributes:
+        count: How many there are.
+    """
+
+    def __init__(self, path: Path, layout: Layout, is_stated: bool):
+        self._path, self._layout, self._is_stated = path, layout, is_stated
+        self.count = 0
+        self._first = self._told = self._interval = 0
+        self._is_asked = True
+        self._after = self._is_lost = False
+
+    def look(self, headers: np.ndarray, first: int) -> None:
+        """Look at the next headers.
+
+        Args:
+            headers: Their bytes, uint8 `[trace, 240]`.
+            first: Number of the first trace in the file.
+
+        Raises:
+            InputError: Traces have several lengths.
+        """
+        order, samples = self._layout.header_order, self._layout.samples
+        told = values(headers, TraceField.TRACE_SAMPLE_COUNT, order)
+        intervals = values(headers, TraceField.TRACE_SAMPLE_INTERVAL, order)
+        if first == 0:
+            self._is_asked, self._interval = bool(told[0] == samples), int(intervals[0])
+        wrong = (told != samples) & (told != 0)
+        if not self._is_asked or not (wrong.any() or self._after):
+            return
+        follows = np.append(self._after, wrong[:-1])
+        lost = (wrong | follows) & (told != samples) & ((intervals != self._interval) | (self._interval == 0))
+        # A single wrong header, between others that are where they should be, may hold anything.
+        lost &= follows | ~np.append(told[1:] == samples, True)
+        if not self.count and wrong.any():
+            self._first = first + int(np.argmax(wrong))
+            self._told = int(told[self._first - first])
+        self._is_lost |= bool(lost.any())
+        if self._is_lost and not self._is_stated:
+            raise InputError(
+                f"{source_text(self._path)}: trace {self._first + 1} has {self._told} samples, the first one "
+                f"{samples}; all traces must have one length: copy the file again, or write it with one"
+            )
+        self.count += int(np.count_nonzero(wrong))
+        self._after = bool(wrong[-1])
+
+    def remarks(self) -> list[Remark]:
+        """What the user should know about it."""
+        if not self.count:
+            return []
+        text = (
+            f"the headers of {number_of(self.count, 'trace')} give another number of samples (trace {self._first + 1}: "
+            f"{self._told}; bytes 115-116); all are read with {self._layout.samples}"
+        )
+        return [Remark("other samples", text, is_warning=self._is_lost)]
 
 
 def padding_traces(path: Path, layout: Layout) -> int:

@@ -171,7 +171,7 @@ class TraceSource:
         """Contradictions within the headers of the file and its traces."""
         own_s = [value / 1e6 for value, _ in self._given_intervals()]
         found = overridden_interval(own_s, self._options)
-        found += [*self.facts.remarks, *self._looks.remarks(self._ids.__getitem__)]
+        found += [*self.facts.remarks, *self._gathers.others.remarks(), *self._looks.remarks(self._ids.__getitem__)]
         if self._unweighted:
             named = f"{number_of(len(self._unweighted), 'gather')} ({first_names(self._unweighted)})"
             found.append(
@@ -307,10 +307,11 @@ class TraceSource:
     @cached_property
     def _gathers(self) -> TraceGathers:
         """Read every trace header once, or twice if all of them are marked as auxiliary."""
-        found = find_gathers(self._bytes, self.facts, self._words, self._looks)
+        stated = bool(self._options.samples)
+        found = find_gathers(self._bytes, self.facts, self._words, self._looks, stated)
         if not len(found.traces):
             self._looks = self._looks.without_auxiliary()
-            found = find_gathers(self._bytes, self.facts, self._words, self._looks)
+            found = find_gathers(self._bytes, self.facts, self._words, self._looks, stated)
         self._looks.decide(self._bytes.holds_data)
         # If the code of dead traces is ignored, their times count like all others.
         return found if self._looks.has_dead else replace(found, delays_ms=found.all_delays_ms)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from glowseis.errors import InputError
+from glowseis.survey.formats import trace_bytes
 from tests.support.shot_files import Line, opened, told, written
 
 BOTH = pytest.mark.parametrize("ending", [".segy", ".su"])
@@ -102,11 +103,40 @@ def varied(folder, ending, lengths):
 
 
 @BOTH
-@pytest.mark.parametrize("lengths", [(60, 50), (60, 71, 60), (60, 50, 40)])
+@pytest.mark.parametrize("lengths", [(60, 50), (60, 71, 60), (60, 50, 40), (60, 50, 70), (60, 70, 50)])
 def test_traces_of_several_lengths(tmp_path, ending, lengths):
     path = varied(tmp_path, ending, lengths)
     with pytest.raises(InputError, match=rf"trace 25 has {lengths[1]} samples.*, the first one 60; .* one length"):
         list(opened(path).shapes())
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("traces", "said"),
+    [([71], 7), ([30], 7), (range(48, 72), 50), ([3, 4, 9], 65), ([10, 11], [7, 8]), ([10], {"dt": 1, "ns": 7})],
+)
+@pytest.mark.parametrize("block", [1 << 20, 2400, 2640])
+def test_single_wrong_numbers_of_samples_are_told(tmp_path, monkeypatch, ending, traces, said, block):
+    """As of dead traces, or of shots that were filled up to one length: the headers lie where they should."""
+    monkeypatch.setattr(trace_bytes, "BLOCK_BYTES", block)
+    line, traces = Line().with_words(ns=np.full(72, 60), dt=np.full(72, 4000)), list(traces)
+    for name, value in (said if isinstance(said, dict) else {"ns": said}).items():
+        line[name][traces] = value
+    path = written(tmp_path, line, ending)
+    assert len(traces_of(path, sample_interval_s=0.004)) == 72
+    (remark,) = (one for one in opened(path, sample_interval_s=0.004).remarks() if one.kind == "other samples")
+    assert not remark.is_warning and f"of {len(traces)} trace" in remark.text
+    assert f"(trace {traces[0] + 1}: {line['ns'][traces[0]]};" in remark.text
+
+
+def test_the_number_of_samples_that_the_user_states_is_not_doubted(tmp_path):
+    """Without sample intervals in the trace headers, nothing else shows that these lie where they should."""
+    line = Line().with_words(ns=np.where(Line().shot == 2, 50, 60), dt=0)
+    path = written(tmp_path, line)
+    with pytest.raises(InputError, match="trace 49 has 50 samples, the first one 60; all traces must have one length"):
+        list(opened(path).shapes())
+    assert len(traces_of(path, samples=60)) == 72
+    assert "24 traces give another number of samples (trace 49: 50" in told(path, samples=60)["other samples"]
 
 
 @BOTH
