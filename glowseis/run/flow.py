@@ -22,7 +22,7 @@ from glowseis.fitting.devices.devices import Devices, deterministic_kernels
 from glowseis.fitting.flow.baselines import lossless_bits, patch_gaussian_bits
 from glowseis.fitting.flow.fitting import Fitted, FlowFitting, make_flow
 from glowseis.fitting.flow.run import FlowRun
-from glowseis.fitting.flow.selection import Selection, select
+from glowseis.fitting.flow.selection import Selection, check_enough, select
 from glowseis.fitting.stopping import Stopping
 from glowseis.recipe import Recipe
 from glowseis.run.checks import check_size
@@ -135,8 +135,8 @@ def train_flow(
         with forgotten_if_refused(folder) if devices.is_chief else contextlib.nullcontext():
             if start and window:
                 # The chief makes the matched survey, if one is needed; then all open it.
-                devices.on_chief(functools.partial(_matched, survey, selection, start, folder, say))
-                survey, selection = _matched(survey, selection, start, folder, _silently)
+                devices.on_chief(functools.partial(_matched, survey, selection, recipe, start, folder, say))
+                survey, selection = _matched(survey, selection, recipe, start, folder, _silently)
             fitting = fitting_of(recipe, survey, selection, devices, start)
         run = FlowRun(fitting, folder, stopping, identity, say)
         weights = sum(int(np.prod(weight.shape)) for weight in fitting.flow.trainable_weights)
@@ -221,7 +221,7 @@ def window_of(recipe: Recipe) -> tuple[int, int] | None:
 
 
 def _matched(
-    survey: Survey, selection: Selection, start: Start, folder: Path, say: Callable[[str], None]
+    survey: Survey, selection: Selection, recipe: Recipe, start: Start, folder: Path, say: Callable[[str], None]
 ) -> tuple[Survey, Selection]:
     """Chosen gathers at the sample interval and in the order of traces that a saved flow was trained on."""
     rows = np.unique(np.concatenate([selection.training, selection.rare, selection.held_out]))
@@ -235,7 +235,11 @@ def _matched(
     phases = [there(phase) for phase in selection.phases]
     if not all(map(len, phases)):
         raise InputError(f"{survey.path}: a phase has no gather that is large enough for {start.name}; remove it")
-    return matched, Selection(phases, there(selection.training), there(selection.rare), there(selection.held_out))
+    found = Selection(phases, there(selection.training), there(selection.rare), there(selection.held_out))
+    check_enough(
+        matched, recipe, found.rare, found.held_out, len(found.held_out), f" that are large enough for {start.name}"
+    )
+    return matched, found
 
 
 def _silently(line: str) -> None:

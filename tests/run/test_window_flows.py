@@ -1,5 +1,6 @@
 """Flows of windows: trained on them, gone on from with gathers of any size, and used for new gathers."""
 
+import contextlib
 import dataclasses
 import json
 from pathlib import Path
@@ -14,7 +15,7 @@ from glowseis.fitting.flow.selection import select
 from glowseis.recipe import RareSection, identifying, read_recipe
 from glowseis.run.flow import _matched
 from glowseis.run.rare import added_gathers, rare_flow
-from glowseis.run.starting import find_start
+from glowseis.run.starting import Start, find_start
 from glowseis.survey.matching.profile import profile_of
 from glowseis.survey.pairs import Pair
 from glowseis.survey.store.survey import open_survey, write_survey
@@ -150,7 +151,7 @@ def test_a_flow_goes_on_with_gathers_of_another_size_and_interval(made, there, c
 def test_the_rare_class_keeps_its_rows_where_no_phase_trains_on_it(made, there):
     survey, recipe = open_survey("fine"), read_recipe(there / "own.toml", ["phases.0.labels=['good']"])
     chosen = select(survey, recipe)
-    matched, found = _matched(survey, chosen, find_start(made.model, "flow"), there / "run", lambda line: None)
+    matched, found = _matched(survey, chosen, recipe, find_start(made.model, "flow"), there / "run", lambda line: None)
     for part in ("training", "rare"):
         ids = (one.index["gather_id"].to_numpy()[getattr(of, part)] for one, of in ((survey, chosen), (matched, found)))
         assert np.array_equal(*ids)
@@ -272,3 +273,32 @@ def test_gathers_that_are_too_small_are_no_parents(tmp_path):
         matched_parents(flow, survey, np.array([0, 1, 4]), told.append)
     flow.sees_windows = False
     assert len(matched_parents(flow, survey, np.arange(7), told.append)) == 7
+
+
+@pytest.mark.parametrize(
+    ("small", "changes", "message"),
+    [
+        (
+            "training",
+            ["data.held_out=0.0", "training.keep=last"],
+            "1 recorded gathers that are large enough for swell/1 are labelled 'bad' and 0 of them are held",
+        ),
+        ("held_out", ["data.held_out=0.2"], 'keep = "best" needs held-out gathers that are large enough for swell/1'),
+        ("held_out", ["data.held_out=0.2", "training.keep=last"], ""),
+        ("none", ["data.held_out=0.2"], ""),
+    ],
+)
+def test_what_is_left_after_matching_must_do(tmp_path, small, changes, message):
+    (tmp_path / "own.toml").write_text(WINDOWS.replace("held_out = 0.25", ""))
+    recipe = read_recipe(tmp_path / "own.toml", changes)
+    survey = random_survey(tmp_path / "survey", 12)
+    rows = getattr(select(survey, recipe), small, [])
+    gathers = [random_gather(shot, label=("good", "bad")[shot % 2]) for shot in range(12)]
+    for row in rows[1:] if small == "training" else rows:
+        gathers[row].image[:, 3:] = 128
+    write_survey(tmp_path / "small", gathers, (64, 32), {})
+    about = {"image_shape": [16, 8, 1], "trained_on": profile_of(survey, np.arange(12)).record()}
+    survey = open_survey(tmp_path / "small")
+    start = Start(tmp_path / "swell/1", about)
+    with pytest.raises(InputError, match=message) if message else contextlib.nullcontext():
+        _matched(survey, select(survey, recipe), recipe, start, tmp_path / "run", lambda line: None)

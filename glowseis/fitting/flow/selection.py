@@ -68,16 +68,7 @@ def select(
                 f"recorded gather labelled {label!r}; choose others"
             )
     left = np.setdiff1d(rare, held_out)
-    if len(left) < 2:
-        raise InputError(
-            f"{survey.path}: {len(rare)} recorded gathers are labelled {label!r} and {len(rare) - len(left)} of them "
-            "are held out; training and interpolation need at least two more: label more, or lower data.held_out"
-        )
-    if recipe.training.keep == "best" and not len(held_out):
-        raise InputError(
-            f'{survey.path}: training.keep = "best" needs held-out gathers, and there are none; raise data.held_out, '
-            'or set training.keep = "last"'
-        )
+    check_enough(survey, recipe, left, held_out, len(rare) - len(left))
     free = np.setdiff1d(recorded, held_out)
     phases = [np.intersect1d(_labelled(survey, phase.labels), free) for phase in recipe.phases]
     for number, (phase, rows) in enumerate(zip(recipe.phases, phases, strict=True)):
@@ -88,6 +79,35 @@ def select(
             )
     training = np.unique(np.concatenate(phases))
     return Selection(phases, training, left, held_out)
+
+
+def check_enough(
+    survey: Survey, recipe: Recipe, rare: np.ndarray, held_out: np.ndarray, apart: int, which: str = ""
+) -> None:
+    """Make sure that there is something to learn and, if the best weights are kept, to judge them by.
+
+    Args:
+        survey: The gathers.
+        recipe: What to train, and how.
+        rare: Training rows of the recipe's label.
+        held_out: Rows that judge the weights.
+        apart: How many of them could train.
+        which: What sort of gathers count, for errors.
+
+    Raises:
+        InputError: There is not.
+    """
+    if len(rare) < 2:
+        raise InputError(
+            f"{survey.path}: {len(rare) + apart} recorded gathers{which} are labelled {recipe.data.label!r} and "
+            f"{apart} of them are held out; training and interpolation need at least two more: label more, or lower "
+            "data.held_out"
+        )
+    if recipe.training.keep == "best" and not len(held_out):
+        raise InputError(
+            f'{survey.path}: training.keep = "best" needs held-out gathers{which}, and there are none; raise '
+            'data.held_out, or set training.keep = "last"'
+        )
 
 
 def _labelled(survey: Survey, labels: Sequence[str]) -> np.ndarray:
