@@ -41,18 +41,19 @@ def leaking_modules(low: np.ndarray, channel: np.ndarray, live: np.ndarray, chan
     used = used[np.argsort(channel[used], kind="stable")]
     number, module = channel[used], (channel[used] - 1) // channels
     unit = low[used] / np.maximum(np.sqrt(np.einsum("ts,ts->t", low[used], low[used])), 1e-30)[:, None]
-    count = int(module[-1]) + 1
-    places = [np.flatnonzero(module == one) for one in range(count)]
+    modules = np.unique(module)
+    places = [np.flatnonzero(module == one) for one in modules]
     places = [place if len(place) >= LEAST_SHARE * channels else place[:0] for place in places]
     within = np.array([_alike(unit, number, place, place) for place in places])
     across = np.array([_alike(unit, number, *pair) for pair in itertools.pairwise(places)])
+    across[np.diff(modules) > 1] = np.nan
     if np.count_nonzero(np.isfinite(within)) < 2:
         return []
     edges = np.concatenate([[np.nan], across, [np.nan]])
     outside = np.fmax(edges[:-1], edges[1:])
     outside = np.fmax(outside, float(np.nanmedian(within)))
     found = (within >= LEAST_ALIKE) & (within - outside >= LEAST_ALIKE)
-    return [int(one) for one in np.flatnonzero(found)]
+    return modules[found].tolist()
 
 
 def _alike(unit: np.ndarray, number: np.ndarray, one: np.ndarray, other: np.ndarray) -> float:

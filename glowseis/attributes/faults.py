@@ -110,17 +110,34 @@ def ratios(levels: np.ndarray, live: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return quieter, louder
 
 
-def dead_traces(quieter: np.ndarray, constant: np.ndarray) -> np.ndarray:
-    """Dead: of one value throughout, broken by NaN or infinite samples, or a hundredth as loud as both neighbours.
+def silent_traces(level: np.ndarray, constant: np.ndarray) -> np.ndarray:
+    """A hundredth as loud as most of the gather in every window: a failed section, whose neighbours are dead as well.
+
+    It is compared with the loudest quarter, so that up to three quarters of the cable may be dead.
 
     Args:
-        quieter: Levels over the quieter side's, from `ratios`.
-        constant: From `constant_traces`.
+        level: Root mean squares, float64 `[window, trace]`; NaN where a window is missing.
+        constant: Traces to leave out, as `extremes` finds them, bool `[trace]`.
 
     Returns:
         bool `[trace]`.
     """
-    return constant | _everywhere(quieter < DEAD, quieter)
+    others = np.where(constant, np.nan, level)
+    usual = np.array([np.percentile(one[np.isfinite(one)], 75) if np.isfinite(one).any() else np.nan for one in others])
+    return _everywhere(others < DEAD * usual[:, None], others)
+
+
+def dead_traces(quieter: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Dead: of one value throughout, broken by NaN or infinite samples, or a hundredth as loud as neighbours or gather.
+
+    Args:
+        quieter: Levels over the quieter side's, from `ratios`.
+        known: Traces known to be dead, from `extremes` and `silent_traces`.
+
+    Returns:
+        bool `[trace]`.
+    """
+    return known | _everywhere(quieter < DEAD, quieter)
 
 
 def weak_traces(quieter: np.ndarray, louder: np.ndarray, dead: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from glowseis.attributes import crossfeed, faults, first_arrivals, levels, spectra
 from glowseis.attributes.bands import NoiseBand, noise_bands, scaled
-from glowseis.attributes.windows import Window, parse_window
+from glowseis.attributes.windows import Window, channel_numbers, parse_window
 from glowseis.errors import InputError
 from glowseis.machine import cores
 from glowseis.survey.amplitudes.measured import constant_traces, measure
@@ -219,8 +219,8 @@ def measure_gather(found: Recording | Picture, settings: Settings) -> Measured:
     }
     for values in numbers.values():
         values[constant] = np.nan
-    ratios = faults.ratios(np.stack([target, tail, noise]), ~constant)
-    marks = _faults(traces, peak, constant, ratios, numbers["limit_share"], geometry, (spectrum, frequency_hz))
+    heard, at_limit = np.stack([target, tail, noise]), numbers["limit_share"]
+    marks = _faults(traces, peak, constant, heard, at_limit, geometry, (spectrum, frequency_hz))
     sound = ~np.any([marks[name] for name in ("dead", "weak", "wild", "spiky", "saturated")], axis=0)
     kept = slice(*np.searchsorted(frequency_hz, (spectra.LOWEST_HZ, spectra.BAND_HZ)))
     known = offset_m[np.isfinite(offset_m)]
@@ -238,15 +238,16 @@ def _faults(
     traces: np.ndarray,
     peak: np.ndarray,
     constant: np.ndarray,
-    ratios: tuple[np.ndarray, np.ndarray],
+    heard: np.ndarray,
     limit_share: np.ndarray,
     geometry: Geometry,
     spectrum: tuple[np.ndarray, np.ndarray],
 ) -> dict[str, np.ndarray]:
     """Which traces have each fault, by name, bool `[trace]` each; the spectrum comes with its frequencies."""
-    quieter, louder = ratios
+    known = constant | faults.silent_traces(heard, constant)
+    quieter, louder = faults.ratios(heard, ~known)
+    dead = faults.dead_traces(quieter, known)
     interval_s, samples = geometry.sample_interval_s, traces.shape[1]
-    dead = faults.dead_traces(quieter, constant)
     live = ~dead
     saturated = faults.saturated_traces(limit_share, louder, samples, live)
     spacing_m = first_arrivals.spacing_or_usual(geometry.offset_m)
@@ -392,8 +393,8 @@ def _levels(
 
 def _leaks(low: np.ndarray, channel: np.ndarray, live: np.ndarray, channels: int) -> tuple[np.ndarray, list[int]]:
     """Traces in leaking modules, and these modules."""
-    numbered = np.asarray(channel, np.int64)
-    if len(np.unique(numbered)) < len(numbered) or (numbered < 1).any():
+    numbered = channel_numbers(channel)
+    if len(np.unique(numbered)) < len(numbered):
         numbered = np.arange(1, len(channel) + 1)
     modules = crossfeed.leaking_modules(low, numbered, live, channels) if channels else []
     return np.isin((numbered - 1) // max(channels, 1), modules), modules

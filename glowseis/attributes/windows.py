@@ -51,7 +51,7 @@ class Window:
             Seconds after the shot, float64 `[trace]` each; NaN where the offset that is needed is unknown.
         """
         distance = np.abs(np.asarray(offset_m, np.float64))
-        place = np.asarray(channel, np.float64) if self.by == "channel" else distance
+        place = channel_numbers(channel).astype(np.float64) if self.by == "channel" else distance
         if not self.by:
             place = np.zeros(len(distance))
         late = distance / self.velocity_m_s if self.velocity_m_s else np.zeros(len(distance))
@@ -59,6 +59,20 @@ class Window:
         edges = (np.interp(np.where(known, place, 0.0), self.at, edge) + late for edge in (self.first_s, self.last_s))
         first, last = (np.where(known, edge, np.nan) for edge in edges)
         return first, last
+
+
+def channel_numbers(channel: np.ndarray) -> np.ndarray:
+    """Channels by their headers; counted from 1 in the order of traces if these are blank, or all the same.
+
+    Args:
+        channel: Channel numbers of the headers `[trace]`.
+
+    Returns:
+        int64 `[trace]`.
+    """
+    numbers = np.asarray(channel, np.int64)
+    given = (numbers >= 1).all() and (len(numbers) == 1 or np.ptp(numbers) > 0)
+    return numbers if given else np.arange(1, len(numbers) + 1)
 
 
 def parse_window(text: str, option: str) -> Window:

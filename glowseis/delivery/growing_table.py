@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from glowseis.delivery.grades import SIMULATED
-from glowseis.delivery.record import GradedFile, GradingRecord, found_record, read_record, write_record
+from glowseis.delivery.record import GradedFile, GradingRecord, found_record, read_record, whole_path, write_record
 from glowseis.errors import InputError
 from glowseis.files import check_output, whole_file
 from glowseis.survey.cells import cell_text
@@ -50,7 +50,7 @@ class GrowingTable:
 
     def states(self) -> dict[Path, tuple[int, int]]:
         """Length and time of the last change of the graded files, by their paths from the root."""
-        return {Path(one.path): (one.size_bytes, one.modified_ns) for one in self.record.files}
+        return {_place(one): (one.size_bytes, one.modified_ns) for one in self.record.files}
 
     def graded(self, path: Path) -> GradedFile | None:
         """What is recorded of a file whose rows are in the table; None if it was not graded.
@@ -58,8 +58,8 @@ class GrowingTable:
         Args:
             path: The file.
         """
-        name = source_text(path.absolute())
-        return next((one for one in self.record.files if one.path == name and not one.reason), None)
+        place = whole_path(path)
+        return next((one for one in self.record.files if _place(one) == place and not one.reason), None)
 
     def ids(self, path: Path) -> set[str]:
         """Ids of the gathers of all other files.
@@ -70,9 +70,9 @@ class GrowingTable:
         Raises:
             InputError: Another file was graded under the same name, from another folder: rows could not be told apart.
         """
-        own, name = self.graded(path), source_text(path.absolute())
+        own, place = self.graded(path), whole_path(path)
         for one in self.record.files:
-            if one.source == source_text(path) and one.path != name and not one.reason:
+            if one.source == source_text(path) and _place(one) != place and not one.reason:
                 raise InputError(
                     f"{one.source}: {source_text(self._path)} has rows of {one.path} under this name; give another "
                     "--out, or name the folder by its whole path"
@@ -112,7 +112,8 @@ class GrowingTable:
         Raises:
             OSError: The disk is full or not writable.
         """
-        others = [one for one in self.record.files if one.path != file.path or (file.reason and not one.reason)]
+        place = _place(file)
+        others = [one for one in self.record.files if _place(one) != place or (file.reason and not one.reason)]
         self.record = self.record.model_copy(update={"files": (*others, file)})
         write_record(self._path, self.record)
 
@@ -152,6 +153,10 @@ class GrowingTable:
         with whole_file(self._path, replace=True) as unfinished:
             lines: Iterable[str] = (row for rows in self._rows.values() for row in rows)
             unfinished.write_text("".join(f"{line}\n" for line in (self._header, *lines)), encoding="utf-8", newline="")
+
+
+def _place(file: GradedFile) -> Path:
+    return whole_path(Path(file.path))
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -163,12 +163,21 @@ def graded_file(path: Path, before: State | None = None, reason: str = "") -> Gr
     size_bytes, modified_ns = file_state(path) or (0, 0)
     return GradedFile(
         source=source_text(path),
-        path=source_text(path.absolute()),
+        path=source_text(whole_path(path)),
         size_bytes=size_bytes,
         modified_ns=modified_ns,
         sha256=sha256,
         reason=reason,
     )
+
+
+def whole_path(path: Path) -> Path:
+    """A file's path from the root: one for all names of its folder. Where a link to the file itself leads may change.
+
+    Args:
+        path: The file.
+    """
+    return path.parent.resolve() / path.name
 
 
 def file_sha256(path: Path) -> str:

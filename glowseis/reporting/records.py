@@ -22,10 +22,12 @@ def by_line(records: pd.DataFrame) -> Iterator[tuple[str, int, pd.DataFrame]]:
         Name of the line, in the order of names and of numbers in them; number of the cable; its records, whose index is
         that of `records`.
     """
-    for line in sorted(records["line"].unique(), key=_natural):
-        own = records[records["line"] == line]
-        for cable in sorted(own["cable"].unique()):
-            yield str(line), int(cable), own[own["cable"] == cable].sort_values("shot", kind="stable")
+    groups = [
+        (str(own["line"].iloc[0]), int(own["cable"].iloc[0]), own)
+        for _, own in records.groupby(["line", "cable"], sort=False)
+    ]
+    for line, cable, own in sorted(groups, key=lambda one: (_natural(one[0]), one[1])):
+        yield line, cable, own.sort_values("shot", kind="stable")
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -107,13 +107,14 @@ def _strip(line: str, cables: list[tuple[int, pd.DataFrame]], labels: Sequence[s
     told = ", ".join(
         f"{int((together['grade'] == grade).sum())} {grade_name(grade)}" for grade in grades_of(labels, together)
     )
-    # Cables are lined up by shot, if shots have numbers of their own.
-    numbered = all(own["shot"].is_unique for _, own in cables)
-    shots = np.unique(together["shot"]) if numbered else max((own["shot"].to_numpy() for _, own in cables), key=len)
+    # Cables are lined up by shot. A shot that was recorded again has several columns; without numbers, each record has.
+    placed = [[*zip(own["shot"], own.groupby("shot").cumcount(), strict=True)] for _, own in cables]
+    order = {one: number for number, one in enumerate(sorted({one for own in placed for one in own}))}
+    shots = [shot for shot, _ in order]
     columns = min(len(shots), MOST_COLUMNS)
     lanes = []
-    for cable, own in cables:
-        place = np.searchsorted(shots, own["shot"]) if numbered else np.arange(len(own))
+    for (cable, own), where in zip(cables, placed, strict=True):
+        place = np.array([order[one] for one in where])
         lane = _lane(own, place * columns // len(shots), labels)
         lanes.append(Lane(f"cable {cable}" if len(cables) > 1 else "", lane))
     shown = np.linspace(0, len(shots) - 1, min(5, len(shots))).round().astype(int)

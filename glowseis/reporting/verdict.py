@@ -26,9 +26,9 @@ def verdict(judgements: Sequence[Judgement], findings: Findings) -> str:
         judgements: What the rules say.
         findings: What they are of.
     """
-    lines = list(dict.fromkeys(one.line for one in judgements))
-    failed = [line for line in lines if any(one.passed is False for one in judgements if one.line == line)]
-    few = [line for line in lines if too_few(line, judgements)]
+    lines = of_lines(judgements)
+    failed = [line for line, own in lines.items() if any(one.passed is False for one in own)]
+    few = {line: short for line, own in lines.items() if (short := too_few(own))}
     others = {(one.line, one.cable) for one in judgements if one.short and one.line not in few}
     # A limit may lack records on a cable that has enough, because its attribute was not measured on all.
     others &= {(one.line, one.cable) for one in judgements if one.rule == BAD_RECORDS and one.short}
@@ -39,12 +39,12 @@ def verdict(judgements: Sequence[Judgement], findings: Findings) -> str:
     ]
     so_far = ", as far as the rules could be judged" if unknown or others else ""
     if len(lines) == 1:
-        said = _one_line(lines[0], judgements, so_far)
+        said = _one_line(judgements, so_far)
     elif len(few) == len(lines):
         bad = sum(len(one.records) for one in judgements if one.rule == BAD_RECORDS)
         said = f"No line is judged: all {len(lines)} have too few records on a cable. Bad: {number_of(bad, 'record')}."
     else:
-        said = _lines(lines, failed, few, so_far)
+        said = _lines(list(lines), failed, list(few), so_far)
     if others:
         said += f" On {number_of(len(others), 'cable')} of {'it' if len(lines) == 1 else 'other lines'} "
         said += "there are too few records to judge."
@@ -78,21 +78,31 @@ def _doubts(findings: Findings) -> Iterator[str]:
         )
 
 
-def too_few(line: str, judgements: Sequence[Judgement]) -> tuple[int, int] | None:
+def of_lines(judgements: Sequence[Judgement]) -> dict[str, list[Judgement]]:
+    """What the rules say of each line, by its name.
+
+    Args:
+        judgements: What they say of all.
+    """
+    lines: dict[str, list[Judgement]] = {}
+    for one in judgements:
+        lines.setdefault(one.line, []).append(one)
+    return lines
+
+
+def too_few(own: Sequence[Judgement]) -> tuple[int, int] | None:
     """The most records that a line has on a cable, and how many are needed, if no rule of it is judged for that.
 
     Args:
-        line: Its name.
-        judgements: What the rules say.
+        own: What the rules say of the line.
     """
-    own = [one for one in judgements if one.line == line]
     short = [one.short for one in own if one.short]
     return max(short) if short and all(one.passed is None for one in own) else None
 
 
-def _one_line(line: str, judgements: Sequence[Judgement], so_far: str) -> str:
-    name = sentence_start(line)
-    short = too_few(line, judgements)
+def _one_line(judgements: Sequence[Judgement], so_far: str) -> str:
+    name = sentence_start(judgements[0].line)
+    short = too_few(judgements)
     if short:
         bad = sum(len(one.records) for one in judgements if one.rule == BAD_RECORDS)
         several = len({one.cable for one in judgements}) > 1
@@ -146,13 +156,12 @@ def lines_table(judgements: Sequence[Judgement]) -> Table:
         judgements: What the rules say.
     """
     rows = []
-    for line in dict.fromkeys(one.line for one in judgements):
-        own = [one for one in judgements if one.line == line]
+    for line, own in of_lines(judgements).items():
         broken = list(dict.fromkeys(one.rule for one in own if one.passed is False))
         unknown = list(dict.fromkeys(one.rule for one in own if one.passed is None))
         word = "not accepted" if broken else "accepted, as far as judged" if unknown else "accepted"
         left = "; ".join(unknown) or "-"
-        if short := too_few(line, judgements):
+        if short := too_few(own):
             word, left = "not judged", f"all: at most {number_of(short[0], 'record')} on a cable, {short[1]} needed"
         rows.append([line, word, "; ".join(broken) or "-", left])
     frame = pd.DataFrame(rows, columns=["line", "verdict", "breaks", "not judged"])

@@ -120,6 +120,7 @@ def _work(share: tuple[int, int, int], *given: Any) -> None:
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.experimental.enable_tensor_float_32_execution(False)
     grade_share(number, of, *given)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn, Protocol
 
 from glowseis.delivery.growing_table import GrowingTable
-from glowseis.delivery.record import GradedFile, GradingRecord, file_sha256, graded_file, new_record
+from glowseis.delivery.record import GradedFile, GradingRecord, file_sha256, graded_file, new_record, whole_path
 from glowseis.errors import InputError, StoppedError
 from glowseis.export.classifier import SavedClassifier, load_classifier
 from glowseis.export.folders import savedmodel_sha256, version_folder
@@ -76,7 +76,7 @@ class Watch:
         told = hashlib.sha256(json.dumps([record.model_sha256, record.how], sort_keys=True).encode()).hexdigest()
         self._kept = out.parent / f".{out.name}.{told[:12]}.kept.writing"
         there = self._table.states()
-        done = {path: there[path.absolute()] for path in _files(folder, there)}
+        done = {path: there[whole_path(path)] for path in _files(folder, there)}
         self._settling = Settling(folder, request.kind, settle_s, done)
         before = f"; {number_of(len(there), 'file')} graded before" if there else ""
         say(f"watching {source_text(folder)}: a file is graded once it is unchanged for {settle_s:g} s{before}")
@@ -109,7 +109,7 @@ class Watch:
         former = self._table.graded(path)
         try:
             if former and former.size_bytes == state[0] and former.sha256 == file_sha256(path):
-                self._table.note(graded_file(path, state))
+                self._table.note(graded_file(path, state).model_copy(update={"source": former.source}))
             else:
                 if former:
                     self._say(f"{source_text(path)}: changed since it was graded; graded again")
@@ -185,7 +185,7 @@ def _record(classifier: SavedClassifier, savedmodel: Path, request: Request, pri
 
 def _files(folder: Path, known: Iterable[Path]) -> list[Path]:
     """The known files that lie in a folder, named as from there."""
-    place = folder.absolute()
+    place = folder.resolve()
     return [folder / path.name for path in known if path.parent == place]
 
 

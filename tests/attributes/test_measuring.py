@@ -127,6 +127,17 @@ def test_each_fault_is_found_where_it_is_and_nowhere_else():
     assert found["limit_share"][36] > 0.05
 
 
+@pytest.mark.parametrize(
+    ("first", "count"), [(20, 1), (20, 5), (20, 6), (20, 10), (10, 24), (0, 12), (36, 12), (4, 34)]
+)
+def test_a_failed_section_is_dead_however_long_it_is(first, count):
+    amplitude = shot()
+    amplitude[:, first : first + count] = 1e-5 * np.random.default_rng(4).standard_normal((SAMPLES, count))
+    found = measure_gather(recording(amplitude), Settings()).traces
+    assert np.flatnonzero(found["dead"]).tolist() == list(range(first, first + count))
+    assert not np.any([found[name] for name in FAULTS if name != "dead"])
+
+
 def test_half_a_period_off_is_not_taken_for_wrong_polarity():
     late_s = INTERVAL_S * np.arange(256) - 0.3 - 0.004 * np.arange(5)[:, None]
     ring = np.cos(2 * np.pi * 28 * late_s) * np.exp(-((late_s / 0.15) ** 2))
@@ -225,6 +236,8 @@ def test_a_leaking_module_is_told_from_noise_that_knows_no_modules():
     low[48:72] += shared
     assert leaking_modules(low, channel, live, 24) == [2]
     assert leaking_modules(low[::-1], channel[::-1], live, 24) == [2]
+    # Serial numbers, a multiple of the module's length beyond.
+    assert leaking_modules(low, channel + 24 * 10**9, live, 24) == [10**9 + 2]
     assert leaking_modules(low, channel, live & (channel < 60), 24) == []
 
 

@@ -26,6 +26,23 @@ def test_windows_by_hand(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("headers", "numbers"),
+    [
+        ([7, 8, 9], [7, 8, 9]),
+        ([3, 3, 2], [3, 3, 2]),
+        ([0, 0, 0], [1, 2, 3]),
+        ([5, 5, 5], [1, 2, 3]),
+        ([0, 8, 9], [1, 2, 3]),
+    ],
+)
+def test_channels_without_numbers_are_counted(tmp_path, headers, numbers):
+    path = tmp_path / "w.csv"
+    path.write_text("channel,first_s,last_s\n0,0,1\n10,10,11\n")
+    first, last = parse_window(str(path), "--noise").edges_s(np.full(3, np.nan), np.array(headers, np.int32))
+    assert first.tolist() == numbers and last.tolist() == [one + 1 for one in numbers]
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("1.5-0.5", "--target 1.5-0.5: a window of no length; give the earlier time first"),

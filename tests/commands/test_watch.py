@@ -59,6 +59,9 @@ class Folder:
         self.loaded += 1
         return StandIn("stand-in/1", LABELS, (24, 16), {}, None, mean_of_windows(3))
 
+    def named(self, name):
+        self._words[1] = name
+
     def write(self, name, first=0, count=3):
         (self.path / name).unlink(missing_ok=True)
         write_segy(self.path / name, [random_recording(first + shot, 30, 20) for shot in range(count)])
@@ -169,6 +172,28 @@ def test_nothing_is_graded_twice_after_a_restart_and_what_changed_is_told(folder
     assert rows["source"].tolist() == ["in/b.segy"] * 3 + ["in/a.segy"] * 2
     assert rows["shot"].tolist() == [10, 11, 12, 40, 41]
     assert {one.source: one.modified_ns for one in read_record(folder.table).files}["in/b.segy"] == 10**9
+
+
+@pytest.mark.parametrize("name", ["../here/in", "link"])
+def test_a_folder_of_another_name_is_the_same(folder, tmp_path, monkeypatch, name):
+    folder.write("a.segy")
+    folder.write("b.segy", 10)
+    assert folder.watch(nothing, nothing).status == 75
+    before = folder.rows()
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+    (tmp_path.parent / "here").unlink(missing_ok=True)
+    (tmp_path.parent / "here").symlink_to(tmp_path)
+    folder.named(name)
+    os.utime(folder.path / "b.segy", (1, 1))
+    with monkeypatch.context() as patched:
+        patched.setattr(StandIn, "look", None)
+        assert folder.watch(nothing, nothing).status == 75
+    folder.write("a.segy", 40, 2)
+    done = folder.watch(nothing, nothing)
+    assert f"{name}/a.segy: changed since it was graded; graded again" in done.out and done.error == [STOPPED]
+    rows = folder.rows()
+    assert rows["shot"].tolist() == [10, 11, 12, 40, 41] and before["shot"].tolist() == [0, 1, 2, 10, 11, 12]
+    assert len(read_record(folder.table).files) == 2
 
 
 def test_a_file_that_changes_while_it_is_graded_is_graded_later(folder, monkeypatch):

@@ -150,6 +150,24 @@ def test_of_records_that_share_a_column_the_worst_is_shown():
     assert "shot 101," in strip.lanes[0].svg and "shot 100," not in strip.lanes[0].svg
 
 
+def test_cables_are_lined_up_by_shot_although_one_was_recorded_again():
+    shots = {1: [1, 2, 3, 3, 4, 5], 2: [1, 2, 4, 5]}
+    rows = [(cable, shot) for cable, own in shots.items() for shot in own]
+    records = pd.DataFrame(rows, columns=["cable", "shot"]).assign(
+        line="line 1", gather_id="a", grade="bad", reason="", probability_good=0.1, probability_bad=0.9, unlike=0.5
+    )
+    (strip,) = strips(("good", "bad"), records)
+    columns = [
+        re.findall(r"<title>shot (\d+),.*?</title><path class=\"none\" d=\"M(\d+)", lane.svg) for lane in strip.lanes
+    ]
+    assert strip.columns == 6
+    assert columns[0] == [("1", "0"), ("2", "1"), ("3", "2"), ("3", "3"), ("4", "4"), ("5", "5")]
+    assert columns[1] == [("1", "0"), ("2", "1"), ("4", "4"), ("5", "5")]
+    # Records without shot numbers have a column each.
+    (strip,) = strips(("good", "bad"), records.assign(shot=0))
+    assert strip.columns == 6
+
+
 def test_tables_say_what_rules_and_records_say(found, text):
     page = PageReader(text)
     judged = judge(found.records, read_rules(None), "bad")

@@ -7,12 +7,16 @@ import numpy as np
 from glowseis.errors import InputError
 from glowseis.survey.gather import Gather
 from glowseis.survey.matching.profile import Profile, milliseconds
+from glowseis.survey.matching.trace_order import blank_offsets
 
 SAME_INTERVAL = 0.01
 """Relative difference up to which two sample intervals count as one."""
 
 FARTHEST_SPACING = 2.5
 """Factor beyond the trained range of trace spacings from which slopes are no longer those that were learned."""
+
+ODD = 0.1
+"""Share of the traces at either end of the offsets that may have wrong ones."""
 
 
 def check_trained_on(
@@ -70,13 +74,17 @@ def gather_spacing_factor(gather: Gather, profile: Profile | None) -> float:
 
 
 def spacing_m(offset_m: np.ndarray) -> float | None:
-    """Distance between two traces of a gather, in metres; None if its offsets do not give it.
+    """Distance between two neighbouring traces of a gather, in metres; None if its offsets do not give it.
+
+    The nearest and the farthest tenth of the traces do not count, in case of single wrong headers; blank ones are left
+    out.
 
     Args:
         offset_m: Offsets, `[trace]`, in any order; with different signs on both sides of a source in the middle.
     """
     offset = np.asarray(offset_m, np.float64)
-    if len(offset) < 2 or not np.isfinite(offset).all():
+    offset = offset[~blank_offsets(np.abs(offset))]
+    if len(offset) < 2:
         return None
-    spacing = float(offset.max() - offset.min()) / (len(offset) - 1)
+    spacing = float(np.ptp(np.quantile(offset, (ODD, 1 - ODD)))) / (1 - 2 * ODD) / (len(offset) - 1)
     return spacing if spacing > 0 and math.isfinite(spacing) else None

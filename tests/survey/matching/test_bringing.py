@@ -345,6 +345,10 @@ def test_spacings_that_were_not_trained_on(profile):
     for spacing_m, factor in ((12.5, 1), (25, 2), (5, 2.5), (50, 4)):
         made = recording(offset_m=(100 + spacing_m * np.arange(40)).astype(np.float32))
         assert gather_spacing_factor(bringing(profile)(made), profile) == pytest.approx(factor)
+    for wrong in (99_999, 0, np.nan):
+        odd = (100 + 12.5 * np.arange(40)).astype(np.float32)
+        odd[[7, 30]] = wrong
+        assert gather_spacing_factor(bringing(profile)(recording(offset_m=odd)), profile) == pytest.approx(1, abs=0.15)
     unknown = recording(offset_m=np.full(40, np.nan, np.float32))
     assert gather_spacing_factor(bringing(profile)(unknown), profile) == 1
 
