@@ -206,8 +206,8 @@ def _routes(session: Session, opinions: Opinions | str, token: str) -> Blueprint
         given = _given()
         found = session.take_back(given("shown"), _whole(given("marks") or "0"), given("last"))
         if found is None:
-            return {"told": "there is nothing to take back", "show": "", "known": "", **state()}
-        return {"told": found.line, "show": found.gather_id, "known": found.label, **state()}
+            return {"told": "there is nothing to take back", "show": "", "known": "", "note": "", **state()}
+        return {"told": found.line, "show": found.gather_id, "known": found.label, "note": found.note, **state()}
 
     @routes.post("/mark")
     def mark() -> dict[str, Any]:

@@ -36,11 +36,13 @@ class TakenBack:
         gather_id: The gather to show.
         line: What it was, in words.
         label: The judge's label that the gather has now; empty for none.
+        note: The note of the label that was taken back; empty for none.
     """
 
     gather_id: str
     line: str
     label: str
+    note: str = ""
 
 
 class Session:
@@ -196,13 +198,14 @@ class Session:
                 line = f"{gather_id}: had been taken back or replaced before; nothing else is taken back"
                 return TakenBack(gather_id, line, self._label_known(gather_id))
             hidden, label = self._again(gather_id), self._history.label(gather_id)
+            note = "" if hidden else self._history.note(gather_id)
             # With the time at which it was given: a second look that is taken back is still to come.
             before, time = self._history.before(gather_id)
             self._add(Judgement(gather_id, before, self.judge, time=time if before else now()))
             self.added = max(self.added - 1, 0)
             line = f"{gather_id}: {'' if hidden else f'{label} '}taken back"
             known = self._label_known(gather_id)
-            return TakenBack(gather_id, f"{line}; {known} counts again" if known else line, known)
+            return TakenBack(gather_id, f"{line}; {known} counts again" if known else line, known, note)
 
     def mark(self, gather_id: str, first_trace: int, last_trace: int, kind: str) -> None:
         """Save a mark of traces to disk, or take one back.

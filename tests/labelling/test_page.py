@@ -12,7 +12,7 @@ from glowseis.survey.render import render_recording
 from glowseis.survey.store.survey import open_survey, write_survey
 from tests.support.browser import contrast
 from tests.support.driven import needs_driver
-from tests.support.labelling_page import COUNT, SHOWN, labels_of, shot
+from tests.support.labelling_page import COUNT, LATER, SHOWN, labels_of, shot
 from tests.support.random_gathers import random_recording
 
 pytestmark = needs_driver
@@ -39,6 +39,7 @@ def test_keys_and_clicks_judge_and_what_is_known_shows_afterwards(served, window
         "return document.getElementById('judged').innerText.includes('stand-in/1 says bad (good 10 %, bad 90 %)')"
     )
     assert "do not rely on it" in window.text("#judged") and set(session.model.asked) == {shot(0)}
+    window.run(LATER)
     window.click("[data-label=unsure]")
     window.wait(SHOWN, shot(2))
     window.press("z")
@@ -58,13 +59,14 @@ def test_take_back_pressed_twice_fast_takes_back_one_judgement(served, window):
     window.open(address)
     for number in range(2):
         window.wait(SHOWN, shot(number))
+        window.run(LATER)
         window.press("3")
     window.wait(SHOWN, shot(2))
     window.press("z")
     window.wait(SHOWN, shot(1))
     window.click("#take-back")
     assert window.run(SHOWN, shot(1)) and session.progress()["judged"] == 1
-    time.sleep(0.5)
+    window.run(LATER)
     window.press("z")
     window.wait(SHOWN, shot(0))
     assert session.progress()["judged"] == 0
@@ -314,6 +316,8 @@ def test_a_window_that_is_behind_is_told_and_goes_on(served, window):
     window.wait(SHOWN, shot(3))
     assert "was judged good in another window" in window.text("#told") and session.revealed(shot(0))["label"] == "bad"
     for number in (3, 4, 5):
+        window.wait(SHOWN, shot(number))
+        window.run(LATER)
         window.press("1")
         window.wait("return document.getElementById('progress').innerText.startsWith(arguments[0])", str(number + 1))
     assert window.text("#name") == f"All {COUNT} gathers are judged"

@@ -41,6 +41,27 @@ def test_what_could_not_be_saved_is_kept_and_tried_again(served, window, full):
     assert window.run("return document.getElementById('problem').hidden")
 
 
+@pytest.mark.parametrize("read", ["json", "arrayBuffer"])
+def test_a_reply_that_breaks_off_is_told(served, window, read):
+    session, address = served
+    window.open(address)
+    window.wait(SHOWN, shot(0))
+    broken = f"const {read} = Response.prototype.{read};"
+    window.run(
+        f"{broken} Response.prototype.{read} = () => {{"
+        f"  Response.prototype.{read} = {read}; return Promise.reject(new TypeError('network error')); }}"
+    )
+    window.press("3" if read == "json" else "b")
+    window.wait("return !document.getElementById('problem').hidden")
+    told = window.text("#problem")
+    assert "broke off" in told and told.startswith("Not saved: bad for") == (read == "json")
+    if read == "json":
+        window.click("#again")
+        window.wait(SHOWN, shot(1))
+        assert [row[:2] for row in labels_of(session)] == [(shot(0), "bad")]
+    window.run("localStorage.clear()")
+
+
 @pytest.mark.parametrize("by", ["button", "label"])
 def test_marks_that_could_not_be_saved_are_tried_again(served, window, full, by):
     session, address = served

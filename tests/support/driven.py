@@ -60,7 +60,18 @@ class Page:
 
     def press(self, *keys):
         strokes = [{"type": kind, "value": KEYS.get(key, key)} for key in keys for kind in ("keyDown", "keyUp")]
-        self._ask("/actions", {"actions": [{"type": "key", "id": "keys", "actions": strokes}]})
+        self.act({"type": "key", "id": "keys", "actions": strokes})
+
+    def key(self, kind, name, repeat=False):
+        """Let a key go down or up, or repeat because it is held."""
+        given = {"type": kind, "key": name, "code": name, "autoRepeat": repeat}
+        if name == "Enter":
+            given |= {"text": "\r" * (kind == "keyDown"), "windowsVirtualKeyCode": 13}
+        self._ask("/goog/cdp/execute", {"cmd": "Input.dispatchKeyEvent", "params": given})
+
+    def act(self, actions):
+        """Let an input device do something (W3C WebDriver, Actions)."""
+        self._ask("/actions", {"actions": [actions]})
 
     def click(self, selector):
         self.run("document.querySelector(arguments[0]).click()", selector)
@@ -78,7 +89,7 @@ class Page:
             {"type": "pointerMove", "x": to_x, "y": to_y, "duration": 0},
             {"type": "pointerUp", "button": 0},
         ]
-        self._ask("/actions", {"actions": [{"type": "pointer", "id": "mouse", "actions": strokes}]})
+        self.act({"type": "pointer", "id": "mouse", "actions": strokes})
 
     def complaints(self):
         """What the browser logged, such as errors of scripts."""

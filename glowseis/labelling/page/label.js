@@ -10,6 +10,7 @@ import {Waiting, notSaved} from "./waiting.js";
 const state = {
   about: null, coming: [], current: "", known: "", shown: "", busy: false, tool: "move",
   judged: null, opinions: false, window: null, last: "", tookBack: -Infinity,
+  judgedAt: -Infinity, notes: new Map(),
 };
 // A second press within this time is the first one, pressed twice.
 const TWICE_MS = 400;
@@ -62,11 +63,19 @@ function next(reply) {
   state.coming = reply.coming;
   state.last = reply.last;
   progress(reply.progress);
-  state.current = state.coming[0] ?? "";
-  state.known = "";
+  turnTo(state.coming[0] ?? "");
   if (state.current) return show(state.current, true);
   Object.assign(state, {after: reply.after, of: reply.progress.of});
   return end();
+}
+
+// The gather to judge, with the note that was typed for it, or else the one that is given.
+function turnTo(id, known = "", note = "") {
+  if (id !== state.current) {
+    state.notes.set(state.current, element("note").value);
+    element("note").value = state.notes.get(id) || note;
+  }
+  Object.assign(state, {current: id, known});
 }
 
 // All are judged: what to do with the labels.
@@ -101,6 +110,8 @@ function displayed() {
 // Judging: the next gather is shown once the server says that this label is on disk.
 
 async function judge(label) {
+  // Nobody has looked at the next gather yet.
+  if (performance.now() - state.judgedAt < TWICE_MS) return;
   if (state.busy || !state.current || state.shown !== state.current || view.canvas.dataset.shown !== state.current) return;
   waiting.add({path: "label", given: {gather_id: state.current, label, note: element("note").value, known: state.known}});
   await again();
@@ -138,11 +149,13 @@ async function deliver(some) {
 
 async function judged({gather_id: id}, reply) {
   tell(reply.told);
-  element("note").value = "";
+  state.notes.delete(id);
+  if (id === state.current) element("note").value = "";
   state.judged = {id, ...reply.revealed, opinion: ""};
   showJudged();
   if (state.opinions) opinion();
   await next(reply);
+  state.judgedAt = performance.now();
 }
 
 async function takeBack() {
@@ -154,6 +167,7 @@ async function takeBack() {
   state.busy = false;
   if (!reply) return;
   state.tookBack = performance.now();
+  state.judgedAt = -Infinity;
   state.last = reply.last;
   problem("");
   tell(reply.told);
@@ -163,8 +177,7 @@ async function takeBack() {
   if (reply.show !== state.current) {
     state.judged = null;
     showJudged();
-    state.current = reply.show;
-    state.known = reply.known;
+    turnTo(reply.show, reply.known, reply.note);
   }
   await refreshMarks(reply.show);
   await show(reply.show, true);
@@ -330,6 +343,8 @@ function pressed(event) {
     if (["Enter", "Escape"].includes(event.key)) { event.target.blur(); event.preventDefault(); }
     return;
   }
+  // Enter that is held on a button would press it again and again.
+  if (event.repeat && event.key === "Enter" && event.target.matches("button")) return event.preventDefault();
   const slider = event.target.matches("input[type=range]") && event.key.startsWith("Arrow");
   const act = KEYS[event.key] ?? KEYS[event.key.toLowerCase()];
   const button = [...element("classes").children].find(one => one.dataset.key === event.key.toLowerCase());

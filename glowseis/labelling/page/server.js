@@ -11,7 +11,8 @@ export class Failed extends Error {
   }
 }
 
-async function answer(path, given) {
+// The answer, read as `json` or `arrayBuffer`.
+async function answer(path, given, as) {
   const asked = given && {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(given)};
   let reply;
   try { reply = await fetch(path, asked || {}); } catch {
@@ -19,13 +20,15 @@ async function answer(path, given) {
   }
   // A page of a server that ended is refused by the next one; what it could not save is for the page that this one serves.
   if (!reply.ok) throw new Failed((await reply.json().catch(() => ({}))).error ?? `The server says ${reply.status}.`, reply.status >= 500 || reply.status === 403);
-  return reply;
+  try { return await reply[as](); } catch {
+    throw new Failed("The answer of glowseis label broke off; try again.", true);
+  }
 }
 
 // A message as a sentence; names of files, gathers and commands stay as they are.
 export const sentence = text => text && `${/^(?!glowseis )[a-z]+[ ,]/.test(text) ? text[0].toUpperCase() + text.slice(1) : text}${/[.!?…]$/.test(text) ? "" : "."}`;
 
-export const ask = async (path, given) => (await answer(path, given)).json();
+export const ask = (path, given) => answer(path, given, "json");
 
 // A gather with its samples; those asked for before are kept, the latest of them.
 export function gatherOf(id, band) {
@@ -43,7 +46,7 @@ export function remark(id, marks) {
 }
 
 async function fetched(id, band) {
-  const bytes = await (await answer(`gather/${id}${band}`)).arrayBuffer();
+  const bytes = await answer(`gather/${id}${band}`, null, "arrayBuffer");
   const length = new DataView(bytes).getUint32(0, true);
   const head = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, length)));
   return {...head, band, values: new Int16Array(bytes, 4 + length)};
