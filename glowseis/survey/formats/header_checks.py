@@ -12,6 +12,7 @@ import numpy as np
 from segyio import TraceField
 
 from glowseis.survey.formats.gather_runs import GatherRuns
+from glowseis.survey.formats.header_distances import Distances
 from glowseis.survey.formats.header_findings import (
     CABLE_WORDS,
     LINE_WORDS,
@@ -19,6 +20,7 @@ from glowseis.survey.formats.header_findings import (
     SHOT_WORDS,
     SOURCE_WORDS,
     Found,
+    found_remarks,
 )
 from glowseis.survey.formats.header_unnumbered import Unnumbered
 from glowseis.survey.formats.segy_headers import CABLE, Word, are_angles, coordinate_scale
@@ -55,12 +57,6 @@ SWAPPED = 256
 SCALARS = (0, 1, 10, 100, 1000, 10_000)
 """Allowed values of SourceGroupScalar, or of its negative."""
 
-FACTORS = {
-    1 / 0.3048: "as feet are to metres",
-    0.3048: "as metres are to feet",
-} | {float(10**power): "as a wrong SourceGroupScalar makes it" for power in (-4, -3, -2, -1, 1, 2, 3, 4)}
-"""Factors between distances and offsets if one of them is in another unit, with the reason in words."""
-
 
 class HeaderChecks:
     """Checks the trace headers of a file as they are read, some whole gathers at a time, with memory only for these.
@@ -85,7 +81,8 @@ class HeaderChecks:
         self._scalars: dict[int, int] = {}
         self._shot_scalar = 0
         self._moving, self._restless, self._cables, self._interleaved = Found(), Found(), Found(), Found()
-        self._restarting, self._single, self._stacked, self._apart = Found(), Found(), Found(), Found()
+        self._restarting, self._single, self._stacked = Found(), Found(), Found()
+        self._distances = Distances()
         self._components, self._component_codes = Found(), set[int]()
         self._blank_stacked = Found()
         self._unnumbered = Unnumbered(self._shot, channel, self._keys)
@@ -126,8 +123,8 @@ class HeaderChecks:
         self._shown_shots |= bool((still & known & (~constant | spread)).any())
         self._note_stacked(gathers, still & constant & ~(known & spread), known, offset)
         if not angles:
-            places = [each * scale for each in (*source, *receiver)]
-            self._note_distances(gathers, still & known, offset, places)
+            places = np.stack([*source, *receiver]) * scale
+            self._distances.look(gathers, still & known, offset, places[:2], places[2:])
 
     def remarks(self, named: Callable[[int], str]) -> list[Remark]:
         """Report what was found.
@@ -183,11 +180,6 @@ class HeaderChecks:
                 "within %s the offset stays the same while CDP counts on, as in stacked or common-offset sections: not "
                 f"shots; give the file as it was before sorting, or {find_shots}",
             ),
-            "distances": (
-                self._apart,
-                f"distances between source and receiver are {self._apart.about} in %s; check SourceGroupScalar (bytes "
-                "71-72) and the unit of offsets; both are kept as they are",
-            ),
         }
         if 2 * self._single.count <= self._gathers or self._gathers == 1:
             del told["single"]
@@ -195,10 +187,7 @@ class HeaderChecks:
         if self._shot_scalar:
             text = f"ShotPoint has the scalar {self._shot_scalar} (bytes 201-202), which is not applied: shot numbers, "
             remarks.append(Remark("shot scalar", f"{text}also those handed over, are as in the file", is_warning=False))
-        for kind, (found, text) in told.items():
-            if found.count:
-                names = first_names([named(run) for run in found.runs], found.count)
-                remarks.append(Remark(kind, text.replace("%s", f"{number_of(found.count, 'gather')} ({names})")))
+        remarks += found_remarks(told, named) + self._distances.remarks(named)
         unnumbered = self._unnumbered.remarks(named) if self._sorting != STACKED else []
         remarks += unnumbered
         # Some writers put code 2 into every file: a word that counts shots is better evidence.
@@ -376,19 +365,3 @@ class HeaderChecks:
             text = f"{where} differs from trace to trace: {seen}; coordinates are doubtful; write it again with one"
             return [Remark("scalars", text)]
         return []
-
-    def _note_distances(
-        self, gathers: GatherRuns, which: np.ndarray, offset: np.ndarray, places: Sequence[np.ndarray]
-    ) -> None:
-        """Gathers whose offsets differ from the distances between source and receiver."""
-        source_x, source_y, receiver_x, receiver_y = places
-        which = which & (gathers.any(receiver_x != 0) | gathers.any(receiver_y != 0))
-        told = gathers.sum(np.abs(offset).astype(np.float64))
-        distance = gathers.sum(np.hypot(receiver_x - source_x, receiver_y - source_y) * (offset != 0))
-        ratio = np.divide(distance, told, out=np.ones_like(told), where=(told > 0) & which)
-        wrong = which & ((ratio < 0.5) | (ratio > 2))
-        if self._apart.add(gathers, wrong) and not self._apart.about:
-            factor = float(ratio[np.argmax(wrong)])
-            likely = [each for each in FACTORS if 0.85 < factor / each < 1.15]
-            why = f", {FACTORS[likely[0]]}" if likely else ""
-            self._apart.about = f"{factor:.3g} times the offsets{why},"

@@ -1,6 +1,6 @@
 """Findings in the headers of gathers, and the header word that would resolve them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,6 +8,8 @@ from segyio import TraceField
 
 from glowseis.survey.formats.gather_runs import GatherRuns
 from glowseis.survey.formats.segy_headers import CABLE, FIELDS, SAIL_LINE
+from glowseis.survey.formats.source import Remark
+from glowseis.survey.wording import first_names, number_of
 
 SHOT_NUMBERS: tuple[int, ...] = (TraceField.EnergySourcePoint, TraceField.ShotPoint, TraceField.FieldRecord)
 """Words that number shots, the likeliest first."""
@@ -119,6 +121,21 @@ class Found:
                 option = "line-header"
             return f"{name} holds {low} to {high}; try --{option} {name.removeprefix('byte ')}"
         return ""
+
+
+def found_remarks(told: Mapping[str, tuple[Found, str]], named: Callable[[int], str]) -> list[Remark]:
+    """Remarks on findings of which there are some.
+
+    Args:
+        told: By kind a finding, and its text with %s for the gathers.
+        named: Returns the id of a run's gather.
+    """
+    remarks = []
+    for kind, (found, text) in told.items():
+        if found.count:
+            names = first_names([named(run) for run in found.runs], found.count)
+            remarks.append(Remark(kind, text.replace("%s", f"{number_of(found.count, 'gather')} ({names})")))
+    return remarks
 
 
 def word_name(byte: int) -> str:

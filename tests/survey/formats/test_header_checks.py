@@ -281,6 +281,16 @@ def test_sections_and_gathers_that_are_no_shots(tmp_path, line, options, code, k
         (lambda line: {"scalco": 10}, "distances", "10 times the offsets, as a wrong SourceGroupScalar makes it"),
         (lambda line: {"offset": line["offset"] * 3280 // 1000}, "distances", "0.305 times the offsets, as metres are"),
         (lambda line: {"offset": -line["offset"] * 1000}, "distances", "0.001 times the offsets"),
+        (lambda line: {"offset": 100 + 12 * (23 - line.number)}, "reversed", "offsets are reversed against the distan"),
+        (lambda line: {"offset": 800 + 12 * (23 - line.number), "gx": line["gx"] - 700}, "reversed", "in 3 gathers"),
+        (
+            lambda line: {
+                "offset": 100 + 99 * np.tile(np.random.default_rng(1).permutation(24), 3),
+                "gx": 499_900 + 25 * line.shot - 99 * line.number,
+            },
+            "distances",
+            "less than half or more than twice the offsets of many traces in 3 gathers",
+        ),
         (lambda line: {"scalco": 7}, "scalar", "SourceGroupScalar (bytes 71-72) holds 7, which is not a power of ten"),
         (lambda line: {"scalco": np.where(line.number % 2, -100, 1)}, "scalars", "-100 (36 traces), 1 (36 traces)"),
     ],

@@ -1,0 +1,87 @@
+"""Whether offsets are the distances between source and receiver that coordinates give."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from glowseis.survey.formats.gather_runs import GatherRuns
+from glowseis.survey.formats.header_findings import Found, found_remarks
+from glowseis.survey.formats.source import Remark
+
+MOST = 1 / 3
+"""Largest share of a gather's traces whose distances may be more than twice or less than half the offsets: those near
+the source are, if offsets are measured along the cable."""
+
+ROUNDED = 3.0
+"""Difference, in units of length, that rounding may explain."""
+
+FAR, FITS = 0.05, 0.25
+"""Mean difference of distances from offsets, as a share of the offsets, that is no accuracy; and the largest share of
+it that is left if offsets are reversed in gathers where they are."""
+
+FACTORS = {
+    1 / 0.3048: "as feet are to metres",
+    0.3048: "as metres are to feet",
+} | {float(10**power): "as a wrong SourceGroupScalar makes it" for power in (-4, -3, -2, -1, 1, 2, 3, 4)}
+"""Factors between distances and offsets if one of them is in another unit, with the reason in words."""
+
+
+class Distances:
+    """Gathers whose offsets differ from the distances between source and receiver."""
+
+    def __init__(self) -> None:
+        self._apart, self._reversed = Found(), Found()
+
+    def look(
+        self, gathers: GatherRuns, which: np.ndarray, offset: np.ndarray, source: np.ndarray, receiver: np.ndarray
+    ) -> None:
+        """Compare the traces of some gathers.
+
+        Args:
+            gathers: Gathers.
+            which: Those of one known source, bool `[gather]`.
+            offset: Offsets, int64 `[trace]`.
+            source: Coordinates of the source, `[axis, trace]`.
+            receiver: Coordinates of the receivers, in the same form.
+        """
+        which = which & (gathers.any(receiver[0] != 0) | gathers.any(receiver[1] != 0))
+        told = np.abs(offset).astype(np.float64)
+        distance = np.hypot(*(receiver - source)) * (offset != 0)
+        total = gathers.sum(told)
+        which &= total > 0
+        ratio = np.divide(gathers.sum(distance), total, out=np.ones_like(total), where=which)
+        wrong = which & ((ratio < 0.5) | (ratio > 2))
+        is_odd = (distance < told / 2) | (distance > 2 * told)
+        odd = gathers.count(is_odd & (np.abs(distance - told) > ROUNDED))
+        backwards = told[np.repeat(2 * gathers.starts + gathers.lengths - 1, gathers.lengths) - np.arange(len(told))]
+        differs, fits = (gathers.sum(np.abs(distance - each)) for each in (told, backwards))
+        reverse = which & ~wrong & (differs > FAR * total) & (fits < FITS * differs)
+        self._reversed.add(gathers, reverse)
+        mixed = which & ~wrong & ~reverse & (odd > MOST * gathers.lengths)
+        if self._apart.add(gathers, wrong | mixed) and not self._apart.about:
+            self._apart.about = "less than half or more than twice the offsets of many traces"
+            if wrong.any():
+                factor = float(ratio[np.argmax(wrong)])
+                likely = [each for each in FACTORS if 0.85 < factor / each < 1.15]
+                why = f", {FACTORS[likely[0]]}" if likely else ""
+                self._apart.about = f"{factor:.3g} times the offsets{why},"
+
+    def remarks(self, named: Callable[[int], str]) -> list[Remark]:
+        """Report what was found.
+
+        Args:
+            named: Returns the id of a run's gather.
+        """
+        told = {
+            "distances": (
+                self._apart,
+                f"distances between source and receiver are {self._apart.about} in %s; check SourceGroupScalar (bytes "
+                "71-72) and the unit of offsets; both are kept as they are",
+            ),
+            "reversed": (
+                self._reversed,
+                "offsets are reversed against the distances between source and receiver in %s; correct the offsets "
+                "(bytes 37-40) or the receivers (bytes 81-88) and write the file again; both are kept as they are",
+            ),
+        }
+        return found_remarks(told, named)
