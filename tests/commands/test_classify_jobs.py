@@ -74,7 +74,8 @@ def by_shares(monkeypatch):
 @pytest.mark.usefixtures("by_shares")
 @pytest.mark.parametrize("jobs", [2, 5])
 def test_the_table_is_that_of_one_process(there, graded, tmp_path, command, monkeypatch, jobs):
-    words = ("classify", there, graded.survey.path, "in")
+    monkeypatch.setattr(SavedClassifier, "fractions", lambda self: np.full(3, 1 / 3))
+    words = ("classify", there, graded.survey.path, "in", "--prior", "1,2,4")
     assert command(*words, "--out", "one.csv").status == 0
     looks, look = [], SavedClassifier.look
     apart, collected = grading_apart.grade_apart, []

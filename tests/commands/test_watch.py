@@ -19,7 +19,7 @@ from glowseis.export.classifier import SavedClassifier
 from glowseis.export.folders import ABOUT
 from glowseis.judging.combination import mean_of_windows
 from glowseis.judging.gathers import Seen
-from glowseis.run import watching
+from glowseis.run import graded_lines, watching
 from glowseis.survey.formats.segy import SegySource, write_segy
 from glowseis.survey.formats.source import ReadOptions
 from glowseis.survey.ingestion.settling import looks
@@ -52,7 +52,8 @@ class Folder:
         self._words = [model, "in", "--watch", "--settle", SETTLE_S, "--out", "grades.csv"]
         self.now_s, self._command, self._patch, self.loaded = 0.0, command, monkeypatch, 0
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(watching, "load_classifier", self._load)
+        for module in (graded_lines, watching):
+            monkeypatch.setattr(module, "load_classifier", self._load)
         monkeypatch.setattr(watching, "time", SimpleNamespace(monotonic=lambda: self.now_s))
 
     def _load(self, path):
@@ -124,6 +125,18 @@ def test_files_are_graded_once_they_are_complete(folder):
     assert counts.sum() == 6 and "in/a.segy: 3 gathers graded: " in done.out
     assert folder.loaded == 1
     assert [one.source for one in read_record(folder.table).files] == ["in/a.segy", "in/b.segy"]
+
+
+@pytest.mark.parametrize("words", [("--prior", "0,0,1"), ("--fit", "resize"), ("--fit", "crop", "--size", "16x12")])
+def test_the_table_is_that_of_grading_without_watching(folder, command, monkeypatch, words):
+    monkeypatch.setattr(StandIn, "fractions", lambda self: np.full(3, 1 / 3))
+    folder.write("a.segy")
+    assert command("classify", "model", "in", "--out", "plain.csv").status == 0
+    assert command("classify", "model", "in", "--out", "whole.csv", *words).status == 0
+    assert folder.watch(nothing, nothing, words=words).status == 75
+    plain, whole = ((folder.table.parent / f"{name}.csv").read_text() for name in ("plain", "whole"))
+    assert folder.table.read_text() == whole != plain
+    assert "--prior" not in words or folder.rows()["grade"].tolist() == ["bad"] * 3
 
 
 def test_a_file_cut_in_a_trace_is_not_graded_until_it_is_whole(folder):
