@@ -77,6 +77,17 @@ def test_events_are_the_hosts_and_noise_the_donors():
     assert abs(np.corrcoef(low_band(got, INTERVAL_S).ravel(), low_band(own, INTERVAL_S).ravel())[0, 1]) < 0.2
 
 
+@pytest.mark.parametrize("loud", [2.0, 20.0])
+def test_noise_is_as_loud_as_in_the_donor_and_events_as_in_the_host(loud):
+    """Tones, of which a clip takes little."""
+    host = gather_of(10.0 * tone(30.0) + 3.0 * tone(2.0))
+    donor = gather_of(5.0 * tone(40.0) + loud * tone(4.0), "bad", "two")
+    got, own, other = (amplitudes(one) for one in (transplant(host, donor, 0.25), host, donor))
+    low, own_low, noise = (low_band(one, INTERVAL_S) for one in (got, own, other))
+    for found, wanted in ((low, noise), (got - low, own - own_low)):
+        assert np.vdot(found, wanted) / np.vdot(wanted, wanted) == pytest.approx(1.0, abs=0.05)
+
+
 def test_dead_traces_and_padding_stay_as_they_are_in_the_host():
     amplitude = 10.0 * events()
     amplitude[:, [3, 17]] = 0.0

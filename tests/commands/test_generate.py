@@ -359,6 +359,18 @@ def test_noise_on_other_earths_needs_no_flow(tiny, tmp_path, command):
     assert {labels[name] for name in donors} == {"bad"}
 
 
+def test_labels_of_a_judge_say_whose_noise_is_moved(tiny, tmp_path, command):
+    survey = open_survey(tiny.survey)
+    ids, donor = list(survey.index["gather_id"]), survey.index["gather_id"][survey.select(["good"])[3]]
+    rows = [f"{one},{'bad' if one == donor else 'good'},anna\n{one},bad,bert" for one in ids]
+    (tmp_path / "labels.csv").write_text("\n".join(["gather_id,label,judge", *rows]))
+    words = ("--onto", "other-earths", "--survey", tiny.survey, "--label", "bad", "--count", 6)
+    judged = ("--labels", tmp_path / "labels.csv", "--judge", "anna")
+    done = command("generate", *words, *judged, "--out", tmp_path / "moved")
+    assert done.status == 0, done.error
+    assert {parents.split(";")[1] for parents in open_survey(tmp_path / "moved").index["parents"]} == {donor}
+
+
 @pytest.mark.parametrize("name", ["moved.segy", "moved.h5", "moved.npy", "moved"])
 def test_moved_noise_is_read_again_with_its_parents(tiny, tmp_path, command, name):
     words = ("--onto", "other-earths", "--survey", tiny.survey, "--label", "bad", "--count", 3, "--corner", 6)
