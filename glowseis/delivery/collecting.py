@@ -11,7 +11,7 @@ import numpy as np
 
 from glowseis.attributes.measuring import Settings, measure_gather
 from glowseis.delivery.grades import FACTS, NOT_GRADED, PROBABILITY, GradesTable
-from glowseis.delivery.kill_list import FAULTS, Range, killed
+from glowseis.delivery.kill_list import FAULTS, Range, killed, padding
 from glowseis.delivery.navigation import feature, place_of
 from glowseis.delivery.record import GradedFile, GradingRecord
 from glowseis.errors import InputError
@@ -46,6 +46,9 @@ class Found:
     killed: int = 0
     doubtful: list[str] = field(default_factory=list)
     channels: Counter[str] = field(default_factory=Counter)
+    padded: list[str] = field(default_factory=list)
+    padding: int = 0
+    from_0: str = ""
     numbers: dict[Path, np.ndarray] = field(default_factory=dict)
     dead: dict[Path, np.ndarray] = field(default_factory=dict)
     words: list[dict[str, str]] = field(default_factory=list)
@@ -112,6 +115,12 @@ def collect(
                 f"{source_text(table.path)}: gather {next(iter(left))} is not in {source_text(path)} as it is read "
                 "now; grade the files again"
             )
+    if found.padded and found.from_0:
+        raise InputError(
+            f"gather {found.padded[0]}: a dead channel has the number 0, which may be padding; but in gather "
+            f"{found.from_0} a live one has it; name the right header word in classify's --trace-header, and grade the "
+            "files again"
+        )
     return found
 
 
@@ -161,12 +170,18 @@ def _add_ranges(
 ) -> None:
     grade = row["grade"] if row and row["grade"] in kill else ""
     found.places[one.geometry.sail_line, one.geometry.shot, one.geometry.cable] += 1
+    padded = padding(one.geometry, faults["dead"])
+    if padded.any():
+        found.padded.append(one.gather_id)
+        found.padding += int(np.count_nonzero(padded))
+    elif np.any(one.geometry.channel) and not np.all(one.geometry.channel) and one.gather_id not in found.unmeasured:
+        found.from_0 = one.gather_id
     found.ranges += killed(f"gather {one.gather_id} of {one.source}", one.geometry, grade, faults)
     found.killed += bool(grade)
     if grade and row and (_number(row.get("unlike", "")) or 0) > 1:
         found.doubtful.append(one.gather_id)
     if not grade:
-        found.channels.update({fault: int(np.count_nonzero(faults[fault])) for fault in FAULTS})
+        found.channels.update({fault: int(np.count_nonzero(faults[fault] & ~padded)) for fault in FAULTS})
 
 
 def _add_feature(

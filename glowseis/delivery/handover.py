@@ -166,6 +166,11 @@ def _kill_lines(found: Found, kill: Sequence[str], ranges: int) -> Iterator[str]
     for words in found.words:
         told = ", ".join(f"{counted}s by {word}" for counted, word in words.items())
         yield f"{KILL_LIST} numbers {told}"
+    if found.padded:
+        yield (
+            f"{number_of(found.padding, 'dead trace')} with channel number 0, taken for padding and not in "
+            f"{KILL_LIST}: {first_names(found.padded)}"
+        )
     channels = " and ".join(f"{found.channels[fault]} {fault}" for fault in FAULTS)
     yield (
         f"{KILL_LIST}: {number_of(found.killed, 'gather')} graded {' or '.join(kill)}, and {channels} channels of "

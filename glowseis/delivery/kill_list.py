@@ -29,8 +29,24 @@ class Range(NamedTuple):
     reasons: tuple[str, ...]
 
 
+def padding(geometry: Geometry, dead: np.ndarray) -> np.ndarray:
+    """The traces that only fill up a gather: dead ones with the number 0, where all others are numbered.
+
+    Args:
+        geometry: The gather's geometry.
+        dead: Its dead traces, bool `[trace]`.
+
+    Returns:
+        bool `[trace]`.
+    """
+    unnumbered = np.asarray(geometry.channel) == 0
+    if unnumbered.all() or (unnumbered & ~dead).any():
+        return np.zeros(len(unnumbered), bool)
+    return unnumbered
+
+
 def killed(name: str, geometry: Geometry, grade: str, faults: dict[str, np.ndarray]) -> list[Range]:
-    """The channels of a gather to leave out.
+    """The channels of a gather to leave out; padding has none.
 
     Args:
         name: The gather, for errors.
@@ -45,7 +61,10 @@ def killed(name: str, geometry: Geometry, grade: str, faults: dict[str, np.ndarr
         InputError: Channels to leave out are not numbered, or another channel has the same number.
     """
     channels = np.asarray(geometry.channel, np.int64)
-    found = {grade: np.ones(len(channels), bool)} if grade else faults
+    padded = padding(geometry, faults["dead"])
+    found = {fault: traces & ~padded for fault, traces in faults.items()}
+    if grade:
+        found = {grade: ~padded}
     some = np.any(list(found.values()), axis=0) if found else np.zeros(len(channels), bool)
     if not some.any():
         return []

@@ -334,3 +334,21 @@ def test_channels_without_numbers_are_told(tmp_path, command):
     done = command("deliver", grades, "--out", tmp_path / "out")
     assert done.status == 2 and "gather a-shot1002 of" in done.error[0] and "have the number 0" in done.error[0]
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_padding_is_not_in_the_list_unless_0_is_a_channel(tmp_path, command, live):
+    shots = Line(2, TRACES)
+    shots["tracf"] = np.where((shots.number == 3) & (live | (shots.shot == 0)), 0, shots.number + 1)
+    amplitude = swell(2 * TRACES, SAMPLES)
+    amplitude[3] = 0
+    path = written(tmp_path, shots, amplitude=amplitude, code=1, interval_us=8000)
+    out = tmp_path / "out"
+    grades = grades_of(tmp_path / "grades.csv", [path], ("bad", "good"))
+    done = command("deliver", grades, "--out", out, "--segy")
+    if live:
+        assert done.status == 2 and "but in gather a-shot1002 a live one has it" in done.error[0]
+        return
+    assert "1 dead trace with channel number 0, taken for padding and not in kill.csv: a-shot1001" in done.out
+    assert [row[3:] for row in rows(out / "kill.csv")[1:]] == [["1", "3", "bad"], ["5", "24", "bad"]]
+    assert "segy/a.segy: grade in bytes 233-236, 1 trace newly marked dead" in done.out

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from glowseis.delivery.kill_list import Range, joined, killed, write_kill_list
+from glowseis.delivery.kill_list import Range, joined, killed, padding, write_kill_list
 from glowseis.errors import InputError
 
 
@@ -57,6 +57,31 @@ def test_channels_without_numbers_of_their_own_are_told():
         killed("g", geometry([5, 6, 5, 6]), "", faults(4, dead=[2]))
     assert killed("g", geometry([5, 6, 5, 6]), "bad", faults(4)) == [Range(7, 3, 2, 5, 6, ("bad",))]
     assert killed("g", geometry([0, 0, 0]), "", faults(3)) == []
+
+
+@pytest.mark.parametrize(
+    ("channels", "dead", "padded"),
+    [
+        ([1, 2, 0, 4, 5], [1, 2], [2]),
+        ([0, 0, 3, 4, 5], [0, 1, 4], [0, 1]),
+        # Channel 0 records elsewhere in the gather, or nothing is numbered.
+        ([0, 0, 3, 4, 5], [0], []),
+        ([0, 0, 0, 0, 0], [1], []),
+        ([1, 2, 3, 4, 5], [1], []),
+    ],
+)
+def test_dead_traces_numbered_0_pad_a_gather_whose_other_channels_are_numbered(channels, dead, padded):
+    place, found = geometry(channels), faults(5, dead=dead)
+    assert np.flatnonzero(padding(place, found["dead"])).tolist() == padded
+    for grade in ("", "bad"):
+        left = set(range(5) if grade else dead) - set(padded)
+        if any(channels[trace] == 0 for trace in left):
+            with pytest.raises(InputError, match="some have the number 0"):
+                killed("g", place, grade, found)
+            continue
+        ranges = killed("g", place, grade, found)
+        listed = [number for one in ranges for number in range(one.first_channel, one.last_channel + 1)]
+        assert listed == sorted(channels[trace] for trace in left)
 
 
 def test_the_file_is_in_order_and_no_formula(tmp_path):
