@@ -172,6 +172,7 @@ def _routes(session: Session, opinions: Opinions | str, token: str) -> Blueprint
             "start_s": axes.start_s,
             "interval_s": _known(axes.interval_s),
             "trace": axes.trace.round(3).tolist(),
+            "channel": axes.channel.tolist(),
             "offset_m": [_known(round(float(offset), 2)) for offset in axes.offset_m],
             "before": around[row][0],
             "after": around[row][1],

@@ -15,7 +15,7 @@ from glowseis.survey.gather import source_text
 from glowseis.survey.ingestion.label_rows import UNSURE, read_rows
 from glowseis.survey.labels.adding import Judgement, append, check_judge, form_of, now
 from glowseis.survey.labels.overlay import read_overlay
-from glowseis.survey.labels.traces import Marked, append_marks, read_marks
+from glowseis.survey.labels.traces import Marked, append_marks, channels_of, read_marks
 from glowseis.survey.store.manifest import MANIFEST, read_manifest
 from glowseis.survey.store.survey import Survey
 from glowseis.survey.wording import number_of
@@ -226,7 +226,9 @@ class Session:
             traces = int(row["recorded_traces"] if row["fit"] == "resize" else row["valid_traces"])
             if last_trace > traces:
                 raise InputError(f"{gather_id} has {number_of(traces, 'trace')}; there is no trace {last_trace}")
-            append_marks(self.marks, [Marked(gather_id, first_trace, last_trace, kind, self.judge)])
+            channels = channels_of(self.survey.read(gather_id).geometry.channel, first_trace, last_trace)
+            mark = Marked(gather_id, first_trace, last_trace, kind, self.judge, channels=channels)
+            append_marks(self.marks, [mark])
 
     def marked(self, gather_id: str) -> list[Marked]:
         """The judge's marks on a gather, in the order in which they were made.

@@ -37,12 +37,14 @@ class Axes:
         start_s: Time of the first row after the shot, in seconds.
         interval_s: Time between two rows, in seconds; NaN if it is unknown.
         trace: Number of each column's trace in the recording, from 1, float64 `[trace]`; whole unless it was resized.
+        channel: Channel number of that trace, or of the nearest one, int64 `[trace]`; 0 where it has none.
         offset_m: Offset of each column, in metres, float64 `[trace]`; NaN where it is unknown.
     """
 
     start_s: float
     interval_s: float
     trace: np.ndarray
+    channel: np.ndarray
     offset_m: np.ndarray
 
     @property
@@ -71,7 +73,8 @@ def axes_of(gather: Gather) -> Axes:
         interval_s *= stretch
         column = np.clip((column + 0.5) * recorded / traces - 0.5, 0, recorded - 1)
         offset_m = np.interp(column, np.arange(recorded), offset_m)
-    return Axes(float(start_s), float(interval_s), column + 1, offset_m)
+    channel = np.asarray(geometry.channel, np.int64)[np.floor(column + 0.5).astype(int)]
+    return Axes(float(start_s), float(interval_s), column + 1, channel, offset_m)
 
 
 def amplitudes(gather: Gather) -> np.ndarray:

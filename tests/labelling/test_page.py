@@ -89,7 +89,9 @@ def test_neighbours_are_for_comparison_and_cannot_be_judged(served, window):
 
 
 def test_a_column_of_a_resized_gather_marks_all_its_traces(serve, window, tmp_path):
-    gathers = [render_recording(random_recording(0, 128, 24), 64, 12, "resize")]
+    recording = random_recording(0, 128, 24)
+    recording.geometry.channel[:] += 120
+    gathers = [render_recording(recording, 64, 12, "resize")]
     write_survey(tmp_path / "survey", gathers, (64, 12), {})
     survey = open_survey(tmp_path / "survey")
     session = Session(survey, tmp_path / "anna.csv", "anna", along_lines(survey))
@@ -105,6 +107,8 @@ def test_a_column_of_a_resized_gather_marks_all_its_traces(serve, window, tmp_pa
     window.wait("return document.querySelector('#marks button')")
     (mark,) = session.marked(gathers[0].gather_id)
     assert (mark.first_trace, mark.last_trace, mark.kind) == (1, 2, "dead")
+    assert session.marks.read_text().endswith(",121,122\n")
+    assert "trace 2 (channel 122)" in window.text("#readout")
 
 
 def test_traces_are_marked_by_dragging_and_taken_back(served, window):

@@ -239,6 +239,7 @@ def test_marks_are_kept_beside_and_taken_back_first(session):
     session.mark(shot(3), 6, 9, "noisy")
     assert [(mark.first_trace, mark.kind) for mark in again(session).marked(shot(3))] == [(2, "dead"), (6, "noisy")]
     assert session.marks == session.labels.parent / "traces" / "anna.csv"
+    assert [(row["first_channel"], row["last_channel"]) for row in rows_of(session.marks)] == [("2", "4"), ("6", "9")]
     assert session.take_back(shot(3)).line.startswith("noisy, traces 6 to 9")
     assert session.take_back(shot(3)).line.startswith("dead, traces 2 to 4")
     assert session.marked(shot(3)) == [] and session.take_back(shot(3)).gather_id == shot(1)

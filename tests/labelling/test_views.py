@@ -42,6 +42,7 @@ def test_axes_of_a_recording_and_of_a_resized_one():
     )
     assert (whole.start_s, whole.interval_s, whole.spacing_m) == (0.0, INTERVAL_S, 12.5)
     assert whole.trace.tolist() == list(range(1, 49)) and whole.offset_m[:2].tolist() == [-150.0, -162.5]
+    assert whole.channel[:2].tolist() == [1, 2] and resized.channel[[0, 1, -1]].tolist() == [2, 4, 48]
     assert resized.interval_s == 2 * INTERVAL_S and resized.start_s == pytest.approx(INTERVAL_S / 2)
     assert resized.trace[:2].tolist() == [1.5, 3.5] and resized.offset_m[:2].tolist() == [-156.25, -181.25]
     unknown = views.axes_of(

@@ -49,5 +49,7 @@ function read(view, {x, y}) {
   const time = gather.interval_s ? `${(gather.start_s + sample * gather.interval_s).toFixed(3)} s` : `sample ${sample + 1}`;
   const offset = gather.offset_m[trace] === null ? "offset unknown" : `${gather.offset_m[trace]} m`;
   const value = gather.values[trace * gather.samples + sample] / gather.full_scale;
-  element("readout").textContent = `${time}, trace ${Math.round(gather.trace[trace])}, ${offset}, ${value.toFixed(2)} of the clip`;
+  const number = Math.round(gather.trace[trace]), channel = gather.channel[trace];
+  const apart = channel && channel !== number ? ` (channel ${channel})` : "";
+  element("readout").textContent = `${time}, trace ${number}${apart}, ${offset}, ${value.toFixed(2)} of the clip`;
 }

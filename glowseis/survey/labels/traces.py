@@ -1,14 +1,16 @@
 """Traces that judges marked as dead or noisy, in a file of their own beside the labels.
 
 ```
-gather_id,first_trace,last_trace,kind,judge,time
-line0001-shot00012-cable1,118,131,noisy,anna,2026-11-27T14:03:12Z
+gather_id,first_trace,last_trace,kind,judge,time,first_channel,last_channel
+line0001-shot00012-cable1,118,131,noisy,anna,2026-11-27T14:03:12Z,120,133
 ```
 """
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
+
+import numpy as np
 
 from glowseis.errors import InputError
 from glowseis.survey.cells import cell_text, safe_cell
@@ -18,6 +20,10 @@ from glowseis.survey.labels.adding import append_rows, check_judge, line_end, no
 from glowseis.survey.store.index import is_id
 
 COLUMNS = ("gather_id", "first_trace", "last_trace", "kind", "judge", "time")
+"""Columns that a table of marks must have."""
+
+CHANNELS = ("first_channel", "last_channel")
+"""Columns for people, which files of earlier versions lack."""
 
 KINDS = ("dead", "noisy")
 """What traces can be marked as."""
@@ -34,6 +40,7 @@ class Marked:
         kind: One of `KINDS`; empty to take the judge's earlier mark of these traces back.
         judge: Who says so.
         time: When, as ISO 8601; now by default.
+        channels: First and last channel for people, as `channels_of` returns them; not read back.
 
     Raises:
         InputError: There are no such traces, or one of the texts cannot be written.
@@ -45,6 +52,7 @@ class Marked:
     kind: str
     judge: str
     time: str = field(default_factory=now)
+    channels: tuple[int, int] | tuple[()] = ()
 
     def __post_init__(self) -> None:
         if not is_id(self.gather_id):
@@ -59,7 +67,29 @@ class Marked:
 
     def cells(self) -> dict[str, str]:
         """Its cells by column, as they stand in the file."""
-        return {name: safe_cell(str(value)) for name, value in zip(COLUMNS, astuple(self), strict=True)}
+        *values, channels = astuple(self)
+        cells = zip((*COLUMNS, *CHANNELS), (*values, *(channels or ("", ""))), strict=True)
+        return {name: safe_cell(str(value)) for name, value in cells}
+
+
+def channels_of(channel: np.ndarray, first_trace: int, last_trace: int) -> tuple[int, int] | tuple[()]:
+    """The range of channels that some neighbouring traces have alone.
+
+    Args:
+        channel: Channel numbers of the recording `[trace]`; traces with 0 have none.
+        first_trace: The first of the traces, from 1.
+        last_trace: The last of them.
+
+    Returns:
+        The lowest and the highest number; nothing if they have none, or if another trace has one between these.
+    """
+    inside = channel[first_trace - 1 : last_trace]
+    inside = inside[inside != 0]
+    if not len(inside):
+        return ()
+    first, last = int(inside.min()), int(inside.max())
+    between = np.count_nonzero((channel >= first) & (channel <= last) & (channel != 0))
+    return (first, last) if between == len(inside) else ()
 
 
 def append_marks(path: Path, marks: Sequence[Marked]) -> int:
@@ -76,7 +106,7 @@ def append_marks(path: Path, marks: Sequence[Marked]) -> int:
         InputError: The file is not a table of marks in UTF-8.
         OSError: The disk is full or not writable.
     """
-    return append_rows(path, COLUMNS, [mark.cells() for mark in marks], _form)
+    return append_rows(path, (*COLUMNS, *CHANNELS), [mark.cells() for mark in marks], _form)
 
 
 def read_marks(path: Path) -> list[Marked]:
@@ -86,7 +116,7 @@ def read_marks(path: Path) -> list[Marked]:
         path: The CSV file; there are none if it is missing or empty.
 
     Returns:
-        The marks in the order in which they were first made.
+        The marks in the order in which they were made.
 
     Raises:
         InputError: It is not a table of marks, or a cell is wrong.
@@ -105,10 +135,9 @@ def read_marks(path: Path) -> list[Marked]:
         except (InputError, ValueError) as wrong:
             raise InputError(f"{source_text(path)}, row {number}: {wrong}; correct or remove it") from None
         key = (mark.gather_id, mark.first_trace, mark.last_trace, mark.judge.casefold())
+        held.pop(key, None)
         if mark.kind:
             held[key] = mark
-        else:
-            held.pop(key, None)
     return list(held.values())
 
 

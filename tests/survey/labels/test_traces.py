@@ -1,9 +1,10 @@
 """Traces that judges marked, in a file of their own."""
 
+import numpy as np
 import pytest
 
 from glowseis.errors import InputError
-from glowseis.survey.labels.traces import COLUMNS, Marked, append_marks, read_marks
+from glowseis.survey.labels.traces import CHANNELS, COLUMNS, Marked, append_marks, channels_of, read_marks
 
 
 def test_marks_are_added_replaced_and_taken_back(tmp_path):
@@ -18,6 +19,54 @@ def test_marks_are_added_replaced_and_taken_back(tmp_path):
     assert [(mark.first_trace, mark.last_trace, mark.kind, mark.judge) for mark in read_marks(path)] == [
         (3, 9, "noisy", "Anna")
     ]
+
+
+@pytest.mark.parametrize(
+    ("marks", "held"),
+    [
+        ("1-5 dead, 10-12 noisy, 1-5 noisy", "10-12 noisy, 1-5 noisy"),
+        ("1-5 dead, 10-12 noisy, 1-5 ", "10-12 noisy"),
+        ("1-5 dead, 2-5 noisy, 1-5 dead", "2-5 noisy, 1-5 dead"),
+    ],
+)
+def test_the_last_mark_comes_last(tmp_path, marks, held):
+    for mark in marks.split(", "):
+        traces, kind = mark.split(" ")
+        append_marks(tmp_path / "anna.csv", [Marked("a-1", *map(int, traces.split("-")), kind, "anna")])
+    found = [f"{mark.first_trace}-{mark.last_trace} {mark.kind}" for mark in read_marks(tmp_path / "anna.csv")]
+    assert ", ".join(found) == held
+
+
+@pytest.mark.parametrize(
+    ("channel", "traces", "channels"),
+    [
+        ([3, 4, 5, 6], (2, 3), (4, 5)),
+        ([6, 5, 4, 3], (2, 4), (3, 5)),
+        ([1, 2, 5, 6], (2, 3), (2, 5)),
+        ([1, 2, 0, 3], (2, 4), (2, 3)),
+        ([1, 2, 0, 3], (3, 3), ()),
+        ([0, 0, 0, 0], (1, 4), ()),
+        ([1, 3, 2, 4], (1, 2), ()),
+        ([1, 2, 1, 2], (1, 2), ()),
+    ],
+)
+def test_channels_of_marked_traces_are_told_if_they_are_theirs_alone(channel, traces, channels):
+    assert channels_of(np.array(channel, np.int32), *traces) == channels
+
+
+@pytest.mark.parametrize(
+    "begun", ["", ",".join(COLUMNS) + "\na-1,1,1,dead,anna,\n", "kind;judge;gather_id;first_trace;last_trace;time\n"]
+)
+def test_channels_are_added_to_new_files_and_earlier_ones_go_on(tmp_path, begun):
+    path = tmp_path / "anna.csv"
+    path.write_text(begun)
+    append_marks(path, [Marked("a-1", 3, 9, "dead", "anna", channels=(5, 11)), Marked("a-1", 4, 4, "dead", "anna")])
+    assert [mark.last_trace for mark in read_marks(path)][-2:] == [9, 4]
+    written = path.read_text()
+    assert written.startswith(begun or ",".join((*COLUMNS, *CHANNELS)))
+    assert [line.endswith(end) for line, end in zip(written.splitlines()[-2:], (",5,11", ",,"), strict=True)] == [
+        not begun
+    ] * 2
 
 
 @pytest.mark.parametrize(
