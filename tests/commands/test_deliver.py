@@ -199,6 +199,16 @@ def test_files_that_are_no_segy_have_a_kill_list(tmp_path, command):
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["delivery.json", "kill.csv"]
 
 
+@pytest.mark.parametrize(("options", "killed"), [({}, []), ({"zero_level": 0.0}, ["5"])])
+def test_faults_are_about_the_zero_that_the_grades_are_about(tmp_path, command, options, killed):
+    one = random_recording(1, 200, TRACES)
+    one.amplitude[:, 4] += 20
+    write_segy(tmp_path / "a.segy", [one])
+    grades = grades_of(tmp_path / "g.csv", [tmp_path / "a.segy"], ("good",), **options)
+    assert command("deliver", grades, "--out", tmp_path / "out").status == 0
+    assert [row[3] for row in rows(tmp_path / "out" / "kill.csv")[1:]] == killed
+
+
 def test_our_own_files_keep_cable_and_line(tmp_path, command):
     write_segy(tmp_path / "own.segy", [random_recording(shot, samples=SAMPLES, traces=TRACES) for shot in range(3)])
     grades = grades_of(tmp_path / "g.csv", [tmp_path / "own.segy"])

@@ -19,7 +19,7 @@ from glowseis.survey.formats.sources import open_source
 from glowseis.survey.gather import Origin
 from glowseis.survey.matching.bringing import by_offset, traces_taken
 from glowseis.survey.simulate import Acquisition, simulate_recording
-from tests.support.random_gathers import random_recording
+from tests.support.random_gathers import random_recording, stepped_recording
 
 GATHERS_OF_LINE = 6
 
@@ -120,6 +120,24 @@ def test_traces_in_disorder_are_measured_along_the_cable(line, tmp_path, command
     assert told in again.out and again.out.splitlines()[-4:-1] == first.out.splitlines()[-4:-1]
     done = command("ingest", tmp_path / "shuffled.segy", "--out", tmp_path / "survey")
     assert done.status == 0 and f"warning: {GATHERS_OF_LINE} gathers with traces in disorder" in done.out
+
+
+@pytest.mark.parametrize(
+    ("words", "noise", "target", "leaking"),
+    [
+        (["--noise", "0.1-1.9", "--target", "2.2-4"], 1.0, 3.0, ""),
+        (["--noise", "2.2-4", "--target", "0.1-1.9", "--module", "16"], 3.0, 1.0, "17-32"),
+        (["--noise", "0.1-1.9", "--target", "0.1-1.9", "--zero-level", "2"], 5**0.5, 5**0.5, ""),
+        (["--noise", "0.1-1.9", "--target", "0.1-1.9", "--module", "0"], 1.0, 1.0, ""),
+    ],
+)
+def test_windows_modules_and_zero_are_those_that_were_given(tmp_path, command, no_maps, words, noise, target, leaking):
+    glowseis.write_gathers(tmp_path / "a.segy", [stepped_recording(shot) for shot in range(2)])
+    assert command("qc", tmp_path / "a.segy", "--out", tmp_path / "out", *words).status == 0
+    for row in cells(tmp_path / "out" / "gathers.csv"):
+        assert float(row["noise_rms_median"]) == pytest.approx(noise, rel=0.06)
+        assert float(row["target_rms_median"]) == pytest.approx(target, rel=0.06)
+        assert row["crossfeed_channels"] == leaking
 
 
 def test_files_in_several_units_are_told(line, tmp_path, command, no_maps):

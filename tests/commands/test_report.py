@@ -22,7 +22,7 @@ from glowseis.survey.formats.source import ReadOptions
 from glowseis.survey.formats.sources import open_source
 from tests.support.browser import needs_chromium
 from tests.support.page_reader import PageReader
-from tests.support.random_gathers import random_recording, random_survey
+from tests.support.random_gathers import random_recording, random_survey, stepped_recording
 
 SHOTS = 8
 LOUD, DEAD = (3, 5), 6
@@ -209,6 +209,35 @@ def test_grades_are_for_the_fractions_that_the_page_says_are_assumed(
     page = PageReader(out.read_text(encoding="utf-8"))
     assert f"Probabilities assume {told}" in page.text
     assert [int(cell.split()[0]) for cell in page.tables["statistics"][1][3:6]] == [SHOTS - 1 - bad, 0, bad]
+
+
+@pytest.mark.parametrize(
+    ("words", "noise", "ratio_db", "leaks", "grey"),
+    [
+        (["--noise", "0.1-1.9", "--target", "2.2-4", "--module", "16"], 1.0, 9.5, "FAIL", 128),
+        (["--noise", "2.2-4", "--target", "0.1-1.9"], 3.0, -9.5, "pass", 128),
+        (["--noise", "0.1-1.9", "--target", "0.1-1.9", "--zero-level", "-2"], 5**0.5, 0.0, "pass", 160),
+    ],
+)
+def test_windows_modules_and_zero_are_those_that_were_given(
+    model, tmp_path, command, monkeypatch, words, noise, ratio_db, leaks, grey
+):
+    """Measures are of the windows and about the zero, and the images that are graded are about it."""
+    glowseis.write_gathers(tmp_path / "a.segy", [stepped_recording(shot) for shot in range(2)])
+    rules, out, look, seen = tmp_path / "rules.toml", tmp_path / "a.html", Stand.look, []
+    limit = 'name = "leaks"\nattribute = "crossfeed_modules"\nmax = 0\nshare = 0.05'
+    rules.write_text(f"fewest_records = 2\n[[limit]]\n{limit}\n")
+    monkeypatch.setattr(Stand, "look", lambda self, images: (seen.append(images.mean()), look(self, images))[1])
+    done = command(
+        "report", tmp_path / "a.segy", "--model", model, "--out", out, "--worst", 0, "--rules", rules, *words
+    )
+    assert done.status == 0, done.error
+    page = PageReader(out.read_text(encoding="utf-8"))
+    found = dict(zip(*page.tables["statistics"][:2], strict=True))
+    assert float(found["noise"]) == pytest.approx(noise, rel=0.06)
+    assert float(found["signal to noise, dB"]) == pytest.approx(ratio_db, abs=0.4)
+    assert {row[0]: row[3] for row in page.tables["rules"]}["leaks"] == leaks
+    assert np.mean(seen) == pytest.approx(grey, abs=10)
 
 
 def test_gathers_that_trained_the_model_are_told(line, model, tmp_path, command, monkeypatch):

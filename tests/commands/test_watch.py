@@ -127,7 +127,10 @@ def test_files_are_graded_once_they_are_complete(folder):
     assert [one.source for one in read_record(folder.table).files] == ["in/a.segy", "in/b.segy"]
 
 
-@pytest.mark.parametrize("words", [("--prior", "0,0,1"), ("--fit", "resize"), ("--fit", "crop", "--size", "16x12")])
+@pytest.mark.parametrize(
+    "words",
+    [("--prior", "0,0,1"), ("--fit", "resize"), ("--fit", "crop", "--size", "16x12"), ("--zero-level", "0.5")],
+)
 def test_the_table_is_that_of_grading_without_watching(folder, command, monkeypatch, words):
     monkeypatch.setattr(StandIn, "fractions", lambda self: np.full(3, 1 / 3))
     folder.write("a.segy")

@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 
+from glowseis.survey.amplitudes.bands import low_band
 from glowseis.survey.gather import Geometry, Recording
 from glowseis.survey.render import render_recording
 from glowseis.survey.store.survey import open_survey, write_survey
@@ -30,6 +31,14 @@ def random_recording(shot, samples=40, traces=24, *, label="good", line=3, cable
         ),
         source="noise",
     )
+
+
+def stepped_recording(shot, **settings):
+    """Noise of 2 s with a level of about 1, then of 3; channels 17 to 32 leak into each other."""
+    made, random = random_recording(shot, 512, 48, **settings), np.random.default_rng(shot)
+    made.amplitude[:, 16:32] += 1.2 * low_band(random.normal(size=(512, 1)).astype(np.float32), 0.008)
+    made.amplitude[256:] *= 3
+    return made
 
 
 def random_gather(shot, size=(64, 32), **settings):
