@@ -22,11 +22,20 @@ from glowseis.survey.formats.header_findings import (
     Found,
     found_remarks,
 )
+from glowseis.survey.formats.header_scalars import Scalars
 from glowseis.survey.formats.header_unnumbered import Unnumbered
 from glowseis.survey.formats.segy_headers import CABLE, Word, are_angles, coordinate_scale
 from glowseis.survey.formats.source import Remark
-from glowseis.survey.formats.trace_order import along, jumps, motion, repeats, restarts
-from glowseis.survey.wording import first_names, number_of
+from glowseis.survey.formats.trace_order import (
+    MOST_CABLES,
+    along,
+    alternates,
+    equal_runs,
+    jumps,
+    motion,
+    repeats,
+    restarts,
+)
 
 TOLERANCE_M = 1.0
 """A source that differs by no more than this from trace to trace is rounded differently but does not move."""
@@ -54,9 +63,6 @@ COMPONENTS = range(11, 18)
 SWAPPED = 256
 """Factor of a one-byte code whose two bytes are swapped."""
 
-SCALARS = (0, 1, 10, 100, 1000, 10_000)
-"""Allowed values of SourceGroupScalar, or of its negative."""
-
 
 class HeaderChecks:
     """Checks the trace headers of a file as they are read, some whole gathers at a time, with memory only for these.
@@ -78,7 +84,7 @@ class HeaderChecks:
         self._unit_m = unit_m
         self._gathers = self._traces = 0
         self._shown_shots = False
-        self._scalars: dict[int, int] = {}
+        self._scalars = Scalars()
         self._shot_scalar = 0
         self._moving, self._restless, self._cables, self._interleaved = Found(), Found(), Found(), Found()
         self._restarting, self._single, self._stacked = Found(), Found(), Found()
@@ -104,7 +110,7 @@ class HeaderChecks:
         source = [gathers.word(field) for field in (TraceField.SourceX, TraceField.SourceY)]
         receiver = [gathers.word(field) for field in (TraceField.GroupX, TraceField.GroupY)]
         offset = gathers.word(TraceField.offset)
-        self._note_scalars(gathers, [*source, *receiver])
+        self._scalars.look(gathers, [*source, *receiver])
         scale = coordinate_scale(gathers.headers, self._order)
         angles = are_angles(gathers.headers, self._order, [each * scale for each in (*source, *receiver)])
         tolerance = 0.0 if angles else TOLERANCE_M / self._unit_m
@@ -148,6 +154,8 @@ class HeaderChecks:
         )
         moving_mend = self._moving.suggestion("shot-header") or find_shots
         cables_mend = self._cables.suggestion("cable-header") or find_cables
+        alternating = self._interleaved.suggestion("cable-header")
+        alternating = f"; {alternating}" if alternating else f", then {find_cables}"
         codes = ", ".join(map(str, sorted(self._component_codes)))
         told = {
             "single": (self._single, f"{singles} have one trace: {single_mend}"),
@@ -167,8 +175,8 @@ class HeaderChecks:
             ),
             "interleaved": (
                 self._interleaved,
-                f"{self._channel.name} is the same for several consecutive traces of %s, as if cables alternate: "
-                f"sort the traces by cable, then {find_cables}",
+                f"{self._channel.name} {self._interleaved.about} %s, as if cables alternate: sort the traces by "
+                f"cable{alternating}",
             ),
             "components": (
                 self._components,
@@ -198,7 +206,7 @@ class HeaderChecks:
             text = f"its file header says that traces are sorted by {SORTED_BY[self._sorting]} (TraceSortingCode "
             text += f"{self._sorting}, bytes 3229-3230), and no header word shows shots: give the file sorted by shot"
             remarks.append(Remark("sorting", text))
-        return remarks + self._scalar_remarks()
+        return remarks + self._scalars.remarks()
 
     def _note_single(self, gathers: GatherRuns) -> None:
         """Gathers of one trace: which word would form shots from them."""
@@ -263,20 +271,21 @@ class HeaderChecks:
     ) -> None:
         """Gathers of one source in which channels, offsets or receivers start again."""
         channel = gathers.word(self._channel)
+        words = [byte for byte in CABLE_WORDS if byte not in self._keys | {self._channel.byte}]
         found = [(*repeats(gathers, channel), f"channel numbers ({self._channel.name}) repeat")]
         for told, what in ((offset, "offsets start again"), (along(gathers, receiver), "receivers start again")):
             found.append((*restarts(gathers, told), what))
         found.append((*jumps(gathers, channel), f"channel numbers ({self._channel.name}) jump"))
-        left = still.copy()
+        left = still & ~self._note_mixed(gathers, still, channel, words)
         for which, marks, what in found:
             these = which & left
             if not these.any():
                 continue
             left &= ~these
             together = these & (gathers.count(marks) > 0)
-            self._interleaved.add(gathers, these & ~together)
+            if self._interleaved.add(gathers, these & ~together) and not self._interleaved.about:
+                self._interleaved.about = "is the same for several consecutive traces of"
             shots = together & ~known
-            words = [byte for byte in CABLE_WORDS if byte not in self._keys | {self._channel.byte}]
             if shots.any() and (
                 self._restart_of_shots(gathers, shots, marks)
                 or self._unnumbered.restart(gathers, shots, marks, what)
@@ -289,7 +298,30 @@ class HeaderChecks:
             if self._cables.add(gathers, together):
                 self._cables.about = self._cables.about or what
                 self._cables.keep_words(gathers, together, marks, words)
+        unplaced = np.logical_and.reduce([gathers.low(each) == gathers.high(each) for each in (offset, *receiver)])
+        left &= ~self._note_counted(gathers, left & unplaced & (known | self._unnumbered.is_numbered), words)
         self._unnumbered.look(gathers, self._note_zeros(gathers, left & ~known), offset)
+
+    def _note_mixed(
+        self, gathers: GatherRuns, which: np.ndarray, channel: np.ndarray, words: Sequence[int]
+    ) -> np.ndarray:
+        """Note and return gathers whose channel numbers jump from cable to cable, bool `[gather]`."""
+        mixed, marks = alternates(gathers, channel, (gathers.word(byte) for byte in words))
+        mixed &= which
+        if self._interleaved.add(gathers, mixed):
+            self._interleaved.about = self._interleaved.about or "jumps from trace to trace of"
+            few = [byte for byte in words if np.ptp(gathers.word(byte)) <= MOST_CABLES]
+            self._interleaved.keep_words(gathers, mixed, marks, few)
+        return mixed
+
+    def _note_counted(self, gathers: GatherRuns, which: np.ndarray, words: Sequence[int]) -> np.ndarray:
+        """Note and return gathers in which only a word that counts cables tells them apart, bool `[gather]`."""
+        counted, marks = equal_runs(gathers, gathers.word(CABLE))
+        counted &= which & (CABLE in words)
+        if self._cables.add(gathers, counted):
+            self._cables.about = self._cables.about or f"byte {CABLE} counts runs of equally many traces"
+            self._cables.keep_words(gathers, counted, marks, words)
+        return counted
 
     @staticmethod
     def _tell_apart(gathers: GatherRuns, which: np.ndarray, marks: np.ndarray, words: Sequence[int]) -> bool:
@@ -341,27 +373,3 @@ class HeaderChecks:
         blank = (gathers.high(offset) == 0) & (gathers.high(channel) > gathers.low(channel))
         self._stacked.add(gathers, which & ~blank)
         self._blank_stacked.add(gathers, which & blank & ~known)
-
-    def _note_scalars(self, gathers: GatherRuns, coordinates: Sequence[np.ndarray]) -> None:
-        scalar = gathers.word(TraceField.SourceGroupScalar)
-        told = np.logical_or.reduce([each != 0 for each in coordinates])
-        if (scalar == scalar[0]).all():
-            counts = {int(scalar[0]): int(np.count_nonzero(told))}
-        else:
-            found, times = np.unique(scalar[told], return_counts=True)
-            counts = dict(zip(found.tolist(), times.tolist(), strict=True))
-        for value, count in counts.items():
-            if count:
-                self._scalars[value] = self._scalars.get(value, 0) + count
-
-    def _scalar_remarks(self) -> list[Remark]:
-        where = "SourceGroupScalar (bytes 71-72)"
-        if odd := sorted(value for value in self._scalars if abs(value) not in SCALARS):
-            seen = first_names([str(value) for value in odd])
-            text = f"{where} holds {seen}, which is not a power of ten: coordinates are doubtful; write the file again"
-            return [Remark("scalar", text)]
-        if len({(abs(value), value < 0) if abs(value) > 1 else (1, False) for value in self._scalars}) > 1:
-            seen = ", ".join(f"{value} ({number_of(count, 'trace')})" for value, count in sorted(self._scalars.items()))
-            text = f"{where} differs from trace to trace: {seen}; coordinates are doubtful; write it again with one"
-            return [Remark("scalars", text)]
-        return []

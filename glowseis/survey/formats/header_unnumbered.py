@@ -51,6 +51,11 @@ class Unnumbered:
         number = gathers.word(self._shot)
         self._numbers |= {int(number.min()), int(number.max())}
 
+    @property
+    def is_numbered(self) -> bool:
+        """Whether the file has several shot numbers, as far as was seen."""
+        return len(self._numbers) > 1
+
     def restart(self, gathers: GatherRuns, which: np.ndarray, marks: np.ndarray, what: str) -> bool:
         """Note gathers in which channels, offsets or receivers start again.
 

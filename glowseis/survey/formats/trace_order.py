@@ -1,6 +1,6 @@
 """How the traces of gathers follow one another: where the source moves, and where channels or offsets start again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -9,6 +9,9 @@ from glowseis.survey.formats.gather_runs import GatherRuns
 LEAST_RUN = 3
 """Fewest traces, on average, in a run between two gaps in the channel numbers, or between two turns of what rises or
 falls along a cable; traces in disorder turn after two."""
+
+MOST_CABLES = 32
+"""Widest range of numbers that count cables."""
 
 LEAST_GAP = 20
 """Most consecutive channels that may be missing without being a gap."""
@@ -109,6 +112,56 @@ def jumps(gathers: GatherRuns, channel: np.ndarray) -> tuple[np.ndarray, np.ndar
     least = gathers.low(np.where(gap, size, np.iinfo(np.int64).max))
     few = (count > 0) & (count < gathers.lengths // LEAST_RUN) & _runs(gathers, up, down)
     return few & (least > gathers.lengths / (count + 1)), gap
+
+
+def alternates(gathers: GatherRuns, channel: np.ndarray, words: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Find channel numbers that jump from cable to cable, in gathers whose cables' traces are mixed.
+
+    Traces in disorder jump too: either a word changes exactly where numbers jump, and holds few values, or the cables
+    take turns, so that all steps up are the same, and all steps down.
+
+    Args:
+        gathers: Gathers.
+        channel: Channel numbers that run on from cable to cable, int64 `[trace]`.
+        words: Values of words that may tell cables apart, int64 `[trace]` each, asked for only if needed.
+
+    Returns:
+        Gathers in which they do, bool `[gather]`, and traces after jumps, bool `[trace]`.
+    """
+    steps = gathers.steps(channel)
+    gap = np.abs(steps) > LEAST_GAP
+    count = gathers.count(gap)
+    many = (count > 0) & (count >= gathers.lengths // LEAST_RUN) & (gathers.lengths > LEAST_GAP)
+    if not many.any():
+        return many, gap
+    up, down = np.where(steps > 0, steps, 0), np.where(steps < 0, -steps, 0)
+    turns = (gathers.high(up) > 0) & (gathers.high(down) > 0) & (count == gathers.lengths - 1)
+    for each in (up, down):
+        turns &= gathers.high(each) == gathers.low(np.where(each > 0, each, np.iinfo(np.int64).max))
+    for told in words:
+        few = gathers.high(told) - gathers.low(told) <= MOST_CABLES
+        turns |= few & ~gathers.any((gathers.steps(told) != 0) != gap)
+    return many & turns, gap
+
+
+def equal_runs(gathers: GatherRuns, told: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find a word that counts cables: it goes up by one after equally many traces.
+
+    Args:
+        gathers: Gathers.
+        told: The word's values, int64 `[trace]`.
+
+    Returns:
+        Gathers in which it does, bool `[gather]`, and traces at which it changes, bool `[trace]`.
+    """
+    steps = gathers.steps(told)
+    changed = steps != 0
+    runs = gathers.count(changed) + 1
+    length = gathers.lengths // runs
+    place = np.arange(len(told)) - gathers.spread(gathers.starts)
+    due = (place % gathers.spread(np.maximum(length, 1)) == 0) & (place > 0)
+    equal = (gathers.lengths % runs == 0) & ~gathers.any(changed != due) & ~gathers.any(changed & (steps != 1))
+    return equal & (runs > 1) & (length > LEAST_GAP), changed
 
 
 def _runs(gathers: GatherRuns, up: np.ndarray, down: np.ndarray) -> np.ndarray:

@@ -18,6 +18,12 @@ def cables(shots=2, count=3):
     return Line(shots, 24, count)
 
 
+def split_spread(half):
+    """Channels of two shots with the source in the middle, sorted by distance: 60, 61, 59, 62 and so on."""
+    steps = np.arange(2 * half)
+    return np.tile(half + (steps + 1) // 2 * np.where(steps % 2, 1, -1), 2)
+
+
 def test_sound_lines_are_not_remarked_on(tmp_path):
     sound = [
         Line(),
@@ -26,6 +32,7 @@ def test_sound_lines_are_not_remarked_on(tmp_path):
         Line().sorted_by(Line().shot, -Line().number),
         Line().with_words(offset=0, sx=0, gx=0, gy=0),
         Line().with_words(offset=12 * (Line().number - 12), gx=Line()["sx"] - 12 * (Line().number - 12)),
+        Line(2, 120).with_words(offset=np.tile(6 * np.arange(120), 2), gx=0, tracf=split_spread(60)),
         Line().with_words(counit=2, scalco=-100),
         Line().with_words(cdp=2 * Line().shot + Line().number),
         Line().with_words(ep=7000 + np.arange(72)),
@@ -123,6 +130,39 @@ def test_cables_whose_traces_alternate_are_to_be_sorted(tmp_path):
     line = line.with_words(cable=line.streamer + 1).sorted_by(line.shot, line.number, line.streamer)
     found = told(written(tmp_path, line))
     assert list(found) == ["interleaved"] and "sort the traces by cable" in found["interleaved"]
+
+
+@pytest.mark.parametrize("words", [{}, {"offset": 0, "gx": 0, "gy": 0}, {"sx": 0, "gx": 0, "gy": 0}])
+@pytest.mark.parametrize(
+    ("word", "by_offset"), [("cable", False), ("cable", True), ("iline", False), ("iline", True), ("", False)]
+)
+def test_cables_whose_traces_are_mixed_while_channels_count_on(tmp_path, words, by_offset, word):
+    """Sorted by offset without such a word, they cannot be told from traces in disorder."""
+    line = cables(count=4)
+    line.with_words(tracf=1 + 24 * line.streamer + line.number, cdp=np.arange(192))
+    line["offset"] = line["offset"] + 5 * line.streamer**2
+    line["iline"] = line["cable"] = np.zeros(192, int)
+    if word:
+        line[word] = 7 + line.streamer
+    line.sorted_by(line.shot, line["offset"] if by_offset else line.number, line.streamer).with_words(**words)
+    text = told(written(tmp_path, line))["interleaved"]
+    assert text.startswith("TraceNumber jumps from trace to trace of 2 gathers")
+    wanted = {"cable": "cable; byte 233 holds 7 to 10; try --cable-header 233", "iline": "try --cable-header INLINE_3D"}
+    assert wanted.get(word, "cable, then pass --cable-header with the word that tells cables apart") in text
+
+
+@pytest.mark.parametrize("sx", [0, 100])
+def test_a_cable_word_that_counts_equal_runs_where_nothing_else_tells(tmp_path, sx):
+    line = cables()
+    running = line.with_words(tracf=1 + 24 * line.streamer + line.number, offset=0, sx=sx, gx=0, gy=0)
+    path = written(tmp_path, running.with_words(cable=1 + line.streamer))
+    text = told(path)["cables"]
+    assert (
+        text.startswith("byte 233 counts runs of equally many traces within 2 gathers") and "--cable-header 233" in text
+    )
+    assert told(path, cable_header="233") == {}
+    for other in (line.number // 8, line.number % 3, line.streamer == 2, 5 * line.streamer):
+        assert "cables" not in told(written(tmp_path, running.with_words(cable=other)))
 
 
 def test_gaps_in_channels_and_single_wrong_words_are_no_cables(tmp_path):
