@@ -276,8 +276,9 @@ def told_of_donors(
     quiet = [name for name, share in shares if share is not None and share <= np.median(usual)]
     if not quiet:
         return []
+    has = "has" if len(quiet) == 1 else "have"
     return [
-        f"{len(quiet)} of {number_of(len(donors), 'gather')} labelled {label} have no more noise below {corner_hz:g} "
+        f"{len(quiet)} of {number_of(len(donors), 'gather')} labelled {label} {has} no more noise below {corner_hz:g} "
         "Hz than half of the gathers with other labels, so what is made with theirs may not deserve the label: "
         f"{first_names(quiet)}"
     ]
