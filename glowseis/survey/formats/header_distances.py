@@ -7,6 +7,7 @@ import numpy as np
 from glowseis.survey.formats.gather_runs import GatherRuns
 from glowseis.survey.formats.header_findings import Found, found_remarks
 from glowseis.survey.formats.source import Remark
+from glowseis.survey.wording import number_of
 
 MOST = 1 / 3
 """Largest share of a gather's traces whose distances may be more than twice or less than half the offsets: those near
@@ -30,7 +31,7 @@ class Distances:
     """Gathers whose offsets differ from the distances between source and receiver."""
 
     def __init__(self) -> None:
-        self._apart, self._reversed = Found(), Found()
+        self._apart, self._reversed, self._blank = Found(), Found(), Found()
 
     def look(
         self, gathers: GatherRuns, which: np.ndarray, offset: np.ndarray, source: np.ndarray, receiver: np.ndarray
@@ -46,8 +47,10 @@ class Distances:
         """
         which = which & (gathers.any(receiver[0] != 0) | gathers.any(receiver[1] != 0))
         told = np.abs(offset).astype(np.float64)
-        distance = np.hypot(*(receiver - source)) * (offset != 0)
+        separation = np.hypot(*(receiver - source))
+        distance = separation * (offset != 0)
         total = gathers.sum(told)
+        self._blank.add(gathers, which & (total == 0) & gathers.any(separation > 0))
         which &= total > 0
         ratio = np.divide(gathers.sum(distance), total, out=np.ones_like(total), where=which)
         wrong = which & ((ratio < 0.5) | (ratio > 2))
@@ -84,4 +87,8 @@ class Distances:
                 "(bytes 37-40) or the receivers (bytes 81-88) and write the file again; both are kept as they are",
             ),
         }
-        return found_remarks(told, named)
+        remarks = found_remarks(told, named)
+        if self._blank.count:
+            text = f"offsets (bytes 37-40) are 0 in all traces of {number_of(self._blank.count, 'gather')}: distances "
+            remarks.append(Remark("blank offsets", f"{text}between source and receiver are used", is_warning=False))
+        return remarks

@@ -109,7 +109,8 @@ def places(headers: np.ndarray, order: str, unit_m: float, zero_is_unknown: bool
         `offset_m`, `source_x_m`, `source_y_m`, `receiver_x_m` and `receiver_y_m` as a Geometry has them. Coordinates
         that are angles are NaN, because nothing here can use them. So are coordinates, those of receivers alone, and
         offsets that are 0 on all of several traces: writers leave unknown values at 0. The source's are those of the
-        first trace that has some.
+        first trace that has some. Offsets that are 0 on all of several traces of another writer are the distances
+        between source and receiver, if both are known.
     """
     scale = coordinate_scale(headers, order)
     fields = (TraceField.SourceX, TraceField.SourceY, TraceField.GroupX, TraceField.GroupY)
@@ -125,6 +126,11 @@ def places(headers: np.ndarray, order: str, unit_m: float, zero_is_unknown: bool
         for told in (coordinates, coordinates[2:], offset_m):
             if not told.any():
                 told[:] = np.nan
+        if np.isnan(offset_m).all() and not zero_is_unknown:
+            known = coordinates[:2].any(axis=0) & coordinates[2:].any(axis=0)
+            distance_m = np.hypot(*(coordinates[2:] - coordinates[:2])) * unit_m
+            if distance_m[known].any():
+                offset_m = np.where(known, distance_m, np.nan).astype(np.float32)
     source_x_m, source_y_m, receiver_x_m, receiver_y_m = coordinates * unit_m
     return {
         "offset_m": offset_m,

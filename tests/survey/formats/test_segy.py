@@ -13,6 +13,8 @@ from glowseis.errors import InputError
 from glowseis.survey.formats.segy import write_segy
 from tests.support.field_files import field_file, read_segy, segy_interval_s, segy_shapes
 from tests.support.random_gathers import random_recording
+from tests.support.shot_files import Line, opened
+from tests.support.shot_files import written as line_written
 
 
 def test_shots_of_a_field_file(tmp_path):
@@ -143,6 +145,30 @@ def test_angles_are_no_coordinates(tmp_path, unit):
         assert (header[TraceField.CoordinateUnits], header[TraceField.SourceX], header[TraceField.GroupX]) == (0, 0, 0)
     back = next(read_segy(tmp_path / "b.segy")).geometry
     assert np.isnan(back.source_x_m) and np.isnan(back.receiver_x_m).all()
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ({}, 100 + 12 * np.arange(24)),
+        ({"scalco": -10}, 10 + 1.2 * np.arange(24)),
+        # Receivers of single traces may be unknown, as may all of them, or the source; and a section has no offset.
+        (
+            {"gx": np.where(Line().number == 3, 0, Line()["gx"])},
+            [100, 112, 124, np.nan, *(100 + 12 * np.arange(4, 24))],
+        ),
+        ({"gx": 0}, np.full(24, np.nan)),
+        ({"sx": 0}, np.full(24, np.nan)),
+        ({"gx": Line()["sx"]}, np.full(24, np.nan)),
+        ({"counit": 2, "scalco": -100}, np.full(24, np.nan)),
+        ({"offset": 7 * Line().number}, 7 * np.arange(24)),
+    ],
+)
+def test_blank_offsets_are_distances_where_these_are_known(tmp_path, words, wanted):
+    path = line_written(tmp_path, Line().with_words(**{"offset": 0} | words))
+    np.testing.assert_allclose(next(opened(path).gathers()).geometry.offset_m, wanted, rtol=1e-6)
+    told = [remark.text for remark in opened(path).remarks() if remark.kind == "blank offsets"]
+    assert bool(told) == ("offset" not in words and np.isfinite(wanted).any())
 
 
 def test_coordinates_beyond_the_circle_are_lengths_whatever_the_header_says(tmp_path):
