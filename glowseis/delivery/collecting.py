@@ -178,7 +178,7 @@ def _add_ranges(
         found.from_0 = one.gather_id
     found.ranges += killed(f"gather {one.gather_id} of {one.source}", one.geometry, grade, faults)
     found.killed += bool(grade)
-    if grade and row and (_number(row.get("unlike", "")) or 0) > 1:
+    if grade and row and (number_in(row.get("unlike", "")) or 0) > 1:
         found.doubtful.append(one.gather_id)
     if not grade:
         found.channels.update({fault: int(np.count_nonzero(faults[fault] & ~padded)) for fault in FAULTS})
@@ -193,16 +193,20 @@ def _add_feature(
     else:
         found.units.setdefault(place.unit, row["gather_id"])
     properties: dict[str, Any] = {name: row[name] for name in FACTS}
-    properties |= {name: _number(row[name]) for name in FACTS[2:]}
+    properties |= {name: number_in(row[name]) for name in FACTS[2:]}
     properties |= {"grade": row["grade"], "grade_number": table.numbers[row["grade"]]}
     numbers = [f"{PROBABILITY}{label}" for label in table.labels] + [name for name in NUMBERS if name in row]
-    properties |= {name: _number(row[name]) for name in numbers}
+    properties |= {name: number_in(row[name]) for name in numbers}
     properties |= {f"{fault}_channels": int(np.count_nonzero(traces)) for fault, traces in faults.items()}
     found.features.append(feature(place, properties))
 
 
-def _number(cell: str) -> float | int | None:
-    """A cell's number, which a spreadsheet may have given a comma; None if it is empty or has none."""
+def number_in(cell: str) -> float | int | None:
+    """A cell's number, which a spreadsheet may have given a comma; None if it is empty or has none.
+
+    Args:
+        cell: The cell's text.
+    """
     try:
         value = float(cell.replace(",", "."))
     except ValueError:

@@ -5,13 +5,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from glowseis.delivery.collecting import FEWEST_SAMPLES, Found, collect
-from glowseis.delivery.grades import NOT_GRADED, SIMULATED, GradesTable, read_grades
+import numpy as np
+
+from glowseis.delivery.collecting import FEWEST_SAMPLES, Found, collect, number_in
+from glowseis.delivery.grades import NOT_GRADED, PROBABILITY, SIMULATED, GradesTable, read_grades
 from glowseis.delivery.kill_list import FAULTS, write_kill_list
 from glowseis.delivery.navigation import note, parse_crs, write_geojson
 from glowseis.delivery.record import GradedFile, GradingRecord, file_sha256, found_record, read_record
 from glowseis.errors import InputError
 from glowseis.files import check_output, whole_folder, write_json
+from glowseis.judging.decision import RARER
 from glowseis.survey.formats.marked_copy import bytes_text, chosen_word, marked_copy
 from glowseis.survey.formats.segy_headers import Word
 from glowseis.survey.formats.sources import open_source
@@ -71,6 +74,7 @@ def hand_over(grades: Path, out: Path, wanted: Wanted) -> list[str]:
     with whole_folder(out) as folder:
         found = collect(record, paths, rows, kill, copied, table, told)
         told += _kill_lines(found, kill, write_kill_list(folder / KILL_LIST, found.ranges))
+        told += _rarer_lines(table, kill) if record.how.get("prior") is None else ()
         told += _map_lines(folder / MAP, found, crs)
         told += _copy_lines(folder / COPIES, found, copied, word, table) if word else []
         _write_about(folder / ABOUT, grades, record, table, kill, crs, word, found.words)
@@ -176,6 +180,22 @@ def _kill_lines(found: Found, kill: Sequence[str], ranges: int) -> Iterator[str]
         f"{KILL_LIST}: {number_of(found.killed, 'gather')} graded {' or '.join(kill)}, and {channels} channels of "
         f"others, in {number_of(ranges, 'range')}"
     )
+
+
+def _rarer_lines(table: GradesTable, kill: Sequence[str]) -> Iterator[str]:
+    """How many of the severest grades would remain if they were rarer than the classifier assumes."""
+    severest = table.labels[-1]
+    graded = [row for row in table.rows if row["grade"] == severest]
+    shares = np.array([[number_in(row[f"{PROBABILITY}{label}"]) or 0.0 for label in table.labels] for row in graded])
+    if severest in kill and len(shares):
+        shares[:, -1] /= RARER
+        left = int((shares.argmax(axis=1) == len(table.labels) - 1).sum())
+        if left < len(shares):
+            yield (
+                f"warning: if {severest} gathers were {RARER} times as rare as the grades assume, {left} of the "
+                f"{len(shares)} would still be graded {severest}; look at them before you kill them, or grade again "
+                "with the class fractions that you expect, such as --prior 66,31,2"
+            )
 
 
 def _map_lines(path: Path, found: Found, crs: str | None) -> Iterator[str]:

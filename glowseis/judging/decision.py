@@ -9,6 +9,9 @@ import numpy as np
 UNSURE = "unsure"
 """The grade of a gather of which no class is probable enough."""
 
+RARER = 10
+"""Reports and deliveries say how many bad grades would remain if bad gathers were this many times as rare."""
+
 TRUST = 20.0
 """Gathers of the severest class from which the outcomes of validation count more for the threshold than what calibrated
 probabilities expect."""

@@ -20,13 +20,13 @@ from glowseis.attributes.tables import read_columns, table_writer
 from glowseis.errors import InputError
 from glowseis.export.classifier import SavedClassifier
 from glowseis.export.known import optimism
-from glowseis.judging.decision import UNSURE
+from glowseis.judging.decision import RARER, UNSURE
 from glowseis.judging.gathers import Seen, gather_probabilities
 from glowseis.judging.occlusion import Box, Occlusion, occlude
 from glowseis.judging.prior import reweighted
 from glowseis.judging.symmetries import Symmetric
 from glowseis.judging.unlike import TYPICAL_JUDGES, summary
-from glowseis.reporting.findings import RARER, Findings, Worst
+from glowseis.reporting.findings import Findings, Worst
 from glowseis.reporting.records import probability_column
 from glowseis.run.grading import Graded, bringing_for, graded
 from glowseis.survey.gather import Gather, Picture, Recording

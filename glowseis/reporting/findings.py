@@ -11,9 +11,6 @@ from glowseis.judging.occlusion import Occlusion
 from glowseis.judging.unlike import Summary
 from glowseis.survey.gather import Gather
 
-RARER = 10
-"""The report asks which grades would change if bad records were this many times as rare as assumed."""
-
 
 @dataclass(frozen=True)
 class Worst:

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from glowseis.judging.decision import RARER
 from glowseis.pages.table import Table
 from glowseis.reporting.acceptance import BAD_RECORDS, Judgement
-from glowseis.reporting.findings import RARER, Findings
+from glowseis.reporting.findings import Findings
 from glowseis.reporting.records import ranges, sentence_start
 from glowseis.survey.ingestion.report import WARNING
 from glowseis.survey.wording import NAMED, first_names, number_of

@@ -48,6 +48,38 @@ def test_bad_gathers_that_are_unlike_the_training_data_are_named(line, tmp_path,
     )
 
 
+@pytest.mark.parametrize(
+    ("bad", "prior", "left"),
+    [
+        ((0.6, 0.6, 0.6), None, 0),
+        ((0.95, 0.6, 0.97), None, 2),
+        ((0.98, 0.97, 0.96), None, 3),
+        ((0.6, 0.6, 0.6), "66,31,2", 3),
+    ],
+)
+def test_bad_grades_that_would_not_last_if_bad_gathers_were_rarer_are_told(line, tmp_path, command, bad, prior, left):
+    grades = grades_of(tmp_path / "grades.csv", [line], ("bad", "bad", "bad", "good"))
+    head, *written = rows(grades)
+    for row, share in zip(written, bad, strict=False):
+        row[head.index("probability_good") : head.index("probability_bad") + 1] = [
+            1 - share,
+            0,
+            str(share).replace(".", ","),
+        ]
+    grades.write_text("".join(";".join(map(str, row)) + "\n" for row in [head, *written]))
+    record = json.loads(record_path(grades).read_text())
+    record_path(grades).write_text(json.dumps(record | {"how": {"prior": prior}}))
+    done = command("deliver", grades, "--out", tmp_path / "out")
+    assert done.status == 0, done.error
+    told = (
+        f"if bad gathers were 10 times as rare as the grades assume, {left} of the 3 would still be graded bad"
+        in done.out
+    )
+    assert told is (left < 3)
+    done = command("deliver", grades, "--out", tmp_path / "other", "--kill", "medium")
+    assert "times as rare" not in done.out
+
+
 def rows(path):
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.reader(file))
