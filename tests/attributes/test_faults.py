@@ -1,8 +1,9 @@
-"""Channels just within and just beyond the limits of each fault."""
+"""Channels just within and just beyond the limits of each fault, and what is a band of noise."""
 
 import numpy as np
 import pytest
 
+from glowseis.attributes.bands import noise_bands
 from glowseis.attributes.faults import FAULTS, reversed_traces, saturated_traces
 from glowseis.attributes.measuring import Settings, measure_gather
 from glowseis.attributes.rows import gather_row
@@ -11,8 +12,8 @@ from glowseis.survey.gather import Geometry, Recording
 TRACES, INTERVAL_S = 48, 0.004
 
 
-def recording(factor):
-    """Traces alike but for a factor of each, `[trace]`."""
+def recording(factor, added=0.0):
+    """Traces alike but for a factor of each, `[trace]`, and what is added to them."""
     time_s = INTERVAL_S * np.arange(600)
     late_s = np.maximum(time_s - 0.6, 0)
     one = np.cos(2 * np.pi * (24 + 6 * late_s) * late_s) * np.exp(-late_s / 0.5) * (time_s >= 0.6)
@@ -20,7 +21,7 @@ def recording(factor):
     one -= one.mean()
     nowhere, channel = np.full(TRACES, np.nan), np.arange(1, TRACES + 1)
     geometry = Geometry(1, 5, 1, INTERVAL_S, channel, 200 + 12.5 * channel, np.nan, np.nan, nowhere, nowhere)
-    return Recording("a", (one[:, None] * factor).astype(np.float32), "", geometry, "a.segy")
+    return Recording("a", (one[:, None] * factor + added).astype(np.float32), "", geometry, "a.segy")
 
 
 def faults_of(factors):
@@ -84,3 +85,23 @@ def test_dead_traces_in_a_row_are_those_of_the_longest_run():
     one = recording(factor)
     row = gather_row(one, measure_gather(one, Settings()), Settings())
     assert (row["dead"], row["dead_in_a_row"]) == (6, 3)
+
+
+@pytest.mark.parametrize(("hz", "bands"), [(4.0, 1), (6.3, 1), (7.7, 0), (11.0, 0)])
+def test_noise_that_is_loudest_above_7_hz_is_no_band(hz, bands):
+    random, time_s = np.random.default_rng(3), INTERVAL_S * np.arange(600)
+    noisy = np.isin(np.arange(TRACES), range(20, 27))
+    added = 0.1 * random.standard_normal((600, TRACES)) + np.outer(np.sin(2 * np.pi * hz * time_s), noisy)
+    found = measure_gather(recording(np.zeros(TRACES), added), Settings())
+    assert len(found.bands) == bands
+    assert all(band.peak_hz == pytest.approx(hz, abs=0.5) for band in found.bands)
+    # All of these lie below 10 Hz but the last.
+    assert (found.traces["low_share"][noisy] > 0.9).all() if hz < 10 else (found.traces["low_share"][noisy] < 0.1).all()
+
+
+def test_the_excess_of_a_band_is_that_of_its_loudest_trace():
+    low = np.random.default_rng(5).standard_normal((60, 400)).astype(np.float32)
+    low[20:24] *= np.array([[3], [9], [4], [5]])
+    power, live = np.ones((60, 5), np.float32), np.ones(60, bool)
+    (band,) = noise_bands(low, 0.03, 0.0, np.arange(1.0, 6.0), power, live)
+    assert band.excess == pytest.approx(9, rel=0.15)
