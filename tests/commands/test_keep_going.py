@@ -72,7 +72,7 @@ def test_nothing_is_kept_of_a_file_that_changed(batch, monkeypatch, command):
     (batch / "e.segy").rename(batch / "a.segy")
     files = stopping(monkeypatch, "none")
     done = command("ingest", "in", *OPTIONS, "--out", "new")
-    assert done.status == 0 and files[0] == "a.segy" and "went on" not in done.out
+    assert done.status == 0 and files[0] == "a.segy" and "continued after" not in done.out
 
 
 @pytest.mark.parametrize("table", ["a.csv", "gathers.csv"])

@@ -13,7 +13,7 @@ from glowseis.export.classifier import export_classifier
 from glowseis.files import read_json
 from glowseis.fitting.classifier.trainer import make_classifier
 from glowseis.labelling.start import begin
-from glowseis.run import looks
+from glowseis.run import looks, next_gathers
 from glowseis.survey.gather import Origin
 from glowseis.survey.store.survey import open_survey, write_survey
 from glowseis.testing import perturb
@@ -132,6 +132,20 @@ def test_random_choices_are_in_the_order_of_the_sample(following):
     judged(table.iloc[: begun + 1], "anna.csv")
     done = following("--labels", "anna.csv", "--out", "2.csv")
     assert "from 5 gathers chosen at random" in done.out
+
+
+def test_probabilities_are_for_the_fractions_that_random_choices_have_shown(following, monkeypatch):
+    # A layer that is fitted to the labels changes them too.
+    monkeypatch.setattr(next_gathers, "fit_head", lambda *given: None)
+    assert following("--count", 39, "--apart", 0).status == 0
+    even = pd.read_csv("next.csv")
+    chosen = even[even["reason"] == "random"].iloc[:5]
+    chosen.assign(label=["bad", *["good"] * 4], judge="anna").to_csv("anna.csv", index=False)
+    done = following("--labels", "anna.csv", "--count", 39, "--apart", 0, "--out", "2.csv")
+    assert done.status == 0 and "from 5 gathers chosen at random" in done.out
+    shown = pd.read_csv("2.csv").set_index("gather_id").filter(like="probability_")
+    weighed = even.set_index("gather_id").loc[shown.index, shown.columns] * [4.5, 0.5, 1.5]
+    np.testing.assert_allclose(shown, weighed.div(weighed.sum(axis=1), axis=0), atol=2e-3)
 
 
 def test_fewer_gathers_than_asked_for_are_told(following):

@@ -10,6 +10,7 @@ import scipy.stats
 
 from glowseis.errors import InputError
 from glowseis.judging.combination import (
+    Combination,
     combination_from,
     fit_combination,
     mean_of_windows,
@@ -103,6 +104,24 @@ def test_windows_of_more_live_traces_count_more():
     found = np.log([[0.8, 0.1, 0.1], [0.1, 0.1, 0.8]])
     even, uneven = (mean_of_windows(3).probabilities(found, np.array(one)) for one in ([1, 1], [1, 0.1]))
     assert even[0] == pytest.approx(even[2]) and uneven[0] > 4 * uneven[2]
+
+
+@pytest.mark.parametrize(("windows", "share"), [(2, 0.25), (3, 0.5), (5, 1.0), (9, 1.0)])
+def test_a_rule_counts_in_full_from_as_many_windows_as_it_was_fitted_on(windows, share):
+    weights = np.zeros((3, 4))
+    weights[2, 3] = 4.0
+    found = Combination(weights, 5.0, 300).probabilities(
+        np.log(np.tile([0.7, 0.2, 0.1], (windows, 1))), np.ones(windows)
+    )
+    logits = (1 - share) * np.log([0.7, 0.2, 0.1]) + share * np.array([0.0, 0.0, 4.0])
+    np.testing.assert_allclose(found, np.exp(log_softmax(logits)))
+
+
+def test_the_figures_of_windows_are_mean_largest_and_mean_of_the_top_quarter():
+    bad = np.array([0.1, 0.9, 0.5, 0.2, 0.3, 0.1, 0.8, 0.4])
+    found = np.log(np.stack([0.75 * (1 - bad), 0.25 * (1 - bad), bad], axis=1))
+    odds = np.log([9.0, 4.0])
+    np.testing.assert_allclose(pooled(found, np.ones(8))[2], [np.log(bad).mean(), odds[0], odds.mean(), 1])
 
 
 def test_certain_windows_do_no_harm():

@@ -142,6 +142,31 @@ def test_a_training_uses_them(saved, there, half_labelled, command, monkeypatch)
     assert done.status == 0 and "this run is done" in done.out
 
 
+def looks_of(bad):
+    """A classifier's view of gathers that are bad with these probabilities, and else good."""
+    shares = np.stack([1 - bad, bad], axis=1)
+    return SimpleNamespace(unlike=np.zeros(len(bad)), graded=np.ones(len(bad), bool), probabilities=shares)
+
+
+def filled_up(monkeypatch, survey, selection, looks):
+    monkeypatch.setattr(stand_ins, "load_classifier", lambda folder: None)
+    monkeypatch.setattr(stand_ins, "kept_looks", lambda *given, **settings: looks)
+    start = SimpleNamespace(labels=("good", "bad"), folder=None, name="robust/3")
+    return with_stand_ins(survey, selection, start, 99, lambda line: None)[1]
+
+
+def test_a_gather_stands_in_from_a_probability_of_95_percent_on(tmp_path, monkeypatch):
+    gathers = [graded_gather(shot, ("good", "bad", "")[shot % 3]) for shot in range(30)]
+    write_survey(tmp_path / "survey", gathers, (24, 16), {})
+    survey = open_survey(tmp_path / "survey")
+    training = StartedTraining(epochs=1, batch=4, learning_rate=1e-3, start_from="robust", stand_ins=99)
+    recipe = ClassifierRecipe.model_validate({"name": "own", "classifier": {}, "data": {}, "training": training})
+    selection = select_labelled(survey, recipe, ("good", "bad"))
+    bad = np.where(np.arange(30) % 2, 0.96, 0.94)
+    found = filled_up(monkeypatch, survey, selection, looks_of(bad))
+    assert np.setdiff1d(found.training, selection.training).tolist() == list(range(5, 30, 6))
+
+
 @pytest.mark.parametrize(
     ("data", "lines"),
     [
@@ -167,12 +192,8 @@ def test_none_is_on_a_line_that_judges_where_lines_stay_together(tmp_path, monke
     training = StartedTraining(epochs=1, batch=4, learning_rate=1e-3, start_from="robust", stand_ins=99)
     recipe = ClassifierRecipe.model_validate({"name": "own", "classifier": {}, "data": data, "training": training})
     selection = select_labelled(survey, recipe, ("good", "bad"))
-    sure = np.tile([0.01, 0.99], (len(survey), 1))
-    looks = SimpleNamespace(unlike=np.zeros(len(survey)), graded=np.ones(len(survey), bool), probabilities=sure)
-    monkeypatch.setattr(stand_ins, "load_classifier", lambda folder: None)
-    monkeypatch.setattr(stand_ins, "kept_looks", lambda *given, **settings: looks)
-    start = SimpleNamespace(labels=("good", "bad"), folder=None, name="robust/3")
-    _, found = with_stand_ins(survey, selection, start, 99, lambda line: None)
+    looks = looks_of(np.full(len(survey), 0.99))
+    found = filled_up(monkeypatch, survey, selection, looks)
     own = {part: {*lines_of(survey, getattr(selection, part))} for part in ("training", "validation", "test")}
     wanted = {"training": own["training"], "any": {*range(1, 7)}}.get(lines, {*range(1, 7)} - own["validation"])
     assert {*lines_of(survey, np.setdiff1d(found.training, selection.training))} == wanted
