@@ -107,6 +107,12 @@ def command(capsys):
     return call
 
 
+@pytest.fixture(scope="session")
+def thorough(pytestconfig):
+    """Whether slow tests run too: tests of many random cases then try more of them."""
+    return "not slow" not in pytestconfig.option.markexpr
+
+
 @pytest.fixture
 def late_writer(monkeypatch):
     """Gives a function: from then on, whenever a folder is removed, somebody else writes into another if it exists."""

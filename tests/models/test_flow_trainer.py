@@ -10,6 +10,7 @@ import pytest
 
 import glowseis
 from glowseis.errors import InputError
+from glowseis.fitting.flow.fitting import ROUND_TRIP_BOUND
 from glowseis.models.flow_trainer import FlowTrainer
 from glowseis.models.glow import OUT_OF_RANGE
 from glowseis.testing import perturb
@@ -60,6 +61,9 @@ def test_a_flow_reaches_the_same_bits_from_the_same_weights(backend, fitted, tmp
             moved = max(np.max(np.abs(one - other)) for one, other in zip(before, after, strict=True))
             for index, weight in enumerate(after):
                 assert np.max(np.abs(found[f"{way} {index}"] - weight)) < BOUND * moved
+        assert found["round trip"] < ROUND_TRIP_BOUND and found["adapted round trip"] < 1e-4
+        off = max(np.max(np.abs(found[f"recomputed bfloat16 {index}"] - weight)) for index, weight in enumerate(after))
+        assert 1e-4 < off / moved < 0.2
         rounded = found["recomputed bfloat16 bits"]
         np.testing.assert_allclose(rounded, bits, rtol=2**-8)
         assert rounded[-1] < rounded[0] - 0.05 and not np.array_equal(rounded, found["recomputed bits"])

@@ -1,8 +1,9 @@
 """Fits a saved flow with `glowseis.FlowTrainer` on the backend that KERAS_BACKEND names, without TensorFlow.
 
 `trainer_program.py MATERIAL RESULT`: the material holds the flow's weights in order, images and, as JSON, the flow's
-settings and how it is fitted. Written are the bits of each epoch and those evaluated at the end, the weights, and what
-was said of images that cannot be trained on.
+settings and how it is fitted. Written are the bits of each epoch and those evaluated at the end, the weights, what was
+said of images that cannot be trained on, and the largest errors of decoding what was encoded: as `round trip`, and as
+`adapted round trip` that of new weights, adapted to the images.
 """
 
 import contextlib
@@ -42,11 +43,29 @@ def main() -> None:
         by_generator = trainer.evaluate(((images,) for _ in range(2)), steps=1, verbose=0)
         assert np.allclose([by_generator, trainer.test_on_batch(images)[0]], found[f"{name} evaluated"], rtol=1e-5)
         found |= {f"{name} {index}": weight for index, weight in enumerate(flow.get_weights())}
+    found["round trip"] = round_trip(flow, images)
+    new = glowseis.Glow(**settings["flow"])
+    new.adapt([images])
+    found["adapted round trip"] = round_trip(new, images)
     trainer.save(result + ".keras")
     again = keras.saving.load_model(result + ".keras")
     assert again.conditioners == "bfloat16" and int(again.optimizer.iterations) == int(trainer.optimizer.iterations)
     assert np.isclose(again.evaluate(images, batch_size=2, verbose=0), found[f"{name} evaluated"], rtol=1e-6)
     np.savez(result, **found)
+
+
+def round_trip(flow, images):
+    def again(x):
+        return flow.decode(flow.encode(x))
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        again = jax.jit(again)
+        values = [[one.value for one in some] for some in (flow.trainable_variables, flow.non_trainable_variables)]
+        called = jax.eval_shape(lambda *given: flow.stateless_call(*given, images)[0], *values)
+        assert called[1].shape == images.shape[:1]
+    return np.max(np.abs(keras.ops.convert_to_numpy(again(images)) - images))
 
 
 def said_of_wrong(trainer, good):

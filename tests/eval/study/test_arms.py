@@ -63,7 +63,7 @@ def test_oversampling_draws_rare_training_gathers_again(fold):
     [
         "pixel-mixing",
         "smote",
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("flow", "flow-all", "flow-prior")),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("flow", "flow-prior")),
     ],
 )
 def test_synthetic_gathers_are_rare_children_of_the_folds_rare_training_gathers(fold, arm):

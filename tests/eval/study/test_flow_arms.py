@@ -107,8 +107,10 @@ def test_latents_are_recombined_by_levels(fold):
 def test_mixing_and_flows_have_the_same_pairs(fold):
     tables = {}
     for arm in ("pixel-mixing", "flow", "flow-all"):
-        training_set(fold, arm)
+        made, count = training_set(fold, arm), len(fold.training)
         index = survey_of(fold, arm).index
+        assert set(index["label"]) == {"bad"} and np.all(made.gathers.classes[count:] == BAD)
+        assert list(made.gathers.ids[count:]) == list(index["gather_id"]) and made.synthetic == COUNT
         tables[arm] = list(zip(index["parents"], index["alpha"], strict=True))
     given = fold.material()
     names = given.survey.index["gather_id"]

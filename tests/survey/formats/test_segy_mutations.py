@@ -27,8 +27,10 @@ BINARY_WORDS = (3205, 3217, 3221, 3225, 3255, 3261, 3269, 3273, 3297, 3501, 3503
 TRACE_WORDS = (1, 5, 9, 13, 17, 37, 71, 73, 77, 81, 85, 89, 109, 115, 117, 215, 233, 237)
 
 
-TIMES = pytest.mark.parametrize("times", [3, pytest.param(12, marks=pytest.mark.slow)])
-"""Mutations of each file."""
+@pytest.fixture
+def times(thorough):
+    """Mutations of each file."""
+    return 12 if thorough else 3
 
 
 def files(folder):
@@ -132,7 +134,6 @@ def told(reader, path, limit_bytes):
     return got
 
 
-@TIMES
 @pytest.mark.parametrize("mutation", [header_words, header_bytes])
 def test_headers_that_are_changed_never_change_amplitudes(tmp_path, mutation, times):
     generator = np.random.default_rng(11)
@@ -180,7 +181,6 @@ def test_files_that_are_cut_or_shifted_are_refused_or_told(tmp_path, mutation):
     assert refused and passed
 
 
-@TIMES
 def test_bytes_that_are_changed_anywhere(tmp_path, times):
     generator = np.random.default_rng(13)
     path = tmp_path / "c.segy"

@@ -214,14 +214,8 @@ def read_damaged(note, path, count, seed):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_damaged_files(tmp_path, name):
-    attack(tmp_path, name, 40, seed=1)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", FILES)
-def test_many_damaged_files(tmp_path, name):
-    attack(tmp_path, name, 120, seed=2)
+def test_damaged_files(tmp_path, name, thorough):
+    attack(tmp_path, name, 120 if thorough else 40, seed=2)
 
 
 @pytest.mark.slow
