@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from glowseis.attributes.bands import noise_bands
 from glowseis.attributes.faults import FAULTS, reversed_traces, saturated_traces
 from glowseis.attributes.measuring import Settings, measure_gather
 from glowseis.attributes.rows import gather_row
@@ -97,11 +96,3 @@ def test_noise_that_is_loudest_above_7_hz_is_no_band(hz, bands):
     assert all(band.peak_hz == pytest.approx(hz, abs=0.5) for band in found.bands)
     # All of these lie below 10 Hz but the last.
     assert (found.traces["low_share"][noisy] > 0.9).all() if hz < 10 else (found.traces["low_share"][noisy] < 0.1).all()
-
-
-def test_the_excess_of_a_band_is_that_of_its_loudest_trace():
-    low = np.random.default_rng(5).standard_normal((60, 400)).astype(np.float32)
-    low[20:24] *= np.array([[3], [9], [4], [5]])
-    power, live = np.ones((60, 5), np.float32), np.ones(60, bool)
-    (band,) = noise_bands(low, 0.03, 0.0, np.arange(1.0, 6.0), power, live)
-    assert band.excess == pytest.approx(9, rel=0.15)

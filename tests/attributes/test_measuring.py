@@ -8,7 +8,6 @@ import pytest
 
 from eval.attributes import compare
 from glowseis.attributes import measuring
-from glowseis.attributes.bands import NEAREST_TRACES, noise_bands
 from glowseis.attributes.crossfeed import leaking_modules
 from glowseis.attributes.faults import FAULTS, neighbour_correlation, reversed_traces
 from glowseis.attributes.first_arrivals import cables
@@ -176,42 +175,6 @@ def test_a_band_of_noise_has_its_traces_and_frequency():
     amplitude[:, 14] = 0
     (band,) = measure_gather(recording(amplitude), Settings()).bands
     assert (band.first_trace, band.last_trace) == (10, 18)
-
-
-def test_two_noisy_traces_are_no_band():
-    low = np.random.default_rng(5).standard_normal((40, 60)).astype(np.float32)
-    low[20:22] *= 9
-    power, live = np.ones((40, 5), np.float32), np.ones(40, bool)
-    assert noise_bands(low, 0.03, 0.0, np.arange(1.0, 6.0), power, live) == []
-    low[22] *= 9
-    assert len(noise_bands(low, 0.03, 0.0, np.arange(1.0, 6.0), power, live)) == 1
-
-
-@pytest.mark.parametrize(("edge", "bands"), [(1.0, 1), (1.5, 0)])
-def test_a_level_that_grows_along_the_cable_is_no_band(edge, bands):
-    """As the signal's low frequencies do near the source: the traces beside the noisy ones are nearly as loud."""
-    low = np.random.default_rng(5).standard_normal((80, 200)).astype(np.float32)
-    low[:40] *= np.where(np.arange(40) < 10, 2.5, edge)[:, None]
-    power, live = np.ones((80, 5), np.float32), np.ones(80, bool)
-    assert len(noise_bands(low, 0.03, 0.0, np.arange(1.0, 6.0), power, live)) == bands
-
-
-@pytest.mark.parametrize(("until", "nearest", "bands"), [(140, 0, 0), (200, 0, 1), (140, 79, 1), (140, None, 1)])
-def test_what_is_loud_beside_the_source_and_early_alone_is_its_signal(until, nearest, bands):
-    low = np.random.default_rng(5).standard_normal((80, 200)).astype(np.float32)
-    low[1:9, :until] *= 9
-    power, live = np.ones((80, 5), np.float32), np.ones(80, bool)
-    assert len(noise_bands(low, 0.03, 0.0, np.arange(1.0, 6.0), power, live, nearest)) == bands
-
-
-@pytest.mark.parametrize("away", range(3, 8))
-def test_a_band_counts_alike_from_both_ends_of_the_cable(away):
-    low = np.random.default_rng(5).standard_normal((80, 200)).astype(np.float32)
-    low[away : away + 8, :140] *= 9
-    power, live = np.ones((80, 5), np.float32), np.ones(80, bool)
-    wanted = away >= NEAREST_TRACES
-    for traces, nearest in ((low, 0), (low[::-1], 79)):
-        assert len(noise_bands(traces, 0.03, 0.0, np.arange(1.0, 6.0), power, live, nearest)) == wanted
 
 
 def test_a_trace_without_an_offset_is_not_taken_for_the_one_nearest_the_source():
