@@ -137,8 +137,8 @@ def check_one_interval(host: Gather, donor: Gather, corner_hz: float = CORNER_HZ
         raise InputError(
             f"gathers {host.gather_id} and {donor.gather_id} have sample intervals of {1e3 * intervals_s[0]:g} and "
             f"{1e3 * intervals_s[1]:g} ms; noise can be moved only between gathers of one interval: "
-            "ingest those of one as a survey of their own, or train from a saved "
-            "classifier (training.start_from), for which all are resampled"
+            "ingest those of one as a survey of their own, or train from a saved classifier that records its sample "
+            "interval (training.start_from), for which all are resampled"
         )
 
 
@@ -267,21 +267,26 @@ def told_of_donors(
     """
     donors, hosts = _taking_part(survey, label, donors, hosts)
     others = np.setdiff1d(hosts, donors)
-    some = others[np.unique(np.linspace(0, len(others) - 1, min(len(others), COMPARED)).astype(np.int64))]
-    usual = [share for row in some if (share := _low_share(survey.read(int(row)), corner_hz)) is not None]
+    usual = [share for row in _spread(others) if (share := _low_share(survey.read(int(row)), corner_hz)) is not None]
     if not usual:
         return []
-    gathers = (survey.read(int(row)) for row in donors)
+    looked_at = _spread(donors)
+    gathers = (survey.read(int(row)) for row in looked_at)
     shares = [(gather.gather_id, _low_share(gather, corner_hz)) for gather in gathers]
     quiet = [name for name, share in shares if share is not None and share <= np.median(usual)]
     if not quiet:
         return []
     has = "has" if len(quiet) == 1 else "have"
     return [
-        f"{len(quiet)} of {number_of(len(donors), 'gather')} labelled {label} {has} no more noise below {corner_hz:g} "
-        "Hz than half of the gathers with other labels, so what is made with theirs may not deserve the label: "
+        f"{len(quiet)} of {number_of(len(looked_at), 'gather')} labelled {label} {has} no more noise below "
+        f"{corner_hz:g} Hz than half of the gathers with other labels, so what is made with theirs may not deserve the label: "
         f"{first_names(quiet)}"
     ]
+
+
+def _spread(rows: np.ndarray) -> np.ndarray:
+    """At most `COMPARED` rows, from the first to the last."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), COMPARED)).astype(np.int64))]
 
 
 def _taking_part(

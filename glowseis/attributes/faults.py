@@ -18,6 +18,9 @@ BESIDE = 9
 DEAD, WEAK, WILD = 0.01, 0.45, 5.0
 """How loud a trace is beside its neighbours if it is dead, weak (at most) or wild (at least)."""
 
+STEADY = 3.0
+"""How many times as loud in one window as in another a trace without events is, at most."""
+
 MOST_TOGETHER = 2
 """Most neighbouring wild traces: more are a band of noise."""
 
@@ -111,9 +114,11 @@ def ratios(levels: np.ndarray, live: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def silent_traces(level: np.ndarray, constant: np.ndarray) -> np.ndarray:
-    """A hundredth as loud as most of the gather in every window: a failed section, whose neighbours are dead as well.
+    """A hundredth as loud as half of the gather in every window, without events: a failed section of the cable.
 
-    It is compared with the loudest quarter, so that up to three quarters of the cable may be dead.
+    Neighbours of such traces are dead as well, so they are compared with the gather's median, and up to half of the
+    cable may be dead. A trace with events, which is louder in one of two windows or more than in another, is not dead,
+    however small its unit is.
 
     Args:
         level: Root mean squares, float64 `[window, trace]`; NaN where a window is missing.
@@ -123,8 +128,10 @@ def silent_traces(level: np.ndarray, constant: np.ndarray) -> np.ndarray:
         bool `[trace]`.
     """
     others = np.where(constant, np.nan, level)
-    usual = np.array([np.percentile(one[np.isfinite(one)], 75) if np.isfinite(one).any() else np.nan for one in others])
-    return _everywhere(others < DEAD * usual[:, None], others)
+    usual = np.array([np.median(one[np.isfinite(one)]) if np.isfinite(one).any() else np.nan for one in others])
+    least, most = np.nan_to_num(others, nan=np.inf).min(axis=0), np.nan_to_num(others).max(axis=0)
+    steady = (np.isfinite(others).sum(axis=0) > 1) & (most <= STEADY * least)
+    return steady & _everywhere(others < DEAD * usual[:, None], others)
 
 
 def dead_traces(quieter: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -394,7 +394,7 @@ def _levels(
 def _leaks(low: np.ndarray, channel: np.ndarray, live: np.ndarray, channels: int) -> tuple[np.ndarray, list[int]]:
     """Traces in leaking modules, and these modules."""
     numbered = channel_numbers(channel)
-    if len(np.unique(numbered)) < len(numbered):
+    if len(np.unique(numbered)) < len(numbered) or (numbered < 1).any():
         numbered = np.arange(1, len(channel) + 1)
     modules = crossfeed.leaking_modules(low, numbered, live, channels) if channels else []
     return np.isin((numbered - 1) // max(channels, 1), modules), modules

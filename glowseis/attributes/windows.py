@@ -62,7 +62,7 @@ class Window:
 
 
 def channel_numbers(channel: np.ndarray) -> np.ndarray:
-    """Channels by their headers; counted from 1 in the order of traces if these are blank, or all the same.
+    """Channels by their headers; counted from 1 in the order of traces if all are blank, or the same.
 
     Args:
         channel: Channel numbers of the headers `[trace]`.
@@ -71,7 +71,7 @@ def channel_numbers(channel: np.ndarray) -> np.ndarray:
         int64 `[trace]`.
     """
     numbers = np.asarray(channel, np.int64)
-    given = (numbers >= 1).all() and (len(numbers) == 1 or np.ptp(numbers) > 0)
+    given = (numbers >= 1).any() and (len(numbers) == 1 or np.ptp(numbers) > 0)
     return numbers if given else np.arange(1, len(numbers) + 1)
 
 

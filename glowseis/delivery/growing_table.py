@@ -41,6 +41,7 @@ class GrowingTable:
         self._header = _line(columns)
         self.record = record
         self._rows: dict[str, list[str]] = {}
+        self._places: dict[str, Path] = {}
         if path.exists():
             self._take_up()
         else:
@@ -50,7 +51,7 @@ class GrowingTable:
 
     def states(self) -> dict[Path, tuple[int, int]]:
         """Length and time of the last change of the graded files, by their paths from the root."""
-        return {_place(one): (one.size_bytes, one.modified_ns) for one in self.record.files}
+        return {self._place(one): (one.size_bytes, one.modified_ns) for one in self.record.files}
 
     def graded(self, path: Path) -> GradedFile | None:
         """What is recorded of a file whose rows are in the table; None if it was not graded.
@@ -59,7 +60,7 @@ class GrowingTable:
             path: The file.
         """
         place = whole_path(path)
-        return next((one for one in self.record.files if _place(one) == place and not one.reason), None)
+        return next((one for one in self.record.files if self._place(one) == place and not one.reason), None)
 
     def ids(self, path: Path) -> set[str]:
         """Ids of the gathers of all other files.
@@ -72,7 +73,7 @@ class GrowingTable:
         """
         own, place = self.graded(path), whole_path(path)
         for one in self.record.files:
-            if one.source == source_text(path) and _place(one) != place and not one.reason:
+            if one.source == source_text(path) and self._place(one) != place and not one.reason:
                 raise InputError(
                     f"{one.source}: {source_text(self._path)} has rows of {one.path} under this name; give another "
                     "--out, or name the folder by its whole path"
@@ -112,10 +113,16 @@ class GrowingTable:
         Raises:
             OSError: The disk is full or not writable.
         """
-        place = _place(file)
-        others = [one for one in self.record.files if _place(one) != place or (file.reason and not one.reason)]
+        place = self._place(file)
+        others = [one for one in self.record.files if self._place(one) != place or (file.reason and not one.reason)]
         self.record = self.record.model_copy(update={"files": (*others, file)})
         write_record(self._path, self.record)
+
+    def _place(self, file: GradedFile) -> Path:
+        """The file's path; each is looked up on the disk once."""
+        if file.path not in self._places:
+            self._places[file.path] = whole_path(Path(file.path))
+        return self._places[file.path]
 
     def _take_up(self) -> None:
         """Go on with what is there."""
@@ -153,10 +160,6 @@ class GrowingTable:
         with whole_file(self._path, replace=True) as unfinished:
             lines: Iterable[str] = (row for rows in self._rows.values() for row in rows)
             unfinished.write_text("".join(f"{line}\n" for line in (self._header, *lines)), encoding="utf-8", newline="")
-
-
-def _place(file: GradedFile) -> Path:
-    return whole_path(Path(file.path))
 
 
 def _line(cells: Sequence[str]) -> str:

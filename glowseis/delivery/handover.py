@@ -183,18 +183,20 @@ def _kill_lines(found: Found, kill: Sequence[str], ranges: int) -> Iterator[str]
 
 
 def _rarer_lines(table: GradesTable, kill: Sequence[str]) -> Iterator[str]:
-    """How many of the severest grades would remain if they were rarer than the classifier assumes."""
+    """Of how many gathers the severest grade would remain the most probable if it were rarer than assumed."""
     severest = table.labels[-1]
-    graded = [row for row in table.rows if row["grade"] == severest]
+    graded = [row for row in table.rows if row["grade"] == severest] if severest in kill else []
     shares = np.array([[number_in(row[f"{PROBABILITY}{label}"]) or 0.0 for label in table.labels] for row in graded])
-    if severest in kill and len(shares):
-        shares[:, -1] /= RARER
-        left = int((shares.argmax(axis=1) == len(table.labels) - 1).sum())
+    # Not those that were corrected by hand, or graded by a threshold.
+    shares = shares[shares.argmax(axis=1) == len(table.labels) - 1] if len(shares) else shares
+    if len(shares):
+        left = int((shares[:, -1] / RARER > shares[:, :-1].max(axis=1)).sum())
         if left < len(shares):
             yield (
-                f"warning: if {severest} gathers were {RARER} times as rare as the grades assume, {left} of the "
-                f"{len(shares)} would still be graded {severest}; look at them before you kill them, or grade again "
-                "with the class fractions that you expect, such as --prior 66,31,2"
+                f"warning: {severest} is the most probable grade of {number_of(len(shares), 'gather')} on the kill "
+                f"list; if {severest} gathers were {RARER} times as rare as assumed, it would be that of {left}. Look "
+                "at them before you kill them, or grade again with the class fractions that you expect, such as "
+                "--prior 66,31,2"
             )
 
 

@@ -163,7 +163,7 @@ def graded_file(path: Path, before: State | None = None, reason: str = "") -> Gr
     size_bytes, modified_ns = file_state(path) or (0, 0)
     return GradedFile(
         source=source_text(path),
-        path=source_text(whole_path(path)),
+        path=source_text(path.absolute()),
         size_bytes=size_bytes,
         modified_ns=modified_ns,
         sha256=sha256,
@@ -172,7 +172,9 @@ def graded_file(path: Path, before: State | None = None, reason: str = "") -> Gr
 
 
 def whole_path(path: Path) -> Path:
-    """A file's path from the root: one for all names of its folder. Where a link to the file itself leads may change.
+    """A file's path from the root, the same for all names of its folder.
+
+    A link to the file itself is not followed: where it leads may change.
 
     Args:
         path: The file.

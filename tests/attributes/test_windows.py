@@ -32,7 +32,7 @@ def test_windows_by_hand(tmp_path):
         ([3, 3, 2], [3, 3, 2]),
         ([0, 0, 0], [1, 2, 3]),
         ([5, 5, 5], [1, 2, 3]),
-        ([0, 8, 9], [1, 2, 3]),
+        ([0, 8, 9], [0, 8, 9]),
     ],
 )
 def test_channels_without_numbers_are_counted(tmp_path, headers, numbers):
