@@ -279,7 +279,8 @@ def told_of_donors(
     has = "has" if len(quiet) == 1 else "have"
     return [
         f"{len(quiet)} of {number_of(len(looked_at), 'gather')} labelled {label} {has} no more noise below "
-        f"{corner_hz:g} Hz than half of the gathers with other labels, so what is made with theirs may not deserve the label: "
+        f"{corner_hz:g} Hz than half of the gathers with other labels, so what is made with theirs may not deserve "
+        "the label: "
         f"{first_names(quiet)}"
     ]
 
