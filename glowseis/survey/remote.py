@@ -42,8 +42,8 @@ def fetched(path: str | Path) -> Path:
     """A source on this machine: the path itself, or the copy of what has that address.
 
     The copies lie in the folder that `GLOWSEIS_CACHE` names, by default in `~/.cache/glowseis`. A file is copied again
-    only if it has changed, or if the storage does not tell. With a SEG-Y or NumPy file comes the table of the same
-    name, which says if its gathers are synthetic.
+    only if it has changed, if the storage does not tell, or if its address has another signature. With a SEG-Y or NumPy
+    file comes the table of the same name, which says if its gathers are synthetic.
 
     Args:
         path: A file, a folder or a survey, or its address.
@@ -67,7 +67,7 @@ def fetched(path: str | Path) -> Path:
         import fsspec
     except ImportError:
         raise InputError(
-            f"{url}: needs fsspec; run pip install 'glowseis[cloud]', or copy it to this machine"
+            f"{_bare(url)}: needs fsspec; run pip install 'glowseis[cloud]', or copy it to this machine"
         ) from None
     try:
         storage = fsspec.filesystem(scheme)
@@ -75,16 +75,16 @@ def fetched(path: str | Path) -> Path:
     # Each storage has errors of its own.
     except Exception as wrong:
         raise _unreadable(url, wrong) from None
-    folder = _cache() / hashlib.sha256(url.encode()).hexdigest()[:16] / Path(_bare(url)).name
+    folder = _cache() / hashlib.sha256(url.encode()).hexdigest()[:16] / _name(url)
     folder = folder.parent if is_file else folder
-    with locked(folder.parent / f".{folder.name}.lock", f"{url}: another process copies it", wait=True):
+    with locked(folder.parent / f".{folder.name}.lock", f"{_bare(url)}: another process copies it", wait=True):
         _copy(storage, files, folder, url)
     for name, (address, _) in files.items():
         # A signature is a secret.
         SHOWN_AS[os.fspath(folder / name)] = _bare(address)
     if is_file:
-        return folder / Path(_bare(url)).name
-    SHOWN_AS[os.fspath(folder)] = url
+        return folder / _name(url)
+    SHOWN_AS[os.fspath(folder)] = _bare(url)
     return folder
 
 
@@ -92,15 +92,16 @@ def _listed(storage: Any, url: str) -> tuple[bool, dict[str, tuple[str, list[Any
     """Whether an address is that of a file, and by name the address and the state of what is to be copied."""
     storage.invalidate_cache()
     bare = _bare(url)
+    path, query = (bare, url.removeprefix(bare)) if url.startswith(bare) else (url, "")
     if storage.isfile(url) and not (bare.endswith("/") or _is_index(storage, bare)):
-        table = bare.rsplit(".", 1)[0] + ".csv" + url.removeprefix(bare)
+        table = path.rsplit(".", 1)[0] + ".csv" + query
         every = [url, *([table] if table != url and storage.exists(table) else [])]
-        return True, {_bare(one).rsplit("/", 1)[1]: (one, _state(storage, one)) for one in every}
+        return True, {_name(one): (one, _state(storage, one)) for one in every}
     found = {}
     for entry in storage.ls(url, detail=True):
         name = entry["name"].rstrip("/").rsplit("/", 1)[-1]
         if entry["type"] == "file" and name.lower().endswith(READ):
-            address = f"{url.rstrip('/')}/{name}"
+            address = f"{path.rstrip('/')}/{name}{query}"
             found[name] = (address, _state(storage, address))
     if not found:
         raise FileNotFoundError(f"no file there ends in {' '.join(READ)}")
@@ -108,8 +109,17 @@ def _listed(storage: Any, url: str) -> tuple[bool, dict[str, tuple[str, list[Any
 
 
 def _bare(url: str) -> str:
-    """An address without its query, such as the signature of a web server's."""
-    return url.partition("?")[0] if url.startswith("http") else url
+    """An address of a web server without its query, such as a signature, except the part that names the file."""
+    path, _, query = url.partition("?") if url.startswith("http") else (url, "", "")
+    if query.lower().endswith(READ) and not path.lower().endswith(READ):
+        return f"{path}?{query.rpartition('&')[2]}"
+    return path
+
+
+def _name(url: str) -> str:
+    """The name of the copy of a file or folder."""
+    bare = _bare(url).rstrip("/")
+    return re.split("[/?=]|%2f" if url.startswith("http") else "/", bare, flags=re.IGNORECASE)[-1]
 
 
 def _is_index(storage: Any, url: str) -> bool:
@@ -172,6 +182,8 @@ def _unreadable(url: str, wrong: Exception) -> InputError:
     if isinstance(wrong, PermissionError):
         return InputError(f"{url}: access is denied; check your credentials and your rights to it")
     reason = (str(wrong).strip() or type(wrong).__name__).splitlines()[0].replace(" ssl:default", "")
+    # Clients repeat the address with its signature.
+    reason = re.sub(r"(https?://[^\s'\"?]*)\?[^\s'\"]*", r"\1", reason)
     if reason.startswith("Protocol not known"):
         return InputError(f"{url}: fsspec knows no storage called {url.partition(':')[0]!r}; check the address")
     return InputError(f"{url}: cannot be read ({reason}); check the address, the network and your credentials")

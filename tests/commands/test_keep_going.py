@@ -217,3 +217,10 @@ def test_pages_that_cannot_be_counted_are_not_guessed(tmp_path, monkeypatch, com
     write_pictures(tmp_path / "in", (2, 2, 2), (2, 20), ".tif")
     done = command("ingest", "in", "--keep-going", "--out", "new")
     assert done.status == 2 and len(done.error) == 1 and "in/p2.tif: its pages cannot be counted" in done.error[0]
+
+
+def test_a_broken_tiff_file_without_others_counts_as_one_shot(tmp_path, command):
+    write_pictures(tmp_path / "in", (1, 1), (2, 20), ".png")
+    (tmp_path / "in/p2.png").rename(tmp_path / "in/a.tif")
+    done = command("ingest", tmp_path / "in", "--keep-going", "--out", tmp_path / "new")
+    assert done.status == 1 and open_survey(tmp_path / "new").index["shot"].tolist() == [2]

@@ -1,11 +1,13 @@
 """Sources with an address: on fsspec's storage in memory, and on a web server of this machine."""
 
+import contextlib
 import functools
 import os
 import sys
 import threading
 from dataclasses import replace
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -38,11 +40,17 @@ def bucket(tmp_path, monkeypatch):
     SHOWN_AS.clear()
 
 
+class Handler(SimpleHTTPRequestHandler):
+    """Serves a folder without a log."""
+
+    def log_message(self, *words):
+        pass
+
+
 @pytest.fixture
 def served(tmp_path, bucket):
     """The address of a web server with the same files."""
-    handler = functools.partial(SimpleHTTPRequestHandler, directory=tmp_path / "made")
-    handler.log_message = None
+    handler = functools.partial(Handler, directory=tmp_path / "made")
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -159,12 +167,43 @@ def test_a_web_server(served, tmp_path):
         glowseis.read_gathers(f"{served}/line2.segy")
 
 
-def test_a_signed_address_is_that_of_its_file(served):
-    """What follows the path is passed on to the server, but neither in the copy's name nor shown."""
-    for gathers in (fetched(f"{served}/line1.segy?sig=a.b/c"), fetched(f"{served}/line1.segy")):
-        assert gathers.name == "line1.segy"
-        (first, _) = glowseis.read_gathers(gathers)
-        assert first.source.startswith(f"{served}/line1.segy") and "sig" not in first.source
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("line1.segy?sig=a.b/c", "line1.segy"),
+        ("line1.segy?sig=a.b/c&as=new.csv", "line1.segy"),
+        ("download?file=line1.segy", "download?file=line1.segy"),
+        ("download?sig=a.b/c&file=made%2Fline1.segy", "download?file=made%2Fline1.segy"),
+    ],
+)
+def test_an_address_with_a_query_is_that_of_its_file(served, monkeypatch, address, shown):
+    """The server gets all of it; the copy's name and messages have no signature."""
+
+    def sent(self):
+        """Answer 403 to other queries."""
+        if unquote(self.path) != unquote(f"/{address}"):
+            return self.send_error(403)
+        self.path = "/line1.segy"
+        return SimpleHTTPRequestHandler.send_head(self)
+
+    monkeypatch.setattr(Handler, "send_head", sent)
+    gathers = fetched(f"{served}/{address}")
+    assert gathers.name == "line1.segy"
+    (first, _) = glowseis.read_gathers(gathers)
+    assert first.source.startswith(f"{served}/{shown}") and "sig" not in first.source
+
+
+@pytest.mark.parametrize("address", ["none/?sig=abc", "line1.segy?sig=abc", "small/?sig=abc", "denied.segy?sig=abc"])
+def test_a_signature_is_not_shown(served, monkeypatch, address):
+    monkeypatch.setattr(remote, "_copy", lambda *words: None)
+    monkeypatch.setattr(remote, "locked", lambda place, why, wait: noted.append(why) or contextlib.nullcontext())
+    monkeypatch.setattr(Handler, "send_error", lambda self, *words: SimpleHTTPRequestHandler.send_error(self, 403))
+    noted = []
+    try:
+        fetched(f"{served}/{address}")
+    except InputError as wrong:
+        noted.append(str(wrong))
+    assert noted and "abc" not in str([noted, SHOWN_AS])
 
 
 def test_a_file_that_changes_on_a_web_server_is_copied_again(served, tmp_path, monkeypatch):

@@ -309,7 +309,7 @@ class HeaderChecks:
         mixed, marks = alternates(gathers, channel, (gathers.word(byte) for byte in words))
         mixed &= which
         if self._interleaved.add(gathers, mixed):
-            self._interleaved.about = self._interleaved.about or "jumps from trace to trace of"
+            self._interleaved.about = self._interleaved.about or "jumps from trace to trace within"
             few = [byte for byte in words if np.ptp(gathers.word(byte)) <= MOST_CABLES]
             self._interleaved.keep_words(gathers, mixed, marks, few)
         return mixed

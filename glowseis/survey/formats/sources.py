@@ -150,9 +150,9 @@ def _pages(path: Path, options: ReadOptions, kind: str | None) -> int | None:
 
 
 def _check_countable(path: Path, before: int, opened: Sequence[Source]) -> None:
-    """Refuse to number pictures after a TIFF file that cannot be counted, unless the other TIFF files have one page."""
+    """Refuse to number pictures after a TIFF file that cannot be counted, if another TIFF file has several pages."""
     counts = {getattr(source, "pages", 0) for source in opened if _is_tiff(source.path)}
-    if counts != {1} and any(hasattr(source, "pages") for source in opened[before:]):
+    if counts - {1} and any(hasattr(source, "pages") for source in opened[before:]):
         raise InputError(
             f"{source_text(path)}: its pages cannot be counted, so that the shot numbers of the pictures after it are "
             "unknown; save it again, or ingest those pictures apart"

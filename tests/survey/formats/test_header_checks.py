@@ -146,7 +146,7 @@ def test_cables_whose_traces_are_mixed_while_channels_count_on(tmp_path, words, 
         line[word] = 7 + line.streamer
     line.sorted_by(line.shot, line["offset"] if by_offset else line.number, line.streamer).with_words(**words)
     text = told(written(tmp_path, line))["interleaved"]
-    assert text.startswith("TraceNumber jumps from trace to trace of 2 gathers")
+    assert text.startswith("TraceNumber jumps from trace to trace within 2 gathers")
     wanted = {"cable": "cable; byte 233 holds 7 to 10; try --cable-header 233", "iline": "try --cable-header INLINE_3D"}
     assert wanted.get(word, "cable, then pass --cable-header with the word that tells cables apart") in text
 
