@@ -88,7 +88,7 @@ class HeaderChecks:
         self._shot_scalar = 0
         self._moving, self._restless, self._cables, self._interleaved = Found(), Found(), Found(), Found()
         self._restarting, self._single, self._stacked = Found(), Found(), Found()
-        self._distances = Distances()
+        self._distances = Distances(unit_m)
         self._components, self._component_codes = Found(), set[int]()
         self._blank_stacked = Found()
         self._unnumbered = Unnumbered(self._shot, channel, self._keys)

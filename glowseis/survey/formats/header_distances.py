@@ -6,6 +6,7 @@ import numpy as np
 
 from glowseis.survey.formats.gather_runs import GatherRuns
 from glowseis.survey.formats.header_findings import Found, found_remarks
+from glowseis.survey.formats.segy_headers import FARTHEST_M
 from glowseis.survey.formats.source import Remark
 from glowseis.survey.wording import number_of
 
@@ -28,10 +29,15 @@ FACTORS = {
 
 
 class Distances:
-    """Gathers whose offsets differ from the distances between source and receiver."""
+    """Gathers whose offsets are blank or differ from the distances between source and receiver.
 
-    def __init__(self) -> None:
-        self._apart, self._reversed, self._blank = Found(), Found(), Found()
+    Args:
+        unit_m: Unit of lengths, in metres.
+    """
+
+    def __init__(self, unit_m: float) -> None:
+        self._unit_m = unit_m
+        self._apart, self._reversed, self._blank, self._unusable = Found(), Found(), Found(), Found()
 
     def look(
         self, gathers: GatherRuns, which: np.ndarray, offset: np.ndarray, source: np.ndarray, receiver: np.ndarray
@@ -45,12 +51,13 @@ class Distances:
             source: Coordinates of the source, `[axis, trace]`.
             receiver: Coordinates of the receivers, in the same form.
         """
-        which = which & (gathers.any(receiver[0] != 0) | gathers.any(receiver[1] != 0))
+        known = (receiver[0] != 0) | (receiver[1] != 0)
+        which = which & gathers.any(known)
         told = np.abs(offset).astype(np.float64)
         separation = np.hypot(*(receiver - source))
         distance = separation * (offset != 0)
         total = gathers.sum(told)
-        self._blank.add(gathers, which & (total == 0) & gathers.any(separation > 0))
+        self._look_at_blank(gathers, which & (total == 0), separation * self._unit_m, known)
         which &= total > 0
         ratio = np.divide(gathers.sum(distance), total, out=np.ones_like(total), where=which)
         wrong = which & ((ratio < 0.5) | (ratio > 2))
@@ -68,6 +75,17 @@ class Distances:
                 likely = [each for each in FACTORS if 0.85 < factor / each < 1.15]
                 why = f", {FACTORS[likely[0]]}" if likely else ""
                 self._apart.about = f"{factor:.3g} times the offsets{why},"
+
+    def _look_at_blank(self, gathers: GatherRuns, which: np.ndarray, distance_m: np.ndarray, known: np.ndarray) -> None:
+        """Note gathers without offsets, for which distances stand in if `segy_headers.places` takes them."""
+        low_m = gathers.low(np.where(known, distance_m, np.inf))
+        high_m = gathers.high(np.where(known, distance_m, 0))
+        which = which & (high_m > 0)
+        usable = (high_m > low_m) & (high_m <= FARTHEST_M)
+        for found, these in ((self._blank, which & usable), (self._unusable, which & ~usable)):
+            if found.add(gathers, these) and not found.about:
+                ends = dict.fromkeys(f"{each[these][0]:.0f}" for each in (low_m, high_m))
+                found.about = f"{' to '.join(ends)} m in the first"
 
     def remarks(self, named: Callable[[int], str]) -> list[Remark]:
         """Report what was found.
@@ -87,8 +105,15 @@ class Distances:
                 "(bytes 37-40) or the receivers (bytes 81-88) and write the file again; both are kept as they are",
             ),
         }
-        remarks = found_remarks(told, named)
+        unusable = (
+            self._unusable,
+            "offsets (bytes 37-40) are 0 in all traces of %s and stay unknown: distances between source and receiver "
+            f"({self._unusable.about}) do not differ or exceed {FARTHEST_M / 1000:.0f} km; check coordinates (bytes "
+            "73-88) and SourceGroupScalar (bytes 71-72)",
+        )
+        remarks = found_remarks(told, named) + found_remarks({"distances": unusable}, named)
         if self._blank.count:
             text = f"offsets (bytes 37-40) are 0 in all traces of {number_of(self._blank.count, 'gather')}: distances "
-            remarks.append(Remark("blank offsets", f"{text}between source and receiver are used", is_warning=False))
+            text += f"between source and receiver ({self._blank.about}) are used"
+            remarks.append(Remark("blank offsets", text, is_warning=False))
         return remarks

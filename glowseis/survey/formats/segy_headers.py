@@ -27,6 +27,9 @@ ANGLES = {2: 1_296_000, 3: 360, 4: 3_600_000}
 """CoordinateUnits that are not lengths, with their full circle: seconds of arc, degrees, degrees minutes seconds.
 Some field files, such as the Viking Graben's, use them for metres too: values beyond the circle are lengths."""
 
+FARTHEST_M = 30_000.0
+"""Largest distance between source and receiver that stands in for an offset."""
+
 TIME_SCALARS = (1, 10, 100, 1000, 10_000)
 """Allowed values of bytes 215-216, or of their negative."""
 
@@ -110,7 +113,7 @@ def places(headers: np.ndarray, order: str, unit_m: float, zero_is_unknown: bool
         that are angles are NaN, because nothing here can use them. So are coordinates, those of receivers alone, and
         offsets that are 0 on all of several traces: writers leave unknown values at 0. The source's are those of the
         first trace that has some. Offsets that are 0 on all of several traces of another writer are the distances
-        between source and receiver, if both are known.
+        between source and receiver where both are known, if these differ and none exceeds `FARTHEST_M`.
     """
     scale = coordinate_scale(headers, order)
     fields = (TraceField.SourceX, TraceField.SourceY, TraceField.GroupX, TraceField.GroupY)
@@ -129,7 +132,7 @@ def places(headers: np.ndarray, order: str, unit_m: float, zero_is_unknown: bool
         if np.isnan(offset_m).all() and not zero_is_unknown:
             known = coordinates[:2].any(axis=0) & coordinates[2:].any(axis=0)
             distance_m = np.hypot(*(coordinates[2:] - coordinates[:2])) * unit_m
-            if distance_m[known].any():
+            if known.any() and np.ptp(distance_m[known]) > 0 and distance_m[known].max() <= FARTHEST_M:
                 offset_m = np.where(known, distance_m, np.nan).astype(np.float32)
     source_x_m, source_y_m, receiver_x_m, receiver_y_m = coordinates * unit_m
     return {

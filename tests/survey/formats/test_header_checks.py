@@ -232,7 +232,7 @@ def filled(**words):
 
 @BOTH
 @pytest.mark.parametrize(
-    "words", [{}, {"tracf": 0}, {"gx": 0, "sy": 9, "gy": np.arange(72)}, {"sx": 0, "gx": 0}, {"gx": 0}]
+    "words", [{}, {"tracf": 0}, {"gx": 0, "sx": 0, "sy": 9, "gy": np.arange(72)}, {"sx": 0, "gx": 0}, {"gx": 0}]
 )
 def test_shots_without_offsets_are_no_sections(tmp_path, ending, words):
     assert told(written(tmp_path, filled(**words), ending)) == {}

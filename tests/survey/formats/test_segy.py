@@ -147,6 +147,14 @@ def test_angles_are_no_coordinates(tmp_path, unit):
     assert np.isnan(back.source_x_m) and np.isnan(back.receiver_x_m).all()
 
 
+UNUSABLE = [
+    # Receivers in another system than the source, or all at one place, and a wrong scalar.
+    {"sy": 6_000_000, "gy": 12 * Line().number},
+    {"sx": 500_020, "gx": 499_900},
+    {"scalco": 1000},
+]
+
+
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
@@ -162,13 +170,17 @@ def test_angles_are_no_coordinates(tmp_path, unit):
         ({"gx": Line()["sx"]}, np.full(24, np.nan)),
         ({"counit": 2, "scalco": -100}, np.full(24, np.nan)),
         ({"offset": 7 * Line().number}, 7 * np.arange(24)),
+        *((words, np.full(24, np.nan)) for words in UNUSABLE),
     ],
 )
 def test_blank_offsets_are_distances_where_these_are_known(tmp_path, words, wanted):
     path = line_written(tmp_path, Line().with_words(**{"offset": 0} | words))
     np.testing.assert_allclose(next(opened(path).gathers()).geometry.offset_m, wanted, rtol=1e-6)
-    told = [remark.text for remark in opened(path).remarks() if remark.kind == "blank offsets"]
-    assert bool(told) == ("offset" not in words and np.isfinite(wanted).any())
+    told = {remark.kind: remark.text for remark in opened(path).remarks()}
+    is_told = "offset" not in words and np.isfinite(wanted).any()
+    low, high = np.nanmin([*wanted, np.inf]), np.nanmax([*wanted, 0])
+    assert (f"({low:.0f} to {high:.0f} m in the first) are used" in told.get("blank offsets", "")) == is_told
+    assert ("and stay unknown" in told.get("distances", "")) == any(words is one for one in UNUSABLE)
 
 
 def test_coordinates_beyond_the_circle_are_lengths_whatever_the_header_says(tmp_path):
