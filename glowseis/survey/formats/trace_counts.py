@@ -8,7 +8,7 @@ from glowseis.survey.formats.source import Remark
 from glowseis.survey.wording import NAMED, first_names, number_of
 
 ENOUGH = 4
-"""Fewest gathers of a file in which one that is shorter than all others stands out."""
+"""Fewest gathers of a cable among which one that is shorter than all others stands out."""
 
 FEW = 0.75
 """A gather with less than this share of the usual number of traces stands out."""
@@ -18,42 +18,52 @@ ALIKE, STEADY = 0.1, 0.75
 sorted by midpoint, no number is usual."""
 
 
-def shorter_gathers(traces: np.ndarray, named: Callable[[int], str]) -> list[Remark]:
-    """Report gathers that are short while those beside them are not.
+def shorter_gathers(traces: np.ndarray, cables: np.ndarray, named: Callable[[int], str]) -> list[Remark]:
+    """Report gathers that are short while those beside them, of the same cable, are not.
 
-    If all gathers between the first and the last agree, these two are reported for any trace less.
+    If all gathers of a cable agree, except the file's first and last, these two are reported for any trace less.
 
     Args:
         traces: Traces of each gather, int64 `[gather]`.
+        cables: Their cable numbers, int64 `[gather]`; all the same if gathers hold all cables.
         named: Returns the id of a gather by its number.
     """
-    if len(traces) < ENOUGH:
-        return []
-    usual = int(np.sort(traces)[len(traces) // 2])
-    alike = np.abs(traces - usual) <= ALIKE * usual
-    between = traces[1:-1]
-    if (between == between[0]).all():
-        usual, others = int(between[0]), "the others"
-        short = traces < usual
-    elif alike.mean() >= STEADY:
-        others = "most others"
-        beside = np.concatenate([[True], alike, [True]])
-        short = (traces < FEW * usual) & beside[:-2] & beside[2:]
-    else:
-        return []
+    order = np.argsort(cables, kind="stable")
+    several = " of its cable" if len(np.unique(cables)) > 1 else ""
     last = len(traces) - 1
-    ends = [
-        f"the {place} gather ({named(number)}) has {traces[number]}"
-        for place, number in (("first", 0), ("last", last))
-        if short[number]
-    ]
-    inside = np.flatnonzero(short[1:-1]) + 1
+    ends: dict[int, str] = {}
+    inside: dict[int, int] = {}
+    for numbers in np.split(order, np.flatnonzero(np.diff(cables[order])) + 1):
+        if len(numbers) < ENOUGH:
+            continue
+        usual, others, short = _short(traces[numbers], (numbers == 0) | (numbers == last))
+        for number in numbers[short].tolist():
+            if number in (0, last):
+                place = "last" if number else "first"
+                ends[number] = f"the {place} gather ({named(number)}) has {traces[number]} of the {usual} traces that "
+                ends[number] += f"{others}{several} have"
+            else:
+                inside[number] = usual
     found = []
     if ends:
-        text = f"{' and '.join(ends)} of the {usual} traces that {others} have; the file may have been cut there"
-        found.append(Remark("shorter", text))
-    if len(inside):
-        names = first_names([f"{named(number)}: {traces[number]}" for number in inside[:NAMED].tolist()], len(inside))
-        text = f"{number_of(len(inside), 'gather')} with far fewer than the {usual} traces that most others have "
-        found.append(Remark("missing", f"{text}({names}); traces may be missing: compare with the shot log"))
+        text = " and ".join(ends[number] for number in sorted(ends))
+        found.append(Remark("shorter", f"{text}; the file may have been cut there"))
+    if inside:
+        names = [f"{named(number)}: {traces[number]}" for number in sorted(inside)[:NAMED]]
+        usual_text = " to ".join(dict.fromkeys(map(str, (min(inside.values()), max(inside.values())))))
+        text = f"{number_of(len(inside), 'gather')} with far fewer than the {usual_text} traces that most others{several} "
+        text += f"have ({first_names(names, len(inside))}); traces may be missing: compare with the shot log"
+        found.append(Remark("missing", text))
     return found
+
+
+def _short(traces: np.ndarray, is_end: np.ndarray) -> tuple[int, str, np.ndarray]:
+    """The usual number of traces of a cable's gathers, whose it is, and which gathers are short, bool `[gather]`."""
+    between = traces[~is_end]
+    if (between == between[0]).all():
+        return int(between[0]), "the others", traces < between[0]
+    usual = int(np.sort(traces)[len(traces) // 2])
+    alike = np.abs(traces - usual) <= ALIKE * usual
+    beside = np.concatenate([[True], alike, [True]])
+    short = (traces < FEW * usual) & beside[:-2] & beside[2:]
+    return usual, "most others", short & (alike.mean() >= STEADY)

@@ -181,7 +181,8 @@ class TraceSource:
                     "amplitudes; they are not applied",
                 )
             )
-        return found + shorter_gathers(self._gathers.traces, self._ids.__getitem__) + self._shots_again()
+        traces, cables = self._gathers.traces, self._gathers.numbers[:, 2]
+        return found + shorter_gathers(traces, cables, self._ids.__getitem__) + self._shots_again()
 
     def _shots_again(self) -> list[Remark]:
         """Gathers of a shot that came earlier; synthetic ones are skipped: they have the shots of parents."""

@@ -97,7 +97,7 @@ def test_files_that_were_cut_between_traces(tmp_path, ending):
     path.write_bytes(whole[:start] + whole[start + 3 * trace :])
     assert "the first gather (a-shot1001) has 21 of the 24" in told(path)["shorter"]
     path.write_bytes(whole[:start] + whole[start + 3 * trace : -trace])
-    assert "the first gather (a-shot1001) has 21 and the last gather (a-shot1004) has 23 of" in told(path)["shorter"]
+    assert "the first gather (a-shot1001) has 21 of the 24 traces that the others have and the last gather" in told(path)["shorter"]
     # A channel that is missing elsewhere too hides no cut of many traces; in a file of three gathers none shows.
     path.write_bytes(whole[: start + 30 * trace] + whole[start + 31 * trace : -10 * trace])
     assert "the last gather (a-shot1004) has 14 of the 24 traces that most others" in told(path)["shorter"]
@@ -121,7 +121,31 @@ def test_files_that_were_cut_between_traces(tmp_path, ending):
     ],
 )
 def test_gathers_that_lost_many_traces(counts, kind, text):
-    found = {remark.kind: remark.text for remark in shorter_gathers(np.array(counts), "g{}".format)}
+    found = found_short(counts, [1] * len(counts))
+    assert list(found) == ([kind] if kind else []) and text in found.get(kind, "")
+
+
+def found_short(counts, cables):
+    """What is told of gathers with so many traces."""
+    return {one.kind: one.text for one in shorter_gathers(np.array(counts), np.array(cables), "g{}".format)}
+
+
+@pytest.mark.parametrize(
+    ("changed", "kind", "text"),
+    [
+        ({}, None, ""),
+        ({19: 29}, "shorter", "the last gather (g19) has 29 of the 30 traces that the others of its cable have"),
+        ({0: 47}, "shorter", "the first gather (g0) has 47 of the 48 traces that the others of its cable have"),
+        ({5: 47, 11: 29}, None, ""),
+        ({12: 20, 5: 47}, "missing", "1 gather with far fewer than the 48 traces that most others of its cable"),
+    ],
+)
+def test_gathers_are_compared_with_those_of_their_cable(changed, kind, text):
+    """Three cables of 48 channels and a shorter one, five shots."""
+    counts = [48, 48, 48, 30] * 5
+    for number, count in changed.items():
+        counts[number] = count
+    found = found_short(counts, [1, 2, 3, 4] * 5)
     assert list(found) == ([kind] if kind else []) and text in found.get(kind, "")
 
 
