@@ -51,8 +51,8 @@ def shorter_gathers(traces: np.ndarray, cables: np.ndarray, named: Callable[[int
     if inside:
         names = [f"{named(number)}: {traces[number]}" for number in sorted(inside)[:NAMED]]
         usual_text = " to ".join(dict.fromkeys(map(str, (min(inside.values()), max(inside.values())))))
-        text = f"{number_of(len(inside), 'gather')} with far fewer than the {usual_text} traces that most others{several} "
-        text += f"have ({first_names(names, len(inside))}); traces may be missing: compare with the shot log"
+        text = f"{number_of(len(inside), 'gather')} with far fewer than the {usual_text} traces that most others"
+        text += f"{several} have ({first_names(names, len(inside))}); traces may be missing: compare with the shot log"
         found.append(Remark("missing", text))
     return found
 
