@@ -17,10 +17,13 @@ UNNAMED = (
 FEW = 0.1
 """Most of a file's shots, as a share, that a crew records again."""
 
-RESHOT = (
-    "the numbers otherwise run on, so these shots were probably recorded again: both are kept, the later ones with -2; "
-    "if they are another sail line, pass --line-header with the word that tells lines apart"
-)
+NEAR = 5
+"""Most shot intervals by which the source of a shot that is recorded again is away from the earlier one."""
+
+RESHOT = "these shots were probably recorded again"
+UNCLEAR = "these shots were recorded again, or the numbers start again"
+KEPT = "both are kept, the later ones with -2"
+ANOTHER = "if they are another sail line, pass --line-header with the word that tells lines apart"
 TORN = "if shots are split up, sort the traces by shot or pass --shot-header"
 
 
@@ -48,7 +51,8 @@ def advice(
     """Explain why shot numbers repeat, and name the option that resolves it.
 
     A shot that is split up has one source and each of its channels once. If the source differs, or is unknown while the
-    first channel is the same, it is another shot. A few such shots that are not the file's first were recorded again.
+    first channel is the same, it is another shot. A few such shots that are not the file's first may have been recorded
+    again, and were if their sources are near the earlier ones.
 
     Args:
         numbers: Line, shot and cable of each gather, int64 `[gather, 3]`.
@@ -75,7 +79,12 @@ def advice(
         return TORN
     used = {word.byte for word in keys}
     # Another line starts with the number with which the first one does.
-    words = LINE_WORDS if len(again) <= FEW * len(numbers) and earlier.min() > 0 else (*LINE_WORDS, *SHOT_NUMBERS)
+    is_few = len(again) <= FEW * len(numbers) and earlier.min() > 0
+    steps = np.hypot(*np.diff(source))
+    interval = np.median(steps[steps > 1]) if (steps > 1).any() else 0
+    away = np.hypot(*(source[:, again] - source[:, earlier]))
+    is_reshot = is_few and bool((is_placed & (away <= NEAR * interval)).all())
+    words = LINE_WORDS if is_reshot else (*LINE_WORDS, *SHOT_NUMBERS)
     for byte in words:
         told = values(first, int(byte), order)
         apart = len(np.unique(np.column_stack([numbers, told]), axis=0)) == len(numbers)
@@ -86,8 +95,10 @@ def advice(
             continue
         name = word_name(byte)
         option = "line-header" if is_line else "shot-header"
-        return (
-            "numbers start again, as on another sail line: "
-            f"{name} holds {told.min()} to {told.max()}; try --{option} {name.removeprefix('byte ')}"
-        )
-    return RESHOT if words is LINE_WORDS else UNNAMED
+        mend = f"{name} holds {told.min()} to {told.max()}; try --{option} {name.removeprefix('byte ')}"
+        if is_few and not is_line:
+            return f"{UNCLEAR}: {KEPT}; {mend}"
+        return f"numbers start again, as on another sail line: {mend}"
+    if is_few:
+        return f"{RESHOT if is_reshot else UNCLEAR}: {KEPT}; {ANOTHER}"
+    return UNNAMED

@@ -67,18 +67,41 @@ def test_lines_without_coordinates_are_told_by_their_first_channel(tmp_path):
     assert "try --line-header 237" in told(written(tmp_path, line))["again"]
 
 
-@pytest.mark.parametrize("places", [{}, {"sx": 0, "gx": 0, "gy": 0}])
-@pytest.mark.parametrize(
-    ("again", "reshot"), [((1003, 1004), True), ((1009,), True), ((1001, 1002), False), (range(1003, 1010), False)]
+AGAIN, UNCLEAR, ANOTHER = (
+    "probably recorded again: both are kept",
+    "recorded again, or the numbers",
+    "sail line: Energy",
 )
-def test_shots_that_were_recorded_again(tmp_path, places, again, reshot):
-    """A few of them; many, or those that the line begins with, are another line."""
-    shots = np.array([*range(1001, 1021), *again])
-    line = Line(len(shots), 8)
-    line.with_words(fldr=np.repeat(shots, 8), ep=np.repeat(np.arange(1, len(shots) + 1), 8), **places)
+
+
+@pytest.mark.parametrize(
+    ("again", "moved_m", "why"),
+    [
+        # Near the earlier shots, on along the line as where a recorder was restarted, on another line, and unknown.
+        ((1003, 1004), 30, AGAIN),
+        ((1009,), 110, AGAIN),
+        ((1009,), 300, UNCLEAR),
+        ((1019, 1020), 5000, UNCLEAR),
+        ((1003, 1004), None, UNCLEAR),
+        # Those that the line begins with, or many, are another line.
+        ((1001, 1002), 5000, ANOTHER),
+        ((1001, 1002), None, ANOTHER),
+        (range(1003, 1010), 5000, ANOTHER),
+        (range(1003, 1010), None, ANOTHER),
+    ],
+)
+@pytest.mark.parametrize("is_numbered", [True, False])
+def test_shots_that_were_recorded_again(tmp_path, again, moved_m, why, is_numbered):
+    shots = np.repeat([*range(1001, 1021), *again], 8)
+    line = Line(len(shots) // 8, 8)
+    line.with_words(fldr=shots, ep=1 + line.shot if is_numbered else shots)
+    for name in ("sx", "gx", "gy"):
+        moved = 25 * (shots - 1001 - line.shot) + (moved_m or 0) * (line.shot >= 20)
+        line[name] = line[name] + moved * (name != "gy") if moved_m else 0
     found = told(written(tmp_path, line))["again"]
-    assert ("so these shots were probably recorded again: both are kept" in found) == reshot
-    assert ("try --shot-header EnergySourcePoint" in found) != reshot
+    assert (why if is_numbered else why.removesuffix(": Energy")) in found
+    assert ("try --shot-header EnergySourcePoint" in found) == (why != AGAIN and is_numbered)
+    assert ("pass --line-header" in found) == (why == AGAIN or not is_numbered)
 
 
 @pytest.mark.parametrize("places", [{}, {"sx": 0, "gx": 0, "gy": 0}])
