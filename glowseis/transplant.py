@@ -136,9 +136,9 @@ def check_one_interval(host: Gather, donor: Gather, corner_hz: float = CORNER_HZ
     if not np.isclose(intervals_s[0], intervals_s[1], rtol=1e-6):
         raise InputError(
             f"gathers {host.gather_id} and {donor.gather_id} have sample intervals of {1e3 * intervals_s[0]:g} and "
-            f"{1e3 * intervals_s[1]:g} ms; noise can be moved only between gathers of one interval: "
-            "ingest those of one as a survey of their own, or train from a saved classifier that records its sample "
-            "interval (training.start_from), for which all are resampled"
+            f"{1e3 * intervals_s[1]:g} ms; noise can be moved only between gathers with the same "
+            "interval: ingest these as a survey of their own, or set training.start_from to a saved classifier that "
+            "records its sample interval; all gathers are then resampled to it"
         )
 
 
@@ -276,11 +276,10 @@ def told_of_donors(
     quiet = [name for name, share in shares if share is not None and share <= np.median(usual)]
     if not quiet:
         return []
-    has = "has" if len(quiet) == 1 else "have"
+    are = "is" if len(quiet) == 1 else "are"
     return [
-        f"{len(quiet)} of {number_of(len(looked_at), 'gather')} labelled {label} {has} no more noise below "
-        f"{corner_hz:g} Hz than half of the gathers with other labels, so what is made with theirs may not deserve "
-        "the label: "
+        f"{len(quiet)} of {number_of(len(looked_at), 'gather')} labelled {label} {are} no louder below "
+        f"{corner_hz:g} Hz than the median gather with another label; gathers made with their noise may not deserve the label: "
         f"{first_names(quiet)}"
     ]
 

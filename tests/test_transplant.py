@@ -185,7 +185,7 @@ def test_donors_without_noise_are_told(tmp_path):
     write_survey(tmp_path / "survey", [*calm, *noisy, spiky, resized], (SAMPLES, TRACES), {})
     survey = open_survey(tmp_path / "survey")
     (line,) = told_of_donors(survey, "bad")
-    assert line.startswith("1 of 5 gathers labelled bad has no more noise below 8 Hz") and line.endswith(": spiky")
+    assert line.startswith("1 of 5 gathers labelled bad is no louder below 8 Hz") and line.endswith(": spiky")
     assert told_of_donors(survey, "bad", donors=np.array([6, 7])) == []
     assert told_of_donors(survey, "bad", hosts=np.array([9, 10])) == []
 

@@ -114,7 +114,7 @@ def ratios(levels: np.ndarray, live: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def silent_traces(level: np.ndarray, constant: np.ndarray) -> np.ndarray:
-    """A hundredth as loud as half of the gather in every window, without events: a failed section of the cable.
+    """Traces of a failed section: without events, and in every window a hundredth as loud as the gather's median.
 
     Neighbours of such traces are dead as well, so they are compared with the gather's median, and up to half of the
     cable may be dead. A trace with events, which is louder in one of two windows or more than in another, is not dead,

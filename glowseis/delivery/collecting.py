@@ -117,9 +117,9 @@ def collect(
             )
     if found.padded and found.from_0:
         raise InputError(
-            f"gather {found.padded[0]}: a dead channel has the number 0, which may be padding; but in gather "
-            f"{found.from_0} a live one has it; name the right header word in classify's --trace-header, and grade the "
-            "files again"
+            f"gather {found.padded[0]} has a dead channel with the number 0, which looks like padding, but in gather "
+            f"{found.from_0} channel 0 is live; name the header word that holds channel numbers in classify's "
+            "--trace-header, and grade the files again"
         )
     return found
 

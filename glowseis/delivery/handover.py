@@ -194,9 +194,9 @@ def _rarer_lines(table: GradesTable, kill: Sequence[str]) -> Iterator[str]:
         if left < len(shares):
             yield (
                 f"warning: {severest} is the most probable grade of {number_of(len(shares), 'gather')} on the kill "
-                f"list; if {severest} gathers were {RARER} times as rare as assumed, it would be that of {left}. Look "
-                "at them before you kill them, or grade again with the class fractions that you expect, such as "
-                "--prior 66,31,2"
+                f"list; if {severest} gathers were {RARER} times as rare as assumed, it would still be so for only "
+                f"{left}. Look at these gathers before you kill them, or grade again with the class fractions that you "
+                "expect, such as --prior 66,31,2"
             )
 
 

@@ -52,7 +52,7 @@ def check_no_padding(flow: Start, window: str, size: tuple[int, int], *, starts:
         instead = "--set rare.add=moved-noise --set rare.flow=" if starts else f"--set data.window={text}"
         raise InputError(
             f"rare.flow: {flow.name} makes windows of {text}, but the classifier sees {what} of "
-            f"{'x'.join(map(str, seen))}, and padding would tell it the class; pass {instead}"
+            f"{'x'.join(map(str, seen))}, so padding would give the class away; pass {instead}"
         )
 
 

@@ -74,7 +74,7 @@ def test_bad_grades_that_would_not_last_if_bad_gathers_were_rarer_are_told(line,
     told = (
         "warning: bad is the most probable grade of 3 gathers on the kill list; if bad gathers were 10 times as rare "
     )
-    assert (f"{told}as assumed, it would be that of {left}." in done.out) is (left < 3)
+    assert (f"{told}as assumed, it would still be so for only {left}." in done.out) is (left < 3)
     done = command("deliver", grades, "--out", tmp_path / "other", "--kill", "medium")
     assert "times as rare" not in done.out
     # A grade that was corrected by hand does not count.

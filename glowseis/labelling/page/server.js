@@ -21,7 +21,7 @@ async function answer(path, given, as) {
   // A page of a server that ended is refused by the next one; what it could not save is for the page that this one serves.
   if (!reply.ok) throw new Failed((await reply.json().catch(() => ({}))).error ?? `The server says ${reply.status}.`, reply.status >= 500 || reply.status === 403);
   try { return await reply[as](); } catch {
-    throw new Failed("The answer of glowseis label broke off; try again.", true);
+    throw new Failed("The reply from glowseis label broke off; try again.", true);
   }
 }
 

@@ -18,8 +18,8 @@ ROUNDED = 3.0
 """Difference, in units of length, that rounding may explain."""
 
 FAR, FITS = 0.05, 0.25
-"""Mean difference of distances from offsets, as a share of the offsets, that is no accuracy; and the largest share of
-it that is left if offsets are reversed in gathers where they are."""
+"""Mean difference between distances and offsets, as a share of the offsets, above which inaccuracy does not explain it;
+and the largest share of that difference that may remain once reversed offsets are turned round."""
 
 FACTORS = {
     1 / 0.3048: "as feet are to metres",
@@ -101,15 +101,16 @@ class Distances:
             ),
             "reversed": (
                 self._reversed,
-                "offsets are reversed against the distances between source and receiver in %s; correct the offsets "
-                "(bytes 37-40) or the receivers (bytes 81-88) and write the file again; both are kept as they are",
+                "offsets run in the opposite order to the distances between source and receiver in %s; correct the "
+                "offsets (bytes 37-40) or the receivers (bytes 81-88) and write the file again; both are kept as they "
+                "are",
             ),
         }
         unusable = (
             self._unusable,
-            "offsets (bytes 37-40) are 0 in all traces of %s and stay unknown: distances between source and receiver "
-            f"({self._unusable.about}) do not differ or exceed {FARTHEST_M / 1000:.0f} km; check coordinates (bytes "
-            "73-88) and SourceGroupScalar (bytes 71-72)",
+            "offsets (bytes 37-40) are 0 in all traces of %s and stay unknown: the distances between source and "
+            f"receiver ({self._unusable.about}) are all the same or exceed {FARTHEST_M / 1000:.0f} km; check "
+            "coordinates (bytes 73-88) and SourceGroupScalar (bytes 71-72)",
         )
         remarks = found_remarks(told, named) + found_remarks({"distances": unusable}, named)
         if self._blank.count:

@@ -22,7 +22,7 @@ NEAR = 5
 
 RESHOT = "these shots were probably recorded again"
 UNCLEAR = "these shots were recorded again, or the numbers start again"
-KEPT = "both are kept, the later ones with -2"
+KEPT = "both are kept; the later ones get -2 at the end of their names"
 ANOTHER = "if they are another sail line, pass --line-header with the word that tells lines apart"
 TORN = "if shots are split up, sort the traces by shot or pass --shot-header"
 

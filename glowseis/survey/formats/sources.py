@@ -154,8 +154,8 @@ def _check_countable(path: Path, before: int, opened: Sequence[Source]) -> None:
     counts = {getattr(source, "pages", 0) for source in opened if _is_tiff(source.path)}
     if counts - {1} and any(hasattr(source, "pages") for source in opened[before:]):
         raise InputError(
-            f"{source_text(path)}: its pages cannot be counted, so that the shot numbers of the pictures after it are "
-            "unknown; save it again, or ingest those pictures apart"
+            f"{source_text(path)}: its pages cannot be counted, so the shot numbers of the pictures after it are "
+            "unknown; save it again, or ingest those pictures separately"
         )
 
 

@@ -149,7 +149,8 @@ class OtherLengths:
             return []
         text = (
             f"the headers of {number_of(self.count, 'trace')} give another number of samples (trace {self._first + 1}: "
-            f"{self._told}; bytes 115-116); all are read with {self._layout.samples}"
+            f"{self._told}; bytes 115-116); all traces are read with {self._layout.samples} "
+            "samples"
         )
         return [Remark("other samples", text, is_warning=self._is_lost)]
 

@@ -303,7 +303,7 @@ def test_sections_and_gathers_that_are_no_shots(tmp_path, line, options, code, k
         (lambda line: {"scalco": 10}, "distances", "10 times the offsets, as a wrong SourceGroupScalar makes it"),
         (lambda line: {"offset": line["offset"] * 3280 // 1000}, "distances", "0.305 times the offsets, as metres are"),
         (lambda line: {"offset": -line["offset"] * 1000}, "distances", "0.001 times the offsets"),
-        (lambda line: {"offset": 100 + 12 * (23 - line.number)}, "reversed", "offsets are reversed against the distan"),
+        (lambda line: {"offset": 100 + 12 * (23 - line.number)}, "reversed", "offsets run in the opposite order to"),
         (lambda line: {"offset": 800 + 12 * (23 - line.number), "gx": line["gx"] - 700}, "reversed", "in 3 gathers"),
         (
             lambda line: {
