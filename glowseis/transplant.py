@@ -279,8 +279,8 @@ def told_of_donors(
     are = "is" if len(quiet) == 1 else "are"
     return [
         f"{len(quiet)} of {number_of(len(looked_at), 'gather')} labelled {label} {are} no louder below "
-        f"{corner_hz:g} Hz than the median gather with another label; gathers made with their noise may not deserve the label: "
-        f"{first_names(quiet)}"
+        f"{corner_hz:g} Hz than the median gather with another label; gathers made with their noise may not deserve "
+        f"the label: {first_names(quiet)}"
     ]
 
 
