@@ -28,7 +28,11 @@ GONE = "the scheduler or its workers are gone: this process continues alone"
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def cluster(graded):
+    """A scheduler and workers, made after the classifier.
+
+    Their threads take numbers from Python's generator, from which Keras seeds initial weights.
+    """
     with dask_cluster() as made:
         yield made
 
