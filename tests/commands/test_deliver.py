@@ -393,7 +393,7 @@ def test_padding_is_not_in_the_list_unless_0_is_a_channel(tmp_path, command, liv
     grades = grades_of(tmp_path / "grades.csv", [path], ("bad", "good"))
     done = command("deliver", grades, "--out", out, "--segy")
     if live:
-        assert done.status == 2 and "but in gather a-shot1002 a live one has it" in done.error[0]
+        assert done.status == 2 and "but in gather a-shot1002 channel 0 is live" in done.error[0]
         return
     assert "1 dead trace with channel number 0, taken for padding and not in kill.csv: a-shot1001" in done.out
     assert [row[3:] for row in rows(out / "kill.csv")[1:]] == [["1", "3", "bad"], ["5", "24", "bad"]]
