@@ -136,8 +136,8 @@ def check_one_interval(host: Gather, donor: Gather, corner_hz: float = CORNER_HZ
     if not np.isclose(intervals_s[0], intervals_s[1], rtol=1e-6):
         raise InputError(
             f"gathers {host.gather_id} and {donor.gather_id} have sample intervals of {1e3 * intervals_s[0]:g} and "
-            f"{1e3 * intervals_s[1]:g} ms; noise can be moved only between gathers with the same "
-            "interval: ingest these as a survey of their own, or set training.start_from to a saved classifier that "
+            f"{1e3 * intervals_s[1]:g} ms; noise can be moved only between gathers with the same interval: "
+            "ingest those of one interval as a survey of their own, or set training.start_from to a saved classifier that "
             "records its sample interval; all gathers are then resampled to it"
         )
 

@@ -206,7 +206,7 @@ def test_noise_moves_between_intervals_that_a_saved_classifier_makes_one(tmp_pat
     assert len(prepare(recipe, survey, selection, *given).added) == 30
     # Without a saved classifier nothing makes the intervals one.
     alone = recipe.model_copy(update={"training": recipe.training.model_copy(update={"start_from": ""})})
-    with pytest.raises(InputError, match=r"of [48] and [48] ms.*or train from a saved classifier"):
+    with pytest.raises(InputError, match=r"of [48] and [48] ms.*or set training.start_from to a saved classifier"):
         prepare(alone, survey, selection, None, None, None, tmp_path / "other", told.append)
 
 
