@@ -137,8 +137,8 @@ def check_one_interval(host: Gather, donor: Gather, corner_hz: float = CORNER_HZ
         raise InputError(
             f"gathers {host.gather_id} and {donor.gather_id} have sample intervals of {1e3 * intervals_s[0]:g} and "
             f"{1e3 * intervals_s[1]:g} ms; noise can be moved only between gathers with the same interval: "
-            "ingest those of one interval as a survey of their own, or set training.start_from to a saved classifier that "
-            "records its sample interval; all gathers are then resampled to it"
+            "ingest those of one interval as a survey of their own, or set training.start_from to a saved classifier "
+            "that records its sample interval; all gathers are then resampled to it"
         )
 
 
